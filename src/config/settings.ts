@@ -1,0 +1,105 @@
+/** The DICOMweb services of DICOM PS3.18 that a store offers; DELETE is Google's own addition to them. */
+export const dicomWebServices = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'] as const
+export type DicomWebService = (typeof dicomWebServices)[number]
+
+/** Everything the program was configured to do: read once, checked, frozen. Durations are milliseconds. */
+export interface Settings {
+  readonly accounts: readonly AccountSettings[]
+  /** Root of the Cloud Healthcare API; ends with a slash. */
+  readonly baseUrl: string
+  readonly tokens: TokenSettings
+  readonly outgoing: OutgoingSettings
+  readonly listen: ListenAddress
+  /** The admin listener's address; null turns that listener off. */
+  readonly adminListen: ListenAddress | null
+  /** How clients reach the data listener, without a trailing slash; null leaves Google's URLs in answers as they are. */
+  readonly publicUrl: string | null
+  /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback. */
+  readonly allowAnonymous: boolean
+  /** `HttpVerbose`: log each upstream exchange (redacted). */
+  readonly verbose: boolean
+  /** Things worth a warning at every start, a sentence each, ready to print. */
+  readonly warnings: readonly string[]
+  /** Options that were read but don't matter to a proxy, a sentence each, ready to print. */
+  readonly notices: readonly string[]
+}
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+}
+
+/** One DICOM store, and how to get into it. */
+export interface AccountSettings {
+  readonly name: string
+  readonly project: string
+  readonly location: string
+  readonly dataset: string
+  readonly dicomStore: string
+  readonly credential: CredentialSettings
+  /** Sent as `x-goog-user-project`; null sends none. */
+  readonly quotaProject: string | null
+  readonly access: readonly DicomWebService[]
+}
+
+/** Where an account's access token comes from. Files are absolute paths, read when a token is fetched. */
+export interface CredentialSettings {
+  readonly source: CredentialSource
+  /** E-mail address of a service account to impersonate with the source's token; null uses that token itself. */
+  readonly impersonate: string | null
+}
+
+export type CredentialSource =
+  | { readonly kind: 'service-account-file'; readonly file: string }
+  | { readonly kind: 'authorized-user-file'; readonly file: string }
+  | {
+      readonly kind: 'authorized-user'
+      readonly clientId: string
+      readonly clientSecret: string
+      readonly refreshToken: string
+    }
+  | { readonly kind: 'external-account-file'; readonly file: string }
+  | {
+      readonly kind: 'application-default'
+      /** `GOOGLE_APPLICATION_CREDENTIALS`, absolute; null when unset. */
+      readonly file: string | null
+      /** gcloud's own file, absolute: used when it exists and `file` is null. */
+      readonly wellKnownFile: string | null
+    }
+
+export interface TokenSettings {
+  /** Another OAuth 2.0 token endpoint instead of Google's; null is Google's. */
+  readonly tokenUrl: string | null
+  /** Another root of the IAM Credentials API, for impersonation; ends with a slash; null is Google's. */
+  readonly iamCredentialsUrl: string | null
+  /** Host names (with port where not 443) that credential files may name besides Google's own. */
+  readonly allowedHosts: readonly string[]
+  /** For one token request as a whole. */
+  readonly timeout: number
+  /** Longest time between two looks at a token's remaining life. */
+  readonly refreshInterval: number
+}
+
+/** How every outgoing connection is made: to the DICOM stores and to the token endpoints. */
+export interface OutgoingSettings {
+  readonly verifyPeers: boolean
+  /** Trusted authorities as PEM texts; null trusts the system's and Node's own. */
+  readonly certificateAuthorities: readonly string[] | null
+  /** `http://[user:password@]host:port` of the outgoing proxy, or null. From `HttpProxy`, else `HTTPS_PROXY`. */
+  readonly httpsProxy: string | null
+  /** The same for upstreams on plain http (loopback only): from `HttpProxy`, else `HTTP_PROXY`. */
+  readonly httpProxy: string | null
+  /** Value of `NO_PROXY`: hosts reached without the outgoing proxy. */
+  readonly noProxy: string
+  readonly timeouts: UpstreamTimeouts
+}
+
+export interface UpstreamTimeouts {
+  /** To reach the upstream: name resolution, TCP, TLS. */
+  readonly connect: number
+  /** From the end of the request to the first byte of the answer. Google gives up after 30 minutes. */
+  readonly answer: number
+  /** Without a single byte in the direction that should flow. */
+  readonly idle: number
+}

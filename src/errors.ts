@@ -1,0 +1,60 @@
+/**
+ * The answers of the proxy's own, in one table. Each code is a user-visible name: it is documented in docs/errors.md
+ * and never changes its meaning.
+ *
+ * `layer` says whose trouble it is: the client's request, this proxy, the token's issuer, or Google's DICOM store.
+ */
+export const errorTable = {
+  'unknown-account': { status: 404, layer: 'client', title: 'No such account' },
+  'not-dicomweb': { status: 404, layer: 'client', title: 'Not a DICOMweb resource' },
+  'malformed-request': { status: 400, layer: 'client', title: 'Malformed request' },
+  'body-not-allowed': { status: 400, layer: 'client', title: 'This request must not carry a body' },
+  'query-not-allowed': { status: 400, layer: 'client', title: 'Query parameter not allowed' },
+  'service-not-allowed': { status: 403, layer: 'client', title: 'Service not allowed for this account' },
+  'request-timeout': { status: 408, layer: 'client', title: 'The request did not arrive in time' },
+  'header-too-large': { status: 431, layer: 'client', title: 'Request header too large' },
+  'token-unavailable': { status: 503, layer: 'token', title: 'No access token' },
+  'token-rejected': { status: 502, layer: 'upstream', title: 'Google rejects the access token' },
+  'upstream-unreachable': { status: 502, layer: 'upstream', title: 'Google cannot be reached' },
+  'upstream-tls': { status: 502, layer: 'upstream', title: 'No trusted TLS connection to Google' },
+  'upstream-reset': { status: 502, layer: 'upstream', title: 'Google closed the connection before an answer' },
+  'upstream-invalid': { status: 502, layer: 'upstream', title: 'Google sent an invalid answer' },
+  'upstream-timeout': { status: 504, layer: 'upstream', title: 'No answer from Google in time' },
+  'shutting-down': { status: 503, layer: 'proxy', title: 'The proxy is shutting down' },
+  internal: { status: 500, layer: 'proxy', title: 'Unexpected failure in the proxy' },
+} as const satisfies Record<string, { status: number; layer: Layer; title: string }>
+
+export type ErrorCode = keyof typeof errorTable
+export type Layer = 'client' | 'proxy' | 'token' | 'upstream'
+
+interface ProxyErrorDetails {
+  /** The failure underneath; for logs, never shown to a client. */
+  cause?: unknown
+  /** When a new try makes sense, in seconds: sent as `Retry-After`. */
+  retryAfter?: number
+}
+
+/** A refusal or failure that this proxy answers itself (RFC 9457). `message` becomes the `detail` that a client reads. */
+export class ProxyError extends Error {
+  readonly code: ErrorCode
+  readonly retryAfter: number | undefined
+
+  constructor(code: ErrorCode, detail: string, { cause, retryAfter }: ProxyErrorDetails = {}) {
+    super(detail, { cause })
+    this.name = 'ProxyError'
+    this.code = code
+    this.retryAfter = retryAfter
+  }
+
+  get status(): number {
+    return errorTable[this.code].status
+  }
+
+  get layer(): Layer {
+    return errorTable[this.code].layer
+  }
+
+  get title(): string {
+    return errorTable[this.code].title
+  }
+}
