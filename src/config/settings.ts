@@ -66,6 +66,8 @@ export type CredentialSource =
       readonly file: string | null
       /** gcloud's own file, absolute: used when it exists and `file` is null. */
       readonly wellKnownFile: string | null
+      /** `GCE_METADATA_HOST`: another metadata server, `host[:port]`; null is Google's own address. */
+      readonly metadataHost: string | null
     }
 
 export interface TokenSettings {

@@ -1,0 +1,26 @@
+const first = 1_000
+const longest = 30_000
+
+/** Waiting times between failed tries: 1 s doubling to 30 s, each shortened by up to a quarter at random. */
+export class Backoff {
+  #failures = 0
+  /** On the monotonic clock: a changed wall clock must not stop the tries. */
+  #nextTryAt = 0
+
+  /** Milliseconds until the next try may start; 0 when it may start now. */
+  remaining(): number {
+    return Math.max(this.#nextTryAt - performance.now(), 0)
+  }
+
+  failed(): void {
+    const wait = Math.min(first * 2 ** this.#failures, longest)
+    this.#failures += 1
+    // Jitter keeps many proxies from asking an issuer that comes back all at the same moment.
+    this.#nextTryAt = performance.now() + wait * (1 - Math.random() / 4)
+  }
+
+  succeeded(): void {
+    this.#failures = 0
+    this.#nextTryAt = 0
+  }
+}

@@ -1,0 +1,150 @@
+import { createPrivateKey } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { TokenFailure } from './access-token.ts'
+import { FileFlaw, type Json, object, optionalText, text } from './credential-json.ts'
+import { checkExternalAccount, checkedUrl } from './external-account-check.ts'
+
+/** A credential file's content, checked, with what is needed to ask for a token. */
+export type CredentialFile =
+  | { readonly type: 'service_account'; readonly email: string; readonly key: string; readonly quotaProject?: string }
+  | ({ readonly type: 'authorized_user'; readonly quotaProject?: string } & AuthorizedUser)
+  | { readonly type: 'external_account'; readonly json: Json; readonly quotaProject?: string }
+  | {
+      readonly type: 'impersonated_service_account'
+      readonly source: CredentialFile
+      readonly impersonationUrl: string
+      readonly delegates: readonly string[]
+      readonly quotaProject?: string
+    }
+
+export interface AuthorizedUser {
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly refreshToken: string
+}
+
+type CredentialType = CredentialFile['type']
+
+export const credentialTypes: readonly CredentialType[] = [
+  'service_account',
+  'authorized_user',
+  'external_account',
+  'impersonated_service_account',
+]
+
+interface Expected {
+  /** What the configuration says that the file is. */
+  readonly types: readonly CredentialType[]
+  /** Hosts that the file may name besides Google's. */
+  readonly allowedHosts: readonly string[]
+}
+
+/** Where each type of file belongs in an account, for the message about one in the wrong place. */
+const optionFor: Record<CredentialType, string> = {
+  service_account: 'ServiceAccountFile',
+  authorized_user: 'AuthorizedUserFile',
+  external_account: 'ExternalAccountFile',
+  impersonated_service_account: 'ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS',
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: 'does not exist',
+  EACCES: 'cannot be read: this user has no permission',
+  EISDIR: 'is a folder, not a file',
+}
+
+/**
+ * Reads and checks a credential file. It is read for every token, so that a key replaced on disk is used by itself.
+ *
+ * Rejects with a TokenFailure that names the file and what to do. Files may come from elsewhere: nothing in one is
+ * followed before its type and hosts are known
+ * (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
+ */
+export async function readCredentialFile(file: string, expected: Expected): Promise<CredentialFile> {
+  try {
+    return parse(parseJson(await readFile(file, 'utf8')), expected)
+  } catch (error) {
+    throw new TokenFailure(`Credential file ${file} ${reasonOf(error)}.`, { cause: error })
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof FileFlaw) return error.message
+  const code = (error as NodeJS.ErrnoException).code
+  return reasons[code ?? ''] ?? `cannot be read (${code ?? 'unexpected failure'})`
+}
+
+function parseJson(text: string): Json {
+  if (text.trim() === '') throw new FileFlaw('is empty: put the JSON that Google Cloud gave you into it')
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    // The parser's own message may quote the key.
+    throw new FileFlaw('is not JSON: use the file as Google Cloud gave it to you')
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new FileFlaw('is not a JSON object')
+  return json as Json
+}
+
+function parse(json: Json, { types, allowedHosts }: Expected): CredentialFile {
+  const type = typeOf(json, types)
+  if (!types.includes(type)) {
+    throw new FileFlaw(
+      `is of type ${type}: name it under ${optionFor[type]}, or use a file of type ${types.join(', ')}`,
+    )
+  }
+  checkUniverse(json)
+  const quotaProject = optionalText(json, 'quota_project_id')
+  return { ...parsers[type](json, allowedHosts), ...(quotaProject && { quotaProject }) }
+}
+
+const parsers: Record<CredentialType, (json: Json, allowedHosts: readonly string[]) => CredentialFile> = {
+  service_account: (json) => ({ type: 'service_account', email: text(json, 'client_email'), key: privateKey(json) }),
+  authorized_user: (json) => ({
+    type: 'authorized_user',
+    clientId: text(json, 'client_id'),
+    clientSecret: text(json, 'client_secret'),
+    refreshToken: text(json, 'refresh_token'),
+  }),
+  external_account: (json, allowedHosts) => {
+    checkExternalAccount(json, allowedHosts)
+    return { type: 'external_account', json }
+  },
+  impersonated_service_account: (json, allowedHosts) => ({
+    type: 'impersonated_service_account',
+    source: parse(object(json, 'source_credentials'), {
+      types: ['service_account', 'authorized_user', 'external_account'],
+      allowedHosts,
+    }),
+    impersonationUrl: checkedUrl(json, 'service_account_impersonation_url', allowedHosts),
+    delegates: Array.isArray(json.delegates) ? json.delegates.filter((name) => typeof name === 'string') : [],
+  }),
+}
+
+function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType {
+  const { type } = json
+  // `gcloud auth print-access-token --format json` prints an authorized user without saying so.
+  if (type === undefined && expected.includes('authorized_user') && 'refresh_token' in json) return 'authorized_user'
+  if (typeof type === 'string' && Object.hasOwn(parsers, type)) return type as CredentialType
+  const known = credentialTypes.join(', ')
+  throw new FileFlaw(`has no "type" that this proxy knows (${known}): is it a Google credential file?`)
+}
+
+function privateKey(json: Json): string {
+  const key = text(json, 'private_key')
+  try {
+    createPrivateKey(key)
+  } catch {
+    throw new FileFlaw('has a "private_key" that is damaged: download a new key for the service account')
+  }
+  return key
+}
+
+/** Token endpoints are Google's of the default universe; a file for another cloud would send its secret to the wrong place. */
+function checkUniverse(json: Json): void {
+  const universe = optionalText(json, 'universe_domain')
+  if (universe && universe !== 'googleapis.com') {
+    throw new FileFlaw(`is for the universe ${universe}: only googleapis.com is supported`)
+  }
+}

@@ -1,0 +1,22 @@
+/** The members of a credential file, before anything is known of them. */
+export type Json = Readonly<Record<string, unknown>>
+
+/** A flaw of a credential file; its message continues the sentence "Credential file NAME …". */
+export class FileFlaw extends Error {}
+
+export function text(json: Json, key: string): string {
+  const value = optionalText(json, key)
+  if (!value) throw new FileFlaw(`lacks "${key}": use the file as Google Cloud gave it to you`)
+  return value
+}
+
+export function optionalText(json: Json, key: string): string | undefined {
+  const value = json[key]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+export function object(json: Json, key: string): Json {
+  const value = json[key]
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FileFlaw(`lacks "${key}"`)
+  return value as Json
+}

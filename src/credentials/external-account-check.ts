@@ -1,0 +1,49 @@
+import { isLoopback } from '../config/loopback.ts'
+import { FileFlaw, type Json, object, optionalText, text } from './credential-json.ts'
+
+/** Members of an external-account file, and of its `credential_source`, that the library sends requests to. */
+const urlMembers = ['token_url', 'service_account_impersonation_url'] as const
+const sourceUrlMembers = ['url', 'region_url', 'imdsv2_session_token_url'] as const
+
+/**
+ * Refuses an external-account file (workload identity federation) that could make this proxy run a program or send a
+ * secret to a host that nobody allowed: such a file is made elsewhere, and the library follows whatever it says
+ * (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
+ */
+export function checkExternalAccount(json: Json, allowedHosts: readonly string[]): void {
+  text(json, 'audience')
+  text(json, 'subject_token_type')
+  const source = object(json, 'credential_source')
+  if ('executable' in source) {
+    throw new FileFlaw('gets its token from an executable: this proxy runs no programs, use a file or URL source')
+  }
+  if ('certificate' in source) {
+    throw new FileFlaw('gets its token with a client certificate, which is not supported: use a file or URL source')
+  }
+  for (const member of urlMembers) if (member in json) checkedUrl(json, member, allowedHosts)
+  for (const member of sourceUrlMembers) if (member in source) checkedUrl(source, member, allowedHosts)
+}
+
+/** The URL in a member of a credential file, when its host is Google's or one that the configuration allows. */
+export function checkedUrl(json: Json, member: string, allowedHosts: readonly string[]): string {
+  const value = optionalText(json, member)
+  const url = value && URL.canParse(value) ? new URL(value) : undefined
+  if (!url || url.username || url.password) throw new FileFlaw(`has no usable URL in "${member}"`)
+  if (isGoogle(url)) return url.href
+  if (!allowedHosts.includes(url.host)) {
+    throw new FileFlaw(
+      `names ${url.host} in "${member}", which is not Google's: if you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts`,
+    )
+  }
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && isNear(url.hostname))) return url.href
+  throw new FileFlaw(`has a URL without TLS in "${member}": use https`)
+}
+
+function isGoogle(url: URL): boolean {
+  return url.protocol === 'https:' && url.port === '' && url.hostname.endsWith('.googleapis.com')
+}
+
+/** Metadata services of clouds (link-local, RFC 3927) speak plain HTTP, as do helpers on this machine. */
+function isNear(hostname: string): boolean {
+  return isLoopback(hostname) || /^169\.254\.\d+\.\d+$/.test(hostname)
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { CredentialSettings, CredentialSource } from '../config/settings.ts'
+import { type AccessToken, type FetchToken, TokenFailure } from './access-token.ts'
+import { type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+import { fetchAuthorizedUserToken, fetchExternalAccountToken, fetchServiceAccountToken } from './google-clients.ts'
+import { iamCredentialsUrlFor, impersonate } from './impersonation.ts'
+import { fetchMetadataToken } from './metadata-server.ts'
+import { describeTokenFailure } from './token-failure.ts'
+import { type IssuerAccess, IssuerTransport } from './transport.ts'
+
+/** All that a DICOM store needs (https://cloud.google.com/healthcare-api/docs/how-tos/controlling-access). */
+const healthcareScope = 'https://www.googleapis.com/auth/cloud-healthcare'
+/** To ask for another account's token, the source's own token needs this scope. */
+const platformScope = 'https://www.googleapis.com/auth/cloud-platform'
+
+/** Accounts whose credentials have the same identity share a token. No secret can be read off it. */
+export function credentialIdentity(credential: CredentialSettings): string {
+  return createHash('sha256').update(JSON.stringify(credential)).digest('base64url')
+}
+
+/**
+ * The one way to a token of a credential. Each call reads the credential's file anew and asks the issuer once, within
+ * the configured time; it rejects with a TokenFailure.
+ */
+export function createFetchToken(credential: CredentialSettings, access: IssuerAccess): FetchToken {
+  const { source, impersonate: principal } = credential
+  const issuer = { access, transport: new IssuerTransport(access) }
+  return async () => {
+    try {
+      if (!principal) return await fetchSourceToken(source, issuer, healthcareScope)
+      const token = await fetchSourceToken(source, issuer, platformScope)
+      const url = iamCredentialsUrlFor(principal, access.iamCredentialsUrl)
+      return await impersonate(token, { url, delegates: [], scope: healthcareScope }, issuer.transport)
+    } catch (error) {
+      if (error instanceof TokenFailure) throw error
+      throw new TokenFailure(describeTokenFailure(error), { cause: error })
+    }
+  }
+}
+
+interface Issuer {
+  readonly access: IssuerAccess
+  readonly transport: IssuerTransport
+}
+
+const fileTypes = {
+  'service-account-file': ['service_account'],
+  'authorized-user-file': ['authorized_user'],
+  'external-account-file': ['external_account'],
+} as const
+
+async function fetchSourceToken(source: CredentialSource, issuer: Issuer, scope: string): Promise<AccessToken> {
+  if (source.kind === 'authorized-user') return fetchAuthorizedUserToken(source, issuer.transport)
+  if (source.kind === 'application-default') return fetchApplicationDefaultToken(source, issuer, scope)
+  const { allowedHosts } = issuer.access
+  const file = await readCredentialFile(source.file, { types: fileTypes[source.kind], allowedHosts })
+  return fetchFileToken(file, issuer, scope)
+}
+
+type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
+
+/** The search order of Application Default Credentials (https://cloud.google.com/docs/authentication/application-default-credentials). */
+async function fetchApplicationDefaultToken(source: ApplicationDefault, issuer: Issuer, scope: string) {
+  const path = source.file ?? (source.wellKnownFile && existsSync(source.wellKnownFile) ? source.wellKnownFile : null)
+  if (path === null) return fetchMetadataToken(source.metadataHost, issuer.access, scope)
+  const { allowedHosts } = issuer.access
+  return fetchFileToken(await readCredentialFile(path, { types: credentialTypes, allowedHosts }), issuer, scope)
+}
+
+async function fetchFileToken(file: CredentialFile, issuer: Issuer, scope: string): Promise<AccessToken> {
+  const token = await fetchTypedToken(file, issuer, scope)
+  return file.quotaProject ? { ...token, quotaProject: file.quotaProject } : token
+}
+
+async function fetchTypedToken(file: CredentialFile, issuer: Issuer, scope: string): Promise<AccessToken> {
+  const { transport } = issuer
+  switch (file.type) {
+    case 'service_account':
+      return fetchServiceAccountToken(file, scope, transport)
+    case 'authorized_user':
+      return fetchAuthorizedUserToken(file, transport)
+    case 'external_account':
+      return fetchExternalAccountToken(file.json, scope, transport)
+    case 'impersonated_service_account': {
+      const token = await fetchTypedToken(file.source, issuer, platformScope)
+      return impersonate(token, { url: file.impersonationUrl, delegates: file.delegates, scope }, transport)
+    }
+  }
+}

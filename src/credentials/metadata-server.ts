@@ -1,0 +1,51 @@
+import { type AccessToken, TokenFailure } from './access-token.ts'
+import type { IssuerAccess } from './transport.ts'
+
+/** The address, not the name: it needs no name server, and exists nowhere but inside Google Cloud. */
+const googleAddress = '169.254.169.254'
+const tokenPath = '/computeMetadata/v1/instance/service-accounts/default/token'
+/** Google's metadata server sits on the same host: one that is silent this long (ms) is not there. */
+const patience = 5_000
+
+const absent =
+  'There are no Application Default Credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has left no file, ' +
+  'and no metadata server answers, so this is not a Google Cloud machine. ' +
+  'Set one of them up, or name a key in ServiceAccountFile.'
+
+/**
+ * The token of the service account that this machine (or its Kubernetes service account) has in Google Cloud
+ * (https://cloud.google.com/compute/docs/metadata/querying-metadata).
+ *
+ * Not the library's `Compute`: that one would go through the outgoing proxy of the environment, and can't be stopped.
+ */
+export async function fetchMetadataToken(
+  host: string | null,
+  { fetchDirect, timeout }: IssuerAccess,
+  scope: string,
+): Promise<AccessToken> {
+  const url = `http://${host ?? googleAddress}${tokenPath}?scopes=${encodeURIComponent(scope)}`
+  const headers = { 'Metadata-Flavor': 'Google' }
+  const signal = AbortSignal.timeout(Math.min(timeout, patience))
+  let answer: Response
+  try {
+    answer = await fetchDirect(url, { headers, signal, redirect: 'error' })
+  } catch (cause) {
+    throw new TokenFailure(absent, { cause })
+  }
+  if (answer.headers.get('metadata-flavor') !== 'Google') throw new TokenFailure(absent)
+  return tokenFrom(answer)
+}
+
+async function tokenFrom(answer: Response): Promise<AccessToken> {
+  if (answer.status === 404) {
+    throw new TokenFailure(
+      'This Google Cloud machine has no service account: attach one, or name a key in ServiceAccountFile.',
+    )
+  }
+  if (!answer.ok) throw new TokenFailure(`The metadata server answered ${answer.status} instead of a token.`)
+  const body = (await answer.json().catch(() => null)) as { access_token?: unknown; expires_in?: unknown } | null
+  if (typeof body?.access_token !== 'string' || typeof body.expires_in !== 'number') {
+    throw new TokenFailure('The metadata server answered with something that is not an access token.')
+  }
+  return { value: body.access_token, expiresAt: Date.now() + body.expires_in * 1000 }
+}

@@ -1,0 +1,216 @@
+import { LRUCache } from 'lru-cache'
+import { ProxyError } from '../errors.ts'
+import { type AccessToken, type FetchToken, TokenFailure, type TokenSource } from './access-token.ts'
+import { Backoff } from './backoff.ts'
+
+/** Below this remaining life (ms) a token is still used, while a refresh runs behind. */
+export const refreshAhead = 5 * 60_000
+
+/** What the world may know of a credential's token: for readiness, status and logs. */
+export interface TokenState {
+  /** True when a request would be answered with a token right now. */
+  readonly usable: boolean
+  readonly expiresAt: number | null
+  readonly fetchedAt: number | null
+  /** The last failure, if the last try failed. */
+  readonly failure: string | null
+  readonly nextTryAt: number | null
+}
+
+/** What the cache tells about each try; `error` is absent on success. */
+export type TokenEvent = { readonly expiresAt: number } | { readonly error: TokenFailure; readonly retryIn: number }
+
+interface TokenCacheOptions {
+  /** Longest time (ms) between two looks at a token's remaining life. */
+  refreshInterval: number
+  /** Told of each refresh, with the identity of the credential that it was for. */
+  onRefresh?: (identity: string, event: TokenEvent) => void
+}
+
+interface Credential {
+  readonly fetch: FetchToken
+  readonly backoff: Backoff
+  /** The value that Google rejected last; the cache may still hold it. */
+  rejected: string | null
+  failure: TokenFailure | null
+  timer: NodeJS.Timeout | null
+}
+
+interface HeldToken extends AccessToken {
+  readonly fetchedAt: number
+}
+
+/**
+ * The access tokens of all credentials. Accounts with the same credential share an identity, and so a token.
+ *
+ * lru-cache gives the single flight (`fetchMethod`) and keeps the old value while a new one is fetched or when that
+ * fails. It decides nothing about expiry: its staleness is unbounded, so the expiry stands in the value and is checked
+ * here. Nothing is ever deleted from it while a fetch runs, because that would reject everyone who waits.
+ */
+export class TokenCache {
+  readonly #tokens: LRUCache<string, HeldToken>
+  readonly #credentials = new Map<string, Credential>()
+  readonly #refreshInterval: number
+  readonly #onRefresh: NonNullable<TokenCacheOptions['onRefresh']>
+  #closed = false
+
+  constructor(credentials: ReadonlyMap<string, FetchToken>, { refreshInterval, onRefresh }: TokenCacheOptions) {
+    this.#refreshInterval = refreshInterval
+    this.#onRefresh = onRefresh ?? (() => {})
+    for (const [identity, fetch] of credentials) {
+      this.#credentials.set(identity, { fetch, backoff: new Backoff(), rejected: null, failure: null, timer: null })
+    }
+    this.#tokens = new LRUCache<string, HeldToken>({
+      // An evicted token would only be fetched again, but none is ever evicted.
+      max: Math.max(credentials.size, 1),
+      fetchMethod: (identity) => this.#fetch(identity),
+      noDeleteOnFetchRejection: true,
+    })
+  }
+
+  /** Fetches every token now, and keeps each ahead of its expiry from here on, also when no request comes. */
+  start(): void {
+    for (const identity of this.#credentials.keys()) this.#look(identity)
+  }
+
+  /** Ends the refreshing. Fetches under way end by themselves, within their own time limit. */
+  close(): void {
+    this.#closed = true
+    for (const credential of this.#credentials.values()) {
+      if (credential.timer) clearTimeout(credential.timer)
+    }
+  }
+
+  source(identity: string): TokenSource {
+    return {
+      token: (minimumLife) => this.#token(identity, minimumLife ?? 0),
+      invalidate: (rejected) => this.#invalidate(identity, rejected),
+    }
+  }
+
+  state(identity: string): TokenState {
+    const credential = this.#credential(identity)
+    const token = this.#held(identity)
+    return {
+      usable: this.#usable(identity, token, 0),
+      expiresAt: token?.expiresAt ?? null,
+      fetchedAt: token?.fetchedAt ?? null,
+      failure: credential.failure?.message ?? null,
+      nextTryAt: credential.failure ? Date.now() + credential.backoff.remaining() : null,
+    }
+  }
+
+  async #token(identity: string, minimumLife: number): Promise<AccessToken> {
+    const token = this.#held(identity)
+    if (this.#usable(identity, token, minimumLife)) {
+      if (ageing(token)) this.#refreshBehind(identity)
+      return token
+    }
+    return this.#refreshForRequest(identity)
+  }
+
+  async #refreshForRequest(identity: string): Promise<AccessToken> {
+    const credential = this.#credential(identity)
+    const wait = credential.backoff.remaining()
+    if (wait > 0) throw unavailable(credential.failure, wait)
+    try {
+      return await this.#refresh(identity)
+    } catch (error) {
+      throw unavailable(error, credential.backoff.remaining())
+    }
+  }
+
+  #refreshBehind(identity: string): void {
+    if (this.#credential(identity).backoff.remaining() > 0) return
+    // The failure is recorded where the fetch is; whoever got the old token must not hear of it.
+    this.#refresh(identity).catch(() => {})
+  }
+
+  /** One fetch at a time: whoever comes while it runs gets its result. */
+  async #refresh(identity: string): Promise<AccessToken> {
+    try {
+      const token = await this.#tokens.fetch(identity, { forceRefresh: true })
+      if (!token) throw new TokenFailure('The token fetch ended without a result.')
+      return token
+    } finally {
+      this.#schedule(identity)
+    }
+  }
+
+  async #fetch(identity: string): Promise<HeldToken> {
+    const credential = this.#credential(identity)
+    try {
+      const token = await credential.fetch()
+      if (token.expiresAt <= Date.now()) {
+        throw new TokenFailure('The issuer gave a token that has expired already. Check the clock of this machine.')
+      }
+      credential.backoff.succeeded()
+      credential.failure = null
+      this.#onRefresh(identity, { expiresAt: token.expiresAt })
+      return { ...token, fetchedAt: Date.now() }
+    } catch (error) {
+      credential.backoff.failed()
+      credential.failure = asFailure(error)
+      this.#onRefresh(identity, { error: credential.failure, retryIn: credential.backoff.remaining() })
+      throw credential.failure
+    }
+  }
+
+  /** Looks at the remaining life, again and again: a timer set once to the expiry would be wrong after a sleep or a changed clock. */
+  #look(identity: string): void {
+    const token = this.#held(identity)
+    if (!this.#usable(identity, token, 0) || ageing(token)) this.#refreshBehind(identity)
+    this.#schedule(identity)
+  }
+
+  #schedule(identity: string): void {
+    if (this.#closed) return
+    const credential = this.#credential(identity)
+    const token = this.#held(identity)
+    const untilAgeing = token ? token.expiresAt - margin(token) - Date.now() : this.#refreshInterval
+    const untilNextTry = credential.backoff.remaining()
+    const delay = untilNextTry || Math.min(Math.max(untilAgeing, 1000), this.#refreshInterval)
+    if (credential.timer) clearTimeout(credential.timer)
+    credential.timer = setTimeout(() => this.#look(identity), delay)
+    credential.timer.unref()
+  }
+
+  #invalidate(identity: string, rejected: AccessToken): void {
+    // A late answer to an old token must not throw away a newer one.
+    if (this.#held(identity)?.value === rejected.value) this.#credential(identity).rejected = rejected.value
+  }
+
+  #usable(identity: string, token: HeldToken | undefined, minimumLife: number): token is HeldToken {
+    if (!token || token.value === this.#credential(identity).rejected) return false
+    return token.expiresAt - Date.now() > minimumLife
+  }
+
+  #held(identity: string): HeldToken | undefined {
+    return this.#tokens.peek(identity, { allowStale: true })
+  }
+
+  #credential(identity: string): Credential {
+    const credential = this.#credentials.get(identity)
+    if (!credential) throw new Error('No such credential')
+    return credential
+  }
+}
+
+function ageing(token: HeldToken): boolean {
+  return token.expiresAt - Date.now() < margin(token)
+}
+
+/** Issuers may give tokens of a few minutes: those are refreshed at half of their life, not at every request. */
+function margin(token: HeldToken): number {
+  return Math.min(refreshAhead, (token.expiresAt - token.fetchedAt) / 2)
+}
+
+function asFailure(error: unknown): TokenFailure {
+  if (error instanceof TokenFailure) return error
+  return new TokenFailure('Unexpected failure while fetching a token.', { cause: error })
+}
+
+function unavailable(cause: unknown, wait: number): ProxyError {
+  const why = cause instanceof Error ? cause.message : 'The last try failed.'
+  return new ProxyError('token-unavailable', why, { cause, retryAfter: Math.max(1, Math.ceil(wait / 1000)) })
+}

@@ -1,0 +1,52 @@
+import { networkFailureOf } from '../network-failure.ts'
+
+/** What Google's token endpoint says (RFC 6749 5.2), and what to do about it. */
+const remedies: Record<string, string> = {
+  invalid_grant:
+    'The key or refresh token is revoked, deleted or expired, or the clock of this machine is wrong: check the clock, then make a new key or sign in again.',
+  invalid_client:
+    'The client id or secret is wrong: check AuthorizedUserClientId and AuthorizedUserClientSecret, or the file.',
+  unauthorized_client:
+    'This client may not use this kind of credential: use the credential file as Google Cloud gave it to you.',
+  invalid_scope: 'The credential may not ask for the scope cloud-healthcare: sign in again with that scope.',
+  invalid_target:
+    'The workload identity pool or provider does not exist: check the "audience" of the external-account file.',
+  PERMISSION_DENIED:
+    'Impersonation is not allowed: grant roles/iam.serviceAccountTokenCreator on the target service account, and enable the IAM Service Account Credentials API.',
+  NOT_FOUND: 'The service account to impersonate does not exist: check ImpersonateServiceAccount.',
+}
+
+/** Says in one or two sentences why an issuer gave no token. Quotes Google's own words, never a request's content. */
+export function describeTokenFailure(error: unknown): string {
+  const answer = (error as { response?: { status?: number; data?: unknown } }).response
+  return answer?.status ? describeAnswer(answer.status, answer.data) : describeNetworkFailure(error)
+}
+
+function describeAnswer(status: number, data: unknown): string {
+  const { code, words } = googleError(data)
+  const said = [code, words].filter(Boolean).join(': ')
+  const remedy = code && remedies[code]
+  const hint =
+    remedy ??
+    (status >= 500 ? 'Google is in trouble: this proxy keeps trying.' : 'Check the credential and the token URL.')
+  return `The token endpoint answered ${status}${said ? ` (${said})` : ''}. ${hint}`
+}
+
+/** OAuth errors are `{error, error_description}`; those of Google's other APIs `{error: {status, message}}`. */
+function googleError(data: unknown): { code: string | undefined; words: string | undefined } {
+  const { error, error_description: description } = (data ?? {}) as { error?: unknown; error_description?: unknown }
+  if (typeof error === 'string') return { code: printable(error), words: printable(description) }
+  const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
+  return { code: printable(status), words: printable(message) }
+}
+
+function describeNetworkFailure(error: unknown): string {
+  const { reason, code } = networkFailureOf(error)
+  return `The token endpoint cannot be reached: ${reason}${code ? ` (${code})` : ''}.`
+}
+
+/** Text from outside, fit for a log line. */
+function printable(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return undefined
+  return value.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300)
+}

@@ -1,0 +1,54 @@
+import { gaxios } from 'google-auth-library'
+
+/** `fetch` over this product's own connections: outgoing proxy, authorities, TLS checks as configured. */
+export type Fetch = typeof globalThis.fetch
+
+/** What every kind of credential needs to ask its issuer. */
+export interface IssuerAccess {
+  readonly fetch: Fetch
+  /** The same past any outgoing proxy, for what is only reachable from this machine: metadata servers. */
+  readonly fetchDirect: Fetch
+  /** For one request, in milliseconds. */
+  readonly timeout: number
+  /** Another OAuth 2.0 token endpoint instead of Google's; null is Google's. */
+  readonly tokenUrl: string | null
+  /** Another root of the IAM Credentials API, with a trailing slash; null is Google's. */
+  readonly iamCredentialsUrl: string | null
+  /** Hosts that credential files may name besides Google's own. */
+  readonly allowedHosts: readonly string[]
+}
+
+/** Service-account keys are always exchanged here: the library ignores the file's `token_uri`, as does this proxy. */
+const googleTokenUrl = 'https://oauth2.googleapis.com/token'
+
+/**
+ * The transport that google-auth-library's clients get, instead of one of their own. It makes their requests over the
+ * configured connections, in the configured time, to the configured token endpoint, and once: the token cache decides
+ * about further tries, so that they don't multiply.
+ *
+ * The clients must be made with `useAuthRequestParameters: false`, which keeps their debug log, that contains tokens,
+ * away from this transport.
+ */
+export class IssuerTransport extends gaxios.Gaxios {
+  readonly #tokenUrl: string | null
+
+  constructor({ fetch, fetchDirect, timeout, tokenUrl }: IssuerAccess) {
+    super({
+      timeout,
+      // A redirect would carry a key's signature or a refresh token to a host that nobody checked.
+      fetchImplementation: (input, init) =>
+        (isLinkLocal(String(input)) ? fetchDirect : fetch)(input, { ...init, redirect: 'error' }),
+    })
+    this.#tokenUrl = tokenUrl
+  }
+
+  override request<T>(options: gaxios.GaxiosOptions = {}): Promise<gaxios.GaxiosResponse<T>> {
+    const url = String(options.url) === googleTokenUrl && this.#tokenUrl ? this.#tokenUrl : String(options.url)
+    return super.request<T>({ ...options, url, retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } })
+  }
+}
+
+/** Metadata services of other clouds, as external-account files name them (RFC 3927). */
+function isLinkLocal(url: string): boolean {
+  return new URL(url).hostname.startsWith('169.254.')
+}
