@@ -1,0 +1,79 @@
+import { type Node, type ParseError, type ParseErrorCode, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { type ConfigProblem, jsonPath, type Segment } from './problem.ts'
+import { type Environment, substituteVariables } from './variables.ts'
+
+/** A JSON object; without a prototype, so that an account may be named `constructor` or `__proto__`. */
+export interface JsonObject {
+  [key: string]: unknown
+}
+
+/** One configuration file, parsed as far as it goes. */
+export interface ConfigDocument {
+  /** As the user named it. */
+  readonly file: string
+  readonly content: JsonObject
+  readonly problems: readonly ConfigProblem[]
+  readonly warnings: readonly string[]
+  readonly notices: readonly string[]
+}
+
+/**
+ * What Orthanc's JSON reader (JsonCpp) lets pass besides comments, run with Orthanc 1.10.1: trailing commas, a byte order mark,
+ * the same key twice (the last one counts), control characters in a text, and anything after the closing brace.
+ */
+const tolerated: readonly string[] = ['EndOfFileExpected', 'InvalidCharacter']
+
+/** Parses one file's text: environment variables first, then JSON with what Orthanc tolerates. */
+export function parseDocument(file: string, source: string, environment: Environment): ConfigDocument {
+  const { text, unset } = substituteVariables(source.replace(/^\uFEFF/, ''), environment)
+  const errors: ParseError[] = []
+  const root = parseTree(text, errors, { allowTrailingComma: true })
+  const problems = errors
+    .filter(({ error }) => !tolerated.includes(printParseErrorCode(error)))
+    .map(({ error, offset }) => ({ file, path: '', message: syntaxMessage(text, offset, error) }))
+  if (root?.type !== 'object' && problems.length === 0) {
+    problems.push({ file, path: '', message: 'must hold one JSON object: { ... }' })
+  }
+  const warnings: string[] = []
+  if (errors.some(({ error }) => printParseErrorCode(error) === 'EndOfFileExpected')) {
+    warnings.push(`${file}: what follows the closing brace is ignored, as Orthanc does.`)
+  }
+  const content =
+    root?.type === 'object' ? objectOf(root, (path) => warnings.push(`${file}: ${duplicateText(path)}`)) : {}
+  const notices = unset.map(
+    (name) => `${file}: the environment variable ${name} is not set; \${${name}} was replaced by nothing.`,
+  )
+  return { file, content, problems, warnings, notices }
+}
+
+function duplicateText(path: readonly Segment[]): string {
+  return `${jsonPath(path)} is given more than once; the last one counts, as in Orthanc.`
+}
+
+type OnDuplicate = (path: readonly Segment[]) => void
+
+function objectOf(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[] = []): JsonObject {
+  const object: JsonObject = Object.create(null)
+  for (const { children: [key, value] = [] } of node.children ?? []) {
+    if (!key || !value) continue
+    const at = [...path, key.value]
+    if (key.value in object) onDuplicate(at)
+    object[key.value] = jsonValue(value, onDuplicate, at)
+  }
+  return object
+}
+
+function jsonValue(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[]): unknown {
+  if (node.type === 'object') return objectOf(node, onDuplicate, path)
+  if (node.type === 'array') return (node.children ?? []).map((item, at) => jsonValue(item, onDuplicate, [...path, at]))
+  return node.value
+}
+
+/** Names the place only: the text around it may hold a secret. */
+function syntaxMessage(text: string, offset: number, error: ParseErrorCode): string {
+  const before = text.slice(0, offset).split('\n')
+  const words = printParseErrorCode(error)
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+  return `is not valid JSON at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1} (${words}); comments and environment variables are allowed`
+}

@@ -1,0 +1,102 @@
+import { accountsOf } from './accounts.ts'
+import { type Arguments, withArguments } from './arguments.ts'
+import type { Surroundings } from './credential.ts'
+import type { JsonObject } from './document.ts'
+import { deepFreeze } from './freeze.ts'
+import { listenAddress } from './listen.ts'
+import { withoutEffect } from './notices.ts'
+import { outgoingOf } from './outgoing.ts'
+import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
+import { readSections, type Sections } from './read.ts'
+import { refusedBySchema, schemaFindings } from './schema.ts'
+import { Section } from './section.ts'
+import type { Settings } from './settings.ts'
+import { misspelledSections } from './suggestion.ts'
+import { tokensOf } from './tokens.ts'
+import { googleRoot, publicUrl } from './url.ts'
+
+export interface LoadOptions extends Surroundings, Arguments {
+  /** A configuration file, or a folder of them; relative to the working directory. */
+  readonly path?: string | undefined
+}
+
+const empty: Sections = { content: {}, files: new Map(), problems: [], warnings: [], notices: [] }
+
+/**
+ * Reads the configuration and checks all of it. Frozen, all the way down.
+ *
+ * @throws ConfigurationError with every problem found, not only the first.
+ */
+export function loadSettings(options: LoadOptions): Settings {
+  const { path, environment, workingDirectory } = options
+  const read = path === undefined ? empty : readSections(path, workingDirectory, environment)
+  const { content, isArgument, problems: argumentProblems } = withArguments(read.content, options)
+  const findings: Finding[] = [...schemaFindings(content), ...misspelledSections(Object.keys(content))]
+  const environmentFindings: Finding[] = []
+  const settings = settingsOf(content, options, read, findings, environmentFindings)
+
+  const fileOf = (segments: Finding['path']) =>
+    isArgument(segments) ? 'command line' : (read.files.get(String(segments[0])) ?? path ?? 'command line')
+  const problems = [
+    ...read.problems,
+    ...argumentProblems,
+    ...findings.map(({ path, message }) => ({ file: fileOf(path), path: jsonPath(path), message })),
+    ...environmentFindings.map(({ path, message }) => ({ file: 'environment', path: jsonPath(path), message })),
+  ]
+  if (problems.length === 0 && refusedBySchema(content)) problems.push({ file: fileOf([]), path: '', message: unsaid })
+  if (problems.length > 0) throw new ConfigurationError(onePerPlace(problems), [...read.warnings, ...read.notices])
+  return deepFreeze(settings)
+}
+
+/** Should the schema know a rule that the code has no words for: refuse all the same. */
+const unsaid = 'does not follow the JSON Schema (config/schema.json)'
+
+function settingsOf(
+  content: JsonObject,
+  options: LoadOptions,
+  read: Sections,
+  findings: Finding[],
+  environmentFindings: Finding[],
+): Settings {
+  const orthanc = new Section(content, [], findings)
+  const environment = new Section(options.environment, [], environmentFindings)
+  const google = orthanc.section('GoogleCloudPlatform')
+  const proxy = orthanc.section('DicomWebProxy')
+  const accounts = google.section('Accounts')
+  const warnings = [...read.warnings]
+  const notices = [...read.notices, ...withoutEffect(orthanc)]
+  if (accounts.keys.length === 0 && read.problems.length === 0) accounts.problem(null, noStore)
+
+  const listen = listenAddress(proxy, 'Listen', '127.0.0.1:8043', warnings)
+  const adminListen = proxy.isNull('AdminListen')
+    ? null
+    : listenAddress(proxy, 'AdminListen', '127.0.0.1:8044', warnings)
+  if (adminListen && listen.port !== 0 && listen.host === adminListen.host && listen.port === adminListen.port) {
+    proxy.problem('AdminListen', 'must differ from Listen; take another port, or null for no admin listener')
+  }
+  return {
+    accounts: accountsOf(accounts, options, notices),
+    baseUrl: googleRoot(google, 'BaseUrl') ?? 'https://healthcare.googleapis.com/v1/',
+    tokens: tokensOf(google),
+    outgoing: outgoingOf(orthanc, proxy.section('Timeouts'), options, environment, warnings),
+    listen,
+    adminListen,
+    publicUrl: publicUrl(proxy, 'PublicUrl'),
+    allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
+    verbose: orthanc.flag('HttpVerbose') ?? false,
+    warnings,
+    notices,
+  }
+}
+
+const noStore =
+  'no DICOM store is configured; name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
+
+/** The schema and the code may both object to a value: the first word is enough. */
+function onePerPlace(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  const places = new Set<string>()
+  return problems.filter(({ file, path, message }) => {
+    const place = JSON.stringify(path === '' ? [file, message] : [file, path])
+    return !places.has(place) && places.add(place)
+  })
+}

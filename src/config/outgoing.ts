@@ -1,0 +1,67 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Surroundings } from './credential.ts'
+import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
+import { fileMessage } from './read.ts'
+import type { Section } from './section.ts'
+import type { OutgoingSettings } from './settings.ts'
+
+/** How outgoing connections are made, from Orthanc's own options, the `Timeouts` section, and the environment. */
+export function outgoingOf(
+  orthanc: Section,
+  timeouts: Section,
+  around: Surroundings,
+  environmentProblems: Section,
+  warnings: string[],
+): OutgoingSettings {
+  const verifyPeers = orthanc.flag('HttpsVerifyPeers') ?? true
+  if (!verifyPeers) {
+    warnings.push(
+      'HttpsVerifyPeers is false: certificates are not checked, so anyone on the way can read and change images and steal access tokens. Not for production; name the authority in HttpsCACertificates instead.',
+    )
+  }
+  const configured = proxyUrl(orthanc, 'HttpProxy')
+  const { environment } = around
+  return {
+    verifyPeers,
+    certificateAuthorities: certificateAuthorities(orthanc, around.workingDirectory),
+    httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
+    httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
+    noProxy: environment.no_proxy || environment.NO_PROXY || '',
+    timeouts: {
+      connect: 1000 * (timeouts.number('Connect') ?? 15),
+      answer: 1000 * (timeouts.number('Answer') ?? 1900),
+      idle: 1000 * (timeouts.number('Idle') ?? 300),
+    },
+  }
+}
+
+const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
+/** Read at start: with an authority missing, no account could be served. They replace the system's, as curl's `--cacert`. */
+function certificateAuthorities(orthanc: Section, workingDirectory: string): readonly string[] | null {
+  const key = 'HttpsCACertificates'
+  const file = orthanc.text(key)
+  if (!file) return null
+  try {
+    const pems = readFileSync(resolve(workingDirectory, file), 'latin1').match(certificate) ?? []
+    if (pems.length === 0)
+      orthanc.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
+    for (const [at, pem] of pems.entries()) {
+      if (!isCertificate(pem)) orthanc.problem(key, `names a file whose certificate no. ${at + 1} is damaged`)
+    }
+    return pems
+  } catch (error) {
+    orthanc.problem(key, `names a file that ${fileMessage(error)}`)
+    return null
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { extname, join, resolve } from 'node:path'
+import { type ConfigDocument, type JsonObject, parseDocument } from './document.ts'
+import type { ConfigProblem } from './problem.ts'
+import type { Environment } from './variables.ts'
+
+/** All of Orthanc's sections that were found, and the file of each. */
+export interface Sections {
+  readonly content: JsonObject
+  /** Section name to file name. */
+  readonly files: ReadonlyMap<string, string>
+  readonly problems: readonly ConfigProblem[]
+  readonly warnings: readonly string[]
+  readonly notices: readonly string[]
+}
+
+/** Reads a configuration file, or a folder's `*.json` files, whose sections are put together as Orthanc does. */
+export function readSections(path: string, workingDirectory: string, environment: Environment): Sections {
+  const listed = attempt(path, () => filesAt(path, workingDirectory))
+  if (!listed.ok) return merge([], [listed.problem])
+  const problems: ConfigProblem[] = []
+  const documents = listed.value.flatMap((file) => {
+    const source = attempt(file, () => readFileSync(resolve(workingDirectory, file), 'utf8'))
+    if (source.ok) return [parseDocument(file, source.value, environment)]
+    problems.push(source.problem)
+    return []
+  })
+  if (listed.value.length === 0) problems.push({ file: path, path: '', message: 'is a folder without any *.json file' })
+  return merge(documents, problems)
+}
+
+/** Orthanc looks at the extension in any case, and not into folders of the folder. Sorted, so that messages don't change. */
+function filesAt(path: string, workingDirectory: string): string[] {
+  const absolute = resolve(workingDirectory, path)
+  if (!statSync(absolute).isDirectory()) return [path]
+  return readdirSync(absolute)
+    .filter((name) => extname(name).toLowerCase() === '.json' && !statSync(join(absolute, name)).isDirectory())
+    .sort()
+    .map((name) => join(path, name))
+}
+
+/** Orthanc refuses a section that two files define, whatever they say: it doesn't merge deeper than the top level. */
+function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProblem[]): Sections {
+  const content: JsonObject = Object.create(null)
+  const files = new Map<string, string>()
+  const problems = [...unread, ...documents.flatMap((document) => document.problems)]
+  for (const document of documents) {
+    for (const [name, section] of Object.entries(document.content)) {
+      const other = files.get(name)
+      if (other === undefined) {
+        files.set(name, document.file)
+        content[name] = section
+      } else {
+        const message = `is also defined in ${other}; Orthanc takes a section from one file only, so put both together there`
+        problems.push({ file: document.file, path: name, message })
+      }
+    }
+  }
+  const warnings = documents.flatMap((document) => document.warnings)
+  const notices = documents.flatMap((document) => document.notices)
+  return { content, files, problems, warnings, notices }
+}
+
+type Attempt<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: ConfigProblem }
+
+function attempt<T>(file: string, action: () => T): Attempt<T> {
+  try {
+    return { ok: true, value: action() }
+  } catch (error) {
+    return { ok: false, problem: { file, path: '', message: fileMessage(error) } }
+  }
+}
+
+/** Why a file can't be read, in words; without the operating system's path, which the problem names already. */
+export function fileMessage(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  if (code === 'ENOENT') return 'does not exist; check the name, and the folder that the proxy is started in'
+  if (code === 'EACCES' || code === 'EPERM') return 'may not be read by the user that the proxy runs as'
+  return `can't be read (${code})`
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import type { JsonObject } from './document.ts'
+import type { Finding, Segment } from './problem.ts'
+import { unknownItem, unknownKey } from './suggestion.ts'
+
+/** The published JSON Schema: beside `src` and, in the package, beside `dist`. */
+export const schemaPath = fileURLToPath(new URL('../../config/schema.json', import.meta.url))
+
+/** The schema as it is published, for the `schema` command. */
+export function schemaText(): string {
+  return readFileSync(schemaPath, 'utf8')
+}
+
+interface AnnotatedSchema {
+  readonly $ref?: string
+  readonly 'x-must'?: string
+  readonly properties?: Readonly<Record<string, AnnotatedSchema>>
+}
+
+const schema = JSON.parse(schemaText())
+const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true })
+ajv.addVocabulary(['x-must'])
+const validate = ajv.compile(schema)
+
+/** Holds the configuration against the schema: known keys, types, shapes. All findings, one for each place. */
+export function schemaFindings(content: JsonObject): readonly Finding[] {
+  if (validate(content)) return []
+  const errors = (validate.errors ?? []).filter(isSaidHere)
+  return errors.map((error) => ({ path: pathOf(error, content), message: messageOf(error) }))
+}
+
+/** Whether the schema refuses this, whatever the words for it. */
+export function refusedBySchema(content: JsonObject): boolean {
+  return !validate(content)
+}
+
+/** Which credentials may stand together is part of the schema, but credential.ts says it in plain words. */
+function isSaidHere({ schemaPath, keyword, propertyName }: ErrorObject): boolean {
+  return (
+    !/\/(anyOf|allOf|if|then|withoutPluginCredentials)(\/|$)/.test(schemaPath) &&
+    (propertyName === undefined || keyword === 'propertyNames')
+  )
+}
+
+function pathOf(error: ErrorObject, content: JsonObject): readonly Segment[] {
+  const path = segmentsOf(error.instancePath, content)
+  const { missingProperty, additionalProperty, propertyName } = error.params
+  const key = missingProperty ?? additionalProperty ?? propertyName
+  return key === undefined ? path : [...path, key]
+}
+
+/** A JSON pointer (RFC 6901) as segments, an array's index as a number. */
+function segmentsOf(pointer: string, content: JsonObject): readonly Segment[] {
+  let value: unknown = content
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => {
+      const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
+      const segment = Array.isArray(value) ? Number(key) : key
+      value = (value as JsonObject)[key]
+      return segment
+    })
+}
+
+function messageOf(error: ErrorObject): string {
+  const parent = (error.parentSchema ?? {}) as AnnotatedSchema
+  switch (error.keyword) {
+    case 'additionalProperties':
+      return unknownKey(error.params.additionalProperty, Object.keys(parent.properties ?? {}))
+    case 'required':
+      return `is missing; it must ${mustOf(parent.properties?.[error.params.missingProperty])}`
+    case 'propertyNames':
+      return `must ${mustOf(error.schema as AnnotatedSchema)}`
+    case 'enum':
+      return unknownItem(error.data, error.params.allowedValues)
+    default:
+      return `must ${mustOf(parent)}${remark(error)}`
+  }
+}
+
+function mustOf(part: AnnotatedSchema = {}): string {
+  const name = part.$ref?.split('/').at(-1)
+  return part['x-must'] ?? (name === undefined ? 'follow the JSON Schema' : mustOf(schema.$defs[name]))
+}
+
+/** What was found instead; never a text itself, which may be a secret. */
+function remark({ data: value, keyword, params }: ErrorObject): string {
+  if (value === '') return '; it is empty'
+  if (typeof value === 'string') return value === value.trim() ? '' : '; remove the space at its beginning or end'
+  if (typeof value === 'number' && keyword === 'type' && params.type !== 'integer') return ', not a number'
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `, not ${value}`
+  return Array.isArray(value) ? ', not a list' : ', not an object'
+}

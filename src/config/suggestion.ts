@@ -1,0 +1,48 @@
+import { distance } from 'fastest-levenshtein'
+import type { Finding } from './problem.ts'
+
+/** Keys that this version doesn't know yet, but that nobody may believe to be in force. */
+const notYet: Readonly<Record<string, string>> = {
+  Clients:
+    'this version cannot authenticate clients yet; remove it, and let only this machine connect (Listen on 127.0.0.1)',
+  AllowedNetworks:
+    'this version cannot tell clients apart by network yet; remove it, and limit who connects by Listen and a firewall',
+  Tls: 'this version cannot answer by https yet; remove it, and listen on this machine only or put a TLS proxy in front',
+}
+
+/** The known name nearest to a mistyped one in any case, or undefined if none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase()
+  const ranked = known
+    .map((candidate) => ({ candidate, edits: distance(lower, candidate.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits)
+  const best = ranked[0]
+  return best && best.edits <= Math.max(2, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined
+}
+
+/** The message for a key that doesn't exist where it stands. */
+export function unknownKey(key: string, known: readonly string[]): string {
+  const later = notYet[key]
+  if (later !== undefined && !known.includes(key)) return `is not known: ${later}`
+  const near = nearest(key, known)
+  return near === undefined ? `is not known; known here are ${known.join(', ')}` : `is not known; did you mean ${near}?`
+}
+
+/** The message for an item of a list with fixed choices, such as `STOW` for `STOW-RS`. */
+export function unknownItem(value: unknown, choices: readonly string[]): string {
+  const all = `must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`
+  if (typeof value !== 'string' || value === '') return all
+  const begun = choices.find((choice) => choice.toLowerCase().startsWith(value.toLowerCase()))
+  const near = begun ?? nearest(value, choices)
+  return near === undefined ? all : `${all}; did you mean ${JSON.stringify(near)}?`
+}
+
+const ownSections = ['GoogleCloudPlatform', 'DicomWebProxy']
+
+/** Other sections belong to Orthanc; but a slip in our own name must not turn a whole section off without a word. */
+export function misspelledSections(names: readonly string[]): readonly Finding[] {
+  return names.flatMap((name) => {
+    const meant = ownSections.find((own) => own !== name && distance(own.toLowerCase(), name.toLowerCase()) <= 2)
+    return meant === undefined ? [] : [{ path: [name], message: `is not known; did you mean ${meant}?` }]
+  })
+}

@@ -1,0 +1,41 @@
+import { visit } from 'jsonc-parser'
+
+/** Environment variables; production passes `process.env`. */
+export interface Environment {
+  readonly [name: string]: string | undefined
+}
+
+export interface Substitution {
+  readonly text: string
+  /** Variables without a value and without a default: they became empty. */
+  readonly unset: readonly string[]
+}
+
+/**
+ * `${NAME}`, `${NAME:-default}`, `${NAME:-"default"}`, `${NAME:-'default'}`. What doesn't fit stays as it is, and so does
+ * `${}`, at which Orthanc gives up. From the behaviour of Orthanc's Toolbox::SubstituteVariables (1.12): a name holds no colon,
+ * a bare default no quote and no brace, and a variable that is set but empty counts as set.
+ */
+const reference = /\$\{([^:}]+)(?::-(?:([^'"}]*)|"([^"]*)"|'([^']*)'))?\}/g
+
+/** Replaces environment variables in the raw text, before JSON is parsed: so a value may be a number, a list, a whole object. */
+export function substituteVariables(source: string, environment: Environment): Substitution {
+  const unset = new Set<string>()
+  const inComment = commentsOf(source)
+  const text = source.replace(
+    reference,
+    (match, name: string, bare?: string, double?: string, single?: string, at?: number) => {
+      const value = environment[name] ?? bare ?? double ?? single
+      if (value === undefined && !inComment(at ?? source.indexOf(match))) unset.add(name)
+      return value ?? ''
+    },
+  )
+  return { text, unset: [...unset] }
+}
+
+/** A comment that explains `${NAME}` must not lead to a notice that NAME is not set. */
+function commentsOf(source: string): (offset: number) => boolean {
+  const ranges: [start: number, end: number][] = []
+  visit(source, { onComment: (offset, length) => ranges.push([offset, offset + length]) })
+  return (offset) => ranges.some(([start, end]) => offset >= start && offset < end)
+}
