@@ -18,32 +18,38 @@ export interface ConfigDocument {
 }
 
 /**
- * What Orthanc's JSON reader (JsonCpp) lets pass besides comments, run with Orthanc 1.10.1: trailing commas, a byte order mark,
- * the same key twice (the last one counts), control characters in a text, and anything after the closing brace.
+ * Parses one file's text: environment variables first, then JSON with comments.
+ *
+ * What else Orthanc's JSON reader (JsonCpp) lets pass, run with Orthanc 1.10.1: trailing commas, a byte order mark, control
+ * characters in a text, the same key twice (the last one counts), and anything after the closing brace.
  */
-const tolerated: readonly string[] = ['EndOfFileExpected', 'InvalidCharacter']
-
-/** Parses one file's text: environment variables first, then JSON with what Orthanc tolerates. */
 export function parseDocument(file: string, source: string, environment: Environment): ConfigDocument {
   const { text, unset } = substituteVariables(source.replace(/^\uFEFF/, ''), environment)
   const errors: ParseError[] = []
   const root = parseTree(text, errors, { allowTrailingComma: true })
+  const end = endOfObject(root, errors)
   const problems = errors
-    .filter(({ error }) => !tolerated.includes(printParseErrorCode(error)))
+    .filter(({ error, offset }) => offset < end && printParseErrorCode(error) !== 'InvalidCharacter')
     .map(({ error, offset }) => ({ file, path: '', message: syntaxMessage(text, offset, error) }))
   if (root?.type !== 'object' && problems.length === 0) {
     problems.push({ file, path: '', message: 'must hold one JSON object: { ... }' })
   }
   const warnings: string[] = []
-  if (errors.some(({ error }) => printParseErrorCode(error) === 'EndOfFileExpected')) {
-    warnings.push(`${file}: what follows the closing brace is ignored, as Orthanc does.`)
+  if (errors.some(({ offset }) => offset >= end)) {
+    warnings.push(`${file}: what follows the closing brace is ignored, as in Orthanc.`)
   }
-  const content =
-    root?.type === 'object' ? objectOf(root, (path) => warnings.push(`${file}: ${duplicateText(path)}`)) : {}
+  const onDuplicate = (path: readonly Segment[]) => warnings.push(`${file}: ${duplicateText(path)}`)
+  const content = root?.type === 'object' ? objectOf(root, onDuplicate) : {}
   const notices = unset.map(
-    (name) => `${file}: the environment variable ${name} is not set; \${${name}} was replaced by nothing.`,
+    (name) => `${file}: the environment variable ${name} is not set; it was replaced by nothing.`,
   )
   return { file, content, problems, warnings, notices }
+}
+
+/** Where the outermost object has been closed; errors beyond are about text that Orthanc doesn't look at. */
+function endOfObject(root: Node | undefined, errors: readonly ParseError[]): number {
+  const unclosed = errors.some(({ error }) => printParseErrorCode(error) === 'CloseBraceExpected')
+  return root?.type === 'object' && !unclosed ? root.offset + root.length : Number.POSITIVE_INFINITY
 }
 
 function duplicateText(path: readonly Segment[]): string {
