@@ -1,0 +1,70 @@
+import { type Answer, jsonAnswer } from './answer.ts'
+import type { Call } from './call.ts'
+import type { Fault, Faults } from './faults.ts'
+import { GoogleError } from './google-error.ts'
+import type { AccessTokens } from './oauth/access-tokens.ts'
+import type { RequestLog } from './request-log.ts'
+import type { Operations } from './store/operations.ts'
+import type { TokenCounts } from './token-counts.ts'
+
+export interface Controlled {
+  readonly faults: Faults
+  readonly log: RequestLog
+  readonly tokens: AccessTokens
+  readonly tokenRequests: TokenCounts
+  readonly operations: Operations
+}
+
+/** The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor subject to faults. */
+export async function answerControl(
+  { faults, log, tokens, tokenRequests, operations }: Controlled,
+  call: Call,
+): Promise<Answer> {
+  switch (`${call.method} ${call.path}`) {
+    case 'GET /emulator/faults':
+      return jsonAnswer(faults.list())
+    case 'PUT /emulator/faults':
+      return replaceFaults(faults, call)
+    case 'DELETE /emulator/faults':
+      faults.clear()
+      return jsonAnswer({})
+    case 'GET /emulator/log':
+      return jsonAnswer({ requests: log.entries, tokenRequests })
+    case 'DELETE /emulator/log':
+      log.clear()
+      return jsonAnswer({})
+    case 'POST /emulator/tokens/revoke':
+      tokens.revoke()
+      return jsonAnswer({})
+    case 'POST /emulator/tokens/expire':
+      tokens.expire()
+      return jsonAnswer({})
+    case 'PUT /emulator/tokens/lifetime':
+      tokens.lifetime = await seconds(call)
+      return jsonAnswer({})
+    case 'PUT /emulator/operations/duration':
+      operations.duration = (await seconds(call)) * 1000
+      return jsonAnswer({})
+    default:
+      throw new GoogleError(404, 'No such control; see src/emulator/control.ts.')
+  }
+}
+
+/** The body is one fault or an array of them; they take the place of all others. */
+async function replaceFaults(faults: Faults, call: Call): Promise<Answer> {
+  const body: unknown = await call.json()
+  const list = Array.isArray(body) ? body : [body]
+  const targets = ['token', 'STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE']
+  if (!list.every((fault) => targets.includes(fault?.target))) {
+    throw new GoogleError(400, `Every fault needs a target: ${targets.join(', ')}.`)
+  }
+  faults.clear()
+  for (const fault of list as Fault[]) faults.add(fault)
+  return jsonAnswer(faults.list())
+}
+
+async function seconds(call: Call): Promise<number> {
+  const { seconds } = await call.json()
+  if (typeof seconds !== 'number' || !(seconds >= 0)) throw new GoogleError(400, 'Send {"seconds": N}.')
+  return seconds
+}

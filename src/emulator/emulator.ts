@@ -1,0 +1,197 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Answer } from './answer.ts'
+import { Call } from './call.ts'
+import { answerControl } from './control.ts'
+import { type Fault, Faults } from './faults.ts'
+import { GoogleError, OAuthError } from './google-error.ts'
+import { listen } from './listener.ts'
+import { AccessTokens } from './oauth/access-tokens.ts'
+import { type CredentialFiles, serviceAccountKey, writeCredentialFiles } from './oauth/credential-files.ts'
+import { Identities, newAuthorizedUser, newWorkloadIdentity, type Role } from './oauth/identities.ts'
+import { MetadataServer } from './oauth/metadata-server.ts'
+import { type RecordedRequest, RequestLog } from './request-log.ts'
+import { type Route, route, type World } from './routes.ts'
+import { serve } from './sending.ts'
+import { DicomStore } from './store/dicom-store.ts'
+import { Operations } from './store/operations.ts'
+import { newTokenCounts, type TokenCounts } from './token-counts.ts'
+
+export type { CredentialFiles } from './oauth/credential-files.ts'
+export type { Fault, Faults, RecordedRequest, Role, TokenCounts }
+
+/** The store that exists when no other is named. */
+export const demoStore = 'projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo'
+
+export interface EmulatorOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 0: any free one. */
+  readonly port?: number
+  /** Where instances are kept, and found again at the next start. Default: a temporary folder that ends with the emulator. */
+  readonly folder?: string
+  /** PEM; then all URLs are https. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+  /** Seconds. Default 3599. */
+  readonly tokenLifetime?: number
+  /** `projects/P/locations/L/datasets/D/dicomStores/S`. Default: `demoStore`. */
+  readonly stores?: readonly string[]
+}
+
+export interface Emulator {
+  readonly url: string
+  /** What takes the place of https://healthcare.googleapis.com/v1/ ; `v1beta1` works as well. */
+  readonly baseUrl: string
+  readonly tokenUrl: string
+  readonly stsUrl: string
+  /** Root of the IAM Service Account Credentials API. */
+  readonly iamCredentialsUrl: string
+  /** `host:port`, for GCE_METADATA_HOST. */
+  readonly metadataHost: string
+  /** Identity of the metadata server's tokens. */
+  readonly metadataEmail: string
+  readonly faults: Faults
+  readonly log: readonly RecordedRequest[]
+  clearLog(): void
+  readonly tokenRequests: Readonly<TokenCounts>
+  addStore(name: string): void
+  /** Takes the place of the store's folder name: URL of its `dicomWeb`. */
+  dicomWebUrl(store?: string): string
+  /** Writes a file of every kind of credential; the identities live as long as the emulator. */
+  writeCredentials(folder: string): Promise<CredentialFiles>
+  /** Another service account; answers the content of its key file. */
+  addServiceAccount(email: string): Promise<object>
+  /** Every identity is editor on every store until this says otherwise. */
+  grant(identity: string, store: string, role: Role): void
+  /** Takes the right to impersonate a service account away. */
+  denyImpersonation(identity: string, email: string): void
+  /** Seconds that tokens live from now on. */
+  setTokenLifetime(seconds: number): void
+  revokeTokens(): void
+  expireTokens(): void
+  /** Milliseconds that deleting a study or series takes from now on. */
+  setOperationDuration(milliseconds: number): void
+  close(): Promise<void>
+}
+
+const project = 'demo'
+const accountEmail = (name: string) => `${name}@${project}.iam.gserviceaccount.com`
+
+/** Starts a stand-in for Google: its token endpoints and DICOM stores at one address. */
+export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
+  const { host = '127.0.0.1', port = 0, tls } = options
+  const listener = await listen({ host, port, ...(tls ? { tls } : {}) })
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'google-emulator-')))
+  const metadataHost = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
+  const url = `${listener.scheme}://${metadataHost}`
+
+  const identities = new Identities()
+  const tokens = new AccessTokens(options.tokenLifetime ?? 3599)
+  const metadataEmail = accountEmail('compute')
+  const [account, impersonated, workload] = await Promise.all([
+    identities.addServiceAccount(accountEmail('proxy')),
+    identities.addServiceAccount(accountEmail('impersonated')),
+    newWorkloadIdentity(`${url}/issuer`),
+  ])
+  const user = newAuthorizedUser('user@example.com')
+  const stores = new Map<string, DicomStore>()
+  const addStore = (name: string) => stores.set(name, new DicomStore(name, join(folder, ...name.split('/'))))
+  for (const name of options.stores ?? [demoStore]) addStore(name)
+  const operations = new Operations()
+  const metadata = new MetadataServer(tokens, metadataEmail, project)
+
+  const world: World = { url, identities, tokens, user, workload, metadata, stores, operations }
+  const state: State = { world, faults: new Faults(), log: new RequestLog(), tokenRequests: newTokenCounts() }
+  listener.serve((request, response, socket) => {
+    void handle(state, listener.scheme, request, response, socket)
+  })
+
+  return {
+    url,
+    baseUrl: `${url}/v1/`,
+    tokenUrl: `${url}/token`,
+    stsUrl: `${url}/v1/token`,
+    iamCredentialsUrl: `${url}/`,
+    metadataHost,
+    metadataEmail,
+    faults: state.faults,
+    log: state.log.entries,
+    clearLog: () => state.log.clear(),
+    tokenRequests: state.tokenRequests,
+    addStore,
+    dicomWebUrl: (store = [...stores.keys()][0] ?? demoStore) => `${url}/v1/${store}/dicomWeb`,
+    writeCredentials: (into) => writeCredentialFiles(into, { url, project, account, impersonated, user, workload }),
+    addServiceAccount: async (email) => serviceAccountKey(await identities.addServiceAccount(email), { url, project }),
+    grant: (identity, store, role) => identities.grant(identity, store, role),
+    denyImpersonation: (identity, email) => identities.denyImpersonation(identity, email),
+    setTokenLifetime: (seconds) => {
+      tokens.lifetime = seconds
+    },
+    revokeTokens: () => tokens.revoke(),
+    expireTokens: () => tokens.expire(),
+    setOperationDuration: (milliseconds) => {
+      operations.duration = milliseconds
+    },
+    close: async () => {
+      operations.close()
+      await listener.close()
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+interface State {
+  readonly world: World
+  readonly faults: Faults
+  readonly log: RequestLog
+  readonly tokenRequests: TokenCounts
+}
+
+/** One request: control, or route, fault and answer. What fails after the answer began, or with the client gone, ends the connection. */
+async function handle(
+  state: State,
+  scheme: 'http' | 'https',
+  request: IncomingMessage,
+  response: ServerResponse,
+  socket: Socket,
+): Promise<void> {
+  const control = request.url?.startsWith('/emulator/')
+  const record = control ? new RequestLog().record(request) : state.log.record(request)
+  const call = new Call(request, response, record, scheme)
+  // A client may go at any time; the reader and the writer of the bodies notice it themselves.
+  request.on('error', () => undefined)
+  response.on('error', () => undefined)
+  try {
+    const found: Route = control ? controlRoute(state, call) : await route(state.world, call)
+    if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
+    const fault = (found.subject && state.faults.take(found.subject)) ?? noFault
+    await serve(call, { response, socket }, fault, () => answerOf(found))
+  } catch {
+    response.destroy()
+  }
+}
+
+const noFault: Fault = { target: 'token' }
+
+function controlRoute(state: State, call: Call): Route {
+  const { tokens, operations } = state.world
+  return { work: () => answerControl({ ...state, tokens, operations }, call) }
+}
+
+function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {
+  counts.total += 1
+  if (grant) counts[grant] += 1
+}
+
+/** Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off. */
+async function answerOf({ work }: Route): Promise<Answer> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof GoogleError || cause instanceof OAuthError) return cause.answer()
+    return new GoogleError(500, `The emulator failed: ${cause instanceof Error ? cause.message : cause}`).answer()
+  }
+}

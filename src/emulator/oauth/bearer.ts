@@ -1,0 +1,38 @@
+import { GoogleError } from '../google-error.ts'
+import type { AccessTokens } from './access-tokens.ts'
+import type { Identities } from './identities.ts'
+import { allowsHealthcare } from './scopes.ts'
+
+const realm = 'Bearer realm="https://accounts.google.com/"'
+
+export function unauthenticated(): GoogleError {
+  return new GoogleError(
+    401,
+    'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.',
+    { 'www-authenticate': `${realm}, error="invalid_token"` },
+  )
+}
+
+/** Lets a request pass that may read (or write) on a store; throws what Google answers otherwise. */
+export function authorize(
+  tokens: AccessTokens,
+  identities: Identities,
+  authorization: string | undefined,
+  store: { readonly name: string; readonly exists: boolean; readonly write: boolean },
+): void {
+  const token = tokens.bearer(authorization)
+  if (!token) throw unauthenticated()
+  if (!allowsHealthcare(token.scopes)) {
+    throw new GoogleError(403, 'Request had insufficient authentication scopes.', {
+      'www-authenticate': `${realm}, error="insufficient_scope"`,
+    })
+  }
+  const role = identities.role(token.identity, store.name)
+  if (role === 'editor' ? store.exists : role === 'viewer' && store.exists && !store.write) return
+  // The same answer for a store that does not exist: its name must not leak to whoever may not see it.
+  const permission = store.write ? 'dicomWebWrite' : 'dicomWebRead'
+  throw new GoogleError(
+    403,
+    `Permission healthcare.dicomStores.${permission} denied on resource ${store.name} (or it may not exist).`,
+  )
+}

@@ -1,0 +1,113 @@
+import type { Answer } from './answer.ts'
+import type { Call } from './call.ts'
+import type { FaultSubject, TokenGrant } from './faults.ts'
+import { GoogleError } from './google-error.ts'
+import type { AccessTokens } from './oauth/access-tokens.ts'
+import { authorize } from './oauth/bearer.ts'
+import { answerGenerateAccessToken } from './oauth/iam-credentials.ts'
+import type { AuthorizedUser, Identities, WorkloadIdentity } from './oauth/identities.ts'
+import type { MetadataServer } from './oauth/metadata-server.ts'
+import { answerSubjectToken, answerTokenExchange } from './oauth/sts.ts'
+import { answerTokenRequest } from './oauth/token-endpoint.ts'
+import type { DicomStore } from './store/dicom-store.ts'
+import { answerDicomWeb, parseResource, serviceOf } from './store/dicom-web.ts'
+import type { Operations } from './store/operations.ts'
+
+/** All of Google that is emulated. */
+export interface World {
+  readonly url: string
+  readonly identities: Identities
+  readonly tokens: AccessTokens
+  readonly user: AuthorizedUser
+  readonly workload: WorkloadIdentity
+  readonly metadata: MetadataServer
+  readonly stores: ReadonlyMap<string, DicomStore>
+  readonly operations: Operations
+}
+
+/** What answers a request, and what the request counts as for faults. Nothing runs, and no body is read, before `work`. */
+export interface Route {
+  readonly subject?: FaultSubject
+  readonly work: () => Promise<Answer>
+}
+
+const tokenGrants: Readonly<Record<string, TokenGrant>> = {
+  'urn:ietf:params:oauth:grant-type:jwt-bearer': 'jwt-bearer',
+  refresh_token: 'refresh_token',
+}
+
+export function route(world: World, call: Call): Route | Promise<Route> {
+  const [first, second] = call.segments
+  if (call.path === '/token' && call.method === 'POST') return oauthRoute(world, call)
+  if (call.path === '/v1/token' && call.method === 'POST') {
+    return tokenRoute('token-exchange', () => answerTokenExchange(world.tokens, world.workload, call))
+  }
+  if (call.path === '/subject-token') return { work: async () => answerSubjectToken(world.workload) }
+  if (call.path === '/' || first === 'computeMetadata') return metadataRoute(world, call)
+  if ((first !== 'v1' && first !== 'v1beta1') || second !== 'projects') return notFound
+  const email = /^\/v1\/projects\/-\/serviceAccounts\/([^/]+):generateAccessToken$/.exec(call.path)?.[1]
+  if (email && call.method === 'POST') {
+    return tokenRoute('impersonation', () => answerGenerateAccessToken(world.identities, world.tokens, call, email))
+  }
+  return healthcareRoute(world, call, call.segments.slice(1))
+}
+
+/** The two grants share an endpoint, so the small form is read here to tell them apart. */
+async function oauthRoute(world: World, call: Call): Promise<Route> {
+  const form = await call.form()
+  const work = async () => answerTokenRequest({ ...world, tokenUrl: `${world.url}/token` }, form)
+  const grant = tokenGrants[form.get('grant_type') ?? '']
+  return grant ? tokenRoute(grant, work) : { subject: { target: 'token' }, work }
+}
+
+function metadataRoute({ metadata }: World, call: Call): Route {
+  const work = async () => metadata.answer(call)
+  return call.path.endsWith('/token') ? tokenRoute('metadata', work) : { work }
+}
+
+function tokenRoute(grant: TokenGrant, work: () => Promise<Answer>): Route {
+  return { subject: { target: 'token', grant }, work }
+}
+
+/** `projects/P/locations/L/datasets/D/dicomStores/S/dicomWeb/…` and `…/D/operations/ID`. */
+function healthcareRoute(world: World, call: Call, path: readonly string[]): Route {
+  const [, , locations, , datasets, , collection, id, dicomWeb] = path
+  if (locations !== 'locations' || datasets !== 'datasets') return notFound
+  if (collection === 'operations' && id && path.length === 8 && call.method === 'GET')
+    return operationRoute(world, call, path)
+  return collection === 'dicomStores' && dicomWeb === 'dicomWeb' ? dicomWebRoute(world, call, path) : notFound
+}
+
+function operationRoute({ tokens, identities, operations }: World, call: Call, path: readonly string[]): Route {
+  const name = path.join('/')
+  return {
+    work: async () => {
+      authorize(tokens, identities, call.headers.authorization, { name, exists: true, write: false })
+      return operations.answer(name)
+    },
+  }
+}
+
+function dicomWebRoute(world: World, call: Call, path: readonly string[]): Route {
+  const name = path.slice(0, 8).join('/')
+  const resource = parseResource(path.slice(9))
+  const service = resource && serviceOf(call.method, resource)
+  if (!resource || !service) return notFound
+  const webRoot = `${call.origin}/${call.segments[0]}/${name}/dicomWeb`
+  const write = service === 'STOW-RS' || service === 'DELETE'
+  const work = async () => {
+    const store = world.stores.get(name)
+    const { tokens, identities, operations } = world
+    authorize(tokens, identities, call.headers.authorization, { name, exists: store !== undefined, write })
+    if (!store) throw new Error('A store that does not exist was authorized.')
+    await store.open()
+    return answerDicomWeb({ store, operations, webRoot }, call, service, resource)
+  }
+  return { subject: { target: service, store: name }, work }
+}
+
+const notFound: Route = {
+  work: async () => {
+    throw new GoogleError(404, 'The requested URL was not found on this server.')
+  },
+}

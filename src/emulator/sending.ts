@@ -1,0 +1,150 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { setImmediate as immediate } from 'node:timers/promises'
+import type { Answer } from './answer.ts'
+import type { Call } from './call.ts'
+import type { Fault } from './faults.ts'
+import { GoogleError } from './google-error.ts'
+
+/** How much of an upload is still read after an early answer, as a real front end does, before the connection closes. */
+const lingering = 16 * 1024 * 1024
+const lingeringMilliseconds = 2000
+
+/** The two ends of a connection's answer side. `socket` is the TCP socket, also under TLS: only that can send a reset. */
+export interface Wire {
+  readonly response: ServerResponse
+  readonly socket: Socket
+}
+
+/** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
+export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Promise<Answer>): Promise<void> {
+  if (fault.resetBefore) return reset(wire)
+  if (fault.delay) await pause(fault.delay, wire)
+  if (fault.informational) informational(wire, fault.informational)
+  call.uploadBandwidth = fault.uploadBandwidth
+  const answer = await answerUnder(fault, call, work)
+  if (answer === undefined || wire.response.destroyed) return
+  if (fault.lateReset) return reset(wire)
+  if (fault.brokenChunking) return raw(wire, brokenChunking)
+  if (fault.invalidHeaderBytes) return raw(wire, invalidHeaderBytes)
+  await send(call, wire, fault, answer)
+}
+
+async function answerUnder(fault: Fault, call: Call, work: () => Promise<Answer>): Promise<Answer | undefined> {
+  if (fault.earlyAnswer) return failure(fault, fault.earlyAnswer)
+  if (fault.status === undefined && !fault.hang && !fault.garbage) return work()
+  await call.drain(Number.POSITIVE_INFINITY)
+  if (fault.hang) return undefined
+  if (fault.garbage) return { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>Oops' }
+  return failure(fault, fault.status ?? 500)
+}
+
+function failure(fault: Fault, status: number): Answer {
+  const google = new GoogleError(status, `The emulator was asked to answer ${status}.`).answer()
+  if (fault.body === undefined) return google
+  return { ...google, body: typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body) }
+}
+
+async function send(call: Call, wire: Wire, fault: Fault, answer: Answer): Promise<void> {
+  const { response } = wire
+  const early = !call.received
+  head(call, wire, fault, answer, early)
+  call.record.status = answer.status
+  if (fault.resetAfterHeaders) return resetAfterHeaders(wire)
+  if (call.method !== 'HEAD' && !(await body(wire, fault, answer))) return
+  // The answer is out and whole; ending it now would close the connection over unread bytes, and the reset that this
+  // causes can destroy the answer on its way (RFC 9112, 9.6). So the upload is read on for a while.
+  if (early) await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire)])
+  response.end()
+}
+
+function head(call: Call, { response }: Wire, fault: Fault, answer: Answer, early: boolean): void {
+  const headers: Record<string, string> = { ...answer.headers, ...fault.headers }
+  const fixed = answer.body === undefined || typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
+  if (fixed && answer.status !== 204) headers['content-length'] = String(Buffer.byteLength(fixedBody(answer)))
+  if (early) headers.connection = 'close'
+  for (let left = fault.hugeHeaders ?? 0, n = 0; left > 0; left -= 1024, n += 1)
+    headers[`x-huge-${n}`] = 'h'.repeat(1000)
+  response.writeHead(answer.status, headers)
+  if (call.method !== 'HEAD') response.flushHeaders()
+}
+
+function fixedBody(answer: Answer): string | Buffer {
+  return typeof answer.body === 'string' || Buffer.isBuffer(answer.body) ? answer.body : ''
+}
+
+/** Writes the body with backpressure; false when it was not to come to its end. */
+async function body(wire: Wire, fault: Fault, answer: Answer): Promise<boolean> {
+  let left = fault.truncate ?? fault.stall ?? Number.POSITIVE_INFINITY
+  for await (const chunk of pieces(answer, fault.bandwidth)) {
+    const piece = chunk.length > left ? chunk.subarray(0, left) : chunk
+    left -= piece.length
+    await write(wire.response, piece)
+    if (wire.response.destroyed) return false
+    if (left === 0) break
+    if (fault.bandwidth) await pause((piece.length / fault.bandwidth) * 1000, wire)
+  }
+  if (fault.truncate !== undefined) wire.response.destroy()
+  return fault.truncate === undefined && fault.stall === undefined
+}
+
+async function* pieces(answer: Answer, bandwidth?: number): AsyncGenerator<Buffer> {
+  const source =
+    typeof answer.body === 'object' && !Buffer.isBuffer(answer.body) ? answer.body : [Buffer.from(fixedBody(answer))]
+  // A slow answer comes in small steps, ten in a second.
+  const step = bandwidth ? Math.max(1, Math.floor(bandwidth / 10)) : Number.POSITIVE_INFINITY
+  for await (const chunk of source) {
+    if (chunk.length <= step) yield chunk
+    else for (let at = 0; at < chunk.length; at += step) yield chunk.subarray(at, at + step)
+  }
+}
+
+function write(response: ServerResponse, chunk: Buffer): Promise<void> | undefined {
+  if (chunk.length === 0 || response.destroyed || response.write(chunk)) return undefined
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
+}
+
+/** Sleeps, but not beyond the end of the connection. */
+function pause(milliseconds: number, { response }: Wire): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, milliseconds)
+    function done(): void {
+      clearTimeout(timer)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('close', done)
+    if (response.destroyed) done()
+  })
+}
+
+function informational({ response }: Wire, status: 102 | 103): void {
+  if (status === 102) response.writeProcessing()
+  else response.writeEarlyHints({ link: '</hint>; rel=preload' })
+}
+
+function reset({ socket }: Wire): void {
+  socket.resetAndDestroy()
+}
+
+async function resetAfterHeaders(wire: Wire): Promise<void> {
+  wire.response.flushHeaders()
+  await immediate()
+  reset(wire)
+}
+
+const brokenChunking = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\nworld\r\n0\r\n\r\n'
+const invalidHeaderBytes = 'HTTP/1.1 200 OK\r\nx-bad: a\u0000b\u0007\r\ncontent-length: 2\r\n\r\n[]'
+
+/** Bytes that ServerResponse would refuse to write. */
+function raw({ response }: Wire, bytes: string): void {
+  response.socket?.end(Buffer.from(bytes, 'latin1'))
+}

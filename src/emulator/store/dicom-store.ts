@@ -1,0 +1,168 @@
+import { renameSync } from 'node:fs'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withFile } from '../dicom/byte-source.ts'
+import { DataSetError } from '../dicom/data-set-reader.ts'
+import { type DataSet, textOf } from '../dicom/dicom-json.ts'
+import { readDicomFile } from '../dicom/part10.ts'
+import { sameBytes } from './stored-file.ts'
+
+/** What names an instance in a store. */
+export interface InstanceUids {
+  readonly study: string
+  readonly series: string
+  readonly instance: string
+}
+
+export interface Instance extends InstanceUids {
+  readonly sopClass: string
+  readonly transferSyntax: string
+  /** Path of the file exactly as it was received. */
+  readonly file: string
+  readonly size: number
+  readonly dataSet: DataSet
+}
+
+/** Why an instance was not stored: the reasons of PS3.18, Table I.2-2, and PS3.4, Table C.4-1. */
+export const failureReason = { processing: 0x0110, alreadyExists: 0x0111, otherStudy: 0xa900, cannotUnderstand: 0xc000 }
+
+export interface Stored {
+  readonly uids: InstanceUids
+  readonly sopClass: string
+  /** Undefined when the instance is in the store now. */
+  readonly failure?: number
+}
+
+/** A part of a store's content: a study, a series, an instance, or with no UID all of it. */
+export type Scope = Partial<InstanceUids>
+
+/** One DICOM store: files in a folder, and an index of their data sets in memory. */
+export class DicomStore {
+  readonly name: string
+  readonly folder: string
+  readonly #instances = new Map<string, Instance>()
+  /** Studies and series under deletion: nothing can be stored into them (Google's "Deleting a study"). */
+  #opened: Promise<void> | undefined
+  readonly #locked = new Set<Scope>()
+
+  constructor(name: string, folder: string) {
+    this.name = name
+    this.folder = folder
+  }
+
+  /** Makes the folder, and takes up what an earlier emulator left in it; once, however often it is called. */
+  open(): Promise<void> {
+    this.#opened ??= this.#takeUp()
+    return this.#opened
+  }
+
+  async #takeUp(): Promise<void> {
+    await mkdir(this.folder, { recursive: true })
+    for (const entry of await readdir(this.folder)) {
+      const file = join(this.folder, entry)
+      if (entry.startsWith('incoming-')) await rm(file)
+      else if (entry.endsWith('.dcm')) this.#index(readInstance(file))
+    }
+  }
+
+  /** Takes a received file into the store, or removes it. With `study`, only instances of that study are taken. */
+  async store(received: string, study?: string): Promise<Stored> {
+    const instance = read(received)
+    const failure =
+      instance === undefined ? failureReason.cannotUnderstand : await this.#refusal(instance, received, study)
+    if (instance === undefined || failure !== undefined) {
+      await rm(received, { force: true })
+      const { study = '', series = '', instance: sop = '', sopClass = '' } = instance ?? {}
+      return { uids: { study, series, instance: sop }, sopClass, failure: failure ?? failureReason.cannotUnderstand }
+    }
+    const file = join(this.folder, fileName(instance))
+    // Synchronous, so that the index never names a file that is not there.
+    renameSync(received, file)
+    this.#index({ ...instance, file })
+    return { uids: instance, sopClass: instance.sopClass }
+  }
+
+  async #refusal(instance: Instance, received: string, study?: string): Promise<number | undefined> {
+    if (study !== undefined && study !== instance.study) return failureReason.otherStudy
+    if (this.#isLocked(instance)) return failureReason.processing
+    const existing = this.#instances.get(key(instance))
+    if (existing && !(await sameBytes(existing.file, received))) return failureReason.alreadyExists
+    return undefined
+  }
+
+  find(scope: Scope): Instance[] {
+    if (scope.study && scope.series && scope.instance) {
+      const instance = this.#instances.get(key(scope as InstanceUids))
+      return instance ? [instance] : []
+    }
+    return [...this.#instances.values()].filter((instance) => within(instance, scope))
+  }
+
+  /** Stops any storing into the scope until `release` is called; false when it is under deletion already. */
+  lock(scope: Scope): { release(): void } | undefined {
+    if ([...this.#locked].some((other) => overlaps(other, scope))) return undefined
+    this.#locked.add(scope)
+    return { release: () => this.#locked.delete(scope) }
+  }
+
+  async delete(scope: Scope): Promise<number> {
+    const instances = this.find(scope)
+    for (const instance of instances) {
+      this.#instances.delete(key(instance))
+      await rm(instance.file, { force: true })
+    }
+    return instances.length
+  }
+
+  #isLocked(instance: Instance): boolean {
+    return [...this.#locked].some((scope) => within(instance, scope))
+  }
+
+  #index(instance: Instance): void {
+    this.#instances.set(key(instance), instance)
+  }
+}
+
+function read(file: string): Instance | undefined {
+  try {
+    return readInstance(file)
+  } catch (cause) {
+    if (cause instanceof DataSetError) return undefined
+    throw cause
+  }
+}
+
+function readInstance(file: string): Instance {
+  return withFile(file, (source) => {
+    const { transferSyntax, dataSet } = readDicomFile(source)
+    const [study, series, instance] = ['0020000D', '0020000E', '00080018'].map((tag) => textOf(dataSet, tag))
+    if (!isUid(study) || !isUid(series) || !isUid(instance)) throw new DataSetError('The file lacks a UID.')
+    const sopClass = textOf(dataSet, '00080016')
+    return { study, series, instance, sopClass, transferSyntax, file, size: source.size, dataSet }
+  })
+}
+
+function isUid(text: string | undefined): text is string {
+  return text !== undefined && text.length <= 64 && /^[0-9]+(\.[0-9]+)*$/.test(text)
+}
+
+function within(instance: InstanceUids, { study, series, instance: sop }: Scope): boolean {
+  return (
+    (study === undefined || instance.study === study) &&
+    (series === undefined || instance.series === series) &&
+    (sop === undefined || instance.instance === sop)
+  )
+}
+
+function overlaps(one: Scope, other: Scope): boolean {
+  return one.study === other.study && (!one.series || !other.series || one.series === other.series)
+}
+
+function key({ study, series, instance }: InstanceUids): string {
+  return `${study}/${series}/${instance}`
+}
+
+/** At most 3 * 64 + 6 characters, which every file system takes. */
+function fileName({ study, series, instance }: InstanceUids): string {
+  return `${study}_${series}_${instance}.dcm`
+}

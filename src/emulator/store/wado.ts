@@ -1,0 +1,184 @@
+import type { Answer } from '../answer.ts'
+import type { Call } from '../call.ts'
+import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.ts'
+import { toXml } from '../dicom/dicom-xml.ts'
+import { frameRanges, type Range } from '../dicom/frames.ts'
+import { explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
+import { GoogleError } from '../google-error.ts'
+import type { DicomStore, Instance, Scope } from './dicom-store.ts'
+import { covers, coversMultipart, type MediaType, parseAccept } from './media-type.ts'
+import { multipartAnswer, type OutgoingPart } from './multipart-writer.ts'
+import { renderedFrame } from './rendered.ts'
+import { fileBytes } from './stored-file.ts'
+
+const dicom = 'application/dicom'
+const dicomJson = 'application/dicom+json'
+const dicomXml = 'application/dicom+xml'
+const octets = 'application/octet-stream'
+
+const native = new Set([implicitLittleEndian, explicitLittleEndian])
+
+/** One retrieval below a study, series or instance; `rest` is the path after it: `metadata`, `frames/1,2`… */
+export interface Retrieval {
+  readonly store: DicomStore
+  readonly scope: Scope
+  readonly rest: readonly string[]
+  /** URL of the store's `dicomWeb`. */
+  readonly webRoot: string
+}
+
+/** WADO-RS (PS3.18, 10.4). */
+export function answerWado(retrieval: Retrieval, call: Call): Answer {
+  const instances = retrieval.store.find(retrieval.scope)
+  const [first] = instances
+  if (!first) throw notFound(retrieval)
+  const accept = parseAccept(call.headers.accept)
+  const [resource, ...rest] = retrieval.rest
+  if (resource === undefined) return files(retrieval, instances, accept)
+  if (resource === 'metadata' && rest.length === 0) return metadata(retrieval, instances, accept)
+  if (retrieval.scope.instance === undefined) throw notFound(retrieval)
+  if (resource === 'bulkdata' && rest.length > 0) return bulkData(first, rest, accept, retrieval)
+  if (resource === 'rendered' && rest.length === 0) return rendered(first, 1, accept)
+  if (resource !== 'frames' || !rest[0] || rest.length > 2) throw notFound(retrieval)
+  const frames = frameNumbers(rest[0])
+  if (rest[1] === undefined) return framesAnswer(first, frames, accept)
+  if (rest[1] === 'rendered') return rendered(first, frames[0] ?? 1, accept)
+  throw notFound(retrieval)
+}
+
+function notFound({ scope, rest }: Retrieval): GoogleError {
+  const path = [scope.study, scope.series, scope.instance, ...rest].filter((part) => part !== undefined).join('/')
+  return new GoogleError(404, `DICOM resource not found: ${path}`)
+}
+
+function notAcceptable(accept: readonly MediaType[], what: string): GoogleError {
+  const asked = accept.map(({ type }) => type).join(', ')
+  return new GoogleError(406, `Cannot give ${what} as ${asked || 'asked'}.`)
+}
+
+/** The files as they were stored, byte for byte. */
+function files({ scope, webRoot }: Retrieval, instances: readonly Instance[], accept: readonly MediaType[]): Answer {
+  const [first] = instances
+  for (const range of accept) {
+    if (!instances.every((instance) => servesSyntax(range, instance))) continue
+    if (coversMultipart(range, dicom))
+      return multipartAnswer(
+        dicom,
+        instances.map((item) => filePart(item, webRoot)),
+      )
+    if (range.type === dicom && scope.instance !== undefined && first) return singleFile(first)
+  }
+  throw notAcceptable(accept, 'these instances; the emulator does not transcode, so ask with transfer-syntax=*:')
+}
+
+/**
+ * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google decompresses then.
+ * Here, native data go out as they are, and compressed ones only to who takes them.
+ */
+function servesSyntax({ parameters }: MediaType, { transferSyntax }: Instance): boolean {
+  const asked = parameters['transfer-syntax']
+  if (asked === undefined) return native.has(transferSyntax)
+  return asked === '*' || asked === transferSyntax
+}
+
+function singleFile({ file, size }: Instance): Answer {
+  return { status: 200, headers: { 'content-type': dicom, 'content-length': String(size) }, body: fileBytes(file) }
+}
+
+function filePart(instance: Instance, webRoot: string): OutgoingPart {
+  const type = `${dicom}; transfer-syntax=${instance.transferSyntax}`
+  return { type, location: instanceUrl(instance, webRoot), body: fileBytes(instance.file) }
+}
+
+export function instanceUrl({ study, series, instance }: Instance, webRoot: string): string {
+  return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
+}
+
+function metadata({ webRoot }: Retrieval, instances: readonly Instance[], accept: readonly MediaType[]): Answer {
+  const dataSets = instances.map((instance) =>
+    withBulkDataUris(instance.dataSet, `${instanceUrl(instance, webRoot)}/bulkdata`),
+  )
+  return dataSetsAnswer(dataSets, accept)
+}
+
+/** Data sets as one JSON array, or as XML documents in parts: what metadata and searches answer. */
+export function dataSetsAnswer(dataSets: readonly DataSet[], accept: readonly MediaType[]): Answer {
+  for (const range of accept) {
+    if (covers(range, dicomJson) || covers(range, 'application/json')) {
+      return { status: 200, headers: { 'content-type': dicomJson }, body: JSON.stringify(dataSets) }
+    }
+    if (coversMultipart(range, dicomXml) || range.type === dicomXml) {
+      return multipartAnswer(
+        dicomXml,
+        dataSets.map((dataSet) => ({ type: dicomXml, body: toXml(dataSet) })),
+      )
+    }
+  }
+  throw notAcceptable(accept, 'data sets')
+}
+
+function framesAnswer(instance: Instance, numbers: readonly number[], accept: readonly MediaType[]): Answer {
+  const ranges = selectFrames(instance, numbers)
+  const type = native.has(instance.transferSyntax) ? octets : `${octets}; transfer-syntax=${instance.transferSyntax}`
+  return octetsAnswer(instance, ranges, type, accept)
+}
+
+function selectFrames(instance: Instance, numbers: readonly number[]): Range[] {
+  const all = frameRanges(instance.file, instance.dataSet)
+  return numbers.map((number) => {
+    const range = all[number - 1]
+    if (!range) throw new GoogleError(404, `Frame ${number} not found: the instance has ${all.length}.`)
+    return range
+  })
+}
+
+function frameNumbers(list: string): number[] {
+  const numbers = list.split(',').map(Number)
+  if (numbers.some((number) => !Number.isInteger(number) || number < 1)) {
+    throw new GoogleError(400, `Invalid frame list: ${list}`)
+  }
+  return numbers
+}
+
+function bulkData(instance: Instance, path: readonly string[], accept: readonly MediaType[], from: Retrieval): Answer {
+  const bulk = bulkDataAt(instance.dataSet, path)?.bulk
+  if (!bulk) throw notFound(from)
+  const ranges = bulk.encapsulated ? frameRanges(instance.file, instance.dataSet) : [[bulk]]
+  return octetsAnswer(instance, ranges, octets, accept)
+}
+
+function octetsAnswer(
+  { file }: Instance,
+  ranges: readonly Range[],
+  type: string,
+  accept: readonly MediaType[],
+): Answer {
+  for (const range of accept) {
+    const single = ranges.length === 1 ? ranges[0] : undefined
+    if (range.type === octets && single) {
+      const length = single.reduce((sum, piece) => sum + piece.length, 0)
+      const headers = { 'content-type': type, 'content-length': String(length) }
+      return { status: 200, headers, body: rangeBytes(file, single) }
+    }
+    if (coversMultipart(range, octets)) {
+      return multipartAnswer(
+        octets,
+        ranges.map((pieces) => ({ type, body: rangeBytes(file, pieces) })),
+      )
+    }
+  }
+  throw notAcceptable(accept, 'these bytes')
+}
+
+async function* rangeBytes(file: string, pieces: Range): AsyncGenerator<Buffer> {
+  for (const { offset, length } of pieces) yield* fileBytes(file, offset, length)
+}
+
+function rendered(instance: Instance, frame: number, accept: readonly MediaType[]): Answer {
+  if (!accept.some((range) => covers(range, 'image/png'))) throw notAcceptable(accept, 'anything but image/png')
+  if (!native.has(instance.transferSyntax)) throw new GoogleError(406, 'The emulator renders native pixel data only.')
+  const [range] = selectFrames(instance, [frame])
+  const png = range && renderedFrame(instance, range)
+  if (!png) throw new GoogleError(406, 'The emulator renders 8 and 16 bit grayscale and 8 bit colour images only.')
+  return { status: 200, headers: { 'content-type': 'image/png' }, body: png }
+}
