@@ -1,0 +1,213 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Agent, type Dispatcher } from 'undici'
+import { OrthancError } from './orthanc-error.ts'
+import { finishedJob, type OrthancJob } from './orthanc-job.ts'
+
+export interface OrthancRestOptions {
+  readonly username?: string
+  readonly password?: string
+  /** Orthanc's `DicomWeb.Root`. Default `/dicom-web/`. */
+  readonly dicomWebRoot?: string
+  /** Milliseconds for one request, or for a job as a whole. Default ten minutes, as Orthanc's guide advises for large studies. */
+  readonly timeout?: number
+}
+
+export type OrthancLevel = 'patients' | 'studies' | 'series' | 'instances'
+
+/** A DICOMweb server entry of Orthanc, as its configuration has it: old versions want strings for numbers and flags. */
+export type DicomWebServerEntry = { readonly Url: string } & Readonly<Record<string, string | Record<string, string>>>
+
+/** DICOM identifiers of what lies on a remote server: a study, one series of it, or one instance. */
+export interface RemoteResource {
+  readonly study: string
+  readonly series?: string
+  readonly instance?: string
+}
+
+/** One QIDO-RS match as Orthanc's plugin repeats it: `{"0020000d": {Name, Value, vr, Group, Element}}`, first values only. */
+export type QidoMatch = Readonly<
+  Record<string, { readonly vr: string; readonly Name?: string; readonly Value?: string | number }>
+>
+
+type Query = Readonly<Record<string, string>>
+
+const TEN_MINUTES = 600_000
+const JOB_POLL = 100
+
+/** Orthanc's REST interface, as far as this project needs it. Failures are `OrthancError`s. */
+export class OrthancRest {
+  readonly url: string
+  readonly #dicomWeb: string
+  readonly #headers: Record<string, string>
+  readonly #timeout: number
+  readonly #agent: Agent
+
+  /** `url` is Orthanc's HTTP address, such as `http://127.0.0.1:8042`. */
+  constructor(url: string, options: OrthancRestOptions = {}) {
+    this.url = url.replace(/\/+$/, '')
+    this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|\/+$/g, '')}`
+    this.#timeout = options.timeout ?? TEN_MINUTES
+    this.#agent = new Agent({ allowH2: false, headersTimeout: this.#timeout, bodyTimeout: this.#timeout })
+    this.#headers = authorization(options)
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  /** Name, version and ports: the cheapest request there is. */
+  async system(): Promise<Readonly<Record<string, unknown>>> {
+    return this.#json('GET', '/system')
+  }
+
+  /** Stores a DICOM file; answers Orthanc's identifiers of it, and whether it was there already. */
+  async upload(file: Buffer): Promise<{ ID: string; ParentSeries: string; ParentStudy: string; Status: string }> {
+    return this.#json('POST', '/instances', file)
+  }
+
+  /** Orthanc's identifiers of everything stored at a level. */
+  async list(level: OrthancLevel): Promise<string[]> {
+    return this.#json('GET', `/${level}`)
+  }
+
+  /** Orthanc's identifiers of what has this DICOM identifier (patient ID or UID). */
+  async lookup(dicomId: string): Promise<{ ID: string; Path: string; Type: string }[]> {
+    return this.#json('POST', '/tools/lookup', Buffer.from(dicomId))
+  }
+
+  /** Removes from Orthanc's own storage, not from a remote server. */
+  async delete(level: OrthancLevel, id: string): Promise<void> {
+    await this.#send('DELETE', `/${level}/${encodeURIComponent(id)}`)
+  }
+
+  /** The DICOM file of an instance, byte for byte as Orthanc received it. */
+  async file(instanceId: string): Promise<Buffer> {
+    return this.#send('GET', `/instances/${encodeURIComponent(instanceId)}/file`)
+  }
+
+  /** The names of the DICOMweb servers that Orthanc knows. */
+  async servers(): Promise<string[]> {
+    return this.#json('GET', `${this.#dicomWeb}/servers`)
+  }
+
+  /** Adds or replaces a DICOMweb server; without `DicomWebServersInDatabase` it is forgotten when Orthanc ends. */
+  async putServer(name: string, entry: DicomWebServerEntry): Promise<void> {
+    await this.#send('PUT', this.#server(name), json(entry))
+  }
+
+  async deleteServer(name: string): Promise<void> {
+    await this.#send('DELETE', this.#server(name))
+  }
+
+  /** STOW-RS of stored resources (any level, by Orthanc's identifiers) to a server: one request for all of them. */
+  async stow(server: string, resources: readonly string[]): Promise<OrthancJob> {
+    return this.#runJob(`${this.#server(server)}/stow`, { Resources: resources })
+  }
+
+  /** QIDO-RS at a server: `uri` such as `/studies`, matching keys as `query`. */
+  async qido(server: string, uri: string, query: Query = {}): Promise<QidoMatch[]> {
+    return this.#json('POST', `${this.#server(server)}/qido`, json({ Uri: uri, Arguments: query }))
+  }
+
+  /** WADO-RS of studies, series and instances from a server into Orthanc's storage: one request for each. */
+  async retrieve(server: string, resources: readonly RemoteResource[]): Promise<OrthancJob> {
+    return this.#runJob(`${this.#server(server)}/retrieve`, { Resources: resources.map(retrieveResource) })
+  }
+
+  /** DELETE at a server, whose entry needs `HasDelete`. */
+  async deleteRemote(server: string, resource: RemoteResource): Promise<void> {
+    const Level = resource.instance ? 'Instance' : resource.series ? 'Series' : 'Study'
+    await this.#send('POST', `${this.#server(server)}/delete`, json({ Level, ...remoteUids(resource) }))
+  }
+
+  /** Any other GET at a server; answers the body of whatever came. */
+  async get(server: string, uri: string, query: Query = {}, headers: Query = {}): Promise<Buffer> {
+    const body = json({ Uri: uri, Arguments: query, HttpHeaders: headers })
+    return this.#send('POST', `${this.#server(server)}/get`, body)
+  }
+
+  /** Waits for the end of a job, by polling: Orthanc tells nobody. */
+  async job(id: string): Promise<OrthancJob> {
+    const deadline = performance.now() + this.#timeout
+    while (performance.now() < deadline) {
+      const finished = finishedJob(await this.#json('GET', `/jobs/${id}`))
+      if (finished) return finished
+      await delay(JOB_POLL)
+    }
+    throw new OrthancError(`Orthanc's job ${id} did not end within ${this.#timeout} ms`)
+  }
+
+  // Not synchronously: Orthanc would answer a failed job by its general error 500, without the job's description.
+  async #runJob(path: string, body: Record<string, unknown>): Promise<OrthancJob> {
+    const { ID } = await this.#json<{ ID: string }>(
+      'POST',
+      path,
+      json({ ...body, Synchronous: false, Asynchronous: true }),
+    )
+    return this.job(ID)
+  }
+
+  #server(name: string): string {
+    return `${this.#dicomWeb}/servers/${encodeURIComponent(name)}`
+  }
+
+  async #json<T>(method: Dispatcher.HttpMethod, path: string, body?: Buffer): Promise<T> {
+    const answer = await this.#send(method, path, body)
+    try {
+      return JSON.parse(answer.toString()) as T
+    } catch (cause) {
+      throw new OrthancError(`${this.url} does not answer ${path} as an Orthanc would`, { cause })
+    }
+  }
+
+  async #send(method: Dispatcher.HttpMethod, path: string, body?: Buffer): Promise<Buffer> {
+    const { status, answer } = await this.#exchange(method, path, body)
+    if (status >= 200 && status < 300) return answer
+    const details = detailsOf(answer)
+    throw new OrthancError(`Orthanc answers ${status} to ${method} ${path}${details && `: ${details}`}`, {
+      status,
+      details,
+    })
+  }
+
+  async #exchange(method: Dispatcher.HttpMethod, path: string, body?: Buffer) {
+    try {
+      const request = { origin: this.url, path, method, headers: this.#headers, body: body ?? null }
+      const response = await this.#agent.request(request)
+      return { status: response.statusCode, answer: Buffer.from(await response.body.arrayBuffer()) }
+    } catch (cause) {
+      throw new OrthancError(`No answer from Orthanc at ${this.url}`, { cause })
+    }
+  }
+}
+
+function authorization({ username, password = '' }: OrthancRestOptions): Record<string, string> {
+  if (username === undefined) return {}
+  return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }
+}
+
+function retrieveResource({ study, series, instance }: RemoteResource): Record<string, string> {
+  return { Study: study, ...(series ? { Series: series } : {}), ...(instance ? { Instance: instance } : {}) }
+}
+
+function remoteUids({ study, series, instance }: RemoteResource): Record<string, string> {
+  return {
+    StudyInstanceUID: study,
+    ...(series ? { SeriesInstanceUID: series } : {}),
+    ...(instance ? { SOPInstanceUID: instance } : {}),
+  }
+}
+
+// Orthanc's errors are JSON with `Message` and `Details`; a proxy in front of it may answer anything.
+function detailsOf(answer: Buffer): string {
+  try {
+    const { Message = '', Details = '' } = JSON.parse(answer.toString()) as { Message?: string; Details?: string }
+    return [...new Set([Message, Details])].filter(Boolean).join(': ')
+  } catch {
+    return ''
+  }
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}

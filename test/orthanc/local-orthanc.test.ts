@@ -1,0 +1,70 @@
+import { chmod, readdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { request } from 'undici'
+import { findOrthanc } from '../../src/orthanc/find-orthanc.ts'
+import { startLocalOrthanc } from '../../src/orthanc/local-orthanc.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
+
+t.test('starts with its DICOMweb plugin, and leaves nothing behind', needsOrthanc(), async (t) => {
+  const before = await temporaryFolders()
+  const orthanc = await startLocalOrthanc({ servers: { upstream: { Url: 'http://127.0.0.1:9/' } } })
+  t.match(await orthanc.rest.system(), { PluginsEnabled: true, Version: String })
+  t.same(await orthanc.rest.servers(), ['upstream'])
+  t.match(orthanc.log(), 'Orthanc has started')
+  await Promise.all([orthanc.close(), orthanc.close()])
+  await t.rejects(request(`${orthanc.url}/system`), { code: 'ECONNREFUSED' })
+  t.same(await temporaryFolders(), before)
+})
+
+t.test('several at once do not meet', needsOrthanc(), async (t) => {
+  const several = await Promise.all([startOrthanc(t), startOrthanc(t)])
+  const names = await Promise.all(several.map(async ({ rest }) => (await rest.system()).Name))
+  t.not(names[0], names[1])
+})
+
+t.test('takes options of its configuration', needsOrthanc(), async (t) => {
+  const { rest } = await startOrthanc(t, { configuration: { DicomAet: 'ELSEWHERE', DicomWeb: { Root: '/web/' } } })
+  t.match(await rest.system(), { DicomAet: 'ELSEWHERE' })
+  await t.rejects(rest.servers(), { name: 'OrthancError', status: 404 })
+})
+
+t.test('a configuration that Orthanc refuses: its last lines say why', needsOrthanc(), async (t) => {
+  const before = await temporaryFolders()
+  const starting = startLocalOrthanc({ configuration: { HttpPort: 'no number' } })
+  await t.rejects(starting, { name: 'OrthancError', message: /ended while it started[\s\S]*HttpPort/ })
+  t.same(await temporaryFolders(), before)
+})
+
+t.test('an Orthanc that does not answer is stopped', async (t) => {
+  const executable = join(t.testdir(), 'Orthanc')
+  await writeFile(executable, '#!/bin/sh\necho waiting for Godot\nexec sleep 60\n')
+  await chmod(executable, 0o755)
+  const starting = startLocalOrthanc({ installation: { executable, dicomWebPlugin: '' }, startTimeout: 500 })
+  await t.rejects(starting, { message: /did not answer within 500 ms[\s\S]*waiting for Godot/ })
+})
+
+t.test('an executable that cannot run', async (t) => {
+  const executable = join(t.testdir(), 'Orthanc')
+  await t.rejects(startLocalOrthanc({ installation: { executable, dicomWebPlugin: '' } }), { message: /ENOENT/ })
+})
+
+t.test('a stranger on the port is not taken for ours', needsOrthanc(), async (t) => {
+  const stranger = await listenOn(
+    t,
+    createServer((_, response) => response.end('{"Name":"stranger"}')),
+  )
+  const starting = startLocalOrthanc({ configuration: { HttpPort: Number(new URL(stranger).port) } })
+  await t.rejects(starting, { message: /ended while it started[\s\S]*already in use/ })
+})
+
+t.test('an empty search path still finds the usual places', needsOrthanc(), async (t) => {
+  t.match(findOrthanc(''), { executable: /Orthanc$/, dicomWebPlugin: /libOrthancDicomWeb/ })
+})
+
+async function temporaryFolders(): Promise<string[]> {
+  return (await readdir(tmpdir())).filter((name) => name.startsWith('local-orthanc-'))
+}

@@ -1,0 +1,45 @@
+/**
+ * `npm test`: sets the peers up, runs tap with the arguments given, and says at the end what could not be tested and why.
+ * The last line is always `N passed, N failed`, with `, N skipped` where there were any; the exit code is tap's.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { installOrthanc } from './helpers/install-orthanc.ts'
+import { closingLines, countTests } from './helpers/tap-summary.ts'
+
+const project = fileURLToPath(new URL('..', import.meta.url))
+const tap = fileURLToPath(new URL('run.mjs', import.meta.resolve('tap')))
+const tapBuilt = join(project, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(options: readonly string[]): Promise<number> {
+  installOrthanc()
+  if (!buildTap()) return finish('', 1)
+  const folder = mkdtempSync(join(tmpdir(), 'tap-output-'))
+  const output = join(folder, 'output.tap')
+  const tests = spawn(process.execPath, [tap, 'run', `--output-file=${output}`, ...options], {
+    cwd: project,
+    stdio: 'inherit',
+  })
+  const [exitCode] = (await once(tests, 'close')) as [number | null]
+  const lines = existsSync(output) ? readFileSync(output, 'utf8') : ''
+  rmSync(folder, { recursive: true, force: true })
+  return finish(lines, exitCode ?? 1)
+}
+
+function finish(output: string, exitCode: number): number {
+  const count = countTests(output, exitCode)
+  process.stdout.write(`\n${closingLines(output, count).join('\n')}\n`)
+  return exitCode || (count.failed > 0 ? 1 : 0)
+}
+
+// A fresh install holds tap's default plugins. Ours leave out its TypeScript plugin, which fails with TypeScript 7.
+function buildTap(): boolean {
+  const isBuilt = existsSync(tapBuilt) && !readFileSync(tapBuilt, 'utf8').includes('@tapjs/typescript')
+  return isBuilt || spawnSync(process.execPath, [tap, 'build'], { cwd: project, stdio: 'inherit' }).status === 0
+}
