@@ -55,7 +55,6 @@ export class Call {
       yield chunk
       if (this.uploadBandwidth) await wait((chunk.length / this.uploadBandwidth) * 1000)
     }
-    this.record.complete = this.#request.complete
     if (Object.keys(this.#request.trailers).length > 0) this.record.trailers = this.#request.trailers
   }
 

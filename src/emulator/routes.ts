@@ -99,11 +99,20 @@ function dicomWebRoute(world: World, call: Call, path: readonly string[]): Route
     const store = world.stores.get(name)
     const { tokens, identities, operations } = world
     authorize(tokens, identities, call.headers.authorization, { name, exists: store !== undefined, write })
+    checkQuotaProject(world, call)
     if (!store) throw new Error('A store that does not exist was authorized.')
     await store.open()
     return answerDicomWeb({ store, operations, webRoot }, call, service, resource)
   }
   return { subject: { target: service, store: name }, work }
+}
+
+/** The project to bill must exist, here: hold a store (Google's "Set the quota project"). */
+function checkQuotaProject({ stores }: World, { headers }: Call): void {
+  const quotaProject = headers['x-goog-user-project']
+  if (quotaProject === undefined) return
+  if ([...stores.keys()].some((name) => name.startsWith(`projects/${quotaProject}/`))) return
+  throw new GoogleError(403, `Caller does not have required permission to use project ${quotaProject}.`)
 }
 
 const notFound: Route = {

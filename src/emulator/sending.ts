@@ -54,7 +54,8 @@ async function send(call: Call, wire: Wire, fault: Fault, answer: Answer): Promi
   if (call.method !== 'HEAD' && !(await body(wire, fault, answer))) return
   // The answer is out and whole; ending it now would close the connection over unread bytes, and the reset that this
   // causes can destroy the answer on its way (RFC 9112, 9.6). So the upload is read on for a while.
-  if (early) await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire)])
+  await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire)])
+  call.record.complete = call.received
   response.end()
 }
 

@@ -87,8 +87,22 @@ class Scanner {
         this.#held = this.#held.subarray(sure)
         yield passed
       }
-      await this.#fill()
+      yield* this.#overSeam(mark)
     }
+  }
+
+  /** Goes on to the next chunk; copies it only when the mark lies across the seam, or might. */
+  async *#overSeam(mark: Buffer): AsyncGenerator<Buffer> {
+    const tail = this.#held
+    const chunk = await this.#next()
+    const reach = mark.length - 1
+    const seam = Buffer.concat([tail, chunk.subarray(0, reach)])
+    if (chunk.length < reach || seam.includes(mark)) {
+      this.#held = Buffer.concat([tail, chunk])
+      return
+    }
+    this.#held = chunk
+    if (tail.length > 0) yield tail
   }
 
   async line(end: string, bound: number): Promise<string> {
@@ -118,8 +132,12 @@ class Scanner {
   }
 
   async #fill(): Promise<void> {
+    this.#held = Buffer.concat([this.#held, await this.#next()])
+  }
+
+  async #next(): Promise<Buffer> {
     const { done, value } = await this.#chunks.next()
     if (done) throw new MultipartError('The body ends before its closing boundary.')
-    this.#held = this.#held.length === 0 ? value : Buffer.concat([this.#held, value])
+    return value
   }
 }

@@ -2,10 +2,10 @@ import type { Answer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import type { DataSet } from '../dicom/dicom-json.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
-import { type Match, matchesAll } from './matching.ts'
+import { matchesAll } from './matching.ts'
 import { parseAccept } from './media-type.ts'
 import { parseSearch } from './search-query.ts'
-import { type Row, rowsOf, selectAttributes } from './search-rows.ts'
+import { rowsOf, selectAttributes } from './search-rows.ts'
 import { dataSetsAnswer } from './wado.ts'
 
 export type Level = 'studies' | 'series' | 'instances'
@@ -21,13 +21,9 @@ export interface Search {
 export function answerQido({ store, scope, level, webRoot }: Search, call: Call): Answer {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)
-  const found = rowsOf(store.find(scope), level, webRoot).filter((row) => isMatch(row, matches, fuzzy))
+  const found = rowsOf(store.find(scope), level, webRoot).filter((row) => matchesAll(row, matches, fuzzy))
   const page = found.slice(offset, offset + limit)
   const asked = [...fields, ...matches.map(({ path }) => path[0] ?? '')]
   const results: DataSet[] = page.map((row) => selectAttributes(row, level, scope, asked))
   return dataSetsAnswer(results, accept)
-}
-
-function isMatch({ dataSet }: Row, matches: readonly Match[], fuzzy: boolean): boolean {
-  return matchesAll(dataSet, matches, fuzzy)
 }

@@ -4,11 +4,6 @@ import type { Tag } from '../dicom/dictionary.ts'
 import type { Instance, Scope } from './dicom-store.ts'
 import type { Level } from './qido.ts'
 
-/** One result: everything that can be matched and asked about a study, series or instance. */
-export interface Row {
-  readonly dataSet: DataSet
-}
-
 /** What each level returns unasked (PS3.18, 10.6.3.3). */
 const returned: Readonly<Record<Level, readonly Tag[]>> = {
   studies: tags(`00080005 00080020 00080030 00080050 00080056 00080061 00080090 00080201 00081190 00100010 00100020
@@ -27,7 +22,8 @@ const below: Readonly<Record<Level, readonly Tag[]>> = {
   instances: [],
 }
 
-export function rowsOf(instances: readonly Instance[], level: Level, webRoot: string): Row[] {
+/** One data set for each study, series or instance: everything that can be matched and asked. */
+export function rowsOf(instances: readonly Instance[], level: Level, webRoot: string): DataSet[] {
   const groups = Map.groupBy(instances, (instance) => groupOf(instance, level))
   return [...groups].map(([path, members]) => row(members, level, `${webRoot}/${path}`))
 }
@@ -39,7 +35,7 @@ function groupOf({ study, series, instance }: Instance, level: Level): string {
 }
 
 /** The first instance stands for its study or series, with what is computed over all. */
-function row(members: readonly Instance[], level: Level, url: string): Row {
+function row(members: readonly Instance[], level: Level, url: string): DataSet {
   const dataSet: DataSet = {}
   for (const [tag, element] of Object.entries(members[0]?.dataSet ?? {})) {
     if (element.bulk === undefined && !below[level].includes(tag)) dataSet[tag] = element
@@ -59,17 +55,17 @@ function row(members: readonly Instance[], level: Level, url: string): Row {
     dataSet['00201208'] = element('IS', [members.length])
   }
   if (level === 'series') dataSet['00201209'] = element('IS', [members.length])
-  return { dataSet }
+  return dataSet
 }
 
 /** Of a result, what the level returns, what the levels above it do where the path does not fix them, and what was asked. */
-export function selectAttributes({ dataSet }: Row, level: Level, scope: Scope, asked: readonly string[]): DataSet {
-  if (asked.includes('all')) return dataSet
+export function selectAttributes(row: DataSet, level: Level, scope: Scope, asked: readonly string[]): DataSet {
+  if (asked.includes('all')) return row
   const wanted = new Set<Tag>([...asked, ...returned[level]])
   for (const upper of levels.slice(firstFree(scope), levels.indexOf(level))) {
     for (const tag of returned[upper]) wanted.add(tag)
   }
-  const entries = Object.entries(dataSet).filter(([tag]) => wanted.has(tag))
+  const entries = Object.entries(row).filter(([tag]) => wanted.has(tag))
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 

@@ -75,7 +75,8 @@ function files({ scope, webRoot }: Retrieval, instances: readonly Instance[], ac
  * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google decompresses then.
  * Here, native data go out as they are, and compressed ones only to who takes them.
  */
-function servesSyntax({ parameters }: MediaType, { transferSyntax }: Instance): boolean {
+function servesSyntax({ type, parameters }: MediaType, { transferSyntax }: Instance): boolean {
+  if (type === '*/*') return true
   const asked = parameters['transfer-syntax']
   if (asked === undefined) return native.has(transferSyntax)
   return asked === '*' || asked === transferSyntax
