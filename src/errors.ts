@@ -3,26 +3,108 @@
  * and never changes its meaning.
  *
  * `layer` says whose trouble it is: the client's request, this proxy, the token's issuer, or Google's DICOM store.
+ * `proxyStatus` is the error type of RFC 9209 2.3.
  */
 export const errorTable = {
-  'unknown-account': { status: 404, layer: 'client', title: 'No such account' },
-  'not-dicomweb': { status: 404, layer: 'client', title: 'Not a DICOMweb resource' },
-  'malformed-request': { status: 400, layer: 'client', title: 'Malformed request' },
-  'body-not-allowed': { status: 400, layer: 'client', title: 'This request must not carry a body' },
-  'query-not-allowed': { status: 400, layer: 'client', title: 'Query parameter not allowed' },
-  'service-not-allowed': { status: 403, layer: 'client', title: 'Service not allowed for this account' },
-  'request-timeout': { status: 408, layer: 'client', title: 'The request did not arrive in time' },
-  'header-too-large': { status: 431, layer: 'client', title: 'Request header too large' },
-  'token-unavailable': { status: 503, layer: 'token', title: 'No access token' },
-  'token-rejected': { status: 502, layer: 'upstream', title: 'Google rejects the access token' },
-  'upstream-unreachable': { status: 502, layer: 'upstream', title: 'Google cannot be reached' },
-  'upstream-tls': { status: 502, layer: 'upstream', title: 'No trusted TLS connection to Google' },
-  'upstream-reset': { status: 502, layer: 'upstream', title: 'Google closed the connection before an answer' },
-  'upstream-invalid': { status: 502, layer: 'upstream', title: 'Google sent an invalid answer' },
-  'upstream-timeout': { status: 504, layer: 'upstream', title: 'No answer from Google in time' },
-  'shutting-down': { status: 503, layer: 'proxy', title: 'The proxy is shutting down' },
-  internal: { status: 500, layer: 'proxy', title: 'Unexpected failure in the proxy' },
-} as const satisfies Record<string, { status: number; layer: Layer; title: string }>
+  'unknown-account': { status: 404, layer: 'client', title: 'No such account', proxyStatus: 'http_request_denied' },
+  'not-dicomweb': {
+    status: 404,
+    layer: 'client',
+    title: 'Not a DICOMweb resource',
+    proxyStatus: 'http_request_denied',
+  },
+  'malformed-request': { status: 400, layer: 'client', title: 'Malformed request', proxyStatus: 'http_request_error' },
+  'body-not-allowed': {
+    status: 400,
+    layer: 'client',
+    title: 'This request must not carry a body',
+    proxyStatus: 'http_request_error',
+  },
+  'query-not-allowed': {
+    status: 400,
+    layer: 'client',
+    title: 'Query parameter not allowed',
+    proxyStatus: 'http_request_error',
+  },
+  'service-not-allowed': {
+    status: 403,
+    layer: 'proxy',
+    title: 'Service not allowed for this account',
+    proxyStatus: 'http_request_denied',
+  },
+  'request-timeout': {
+    status: 408,
+    layer: 'client',
+    title: 'The request did not arrive in time',
+    proxyStatus: 'http_request_error',
+  },
+  'header-too-large': {
+    status: 431,
+    layer: 'client',
+    title: 'Request header too large',
+    proxyStatus: 'http_request_error',
+  },
+  'token-unavailable': {
+    status: 503,
+    layer: 'token',
+    title: 'No access token',
+    proxyStatus: 'destination_unavailable',
+  },
+  'token-renewed': {
+    status: 503,
+    layer: 'token',
+    title: 'The access token was replaced during the upload',
+    proxyStatus: 'destination_unavailable',
+  },
+  'token-rejected': {
+    status: 502,
+    layer: 'upstream',
+    title: 'Google rejects the access token',
+    proxyStatus: 'destination_unavailable',
+  },
+  'upstream-unreachable': {
+    status: 502,
+    layer: 'upstream',
+    title: 'Google cannot be reached',
+    proxyStatus: 'destination_unavailable',
+  },
+  'upstream-tls': {
+    status: 502,
+    layer: 'upstream',
+    title: 'No trusted TLS connection to Google',
+    proxyStatus: 'tls_certificate_error',
+  },
+  'upstream-reset': {
+    status: 502,
+    layer: 'upstream',
+    title: 'Google closed the connection before an answer',
+    proxyStatus: 'connection_terminated',
+  },
+  'upstream-invalid': {
+    status: 502,
+    layer: 'upstream',
+    title: 'Google sent an invalid answer',
+    proxyStatus: 'http_protocol_error',
+  },
+  'upstream-timeout': {
+    status: 504,
+    layer: 'upstream',
+    title: 'No answer from Google in time',
+    proxyStatus: 'http_response_timeout',
+  },
+  'shutting-down': {
+    status: 503,
+    layer: 'proxy',
+    title: 'The proxy is shutting down',
+    proxyStatus: 'proxy_internal_response',
+  },
+  internal: {
+    status: 500,
+    layer: 'proxy',
+    title: 'Unexpected failure in the proxy',
+    proxyStatus: 'proxy_internal_error',
+  },
+} as const satisfies Record<string, { status: number; layer: Layer; title: string; proxyStatus: string }>
 
 export type ErrorCode = keyof typeof errorTable
 export type Layer = 'client' | 'proxy' | 'token' | 'upstream'

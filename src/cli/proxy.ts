@@ -1,0 +1,112 @@
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { createAdminListener } from '../admin/admin-listener.ts'
+import type { ListenAddress, Settings } from '../config/settings.ts'
+import type { FetchToken } from '../credentials/access-token.ts'
+import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
+import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
+import { type Connections, openConnections } from '../forward/connections.ts'
+import { createForwarder } from '../forward/forwarder.ts'
+import { Guard } from '../guard/guard.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { ServedAccount } from '../server/account.ts'
+import { createDataListener } from '../server/data-listener.ts'
+import { ExchangeHandler } from '../server/exchange-handler.ts'
+import { dicomStoreOf } from '../stores/dicom-store.ts'
+import { version } from './version.ts'
+
+/** A running proxy. */
+export interface Proxy {
+  /** Root of the data listener, without a trailing slash: `http://127.0.0.1:8043`. */
+  readonly url: string
+  readonly adminUrl: string | null
+  /** Accounts by name, with the URL to give to Orthanc. */
+  readonly accountUrls: ReadonlyMap<string, string>
+  /** Takes no more requests, lets those under way finish within the grace, then cuts them. */
+  close(): Promise<void>
+}
+
+/** How long (ms) requests under way may take to finish once the proxy shuts down; Kubernetes gives 30 s in all. */
+const grace = 20_000
+
+/** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
+export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<Proxy> {
+  const connections = openConnections(settings.outgoing)
+  const tokens = createTokenCache(settings, connections, logger)
+  const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))
+  const forwarder = createForwarder(connections, settings.outgoing)
+  const userAgent = `gcp-dicomweb-proxy/${version}`
+  const handler = new ExchangeHandler({ guard: new Guard(accounts), forwarder, logger, userAgent })
+  const data = createDataListener((...exchange) => handler.handle(...exchange))
+  let accepting = true
+  const admin = settings.adminListen && createAdminListener({ accepting: () => accepting, accounts: () => accounts })
+
+  async function close() {
+    accepting = false
+    tokens.close()
+    await closeWithin(data, grace)
+    await admin?.close()
+    await forwarder.close()
+    await connections.close()
+  }
+
+  try {
+    const url = await listen(data, settings.listen)
+    const adminUrl = admin && settings.adminListen ? await listen(admin, settings.adminListen) : null
+    tokens.start()
+    const accountUrls = new Map(accounts.map(({ name }) => [name, `${url}/${encodeURIComponent(name)}/`]))
+    return { url, adminUrl, accountUrls, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {
+  const { fetch, fetchDirect } = connections
+  const access = { ...settings.tokens, fetch, fetchDirect }
+  const fetches = new Map<string, FetchToken>()
+  const names = new Map<string, string[]>()
+  for (const { name, credential } of settings.accounts) {
+    const identity = credentialIdentity(credential)
+    fetches.set(identity, createFetchToken(credential, access))
+    names.set(identity, [...(names.get(identity) ?? []), name])
+  }
+  const onRefresh = (identity: string, event: TokenEvent) => logRefresh(logger, names.get(identity) ?? [], event)
+  return new TokenCache(fetches, { refreshInterval: settings.tokens.refreshInterval, onRefresh })
+}
+
+function logRefresh(logger: Logger, accounts: readonly string[], event: TokenEvent): void {
+  if ('error' in event) {
+    const retryInSeconds = Math.ceil(event.retryIn / 1000)
+    logger.error({ accounts, reason: event.error.message, retryInSeconds }, 'no access token')
+  } else {
+    logger.info({ accounts, expiresAt: new Date(event.expiresAt).toISOString() }, 'access token fetched')
+  }
+}
+
+function servedAccount(account: Settings['accounts'][number], settings: Settings, tokens: TokenCache): ServedAccount {
+  const { name, access, quotaProject, credential } = account
+  const identity = credentialIdentity(credential)
+  return {
+    name,
+    access,
+    quotaProject,
+    dicomWebUrl: new URL(dicomStoreOf(account, settings.baseUrl).dicomWebUrl),
+    tokens: tokens.source(identity),
+    tokenState: () => tokens.state(identity),
+  }
+}
+
+async function listen(listener: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
+  await listener.listen({ host, port })
+  const { address, family, port: chosen } = listener.server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}`
+}
+
+/** Closes idle connections at once and busy ones when their request ends, but none later than the grace. */
+async function closeWithin(listener: FastifyInstance, milliseconds: number): Promise<void> {
+  const timer = setTimeout(() => listener.server.closeAllConnections(), milliseconds)
+  await listener.close()
+  clearTimeout(timer)
+}

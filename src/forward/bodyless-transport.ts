@@ -1,0 +1,120 @@
+import type { ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { AccessToken } from '../credentials/access-token.ts'
+import { returnedHeaders } from '../guard/headers.ts'
+import type { Exchange, Forwarder, Outcome } from './exchange.ts'
+import { upstreamFailure } from './upstream-failure.ts'
+
+type Controller = Dispatcher.DispatchController
+type UpstreamHeaders = Record<string, string | string[] | undefined>
+
+/** Requests without a body, over undici: QIDO-RS, WADO-RS, DELETE. */
+export class BodylessTransport implements Pick<Forwarder, 'forward'> {
+  readonly #dispatcher: Dispatcher
+
+  constructor(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher
+  }
+
+  forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+    const { origin, path, headers, request } = exchange
+    this.#dispatcher.dispatch(
+      {
+        origin: origin.origin,
+        path,
+        method: request.method as Dispatcher.HttpMethod,
+        headers: { ...headers, authorization: `Bearer ${token.value}` },
+      },
+      new Relay(exchange, resolve, reject),
+    )
+    return promise
+  }
+}
+
+/** Carries one answer from undici to the client, as fast as the client reads it. */
+class Relay implements Dispatcher.DispatchHandler {
+  readonly #response: ServerResponse
+  readonly #progress: Exchange['progress']
+  readonly #resolve: (outcome: Outcome) => void
+  readonly #reject: (error: unknown) => void
+  #controller: Controller | null = null
+  #status: number | null = null
+  #failure: unknown
+
+  constructor(exchange: Exchange, resolve: (outcome: Outcome) => void, reject: (error: unknown) => void) {
+    this.#response = exchange.response
+    this.#progress = exchange.progress
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#response.on('close', this.#onClose)
+    this.#response.on('drain', this.#onDrain)
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller
+    // The client may have left while a connection was being made.
+    if (this.#response.destroyed) controller.abort(new Error('The client has left'))
+  }
+
+  onResponseStart(_: Controller, status: number, headers: UpstreamHeaders): void {
+    // Informational answers (RFC 9110 15.2) are between Google and us.
+    if (status < 200) return
+    this.#status = status
+    this.#progress.firstByteAt ??= performance.now()
+    if (status === 401) return
+    this.#response.writeHead(status, returnedHeaders(headers))
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#status === 401) return
+    this.#progress.sent += chunk.length
+    if (!this.#response.write(chunk)) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    if (this.#status === 401) this.#rejectToken()
+    else this.#response.end()
+  }
+
+  onResponseError(_: Controller, error: Error): void {
+    if (this.#status === 401) {
+      this.#rejectToken()
+      return
+    }
+    if (this.#response.headersSent) {
+      // A body cut short must not look whole: only a broken connection says so in every framing.
+      this.#failure = error
+      this.#response.destroy()
+      return
+    }
+    this.#detach()
+    if (this.#response.destroyed) this.#resolve({ kind: 'cut', by: 'client', status: null })
+    else this.#reject(upstreamFailure(error))
+  }
+
+  readonly #onDrain = () => this.#controller?.resume()
+
+  /** Comes once per response: after its end, or when either side broke. */
+  readonly #onClose = () => {
+    this.#detach()
+    const status = this.#status
+    if (this.#response.writableFinished && status !== null) {
+      this.#resolve({ kind: 'answered', status })
+      return
+    }
+    const by = this.#failure ? 'upstream' : 'client'
+    this.#controller?.abort(new Error('The client has left'))
+    this.#resolve({ kind: 'cut', by, status, cause: this.#failure })
+  }
+
+  #rejectToken(): void {
+    this.#detach()
+    this.#resolve({ kind: 'token-rejected', replayable: true })
+  }
+
+  #detach(): void {
+    this.#response.off('close', this.#onClose)
+    this.#response.off('drain', this.#onDrain)
+  }
+}

@@ -1,0 +1,95 @@
+import { type AgentOptions, Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch as undiciFetch } from 'undici'
+import type { OutgoingSettings } from '../config/settings.ts'
+
+type Fetch = typeof globalThis.fetch
+
+/** How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually allow. */
+const keepAlive = 30_000
+
+/**
+ * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS checks, outgoing proxy,
+ * time to connect. Two kinds, because the two transports speak through different libraries.
+ */
+export interface Connections {
+  /** For undici. */
+  readonly dispatcher: Dispatcher
+  /** For `node:http` and `node:https`, by the scheme of the upstream. */
+  agentFor(protocol: string): HttpAgent
+  /** `fetch` over the same connections. */
+  readonly fetch: Fetch
+  /** `fetch` past any outgoing proxy, for addresses that only this machine can reach. */
+  readonly fetchDirect: Fetch
+  close(): Promise<void>
+}
+
+export function openConnections(outgoing: OutgoingSettings): Connections {
+  const secureContext = trusting(outgoing)
+  const direct = new Agent(undiciOptions(outgoing, secureContext))
+  const dispatcher = outgoing.httpsProxy || outgoing.httpProxy ? proxied(outgoing, secureContext) : direct
+  const agents = { 'http:': new HttpAgent(agentOptions(outgoing)), 'https:': httpsAgent(outgoing, secureContext) }
+  return {
+    dispatcher,
+    agentFor: (protocol) => (protocol === 'https:' ? agents['https:'] : agents['http:']),
+    fetch: fetchOver(dispatcher),
+    fetchDirect: fetchOver(direct),
+    async close() {
+      agents['http:'].destroy()
+      agents['https:'].destroy()
+      await Promise.all([direct.destroy(), dispatcher === direct ? undefined : dispatcher.destroy()])
+    },
+  }
+}
+
+/** One context for all connections: reading some hundred certificates anew for each would cost more than the handshake. */
+function trusting({ certificateAuthorities }: OutgoingSettings): SecureContext {
+  const ca = certificateAuthorities ?? [...getCACertificates('default'), ...getCACertificates('system')]
+  return createSecureContext({ ca: [...ca] })
+}
+
+function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContext: SecureContext): Agent.Options {
+  return {
+    // Google's own DICOM adapter went back to HTTP/1.1 because of error rates over HTTP/2.
+    allowH2: false,
+    connect: { secureContext, rejectUnauthorized: verifyPeers, timeout: timeouts.connect },
+    headersTimeout: timeouts.answer,
+    bodyTimeout: timeouts.idle,
+    keepAliveTimeout: keepAlive,
+    pipelining: 1,
+  }
+}
+
+function proxied(outgoing: OutgoingSettings, secureContext: SecureContext): Dispatcher {
+  const options = undiciOptions(outgoing, secureContext)
+  const tls = { secureContext, rejectUnauthorized: outgoing.verifyPeers }
+  return new EnvHttpProxyAgent({
+    ...options,
+    requestTls: tls,
+    proxyTls: tls,
+    // An empty text, unlike none, keeps undici from reading the environment itself.
+    httpProxy: outgoing.httpProxy ?? '',
+    httpsProxy: outgoing.httpsProxy ?? '',
+    noProxy: outgoing.noProxy,
+  })
+}
+
+function agentOptions({ httpProxy, httpsProxy, noProxy }: OutgoingSettings): AgentOptions {
+  const proxyEnv = {
+    ...(httpProxy && { HTTP_PROXY: httpProxy }),
+    ...(httpsProxy && { HTTPS_PROXY: httpsProxy }),
+    NO_PROXY: noProxy,
+  }
+  return { keepAlive: true, timeout: keepAlive, scheduling: 'lifo', proxyEnv }
+}
+
+function httpsAgent(outgoing: OutgoingSettings, secureContext: SecureContext): HttpsAgent {
+  const { verifyPeers: rejectUnauthorized } = outgoing
+  return new HttpsAgent({ ...agentOptions(outgoing), secureContext, rejectUnauthorized })
+}
+
+function fetchOver(dispatcher: Dispatcher): Fetch {
+  const over = (input: string, init?: object) => undiciFetch(input, { ...init, dispatcher })
+  return over as unknown as Fetch
+}

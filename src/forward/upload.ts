@@ -1,0 +1,195 @@
+import { EventEmitter } from 'node:events'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream'
+import type { UpstreamTimeouts } from '../config/settings.ts'
+import { ProxyError } from '../errors.ts'
+import { returnedHeaders } from '../guard/headers.ts'
+import type { Exchange, Outcome } from './exchange.ts'
+import type { KeptBody } from './kept-body.ts'
+import { upstreamFailure } from './upstream-failure.ts'
+
+interface UploadEvents {
+  connection: [upstream: ClientRequest]
+  answer: [answer: IncomingMessage]
+  /** Emitted by us: http-proxy then ends the upstream request. */
+  aborted: []
+}
+
+/** All that http-proxy gets to see of a request: what it reads, with headers that we built. */
+export class UploadRequest extends EventEmitter<UploadEvents> {
+  readonly method = 'POST'
+  readonly url = ''
+  readonly headers: Readonly<Record<string, string>>
+  /** http-proxy looks here before it calls an error an error. */
+  readonly socket = { destroyed: false }
+
+  constructor(headers: Readonly<Record<string, string>>) {
+    super()
+    this.headers = headers
+  }
+}
+
+interface Settle {
+  readonly resolve: (outcome: Outcome) => void
+  readonly reject: (error: ProxyError) => void
+}
+
+/**
+ * One upload and its answer. The answer may come while the body still flows (a 403, say): it is passed on at once, and
+ * the body goes on until the answer has ended.
+ */
+export class Upload {
+  readonly request: UploadRequest
+  readonly #response: ServerResponse
+  readonly #progress: Exchange['progress']
+  readonly #body: KeptBody
+  readonly #timeouts: UpstreamTimeouts
+  readonly #settle: Settle
+  readonly #connecting: NodeJS.Timeout
+  #upstream: ClientRequest | null = null
+  #status: number | null = null
+  #settled = false
+
+  constructor(
+    exchange: Exchange,
+    headers: Record<string, string>,
+    body: KeptBody,
+    timeouts: UpstreamTimeouts,
+    settle: Settle,
+  ) {
+    this.request = new UploadRequest(headers)
+    this.#response = exchange.response
+    this.#progress = exchange.progress
+    this.#body = body
+    this.#timeouts = timeouts
+    this.#settle = settle
+    this.#connecting = setTimeout(() => this.#fail(notConnected()), timeouts.connect)
+    this.#response.on('close', this.#onClose)
+    this.request.on('connection', (upstream) => this.#onConnection(upstream))
+    this.request.on('answer', (answer) => this.#onAnswer(answer))
+  }
+
+  /** For http-proxy: whatever went wrong with the connection to Google. */
+  readonly onError = (error: unknown) => {
+    // After an answer, a failed write only says that Google wants no more of the body.
+    if (this.#status !== null || this.#settled) this.#body.unpipe()
+    else this.#fail(upstreamFailure(error))
+  }
+
+  #onConnection(upstream: ClientRequest): void {
+    this.#upstream = upstream
+    const { socket } = upstream
+    const isReady = !socket?.connecting && !(socket && 'secureConnecting' in socket && socket.secureConnecting)
+    const onReady = () => {
+      clearTimeout(this.#connecting)
+      upstream.setTimeout(this.#timeouts.idle)
+    }
+    if (isReady) onReady()
+    else socket?.once('secureConnecting' in socket ? 'secureConnect' : 'connect', onReady)
+    upstream.on('timeout', () => this.#onStall(upstream))
+    upstream.once('finish', () => {
+      if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
+    })
+  }
+
+  /** Not a byte has moved on the connection to Google for the time allowed. */
+  #onStall(upstream: ClientRequest): void {
+    if (this.#status !== null) this.#response.destroy()
+    else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
+    else this.#fail(clientStalled())
+  }
+
+  #onAnswer(answer: IncomingMessage): void {
+    clearTimeout(this.#connecting)
+    this.#status = answer.statusCode ?? 0
+    this.#progress.firstByteAt ??= performance.now()
+    if (this.#status === 401) {
+      this.#rejectToken(answer)
+      return
+    }
+    this.#upstream?.setTimeout(this.#timeouts.idle)
+    try {
+      this.#response.writeHead(this.#status, returnedHeaders(answer.headers))
+    } catch (error) {
+      this.#fail(upstreamFailure(error))
+      return
+    }
+    answer.on('data', (chunk: Buffer) => {
+      this.#progress.sent += chunk.length
+    })
+    // On a failure of either side it destroys the other: a body cut short must not look whole.
+    pipeline(answer, this.#response, (error) => this.#onAnswered(error))
+  }
+
+  #onAnswered(error: NodeJS.ErrnoException | null | undefined): void {
+    const status = this.#status
+    this.#abandonBody()
+    if (!error && status !== null) this.#resolve({ kind: 'answered', status })
+    // The client's side closing early is the one failure that is not Google's.
+    else if (error?.code === 'ERR_STREAM_PREMATURE_CLOSE') this.#resolve({ kind: 'cut', by: 'client', status })
+    else this.#resolve({ kind: 'cut', by: 'upstream', status, cause: error })
+  }
+
+  #rejectToken(answer: IncomingMessage): void {
+    const replayable = this.#body.replayable
+    answer.on('error', () => {})
+    answer.resume()
+    this.#abandonBody()
+    this.#resolve({ kind: 'token-rejected', replayable })
+  }
+
+  /** The client's connection has closed; when that is before the answer's end, Google must not get a body that looks whole. */
+  readonly #onClose = () => {
+    if (this.#settled || this.#status !== null) return
+    this.request.emit('aborted')
+    this.#resolve({ kind: 'cut', by: 'client', status: null })
+  }
+
+  #fail(error: ProxyError): void {
+    if (this.#settled) return
+    this.#detach()
+    this.request.emit('aborted')
+    this.#body.unpipe()
+    this.#settle.reject(error)
+  }
+
+  #resolve(outcome: Outcome): void {
+    if (this.#settled) return
+    this.#detach()
+    this.#settle.resolve(outcome)
+  }
+
+  /** When the upload has not ended, its connection can't be used for another request. */
+  #abandonBody(): void {
+    if (this.#upstream?.writableFinished) return
+    this.#body.unpipe()
+    this.#upstream?.destroy()
+  }
+
+  #detach(): void {
+    this.#settled = true
+    clearTimeout(this.#connecting)
+    this.#response.off('close', this.#onClose)
+  }
+}
+
+function notConnected(): ProxyError {
+  return new ProxyError(
+    'upstream-unreachable',
+    "Google's DICOM store gave no answer: no connection in time. Check the firewall, or set HttpProxy.",
+  )
+}
+
+function noAnswer(): ProxyError {
+  return new ProxyError(
+    'upstream-timeout',
+    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows.",
+  )
+}
+
+function clientStalled(): ProxyError {
+  return new ProxyError(
+    'request-timeout',
+    'The client stopped sending its body for longer than DicomWebProxy.Timeouts.Idle allows: check the network between it and this proxy.',
+  )
+}

@@ -1,0 +1,101 @@
+import type { IncomingMessage } from 'node:http'
+import type { AccountSettings, DicomWebService } from '../config/settings.ts'
+import { ProxyError } from '../errors.ts'
+import { allowedQuery } from './query.ts'
+import { parseRequestTarget } from './request-target.ts'
+import { resourceOf } from './resource.ts'
+
+/** An account as the guard sees it: what may be done, and where its store is. */
+export interface GuardedAccount extends Pick<AccountSettings, 'name' | 'access'> {
+  /** The store's DICOMweb root at Google. */
+  readonly dicomWebUrl: URL
+}
+
+/** Where a request goes, and what it is; all of it decided here. */
+export interface Permit<Account extends GuardedAccount> {
+  readonly allowed: true
+  readonly account: Account
+  readonly service: DicomWebService
+  /** The path with names instead of identifiers. */
+  readonly route: string
+  /** Path and query at Google, built anew; always below the store's `/dicomWeb/`. */
+  readonly path: string
+}
+
+export interface Refusal<Account extends GuardedAccount> {
+  readonly allowed: false
+  readonly error: ProxyError
+  /** Known once the path has named one. */
+  readonly account?: Account
+  readonly service?: DicomWebService
+  readonly route?: string
+}
+
+export type Verdict<Account extends GuardedAccount> = Permit<Account> | Refusal<Account>
+
+type Request = Pick<IncomingMessage, 'method' | 'headers'> & { readonly target: string }
+
+/** Decides what each request may do. It only reads the request: what is sent to Google is built from its verdict. */
+export class Guard<Account extends GuardedAccount> {
+  readonly #accounts: ReadonlyMap<string, { account: Account; root: string }>
+
+  constructor(accounts: readonly Account[]) {
+    this.#accounts = new Map(
+      accounts.map((account) => [account.name, { account, root: account.dicomWebUrl.pathname.replace(/\/$/, '') }]),
+    )
+  }
+
+  judge(request: Request): Verdict<Account> {
+    const known: { account?: Account; service?: DicomWebService; route?: string } = {}
+    try {
+      const target = parseRequestTarget(request.target)
+      const { account, root } = this.#find(target.account)
+      known.account = account
+      const { service, route } = resourceOf(request.method ?? '', target.segments)
+      known.service = service
+      known.route = route
+      checkAccess(account, service)
+      checkBody(request)
+      const path = `${root}/${target.segments.join('/')}${allowedQuery(service, target.query)}`
+      return { allowed: true, account, service, route, path }
+    } catch (error) {
+      if (error instanceof ProxyError) return { allowed: false, error, ...known }
+      throw error
+    }
+  }
+
+  #find(name: string) {
+    const found = this.#accounts.get(name)
+    if (found) return found
+    throw new ProxyError(
+      'unknown-account',
+      'The first part of the path is not the name of an account: check the URL of the DICOMweb server against the accounts in the configuration.',
+    )
+  }
+}
+
+function checkAccess(account: GuardedAccount, service: DicomWebService): void {
+  if (account.access.includes(service)) return
+  throw new ProxyError(
+    'service-not-allowed',
+    `${service} is not in the Access list of account ${account.name}: add it in the configuration if clients may use it.`,
+  )
+}
+
+function checkBody({ method, headers }: Request): void {
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw new ProxyError(
+      'malformed-request',
+      'The body may be sent as chunks only: no other Transfer-Encoding is understood.',
+    )
+  }
+  if (method === 'POST') return
+  // A body here would be forwarded by nobody, and what follows a misread body could pass for another request (RFC 9112 11.2).
+  if (coding !== undefined || !/^0*$/.test(headers['content-length'] ?? '')) {
+    throw new ProxyError(
+      'body-not-allowed',
+      `A ${method} request carries no body here: send it without Content-Length and Transfer-Encoding.`,
+    )
+  }
+}

@@ -1,0 +1,70 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+
+/**
+ * Headers of a client's request that concern the DICOM store. All others end here: hop-by-hop ones (RFC 9110 7.6.1),
+ * the client's own credentials and cookies, and whatever names the client or its network.
+ */
+const requestHeaders = [
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-type',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+] as const
+
+/** Headers of Google's answer that concern the client: what the body is, and how long it stays true (RFC 9110 8, 9111). */
+const responseHeaders = [
+  'accept-ranges',
+  'age',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-location',
+  'content-range',
+  'content-type',
+  'date',
+  'etag',
+  'expires',
+  'last-modified',
+  'pragma',
+  'retry-after',
+  'vary',
+  'warning',
+  'x-content-type-options',
+] as const
+
+type Headers = Record<string, string>
+
+/** What goes to Google of a client's headers; the token is put on by the transport, last. */
+export function outgoingHeaders(client: IncomingHttpHeaders): Headers {
+  return pick(client, requestHeaders)
+}
+
+/** What goes to the client of Google's headers. */
+export function returnedHeaders(
+  upstream: Readonly<Record<string, string | string[] | undefined>>,
+): OutgoingHttpHeaders {
+  return pick(upstream, responseHeaders)
+}
+
+function pick(from: Readonly<Record<string, string | string[] | undefined>>, names: readonly string[]): Headers {
+  const picked: Headers = {}
+  for (const name of names) {
+    const value = from[name]
+    // A header that came twice is one list (RFC 9110 5.3).
+    if (value !== undefined) picked[name] = typeof value === 'string' ? value : value.join(', ')
+  }
+  return picked
+}

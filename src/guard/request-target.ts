@@ -1,0 +1,50 @@
+import { ProxyError } from '../errors.ts'
+
+/** A request's target, taken apart; nothing in it has been decided upon yet. */
+export interface RequestTarget {
+  /** First segment, decoded: the name of an account, if there is one of that name. */
+  readonly account: string
+  /** What follows, without the optional `dicomWeb`; plain characters only. */
+  readonly segments: readonly string[]
+  /** What follows the question mark, as it came; empty when nothing does. */
+  readonly query: string
+}
+
+/** All that a DICOMweb path is made of: no percent, backslash, semicolon or control character. */
+const plain = /^[\w.,~-]+$/
+
+/**
+ * Takes an origin-form request target (RFC 9112 3.2.1) apart. Repeated slashes are collapsed, because real clients send
+ * them. Throws a ProxyError `malformed-request` for whatever could mean one path here and another one at Google.
+ */
+export function parseRequestTarget(target: string): RequestTarget {
+  if (!target.startsWith('/'))
+    throw new ProxyError('malformed-request', 'The request target must be a path that begins with a slash.')
+  const mark = target.indexOf('?')
+  const path = mark === -1 ? target : target.slice(0, mark)
+  const [account = '', ...rest] = path.split('/').filter((segment) => segment !== '')
+  const segments = rest[0] === 'dicomWeb' ? rest.slice(1) : rest
+  return {
+    account: decodeAccount(account),
+    segments: segments.map(checkedSegment),
+    query: mark === -1 ? '' : target.slice(mark + 1),
+  }
+}
+
+function decodeAccount(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw new ProxyError('malformed-request', 'The account in the path is not correctly percent-encoded.')
+  }
+}
+
+function checkedSegment(segment: string): string {
+  // Some clients encode the comma of a frame list; it needs no encoding (RFC 3986 3.3).
+  const decoded = segment.replaceAll(/%2c/gi, ',')
+  if (plain.test(decoded) && !/^\.+$/.test(decoded)) return decoded
+  throw new ProxyError(
+    'malformed-request',
+    'The path holds characters that no DICOMweb path needs: send letters, digits, dots and commas, not percent-encoded.',
+  )
+}

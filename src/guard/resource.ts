@@ -1,0 +1,98 @@
+import type { DicomWebService } from '../config/settings.ts'
+import { ProxyError } from '../errors.ts'
+
+/** What a method and a path ask for, in the terms of DICOM PS3.18. */
+export interface Resource {
+  readonly service: DicomWebService
+  /** The path with names instead of identifiers: fit for logs and metrics. */
+  readonly route: string
+}
+
+interface Services {
+  readonly GET: 'QIDO-RS' | 'WADO-RS'
+  readonly POST?: 'STOW-RS'
+  readonly DELETE?: 'DELETE'
+}
+
+/**
+ * The resources of PS3.18 chapter 10 that Google serves, and its own DELETE
+ * (https://cloud.google.com/healthcare-api/docs/dicom). Nothing outside this table is ever forwarded.
+ */
+const services: Readonly<Record<string, Services>> = {
+  '/studies': { GET: 'QIDO-RS', POST: 'STOW-RS' },
+  '/series': { GET: 'QIDO-RS' },
+  '/instances': { GET: 'QIDO-RS' },
+  '/studies/{study}': { GET: 'WADO-RS', POST: 'STOW-RS', DELETE: 'DELETE' },
+  '/studies/{study}/metadata': { GET: 'WADO-RS' },
+  '/studies/{study}/rendered': { GET: 'WADO-RS' },
+  '/studies/{study}/series': { GET: 'QIDO-RS' },
+  '/studies/{study}/instances': { GET: 'QIDO-RS' },
+  '/studies/{study}/series/{series}': { GET: 'WADO-RS', DELETE: 'DELETE' },
+  '/studies/{study}/series/{series}/metadata': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/rendered': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/instances': { GET: 'QIDO-RS' },
+  '/studies/{study}/series/{series}/instances/{instance}': { GET: 'WADO-RS', DELETE: 'DELETE' },
+  '/studies/{study}/series/{series}/instances/{instance}/metadata': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/instances/{instance}/rendered': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/instances/{instance}/frames/{frames}': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/rendered': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/instances/{instance}/bulkdata/{bulkdata}': { GET: 'WADO-RS' },
+}
+
+interface Template {
+  readonly route: string
+  readonly words: readonly string[]
+  readonly services: Services
+}
+
+const templates: readonly Template[] = Object.entries(services).map(([route, offered]) => {
+  return { route, words: route.slice(1).split('/'), services: offered }
+})
+
+/** What may stand in the place of a name in braces; `shape` continues "The study in the path is not …". */
+const identifiers: Readonly<Record<string, { shape: string; pattern: RegExp }>> = {
+  '{study}': { shape: 'a UID', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
+  '{series}': { shape: 'a UID', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
+  '{instance}': { shape: 'a UID', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
+  '{frames}': { shape: 'a list of frame numbers such as 1,2', pattern: /^[1-9]\d*(,[1-9]\d*)*$/ },
+  '{bulkdata}': { shape: 'a bulk data reference', pattern: /^[\w.,~-]+$/ },
+}
+
+/**
+ * The resource that the segments of a path below `/dicomWeb` name, for this method. Throws a ProxyError if there is none.
+ * HEAD asks for what GET would (RFC 9110 9.3.2).
+ */
+export function resourceOf(method: string, segments: readonly string[]): Resource {
+  const template = templates.find(({ words }) => matches(words, segments))
+  if (!template) {
+    throw new ProxyError(
+      'not-dicomweb',
+      'The path is none of the DICOMweb resources that Google serves: /ACCOUNT/studies, /ACCOUNT/series, /ACCOUNT/instances and those below them.',
+    )
+  }
+  checkIdentifiers(template.words, segments)
+  const offered: Partial<Record<string, DicomWebService>> = { ...template.services, HEAD: template.services.GET }
+  const service = Object.hasOwn(offered, method) ? offered[method] : undefined
+  if (!service) {
+    const methods = Object.keys(template.services).join(', ')
+    throw new ProxyError('not-dicomweb', `This method does nothing to ${template.route}: use one of ${methods}.`)
+  }
+  return { service, route: template.route }
+}
+
+function matches(words: readonly string[], segments: readonly string[]): boolean {
+  // A bulk data reference may itself be a path.
+  const open = words.at(-1) === '{bulkdata}'
+  if (open ? segments.length < words.length : segments.length !== words.length) return false
+  return words.every((word, at) => word.startsWith('{') || word === segments[at])
+}
+
+function checkIdentifiers(words: readonly string[], segments: readonly string[]): void {
+  segments.forEach((segment, at) => {
+    const name = words[Math.min(at, words.length - 1)] ?? ''
+    const identifier = identifiers[name]
+    if (identifier && !identifier.pattern.test(segment)) {
+      throw new ProxyError('malformed-request', `The ${name.slice(1, -1)} in the path is not ${identifier.shape}.`)
+    }
+  })
+}

@@ -1,0 +1,21 @@
+import { type DestinationStream, type Logger, pino } from 'pino'
+
+export type { Logger } from 'pino'
+
+interface LoggerOptions {
+  /** More than what happens: each upstream exchange, too. */
+  readonly verbose: boolean
+  /** Standard output when absent. */
+  readonly destination?: DestinationStream
+}
+
+/** One JSON line per event. Only named, harmless fields are ever given to it: it redacts nothing. */
+export function createLogger({ verbose, destination }: LoggerOptions): Logger {
+  const options = {
+    level: verbose ? 'debug' : 'info',
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (level: string) => ({ level }) },
+  }
+  return destination ? pino(options, destination) : pino(options)
+}

@@ -1,0 +1,11 @@
+import type { TokenSource } from '../credentials/access-token.ts'
+import type { TokenState } from '../credentials/token-cache.ts'
+import type { GuardedAccount } from '../guard/guard.ts'
+
+/** An account ready for use: where its store is, what may be done there, and its tokens. */
+export interface ServedAccount extends GuardedAccount {
+  readonly tokens: TokenSource
+  /** Project to bill, when the configuration names one. */
+  readonly quotaProject: string | null
+  tokenState(): TokenState
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { type FastifyInstance, fastify } from 'fastify'
+import { type ErrorCode, ProxyError } from '../errors.ts'
+import { problemDocument, problemHeaders } from './problem.ts'
+
+type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+
+/** How long (ms) a client may take for a request's head. Bodies may take as long as they keep moving. */
+const headersTimeout = 60_000
+/** Longer than Orthanc keeps an idle connection, so that it is never closed under a request. */
+const keepAliveTimeout = 75_000
+
+/**
+ * The listener that Orthanc talks to. Fastify brings the lifecycle and the connections; what a request asks for is the
+ * guard's to read, so every request is taken over before fastify routes or parses anything of it.
+ */
+export function createDataListener(handle: Handle): FastifyInstance {
+  const listener = fastify({
+    logger: false,
+    // Plain Node would kill an upload that takes more than five minutes.
+    requestTimeout: 0,
+    keepAliveTimeout,
+    http: { headersTimeout },
+    forceCloseConnections: 'idle',
+    // One path for the router: it would refuse some targets before the guard sees them.
+    rewriteUrl: () => '/',
+    clientErrorHandler: answerUnreadable,
+  })
+  listener.addHook('onRequest', (request, reply) => {
+    reply.hijack()
+    void handle(request.raw, reply.raw, request.originalUrl)
+  })
+  listener.setNotFoundHandler(() => {})
+  // By default Node says "continue" before anybody has looked at the request.
+  listener.server.on('checkContinue', (request, response) => listener.server.emit('request', request, response))
+  return listener
+}
+
+/** What Node's parser could not read as a request at all (RFC 9112 2.2): there is only the socket to answer on. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const problem = new ProxyError(codeOf(error), detailOf(error))
+  const body = problemDocument(problem, { requestId: crypto.randomUUID(), attempts: 0 })
+  const headers = Object.entries({ ...problemHeaders(problem, body), connection: 'close' })
+  const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\n${body}`)
+}
+
+function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'header-too-large'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'malformed-request'
+}
+
+function detailOf({ code }: NodeJS.ErrnoException): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'The request line and headers are larger than 16 KiB: shorten the query.'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The head of the request did not arrive in time.'
+  return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'
+}

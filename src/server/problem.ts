@@ -1,0 +1,38 @@
+import type { ServerResponse } from 'node:http'
+import { errorTable, type ProxyError } from '../errors.ts'
+
+interface About {
+  readonly account?: string | undefined
+  readonly requestId: string
+  /** Times that the request was sent to Google. */
+  readonly attempts: number
+}
+
+/** The body of an answer of the proxy's own: problem details (RFC 9457) for people who have to act on them. */
+export function problemDocument(error: ProxyError, { account, requestId, attempts }: About): string {
+  const { code, title, status, layer, message: detail } = error
+  const type = `urn:gcp-dicomweb-proxy:${code}`
+  return JSON.stringify({ type, title, status, detail, code, account, requestId, layer, attempts })
+}
+
+/** Headers of such an answer; `Proxy-Status` (RFC 9209) tells machines on the way that it is not Google's. */
+export function problemHeaders({ code, retryAfter }: ProxyError, body: string): Record<string, string | number> {
+  return {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'proxy-status': `gcp-dicomweb-proxy; error=${errorTable[code].proxyStatus}; details="${code}"`,
+    ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+  }
+}
+
+/** Answers with the problem. An answer that has begun can't become one: its connection is destroyed instead. */
+export function answerProblem(response: ServerResponse, error: ProxyError, about: About): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const body = problemDocument(error, about)
+  response.writeHead(error.status, problemHeaders(error, body))
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}
