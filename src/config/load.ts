@@ -65,7 +65,8 @@ function settingsOf(
   const accounts = google.section('Accounts')
   const warnings = [...read.warnings]
   const notices = [...read.notices, ...withoutEffect(orthanc)]
-  if (accounts.keys.length === 0 && read.problems.length === 0) accounts.problem(null, noStore)
+  const noneNamed = accounts.keys.length === 0 && accounts.readable && google.readable
+  if (noneNamed && read.problems.length === 0) accounts.problem(null, noStore)
 
   const listen = listenAddress(proxy, 'Listen', '127.0.0.1:8043', warnings)
   const adminListen = proxy.isNull('AdminListen')

@@ -7,10 +7,13 @@ import type { Finding, Segment } from './problem.ts'
  */
 export class Section {
   readonly path: readonly Segment[]
+  /** False if something else than an object stands here. */
+  readonly readable: boolean
   readonly #content: JsonObject
   readonly #findings: Finding[]
 
   constructor(content: unknown, path: readonly Segment[], findings: Finding[]) {
+    this.readable = content === undefined || isObject(content)
     this.#content = isObject(content) ? content : {}
     this.path = path
     this.#findings = findings

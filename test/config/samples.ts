@@ -1,0 +1,225 @@
+import { account, configuration, location } from './settings-of.ts'
+
+const credential = (more: object) => configuration({}, { Accounts: { a: { ...location, ...more } } })
+const proxy = (more: object) => configuration({ DicomWebProxy: more })
+const google = (more: object) => configuration({}, more)
+const inAccount = (more: object) => configuration({}, {}, more)
+const named = (name: string) => google({ Accounts: { [name]: account } })
+const inline = { AuthorizedUserClientId: 'i', AuthorizedUserClientSecret: 's', AuthorizedUserRefreshToken: 'r' }
+
+/** Accepted by the schema and by the code. */
+export const good: Readonly<Record<string, object>> = {
+  'an account': configuration(),
+  'unknown Orthanc sections': configuration({ Name: 'x', HttpPort: 8042, Plugins: [], DicomWeb: { Servers: {} } }),
+  'a service account': credential({ ServiceAccountFile: 'k.json' }),
+  'an authorized user’s file': credential({ AuthorizedUserFile: 'u.json' }),
+  'three texts': credential(inline),
+  'all of the plugin’s credentials': credential({ ServiceAccountFile: 'k', AuthorizedUserFile: 'u', ...inline }),
+  'an external account': credential({ ExternalAccountFile: 'e.json' }),
+  'application default': credential({ ApplicationDefault: true }),
+  'application default false beside a file': inAccount({ ApplicationDefault: false }),
+  'an external account, application default false': credential({ ExternalAccountFile: 'e', ApplicationDefault: false }),
+  impersonation: inAccount({ ImpersonateServiceAccount: 'a-b@p.example.com.iam.gserviceaccount.com' }),
+  'a compute service account': inAccount({ ImpersonateServiceAccount: '123-compute@developer.gserviceaccount.com' }),
+  'a quota project': inAccount({ QuotaProject: 'example.com:billing' }),
+  'a project number': inAccount({ Project: '123456789012' }),
+  'a domain-scoped project': inAccount({ Project: 'example.com:my-project' }),
+  'a multi-region': inAccount({ Location: 'us' }),
+  'names in any script': inAccount({ Dataset: 'Röntgen_1.2-a', DicomStore: '画像' }),
+  'two services': inAccount({ Access: ['WADO-RS', 'QIDO-RS', 'QIDO-RS'] }),
+  'a name with a space': named('my google'),
+  'a name in another script': named('画像'),
+  'a name of 64 characters': named('x'.repeat(64)),
+  'a name with dots': named('a..b'),
+  'the name __proto__': google({ Accounts: JSON.parse(`{"__proto__":${JSON.stringify(account)}}`) }),
+  'BaseUrl without slash': google({ BaseUrl: 'https://healthcare.googleapis.com/v1' }),
+  'BaseUrl on loopback': google({ BaseUrl: 'http://127.0.0.1:9090/v1/' }),
+  'BaseUrl on IPv6 loopback': google({ BaseUrl: 'http://[::1]:9090/' }),
+  'BaseUrl on localhost': google({ BaseUrl: 'http://localhost' }),
+  TokenUrl: google({ TokenUrl: 'https://oauth2.googleapis.com/token' }),
+  IamCredentialsUrl: google({ IamCredentialsUrl: 'http://127.1.2.3:1' }),
+  AllowedCredentialHosts: google({ AllowedCredentialHosts: ['idp.example.com', 'h:8443', '[::1]:1'] }),
+  'zero seconds': google({ Timeout: 0, RefreshInterval: 0 }),
+  'Orthanc’s longest': google({ Timeout: 2147483647, RefreshInterval: 2147483647 }),
+  'Orthanc’s own options': configuration({
+    HttpTimeout: 600,
+    HttpVerbose: true,
+    HttpsVerifyPeers: false,
+    HttpProxy: '',
+  }),
+  HttpProxy: configuration({ HttpProxy: 'user:p@ss#w/rd@proxy.example.com:3128' }),
+  'HttpProxy with http': configuration({ HttpProxy: 'http://10.0.0.1:3128/' }),
+  'DicomWeb.Root': configuration({ DicomWeb: { Root: '/dicom-web' } }),
+  'another port': proxy({ Listen: '127.0.0.1:9000', AdminListen: 'localhost:0' }),
+  'IPv6 loopback': proxy({ Listen: '[::1]:8043' }),
+  'no admin listener': proxy({ AdminListen: null }),
+  'every address, anonymous': proxy({ Listen: '0.0.0.0:8043', AllowAnonymous: true }),
+  PublicUrl: proxy({ PublicUrl: 'https://pacs.example.com/google/' }),
+  'no PublicUrl': proxy({ PublicUrl: null }),
+  Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, Idle: 60 } }),
+}
+
+type Refusal = readonly [content: object, ...problems: string[]]
+const at = 'GoogleCloudPlatform'
+const a = `${at}.Accounts.a`
+
+/** Refused by the schema and by the code; with how each problem begins or what it holds, separated by `*`. */
+export const bad: Readonly<Record<string, Refusal>> = {
+  'no credential': [credential({}), `${a}: names no credential; add ServiceAccountFile*"ApplicationDefault": true`],
+  'application default false alone': [credential({ ApplicationDefault: false }), `${a}: names no credential`],
+  'impersonation alone': [credential({ ImpersonateServiceAccount: 'a@b.com' }), `${a}: names no credential`],
+  'two of three texts': [
+    credential({ AuthorizedUserClientId: 'i', AuthorizedUserRefreshToken: 'r' }),
+    `${a}.AuthorizedUserClientSecret: is missing; *needed together`,
+  ],
+  'two new credentials': [
+    credential({ ApplicationDefault: true, ExternalAccountFile: 'e' }),
+    `${a}: names more than one credential (ApplicationDefault, ExternalAccountFile)`,
+  ],
+  'new and old': [inAccount({ ApplicationDefault: true }), `${a}: names more than one credential`],
+  'external and one text': [
+    credential({ ExternalAccountFile: 'e', AuthorizedUserClientId: 'i' }),
+    `${a}: names more than one credential (ExternalAccountFile, AuthorizedUserClientId)`,
+  ],
+  'an empty file name': [credential({ ServiceAccountFile: '' }), `${a}.ServiceAccountFile: must be *; it is empty`],
+  'an empty secret': [
+    credential({ ...inline, AuthorizedUserClientSecret: '' }),
+    `${a}.AuthorizedUserClientSecret: must`,
+  ],
+  'nothing required': [
+    google({ Accounts: { a: { ServiceAccountFile: 'k' } } }),
+    `${a}.Project: is missing`,
+    `${a}.Location: is missing`,
+    `${a}.Dataset: is missing`,
+    `${a}.DicomStore: is missing`,
+  ],
+  'a mistyped key': [inAccount({ QuotaProjekt: 'p' }), `${a}.QuotaProjekt: is not known; did you mean QuotaProject?`],
+  'a key in another case': [inAccount({ access: [] }), `${a}.access: is not known; did you mean Access?`],
+  'an unlike key': [inAccount({ Zzzzzz: 1 }), `${a}.Zzzzzz: is not known; known here are *ServiceAccountFile`],
+  'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
+  'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
+  'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
+  Clients: [proxy({ Clients: {} }), 'DicomWebProxy.Clients: is not known: this version cannot authenticate clients'],
+  AllowedNetworks: [proxy({ AllowedNetworks: [] }), 'DicomWebProxy.AllowedNetworks: is not known: this version cannot'],
+  Tls: [proxy({ Tls: {} }), 'DicomWebProxy.Tls: is not known: this version cannot'],
+  'an account that is a text': [google({ Accounts: { a: 'x' } }), `${a}: must be an object`],
+  'Accounts as a list': [google({ Accounts: [] }), `${at}.Accounts: must be an object with one entry`],
+  'a section as a list': [configuration({ DicomWebProxy: [] }), 'DicomWebProxy: must be an object'],
+  'the Google section as text': [{ GoogleCloudPlatform: 'x' }, `${at}: must be an object`],
+  'a number as text': [google({ Timeout: '60' }), `${at}.Timeout: must be a whole number of seconds*without quotes`],
+  'half a second': [google({ Timeout: 0.5 }), `${at}.Timeout: must be a whole number`],
+  'negative seconds': [google({ RefreshInterval: -1 }), `${at}.RefreshInterval: must*, not -1`],
+  'a text as number': [inAccount({ Project: 12345 }), `${a}.Project: must be*number in quotes`],
+  'true as text': [configuration({ HttpsVerifyPeers: 'false' }), 'HttpsVerifyPeers: must be true or false'],
+  'null for a text': [google({ BaseUrl: null }), `${at}.BaseUrl: must be a URL*, not null`],
+  'HttpTimeout as text': [configuration({ HttpTimeout: '60' }), 'HttpTimeout: must be a whole number'],
+  'a project’s display name': [inAccount({ Project: 'My Project' }), `${a}.Project: must be*not its display name`],
+  'a project that leaves the path': [inAccount({ Project: '../p' }), `${a}.Project: must be`],
+  'a location with a space': [inAccount({ Location: 'europe-west4 ' }), `${a}.Location: must be*remove the space`],
+  'a location that leaves the path': [inAccount({ Location: 'us/datasets' }), `${a}.Location: must be`],
+  'a dataset ..': [inAccount({ Dataset: '..' }), `${a}.Dataset: must be`],
+  'a full name as store': [inAccount({ DicomStore: 'projects/p/x' }), `${a}.DicomStore: must be the name alone`],
+  'a percent sign': [inAccount({ DicomStore: 'a%2fb' }), `${a}.DicomStore: must be`],
+  'a name of 257 characters': [inAccount({ Dataset: 'x'.repeat(257) }), `${a}.Dataset: must be`],
+  'an e-mail address without domain': [
+    inAccount({ ImpersonateServiceAccount: 'robot' }),
+    `${a}.ImpersonateServiceAccount: must be a service account's e-mail address`,
+  ],
+  'an e-mail address with a path': [
+    inAccount({ ImpersonateServiceAccount: 'a/b@c.com' }),
+    `${a}.ImpersonateServiceAccount: must`,
+  ],
+  'no service': [inAccount({ Access: [] }), `${a}.Access: must be a list with at least one of "STOW-RS"`],
+  'a service as text': [inAccount({ Access: 'STOW-RS' }), `${a}.Access: must be a list`],
+  'near services': [
+    inAccount({ Access: ['STOW', 'qido', 'WADO_RS', 'delete', 'X', 1] }),
+    `${a}.Access[0]: must be one of*did you mean "STOW-RS"?`,
+    `${a}.Access[1]: must be one of*did you mean "QIDO-RS"?`,
+    `${a}.Access[2]: must be one of*did you mean "WADO-RS"?`,
+    `${a}.Access[3]: must be one of*did you mean "DELETE"?`,
+    `${a}.Access[4]: must be one of "STOW-RS", "QIDO-RS", "WADO-RS", "DELETE"`,
+    `${a}.Access[5]: must be one of`,
+  ],
+  ...Object.fromEntries(
+    ['', '.', '..', 'a/b', 'a\\b', 'a?b', 'a#b', 'a%b', 'a\nb', 'a\u202eb', 'x'.repeat(65), '\ud800'].map((name) => [
+      `the account name ${JSON.stringify(name)}`,
+      [named(name), `${at}.Accounts*: must have a name of 1 to 64 characters`] satisfies Refusal,
+    ]),
+  ),
+  ...Object.fromEntries(
+    [
+      'http://healthcare.googleapis.com/v1/',
+      'http://127.0.0.1.example.com/',
+      'http://localhost.example.com/',
+      'http://localhost@example.com/',
+      'http://0.0.0.0/',
+      'https://user:hidden@example.com/',
+      'https://example.com/?x=1',
+      'https://example.com/#x',
+      'https:///v1',
+      'https://exa mple.com/',
+      'https://example.com\\v1',
+      'ftp://example.com/',
+      'healthcare.googleapis.com/v1',
+      '',
+    ].flatMap((url) =>
+      ['BaseUrl', 'TokenUrl', 'IamCredentialsUrl'].map((key) => [
+        `${key} ${url}`,
+        [google({ [key]: url }), `${at}.${key}: must be a URL that begins with https://`] satisfies Refusal,
+      ]),
+    ),
+  ),
+  ...Object.fromEntries(
+    ['https://h', 'h/p', 'h:', '', 'a b', 'u@h'].map((host) => [
+      `the allowed host ${host}`,
+      [
+        google({ AllowedCredentialHosts: [host] }),
+        `${at}.AllowedCredentialHosts[0]: must be a host name`,
+      ] satisfies Refusal,
+    ]),
+  ),
+  'an allowed host as text': [google({ AllowedCredentialHosts: 'h' }), `${at}.AllowedCredentialHosts: must be a list`],
+  ...Object.fromEntries(
+    ['8043', '127.0.0.1', ':8043', '127.0.0.1:65536', '127.0.0.1:http', '::1:80', '*:80', '', 'a b:1', 'h:-1'].map(
+      (text) => [
+        `Listen ${text}`,
+        [proxy({ Listen: text }), 'DicomWebProxy.Listen: must be host:port'] satisfies Refusal,
+      ],
+    ),
+  ),
+  'Listen null': [proxy({ Listen: null }), 'DicomWebProxy.Listen: must be host:port*, not null'],
+  'PublicUrl without scheme': [proxy({ PublicUrl: 'pacs.example.com' }), 'DicomWebProxy.PublicUrl: must be the http'],
+  'PublicUrl with password': [proxy({ PublicUrl: 'https://u:p@h/' }), 'DicomWebProxy.PublicUrl: must be the http'],
+  'no time to connect': [proxy({ Timeouts: { Connect: 0 } }), 'DicomWebProxy.Timeouts.Connect: must*from 1*, not 0'],
+  'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],
+  ...Object.fromEntries(
+    ['proxy', 'socks5://proxy:1080', 'https://proxy:3128', 'https://u:p@proxy:3128', 'proxy:port', 'http://proxy'].map(
+      (text) => [
+        `HttpProxy ${text}`,
+        [
+          configuration({ HttpProxy: text }),
+          'HttpProxy: must be host:port or user:password@host:port',
+        ] satisfies Refusal,
+      ],
+    ),
+  ),
+}
+
+/** Refused by the code alone: a schema can't tell loopback from other addresses, or read a file. */
+export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
+  'every address': [proxy({ Listen: '0.0.0.0:8043' }), 'DicomWebProxy.Listen: lets other machines*AllowAnonymous'],
+  'every IPv6 address': [proxy({ Listen: '[::]:8043' }), 'DicomWebProxy.Listen: lets other machines connect'],
+  'a host name': [proxy({ Listen: 'pacs:8043' }), 'DicomWebProxy.Listen: lets other machines connect'],
+  'a lookalike of loopback': [proxy({ Listen: '127.0.0.1.nip.io:80' }), 'DicomWebProxy.Listen: lets other machines'],
+  'the admin listener on every address': [proxy({ AdminListen: '0.0.0.0:1' }), 'DicomWebProxy.AdminListen: lets other'],
+  'one address twice': [proxy({ AdminListen: '127.0.0.1:8043' }), 'DicomWebProxy.AdminListen: must differ from Listen'],
+  'not an IPv6 address': [proxy({ Listen: '[::1::2]:80' }), 'DicomWebProxy.Listen: must be host:port'],
+  'not an IPv4 address': [google({ BaseUrl: 'http://127.0.0.999/' }), `${at}.BaseUrl: must be a URL`],
+  'a port that is too high': [google({ TokenUrl: 'https://h:65536/' }), `${at}.TokenUrl: must be a URL`],
+  'a PublicUrl with such a port': [proxy({ PublicUrl: 'https://h:65536/' }), 'DicomWebProxy.PublicUrl: must be'],
+  'a proxy with such a port': [configuration({ HttpProxy: 'h:65536' }), 'HttpProxy: must be host:port'],
+  'no account': [{ Name: 'x' }, `${at}.Accounts: no DICOM store is configured*"my-google"`],
+  'an empty Accounts': [google({ Accounts: {} }), `${at}.Accounts: no DICOM store is configured`],
+  'our section in another case': [configuration({ DicomwebProxy: {} }), 'DicomwebProxy: *did you mean DicomWebProxy?'],
+  'a slip in our section': [configuration({ GoogleCloudPlattform: {} }), 'GoogleCloudPlattform: *did you mean Google'],
+}
