@@ -76,5 +76,5 @@ export function fileMessage(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
   if (code === 'ENOENT') return 'does not exist; check the name, and the folder that the proxy is started in'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by the user that the proxy runs as'
-  return `can't be read (${code})`
+  return `cannot be read (${code})`
 }

@@ -24,11 +24,11 @@ export function folder(t: Test, files: Files): string {
   return root
 }
 
-/** Loads `orthanc.json` with this content. */
+/** Loads `orthanc.json` with this content, unless the options name another working directory. */
 export function load(t: Test, content: string | object, options: Partial<LoadOptions> & { files?: Files } = {}) {
   const { files = {}, ...rest } = options
-  const workingDirectory = folder(t, { 'orthanc.json': content, ...files })
-  return loadSettings({ path: 'orthanc.json', environment: {}, workingDirectory, homeDirectory: '/home/me', ...rest })
+  const workingDirectory = rest.workingDirectory ?? folder(t, { 'orthanc.json': content, ...files })
+  return loadSettings({ path: 'orthanc.json', environment: {}, homeDirectory: '/home/me', ...rest, workingDirectory })
 }
 
 /** The problems of what cannot be loaded, as `path: message`; empty if it can. */

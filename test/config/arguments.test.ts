@@ -1,0 +1,75 @@
+import { test } from 'tap'
+import { loadSettings } from '../../src/config/load.ts'
+import { configuration, load, problems, refusal } from './settings-of.ts'
+
+const store = 'projects/example.com:p/locations/us/datasets/d/dicomStores/s'
+const options = { environment: {}, workingDirectory: '/work', homeDirectory: '/home/me' }
+const withStores = (...stores: string[]) => loadSettings({ ...options, stores })
+
+test('stores of the command line need no file', async (t) => {
+  const { accounts } = withStores(`my-google=${store}`, `second=${store}/dicomWeb/`)
+  t.match(accounts, [
+    {
+      name: 'my-google',
+      project: 'example.com:p',
+      location: 'us',
+      dataset: 'd',
+      dicomStore: 's',
+      credential: { source: { kind: 'application-default' } },
+    },
+    { name: 'second', dicomStore: 's' },
+  ])
+})
+
+const refused: readonly [argument: string, problem: RegExp][] = [
+  [store, /write NAME=projects.*put a name of your choice/],
+  [`=${store}`, /write NAME=projects/],
+  ['a=projects/p', /write NAME=projects/],
+  ['a', /write NAME=projects/],
+  ['', /write NAME=projects/],
+  [`a=https://healthcare.googleapis.com/v1/${store}/dicomWeb`, /leave out everything between NAME= and projects\//],
+  [`a=${store}/studies`, /write NAME=projects/],
+  [`a=${store.replace('us', 'US')}`, /Accounts\.a\.Location: must be/],
+  [`a=${store.replace('/d/', '//')}`, /Accounts\.a\.Dataset: must be.*it is empty/],
+  [`a/b=${store}`, /Accounts\["a\/b"\]: must have a name/],
+]
+for (const [argument, problem] of refused) {
+  test(`refused: ${argument}`, async (t) => {
+    const found = refusal(() => withStores(argument))?.problems ?? []
+    t.ok(
+      found.some(({ path, message }) => problem.test(`${path}: ${message}`)),
+      JSON.stringify(found),
+    )
+    t.ok(found.every(({ file }) => file === 'command line'))
+  })
+}
+
+test('stores are added to a file’s accounts; a name exists once', async (t) => {
+  t.strictSame(
+    load(t, configuration(), { stores: [`b=${store}`] }).accounts.map(({ name }) => name),
+    ['a', 'b'],
+  )
+  t.match(
+    problems(() => load(t, configuration(), { stores: [`a=${store}`] })),
+    [/^a: names an account that exists/],
+  )
+  t.match(
+    problems(() => withStores(`a=${store}`, `a=${store}`)),
+    [/^a: names an account that exists/],
+  )
+})
+
+test('a file without accounts will do when a store is given', async (t) => {
+  t.equal(load(t, { Name: 'Orthanc' }, { stores: [`b=${store}`] }).accounts.length, 1)
+})
+
+test('addresses of the command line go before the file’s, and by the same rules', async (t) => {
+  const content = configuration({ DicomWebProxy: { Listen: 'nonsense', PublicUrl: 'http://h' } })
+  const settings = load(t, content, { overrides: { listen: '127.0.0.1:1', adminListen: '[::1]:2' } })
+  t.match(settings, { listen: { port: 1 }, adminListen: { host: '::1', port: 2 }, publicUrl: 'http://h' })
+  const error = refusal(() => load(t, configuration(), { overrides: { listen: '0.0.0.0:1', adminListen: 'x' } }))
+  t.match(error?.problems, [
+    { file: 'command line', path: 'DicomWebProxy.AdminListen', message: /must be host:port/ },
+    { file: 'command line', path: 'DicomWebProxy.Listen', message: /lets other machines connect/ },
+  ])
+})

@@ -1,0 +1,215 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax under test
+import { test } from 'tap'
+import { loadSettings } from '../../src/config/load.ts'
+import { account, configuration, folder, load, location, problems, refusal } from './settings-of.ts'
+
+test('one account, all else by default', async (t) => {
+  const settings = load(t, configuration())
+  t.strictSame(settings, {
+    accounts: [
+      {
+        name: 'a',
+        project: 'my-project',
+        location: 'europe-west4',
+        dataset: 'd',
+        dicomStore: 's',
+        credential: {
+          source: { kind: 'service-account-file', file: `${t.testdirName}/key.json` },
+          impersonate: null,
+        },
+        quotaProject: null,
+        access: ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'],
+      },
+    ],
+    baseUrl: 'https://healthcare.googleapis.com/v1/',
+    tokens: { tokenUrl: null, iamCredentialsUrl: null, allowedHosts: [], timeout: 60_000, refreshInterval: 60_000 },
+    outgoing: {
+      verifyPeers: true,
+      certificateAuthorities: null,
+      httpsProxy: null,
+      httpProxy: null,
+      noProxy: '',
+      timeouts: { connect: 15_000, answer: 1_900_000, idle: 300_000 },
+    },
+    listen: { host: '127.0.0.1', port: 8043 },
+    adminListen: { host: '127.0.0.1', port: 8044 },
+    publicUrl: null,
+    allowAnonymous: false,
+    verbose: false,
+    warnings: [],
+    notices: [],
+  })
+})
+
+test('every option has its effect', async (t) => {
+  const content = {
+    GoogleCloudPlatform: {
+      Accounts: {
+        a: {
+          ...account,
+          ImpersonateServiceAccount: 'x@p.iam.gserviceaccount.com',
+          QuotaProject: 'billing',
+          Access: ['DELETE', 'QIDO-RS', 'DELETE'],
+        },
+      },
+      BaseUrl: 'http://127.0.0.1:9090/v1beta1',
+      TokenUrl: 'https://sts.example.com/token',
+      IamCredentialsUrl: 'https://iam.example.com',
+      AllowedCredentialHosts: ['IDP.example.com:443', 'h:8443', 'h:8443'],
+      Timeout: 5,
+      RefreshInterval: 0,
+    },
+    DicomWebProxy: {
+      Listen: '[::1]:9000',
+      AdminListen: null,
+      PublicUrl: 'https://pacs.example.com/google/',
+      Timeouts: { Connect: 1, Answer: 2, Idle: 3 },
+    },
+    HttpVerbose: true,
+  }
+  const settings = load(t, content)
+  const { accounts, outgoing, ...rest } = settings
+  t.match(accounts, [{ credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing' }])
+  t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])
+  t.strictSame(outgoing.timeouts, { connect: 1000, answer: 2000, idle: 3000 })
+  t.match(rest, {
+    baseUrl: 'http://127.0.0.1:9090/v1beta1/',
+    tokens: {
+      tokenUrl: 'https://sts.example.com/token',
+      iamCredentialsUrl: 'https://iam.example.com/',
+      allowedHosts: ['idp.example.com', 'h:8443'],
+      timeout: 5000,
+      refreshInterval: 60_000,
+    },
+    listen: { host: '::1', port: 9000 },
+    adminListen: null,
+    publicUrl: 'https://pacs.example.com/google',
+    verbose: true,
+  })
+  t.equal(settings.tokens.allowedHosts.length, 2)
+})
+
+test('seconds beyond what a timer can count are cut, not turned into zero', async (t) => {
+  const { tokens } = load(t, configuration({}, { Timeout: 2147483647 }))
+  t.ok(tokens.timeout > 86_400_000 && tokens.timeout < 2 ** 31)
+})
+
+test('settings are frozen all the way down', async (t) => {
+  const walk = (value: unknown): boolean =>
+    typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(walk))
+  t.ok(walk(load(t, configuration({}, {}, { Access: ['DELETE'] }))))
+})
+
+test('what cannot matter to a proxy is named', async (t) => {
+  t.match(load(t, configuration({ HttpTimeout: 600, DicomWeb: { Root: '/x' } })).notices, [
+    /DicomWeb\.Root/,
+    /HttpTimeout/,
+  ])
+  t.strictSame(load(t, configuration({ DicomWeb: { Enable: true }, HttpPort: 8042 })).notices, [])
+})
+
+test('what is dangerous is a warning at every start', async (t) => {
+  t.match(load(t, configuration({ HttpsVerifyPeers: false })).warnings, [/HttpsVerifyPeers is false/])
+  const DicomWebProxy = { Listen: '0.0.0.0:8043', AdminListen: '[::]:8044', AllowAnonymous: true }
+  const { warnings, listen, adminListen } = load(t, configuration({ DicomWebProxy }))
+  t.match(warnings, [/DicomWebProxy.Listen is 0\.0\.0\.0:8043/, /DicomWebProxy.AdminListen is \[::\]:8044/])
+  t.equal(warnings.length, 2)
+  t.strictSame(
+    [listen, adminListen],
+    [
+      { host: '0.0.0.0', port: 8043 },
+      { host: '::', port: 8044 },
+    ],
+  )
+})
+
+test('two listeners may both ask for any port', async (t) => {
+  t.ok(load(t, configuration({ DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0' } })))
+})
+
+test('variables reach every place, and an unset one explains a problem', async (t) => {
+  const text = JSON.stringify(configuration({}, { Timeout: 7 }, { Project: '$' }))
+    .replace('7', '${T}')
+    .replace('"$"', '"${P}"')
+  t.match(load(t, text, { environment: { T: '9', P: 'p' } }), {
+    accounts: [{ project: 'p' }],
+    tokens: { timeout: 9000 },
+  })
+  const error = refusal(() => load(t, text, { environment: { T: '9' } }))
+  t.match(error?.problems, [{ path: 'GoogleCloudPlatform.Accounts.a.Project', message: /it is empty/ }])
+  t.match(
+    error?.message,
+    /^orthanc\.json: GoogleCloudPlatform\.Accounts\.a\.Project: must .*\nnote: .*variable P is not set/,
+  )
+})
+
+test('nothing configured says what to write', async (t) => {
+  const options = { environment: {}, workingDirectory: t.testdir({}), homeDirectory: '/home/me' }
+  t.match(
+    problems(() => loadSettings(options)),
+    [/no DICOM store is configured.*NAME=projects.*"Accounts"/],
+  )
+})
+
+test('a file that does not exist', async (t) => {
+  const error = refusal(() => load(t, {}, { path: 'nope.json' }))
+  t.match(error?.problems, [{ file: 'nope.json', path: '', message: /does not exist/ }])
+  t.equal(error?.problems.length, 1)
+})
+
+test('a folder: its *.json files, put together', async (t) => {
+  const workingDirectory = folder(t, {
+    'etc/one.json': { GoogleCloudPlatform: { Accounts: { a: account } } },
+    'etc/TWO.JSON': '// comment\n{ "HttpVerbose": true, }',
+    'etc/three.txt': 'not read',
+    'etc/four.json.bak': 'not read',
+    'etc/sub/five.json': 'not read',
+    'etc/sub.json/six.json': 'not read',
+  })
+  const settings = load(t, {}, { path: 'etc', workingDirectory })
+  t.match(settings, { verbose: true, accounts: [{ name: 'a' }] })
+})
+
+test('a folder: a section in two files is refused, as by Orthanc', async (t) => {
+  const workingDirectory = folder(t, {
+    'etc/a.json': { Name: 'x', GoogleCloudPlatform: { Accounts: { a: account } } },
+    'etc/b.json': { Name: 'x', GoogleCloudPlatform: { Accounts: { b: account } } },
+  })
+  const error = refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
+  t.strictSame(
+    error?.problems.map(({ file, path }) => [file, path]),
+    [
+      ['etc/b.json', 'Name'],
+      ['etc/b.json', 'GoogleCloudPlatform'],
+    ],
+  )
+  t.match(error?.problems[0]?.message, /also defined in etc\/a\.json/)
+})
+
+test('a folder: problems of all files at once, each with its own file', async (t) => {
+  const workingDirectory = folder(t, {
+    'etc/a.json': { GoogleCloudPlatform: { Accounts: { a: { ...location } } } },
+    'etc/b.json': { DicomWebProxy: { Listen: 1 } },
+    'etc/c.json': '{ "Name": }',
+    'etc/d.json': '[]',
+  })
+  const error = refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
+  t.strictSame(error?.problems.map(({ file, path }) => [file, path]).sort(), [
+    ['etc/a.json', 'GoogleCloudPlatform.Accounts.a'],
+    ['etc/b.json', 'DicomWebProxy.Listen'],
+    ['etc/c.json', ''],
+    ['etc/d.json', ''],
+  ])
+})
+
+test('an unreadable file alone does not also claim that nothing is configured', async (t) => {
+  t.strictSame(refusal(() => load(t, '{'))?.problems.length, 1)
+})
+
+test('an empty folder', async (t) => {
+  const workingDirectory = folder(t, { 'etc/readme.txt': '' })
+  t.match(
+    problems(() => load(t, {}, { path: 'etc', workingDirectory })),
+    [/without any \*\.json file/],
+  )
+})

@@ -1,0 +1,85 @@
+import fc from 'fast-check'
+import { test } from 'tap'
+import { configuration, load, refusal } from './settings-of.ts'
+
+const secret = 'ya29.hidden-value'
+
+/** Every place of this configuration is given the secret in turn, as a text, a number, inside a list, an object. */
+const places = [
+  ...['Project', 'Location', 'Dataset', 'DicomStore', 'ServiceAccountFile', 'ImpersonateServiceAccount', 'Access'].map(
+    (key) => (value: unknown) => configuration({}, {}, { [key]: value }),
+  ),
+  ...['BaseUrl', 'TokenUrl', 'AllowedCredentialHosts', 'Timeout', 'Accounts'].map(
+    (key) => (value: unknown) => configuration({}, { [key]: value }),
+  ),
+  ...['Listen', 'AdminListen', 'PublicUrl', 'AllowAnonymous', 'Timeouts'].map(
+    (key) => (value: unknown) => configuration({ DicomWebProxy: { [key]: value } }),
+  ),
+  ...['HttpProxy', 'HttpsCACertificates', 'HttpVerbose', 'GoogleCloudPlatform'].map(
+    (key) => (value: unknown) => configuration({ [key]: value }),
+  ),
+]
+
+test('no text of the configuration shows up in a message', async (t) => {
+  let refused = 0
+  for (const place of places) {
+    for (const value of [
+      secret,
+      ` ${secret}`,
+      `https://u:${secret}@h q/`,
+      `u:${secret}@h:99999`,
+      [secret],
+      [[secret]],
+    ]) {
+      const error = refusal(() => load(t, place(value)))
+      t.notMatch(error?.message ?? '', /hidden/, JSON.stringify(place(value)))
+      if (error) refused += 1
+    }
+  }
+  t.ok(refused > 80, `${refused} of the configurations were refused`)
+})
+
+test('a secret given as a number does not show up either', async (t) => {
+  for (const key of ['AuthorizedUserClientSecret', 'AuthorizedUserRefreshToken']) {
+    const message = refusal(() => load(t, configuration({}, {}, { [key]: 987654321 })))?.message ?? ''
+    t.match(message, key)
+    t.notMatch(message, /987654321/)
+  }
+})
+
+test('any JSON is either accepted or refused with problems', async (t) => {
+  const value = fc.oneof(fc.jsonValue(), fc.string(), fc.integer(), fc.constantFrom(null, true, '', [], {}))
+  fc.assert(
+    fc.property(fc.nat(places.length - 1), value, (at, json) => {
+      const text = JSON.stringify(places[at]?.(json))
+      const error = refusal(() => load(t, text))
+      return error === undefined || error.problems.length > 0
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('any text as a file is either accepted or refused with problems', async (t) => {
+  const pieces = fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    ',',
+    '"GoogleCloudPlatform"',
+    '"Accounts"',
+    '"a"',
+    '1',
+    '//',
+    '\n',
+    '$',
+  )
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
+      const error = refusal(() => load(t, parts.join('')))
+      return error !== undefined && error.problems.length > 0
+    }),
+    { numRuns: 200 },
+  )
+})
