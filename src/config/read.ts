@@ -34,9 +34,14 @@ function filesAt(path: string, workingDirectory: string): string[] {
   const absolute = resolve(workingDirectory, path)
   if (!statSync(absolute).isDirectory()) return [path]
   return readdirSync(absolute)
-    .filter((name) => extname(name).toLowerCase() === '.json' && !statSync(join(absolute, name)).isDirectory())
+    .filter((name) => extname(name).toLowerCase() === '.json' && !isFolder(join(absolute, name)))
     .sort()
     .map((name) => join(path, name))
+}
+
+/** A link that leads nowhere is not a folder: reading it then names it. */
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 /** Orthanc refuses a section that two files define, whatever they say: it doesn't merge deeper than the top level. */

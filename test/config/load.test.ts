@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax under test
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { loadSettings } from '../../src/config/load.ts'
 import { account, configuration, folder, load, location, problems, refusal } from './settings-of.ts'
@@ -204,6 +206,13 @@ test('a folder: problems of all files at once, each with its own file', async (t
 
 test('an unreadable file alone does not also claim that nothing is configured', async (t) => {
   t.strictSame(refusal(() => load(t, '{'))?.problems.length, 1)
+})
+
+test('a folder: a link that leads nowhere is named', async (t) => {
+  const workingDirectory = folder(t, { 'etc/a.json': configuration() })
+  symlinkSync('nowhere', join(workingDirectory, 'etc/b.json'))
+  const error = refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
+  t.match(error?.problems, [{ file: 'etc/b.json', message: /does not exist/ }])
 })
 
 test('an empty folder', async (t) => {
