@@ -16,7 +16,7 @@ import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { version } from './version.ts'
 
 /** A running proxy. */
-export interface Proxy {
+export interface RunningProxy {
   /** Root of the data listener, without a trailing slash: `http://127.0.0.1:8043`. */
   readonly url: string
   readonly adminUrl: string | null
@@ -30,7 +30,7 @@ export interface Proxy {
 const grace = 20_000
 
 /** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
-export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<Proxy> {
+export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<RunningProxy> {
   const connections = openConnections(settings.outgoing)
   const tokens = createTokenCache(settings, connections, logger)
   const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))

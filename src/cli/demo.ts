@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { loadSettings } from '../config/load.ts'
+import { type Emulator, startEmulator } from '../emulator/emulator.ts'
+import { syntheticStudy } from '../emulator/synthetic-study.ts'
+import { createLogger } from '../observe/logger.ts'
+import { findOrthanc } from '../orthanc/find-orthanc.ts'
+import type { DemoClient } from './demo/client.ts'
+import { createDicomWebClient } from './demo/dicomweb-client.ts'
+import { startOrthancClient } from './demo/orthanc-client.ts'
+import { roundTrip, type Step } from './demo/round-trip.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
+import { type RunningProxy, startProxy } from './proxy.ts'
+import { untilEnded } from './signals.ts'
+
+const configuration = fileURLToPath(new URL('../../config/demo.json', import.meta.url))
+const account = 'my-google'
+
+/** Shows the main job on this machine; then stays for a person to try things, unless `once`. */
+export async function demo({ once }: { readonly once?: boolean }): Promise<ExitCode> {
+  const folder = await mkdtemp(join(tmpdir(), 'dicomweb-demo-'))
+  const logFile = join(folder, 'proxy.log')
+  const closing: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
+  const opened = <Thing extends { close(): Promise<void> }>(thing: Thing): Thing => {
+    closing.unshift(() => thing.close())
+    return thing
+  }
+  const ended = once ? null : untilEnded()
+  try {
+    const google = opened(await startEmulator())
+    const proxy = opened(await startDemoProxy(google, folder, logFile))
+    const accountUrl = proxy.accountUrls.get(account) ?? ''
+    const client = opened(await startClient(accountUrl))
+    print(`${client.name} -> proxy ${accountUrl} -> stand-in for Google ${google.url}\n`)
+    const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
+    await roundTrip({ client, google, study, step })
+    print('\nAll of it worked.')
+    if (!ended) return exitCode.fine
+    print(invitation(client, proxy, accountUrl, logFile))
+    return await ended
+  } catch (error) {
+    print(`\nIt did not work: ${error instanceof Error ? error.message : error}`)
+    return exitCode.failure
+  } finally {
+    for (const close of closing) await close()
+  }
+}
+
+/** The proxy as it runs in earnest: from a configuration file. */
+async function startDemoProxy(google: Emulator, folder: string, logFile: string): Promise<RunningProxy> {
+  const { serviceAccountFile } = await google.writeCredentials(folder)
+  const settings = loadSettings({
+    path: configuration,
+    environment: { DEMO_GOOGLE_URL: google.url, DEMO_KEY_FILE: serviceAccountFile },
+    workingDirectory: folder,
+    homeDirectory: folder,
+  })
+  const destination = pino.destination({ dest: logFile, sync: true })
+  return startProxy(settings, { logger: createLogger({ verbose: false, destination }) })
+}
+
+async function startClient(accountUrl: string): Promise<DemoClient> {
+  return findOrthanc() ? startOrthancClient(accountUrl) : createDicomWebClient(accountUrl)
+}
+
+const step: Step = async (title, work) => {
+  const startedAt = performance.now()
+  const outcome = await work().catch((error: Error) => {
+    print(`✗ ${title}`)
+    throw error
+  })
+  const took = `${Math.round(performance.now() - startedAt)} ms`
+  print(`✓ ${title.padEnd(36)} ${took.padStart(8)}  ${outcome}`)
+}
+
+function invitation(client: DemoClient, proxy: RunningProxy, accountUrl: string, logFile: string): string {
+  return `
+It stays up until Ctrl+C. Try it by hand:
+  ${client.hints.join('\n  ')}
+  DICOMweb through the proxy:  ${accountUrl}studies
+  readiness of the proxy:      ${proxy.adminUrl}/readyz
+  log of the proxy:            ${logFile}
+
+For an Orthanc of your own, in its configuration:
+  "DicomWeb": { "Servers": { "${account}": { "Url": "${accountUrl}", "HasDelete": true } } }`
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Emulator } from '../../emulator/emulator.ts'
+import type { SyntheticInstance } from '../../emulator/synthetic-study.ts'
+import type { DemoClient } from './client.ts'
+
+/** Runs a step and tells a person of it; its result is the sentence about what came of it. */
+export type Step = (title: string, work: () => Promise<string>) => Promise<void>
+
+interface Stage {
+  readonly client: DemoClient
+  readonly google: Emulator
+  readonly study: readonly SyntheticInstance[]
+  readonly step: Step
+}
+
+/** The main job, each step checked. Rejects with what went wrong. */
+export async function roundTrip({ client, google, study, step }: Stage): Promise<void> {
+  const studyUid = study[0]?.studyInstanceUid ?? ''
+  await step('Send the study (STOW-RS)', async () => {
+    const sent = await client.send(study)
+    expect(sent === study.length, `only ${sent} of ${study.length} instances were accepted`)
+    return `${sent} instances, ${kibibytes(study)} KiB`
+  })
+  await step('Revoke the access token at Google', async () => {
+    google.revokeTokens()
+    return 'the next request meets a 401'
+  })
+  await step('Search for it (QIDO-RS)', async () => {
+    const before = google.tokenRequests.total
+    const found = await client.search(studyUid)
+    expect(found === 1, `found ${found} studies instead of 1`)
+    expect(google.tokenRequests.total === before + 1, 'the proxy fetched no fresh token')
+    return '1 study found, with a fresh token: the client noticed nothing'
+  })
+  await step('Fetch it back (WADO-RS)', async () => {
+    const files = await client.fetch(study)
+    const same = study.filter(({ sopInstanceUid, bytes }) => files.get(sopInstanceUid)?.equals(bytes)).length
+    expect(same === study.length, `only ${same} of ${study.length} instances came back byte for byte`)
+    return `${same} instances, each byte for byte as it was sent`
+  })
+  await step('Delete it (DELETE)', async () => {
+    await client.remove(studyUid)
+    await untilGone(client, studyUid)
+    return 'a search finds nothing any more'
+  })
+}
+
+/** Google deletes a study as a long-running operation. */
+async function untilGone(client: DemoClient, studyUid: string): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    if ((await client.search(studyUid)) === 0) return
+    await delay(100)
+  }
+  throw new Error('the study can still be found')
+}
+
+function expect(condition: boolean, otherwise: string): void {
+  if (!condition) throw new Error(otherwise)
+}
+
+function kibibytes(study: readonly SyntheticInstance[]): number {
+  return Math.round(study.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024)
+}

@@ -1,0 +1,111 @@
+import { Command, CommanderError } from 'commander'
+import { demo } from './demo.ts'
+import { emulator } from './emulator.ts'
+import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { schema } from './schema.ts'
+import { serve } from './serve.ts'
+import { version } from './version.ts'
+
+type Action = (...words: never[]) => Promise<ExitCode>
+
+/** Runs the command that the arguments name. Resolves with the exit code when the command has ended. */
+export async function run(argv: readonly string[]): Promise<ExitCode> {
+  let result: ExitCode = exitCode.fine
+  const ending =
+    (action: Action) =>
+    async (...words: unknown[]) => {
+      result = await action(...(words as never[]))
+    }
+  try {
+    await createProgram(ending).parseAsync(argv, { from: 'user' })
+    return result
+  } catch (error) {
+    return explain(error)
+  }
+}
+
+function createProgram(ending: (action: Action) => (...words: unknown[]) => Promise<void>): Command {
+  const program = new Command('gcp-dicomweb-proxy')
+    .description("Lets Orthanc's DICOMweb plugin send to, search and fetch from Google Cloud DICOM stores.")
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(add --help for the manual)')
+  addServe(program, ending(serve))
+  addDemo(program, ending(demo))
+  addEmulator(program, ending(emulator))
+  program
+    .command('schema')
+    .description('print the JSON Schema of the configuration, for editors that check files')
+    .action(ending(schema))
+  return program
+}
+
+function addServe(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('serve', { isDefault: true })
+    .description('run the proxy; without another command this one is meant')
+    .argument('[stores...]', 'DICOM stores, NAME=projects/P/locations/L/datasets/D/dicomStores/S')
+    .option('-c, --config <file or folder>', 'the configuration: an orthanc.json, or a folder of *.json files')
+    .option('--listen <address:port>', 'where Orthanc connects to (default 127.0.0.1:8043)')
+    .option('--admin-listen <address:port>', 'where /healthz and /readyz are (default 127.0.0.1:8044)')
+    .addHelpText('after', serveHelp)
+    .action(action)
+}
+
+const serveHelp = `
+The configuration may also be named by the variable GCP_DICOMWEB_PROXY_CONFIG. An orthanc.json that was
+written for the Orthanc GCP plugin works as it is. Stores on the command line use Application Default
+Credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, or the machine's service account).
+
+Examples:
+  gcp-dicomweb-proxy --config /etc/orthanc/
+  gcp-dicomweb-proxy my-google=projects/hospital/locations/europe-west4/datasets/radiology/dicomStores/archive
+
+Exit codes: 0 fine, 1 failure, 2 bad usage or configuration, 130 and 143 ended by SIGINT and SIGTERM.
+`
+
+function addDemo(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('demo')
+    .description('show the main job on this machine: Orthanc, the proxy, and a stand-in for Google')
+    .option('--once', 'end after the round trip; exit code 0 if all of it worked, else 1')
+    .addHelpText('after', demoHelp)
+    .action(action)
+}
+
+const demoHelp = `
+Needs no Google account. Where Orthanc and its DICOMweb plugin are installed, a real Orthanc takes part.
+
+Example:
+  gcp-dicomweb-proxy demo --once
+`
+
+function addEmulator(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('emulator')
+    .description('run the stand-in for Google alone: token endpoints and a DICOM store, for tests and trials')
+    .option('--port <port>', 'TCP port on 127.0.0.1', '8045')
+    .option('--folder <folder>', 'where instances and the generated credential files go (default: a temporary folder)')
+    .option('--store <name...>', 'DICOM stores, projects/P/locations/L/datasets/D/dicomStores/S')
+    .addHelpText('after', emulatorHelp)
+    .action(action)
+}
+
+const emulatorHelp = `
+Keys and credential files are made anew at each start. The proxy reaches it with the BaseUrl and TokenUrl that
+are printed. Never give it data of a real patient: anyone on this machine can read what it holds.
+
+Example:
+  gcp-dicomweb-proxy emulator --port 8045 --folder ./emulator
+`
+
+function explain(error: unknown): ExitCode {
+  // Commander has printed its own errors; help and version end that way, too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage
+  if (error instanceof CommandFailure) {
+    process.stderr.write(`${error.message}\n`)
+    return error.exitCode
+  }
+  process.stderr.write(`Unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`)
+  return exitCode.failure
+}

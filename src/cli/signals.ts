@@ -1,0 +1,19 @@
+import { type ExitCode, exitCode } from './exit-code.ts'
+
+const endings = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated } as const
+
+/**
+ * Waits until the program is told to end, and resolves with the exit code that says so. From then on a second signal
+ * ends it at once.
+ */
+export function untilEnded(): Promise<ExitCode> {
+  return new Promise((resolve) => {
+    const end = (signal: 'SIGINT' | 'SIGTERM') => {
+      process.off('SIGINT', end)
+      process.off('SIGTERM', end)
+      resolve(endings[signal])
+    }
+    process.on('SIGINT', end)
+    process.on('SIGTERM', end)
+  })
+}
