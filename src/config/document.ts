@@ -20,13 +20,13 @@ export interface ConfigDocument {
 /**
  * Parses one file's text: environment variables first, then JSON with comments.
  *
- * What else Orthanc's JSON reader (JsonCpp) lets pass, run with Orthanc 1.10.1: trailing commas, a byte order mark, control
- * characters in a text, the same key twice (the last one counts), and anything after the closing brace.
+ * What else Orthanc's JSON reader (JsonCpp) lets pass, run with Orthanc 1.10.1: trailing commas, a byte order mark, line
+ * breaks and other control characters in a text, the same key twice (the last one counts), and anything after the closing brace.
  */
 export function parseDocument(file: string, source: string, environment: Environment): ConfigDocument {
   const { text, unset } = substituteVariables(source.replace(/^\uFEFF/, ''), environment)
   const errors: ParseError[] = []
-  const root = parseTree(text, errors, { allowTrailingComma: true })
+  const root = parseTree(hideLineBreaks(text), errors, { allowTrailingComma: true })
   const end = endOfObject(root, errors)
   const problems = errors
     .filter(({ error, offset }) => offset < end && printParseErrorCode(error) !== 'InvalidCharacter')
@@ -56,15 +56,31 @@ function duplicateText(path: readonly Segment[]): string {
   return `${jsonPath(path)} is given more than once; the last one counts, as in Orthanc.`
 }
 
+/** Stands for a line break inside a text while parsing, as long as one: so that places in messages stay right. */
+const hidden: Readonly<Record<string, string>> = { '\n': '\uE00A', '\r': '\uE00D' }
+const textOrComment = /"(?:\\[\s\S]|[^"\\])*"|\/\/[^\n\r]*|\/\*[\s\S]*?\*\//g
+
+/** jsonc-parser refuses a line break inside a text, Orthanc doesn't. */
+function hideLineBreaks(text: string): string {
+  return text.replace(textOrComment, (match) =>
+    match.startsWith('"') ? match.replace(/[\n\r]/g, (lineBreak) => hidden[lineBreak] ?? '') : match,
+  )
+}
+
+function textOf(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll('\uE00A', '\n').replaceAll('\uE00D', '\r') : value
+}
+
 type OnDuplicate = (path: readonly Segment[]) => void
 
 function objectOf(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[] = []): JsonObject {
   const object: JsonObject = Object.create(null)
   for (const { children: [key, value] = [] } of node.children ?? []) {
     if (!key || !value) continue
-    const at = [...path, key.value]
-    if (key.value in object) onDuplicate(at)
-    object[key.value] = jsonValue(value, onDuplicate, at)
+    const name = textOf(key.value) as string
+    const at = [...path, name]
+    if (name in object) onDuplicate(at)
+    object[name] = jsonValue(value, onDuplicate, at)
   }
   return object
 }
@@ -72,7 +88,7 @@ function objectOf(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[]
 function jsonValue(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[]): unknown {
   if (node.type === 'object') return objectOf(node, onDuplicate, path)
   if (node.type === 'array') return (node.children ?? []).map((item, at) => jsonValue(item, onDuplicate, [...path, at]))
-  return node.value
+  return textOf(node.value)
 }
 
 /** Names the place only: the text around it may hold a secret. */

@@ -24,6 +24,11 @@ for (const [what, text] of Object.entries(accepted)) {
 
 test('a trailing comma in a list', async (t) => t.strictSame(plain(parse('{"A":[1,]}').content), { A: [1] }))
 
+test('a line break inside a text, but not of a comment', async (t) => {
+  t.strictSame(plain(parse('{"A":"a\r\nb", // "\n"B":"\\"\n" /* " \n */ }').content), { A: 'a\r\nb', B: '"\n' })
+  t.match(parse('{\n"A": "a\nb",\n"B": x }').problems, [{ message: /line 4, column 6/ }])
+})
+
 test('a tab inside a text', async (t) => t.strictSame(plain(parse('{"A":"a\tb"}').content), { A: 'a\tb' }))
 
 for (const text of [
