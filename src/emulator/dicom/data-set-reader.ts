@@ -21,7 +21,9 @@ interface Header {
 }
 
 /** Not DICOM, or broken: STOW answers failure reason C000H "Cannot understand". */
-export class DataSetError extends Error {}
+export class DataSetError extends Error {
+  override readonly name = 'DataSetError'
+}
 
 /** Reads data elements in Little Endian into the DICOM JSON Model; bulk values are left where they are. */
 export class DataSetReader {

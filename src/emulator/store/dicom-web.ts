@@ -20,20 +20,25 @@ const uidOf = { studies: 'study', series: 'series', instances: 'instance' } as c
 
 /** The path after `dicomWeb/` (PS3.18, 10.3.1, 10.4.1, 10.6.1); undefined for one that is no resource. */
 export function parseResource(path: readonly string[]): Resource | undefined {
+  // Any level can be searched as a whole.
+  if (path.length === 1 && isLevel(path[0])) return { scope: {}, collection: path[0], rest: [] }
   const scope: { -readonly [K in keyof Scope]: Scope[K] } = {}
   let rest = path
-  // Searches may begin at any level; everything else at `studies`.
-  let level = levels.indexOf(path[0] as Level)
-  if (level < 0) return undefined
-  for (; level < levels.length && rest[0] === levels[level]; level += 1) {
-    const collection = levels[level] as Level
-    const uid = rest[1]
-    if (uid === undefined) return { scope, collection, rest: [] }
-    if (scope.study === undefined && collection !== 'studies') return undefined
-    scope[uidOf[collection]] = uid
+  for (const level of levels) {
+    const [name, uid] = rest
+    if (name !== level || uid === undefined) break
+    scope[uidOf[level]] = uid
     rest = rest.slice(2)
   }
-  return { scope, collection: undefined, rest }
+  if (scope.study === undefined) return undefined
+  // `studies/X/series`, `studies/X/series/Y/instances`, and past a level `studies/X/instances`.
+  const [name] = rest
+  const searched = rest.length === 1 && isLevel(name) && scope[uidOf[name]] === undefined
+  return searched ? { scope, collection: name, rest: [] } : { scope, collection: undefined, rest }
+}
+
+function isLevel(name: string | undefined): name is Level {
+  return levels.includes(name as Level)
 }
 
 export function serviceOf(method: string, { collection }: Resource): DicomWebService | undefined {

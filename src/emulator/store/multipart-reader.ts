@@ -6,7 +6,9 @@ export interface Part {
 }
 
 /** The body does not follow RFC 2046, 5.1, or ends before its closing boundary. */
-export class MultipartError extends Error {}
+export class MultipartError extends Error {
+  override readonly name = 'MultipartError'
+}
 
 const partHead = 16 * 1024
 const empty: Buffer = Buffer.alloc(0)

@@ -1,0 +1,43 @@
+import { test } from 'tap'
+import { startSession } from './session.ts'
+
+test('the knobs over HTTP', async (t) => {
+  const { emulator, request } = await startSession(t)
+  const control = async (method: string, path: string, body?: unknown) => {
+    const init = body === undefined ? {} : { body: JSON.stringify(body) }
+    const response = await fetch(`${emulator.url}/emulator/${path}`, { method, ...init })
+    return { status: response.status, body: await response.json() }
+  }
+
+  t.test('faults', async (t) => {
+    await control('PUT', 'faults', [{ target: 'QIDO-RS', status: 503, times: 1 }])
+    t.match(await control('GET', 'faults'), { body: [{ target: 'QIDO-RS', status: 503, times: 1 }] })
+    t.equal((await request('/studies')).status, 503)
+    t.same((await control('GET', 'faults')).body, [])
+    await control('PUT', 'faults', { target: 'QIDO-RS', status: 500 })
+    await control('DELETE', 'faults')
+    t.equal((await request('/studies')).status, 200)
+    t.equal((await control('PUT', 'faults', { status: 500 })).status, 400)
+    t.equal((await control('PUT', 'other')).status, 404)
+  })
+
+  t.test('log and counters', async (t) => {
+    await control('DELETE', 'log')
+    await request('/studies?limit=7', { headers: { 'x-note': 'seen' } })
+    const { body } = await control('GET', 'log')
+    t.match(body, {
+      requests: [{ method: 'GET', target: /\?limit=7$/, headers: { 'x-note': 'seen' }, status: 200, complete: true }],
+      tokenRequests: { total: 1, refresh_token: 1 },
+    })
+    t.equal((body as { requests: [] }).requests.length, 1)
+  })
+
+  t.test('tokens', async (t) => {
+    await control('PUT', 'operations/duration', { seconds: 2 })
+    await control('PUT', 'tokens/lifetime', { seconds: 5 })
+    t.equal((await control('PUT', 'tokens/lifetime', { seconds: 'x' })).status, 400)
+    await control('POST', 'tokens/revoke')
+    t.equal((await request('/studies')).status, 401)
+    await control('POST', 'tokens/expire')
+  })
+})

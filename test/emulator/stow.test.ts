@@ -1,0 +1,151 @@
+import { readdir } from 'node:fs/promises'
+import { test } from 'tap'
+import { startEmulator } from '../../src/emulator/emulator.ts'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { rawRequest } from '../helpers/raw-request.ts'
+import { instancePath, startSession } from './session.ts'
+
+interface StoreAnswer {
+  '00081190'?: { Value: [string] }
+  '00081198'?: { Value: { '00081155': { Value: [string] }; '00081197': { Value: [number] } }[] }
+  '00081199'?: { Value: { '00081155': { Value: [string] }; '00081190': { Value: [string] } }[] }
+}
+
+const answerOf = async (response: Response) => (await response.json()) as StoreAnswer
+const failures = (answer: StoreAnswer) => answer['00081198']?.Value.map((item) => item['00081197'].Value[0])
+
+/** The same instance with another patient: the UIDs stay, the bytes do not. */
+const altered = (bytes: Buffer) => Buffer.from(bytes.toString('latin1').replace('Synthetic^', 'Different^'), 'latin1')
+
+test('instances come back byte for byte, at the URLs that the answer names', async (t) => {
+  const { store, emulator, token } = await startSession(t)
+  const study = [...syntheticStudy({ series: 2, instances: 2 })]
+  const response = await store(study)
+  t.equal(response.status, 200)
+  t.equal(response.headers.get('content-type'), 'application/dicom+json')
+  const answer = await answerOf(response)
+  t.equal(answer['00081190']?.Value[0], `${emulator.dicomWebUrl()}/studies/${study[0]?.studyInstanceUid}`)
+  t.notOk(answer['00081198'])
+  const referenced = answer['00081199']?.Value ?? []
+  t.equal(referenced.length, 4)
+  for (const [index, item] of referenced.entries()) {
+    t.equal(item['00081155'].Value[0], study[index]?.sopInstanceUid)
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/dicom' }
+    const file = await fetch(item['00081190'].Value[0], { headers })
+    t.ok(Buffer.from(await file.arrayBuffer()).equals(study[index]?.bytes ?? Buffer.alloc(0)))
+  }
+})
+
+test('other bytes under the same UIDs are refused, the rest of the request is stored', async (t) => {
+  const { store, json } = await startSession(t)
+  const [one, two] = syntheticStudy({ instances: 2 })
+  if (!one || !two) throw new Error('two instances are needed')
+  t.equal((await store([one])).status, 200)
+  t.equal((await store([one])).status, 200, 'identical bytes are no conflict')
+  const response = await store([{ bytes: altered(one.bytes) }, two])
+  t.equal(response.status, 409)
+  const answer = await answerOf(response)
+  t.same(failures(answer), [0x0111])
+  t.same(
+    answer['00081199']?.Value.map((item) => item['00081155'].Value[0]),
+    [two.sopInstanceUid],
+  )
+  t.equal((await json('/instances')).length, 2)
+})
+
+test('what cannot be stored', async (t) => {
+  const { store, request, emulator, token } = await startSession(t)
+  const [instance] = syntheticStudy({ instances: 1 })
+  if (!instance) throw new Error('an instance is needed')
+
+  const mismatch = await store([instance], '/studies/1.2.3')
+  t.same([mismatch.status, failures(await answerOf(mismatch))], [409, [0xa900]])
+  const noDicom = await store([{ bytes: Buffer.from('no DICOM') }])
+  t.same([noDicom.status, failures(await answerOf(noDicom))], [409, [0xc000]])
+  const cut = await store([{ bytes: instance.bytes.subarray(0, -100) }])
+  t.same([cut.status, failures(await answerOf(cut))], [409, [0xc000]])
+
+  const post = (contentType: string, body: string | Buffer, accept = '*/*') =>
+    request('/studies', { method: 'POST', headers: { 'content-type': contentType, accept }, body })
+  t.equal((await post('text/plain', 'x')).status, 415)
+  t.equal((await post('multipart/related; type="application/dicom"', 'x')).status, 400)
+  t.equal((await post('multipart/related; type="application/dicom"; boundary=b', '--b--')).status, 400)
+  t.equal((await post('application/dicom', instance.bytes, 'text/html')).status, 406)
+
+  const path = new URL(emulator.dicomWebUrl()).pathname
+  const body = Buffer.concat([Buffer.from('--b\r\ncontent-type: application/dicom\r\n\r\n'), instance.bytes])
+  const head = `POST ${path}/studies HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\nconnection: close\r\ncontent-length: ${body.length}\r\ncontent-type: multipart/related; type=application/dicom; boundary="b"\r\n\r\n`
+  const answer = await rawRequest(emulator.url, Buffer.concat([Buffer.from(head), body]))
+  t.match(answer.toString(), /^HTTP\/1.1 400 [\s\S]*closing boundary/)
+  t.equal((await request(instancePath(instance))).status, 404, 'nothing of the broken part is stored')
+})
+
+test('other forms of the body and the answer', async (t) => {
+  const { request, json } = await startSession(t)
+  const [one, two] = syntheticStudy({ instances: 2 })
+  if (!one || !two) throw new Error('two instances are needed')
+  const single = await request('/studies', {
+    method: 'POST',
+    headers: { 'content-type': 'application/dicom', accept: 'application/dicom+xml' },
+    body: one.bytes,
+  })
+  t.equal(single.headers.get('content-type'), 'application/dicom+xml')
+  t.match(await single.text(), `<Value number="1">${one.sopInstanceUid}</Value>`)
+
+  const untidy = Buffer.concat([
+    Buffer.from('preamble --b\r\n\r\n--b  \r\nX-Note: 1\r\nContent-Type: application/dicom;x=1\r\n\r\n'),
+    two.bytes,
+    Buffer.from('\r\n--b--\r\nepilogue\r\n--b'),
+  ])
+  const headers = { 'content-type': 'Multipart/Related;boundary="b" ; type=application/dicom' }
+  const response = await request(`/studies/${two.studyInstanceUid}`, { method: 'POST', headers, body: untidy })
+  t.equal(response.status, 200)
+  t.equal((await json('/instances')).length, 2)
+})
+
+test('a client that breaks off leaves nothing behind', async (t) => {
+  const folder = t.testdir()
+  const { emulator, token } = await startSession(t, { folder })
+  const [instance] = syntheticStudy({ instances: 1 })
+  const path = new URL(emulator.dicomWebUrl()).pathname
+  const controller = new AbortController()
+  const body = new ReadableStream({
+    start: (stream) => {
+      stream.enqueue(Buffer.from('--b\r\ncontent-type: application/dicom\r\n\r\n'))
+      stream.enqueue(instance?.bytes)
+    },
+  })
+  const upload = fetch(`${emulator.url}${path}/studies`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'multipart/related; boundary=b' },
+    body,
+    duplex: 'half',
+    signal: controller.signal,
+  })
+  const incoming = async () => (await readdir(folder, { recursive: true })).filter((file) => /incoming-/.test(file))
+  await eventually('a file under way', async () => (await incoming()).length === 1)
+  controller.abort()
+  await t.rejects(upload)
+  await eventually('its removal', async () => (await incoming()).length === 0)
+  t.equal(emulator.log.at(-1)?.complete, false)
+})
+
+test('a folder keeps its instances for the next emulator', async (t) => {
+  const folder = t.testdir()
+  const [instance] = syntheticStudy({ instances: 1 })
+  if (!instance) throw new Error('an instance is needed')
+  await t.test('first', async (t) => {
+    const { store } = await startSession(t, { folder })
+    t.equal((await store([instance])).status, 200)
+  })
+  const { request } = await startSession(t, { folder })
+  const response = await request(instancePath(instance), { headers: { accept: 'application/dicom' } })
+  t.ok(Buffer.from(await response.arrayBuffer()).equals(instance.bytes))
+})
+
+test('a temporary folder ends with its emulator', async (t) => {
+  const emulator = await startEmulator()
+  await emulator.close()
+  await t.rejects(fetch(emulator.url))
+})

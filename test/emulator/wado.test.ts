@@ -1,0 +1,95 @@
+import { inflateSync } from 'node:zlib'
+import { test } from 'tap'
+import { readParts } from '../../src/emulator/store/multipart-reader.ts'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { instancePath, startSession } from './session.ts'
+
+const anySyntax = { accept: 'multipart/related; type="application/dicom"; transfer-syntax=*' }
+
+async function* bytesOf(response: Response): AsyncGenerator<Buffer> {
+  yield Buffer.from(await response.arrayBuffer())
+}
+
+async function partsOf(response: Response): Promise<Buffer[]> {
+  const boundary = /boundary="?([^";]+)/.exec(response.headers.get('content-type') ?? '')?.[1] ?? ''
+  const parts: Buffer[] = []
+  for await (const { body } of readParts(bytesOf(response), boundary)) {
+    const chunks: Buffer[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    parts.push(Buffer.concat(chunks))
+  }
+  return parts
+}
+
+test('WADO-RS', async (t) => {
+  const { store, request, json, token } = await startSession(t)
+  const study = [...syntheticStudy({ series: 2, instances: 2, rows: 16, columns: 12 })]
+  const [first] = study
+  await store(study)
+  const path = instancePath(first)
+  const pixels = first?.bytes.subarray(-16 * 12 * 2) ?? Buffer.alloc(0)
+
+  t.test('study, series and instance', async (t) => {
+    const levels = { [path.split('/series')[0] ?? '']: 4, [path.split('/instances')[0] ?? '']: 2, [path]: 1 }
+    for (const [level, count] of Object.entries(levels)) {
+      const parts = await partsOf(await request(level, { headers: anySyntax }))
+      t.equal(parts.length, count)
+      t.ok(parts.every((part) => study.some(({ bytes }) => bytes.equals(part))))
+    }
+  })
+
+  t.test('HEAD has the head only', async (t) => {
+    const response = await request(path, { method: 'HEAD', headers: { accept: 'application/dicom' } })
+    t.equal(response.headers.get('content-length'), String(first?.bytes.length))
+    t.equal(await response.text(), '')
+  })
+
+  t.test('metadata, with bulk data at URLs that work', async (t) => {
+    const [metadata] = await json(`${path}/metadata`)
+    t.match(metadata, { '00280010': { vr: 'US', Value: [16] }, '00080018': { Value: [first?.sopInstanceUid] } })
+    t.notOk(metadata?.['00020010'], 'no file meta information')
+    // Far too small to be bulk data otherwise, but pixel data always are.
+    const uri = metadata?.['7FE00010']?.BulkDataURI ?? ''
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/octet-stream' }
+    t.ok(Buffer.from(await (await fetch(uri, { headers })).arrayBuffer()).equals(pixels))
+    t.equal((await json(`${path.split('/series')[0]}/metadata`)).length, 4)
+    const xml = await request(`${path}/metadata`, {
+      headers: { accept: 'multipart/related; type="application/dicom+xml"' },
+    })
+    t.match((await partsOf(xml)).join(''), /keyword="PixelData"><BulkData uri="http/)
+  })
+
+  t.test('rendered is a PNG of the right size', async (t) => {
+    for (const resource of ['rendered', 'frames/1/rendered']) {
+      const response = await request(`${path}/${resource}`, { headers: { accept: 'image/png' } })
+      t.equal(response.headers.get('content-type'), 'image/png')
+      const png = Buffer.from(await response.arrayBuffer())
+      t.same([png.readUInt32BE(16), png.readUInt32BE(20)], [12, 16])
+      t.equal(inflateSync(png.subarray(png.indexOf('IDAT') + 4)).length, 16 * (12 + 1))
+    }
+  })
+
+  t.test('what is not there, and what cannot be given', async (t) => {
+    const missing = ['/studies/1.2', `${path}/frames/2`, `${path}/bulkdata/00100010`, `${path}/other`, `${path}/frames`]
+    for (const resource of missing) {
+      const response = await request(resource)
+      t.equal(response.status, 404, resource)
+      t.match(await response.json(), { error: { code: 404, status: 'NOT_FOUND' } })
+    }
+    t.equal((await request(`${path}/frames/0`)).status, 400)
+    t.equal((await request(path, { headers: { accept: 'text/html' } })).status, 406)
+    t.equal((await request(`${path}/rendered`, { headers: { accept: 'image/gif' } })).status, 406)
+  })
+})
+
+test('several frames', async (t) => {
+  const { store, request } = await startSession(t)
+  const [instance] = syntheticStudy({ instances: 1, frames: 3, rows: 8, columns: 8 })
+  if (!instance) throw new Error('an instance is needed')
+  await store([instance])
+  const size = 8 * 8 * 2
+  const pixels = instance.bytes.subarray(-3 * size)
+  const response = await request(`${instancePath(instance)}/frames/3,1`)
+  t.match(response.headers.get('content-type'), /^multipart\/related; type="application\/octet-stream"/)
+  t.same(await partsOf(response), [pixels.subarray(2 * size), pixels.subarray(0, size)])
+})
