@@ -70,6 +70,12 @@ export class OrthancRest {
     return this.#json('GET', `/${level}`)
   }
 
+  /** Orthanc's identifiers of the instances of a patient, study or series. */
+  async instancesOf(level: Exclude<OrthancLevel, 'instances'>, id: string): Promise<string[]> {
+    const instances = await this.#json<{ ID: string }[]>('GET', `/${level}/${encodeURIComponent(id)}/instances`)
+    return instances.map(({ ID }) => ID)
+  }
+
   /** Orthanc's identifiers of what has this DICOM identifier (patient ID or UID). */
   async lookup(dicomId: string): Promise<{ ID: string; Path: string; Type: string }[]> {
     return this.#json('POST', '/tools/lookup', Buffer.from(dicomId))

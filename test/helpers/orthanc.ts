@@ -1,14 +1,14 @@
 import type { Test } from 'tap'
 import { findOrthanc } from '../../src/orthanc/find-orthanc.ts'
 import { type LocalOrthanc, type LocalOrthancOptions, startLocalOrthanc } from '../../src/orthanc/local-orthanc.ts'
-import { MISSING_PEER } from './tap-summary.ts'
+import { needs } from './peer.ts'
 
-const PEER = 'Orthanc with its DICOMweb plugin'
-
-/** Options for `t.test`: skips it where Orthanc is not installed. With CI=true nothing is skipped, so it fails there. */
+/** Options for `t.test` of a test that needs a real Orthanc. */
 export function needsOrthanc(): { skip?: string } {
-  const installed = findOrthanc() !== null
-  return installed || process.env.CI === 'true' ? {} : { skip: `${MISSING_PEER}${PEER}` }
+  return needs(
+    'Orthanc with its DICOMweb plugin (Debian: apt install orthanc orthanc-dicomweb)',
+    findOrthanc() !== null,
+  )
 }
 
 /** A real Orthanc that ends with the test. For tests with `needsOrthanc()`. */

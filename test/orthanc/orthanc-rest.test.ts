@@ -90,10 +90,28 @@ t.test('a client and an archive', needsOrthanc(), async (t) => {
     await client.rest.deleteServer('upstream')
   })
 
-  await t.test('DELETE goes out at the level that is asked for', async (t) => {
-    // Orthanc's own DICOMweb server knows no DELETE: that it refuses is proof that the request was sent.
-    await t.rejects(client.rest.deleteRemote('archive', { study: '1.2' }), { name: 'OrthancError', status: 500 })
-    t.match(client.log(), 'Error')
+  await t.test('what DELETE and GET look like at the other end', async (t) => {
+    const seen: string[] = []
+    const upstream = createServer((request, response) => {
+      seen.push(`${request.method} ${request.url} ${request.headers.accept}`)
+      response.end('any body')
+    })
+    await client.rest.putServer('upstream', { Url: `${await listenOn(t, upstream)}/root/`, HasDelete: '1' })
+    await client.rest.deleteRemote('upstream', { study: '1', series: '2', instance: '3' })
+    await client.rest.deleteRemote('upstream', { study: '1', series: '2' })
+    await client.rest.deleteRemote('upstream', { study: '1' })
+    const headers = { Accept: 'image/png' }
+    const answer = await client.rest.get('upstream', '/studies/1/rendered', { viewport: '8,8' }, headers)
+    t.equal(answer.toString(), 'any body')
+    t.same(seen, [
+      'DELETE /root/studies/1/series/2/instances/3 */*',
+      'DELETE /root/studies/1/series/2 */*',
+      'DELETE /root/studies/1 */*',
+      'GET /root/studies/1/rendered?viewport=8%2C8 image/png',
+    ])
+    await client.rest.putServer('upstream', { Url: 'http://127.0.0.1:9/' })
+    await t.rejects(client.rest.deleteRemote('upstream', { study: '1' }), { message: /HasDelete|file format/ })
+    await client.rest.deleteServer('upstream')
   })
 })
 

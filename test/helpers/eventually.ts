@@ -1,0 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Asks again and again until the answer is true: for what no event announces. Rejects after `timeout` milliseconds. */
+export async function eventually(
+  what: string,
+  isSo: () => Promise<boolean> | boolean,
+  timeout = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + timeout
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`Not within ${timeout} ms: ${what}`)
+    await delay(20)
+  }
+}
