@@ -1,6 +1,6 @@
-import { chmod, readdir, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { request } from 'undici'
@@ -10,14 +10,15 @@ import { listenOn } from '../helpers/listen.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 
 t.test('starts with its DICOMweb plugin, and leaves nothing behind', needsOrthanc(), async (t) => {
-  const before = await temporaryFolders()
   const orthanc = await startLocalOrthanc({ servers: { upstream: { Url: 'http://127.0.0.1:9/' } } })
   t.match(await orthanc.rest.system(), { PluginsEnabled: true, Version: String })
   t.same(await orthanc.rest.servers(), ['upstream'])
   t.match(orthanc.log(), 'Orthanc has started')
   await Promise.all([orthanc.close(), orthanc.close()])
   await t.rejects(request(`${orthanc.url}/system`), { code: 'ECONNREFUSED' })
-  t.same(await temporaryFolders(), before)
+  const folder = /Storage directory: "(.*)\/storage"/.exec(orthanc.log())?.[1] ?? ''
+  t.match(folder, /local-orthanc-/)
+  t.notOk(existsSync(folder), 'its folder is removed')
 })
 
 t.test('several at once do not meet', needsOrthanc(), async (t) => {
@@ -33,18 +34,19 @@ t.test('takes options of its configuration', needsOrthanc(), async (t) => {
 })
 
 t.test('a configuration that Orthanc refuses: its last lines say why', needsOrthanc(), async (t) => {
-  const before = await temporaryFolders()
   const starting = startLocalOrthanc({ configuration: { HttpPort: 'no number' } })
   await t.rejects(starting, { name: 'OrthancError', message: /ended while it started[\s\S]*HttpPort/ })
-  t.same(await temporaryFolders(), before)
 })
 
 t.test('an Orthanc that does not answer is stopped', async (t) => {
   const executable = join(t.testdir(), 'Orthanc')
-  await writeFile(executable, '#!/bin/sh\necho waiting for Godot\nexec sleep 60\n')
-  await chmod(executable, 0o755)
+  await writeFile(executable, '#!/bin/sh\necho "waiting with $1"\nexec sleep 60\n', { mode: 0o755 })
   const starting = startLocalOrthanc({ installation: { executable, dicomWebPlugin: '' }, startTimeout: 500 })
-  await t.rejects(starting, { message: /did not answer within 500 ms[\s\S]*waiting for Godot/ })
+  const error = await starting.catch((error) => error)
+  t.match(error, { name: 'OrthancError', message: /did not answer within 500 ms/ })
+  const configuration = /waiting with (.*)/.exec(error.message)?.[1] ?? ''
+  t.match(configuration, /orthanc\.json$/)
+  t.notOk(existsSync(configuration), 'its folder is removed')
 })
 
 t.test('an executable that cannot run', async (t) => {
@@ -64,7 +66,3 @@ t.test('a stranger on the port is not taken for ours', needsOrthanc(), async (t)
 t.test('an empty search path still finds the usual places', needsOrthanc(), async (t) => {
   t.match(findOrthanc(''), { executable: /Orthanc$/, dicomWebPlugin: /libOrthancDicomWeb/ })
 })
-
-async function temporaryFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('local-orthanc-'))
-}
