@@ -1,0 +1,84 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import type { Test } from 'tap'
+import { type RunningProxy, startProxy } from '../../src/cli/proxy.ts'
+import { loadSettings } from '../../src/config/load.ts'
+import {
+  type CredentialFiles,
+  type Emulator,
+  type EmulatorOptions,
+  startEmulator,
+} from '../../src/emulator/emulator.ts'
+import { multipart, type SyntheticInstance } from '../../src/emulator/synthetic-study.ts'
+import { createLogger } from '../../src/observe/logger.ts'
+
+export interface Served {
+  readonly emulator: Emulator
+  readonly credentials: CredentialFiles
+  readonly proxy: RunningProxy
+  /** Of the account `google`, with a slash at the end. */
+  readonly url: string
+  /** The proxy's log so far, a JSON object per line. */
+  log(): Record<string, unknown>[]
+}
+
+export interface ServedOptions {
+  readonly emulator?: EmulatorOptions
+  /** Takes the emulator's place as Google's DICOM API. */
+  readonly baseUrl?: string
+  /** More keys, by section; an account `google` for the emulator's demo store is there already. */
+  readonly accounts?: (credentials: CredentialFiles) => Record<string, object>
+  readonly google?: object
+  readonly proxy?: object
+  readonly top?: object
+}
+
+const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
+
+/** The proxy, as its command would start it from a file, in front of the emulator. Both end with the test. */
+export async function startServed(t: Test, options: ServedOptions = {}): Promise<Served> {
+  const emulator = await startEmulator(options.emulator)
+  t.teardown(() => emulator.close())
+  const folder = t.testdir()
+  const credentials = await emulator.writeCredentials(folder)
+  const lines: string[] = []
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(...String(chunk).trim().split('\n'))
+      done()
+    },
+  })
+  const settings = await settingsFor(folder, emulator, credentials, options)
+  const proxy = await startProxy(settings, { logger: createLogger({ verbose: true, destination }) })
+  t.teardown(() => proxy.close())
+  const url = proxy.accountUrls.get('google') ?? ''
+  return { emulator, credentials, proxy, url, log: () => lines.map((line) => JSON.parse(line)) }
+}
+
+async function settingsFor(folder: string, emulator: Emulator, credentials: CredentialFiles, options: ServedOptions) {
+  const path = join(folder, 'orthanc.json')
+  const google = { ...store, ServiceAccountFile: credentials.serviceAccountFile }
+  const content = {
+    GoogleCloudPlatform: {
+      BaseUrl: options.baseUrl ?? emulator.baseUrl,
+      TokenUrl: emulator.tokenUrl,
+      Accounts: { google, ...options.accounts?.(credentials) },
+      ...options.google,
+    },
+    DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', ...options.proxy },
+    ...options.top,
+  }
+  await writeFile(path, JSON.stringify(content))
+  return loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
+}
+
+/** The keys of an account for the emulator's demo store, without its credential. */
+export const demoAccount = store
+
+/** What a STOW-RS request of these instances needs, for `fetch`. */
+export function stowOf(instances: readonly Pick<SyntheticInstance, 'bytes'>[]) {
+  const { contentType, chunks } = multipart([...instances], 'test-boundary')
+  const headers = { 'content-type': contentType, accept: 'application/dicom+json' }
+  return { method: 'POST', headers, body: Buffer.concat([...chunks]) }
+}
