@@ -1,0 +1,36 @@
+import t from 'tap'
+import { needsOrthanc } from '../helpers/orthanc.ts'
+import { everyService } from './every-service.ts'
+import { serviceAccount, startProxied } from './proxied.ts'
+
+t.test('a real Orthanc, the proxy, and the emulator', needsOrthanc(), async (t) => {
+  // What Orthanc itself could send to log in, it sends: none of it may come through to Google.
+  const ownLogin = { Username: 'synthetic', Password: 'basic-password' }
+  const { orthanc, emulator } = await startProxied(t, {
+    accounts: { chunked: { credential: serviceAccount } },
+    servers: { whole: { account: 'chunked', entry: { ChunkedTransfers: '0', ...ownLogin } } },
+  })
+
+  await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole' })
+
+  const toStore = emulator.log.filter(({ target }) => target.includes('/dicomStores/'))
+  t.ok(toStore.length > 10)
+  t.same([...new Set(toStore.map(({ status }) => status))].sort(), [200], 'Google found nothing wrong')
+  const logins = new Set(toStore.map(({ headers }) => headers.authorization))
+  t.equal(logins.size, 1, 'one token for all requests')
+  t.match([...logins][0], /^Bearer ya29\./)
+  t.equal(emulator.tokenRequests.total, 1)
+})
+
+t.test('an account that may not delete', needsOrthanc(), async (t) => {
+  const { orthanc, emulator } = await startProxied(t, {
+    accounts: { reader: { credential: (files) => ({ ...serviceAccount(files), Access: ['QIDO-RS', 'WADO-RS'] }) } },
+  })
+  t.same(await orthanc.rest.qido('reader', '/studies'), [])
+  await t.rejects(orthanc.rest.deleteRemote('reader', { study: '2.25.1' }), { message: /Bad credentials/ })
+  t.same(
+    emulator.log.filter(({ method }) => method === 'DELETE'),
+    [],
+    'the request ended at the proxy',
+  )
+})
