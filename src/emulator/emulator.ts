@@ -58,7 +58,7 @@ export interface Emulator {
   clearLog(): void
   readonly tokenRequests: Readonly<TokenCounts>
   addStore(name: string): void
-  /** Takes the place of the store's folder name: URL of its `dicomWeb`. */
+  /** URL of a store's `dicomWeb` under `v1`; of the first store unless one is named. */
   dicomWebUrl(store?: string): string
   /** Writes a file of every kind of credential; the identities live as long as the emulator. */
   writeCredentials(folder: string): Promise<CredentialFiles>
@@ -77,6 +77,7 @@ export interface Emulator {
   close(): Promise<void>
 }
 
+const storeName = /^projects\/[\w:.-]+\/locations\/[\w-]+\/datasets\/[\w-]+\/dicomStores\/[\w.-]*[\w-]$/
 const project = 'demo'
 const accountEmail = (name: string) => `${name}@${project}.iam.gserviceaccount.com`
 
@@ -98,15 +99,21 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   ])
   const user = newAuthorizedUser('user@example.com')
   const stores = new Map<string, DicomStore>()
-  const addStore = (name: string) => stores.set(name, new DicomStore(name, join(folder, ...name.split('/'))))
+  const addStore = (name: string) => {
+    // A store's folder is named by it: no dots that lead elsewhere.
+    if (!storeName.test(name)) throw new RangeError(`Not the name of a DICOM store: ${name}`)
+    stores.set(name, new DicomStore(name, join(folder, ...name.split('/'))))
+  }
   for (const name of options.stores ?? [demoStore]) addStore(name)
   const operations = new Operations()
   const metadata = new MetadataServer(tokens, metadataEmail, project)
 
   const world: World = { url, identities, tokens, user, workload, metadata, stores, operations }
   const state: State = { world, faults: new Faults(), log: new RequestLog(), tokenRequests: newTokenCounts() }
+  const running = new Set<Promise<void>>()
   listener.serve((request, response, socket) => {
-    void handle(state, listener.scheme, request, response, socket)
+    const handled = handle(state, listener.scheme, request, response, socket).finally(() => running.delete(handled))
+    running.add(handled)
   })
 
   return {
@@ -138,6 +145,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     close: async () => {
       operations.close()
       await listener.close()
+      // Uploads that were cut off remove their files first.
+      await Promise.all(running)
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
     },
   }

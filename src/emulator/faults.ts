@@ -41,6 +41,8 @@ export interface Fault {
   readonly truncate?: number
   /** Send so many bytes of the answer's body, then nothing, for ever. */
   readonly stall?: number
+  /** Compress the answer's body, as Google does for a client that sends Accept-Encoding, asked or not; fixed bodies only. */
+  readonly gzip?: boolean
   /** Bytes per second of the answer's body. */
   readonly bandwidth?: number
   /** Bytes per second at which the request's body is read. */

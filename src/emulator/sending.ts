@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import type { Fault } from './faults.ts'
@@ -27,7 +28,7 @@ export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Pr
   if (fault.lateReset) return reset(wire)
   if (fault.brokenChunking) return raw(wire, brokenChunking)
   if (fault.invalidHeaderBytes) return raw(wire, invalidHeaderBytes)
-  await send(call, wire, fault, answer)
+  await send(call, wire, fault, fault.gzip ? compressed(answer) : answer)
 }
 
 async function answerUnder(fault: Fault, call: Call, work: () => Promise<Answer>): Promise<Answer | undefined> {
@@ -37,6 +38,11 @@ async function answerUnder(fault: Fault, call: Call, work: () => Promise<Answer>
   if (fault.hang) return undefined
   if (fault.garbage) return { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>Oops' }
   return failure(fault, fault.status ?? 500)
+}
+
+function compressed(answer: Answer): Answer {
+  if (typeof answer.body === 'object' && !Buffer.isBuffer(answer.body)) return answer
+  return { ...answer, headers: { ...answer.headers, 'content-encoding': 'gzip' }, body: gzipSync(fixedBody(answer)) }
 }
 
 function failure(fault: Fault, status: number): Answer {

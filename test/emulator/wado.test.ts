@@ -1,25 +1,10 @@
 import { inflateSync } from 'node:zlib'
 import { test } from 'tap'
-import { readParts } from '../../src/emulator/store/multipart-reader.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { partsOf } from './parts-of.ts'
 import { instancePath, startSession } from './session.ts'
 
 const anySyntax = { accept: 'multipart/related; type="application/dicom"; transfer-syntax=*' }
-
-async function* bytesOf(response: Response): AsyncGenerator<Buffer> {
-  yield Buffer.from(await response.arrayBuffer())
-}
-
-async function partsOf(response: Response): Promise<Buffer[]> {
-  const boundary = /boundary="?([^";]+)/.exec(response.headers.get('content-type') ?? '')?.[1] ?? ''
-  const parts: Buffer[] = []
-  for await (const { body } of readParts(bytesOf(response), boundary)) {
-    const chunks: Buffer[] = []
-    for await (const chunk of body) chunks.push(chunk)
-    parts.push(Buffer.concat(chunks))
-  }
-  return parts
-}
 
 test('WADO-RS', async (t) => {
   const { store, request, json, token } = await startSession(t)

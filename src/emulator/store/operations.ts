@@ -26,9 +26,8 @@ export class Operations {
     this.#operations.set(operation.name, operation)
     const timer = setTimeout(async () => {
       this.#timers.delete(timer)
-      operation.deleted = await store.delete(scope)
+      operation.deleted = await store.delete(scope).finally(() => lock.release())
       operation.endTime = now()
-      lock.release()
     }, this.duration)
     this.#timers.add(timer)
     return jsonAnswer({ name: operation.name })
