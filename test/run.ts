@@ -18,7 +18,7 @@ const tapBuilt = join(project, 'node_modules/@tapjs/test/test-built/dist/esm/ind
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(options: readonly string[]): Promise<number> {
-  installOrthanc()
+  if (wantsOrthanc(options)) installOrthanc()
   if (!buildTap()) return finish('', 1)
   const folder = mkdtempSync(join(tmpdir(), 'tap-output-'))
   const output = join(folder, 'output.tap')
@@ -36,6 +36,12 @@ function finish(output: string, exitCode: number): number {
   const count = countTests(output, exitCode)
   process.stdout.write(`\n${closingLines(output, count).join('\n')}\n`)
   return exitCode || (count.failed > 0 ? 1 : 0)
+}
+
+// Not for a few chosen tests of something else: the installation takes a minute.
+function wantsOrthanc(options: readonly string[]): boolean {
+  const files = options.filter((option) => !option.startsWith('-'))
+  return files.length === 0 || files.some((file) => /e2e|orthanc/.test(file))
 }
 
 // A fresh install holds tap's default plugins. Ours leave out its TypeScript plugin, which fails with TypeScript 7.
