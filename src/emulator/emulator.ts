@@ -1,21 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Answer } from './answer.ts'
-import { Call } from './call.ts'
-import { answerControl } from './control.ts'
 import { type Fault, Faults } from './faults.ts'
-import { GoogleError, OAuthError } from './google-error.ts'
+import { handle, type State } from './handling.ts'
 import { listen } from './listener.ts'
 import { AccessTokens } from './oauth/access-tokens.ts'
 import { type CredentialFiles, serviceAccountKey, writeCredentialFiles } from './oauth/credential-files.ts'
 import { Identities, newAuthorizedUser, newWorkloadIdentity, type Role } from './oauth/identities.ts'
 import { MetadataServer } from './oauth/metadata-server.ts'
 import { type RecordedRequest, RequestLog } from './request-log.ts'
-import { type Route, route, type World } from './routes.ts'
-import { serve } from './sending.ts'
+import type { World } from './routes.ts'
 import { DicomStore } from './store/dicom-store.ts'
 import { Operations } from './store/operations.ts'
 import { newTokenCounts, type TokenCounts } from './token-counts.ts'
@@ -72,8 +66,9 @@ export interface Emulator {
   setTokenLifetime(seconds: number): void
   revokeTokens(): void
   expireTokens(): void
-  /** Milliseconds that deleting a study or series takes from now on. */
+  /** Milliseconds that deleting a study or series takes from now on; Infinity: until `finishOperations`. */
   setOperationDuration(milliseconds: number): void
+  finishOperations(): Promise<void>
   close(): Promise<void>
 }
 
@@ -142,6 +137,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     setOperationDuration: (milliseconds) => {
       operations.duration = milliseconds
     },
+    finishOperations: () => operations.finish(),
     close: async () => {
       operations.close()
       await listener.close()
@@ -149,58 +145,5 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       await Promise.all(running)
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true })
     },
-  }
-}
-
-interface State {
-  readonly world: World
-  readonly faults: Faults
-  readonly log: RequestLog
-  readonly tokenRequests: TokenCounts
-}
-
-/** One request: control, or route, fault and answer. What fails after the answer began, or with the client gone, ends the connection. */
-async function handle(
-  state: State,
-  scheme: 'http' | 'https',
-  request: IncomingMessage,
-  response: ServerResponse,
-  socket: Socket,
-): Promise<void> {
-  const control = request.url?.startsWith('/emulator/')
-  const record = control ? new RequestLog().record(request) : state.log.record(request)
-  const call = new Call(request, response, record, scheme)
-  // A client may go at any time; the reader and the writer of the bodies notice it themselves.
-  request.on('error', () => undefined)
-  response.on('error', () => undefined)
-  try {
-    const found: Route = control ? controlRoute(state, call) : await route(state.world, call)
-    if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
-    const fault = (found.subject && state.faults.take(found.subject)) ?? noFault
-    await serve(call, { response, socket }, fault, () => answerOf(found))
-  } catch {
-    response.destroy()
-  }
-}
-
-const noFault: Fault = { target: 'token' }
-
-function controlRoute(state: State, call: Call): Route {
-  const { tokens, operations } = state.world
-  return { work: () => answerControl({ ...state, tokens, operations }, call) }
-}
-
-function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {
-  counts.total += 1
-  if (grant) counts[grant] += 1
-}
-
-/** Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off. */
-async function answerOf({ work }: Route): Promise<Answer> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (cause instanceof GoogleError || cause instanceof OAuthError) return cause.answer()
-    return new GoogleError(500, `The emulator failed: ${cause instanceof Error ? cause.message : cause}`).answer()
   }
 }

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { instancePath, startSession } from './session.ts'
 
 test('DELETE', async (t) => {
@@ -21,7 +22,7 @@ test('DELETE', async (t) => {
   })
 
   t.test('a study by a long-running operation, in which nothing is stored', async (t) => {
-    emulator.setOperationDuration(150)
+    emulator.setOperationDuration(Number.POSITIVE_INFINITY)
     const response = await request(studyPath, { method: 'DELETE' })
     t.equal(response.status, 200)
     const { name } = (await response.json()) as { name: string }
@@ -29,11 +30,20 @@ test('DELETE', async (t) => {
     t.notOk((await operation(name)).done)
     t.equal((await store(study)).status, 409)
     t.equal((await request(studyPath, { method: 'DELETE' })).status, 409)
-    let state = await operation(name)
-    while (!state.done) state = await operation(name)
+    await emulator.finishOperations()
+    const state = await operation(name)
+    t.ok(state.done)
     t.equal(state.metadata?.counter?.success, '3')
     t.same(await json('/studies'), [])
     t.equal((await store(study)).status, 200, 'afterwards it can be stored again')
+  })
+
+  t.test('a series, by itself after a while', async (t) => {
+    emulator.setOperationDuration(5)
+    const response = await request(instancePath(one).split('/instances')[0] ?? '', { method: 'DELETE' })
+    const { name } = (await response.json()) as { name: string }
+    await eventually('the operation is done', async () => (await operation(name)).done === true)
+    t.equal((await json('/instances')).length, 2)
   })
 
   t.test('an operation that does not exist, and paths that cannot be deleted', async (t) => {

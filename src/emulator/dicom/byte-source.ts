@@ -8,7 +8,7 @@ export interface ByteSource {
 }
 
 /** Bytes are read in blocks of this size, so that a data set with thousands of small elements needs few reads. */
-const block = 64 * 1024
+const block = 8 * 1024
 
 /**
  * A file, read synchronously: a parser of nested structures is far simpler so, and what it reads was written a moment

@@ -12,10 +12,10 @@ interface Operation {
 
 /** Long-running operations (google.longrunning.Operation): deleting a study or a series is one. */
 export class Operations {
-  /** Milliseconds that each takes. */
+  /** Milliseconds that each takes; Infinity: until `finish` is called. */
   duration = 100
   readonly #operations = new Map<string, Operation>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #running = new Map<() => Promise<void>, NodeJS.Timeout | undefined>()
 
   /** Starts to delete; the scope takes no instances until the operation is done. */
   startDelete(store: DicomStore, scope: Scope): Answer {
@@ -24,13 +24,25 @@ export class Operations {
     const dataset = store.name.split('/').slice(0, 6).join('/')
     const operation: Operation = { name: `${dataset}/operations/${randomInt(2 ** 47)}`, createTime: now() }
     this.#operations.set(operation.name, operation)
-    const timer = setTimeout(async () => {
-      this.#timers.delete(timer)
+    this.#run(async () => {
       operation.deleted = await store.delete(scope).finally(() => lock.release())
       operation.endTime = now()
-    }, this.duration)
-    this.#timers.add(timer)
+    })
     return jsonAnswer({ name: operation.name })
+  }
+
+  #run(work: () => Promise<void>): void {
+    const end = () => {
+      clearTimeout(this.#running.get(end))
+      this.#running.delete(end)
+      return work()
+    }
+    this.#running.set(end, this.duration === Number.POSITIVE_INFINITY ? undefined : setTimeout(end, this.duration))
+  }
+
+  /** Brings everything that runs to its end now. */
+  async finish(): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((end) => end()))
   }
 
   answer(name: string): Answer {
@@ -45,7 +57,7 @@ export class Operations {
   }
 
   close(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const timer of this.#running.values()) clearTimeout(timer)
   }
 }
 

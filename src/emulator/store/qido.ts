@@ -21,9 +21,14 @@ export interface Search {
 export function answerQido({ store, scope, level, webRoot }: Search, call: Call): Answer {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)
-  const found = rowsOf(store.find(scope), level, webRoot).filter((row) => matchesAll(row, matches, fuzzy))
-  const page = found.slice(offset, offset + limit)
   const asked = [...fields, ...matches.map(({ path }) => path[0] ?? '')]
-  const results: DataSet[] = page.map((row) => selectAttributes(row, level, scope, asked))
-  return dataSetsAnswer(results, accept)
+  const page: DataSet[] = []
+  let toSkip = offset
+  for (const row of rowsOf(store.find(scope), level, webRoot)) {
+    if (page.length >= limit) break
+    if (!matchesAll(row, matches, fuzzy)) continue
+    if (toSkip > 0) toSkip -= 1
+    else page.push(selectAttributes(row, level, scope, asked))
+  }
+  return dataSetsAnswer(page, accept)
 }

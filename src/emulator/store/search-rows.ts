@@ -22,13 +22,13 @@ const below: Readonly<Record<Level, readonly Tag[]>> = {
   instances: [],
 }
 
-/** One data set for each study, series or instance: everything that can be matched and asked. */
-export function rowsOf(instances: readonly Instance[], level: Level, webRoot: string): DataSet[] {
-  const groups = Map.groupBy(instances, (instance) => groupOf(instance, level))
-  return [...groups].map(([path, members]) => row(members, level, `${webRoot}/${path}`))
+/** One data set for each study, series or instance: everything that can be matched and asked. Made one at a time. */
+export function* rowsOf(instances: readonly Instance[], level: Level, webRoot: string): Generator<DataSet> {
+  const groups = Map.groupBy(instances, (instance) => pathOf(instance, level))
+  for (const [path, members] of groups) yield row(members, level, `${webRoot}/${path}`)
 }
 
-function groupOf({ study, series, instance }: Instance, level: Level): string {
+function pathOf({ study, series, instance }: Instance, level: Level): string {
   if (level === 'studies') return `studies/${study}`
   if (level === 'series') return `studies/${study}/series/${series}`
   return `studies/${study}/series/${series}/instances/${instance}`

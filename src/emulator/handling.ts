@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Answer } from './answer.ts'
+import { Call } from './call.ts'
+import { answerControl } from './control.ts'
+import type { Fault, Faults } from './faults.ts'
+import { GoogleError, OAuthError } from './google-error.ts'
+import { RequestLog } from './request-log.ts'
+import { type Route, route, type World } from './routes.ts'
+import { serve } from './sending.ts'
+import type { TokenCounts } from './token-counts.ts'
+
+/** What an emulator's requests share. */
+export interface State {
+  readonly world: World
+  readonly faults: Faults
+  readonly log: RequestLog
+  readonly tokenRequests: TokenCounts
+}
+
+/** One request: control, or route, fault and answer. What fails after the answer began, or with the client gone, ends the connection. */
+export async function handle(
+  state: State,
+  scheme: 'http' | 'https',
+  request: IncomingMessage,
+  response: ServerResponse,
+  socket: Socket,
+): Promise<void> {
+  const control = request.url?.startsWith('/emulator/')
+  const record = control ? new RequestLog().record(request) : state.log.record(request)
+  const call = new Call(request, response, record, scheme)
+  // A client may go at any time; the reader and the writer of the bodies notice it themselves.
+  request.on('error', () => undefined)
+  response.on('error', () => undefined)
+  try {
+    const found: Route = control ? controlRoute(state, call) : await routeOf(state.world, call)
+    if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
+    const fault = (found.subject && state.faults.take(found.subject)) ?? noFault
+    await serve(call, { response, socket }, fault, () => answerOf(found))
+  } catch {
+    response.destroy()
+  }
+}
+
+async function routeOf(world: World, call: Call): Promise<Route> {
+  try {
+    return await route(world, call)
+  } catch (cause) {
+    if (cause instanceof GoogleError) return { work: () => Promise.reject(cause) }
+    throw cause
+  }
+}
+
+const noFault: Fault = { target: 'token' }
+
+function controlRoute(state: State, call: Call): Route {
+  const { tokens, operations } = state.world
+  return { work: () => answerControl({ ...state, tokens, operations }, call) }
+}
+
+function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {
+  counts.total += 1
+  if (grant) counts[grant] += 1
+}
+
+/** Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off. */
+async function answerOf({ work }: Route): Promise<Answer> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof GoogleError || cause instanceof OAuthError) return cause.answer()
+    return new GoogleError(500, `The emulator failed: ${cause instanceof Error ? cause.message : cause}`).answer()
+  }
+}
