@@ -5,6 +5,7 @@ import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 import { returnedHeaders } from '../guard/headers.ts'
 import type { Exchange, Outcome } from './exchange.ts'
+import { readOnAfterHangup } from './hangup.ts'
 import type { KeptBody } from './kept-body.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
@@ -79,6 +80,7 @@ export class Upload {
   #onConnection(upstream: ClientRequest): void {
     this.#upstream = upstream
     const { socket } = upstream
+    if (socket) readOnAfterHangup(socket)
     const isReady = !socket?.connecting && !(socket && 'secureConnecting' in socket && socket.secureConnecting)
     const onReady = () => {
       clearTimeout(this.#connecting)

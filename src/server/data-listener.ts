@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -37,17 +38,40 @@ export function createDataListener(handle: Handle): FastifyInstance {
   return listener
 }
 
-/** What Node's parser could not read as a request at all (RFC 9112 2.2): there is only the socket to answer on. */
+/** How long (ms) a client that sent something unreadable may take to read why. */
+const lastWords = 1_000
+
+/** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  const underWay = answerUnderWay(socket)
+  // In the middle of an answer, another one would pass for a part of it.
+  if (error.code === 'ECONNRESET' || !socket.writable || underWay?.headersSent) {
     socket.destroy()
     return
   }
-  const problem = new ProxyError(codeOf(error), detailOf(error))
-  const body = problemDocument(problem, { requestId: crypto.randomUUID(), attempts: 0 })
+  socket.end(answerText(new ProxyError(codeOf(error), detailOf(error))))
+  // An upload that became unreadable must end at Google, too, and at once.
+  if (underWay) socket.destroySoon()
+  else closeAfter(socket, lastWords)
+}
+
+/** The answer that this connection is busy with; Node's own handler looks at the same place. */
+function answerUnderWay(socket: Socket): ServerResponse | null {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null
+}
+
+function answerText(problem: ProxyError): string {
+  const body = problemDocument(problem, { requestId: randomUUID(), attempts: 0 })
   const headers = Object.entries({ ...problemHeaders(problem, body), connection: 'close' })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\n${body}`)
+  return `HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\n${body}`
+}
+
+/** Destroying it at once would reset the connection, and the answer could be lost (RFC 9112 9.6). */
+function closeAfter(socket: Socket, milliseconds: number): void {
+  const timer = setTimeout(() => socket.destroy(), milliseconds)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
 }
 
 function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
