@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { GoogleError } from './google-error.ts'
+import { pause } from './pause.ts'
 import type { RecordedRequest } from './request-log.ts'
 
 /** Google's limit for every request body but STOW's ("Quotas and limits", Cloud Healthcare API). */
@@ -53,7 +54,7 @@ export class Call {
     for await (const chunk of this.#request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       this.record.bodyBytes += chunk.length
       yield chunk
-      if (this.uploadBandwidth) await wait((chunk.length / this.uploadBandwidth) * 1000)
+      if (this.uploadBandwidth) await pause((chunk.length / this.uploadBandwidth) * 1000, this.#response)
     }
     if (Object.keys(this.#request.trailers).length > 0) this.record.trailers = this.#request.trailers
   }
@@ -99,8 +100,4 @@ function decodeSegment(segment: string): string {
   } catch {
     return segment
   }
-}
-
-function wait(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

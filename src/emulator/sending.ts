@@ -6,6 +6,7 @@ import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import type { Fault } from './faults.ts'
 import { GoogleError } from './google-error.ts'
+import { pause } from './pause.ts'
 
 /** How much of an upload is still read after an early answer, as a real front end does, before the connection closes. */
 const lingering = 16 * 1024 * 1024
@@ -20,7 +21,7 @@ export interface Wire {
 /** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
 export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Promise<Answer>): Promise<void> {
   if (fault.resetBefore) return reset(wire)
-  if (fault.delay) await pause(fault.delay, wire)
+  if (fault.delay) await pause(fault.delay, wire.response)
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
   const answer = await answerUnder(fault, call, work)
@@ -60,7 +61,7 @@ async function send(call: Call, wire: Wire, fault: Fault, answer: Answer): Promi
   if (call.method !== 'HEAD' && !(await body(wire, fault, answer))) return
   // The answer is out and whole; ending it now would close the connection over unread bytes, and the reset that this
   // causes can destroy the answer on its way (RFC 9112, 9.6). So the upload is read on for a while.
-  await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire)])
+  await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire.response)])
   call.record.complete = call.received
   response.end()
 }
@@ -89,7 +90,7 @@ async function body(wire: Wire, fault: Fault, answer: Answer): Promise<boolean> 
     await write(wire.response, piece)
     if (wire.response.destroyed) return false
     if (left === 0) break
-    if (fault.bandwidth) await pause((piece.length / fault.bandwidth) * 1000, wire)
+    if (fault.bandwidth) await pause((piece.length / fault.bandwidth) * 1000, wire.response)
   }
   if (fault.truncate !== undefined) wire.response.destroy()
   return fault.truncate === undefined && fault.stall === undefined
@@ -116,20 +117,6 @@ function write(response: ServerResponse, chunk: Buffer): Promise<void> | undefin
     }
     response.on('drain', done)
     response.on('close', done)
-  })
-}
-
-/** Sleeps, but not beyond the end of the connection. */
-function pause(milliseconds: number, { response }: Wire): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, milliseconds)
-    function done(): void {
-      clearTimeout(timer)
-      response.off('close', done)
-      resolve()
-    }
-    response.on('close', done)
-    if (response.destroyed) done()
   })
 }
 

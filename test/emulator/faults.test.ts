@@ -5,6 +5,7 @@ import { test } from 'tap'
 import { demoStore, type Fault, startEmulator } from '../../src/emulator/emulator.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { instancePath, postForm, startSession } from './session.ts'
 
@@ -187,4 +188,19 @@ test('the same over TLS, down to a reset', async (t) => {
   response.resume()
   emulator.faults.add({ target: 'QIDO-RS', resetBefore: true })
   await t.rejects(search(), { code: 'ECONNRESET' })
+})
+
+test('an emulator ends although faults hold its requests', async (t) => {
+  const { emulator, request, store } = await startSession(t)
+  const faults = [{ hang: true }, { delay: 600_000 }, { stall: 0 }, { bandwidth: 0.001 }]
+  for (const fault of faults) emulator.faults.add({ target: 'QIDO-RS', times: 1, ...fault })
+  emulator.faults.add({ target: 'STOW-RS', uploadBandwidth: 0.001 })
+  const held = [
+    ...faults.map(() => request('/studies').then((response) => response.text())),
+    store([...syntheticStudy({ instances: 1 })]),
+  ]
+  const ends = Promise.allSettled(held)
+  await eventually('all are on their way', () => emulator.log.length > faults.length + 1)
+  await emulator.close()
+  t.ok((await ends).every(({ status }) => status === 'rejected'))
 })

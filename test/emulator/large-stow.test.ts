@@ -31,7 +31,7 @@ test('512 MiB are stored and retrieved in bounded memory', async (t) => {
   t.ok(await sameStream(file, instance.chunks()), 'byte for byte')
   // Client and emulator share this process, and each holds some chunks.
   const grown = (watch() - before) / MiB
-  t.ok(grown < 150, `grew by ${Math.round(grown)} MiB`)
+  t.ok(grown < 200, `grew by ${Math.round(grown)} MiB`)
 })
 
 /** Watches the memory in use until the function answered is called, which gives the most that was seen. */

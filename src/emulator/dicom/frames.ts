@@ -8,7 +8,8 @@ export type Range = readonly { readonly offset: number; readonly length: number 
 export function frameRanges(file: string, dataSet: DataSet): Range[] {
   const pixels = dataSet['7FE00010']?.bulk
   if (!pixels) return []
-  const frames = numberOf(dataSet, '00280008') ?? 1
+  // A file may claim any number; no frame is smaller than a byte.
+  const frames = Math.max(1, Math.min(Math.trunc(numberOf(dataSet, '00280008') ?? 1), pixels.length))
   if (pixels.encapsulated) return withFile(file, (source) => encapsulatedFrames(source, pixels, frames))
   const length = frameBytes(dataSet, frames, pixels.length)
   return Array.from({ length: frames }, (_, index) => [{ offset: pixels.offset + index * length, length }])
