@@ -24,7 +24,7 @@ export interface Instance extends InstanceUids {
 }
 
 /** Why an instance was not stored: the reasons of PS3.18, Table I.2-2, and PS3.4, Table C.4-1. */
-export const failureReason = { processing: 0x0110, alreadyExists: 0x0111, otherStudy: 0xa900, cannotUnderstand: 0xc000 }
+const failureReason = { processing: 0x0110, alreadyExists: 0x0111, otherStudy: 0xa900, cannotUnderstand: 0xc000 }
 
 export interface Stored {
   readonly uids: InstanceUids

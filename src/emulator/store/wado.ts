@@ -91,7 +91,7 @@ function filePart(instance: Instance, webRoot: string): OutgoingPart {
   return { type, location: instanceUrl(instance, webRoot), body: fileBytes(instance.file) }
 }
 
-export function instanceUrl({ study, series, instance }: Instance, webRoot: string): string {
+function instanceUrl({ study, series, instance }: Instance, webRoot: string): string {
   return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
 }
 
