@@ -30,3 +30,15 @@ export class TokenFailure extends Error {
     this.name = 'TokenFailure'
   }
 }
+
+/** A token as an issuer's answer gives it, when it can stand in an `Authorization` header (RFC 6750 2.1). */
+export function checkedToken(issuer: string, value: unknown, expiresAt: number): AccessToken {
+  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw new TokenFailure(notAToken(issuer))
+  // RFC 6749 5.1 lets an issuer keep the expiry to itself; Google never does.
+  if (!Number.isFinite(expiresAt)) throw new TokenFailure(`The ${issuer} did not say when its token expires.`)
+  return { value, expiresAt }
+}
+
+export function notAToken(issuer: string): string {
+  return `The ${issuer} answered with something that is not an access token: is it the right URL?`
+}

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { TokenFailure } from './access-token.ts'
-import { FileFlaw, type Json, object, optionalText, text } from './credential-json.ts'
+import { FileFlaw, type Json, object, optionalText, text, unreadable } from './credential-json.ts'
 import { checkExternalAccount, checkedUrl } from './external-account-check.ts'
 
 /** A credential file's content, checked, with what is needed to ask for a token. */
@@ -47,12 +47,6 @@ const optionFor: Record<CredentialType, string> = {
   impersonated_service_account: 'ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS',
 }
 
-const reasons: Record<string, string> = {
-  ENOENT: 'does not exist',
-  EACCES: 'cannot be read: this user has no permission',
-  EISDIR: 'is a folder, not a file',
-}
-
 /**
  * Reads and checks a credential file. It is read for every token, so that a key replaced on disk is used by itself.
  *
@@ -70,8 +64,7 @@ export async function readCredentialFile(file: string, expected: Expected): Prom
 
 function reasonOf(error: unknown): string {
   if (error instanceof FileFlaw) return error.message
-  const code = (error as NodeJS.ErrnoException).code
-  return reasons[code ?? ''] ?? `cannot be read (${code ?? 'unexpected failure'})`
+  return unreadable((error as NodeJS.ErrnoException).code)
 }
 
 function parseJson(text: string): Json {
@@ -133,12 +126,16 @@ function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType
 
 function privateKey(json: Json): string {
   const key = text(json, 'private_key')
+  if (isRsaKey(key)) return key
+  throw new FileFlaw('has a "private_key" that is damaged: download a new key for the service account')
+}
+
+function isRsaKey(key: string): boolean {
   try {
-    createPrivateKey(key)
+    return createPrivateKey(key).asymmetricKeyType === 'rsa'
   } catch {
-    throw new FileFlaw('has a "private_key" that is damaged: download a new key for the service account')
+    return false
   }
-  return key
 }
 
 /** Token endpoints are Google's of the default universe; a file for another cloud would send its secret to the wrong place. */

@@ -20,3 +20,14 @@ export function object(json: Json, key: string): Json {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FileFlaw(`lacks "${key}"`)
   return value as Json
 }
+
+const reasons: Record<string, string> = {
+  ENOENT: 'does not exist',
+  EACCES: 'cannot be read: this user has no permission',
+  EISDIR: 'is a folder, not a file',
+}
+
+/** Why a file cannot be read, by the system's name of the failure; continues the sentence "Credential file NAME …". */
+export function unreadable(code: string | undefined): string {
+  return reasons[code ?? ''] ?? `cannot be read (${code ?? 'unexpected failure'})`
+}

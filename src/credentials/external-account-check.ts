@@ -20,8 +20,18 @@ export function checkExternalAccount(json: Json, allowedHosts: readonly string[]
   if ('certificate' in source) {
     throw new FileFlaw('gets its token with a client certificate, which is not supported: use a file or URL source')
   }
+  checkSource(source)
   for (const member of urlMembers) if (member in json) checkedUrl(json, member, allowedHosts)
   for (const member of sourceUrlMembers) if (member in source) checkedUrl(source, member, allowedHosts)
+}
+
+/** One place where the subject token comes from; AWS has a `url` beside its `environment_id`. */
+function checkSource(source: Json): void {
+  const places = ['file', 'url', 'environment_id'].filter((place) => place in source)
+  if (places.length === 0) throw new FileFlaw('has a "credential_source" without "file", "url" or "environment_id"')
+  if (places.length > 1 && places[0] === 'file') {
+    throw new FileFlaw('has a "credential_source" with more than one of "file", "url" and "environment_id"')
+  }
 }
 
 /** The URL in a member of a credential file, when its host is Google's or one that the configuration allows. */

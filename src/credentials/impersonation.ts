@@ -1,4 +1,4 @@
-import { type AccessToken, TokenFailure } from './access-token.ts'
+import { type AccessToken, checkedToken } from './access-token.ts'
 import type { IssuerTransport } from './transport.ts'
 
 const googleRoot = 'https://iamcredentials.googleapis.com/'
@@ -32,9 +32,5 @@ export async function impersonate(
     data: { scope: [scope], lifetime: '3600s', delegates },
     responseType: 'json',
   })
-  const expiresAt = Date.parse(String(data?.expireTime))
-  if (typeof data?.accessToken !== 'string' || Number.isNaN(expiresAt)) {
-    throw new TokenFailure('The IAM Credentials API answered with something that is not an access token.')
-  }
-  return { value: data.accessToken, expiresAt }
+  return checkedToken('IAM Credentials API', data.accessToken, Date.parse(String(data.expireTime)))
 }

@@ -1,4 +1,4 @@
-import { type AccessToken, TokenFailure } from './access-token.ts'
+import { type AccessToken, checkedToken, TokenFailure } from './access-token.ts'
 import type { IssuerAccess } from './transport.ts'
 
 /** The address, not the name: it needs no name server, and exists nowhere but inside Google Cloud. */
@@ -28,7 +28,7 @@ export async function fetchMetadataToken(
   const signal = AbortSignal.timeout(Math.min(timeout, patience))
   let answer: Response
   try {
-    answer = await fetchDirect(url, { headers, signal, redirect: 'error' })
+    answer = await fetchDirect(url, { headers, signal, redirect: 'manual' })
   } catch (cause) {
     throw new TokenFailure(absent, { cause })
   }
@@ -42,10 +42,9 @@ async function tokenFrom(answer: Response): Promise<AccessToken> {
       'This Google Cloud machine has no service account: attach one, or name a key in ServiceAccountFile.',
     )
   }
-  if (!answer.ok) throw new TokenFailure(`The metadata server answered ${answer.status} instead of a token.`)
+  const redirects = answer.status >= 300 && answer.status < 400 ? ', a redirect, which is not followed' : ''
+  if (!answer.ok)
+    throw new TokenFailure(`The metadata server answered ${answer.status}${redirects}, instead of a token.`)
   const body = (await answer.json().catch(() => null)) as { access_token?: unknown; expires_in?: unknown } | null
-  if (typeof body?.access_token !== 'string' || typeof body.expires_in !== 'number') {
-    throw new TokenFailure('The metadata server answered with something that is not an access token.')
-  }
-  return { value: body.access_token, expiresAt: Date.now() + body.expires_in * 1000 }
+  return checkedToken('metadata server', body?.access_token, Date.now() + Number(body?.expires_in) * 1000)
 }

@@ -38,6 +38,8 @@ interface Credential {
 
 interface HeldToken extends AccessToken {
   readonly fetchedAt: number
+  /** Its end on the monotonic clock. */
+  readonly endsAt: number
 }
 
 /**
@@ -141,13 +143,15 @@ export class TokenCache {
     const credential = this.#credential(identity)
     try {
       const token = await credential.fetch()
-      if (token.expiresAt <= Date.now()) {
+      const fetchedAt = Date.now()
+      const life = token.expiresAt - fetchedAt
+      if (life <= 0) {
         throw new TokenFailure('The issuer gave a token that has expired already. Check the clock of this machine.')
       }
       credential.backoff.succeeded()
       credential.failure = null
       this.#onRefresh(identity, { expiresAt: token.expiresAt })
-      return { ...token, fetchedAt: Date.now() }
+      return { ...token, fetchedAt, endsAt: performance.now() + life }
     } catch (error) {
       credential.backoff.failed()
       credential.failure = asFailure(error)
@@ -167,7 +171,7 @@ export class TokenCache {
     if (this.#closed) return
     const credential = this.#credential(identity)
     const token = this.#held(identity)
-    const untilAgeing = token ? token.expiresAt - margin(token) - Date.now() : this.#refreshInterval
+    const untilAgeing = token ? remaining(token) - margin(token) : this.#refreshInterval
     const untilNextTry = credential.backoff.remaining()
     const delay = untilNextTry || Math.min(Math.max(untilAgeing, 1000), this.#refreshInterval)
     if (credential.timer) clearTimeout(credential.timer)
@@ -182,7 +186,7 @@ export class TokenCache {
 
   #usable(identity: string, token: HeldToken | undefined, minimumLife: number): token is HeldToken {
     if (!token || token.value === this.#credential(identity).rejected) return false
-    return token.expiresAt - Date.now() > minimumLife
+    return remaining(token) > minimumLife
   }
 
   #held(identity: string): HeldToken | undefined {
@@ -197,7 +201,12 @@ export class TokenCache {
 }
 
 function ageing(token: HeldToken): boolean {
-  return token.expiresAt - Date.now() < margin(token)
+  return remaining(token) < margin(token)
+}
+
+/** By the clock that says less: the wall clock may be set back, and the monotonic one stands still while a machine sleeps. */
+function remaining(token: HeldToken): number {
+  return Math.min(token.expiresAt - Date.now(), token.endsAt - performance.now())
 }
 
 /** Issuers may give tokens of a few minutes: those are refreshed at half of their life, not at every request. */

@@ -1,3 +1,4 @@
+import { gaxios } from 'google-auth-library'
 import { networkFailureOf } from '../network-failure.ts'
 
 /** What Google's token endpoint says (RFC 6749 5.2), and what to do about it. */
@@ -19,17 +20,22 @@ const remedies: Record<string, string> = {
 /** Says in one or two sentences why an issuer gave no token. Quotes Google's own words, never a request's content. */
 export function describeTokenFailure(error: unknown): string {
   const answer = (error as { response?: { status?: number; data?: unknown } }).response
-  return answer?.status ? describeAnswer(answer.status, answer.data) : describeNetworkFailure(error)
+  if (answer?.status) return describeAnswer(answer.status, answer.data)
+  if (error instanceof gaxios.GaxiosError) return describeNetworkFailure(error)
+  return 'No token came of the answer or the credential: check the credential and the token URL.'
 }
 
 function describeAnswer(status: number, data: unknown): string {
   const { code, words } = googleError(data)
   const said = [code, words].filter(Boolean).join(': ')
-  const remedy = code && remedies[code]
-  const hint =
-    remedy ??
-    (status >= 500 ? 'Google is in trouble: this proxy keeps trying.' : 'Check the credential and the token URL.')
+  const hint = (code && remedies[code]) ?? hintFor(status)
   return `The token endpoint answered ${status}${said ? ` (${said})` : ''}. ${hint}`
+}
+
+function hintFor(status: number): string {
+  if (status >= 500) return 'Google is in trouble: this proxy keeps trying.'
+  if (status < 400) return 'That is a redirect, which is not followed: check the token URL.'
+  return 'Check the credential and the token URL.'
 }
 
 /** OAuth errors are `{error, error_description}`; those of Google's other APIs `{error: {status, message}}`. */
@@ -45,8 +51,16 @@ function describeNetworkFailure(error: unknown): string {
   return `The token endpoint cannot be reached: ${reason}${code ? ` (${code})` : ''}.`
 }
 
-/** Text from outside, fit for a log line. */
+/** Text from outside, fit for a log line; an endpoint that is not Google's may quote the request, and so its secrets. */
 function printable(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined
-  return value.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300)
+  return value
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .replace(/[\w+=/~-]{32,}/g, opaque)
+    .slice(0, 300)
+}
+
+/** Names of resources are made of short words; keys, tokens and Google's client secrets (35 characters) are not. */
+function opaque(run: string): string {
+  return run.split('/').some((word) => word.length >= 32) ? '…' : run
 }

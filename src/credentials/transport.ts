@@ -1,4 +1,5 @@
 import { gaxios } from 'google-auth-library'
+import { notAToken, TokenFailure } from './access-token.ts'
 
 /** `fetch` over this product's own connections: outgoing proxy, authorities, TLS checks as configured. */
 export type Fetch = typeof globalThis.fetch
@@ -35,17 +36,28 @@ export class IssuerTransport extends gaxios.Gaxios {
   constructor({ fetch, fetchDirect, timeout, tokenUrl }: IssuerAccess) {
     super({
       timeout,
-      // A redirect would carry a key's signature or a refresh token to a host that nobody checked.
+      // The library would read the environment's outgoing proxy for itself, and fails when that is no URL.
+      noProxy: [/^/],
+      // A redirect would carry a key's signature or a refresh token to a host that nobody checked: it is an answer.
       fetchImplementation: (input, init) =>
-        (isLinkLocal(String(input)) ? fetchDirect : fetch)(input, { ...init, redirect: 'error' }),
+        (isLinkLocal(String(input)) ? fetchDirect : fetch)(input, { ...init, redirect: 'manual' }),
     })
     this.#tokenUrl = tokenUrl
   }
 
-  override request<T>(options: gaxios.GaxiosOptions = {}): Promise<gaxios.GaxiosResponse<T>> {
+  override async request<T>(options: gaxios.GaxiosOptions = {}): Promise<gaxios.GaxiosResponse<T>> {
     const url = String(options.url) === googleTokenUrl && this.#tokenUrl ? this.#tokenUrl : String(options.url)
-    return super.request<T>({ ...options, url, retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } })
+    const responseType = options.responseType ?? 'json'
+    const once = { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } }
+    const answer = await super.request<T>({ ...options, ...once, url, responseType })
+    // The library's clients fall over anything else, each with another error.
+    if (responseType === 'json' && !isObject(answer.data)) throw new TokenFailure(notAToken('token endpoint'))
+    return answer
   }
+}
+
+function isObject(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && !Array.isArray(data)
 }
 
 /** Metadata services of other clouds, as external-account files name them (RFC 3927). */
