@@ -54,7 +54,9 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     const url = await listen(data, settings.listen)
     const adminUrl = admin && settings.adminListen ? await listen(admin, settings.adminListen) : null
     tokens.start()
-    const accountUrls = new Map(accounts.map(({ name }) => [name, `${url}/${encodeURIComponent(name)}/`]))
+    const accountUrls = new Map(
+      settings.accounts.map((account) => [account.name, url + dicomStoreOf(account, settings.baseUrl).localPath]),
+    )
     return { url, adminUrl, accountUrls, close }
   } catch (error) {
     await close()
@@ -88,11 +90,13 @@ function logRefresh(logger: Logger, accounts: readonly string[], event: TokenEve
 function servedAccount(account: Settings['accounts'][number], settings: Settings, tokens: TokenCache): ServedAccount {
   const { name, access, quotaProject, credential } = account
   const identity = credentialIdentity(credential)
+  const { dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
   return {
     name,
     access,
     quotaProject,
-    dicomWebUrl: new URL(dicomStoreOf(account, settings.baseUrl).dicomWebUrl),
+    dicomWebUrl: new URL(dicomWebUrl),
+    urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     tokens: tokens.source(identity),
     tokenState: () => tokens.state(identity),
   }

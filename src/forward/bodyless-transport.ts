@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { AccessToken } from '../credentials/access-token.ts'
-import { returnedHeaders } from '../guard/headers.ts'
+import { beginAnswer } from './answer.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
+import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -34,6 +35,7 @@ export class BodylessTransport implements Pick<Forwarder, 'forward'> {
 
 /** Carries one answer from undici to the client, as fast as the client reads it. */
 class Relay implements Dispatcher.DispatchHandler {
+  readonly #exchange: Exchange
   readonly #response: ServerResponse
   readonly #progress: Exchange['progress']
   readonly #resolve: (outcome: Outcome) => void
@@ -41,8 +43,10 @@ class Relay implements Dispatcher.DispatchHandler {
   #controller: Controller | null = null
   #status: number | null = null
   #failure: unknown
+  #rewriter: UrlRewriter | null = null
 
   constructor(exchange: Exchange, resolve: (outcome: Outcome) => void, reject: (error: unknown) => void) {
+    this.#exchange = exchange
     this.#response = exchange.response
     this.#progress = exchange.progress
     this.#resolve = resolve
@@ -63,18 +67,19 @@ class Relay implements Dispatcher.DispatchHandler {
     this.#status = status
     this.#progress.firstByteAt ??= performance.now()
     if (status === 401) return
-    this.#response.writeHead(status, returnedHeaders(headers))
+    this.#rewriter = beginAnswer(this.#exchange, status, headers)
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     if (this.#status === 401) return
-    this.#progress.sent += chunk.length
-    if (!this.#response.write(chunk)) controller.pause()
+    const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
+    this.#progress.sent += bytes.length
+    if (!this.#response.write(bytes)) controller.pause()
   }
 
   onResponseEnd(): void {
     if (this.#status === 401) this.#rejectToken()
-    else this.#response.end()
+    else this.#response.end(this.#rewriter?.end())
   }
 
   onResponseError(_: Controller, error: Error): void {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
+import type { UrlReplacement } from './public-urls.ts'
 
 /** One request of a client on its way to Google. Only read here, except that the answer is written to `response`. */
 export interface Exchange {
@@ -13,6 +14,8 @@ export interface Exchange {
   readonly path: string
   /** Allow-listed headers, without the token. */
   readonly headers: Readonly<Record<string, string>>
+  /** URLs to replace in answers; null leaves them as Google wrote them. */
+  readonly urls: UrlReplacement | null
   readonly progress: Progress
 }
 

@@ -3,10 +3,11 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { returnedHeaders } from '../guard/headers.ts'
+import { beginAnswer, rewritingStages } from './answer.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
 import type { KeptBody } from './kept-body.ts'
+import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
 interface UploadEvents {
@@ -41,6 +42,7 @@ interface Settle {
  */
 export class Upload {
   readonly request: UploadRequest
+  readonly #exchange: Exchange
   readonly #response: ServerResponse
   readonly #progress: Exchange['progress']
   readonly #body: KeptBody
@@ -59,6 +61,7 @@ export class Upload {
     settle: Settle,
   ) {
     this.request = new UploadRequest(headers)
+    this.#exchange = exchange
     this.#response = exchange.response
     this.#progress = exchange.progress
     this.#body = body
@@ -110,8 +113,9 @@ export class Upload {
       return
     }
     this.#upstream?.setTimeout(this.#timeouts.idle)
+    let rewriter: UrlRewriter | null
     try {
-      this.#response.writeHead(this.#status, returnedHeaders(answer.headers))
+      rewriter = beginAnswer(this.#exchange, this.#status, answer.headers)
     } catch (error) {
       this.#fail(upstreamFailure(error))
       return
@@ -120,7 +124,7 @@ export class Upload {
       this.#progress.sent += chunk.length
     })
     // On a failure of either side it destroys the other: a body cut short must not look whole.
-    pipeline(answer, this.#response, (error) => this.#onAnswered(error))
+    pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => this.#onAnswered(error))
   }
 
   #onAnswered(error: NodeJS.ErrnoException | null | undefined): void {

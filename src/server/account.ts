@@ -1,5 +1,6 @@
 import type { TokenSource } from '../credentials/access-token.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
+import type { UrlReplacement } from '../forward/public-urls.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
@@ -7,5 +8,7 @@ export interface ServedAccount extends GuardedAccount {
   readonly tokens: TokenSource
   /** Project to bill, when the configuration names one. */
   readonly quotaProject: string | null
+  /** What takes the place of the store's URLs in answers, when the configuration says how clients reach the proxy. */
+  readonly urls: UrlReplacement | null
   tokenState(): TokenState
 }

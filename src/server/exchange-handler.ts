@@ -61,10 +61,18 @@ export class ExchangeHandler {
     { account, service, path }: Permit<ServedAccount>,
     event: RequestEvent,
   ): Promise<Outcome> {
-    const exchange = { request, response, service, origin: account.dicomWebUrl, path, progress: event.progress }
-    const send = (token: AccessToken) => {
+    const { dicomWebUrl: origin, urls } = account
+    const exchange = { request, response, service, origin, path, urls, progress: event.progress }
+    const send = async (token: AccessToken) => {
       event.attempts += 1
-      return this.#parts.forwarder.forward({ ...exchange, headers: this.#headersFor(request, account, token) }, token)
+      const headers = this.#headersFor(request, account, token)
+      const outcome = await this.#parts.forwarder.forward({ ...exchange, headers }, token)
+      const { requestId, attempts: attempt, route } = event
+      this.#parts.logger.debug(
+        { requestId, account: account.name, service, route, attempt, ...outcome },
+        'sent to Google',
+      )
+      return outcome
     }
     const first = await this.#tokenFor(account, service, event)
     // A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more.
@@ -90,6 +98,8 @@ export class ExchangeHandler {
     const quotaProject = account.quotaProject ?? token.quotaProject
     const headers = outgoingHeaders(request.headers)
     headers['user-agent'] = this.#parts.userAgent
+    // A compressed answer could not be rewritten.
+    if (account.urls) delete headers['accept-encoding']
     // Who pays: https://cloud.google.com/apis/docs/system-parameters
     if (quotaProject) headers['x-goog-user-project'] = quotaProject
     return headers
@@ -109,7 +119,14 @@ export class ExchangeHandler {
 function conclude(event: RequestEvent, outcome: Outcome): void {
   if (outcome.kind === 'token-rejected') return
   event.status = outcome.status
+  event.detail = outcome.status === null ? undefined : hints[outcome.status]
   if (outcome.kind === 'cut') event.cutBy = outcome.by
+}
+
+/** For the log: what Google's refusals mean that look alike to a client. Google says 403 of a store that does not exist, too. */
+const hints: Readonly<Record<number, string>> = {
+  403: 'Google refuses: grant the credential roles/healthcare.dicomEditor (to read only, dicomViewer) on this store, and check Project, Location, Dataset and DicomStore: a store that does not exist is refused, too.',
+  429: 'Google limits the rate: send less at once, or ask Google for a higher quota of this project.',
 }
 
 function asProxyError(error: unknown): ProxyError {
