@@ -121,7 +121,7 @@ function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType
   if (type === undefined && expected.includes('authorized_user') && 'refresh_token' in json) return 'authorized_user'
   if (typeof type === 'string' && Object.hasOwn(parsers, type)) return type as CredentialType
   const known = credentialTypes.join(', ')
-  throw new FileFlaw(`has no "type" that this proxy knows (${known}): is it a Google credential file?`)
+  throw new FileFlaw(`has no "type" that this proxy knows (${known}): use the file as Google Cloud gave it to you`)
 }
 
 function privateKey(json: Json): string {

@@ -37,7 +37,8 @@ interface IssuerOptions {
   readonly outgoing?: Partial<OutgoingSettings>
 }
 
-const direct: OutgoingSettings = {
+/** Outgoing connections without a proxy. */
+export const outgoingDirect: OutgoingSettings = {
   verifyPeers: true,
   certificateAuthorities: null,
   httpsProxy: null,
@@ -53,7 +54,7 @@ export async function startIssuer(t: Test, { emulator: options, outgoing }: Issu
   const folder = t.testdir()
   const files = await emulator.writeCredentials(folder)
   const stores = storesByIdentity(emulator, files)
-  const connections = openConnections({ ...direct, ...outgoing })
+  const connections = openConnections({ ...outgoingDirect, ...outgoing })
   t.teardown(() => connections.close())
   const access = accessTo(emulator, connections)
   const fetchToken = (source: CredentialSource, { impersonate, access: other }: FetchOptions = {}) =>

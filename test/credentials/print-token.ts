@@ -5,19 +5,12 @@ import { join } from 'node:path'
 import { createFetchToken } from '../../src/credentials/fetch-token.ts'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { openConnections } from '../../src/forward/connections.ts'
-import { accessTo, everySource } from './issuer.ts'
+import { accessTo, everySource, outgoingDirect } from './issuer.ts'
 
 const emulator = await startEmulator()
 const folder = await mkdtemp(join(tmpdir(), 'print-token-'))
 const files = await emulator.writeCredentials(folder)
-const connections = openConnections({
-  verifyPeers: true,
-  certificateAuthorities: [],
-  httpsProxy: null,
-  httpProxy: null,
-  noProxy: '',
-  timeouts: { connect: 10_000, answer: 10_000, idle: 10_000 },
-})
+const connections = openConnections(outgoingDirect)
 const access = accessTo(emulator, connections)
 let count = 0
 for (const [source] of Object.values(everySource(emulator, files))) {
