@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type Test, test } from 'tap'
+
+const project = fileURLToPath(new URL('..', import.meta.url))
+const manifest = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
+// Not bin/tsc: that has no extension, and tap's hooks in child processes take it for CommonJS.
+const compiler = fileURLToPath(import.meta.resolve('typescript/package.json')).replace('package.json', 'lib/tsc.js')
+const flags = ['--disable-warning=DEP0060']
+
+/** The package as it is published and as the Dockerfile lays it out: `dist`, `config` and `package.json`, and no source. */
+function buildPackage(t: Test): string {
+  const folder = t.testdir({})
+  const options = ['-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist')]
+  const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, ...options], {
+    cwd: project,
+    encoding: 'utf8',
+  })
+  t.equal(status, 0, stdout + stderr)
+  cpSync(join(project, 'package.json'), join(folder, 'package.json'))
+  cpSync(join(project, 'config'), join(folder, 'config'), { recursive: true })
+  symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+
+function run(folder: string, ...words: string[]) {
+  // From another folder than the package's own: nothing may depend on where the program is started.
+  const options = { cwd: join(folder, 'dist'), encoding: 'utf8', env: { PATH: '' } } as const
+  return spawnSync(process.execPath, [...flags, join(folder, manifest.bin['gcp-dicomweb-proxy']), ...words], options)
+}
+
+test('the package as it is built', async (t) => {
+  const folder = buildPackage(t)
+
+  t.test('knows its version', async (t) => {
+    t.match(run(folder, '--version'), { status: 0, stdout: `${manifest.version}\n`, stderr: '' })
+  })
+
+  t.test('holds the schema', async (t) => {
+    const { status, stdout } = run(folder, 'schema')
+    t.equal(status, 0)
+    t.same(JSON.parse(stdout), JSON.parse(readFileSync(join(project, 'config/schema.json'), 'utf8')))
+  })
+
+  t.test('ends with 2 at a wrong configuration', async (t) => {
+    const file = join(folder, 'wrong.json')
+    writeFileSync(file, '{ "GoogleCloudPlatform": { "Acounts": {} } }')
+    const { status, stdout, stderr } = run(folder, '--config', file)
+    t.equal(status, 2)
+    t.equal(stdout, '')
+    t.match(stderr, 'GoogleCloudPlatform.Acounts: is not known; did you mean Accounts?')
+  })
+
+  t.test('serves, is healthy, and ends in order', async (t) => {
+    const file = join(folder, 'orthanc.json')
+    writeFileSync(file, JSON.stringify(configuration))
+    const served = spawn(process.execPath, [...flags, join(folder, 'dist/main.js'), '--config', file])
+    t.teardown(() => served.kill('SIGKILL'))
+    const ended = once(served, 'exit')
+    const answer = await fetch(`${await adminUrl(served)}/healthz`)
+    t.match({ status: answer.status, body: await answer.json() }, { status: 200, body: { status: 'alive' } })
+    served.kill('SIGTERM')
+    t.same(await ended, [143, null])
+  })
+
+  t.test('brings the demo', async (t) => {
+    const { status, stdout, stderr } = run(folder, 'demo', '--once')
+    t.equal(status, 0, stderr)
+    t.match(stdout, /All of it worked\.\n$/)
+  })
+})
+
+const configuration = {
+  GoogleCloudPlatform: {
+    Accounts: {
+      'my-google': {
+        Project: 'hospital',
+        Location: 'europe-west4',
+        Dataset: 'radiology',
+        DicomStore: 'archive',
+        ServiceAccountFile: 'missing.json',
+      },
+    },
+  },
+  DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0' },
+}
+
+async function adminUrl({ stdout }: ChildProcess): Promise<string> {
+  if (!stdout) throw new Error('no standard output')
+  for await (const line of createInterface({ input: stdout })) {
+    const { msg, url } = JSON.parse(line)
+    if (msg === 'admin listener') {
+      // What is not read would fill the pipe.
+      stdout.resume()
+      return url
+    }
+  }
+  throw new Error('ended before it listened')
+}
+
+test('what is published is there', async (t) => {
+  for (const path of manifest.files.filter((path: string) => path !== 'dist')) {
+    t.ok(existsSync(join(project, path)), path)
+  }
+})
