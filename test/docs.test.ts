@@ -1,0 +1,59 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'tap'
+import { errorTable } from '../src/errors.ts'
+
+const project = fileURLToPath(new URL('..', import.meta.url))
+const pages = [
+  'README.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...globSync('docs/**/*.md', { cwd: project }),
+]
+
+function read(page: string): string {
+  return readFileSync(join(project, page), 'utf8')
+}
+
+test('docs/errors.md has each code with its status, and no other', async (t) => {
+  const rows = [...read('docs/errors.md').matchAll(/^\| `([a-z-]+)` \| (\d{3}) \|/gm)]
+  const documented = rows.map(([, code, status]) => [code, Number(status)])
+  t.same(Object.fromEntries(documented), statuses())
+  t.equal(documented.length, Object.keys(errorTable).length, 'each once')
+})
+
+function statuses(): Record<string, number> {
+  return Object.fromEntries(Object.entries(errorTable).map(([code, { status }]) => [code, status]))
+}
+
+test('links to files lead somewhere', async (t) => {
+  for (const page of pages) {
+    const links = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target ?? '')
+    const files = links.filter((target) => !/^[a-z]+:/.test(target)).map((target) => target.replace(/#.*/, ''))
+    const broken = files.filter((file) => file !== '' && !existsSync(join(project, dirname(page), file)))
+    t.same(broken, [], page)
+  }
+})
+
+test('links to headings lead somewhere', async (t) => {
+  for (const page of pages) {
+    const links = [...read(page).matchAll(/\]\(([^)\s:#]*)#([^)\s]+)\)/g)]
+    for (const [, file, anchor = ''] of links) {
+      const target = file ? join(dirname(page), file) : page
+      t.ok(anchorsOf(read(target)).includes(anchor), `${page}: ${target}#${anchor}`)
+    }
+  }
+})
+
+/** As the common renderers make them of headings. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading)
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
