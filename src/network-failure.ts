@@ -20,6 +20,8 @@ const sentences: Record<string, string> = {
   ETIMEDOUT: tooSlow,
   TimeoutError: tooSlow,
   ERR_PROXY_TUNNEL: noTunnel,
+  // undici's word for a CONNECT that was answered otherwise than by 200.
+  UND_ERR_ABORTED: noTunnel,
 }
 
 export interface NetworkFailure {

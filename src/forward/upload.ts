@@ -75,8 +75,9 @@ export class Upload {
 
   /** For http-proxy: whatever went wrong with the connection to Google. */
   readonly onError = (error: unknown) => {
-    // After an answer, a failed write only says that Google wants no more of the body.
-    if (this.#status !== null || this.#settled) this.#body.unpipe()
+    if (this.#settled) return
+    // While an answer comes, a failed write only says that Google wants no more of the body.
+    if (this.#status !== null) this.#body.unpipe()
     else this.#fail(upstreamFailure(error))
   }
 

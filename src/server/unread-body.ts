@@ -8,7 +8,8 @@ const patience = 30_000
  * and the client, busy sending, would lose the answer unread (RFC 9112 9.6).
  */
 export function discardUnread(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
+  // Complete is not enough: what has arrived but was not read would keep the connection from its next request.
+  if (request.readableEnded || request.destroyed) return
   const timer = setTimeout(() => request.destroy(), patience)
   request.once('close', () => clearTimeout(timer))
   request.resume()

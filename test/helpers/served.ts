@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { Test } from 'tap'
@@ -40,7 +41,9 @@ const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', D
 export async function startServed(t: Test, options: ServedOptions = {}): Promise<Served> {
   const emulator = await startEmulator(options.emulator)
   t.teardown(() => emulator.close())
-  const folder = t.testdir()
+  // Not the test's own folder: that is made anew each time that it is asked for.
+  const folder = await mkdtemp(join(tmpdir(), 'served-'))
+  t.teardown(() => rm(folder, { recursive: true }))
   const credentials = await emulator.writeCredentials(folder)
   const lines: string[] = []
   const destination = new Writable({
