@@ -24,7 +24,7 @@ const attributePath = /^([A-Z][A-Za-z0-9]*|[0-9A-Fa-f]{8})(\.([A-Z][A-Za-z0-9]*|
 /**
  * Parameters that every Google API takes (https://cloud.google.com/apis/docs/system-parameters), in lower case: some
  * carry credentials, others change what the answer is. The rules above let none of them through as Google spells them;
- * this list keeps it so for `Key` or `Fields`, which have the form of a DICOM keyword.
+ * this list keeps it so for `Key` or `Fields`, which have the form of a DICOM keyword. The last five are older ones.
  */
 const googleParameters = new Set([
   'access_token',
@@ -42,6 +42,8 @@ const googleParameters = new Set([
   'userproject',
   'passphrase',
   'bearer_token',
+  'pp',
+  'trace',
 ])
 
 /**

@@ -10,6 +10,9 @@ export interface RequestTarget {
   readonly query: string
 }
 
+/** RFC 9112 3.2.1; all other characters must be percent-encoded (RFC 3986 2.1). */
+const originForm = /^\/[\x21-\x7e]*$/
+
 /** All that a DICOMweb path is made of: no percent, backslash, semicolon or control character. */
 const plain = /^[\w.,~-]+$/
 
@@ -18,8 +21,12 @@ const plain = /^[\w.,~-]+$/
  * them. Throws a ProxyError `malformed-request` for whatever could mean one path here and another one at Google.
  */
 export function parseRequestTarget(target: string): RequestTarget {
-  if (!target.startsWith('/'))
-    throw new ProxyError('malformed-request', 'The request target must be a path that begins with a slash.')
+  if (!originForm.test(target)) {
+    throw new ProxyError(
+      'malformed-request',
+      'The request target must be a path that begins with a slash, in ASCII: percent-encode all other characters.',
+    )
+  }
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   const [account = '', ...rest] = path.split('/').filter((segment) => segment !== '')
