@@ -51,7 +51,8 @@ function innermostCode(error: unknown): string | undefined {
   for (let depth = 0; depth < 8 && typeof at === 'object' && at !== null; depth++) {
     const layer = at as { code?: unknown; name?: unknown; cause?: unknown; errors?: unknown[] }
     if (typeof layer.code === 'string') code = layer.code
-    else if (layer.name === 'TimeoutError') code = layer.name
+    // Some errors have a name only.
+    else if (layer.name === 'TimeoutError' || layer.name === 'HTTPParserError') code = layer.name
     at = layer.cause ?? layer.errors?.[0]
   }
   return code

@@ -1,0 +1,144 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { startEmulator } from '../../src/emulator/emulator.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { demoAccount } from '../helpers/served.ts'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** Runs the program as a user would, without anything of this machine's Google set-up. */
+function start(t: Test, args: readonly string[], env: Record<string, string> = {}) {
+  const folder = t.testdirName
+  const child = spawn(process.execPath, ['--disable-warning=DEP0060', main, ...args], {
+    env: { PATH: process.env.PATH ?? '', HOME: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk
+    })
+  }
+  return { child, output: () => output }
+}
+
+async function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
+  return child.exitCode
+}
+
+/** An old plugin's configuration, but for the addresses. */
+async function configuration(t: Test, more: object = {}): Promise<string> {
+  const emulator = await startEmulator()
+  t.teardown(() => emulator.close())
+  const folder = t.testdir()
+  const { serviceAccountFile } = await emulator.writeCredentials(folder)
+  const file = join(folder, 'orthanc.json')
+  const GoogleCloudPlatform = {
+    BaseUrl: emulator.baseUrl,
+    TokenUrl: emulator.tokenUrl,
+    Accounts: { google: { ...demoAccount, ServiceAccountFile: serviceAccountFile } },
+  }
+  const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null, ...more }
+  await writeFile(file, `// As Orthanc reads it\n${JSON.stringify({ GoogleCloudPlatform, DicomWebProxy })}`)
+  return file
+}
+
+t.test('serve: without a command, ends in order on each signal', async (t) => {
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    await t.test(signal, async (t) => {
+      const { child, output } = start(t, ['--config', await configuration(t)])
+      await eventually('a token', () => output().includes('access token fetched'))
+      const url = /"url":"([^"]+)"/.exec(output())?.[1] ?? ''
+      t.equal((await fetch(`${url}studies`)).status, 200)
+      child.kill(signal)
+      t.equal(await ended(child), code)
+      t.match(output(), /"msg":"ended"/)
+      t.notMatch(output(), /Warning/)
+    })
+  }
+})
+
+t.test('serve: the configuration may be named by the environment', async (t) => {
+  const { child, output } = start(t, ['serve'], { GCP_DICOMWEB_PROXY_CONFIG: await configuration(t) })
+  await eventually('a token', () => output().includes('access token fetched'))
+  child.kill()
+  t.equal(await ended(child), 143)
+})
+
+t.test('bad usage and bad configuration: exit code 2, all problems told', async (t) => {
+  const nothing = start(t, ['serve'])
+  t.equal(await ended(nothing.child), 2)
+  t.match(nothing.output(), /no DICOM store is configured/)
+
+  const unknown = start(t, ['--bogus'])
+  t.equal(await ended(unknown.child), 2)
+
+  const file = await configuration(t, { Lisen: '127.0.0.1:1', Timeouts: { Idle: 'long' } })
+  const wrong = start(t, ['-c', file])
+  t.equal(await ended(wrong.child), 2)
+  t.match(wrong.output(), /DicomWebProxy\.Lisen: .*did you mean Listen/)
+  t.match(wrong.output(), /DicomWebProxy\.Timeouts\.Idle: /)
+})
+
+t.test('an address that is taken: exit code 1, and which', async (t) => {
+  const taken = new URL(await listenOn(t, createServer())).host
+  const { child, output } = start(t, ['-c', await configuration(t), '--listen', taken])
+  t.equal(await ended(child), 1)
+  t.match(output(), new RegExp(`Can't listen on ${taken}: another program listens there`))
+})
+
+t.test('HttpsVerifyPeers: false warns at the start', async (t) => {
+  const file = join(t.testdir(), 'orthanc.json')
+  const GoogleCloudPlatform = { Accounts: { google: { ...demoAccount, ServiceAccountFile: 'missing.json' } } }
+  const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null }
+  await writeFile(file, JSON.stringify({ HttpsVerifyPeers: false, GoogleCloudPlatform, DicomWebProxy }))
+  const { child, output } = start(t, ['-c', file])
+  await eventually('the start', () => output().includes('"no access token"'))
+  t.match(output(), /"level":"warn".*HttpsVerifyPeers/)
+  child.kill()
+  await ended(child)
+})
+
+t.test('schema, version and help', async (t) => {
+  for (const [args, expected] of [
+    [['schema'], /"\$schema"/],
+    [['--version'], /^\d+\.\d+\.\d+\n$/],
+    [['--help'], /Commands:.*serve.*demo.*emulator.*schema/s],
+    [['serve', '--help'], /Examples:/],
+    [['demo', '--help'], /Example:/],
+    [['emulator', '--help'], /Example:/],
+  ] as const) {
+    const { child } = start(t, args)
+    const [output] = await Promise.all([text(child.stdout), ended(child)])
+    t.equal(child.exitCode, 0)
+    t.match(output, expected)
+  }
+})
+
+t.test('emulator: prints how to reach it, and is reached', async (t) => {
+  const { child, output } = start(t, ['emulator', '--port', '0'])
+  await eventually('it listens', () => output().includes('/emulator/faults'))
+  const url = /listens at (\S+)/.exec(output())?.[1]
+  t.equal((await fetch(`${url}/emulator/log`)).status, 200)
+  child.kill('SIGINT')
+  t.equal(await ended(child), 130)
+})
+
+t.test('demo --once: the round trip', async (t) => {
+  const { child, output } = start(t, ['demo', '--once'])
+  t.equal(await ended(child), 0)
+  t.equal(output().match(/^✓/gm)?.length, 5)
+  t.match(output(), /All of it worked/)
+})
