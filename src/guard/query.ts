@@ -75,11 +75,14 @@ function refusal(service: DicomWebService, name: string): string {
   return `${which} is not one of ${service}: remove it.`
 }
 
-/** A plus stands for a space in a query and must stay one; a semicolon separates parameters for some servers. */
+/**
+ * A plus stands for a space in a query and must stay one; a semicolon separates parameters for some servers. The
+ * apostrophe is what URL parsers encode besides (https://url.spec.whatwg.org/#special-query-percent-encode-set).
+ */
 function recode(value: string): string {
   return value
     .split('+')
-    .map((part) => encodeURIComponent(decode(part)))
+    .map((part) => encodeURIComponent(decode(part)).replaceAll("'", '%27'))
     .join('+')
 }
 

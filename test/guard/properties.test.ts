@@ -4,7 +4,7 @@ import { outgoingHeaders, returnedHeaders } from '../../src/guard/headers.ts'
 import { judge, origin, root } from './judge.ts'
 
 /** Runs of each property; fast-check prints the seed and the smallest case of a failure. */
-const numRuns = 10_000
+const numRuns = 5000
 
 const system = new Set(
   'access_token alt bearer_token callback fields key oauth_token passphrase pp prettyprint quotauser trace uploadtype upload_protocol userip userproject'.split(
@@ -177,7 +177,7 @@ test('whatever the target, what goes out is one path below the store, read alike
       if (sent === undefined) return true
       withQuery += 1
       // Only what a query may hold unencoded (RFC 3986 3.4), and nothing that parts it otherwise than `&` does.
-      if (!/^[\w.~!'()*%+=&-]+$/.test(sent)) return false
+      if (!/^[\w.~!()*%+=&-]+$/.test(sent)) return false
       const names = sent.split('&').map((pair) => pair.split('=')[0] ?? '')
       return names.every((name) =>
         readings(name).every((reading) => !system.has(reading.toLowerCase()) && !/[^\w.]/.test(reading)),
