@@ -1,42 +1,50 @@
 import { Command, CommanderError } from 'commander'
-import { demo } from './demo.ts'
-import { emulator } from './emulator.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { schema } from './schema.ts'
-import { serve } from './serve.ts'
 import { version } from './version.ts'
 
-type Action = (...words: never[]) => Promise<ExitCode>
+type RunCommand = (...words: never[]) => Promise<ExitCode>
+
+/** Loaded when they are run: who serves needs neither the emulator nor its dictionary of DICOM attributes. */
+const commands = {
+  serve: async (): Promise<RunCommand> => (await import('./serve.ts')).serve,
+  demo: async (): Promise<RunCommand> => (await import('./demo.ts')).demo,
+  emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
+  schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,
+}
+
+/** What commander calls for a command, with its arguments and options. */
+type ActionOf = (name: keyof typeof commands) => (...words: unknown[]) => Promise<void>
 
 /** Runs the command that the arguments name. Resolves with the exit code when the command has ended. */
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   let result: ExitCode = exitCode.fine
-  const ending =
-    (action: Action) =>
-    async (...words: unknown[]) => {
-      result = await action(...(words as never[]))
+  const actionOf: ActionOf =
+    (name) =>
+    async (...words) => {
+      const command = await commands[name]()
+      result = await command(...(words as never[]))
     }
   try {
-    await createProgram(ending).parseAsync(argv, { from: 'user' })
+    await createProgram(actionOf).parseAsync(argv, { from: 'user' })
     return result
   } catch (error) {
     return explain(error)
   }
 }
 
-function createProgram(ending: (action: Action) => (...words: unknown[]) => Promise<void>): Command {
+function createProgram(actionOf: ActionOf): Command {
   const program = new Command('gcp-dicomweb-proxy')
     .description("Lets Orthanc's DICOMweb plugin send to, search and fetch from Google Cloud DICOM stores.")
     .version(version)
     .exitOverride()
     .showHelpAfterError('(add --help for the manual)')
-  addServe(program, ending(serve))
-  addDemo(program, ending(demo))
-  addEmulator(program, ending(emulator))
+  addServe(program, actionOf('serve'))
+  addDemo(program, actionOf('demo'))
+  addEmulator(program, actionOf('emulator'))
   program
     .command('schema')
     .description('print the JSON Schema of the configuration, for editors that check files')
-    .action(ending(schema))
+    .action(actionOf('schema'))
   return program
 }
 
