@@ -1,0 +1,33 @@
+import { once } from 'node:events'
+import type { AddressInfo, Server } from 'node:net'
+import { usageHere } from './usage.ts'
+
+/** What the bench may ask a process that it has started; each answer goes back as JSON. */
+export type Answers = Readonly<Record<string, () => unknown>>
+
+/** A question of the bench, and a child's answer to it. */
+export interface Question {
+  readonly question: string
+}
+export interface Answer {
+  readonly question: string
+  readonly answer: unknown
+}
+
+/** In a process that the bench has started: tells where it listens, and from then on answers what it is asked. */
+export function reportTo(parent: NodeJS.Process, url: string, answers: Answers = {}): void {
+  const all: Answers = { usage: usageHere, ...answers }
+  parent.on('message', ({ question }: Question) => {
+    parent.send?.({ question, answer: all[question]?.() } satisfies Answer)
+  })
+  // The bench closes the channel when it has seen enough. Exiting by itself, unlike a signal, leaves a profile behind.
+  parent.on('disconnect', () => parent.exit())
+  parent.send?.({ question: 'url', answer: url } satisfies Answer)
+}
+
+/** Listens on a free loopback port; answers it. */
+export async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}

@@ -1,0 +1,21 @@
+import { cpus, totalmem } from 'node:os'
+
+/** In general terms: enough to compare with, no more. */
+export interface Machine {
+  readonly processor: string
+  readonly cores: number
+  readonly memoryGiB: number
+  readonly system: string
+  readonly node: string
+}
+
+export function thisMachine(): Machine {
+  const all = cpus()
+  return {
+    processor: all[0]?.model.trim() ?? 'unknown',
+    cores: all.length,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    system: `${process.platform} ${process.arch}`,
+    node: process.version,
+  }
+}

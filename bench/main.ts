@@ -1,0 +1,93 @@
+import { writeFile } from 'node:fs/promises'
+import { contenders, ours, type Place, type RunningContender } from './contender.ts'
+import { proveCorrect } from './correct.ts'
+import { thisMachine } from './machine.ts'
+import { measureMemory } from './memory.ts'
+import { type Options, readOptions, usage } from './options.ts'
+import { countRefreshes } from './refresh.ts'
+import { reportOf } from './report.ts'
+import type { Results, WorkloadResult } from './results.ts'
+import { measure } from './rounds.ts'
+import { prepare, type Surroundings } from './surroundings.ts'
+import { workloadsOf } from './workloads.ts'
+
+const memoryRounds = 3
+
+await main()
+
+async function main(): Promise<void> {
+  const options = optionsOrExit()
+  const surroundings = await prepare(options)
+  try {
+    const results = await run(options, surroundings)
+    const report = reportOf(results, ours.name)
+    process.stdout.write(`\n${report}`)
+    if (options.keep) await keep(results, report)
+  } finally {
+    await surroundings.close()
+  }
+}
+
+function optionsOrExit(): Options {
+  try {
+    return readOptions(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
+    return process.exit(2)
+  }
+}
+
+async function run(options: Options, { place, upstream }: Surroundings): Promise<Results> {
+  const wanted = (name: string) => options.only.length === 0 || options.only.includes(name)
+  const workloads = workloadsOf(options).filter(({ name }) => wanted(name))
+  const measured =
+    workloads.length > 0 ? await runWorkloads(workloads, options, place) : { workloads: [], peakMemory: {} }
+  const memory = wanted('memory') && (await inform('memory', () => measureMemory(place, memoryRounds)))
+  // Last: the token that other contenders have pasted in is worth nothing after it.
+  const tokenRequests = wanted('refresh') && (await inform('refresh', () => countRefreshes(place, upstream)))
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: thisMachine(),
+    rounds: options.rounds,
+    ...measured,
+    ...(memory && { memory }),
+    ...(tokenRequests !== false && { tokenRequests }),
+  }
+}
+
+async function runWorkloads(workloads: ReturnType<typeof workloadsOf>, options: Options, place: Place) {
+  const chosen = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
+  const running: RunningContender[] = []
+  try {
+    for (const contender of chosen) running.push(await contender.start(place))
+    for (const contender of running) await inform(`proving ${contender.name}`, () => proveCorrect(contender))
+    const results: WorkloadResult[] = []
+    for (const workload of workloads) {
+      const rounds = await inform(workload.title, () => measure(workload, running, options.rounds))
+      results.push({ name: workload.name, title: workload.title, unit: workload.unit, rounds })
+    }
+    return { workloads: results, peakMemory: await peaksOf(running) }
+  } finally {
+    await Promise.all(running.map((contender) => contender.close()))
+  }
+}
+
+async function peaksOf(running: readonly RunningContender[]): Promise<Record<string, number>> {
+  const peaks: Record<string, number> = {}
+  for (const contender of running) peaks[contender.name] = (await contender.usage()).peakMemory / 1024 ** 2
+  return peaks
+}
+
+/** Says on standard error what is going on: a run takes minutes. */
+async function inform<T>(what: string, action: () => Promise<T>): Promise<T> {
+  process.stderr.write(`${what} ...`)
+  const startedAt = performance.now()
+  const result = await action()
+  process.stderr.write(` ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`)
+  return result
+}
+
+async function keep(results: Results, report: string): Promise<void> {
+  await writeFile(new URL('results/latest.md', import.meta.url), report)
+  await writeFile(new URL('results/latest.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`)
+}

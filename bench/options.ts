@@ -1,0 +1,60 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  /** Names of workloads, and `memory` and `refresh`; empty: all. */
+  readonly only: readonly string[]
+  /** Names of contenders; empty: all. */
+  readonly contenders: readonly string[]
+  readonly rounds: number
+  readonly requests: number
+  readonly connections: number
+  readonly mebibytes: number
+  /** Folder for V8 profiles of all contenders. */
+  readonly profile: string | undefined
+  /** The results go into the repository only if everything was run as it is by default. */
+  readonly keep: boolean
+}
+
+export const usage = `npm run bench -- [options]
+  --only small,down,up,memory,refresh   some of the measurements
+  --contenders NAME,...                 some of the contenders
+  --rounds 7  --requests 15000  --connections 16  --mebibytes 512
+  --profile FOLDER                      write V8 processor profiles of the contenders there
+Without options, the results are written to bench/results.
+`
+
+export function readOptions(args: string[]): Options {
+  const text = (value: string) => ({ type: 'string', default: value }) as const
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: text(''),
+      contenders: text(''),
+      rounds: text('7'),
+      requests: text('15000'),
+      connections: text('16'),
+      mebibytes: text('512'),
+      profile: { type: 'string' },
+    },
+  })
+  return {
+    only: list(values.only),
+    contenders: list(values.contenders),
+    rounds: number(values.rounds),
+    requests: number(values.requests),
+    connections: number(values.connections),
+    mebibytes: number(values.mebibytes),
+    profile: values.profile && resolve(values.profile),
+    keep: args.length === 0,
+  }
+}
+
+function list(value: string): readonly string[] {
+  return value.split(',').filter((name) => name !== '')
+}
+
+function number(value: string): number {
+  if (/^[1-9]\d*$/.test(value)) return Number(value)
+  throw new Error(`Not a number from 1 up: ${value}`)
+}

@@ -1,0 +1,59 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Answer, Question } from './child.ts'
+
+interface SpawnOptions {
+  /** Beside this file. */
+  readonly program: string
+  readonly args: readonly string[]
+  /** Where its standard output goes: a log costs its writing. */
+  readonly log: string
+  readonly nodeOptions: readonly string[]
+}
+
+/** Alike for every process of the bench. Node's deprecation warning is http-proxy's. */
+const nodeOptionsOfAll = ['--disable-warning=DEP0060']
+
+/** A process of the bench: one Node program that listens somewhere. */
+export class Spawned {
+  readonly #child: ChildProcess
+
+  constructor({ program, args, log, nodeOptions }: SpawnOptions) {
+    const file = fileURLToPath(new URL(program, import.meta.url))
+    this.#child = fork(file, args, {
+      execArgv: [...nodeOptionsOfAll, ...nodeOptions],
+      // An outgoing proxy of this machine must not come between.
+      env: { PATH: process.env.PATH },
+      stdio: ['ignore', openSync(log, 'a'), 'inherit', 'ipc'],
+    })
+  }
+
+  /** Where it listens, once it does. */
+  url(): Promise<string> {
+    return this.#answerTo('url')
+  }
+
+  ask<T>(question: string): Promise<T> {
+    this.#child.send({ question } satisfies Question)
+    return this.#answerTo(question)
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    const exited = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await exited
+  }
+
+  #answerTo<T>(asked: string): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const onMessage = ({ question, answer }: Answer) => {
+      if (question === asked) resolve(answer as T)
+    }
+    const onExit = () => reject(new Error(`A process of the bench ended before it answered "${asked}"`))
+    this.#child.on('message', onMessage).once('exit', onExit)
+    return promise.finally(() => this.#child.off('message', onMessage).off('exit', onExit))
+  }
+}

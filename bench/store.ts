@@ -1,0 +1,14 @@
+/** The one DICOM store of the bench, as Google would name it. */
+export const store = { Project: 'bench', Location: 'here', Dataset: 'bench', DicomStore: 'bench' }
+
+/** Its DICOMweb root at the upstream. */
+export const dicomWebPath = '/v1/projects/bench/locations/here/datasets/bench/dicomStores/bench/dicomWeb'
+
+/** What a contender needs to know of the upstream; written to a file that it gets as its argument. */
+export interface Upstream {
+  readonly origin: string
+  /** PEM file of the authority that signed the upstream's certificate. */
+  readonly authorityFile: string
+  /** The token that the upstream accepts at first: contenders that fetch none have it pasted in. */
+  readonly token: string
+}

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeCertificate } from '../test/helpers/certificate.ts'
+import type { Place } from './contender.ts'
+import type { Options } from './options.ts'
+import { Spawned } from './spawned.ts'
+import type { Upstream } from './store.ts'
+
+/** What every contender runs between: the upstream, and a folder that ends with the run. */
+export interface Surroundings {
+  readonly place: Place
+  readonly upstream: Spawned
+  close(): Promise<void>
+}
+
+export async function prepare({ profile }: Options): Promise<Surroundings> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-'))
+  const at = (name: string) => join(folder, name)
+  const { authority, cert, key } = makeCertificate()
+  const token = randomUUID()
+  await writeFile(at('authority.pem'), authority)
+  await writeFile(at('identity.json'), JSON.stringify({ cert, key }), { mode: 0o600 })
+  const args = [at('identity.json'), token]
+  const upstream = new Spawned({ program: 'upstream.ts', args, log: at('upstream.log'), nodeOptions: [] })
+  const told: Upstream = { origin: await upstream.url(), authorityFile: at('authority.pem'), token }
+  await writeFile(at('upstream.json'), JSON.stringify(told))
+  if (profile) await mkdir(profile, { recursive: true })
+  const nodeOptions = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
+  return {
+    place: { folder, upstreamFile: at('upstream.json'), nodeOptions },
+    upstream,
+    async close() {
+      await upstream.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
