@@ -67,6 +67,7 @@ test('every kind says how its issuer fails', async (t) => {
   const { emulator, files, failure } = await startIssuer(t)
   const secrets = await secretsOf(files)
   const headers = { 'metadata-flavor': 'Google' }
+  const waiting = { access: { timeout: 700 } }
   const ways: Record<string, [fault: Partial<Fault>, sentence: RegExp, ofMetadata: RegExp]> = {
     hang: [
       { hang: true },
@@ -106,10 +107,11 @@ test('every kind says how its issuer fails', async (t) => {
     ],
   }
   for (const [name, [fault, sentence, ofMetadata]] of Object.entries(ways)) {
+    const options = fault.hang || fault.stall ? waiting : {}
     t.test(name, async (t) => {
       t.teardown(emulator.faults.add({ target: 'token', ...fault }))
       const kinds = Object.entries(everySource(emulator, files))
-      const said = await Promise.all(kinds.map(([, [source]]) => failure(source, { access: { timeout: 300 } })))
+      const said = await Promise.all(kinds.map(([, [source]]) => failure(source, options)))
       for (const [at, [kind]] of kinds.entries()) {
         t.match(said[at], kind.includes('metadata') ? ofMetadata : sentence, kind)
         noSecret(t, String(said[at]), secrets)
@@ -117,9 +119,8 @@ test('every kind says how its issuer fails', async (t) => {
     })
     t.test(`${name}, on impersonation`, async (t) => {
       t.teardown(emulator.faults.add({ target: 'token', grant: 'impersonation', ...fault }))
-      const options = { impersonate: files.impersonatedEmail, access: { timeout: 1000 } }
       const source = ownSources(files)['authorized user'] as CredentialSource
-      const message = await failure(source, options)
+      const message = await failure(source, { ...options, impersonate: files.impersonatedEmail })
       t.match(message, sentence)
       noSecret(t, message, secrets)
     })
@@ -129,11 +130,14 @@ test('every kind says how its issuer fails', async (t) => {
 test('the timeout is that of the settings', async (t) => {
   const { emulator, files, failure } = await startIssuer(t)
   emulator.faults.add({ target: 'token', hang: true })
-  for (const [kind, [source]] of Object.entries(everySource(emulator, files))) {
+  const kinds = Object.entries(everySource(emulator, files))
+  const times = kinds.map(async ([kind, [source]]) => {
     const start = performance.now()
     await failure(source, { access: { timeout: 100 } })
-    const took = performance.now() - start
-    t.ok(took >= 95 && took < 2000, `${kind}: ${Math.round(took)} ms`)
+    return [kind, performance.now() - start] as const
+  })
+  for (const [kind, took] of await Promise.all(times)) {
+    t.ok(took >= 95 && took < 5000, `${kind}: ${Math.round(took)} ms`)
   }
 })
 

@@ -162,6 +162,17 @@ test('with less, it does too, while exactly one refresh runs behind', async (t) 
   t.equal(google.calls.length, 2)
 })
 
+test('a request does not rely on the timer for it', async (t) => {
+  const time = fakeTime(t)
+  const google = issuer({ life: hour })
+  const source = cacheOf(t, { a: google.fetch }).source('a')
+  await source.token()
+  time.sleep(56 * minute)
+  t.equal(await textOf(source.token()), 'token-1', 'four minutes are left')
+  await turn()
+  t.equal(await textOf(source.token()), 'token-2')
+})
+
 test('fifty requests that meet an expired token wait for one fetch', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ life: hour })
@@ -300,12 +311,42 @@ test('a token that Google rejected is not used again', async (t) => {
   t.equal(await textOf(source.token()), 'token-2')
   t.equal(google.calls.length, 2)
 
+  t.comment('a late answer to the first one does not make up for the second')
+  const latest = await source.token()
+  source.invalidate(latest)
+  source.invalidate(first)
+  const third = textOf(source.token())
+  await time.pass(1100)
+  t.equal(await third, 'token-3')
+
   t.comment('no new one is to be had')
   google.behaviour = { fails: 'No luck.' }
   source.invalidate(await source.token())
   await t.rejects(source.token(), { code: 'token-unavailable' })
   await t.rejects(source.token(), { code: 'token-unavailable' })
-  t.equal(google.calls.length, 3)
+  t.equal(google.calls.length, 4)
+})
+
+test('whatever happened to the token, an idle proxy looks at it within the interval', async (t) => {
+  const happenings: Record<string, (time: ReturnType<typeof fakeTime>, cache: TokenCache, token: AccessToken) => void> =
+    {
+      'Google rejected it': (_, cache, token) => cache.source('a').invalidate(token),
+      'the machine slept': (time) => time.sleep(3 * hour),
+    }
+  for (const [name, happen] of Object.entries(happenings)) {
+    t.test(name, async (t) => {
+      const time = fakeTime(t)
+      const google = issuer({ life: hour })
+      const cache = cacheOf(t, { a: google.fetch }, { refreshInterval: 20 * second })
+      cache.start()
+      await time.pass(5 * minute)
+      happen(time, cache, await cache.source('a').token())
+      t.equal(cache.state('a').usable, false)
+      await time.pass(21 * second)
+      t.equal(google.calls.length, 2)
+      t.equal(cache.state('a').usable, true)
+    })
+  }
 })
 
 test('who needs a minute gets a token that has one', async (t) => {
