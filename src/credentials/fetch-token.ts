@@ -84,7 +84,7 @@ async function fetchTypedToken(file: CredentialFile, issuer: Issuer, scope: stri
     case 'external_account':
       return fetchExternalAccountToken(file.json, scope, transport)
     case 'impersonated_service_account': {
-      const token = await fetchTypedToken(file.source, issuer, platformScope)
+      const token = await fetchFileToken(file.source, issuer, platformScope)
       return impersonate(token, { url: file.impersonationUrl, delegates: file.delegates, scope }, transport)
     }
   }

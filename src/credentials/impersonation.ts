@@ -28,7 +28,11 @@ export async function impersonate(
   const { data } = await transport.request<{ accessToken?: unknown; expireTime?: unknown }>({
     url,
     method: 'POST',
-    headers: { authorization: `Bearer ${source.value}` },
+    headers: {
+      authorization: `Bearer ${source.value}`,
+      // A user's token is refused without one.
+      ...(source.quotaProject && { 'x-goog-user-project': source.quotaProject }),
+    },
     data: { scope: [scope], lifetime: '3600s', delegates },
     responseType: 'json',
   })
