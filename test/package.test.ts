@@ -7,10 +7,15 @@ import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
-const manifest = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
+const manifest = JSON.parse(read('package.json'))
 // Not bin/tsc: that has no extension, and tap's hooks in child processes take it for CommonJS.
 const compiler = fileURLToPath(import.meta.resolve('typescript/package.json')).replace('package.json', 'lib/tsc.js')
-const flags = ['--disable-warning=DEP0060']
+/** As the script line of the program has them. */
+const flags = /^#!.* -S node (.*)/.exec(read('src/main.ts'))?.[1]?.split(' ') ?? []
+
+function read(path: string): string {
+  return readFileSync(join(project, path), 'utf8')
+}
 
 /** The package as it is published and as the Dockerfile lays it out: `dist`, `config` and `package.json`, and no source. */
 function buildPackage(t: Test): string {
@@ -43,7 +48,7 @@ test('the package as it is built', async (t) => {
   t.test('holds the schema', async (t) => {
     const { status, stdout } = run(folder, 'schema')
     t.equal(status, 0)
-    t.same(JSON.parse(stdout), JSON.parse(readFileSync(join(project, 'config/schema.json'), 'utf8')))
+    t.same(JSON.parse(stdout), JSON.parse(read('config/schema.json')))
   })
 
   t.test('ends with 2 at a wrong configuration', async (t) => {
@@ -106,4 +111,12 @@ test('what is published is there', async (t) => {
   for (const path of manifest.files.filter((path: string) => path !== 'dist')) {
     t.ok(existsSync(join(project, path)), path)
   }
+})
+
+test('whatever starts the program gives Node the same flags', async (t) => {
+  t.ok(flags.length > 0)
+  t.match(manifest.scripts.start, `node ${flags.join(' ')} src/main.ts`)
+  t.match(read('Dockerfile'), `ENTRYPOINT ${JSON.stringify(['node', ...flags, 'dist/main.js']).replaceAll(',', ', ')}`)
+  t.match(read('deploy/systemd/gcp-dicomweb-proxy.service'), `/usr/bin/node ${flags.join(' ')} /opt`)
+  t.match(read('docs/deployment.md'), `node ${flags.join(' ')} dist/main.js`)
 })
