@@ -4,11 +4,9 @@ import type { DataSet } from '../dicom/dicom-json.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import { matchesAll } from './matching.ts'
 import { parseAccept } from './media-type.ts'
-import { parseSearch } from './search-query.ts'
+import { type Level, parseSearch } from './search-query.ts'
 import { rowsOf, selectAttributes } from './search-rows.ts'
 import { dataSetsAnswer } from './wado.ts'
-
-export type Level = 'studies' | 'series' | 'instances'
 
 export interface Search {
   readonly store: DicomStore

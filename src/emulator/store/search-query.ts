@@ -1,7 +1,8 @@
 import { type Tag, tagOf } from '../dicom/dictionary.ts'
 import { GoogleError } from '../google-error.ts'
 import type { Match } from './matching.ts'
-import type { Level } from './qido.ts'
+
+export type Level = 'studies' | 'series' | 'instances'
 
 export interface SearchQuery {
   readonly matches: readonly Match[]

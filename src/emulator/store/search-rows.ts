@@ -2,7 +2,7 @@ import type { DataSet, Element, Value } from '../dicom/dicom-json.ts'
 import { textOf } from '../dicom/dicom-json.ts'
 import type { Tag } from '../dicom/dictionary.ts'
 import type { Instance, Scope } from './dicom-store.ts'
-import type { Level } from './qido.ts'
+import type { Level } from './search-query.ts'
 
 /** What each level returns unasked (PS3.18, 10.6.3.3). */
 const returned: Readonly<Record<Level, readonly Tag[]>> = {
