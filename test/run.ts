@@ -20,16 +20,43 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(options: readonly string[]): Promise<number> {
   if (wantsOrthanc(options)) installOrthanc()
   if (!buildTap()) return finish('', 1)
+  const { output, exitCode } = process.stdout.isTTY ? await runForPerson(options) : await runForLog(options)
+  return finish(output, exitCode)
+}
+
+interface Run {
+  /** In the Test Anything Protocol. */
+  readonly output: string
+  readonly exitCode: number
+}
+
+/** tap shows a person its progress, and writes what happened into a file. */
+async function runForPerson(options: readonly string[]): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'tap-output-'))
-  const output = join(folder, 'output.tap')
-  const tests = spawn(process.execPath, [tap, 'run', `--output-file=${output}`, ...options], {
+  const file = join(folder, 'output.tap')
+  const tests = spawn(process.execPath, [tap, 'run', `--output-file=${file}`, ...options], {
     cwd: project,
     stdio: 'inherit',
   })
   const [exitCode] = (await once(tests, 'close')) as [number | null]
-  const lines = existsSync(output) ? readFileSync(output, 'utf8') : ''
+  const output = existsSync(file) ? readFileSync(file, 'utf8') : ''
   rmSync(folder, { recursive: true, force: true })
-  return finish(lines, exitCode ?? 1)
+  return { output, exitCode: exitCode ?? 1 }
+}
+
+/** Into a log, tap writes its protocol; with a file besides it would write each line twice. */
+async function runForLog(options: readonly string[]): Promise<Run> {
+  const tests = spawn(process.execPath, [tap, 'run', '--reporter=tap', ...options], {
+    cwd: project,
+    stdio: ['inherit', 'pipe', 'inherit'],
+  })
+  let output = ''
+  tests.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text
+    process.stdout.write(text)
+  })
+  const [exitCode] = (await once(tests, 'close')) as [number | null]
+  return { output, exitCode: exitCode ?? 1 }
 }
 
 function finish(output: string, exitCode: number): number {

@@ -36,13 +36,14 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))
   const forwarder = createForwarder(connections, settings.outgoing)
   const userAgent = `gcp-dicomweb-proxy/${version}`
-  const handler = new ExchangeHandler({ guard: new Guard(accounts), forwarder, logger, userAgent })
+  let isAccepting = true
+  const accepting = () => isAccepting
+  const handler = new ExchangeHandler({ guard: new Guard(accounts), forwarder, logger, userAgent, accepting })
   const data = createDataListener((...exchange) => handler.handle(...exchange))
-  let accepting = true
-  const admin = settings.adminListen && createAdminListener({ accepting: () => accepting, accounts: () => accounts })
+  const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
 
   async function close() {
-    accepting = false
+    isAccepting = false
     tokens.close()
     await closeWithin(data, grace)
     await admin?.close()
@@ -108,9 +109,16 @@ async function listen(listener: FastifyInstance, { host, port }: ListenAddress):
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}`
 }
 
+/** How often (ms) connections are looked for that have become idle, while their listener closes. */
+const idleLook = 100
+
 /** Closes idle connections at once and busy ones when their request ends, but none later than the grace. */
 async function closeWithin(listener: FastifyInstance, milliseconds: number): Promise<void> {
-  const timer = setTimeout(() => listener.server.closeAllConnections(), milliseconds)
+  const { server } = listener
+  // Closing ends what is idle at that moment only; a client would keep its connection long after its last answer.
+  const looking = setInterval(() => server.closeIdleConnections(), idleLook)
+  const cutting = setTimeout(() => server.closeAllConnections(), milliseconds)
   await listener.close()
-  clearTimeout(timer)
+  clearInterval(looking)
+  clearTimeout(cutting)
 }

@@ -24,6 +24,8 @@ export function createDataListener(handle: Handle): FastifyInstance {
     keepAliveTimeout,
     http: { headersTimeout },
     forceCloseConnections: 'idle',
+    // Requests on open connections are refused in our words, not fastify's.
+    return503OnClosing: false,
     // One path for the router: it would refuse some targets before the guard sees them.
     rewriteUrl: () => '/',
     clientErrorHandler: answerUnreadable,

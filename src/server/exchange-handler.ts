@@ -18,6 +18,8 @@ interface Parts {
   readonly forwarder: Forwarder
   readonly logger: Logger
   readonly userAgent: string
+  /** False from the moment that the proxy shuts down. */
+  readonly accepting: () => boolean
 }
 
 /** The way of a request: verdict, token, forwarding, one event. */
@@ -36,6 +38,7 @@ export class ExchangeHandler {
   async handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
     const event = new RequestEvent(request.socket.remoteAddress ?? '', request.method ?? '')
     try {
+      if (!this.#parts.accepting()) throw shuttingDown()
       const permit = this.#permitFor(request, target, event)
       conclude(event, await this.#forward(request, response, permit, event))
     } catch (error) {
@@ -132,6 +135,11 @@ const hints: Readonly<Record<number, string>> = {
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
+}
+
+function shuttingDown(): ProxyError {
+  const detail = 'The proxy ends, or is being started anew: send the request again in a moment.'
+  return new ProxyError('shutting-down', detail, { retryAfter: 5 })
 }
 
 function tooLargeToRepeat(): ProxyError {

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
@@ -15,5 +17,26 @@ t.test('what is under way finishes, nothing new begins, idle connections end', a
   response.end('whole')
   const [answer] = (await once(asking, 'response')) as [IncomingMessage]
   t.equal(String(Buffer.concat(await answer.toArray())), 'whole')
+  await closing
+})
+
+t.test('a request on a connection that is still open is refused in words', async (t) => {
+  const arrived = Promise.withResolvers<ServerResponse>()
+  const google = createServer((_request, response) => arrived.resolve(response))
+  const { proxy, log } = await startServed(t, { baseUrl: await listenOn(t, google) })
+  const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
+  const answering = text(socket)
+  socket.write('GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n')
+  const response = await arrived.promise
+  const closing = proxy.close()
+  socket.write('GET /google/series HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  response.end('whole')
+  const [first, second] = (await answering).split('HTTP/1.1 ').slice(1)
+  t.match(first, /^200 OK.*whole/s)
+  t.match(second, /^503 .*retry-after: 5.*"shutting-down"/s)
+  t.match(
+    log().filter(({ msg }) => msg === 'request'),
+    [{ status: 503, code: 'shutting-down' }, { status: 200 }],
+  )
   await closing
 })
