@@ -18,7 +18,6 @@ export interface Place {
 }
 
 export interface RunningContender {
-  readonly name: string
   /** What takes the place of the store's DICOMweb root; ends with a slash. */
   readonly url: string
   /** As the process itself says. */
@@ -40,7 +39,7 @@ function nodeContender(name: string, program: string): Contender {
       const log = join(folder, `${program}.log`)
       const spawned = new Spawned({ program: `contenders/${program}.ts`, args, log, nodeOptions })
       const url = await spawned.url()
-      return { name, url, usage: () => spawned.ask<Usage>('usage'), close: () => spawned.close() }
+      return { url, usage: () => spawned.ask<Usage>('usage'), close: () => spawned.close() }
     },
   }
 }

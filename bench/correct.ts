@@ -1,14 +1,19 @@
 import { deepEqual } from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import type { RunningContender } from './contender.ts'
+import type { Contender, Place } from './contender.ts'
 
 /** Proves that a contender carries requests and answers as they are; what is wrong must not be timed. */
-export async function proveCorrect({ name, url }: RunningContender): Promise<void> {
+export async function proveCorrect({ name, start }: Contender, place: Place): Promise<void> {
   const checks = { findsStudies, missesStudies, retrieves, storesChunked, storesWithLength }
-  for (const [what, check] of Object.entries(checks)) {
-    await check(url).catch((cause) => {
-      throw new Error(`${name} is not correct: ${what}`, { cause })
-    })
+  const running = await start(place)
+  try {
+    for (const [what, check] of Object.entries(checks)) {
+      await check(running.url).catch((cause) => {
+        throw new Error(`${name} is not correct: ${what}`, { cause })
+      })
+    }
+  } finally {
+    await running.close()
   }
 }
 

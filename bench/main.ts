@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { contenders, ours, type Place, type RunningContender } from './contender.ts'
+import { contenders, ours, type Place } from './contender.ts'
 import { proveCorrect } from './correct.ts'
 import { thisMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
@@ -9,7 +9,7 @@ import { reportOf } from './report.ts'
 import type { Results, WorkloadResult } from './results.ts'
 import { measure } from './rounds.ts'
 import { prepare, type Surroundings } from './surroundings.ts'
-import { workloadsOf } from './workloads.ts'
+import { type Workload, workloadsOf } from './workloads.ts'
 
 const memoryRounds = 3
 
@@ -40,8 +40,7 @@ function optionsOrExit(): Options {
 async function run(options: Options, { place, upstream }: Surroundings): Promise<Results> {
   const wanted = (name: string) => options.only.length === 0 || options.only.includes(name)
   const workloads = workloadsOf(options).filter(({ name }) => wanted(name))
-  const measured =
-    workloads.length > 0 ? await runWorkloads(workloads, options, place) : { workloads: [], peakMemory: {} }
+  const measured = await runWorkloads(workloads, options, place)
   const memory = wanted('memory') && (await inform('memory', () => measureMemory(place, memoryRounds)))
   // Last: the token that other contenders have pasted in is worth nothing after it.
   const tokenRequests = wanted('refresh') && (await inform('refresh', () => countRefreshes(place, upstream)))
@@ -49,33 +48,26 @@ async function run(options: Options, { place, upstream }: Surroundings): Promise
     date: new Date().toISOString().slice(0, 10),
     machine: thisMachine(),
     rounds: options.rounds,
-    ...measured,
+    workloads: measured,
     ...(memory && { memory }),
     ...(tokenRequests !== false && { tokenRequests }),
   }
 }
 
-async function runWorkloads(workloads: ReturnType<typeof workloadsOf>, options: Options, place: Place) {
+async function runWorkloads(
+  workloads: readonly Workload[],
+  options: Options,
+  place: Place,
+): Promise<readonly WorkloadResult[]> {
+  if (workloads.length === 0) return []
   const chosen = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
-  const running: RunningContender[] = []
-  try {
-    for (const contender of chosen) running.push(await contender.start(place))
-    for (const contender of running) await inform(`proving ${contender.name}`, () => proveCorrect(contender))
-    const results: WorkloadResult[] = []
-    for (const workload of workloads) {
-      const rounds = await inform(workload.title, () => measure(workload, running, options.rounds))
-      results.push({ name: workload.name, title: workload.title, unit: workload.unit, rounds })
-    }
-    return { workloads: results, peakMemory: await peaksOf(running) }
-  } finally {
-    await Promise.all(running.map((contender) => contender.close()))
+  for (const contender of chosen) await inform(`proving ${contender.name}`, () => proveCorrect(contender, place))
+  const results: WorkloadResult[] = []
+  for (const workload of workloads) {
+    const rounds = await inform(workload.title, () => measure(workload, chosen, place, options.rounds))
+    results.push({ name: workload.name, title: workload.title, unit: workload.unit, rounds })
   }
-}
-
-async function peaksOf(running: readonly RunningContender[]): Promise<Record<string, number>> {
-  const peaks: Record<string, number> = {}
-  for (const contender of running) peaks[contender.name] = (await contender.usage()).peakMemory / 1024 ** 2
-  return peaks
+  return results
 }
 
 /** Says on standard error what is going on: a run takes minutes. */

@@ -12,6 +12,8 @@ export interface Options {
   readonly mebibytes: number
   /** Folder for V8 profiles of all contenders. */
   readonly profile: string | undefined
+  /** For Node, the same for all contenders. */
+  readonly nodeOptions: readonly string[]
   /** The results go into the repository only if everything was run as it is by default. */
   readonly keep: boolean
 }
@@ -20,6 +22,7 @@ export const usage = `npm run bench -- [options]
   --only small,down,up,memory,refresh   some of the measurements
   --contenders NAME,...                 some of the contenders
   --rounds 7  --requests 15000  --connections 16  --mebibytes 512
+  --node-options="..."                  for Node, the same for all contenders
   --profile FOLDER                      write V8 processor profiles of the contenders there
 Without options, the results are written to bench/results.
 `
@@ -35,6 +38,7 @@ export function readOptions(args: string[]): Options {
       requests: text('15000'),
       connections: text('16'),
       mebibytes: text('512'),
+      'node-options': text(''),
       profile: { type: 'string' },
     },
   })
@@ -45,6 +49,7 @@ export function readOptions(args: string[]): Options {
     requests: number(values.requests),
     connections: number(values.connections),
     mebibytes: number(values.mebibytes),
+    nodeOptions: values['node-options'].split(' ').filter((option) => option !== ''),
     profile: values.profile && resolve(values.profile),
     keep: args.length === 0,
   }

@@ -9,10 +9,10 @@ export function reportOf(results: Results, own: string): string {
   const parts = [
     '# Benchmark',
     `${date}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.system}; Node ${machine.node}.`,
-    `Medians of ${rounds} rounds, in each of which every contender had its turn. Processor time is that of the contender's own process, which says more than throughput where contender, load and upstream share the cores. TLS upstream, certificates verified; our proxy with everything on.`,
+    `Medians of ${rounds} rounds, in each of which every contender had its turn, in a process of its own. The cost is the processor time of that process; it says more than throughput where contender, load and upstream share the cores. TLS upstream, certificates verified; our proxy with everything on.`,
     verdictTable(results, own),
     ...results.workloads.map((workload) => workloadTable(workload, own)),
-    ...memoryParts(results),
+    memoryTable(results),
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
@@ -34,13 +34,16 @@ function workloadTable({ title, unit, rounds }: WorkloadResult, own: string): st
     isRequests ? 'CPU µs per request' : 'CPU s per GiB',
     'ours / this (range)',
     isRequests ? 'requests/s' : 'MiB/s',
+    'peak MiB',
   ]
   const names = (rounds[0] ?? []).map(({ contender }) => contender)
   const rows = names.map((name) => {
     const samples = rounds.flatMap((round) => round.filter(({ contender }) => contender === name))
     const middle = (figure: (sample: Sample) => number) => median(samples.map(figure))
     const cost = middle(({ cost }) => cost).toFixed(isRequests ? 0 : 2)
-    return [name, cost, ratioText(ratiosOf(rounds, own, name)), middle(({ throughput }) => throughput).toFixed(0)]
+    const speed = middle(({ throughput }) => throughput).toFixed(0)
+    const peak = middle(({ peakMemory }) => peakMemory).toFixed(0)
+    return [name, cost, ratioText(ratiosOf(rounds, own, name)), speed, peak]
   })
   return `## ${title}\n\n${table(head, rows)}`
 }
@@ -50,14 +53,11 @@ function ratioText(ratios: readonly number[]): string {
   return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`
 }
 
-function memoryParts({ peakMemory, memory = [] }: Results): readonly string[] {
-  const peaks = Object.entries(peakMemory).map(([name, mebibytes]) => [name, mebibytes.toFixed(0)])
-  const growth = memory.map(({ direction, small, large }) => [direction, list(small), list(large)])
-  const head = ['body', '64 MiB', '2 GiB']
-  return [
-    peaks.length === 0 ? '' : `## Peak memory after all of the above, MiB\n\n${table(['contender', 'peak'], peaks)}`,
-    growth.length === 0 ? '' : `## Peak memory of our proxy, one body per fresh process, MiB\n\n${table(head, growth)}`,
-  ]
+function memoryTable({ memory = [] }: Results): string {
+  if (memory.length === 0) return ''
+  const rows = memory.map(({ direction, small, large }) => [direction, list(small), list(large)])
+  const title = '## Peak memory of our proxy, one body per fresh process, MiB'
+  return `${title}\n\n${table(['body', '64 MiB', '2 GiB'], rows)}`
 }
 
 function list(values: readonly number[]): string {

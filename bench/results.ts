@@ -10,8 +10,6 @@ export interface Results {
   readonly machine: Machine
   readonly rounds: number
   readonly workloads: readonly WorkloadResult[]
-  /** Of each contender, after all workloads, in MiB. */
-  readonly peakMemory: Readonly<Record<string, number>>
   readonly memory?: readonly MemoryResult[]
   readonly tokenRequests?: number
 }

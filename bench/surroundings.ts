@@ -15,7 +15,7 @@ export interface Surroundings {
   close(): Promise<void>
 }
 
-export async function prepare({ profile }: Options): Promise<Surroundings> {
+export async function prepare({ profile, nodeOptions }: Options): Promise<Surroundings> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'))
   const at = (name: string) => join(folder, name)
   const { authority, cert, key } = makeCertificate()
@@ -27,9 +27,9 @@ export async function prepare({ profile }: Options): Promise<Surroundings> {
   const told: Upstream = { origin: await upstream.url(), authorityFile: at('authority.pem'), token }
   await writeFile(at('upstream.json'), JSON.stringify(told))
   if (profile) await mkdir(profile, { recursive: true })
-  const nodeOptions = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
+  const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
   return {
-    place: { folder, upstreamFile: at('upstream.json'), nodeOptions },
+    place: { folder, upstreamFile: at('upstream.json'), nodeOptions: [...nodeOptions, ...profiling] },
     upstream,
     async close() {
       await upstream.close()

@@ -11,7 +11,7 @@ export interface Workload {
   readonly amount: number
   readonly unit: 'request' | 'GiB'
   run(url: string): Promise<void>
-  /** Once per contender, before the first round: until the code is compiled. */
+  /** Before it: until the code is compiled. */
   warmUp(url: string): Promise<void>
 }
 
