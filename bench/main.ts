@@ -8,6 +8,7 @@ import { countRefreshes } from './refresh.ts'
 import { reportOf } from './report.ts'
 import type { Results, WorkloadResult } from './results.ts'
 import { measure } from './rounds.ts'
+import { nodeOptionsOfAll } from './spawned.ts'
 import { prepare, type Surroundings } from './surroundings.ts'
 import { type Workload, workloadsOf } from './workloads.ts'
 
@@ -47,6 +48,7 @@ async function run(options: Options, { place, upstream }: Surroundings): Promise
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: thisMachine(),
+    nodeOptions: [...nodeOptionsOfAll, ...options.nodeOptions],
     rounds: options.rounds,
     workloads: measured,
     ...(memory && { memory }),

@@ -5,10 +5,10 @@ import { table } from './table.ts'
 
 /** The results for people, in Markdown. `own` is the contender that the others are compared with. */
 export function reportOf(results: Results, own: string): string {
-  const { date, machine, rounds } = results
+  const { date, machine, nodeOptions, rounds } = results
   const parts = [
     '# Benchmark',
-    `${date}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.system}; Node ${machine.node}.`,
+    `${date}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.system}; Node ${machine.node}, every contender with ${nodeOptions.join(' ')}.`,
     `Medians of ${rounds} rounds, in each of which every contender had its turn, in a process of its own. The cost is the processor time of that process; it says more than throughput where contender, load and upstream share the cores. TLS upstream, certificates verified; our proxy with everything on.`,
     verdictTable(results, own),
     ...results.workloads.map((workload) => workloadTable(workload, own)),

@@ -8,6 +8,8 @@ import { memoryTarget, refreshTarget, targets } from './targets.ts'
 export interface Results {
   readonly date: string
   readonly machine: Machine
+  /** Of all contenders alike. */
+  readonly nodeOptions: readonly string[]
   readonly rounds: number
   readonly workloads: readonly WorkloadResult[]
   readonly memory?: readonly MemoryResult[]

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Question } from './child.ts'
 
@@ -13,8 +13,13 @@ interface SpawnOptions {
   readonly nodeOptions: readonly string[]
 }
 
-/** Alike for every process of the bench. Node's deprecation warning is http-proxy's. */
-const nodeOptionsOfAll = ['--disable-warning=DEP0060']
+/** For every process of the bench, the contenders too: what our own program is shipped with, as its script line says. */
+export const nodeOptionsOfAll = shippedNodeOptions()
+
+function shippedNodeOptions(): readonly string[] {
+  const [scriptLine = ''] = readFileSync(new URL('../src/main.ts', import.meta.url), 'utf8').split('\n')
+  return scriptLine.split(' ').filter((word) => word.startsWith('--'))
+}
 
 /** A process of the bench: one Node program that listens somewhere. */
 export class Spawned {

@@ -2,6 +2,8 @@ import { retrieve, search, stow } from './load.ts'
 import type { Options } from './options.ts'
 
 const GiB = 1024 ** 3
+/** From here on the cost of a request hardly falls any more; a server runs for weeks, not for its first seconds. */
+const warmUpRequests = 30_000
 
 /** Something that is done to each contender in turn, for the same number of rounds. */
 export interface Workload {
@@ -25,7 +27,7 @@ export function workloadsOf({ requests, connections, mebibytes }: Options): read
       amount: requests,
       unit: 'request',
       run: (url) => search(url, { requests, connections }),
-      warmUp: (url) => search(url, { requests: Math.min(requests, 5000), connections }),
+      warmUp: (url) => search(url, { requests: warmUpRequests, connections }),
     },
     {
       name: 'down',
