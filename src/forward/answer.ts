@@ -1,9 +1,8 @@
 import { Transform } from 'node:stream'
 import { returnedHeaders } from '../guard/headers.ts'
 import type { Exchange } from './exchange.ts'
+import type { UpstreamHeaders } from './held-answer.ts'
 import { namesResources, UrlRewriter } from './public-urls.ts'
-
-type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /**
  * Begins the client's answer with the status and headers of Google's. Throws when they can't be sent.
