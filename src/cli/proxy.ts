@@ -47,7 +47,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     accepting,
     retryBudget: retry.budget,
   })
-  const data = createDataListener((...exchange) => handler.handle(...exchange))
+  const data = createDataListener((...exchange) => handler.handle(...exchange), logger)
   const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
 
   async function close() {

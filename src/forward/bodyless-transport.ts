@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
+import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { beginAnswer } from './answer.ts'
+import { breakOff } from './break-off.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
 import type { UrlRewriter } from './public-urls.ts'
@@ -12,9 +14,11 @@ type Controller = Dispatcher.DispatchController
 /** Requests without a body, over undici: QIDO-RS, WADO-RS, DELETE. */
 export class BodylessTransport implements Pick<Forwarder, 'forward'> {
   readonly #dispatcher: Dispatcher
+  readonly #idle: number
 
-  constructor(dispatcher: Dispatcher) {
+  constructor(dispatcher: Dispatcher, { idle }: Pick<UpstreamTimeouts, 'idle'>) {
     this.#dispatcher = dispatcher
+    this.#idle = idle
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
@@ -27,7 +31,7 @@ export class BodylessTransport implements Pick<Forwarder, 'forward'> {
         method: request.method as Dispatcher.HttpMethod,
         headers: { ...headers, authorization: `Bearer ${token.value}` },
       },
-      new Relay(exchange, resolve),
+      new Relay(exchange, this.#idle, resolve),
     )
     return promise
   }
@@ -36,6 +40,7 @@ export class BodylessTransport implements Pick<Forwarder, 'forward'> {
 /** Carries one answer from undici to the client, as fast as the client reads it. */
 class Relay implements Dispatcher.DispatchHandler {
   readonly #exchange: Exchange
+  readonly #idle: number
   readonly #response: ServerResponse
   readonly #progress: Exchange['progress']
   readonly #resolve: (outcome: Outcome) => void
@@ -44,9 +49,12 @@ class Relay implements Dispatcher.DispatchHandler {
   #failure: unknown
   #rewriter: UrlRewriter | null = null
   #held: HeldAnswer | null = null
+  /** Runs while the client does not read. */
+  #waiting: NodeJS.Timeout | null = null
 
-  constructor(exchange: Exchange, resolve: (outcome: Outcome) => void) {
+  constructor(exchange: Exchange, idle: number, resolve: (outcome: Outcome) => void) {
     this.#exchange = exchange
+    this.#idle = idle
     this.#response = exchange.response
     this.#progress = exchange.progress
     this.#resolve = resolve
@@ -83,7 +91,7 @@ class Relay implements Dispatcher.DispatchHandler {
     if (this.#response.headersSent) {
       // A body cut short must not look whole: only a broken connection says so in every framing.
       this.#failure = error
-      this.#response.destroy()
+      breakOff(this.#response)
     } else if (this.#response.destroyed) {
       this.#settle({ kind: 'cut', by: 'client', status: null })
     } else if (this.#held?.status === 401) {
@@ -97,7 +105,10 @@ class Relay implements Dispatcher.DispatchHandler {
   #write(controller: Controller, chunk: Buffer): void {
     const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
     this.#progress.sent += bytes.length
-    if (!this.#response.write(bytes)) controller.pause()
+    if (this.#response.write(bytes)) return
+    controller.pause()
+    // undici's own timer stands still meanwhile: a client that never reads on would hold both connections for ever.
+    this.#waiting ??= setTimeout(() => this.#response.destroy(), this.#idle)
   }
 
   /** Too large an answer to hold: it goes to the client after all, but a 401, which no client ever sees. */
@@ -111,7 +122,15 @@ class Relay implements Dispatcher.DispatchHandler {
     this.#write(controller, body)
   }
 
-  readonly #onDrain = () => this.#controller?.resume()
+  readonly #onDrain = () => {
+    this.#stopWaiting()
+    this.#controller?.resume()
+  }
+
+  #stopWaiting(): void {
+    if (this.#waiting) clearTimeout(this.#waiting)
+    this.#waiting = null
+  }
 
   /** Comes once per response: after its end, or when either side broke. */
   readonly #onClose = () => {
@@ -126,6 +145,7 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   #settle(outcome: Outcome): void {
+    this.#stopWaiting()
     this.#response.off('close', this.#onClose)
     this.#response.off('drain', this.#onDrain)
     this.#resolve(outcome)

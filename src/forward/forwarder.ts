@@ -11,7 +11,7 @@ export function createForwarder(
   { timeouts, verifyPeers }: OutgoingSettings,
   retry: RetrySettings,
 ): Forwarder {
-  const bodyless = new BodylessTransport(connections.dispatcher)
+  const bodyless = new BodylessTransport(connections.dispatcher, timeouts)
   const upload = new UploadTransport({ connections, timeouts, verifyPeers, keeping: new Keeping(retry) })
   return {
     forward: (exchange, token) => (exchange.service === 'STOW-RS' ? upload : bodyless).forward(exchange, token),

@@ -36,8 +36,8 @@ export class UploadTransport implements Forwarder {
       toProxy: true,
       secure: options.verifyPeers,
     })
-    this.#proxy.on('proxyReq', (upstream, request) => uploadOf(request).emit('connection', upstream))
-    this.#proxy.on('proxyRes', (answer, request) => uploadOf(request).emit('answer', answer))
+    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.emit('connection', upstream)))
+    this.#proxy.on('proxyRes', (answer, request) => tell(request, (upload) => upload.emit('answer', answer)))
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
@@ -68,8 +68,14 @@ export class UploadTransport implements Forwarder {
   }
 }
 
-function uploadOf(request: IncomingMessage): UploadRequest {
-  return request as unknown as UploadRequest
+/** Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all of them. */
+function tell(request: IncomingMessage, event: (upload: UploadRequest) => void): void {
+  const upload = request as unknown as UploadRequest
+  try {
+    event(upload)
+  } catch (error) {
+    upload.emit('failure', error)
+  }
 }
 
 /** `node:http` wants an IPv6 address without the brackets of a URL. */

@@ -4,6 +4,7 @@ import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 import { beginAnswer, rewritingStages } from './answer.ts'
+import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
 import { HeldAnswer } from './held-answer.ts'
@@ -14,6 +15,7 @@ import { upstreamFailure } from './upstream-failure.ts'
 interface UploadEvents {
   connection: [upstream: ClientRequest]
   answer: [answer: IncomingMessage]
+  failure: [error: unknown]
   /** Emitted by us: http-proxy then ends the upstream request. */
   aborted: []
 }
@@ -47,6 +49,8 @@ export class Upload {
   readonly #connecting: NodeJS.Timeout
   #upstream: ClientRequest | null = null
   #status: number | null = null
+  /** What broke Google's answer. */
+  #failure: Error | null = null
   #settled = false
 
   constructor(
@@ -67,6 +71,7 @@ export class Upload {
     this.#response.on('close', this.#onClose)
     this.request.on('connection', (upstream) => this.#onConnection(upstream))
     this.request.on('answer', (answer) => this.#onAnswer(answer))
+    this.request.on('failure', (error) => this.#onBug(error))
   }
 
   /** For http-proxy: whatever went wrong with the connection to Google. */
@@ -92,11 +97,15 @@ export class Upload {
     upstream.once('finish', () => {
       if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
     })
+    // Some connections end without an error and without an answer: after a 101, for instance.
+    upstream.once('close', () => {
+      if (this.#status === null) this.#fail(upstreamFailure({ code: 'ECONNRESET' }))
+    })
   }
 
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
-    if (this.#status !== null) upstream.destroy()
+    if (this.#settled || this.#status !== null) upstream.destroy()
     else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
     else this.#fail(clientStalled())
   }
@@ -111,6 +120,11 @@ export class Upload {
   }
 
   #passOn(answer: IncomingMessage, status: number, beginning?: Buffer): void {
+    // The client may have left a moment ago: a pipeline to it would throw.
+    if (this.#settled || this.#response.destroyed) {
+      this.#onClose()
+      return
+    }
     let rewriter: UrlRewriter | null
     try {
       rewriter = beginAnswer(this.#exchange, status, answer.headers)
@@ -121,6 +135,12 @@ export class Upload {
     answer.on('data', (chunk: Buffer) => {
       this.#progress.sent += chunk.length
     })
+    // Before the pipeline hears of it, which would close the client's connection as if all were well.
+    answer.once('error', (error) => {
+      if (this.#response.destroyed) return
+      this.#failure = error
+      breakOff(this.#response)
+    })
     if (beginning) this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
     // On a failure of either side it destroys the other: a body cut short must not look whole.
     pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => this.#onAnswered(error))
@@ -130,9 +150,7 @@ export class Upload {
     const status = this.#status
     this.#abandonBody()
     if (!error && status !== null) this.#settle({ kind: 'answered', status })
-    // The client's side closing early is the one failure that is not Google's.
-    else if (error?.code === 'ERR_STREAM_PREMATURE_CLOSE') this.#settle({ kind: 'cut', by: 'client', status })
-    else this.#settle({ kind: 'cut', by: 'upstream', status, cause: error })
+    else this.#settle({ kind: 'cut', by: this.#failure ? 'upstream' : 'client', status, cause: this.#failure ?? error })
   }
 
   #hold(answer: IncomingMessage, held: HeldAnswer): void {
@@ -158,6 +176,7 @@ export class Upload {
 
   /** The client's connection has closed; when that is before the answer's end, Google must not get a body that looks whole. */
   readonly #onClose = () => {
+    // An answer under way ends by its pipeline.
     if (this.#settled || this.#response.headersSent) return
     this.request.emit('aborted')
     this.#settle({ kind: 'cut', by: 'client', status: null })
@@ -178,6 +197,14 @@ export class Upload {
     clearTimeout(this.#connecting)
     this.#response.off('close', this.#onClose)
     this.#resolve(outcome)
+  }
+
+  /** Should never come: the exchange ends, and says so. */
+  #onBug(error: unknown): void {
+    if (this.#response.headersSent) breakOff(this.#response)
+    this.#fail(
+      new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error }),
+    )
   }
 
   /** When the upload has not ended, its connection can't be used for another request. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import type { Forwarder, Outcome } from '../forward/exchange.ts'
+import { discardUnread, keepOpenWhileSending } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { outgoingHeaders, returnedHeaders } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -10,7 +11,6 @@ import { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 import { answerProblem } from './problem.ts'
 import { isRepeatable, repetitionOf, waitBefore } from './repetition.ts'
-import { discardUnread } from './unread-body.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -48,12 +48,13 @@ export class ExchangeHandler {
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
-    discardUnread(request)
+    discardUnread(request, response)
     event.log(this.#parts.logger)
   }
 
   #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
     const { method, headers } = request
+    if (headers.host === undefined && request.httpVersion === '1.1') throw withoutHost()
     const verdict = this.#parts.guard.judge({ method, headers, target })
     event.account = verdict.account?.name
     event.service = verdict.service
@@ -77,6 +78,8 @@ export class ExchangeHandler {
     let rejected: AccessToken | null = null
     for (;;) {
       const token = await this.#tokenFor(account, service, event)
+      // No 'close' comes any more that would end a try.
+      if (response.destroyed) return { kind: 'cut', by: 'client', status: null }
       if (event.attempts === 0) allowBody(request, response)
       const outcome = await this.#send({ request, response, permit, holds }, token, event)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
@@ -141,8 +144,12 @@ export class ExchangeHandler {
     event.detail = error.message
     event.status = error.status
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
-    if (response.destroyed) event.cutBy = 'client'
-    else answerProblem(response, error, event)
+    if (response.destroyed) {
+      event.status = null
+      event.cutBy = 'client'
+    } else {
+      answerProblem(response, error, event)
+    }
   }
 }
 
@@ -168,7 +175,7 @@ interface Sending {
 
 /** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
 function allowBody(request: IncomingMessage, response: ServerResponse): void {
-  if (request.headers.expect !== undefined && request.httpVersion === '1.1') response.writeContinue()
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
 }
 
 /** The last that Google said goes to the client whole; if it said nothing, the proxy says why. */
@@ -179,6 +186,7 @@ function giveUp(
 ): Outcome {
   if (outcome.kind === 'failed') throw outcome.error
   const { status, headers, body } = outcome.answer
+  keepOpenWhileSending(response)
   response.writeHead(status, {
     ...returnedHeaders(headers),
     ...(response.req.method !== 'HEAD' && { 'content-length': body.length }),
@@ -202,6 +210,10 @@ async function pause(milliseconds: number, response: ServerResponse): Promise<bo
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
+}
+
+function withoutHost(): ProxyError {
+  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
 }
 
 function shuttingDown(): ProxyError {
