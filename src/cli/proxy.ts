@@ -34,12 +34,20 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const connections = openConnections(settings.outgoing)
   const tokens = createTokenCache(settings, connections, logger)
   const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))
-  const forwarder = createForwarder(connections, settings.outgoing)
+  const forwarder = createForwarder(connections, settings.outgoing, settings.retry)
   const userAgent = `gcp-dicomweb-proxy/${version}`
   let isAccepting = true
   const accepting = () => isAccepting
-  const handler = new ExchangeHandler({ guard: new Guard(accounts), forwarder, logger, userAgent, accepting })
-  const data = createDataListener((...exchange) => handler.handle(...exchange))
+  const { retry } = settings
+  const handler = new ExchangeHandler({
+    guard: new Guard(accounts),
+    forwarder,
+    logger,
+    userAgent,
+    accepting,
+    retryBudget: retry.budget,
+  })
+  const data = createDataListener((...exchange) => handler.handle(...exchange), logger)
   const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
 
   async function close() {

@@ -8,6 +8,7 @@ import { withoutEffect } from './notices.ts'
 import { outgoingOf } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { readSections, type Sections } from './read.ts'
+import { retryOf } from './retry.ts'
 import { refusedBySchema, schemaFindings } from './schema.ts'
 import { Section } from './section.ts'
 import type { Settings } from './settings.ts'
@@ -83,6 +84,7 @@ function settingsOf(
     listen,
     adminListen,
     publicUrl: publicUrl(proxy, 'PublicUrl'),
+    retry: retryOf(proxy.section('Retry')),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,

@@ -14,6 +14,7 @@ export interface Settings {
   readonly adminListen: ListenAddress | null
   /** How clients reach the data listener, without a trailing slash; null leaves Google's URLs in answers as they are. */
   readonly publicUrl: string | null
+  readonly retry: RetrySettings
   /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback. */
   readonly allowAnonymous: boolean
   /** `HttpVerbose`: log each upstream exchange (redacted). */
@@ -104,4 +105,14 @@ export interface UpstreamTimeouts {
   readonly answer: number
   /** Without a single byte in the direction that should flow. */
   readonly idle: number
+}
+
+/** How far the proxy goes to get a request through by itself. */
+export interface RetrySettings {
+  /** After its arrival a request may be sent to Google again until this has passed; 0 sends once only. */
+  readonly budget: number
+  /** Bytes of an upload that are kept so that it can be sent again. */
+  readonly keptPerUpload: number
+  /** Bytes that are kept of all uploads together. */
+  readonly keptInAll: number
 }

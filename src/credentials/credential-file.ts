@@ -89,6 +89,8 @@ function parse(json: Json, { types, allowedHosts }: Expected): CredentialFile {
   }
   checkUniverse(json)
   const quotaProject = optionalText(json, 'quota_project_id')
+  // It becomes a header.
+  if (quotaProject && !/^[\x21-\x7e]+$/.test(quotaProject)) throw new FileFlaw('has no usable "quota_project_id"')
   return { ...parsers[type](json, allowedHosts), ...(quotaProject && { quotaProject }) }
 }
 

@@ -1,9 +1,11 @@
+import type { ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
+import { ProxyError } from '../errors.ts'
 import { returnedHeaders } from '../guard/headers.ts'
 import type { Exchange } from './exchange.ts'
+import type { UpstreamHeaders } from './held-answer.ts'
 import { namesResources, UrlRewriter } from './public-urls.ts'
-
-type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>
+import { keepOpenWhileSending } from './unread-body.ts'
 
 /**
  * Begins the client's answer with the status and headers of Google's. Throws when they can't be sent.
@@ -15,11 +17,28 @@ export function beginAnswer(
   status: number,
   upstream: UpstreamHeaders,
 ): UrlRewriter | null {
+  if (!saysWhereItEnds(response, status, upstream)) throw endless()
+  keepOpenWhileSending(response)
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
   response.writeHead(status, headers)
   return rewriter
+}
+
+/**
+ * Whether the answer has an end that can be told from a break (RFC 9112 6.3). One that just stops with its connection is
+ * not to be trusted: both HTTP libraries take even a reset for its end.
+ */
+function saysWhereItEnds({ req }: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
+  const isWithoutBody = req.method === 'HEAD' || status === 204 || status === 304
+  return isWithoutBody || upstream['content-length'] !== undefined || upstream['transfer-encoding'] !== undefined
+}
+
+function endless(): ProxyError {
+  const detail =
+    'The answer does not say where it ends, so nobody could tell a part of it from the whole: check the outgoing proxy and BaseUrl.'
+  return new ProxyError('upstream-invalid', detail)
 }
 
 /** The rewriter, or nothing, as stages of a pipeline. */

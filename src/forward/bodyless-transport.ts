@@ -1,24 +1,28 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
+import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { beginAnswer } from './answer.ts'
+import { breakOff } from './break-off.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
+import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
 import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
 type Controller = Dispatcher.DispatchController
-type UpstreamHeaders = Record<string, string | string[] | undefined>
 
 /** Requests without a body, over undici: QIDO-RS, WADO-RS, DELETE. */
 export class BodylessTransport implements Pick<Forwarder, 'forward'> {
   readonly #dispatcher: Dispatcher
+  readonly #idle: number
 
-  constructor(dispatcher: Dispatcher) {
+  constructor(dispatcher: Dispatcher, { idle }: Pick<UpstreamTimeouts, 'idle'>) {
     this.#dispatcher = dispatcher
+    this.#idle = idle
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+    const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, headers, request } = exchange
     this.#dispatcher.dispatch(
       {
@@ -27,7 +31,7 @@ export class BodylessTransport implements Pick<Forwarder, 'forward'> {
         method: request.method as Dispatcher.HttpMethod,
         headers: { ...headers, authorization: `Bearer ${token.value}` },
       },
-      new Relay(exchange, resolve, reject),
+      new Relay(exchange, this.#idle, resolve),
     )
     return promise
   }
@@ -36,21 +40,24 @@ export class BodylessTransport implements Pick<Forwarder, 'forward'> {
 /** Carries one answer from undici to the client, as fast as the client reads it. */
 class Relay implements Dispatcher.DispatchHandler {
   readonly #exchange: Exchange
+  readonly #idle: number
   readonly #response: ServerResponse
   readonly #progress: Exchange['progress']
   readonly #resolve: (outcome: Outcome) => void
-  readonly #reject: (error: unknown) => void
   #controller: Controller | null = null
   #status: number | null = null
   #failure: unknown
   #rewriter: UrlRewriter | null = null
+  #held: HeldAnswer | null = null
+  /** Runs while the client does not read. */
+  #waiting: NodeJS.Timeout | null = null
 
-  constructor(exchange: Exchange, resolve: (outcome: Outcome) => void, reject: (error: unknown) => void) {
+  constructor(exchange: Exchange, idle: number, resolve: (outcome: Outcome) => void) {
     this.#exchange = exchange
+    this.#idle = idle
     this.#response = exchange.response
     this.#progress = exchange.progress
     this.#resolve = resolve
-    this.#reject = reject
     this.#response.on('close', this.#onClose)
     this.#response.on('drain', this.#onDrain)
   }
@@ -66,60 +73,81 @@ class Relay implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#status = status
     this.#progress.firstByteAt ??= performance.now()
-    if (status === 401) return
-    this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    if (this.#exchange.holds(status)) this.#held = new HeldAnswer(status, headers)
+    else this.#rewriter = beginAnswer(this.#exchange, status, headers)
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    if (this.#status === 401) return
-    const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
-    this.#progress.sent += bytes.length
-    if (!this.#response.write(bytes)) controller.pause()
+    if (!this.#held) this.#write(controller, chunk)
+    else if (!this.#held.add(chunk)) this.#letGo(controller, this.#held)
   }
 
   onResponseEnd(): void {
-    if (this.#status === 401) this.#rejectToken()
+    if (this.#held) this.#settle({ kind: 'held', answer: this.#held, replayable: true })
     else this.#response.end(this.#rewriter?.end())
   }
 
   onResponseError(_: Controller, error: Error): void {
-    if (this.#status === 401) {
-      this.#rejectToken()
-      return
-    }
     if (this.#response.headersSent) {
       // A body cut short must not look whole: only a broken connection says so in every framing.
       this.#failure = error
-      this.#response.destroy()
-      return
+      breakOff(this.#response)
+    } else if (this.#response.destroyed) {
+      this.#settle({ kind: 'cut', by: 'client', status: null })
+    } else if (this.#held?.status === 401) {
+      // The status says it all.
+      this.#settle({ kind: 'held', answer: this.#held, replayable: true })
+    } else {
+      this.#settle({ kind: 'failed', error: upstreamFailure(error), replayable: true })
     }
-    this.#detach()
-    if (this.#response.destroyed) this.#resolve({ kind: 'cut', by: 'client', status: null })
-    else this.#reject(upstreamFailure(error))
   }
 
-  readonly #onDrain = () => this.#controller?.resume()
+  #write(controller: Controller, chunk: Buffer): void {
+    const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
+    this.#progress.sent += bytes.length
+    if (this.#response.write(bytes)) return
+    controller.pause()
+    // undici's own timer stands still meanwhile: a client that never reads on would hold both connections for ever.
+    this.#waiting ??= setTimeout(() => this.#response.destroy(), this.#idle)
+  }
+
+  /** Too large an answer to hold: it goes to the client after all, but a 401, which no client ever sees. */
+  #letGo(controller: Controller, { status, headers, body }: HeldAnswer): void {
+    if (status === 401) {
+      controller.abort(new Error('Enough of a refusal'))
+      return
+    }
+    this.#held = null
+    this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    this.#write(controller, body)
+  }
+
+  readonly #onDrain = () => {
+    this.#stopWaiting()
+    this.#controller?.resume()
+  }
+
+  #stopWaiting(): void {
+    if (this.#waiting) clearTimeout(this.#waiting)
+    this.#waiting = null
+  }
 
   /** Comes once per response: after its end, or when either side broke. */
   readonly #onClose = () => {
-    this.#detach()
     const status = this.#status
     if (this.#response.writableFinished && status !== null) {
-      this.#resolve({ kind: 'answered', status })
+      this.#settle({ kind: 'answered', status })
       return
     }
     const by = this.#failure ? 'upstream' : 'client'
     this.#controller?.abort(new Error('The client has left'))
-    this.#resolve({ kind: 'cut', by, status, cause: this.#failure })
+    this.#settle({ kind: 'cut', by, status, cause: this.#failure })
   }
 
-  #rejectToken(): void {
-    this.#detach()
-    this.#resolve({ kind: 'token-rejected', replayable: true })
-  }
-
-  #detach(): void {
+  #settle(outcome: Outcome): void {
+    this.#stopWaiting()
     this.#response.off('close', this.#onClose)
     this.#response.off('drain', this.#onDrain)
+    this.#resolve(outcome)
   }
 }

@@ -1,13 +1,18 @@
 import { type AgentOptions, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch as undiciFetch } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, fetch as undiciFetch } from 'undici'
 import type { OutgoingSettings } from '../config/settings.ts'
 
 type Fetch = typeof globalThis.fetch
 
 /** How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually allow. */
 const keepAlive = 30_000
+/**
+ * The same for uploads. Should Google close the connection just as it is used again, an upload could not be repeated:
+ * nobody knows what became of it. So only uploads in close succession share one.
+ */
+const keepAliveForUploads = 4_000
 
 /**
  * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS checks, outgoing proxy,
@@ -64,10 +69,14 @@ function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContex
 function proxied(outgoing: OutgoingSettings, secureContext: SecureContext): Dispatcher {
   const options = undiciOptions(outgoing, secureContext)
   const tls = { secureContext, rejectUnauthorized: outgoing.verifyPeers }
+  const { connect } = outgoing.timeouts
   return new EnvHttpProxyAgent({
     ...options,
     requestTls: tls,
     proxyTls: tls,
+    connectTimeout: connect,
+    // An outgoing proxy that never answers the CONNECT counts as no connection, too.
+    clientFactory: (origin, tunnel) => new Pool(origin, { ...tunnel, headersTimeout: connect }),
     // An empty text, unlike none, keeps undici from reading the environment itself.
     httpProxy: outgoing.httpProxy ?? '',
     httpsProxy: outgoing.httpsProxy ?? '',
@@ -81,7 +90,7 @@ function agentOptions({ httpProxy, httpsProxy, noProxy }: OutgoingSettings): Age
     ...(httpsProxy && { HTTPS_PROXY: httpsProxy }),
     NO_PROXY: noProxy,
   }
-  return { keepAlive: true, timeout: keepAlive, scheduling: 'lifo', proxyEnv }
+  return { keepAlive: true, timeout: keepAliveForUploads, scheduling: 'lifo', proxyEnv }
 }
 
 function httpsAgent(outgoing: OutgoingSettings, secureContext: SecureContext): HttpsAgent {

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
+import type { ProxyError } from '../errors.ts'
+import type { HeldAnswer } from './held-answer.ts'
 import type { UrlReplacement } from './public-urls.ts'
 
 /** One request of a client on its way to Google. Only read here, except that the answer is written to `response`. */
@@ -16,6 +18,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>
   /** URLs to replace in answers; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
+  /** Whether an answer of this status is to be held back, because another try may be made. */
+  readonly holds: (status: number) => boolean
   readonly progress: Progress
 }
 
@@ -29,12 +33,14 @@ export interface Progress {
   firstByteAt: number | null
 }
 
-/** How an exchange ended, when it did not fail with a ProxyError before an answer. */
+/** How a try to forward a request ended. */
 export type Outcome =
   /** Google's answer reached the client whole. */
   | { readonly kind: 'answered'; readonly status: number }
-  /** Google says 401. Nothing was sent to the client; `replayable` says whether the request can be forwarded once more. */
-  | { readonly kind: 'token-rejected'; readonly replayable: boolean }
+  /** Google gave an answer that the exchange holds back: the client has not seen any of it. */
+  | { readonly kind: 'held'; readonly answer: HeldAnswer; readonly replayable: boolean }
+  /** There was no answer. */
+  | { readonly kind: 'failed'; readonly error: ProxyError; readonly replayable: boolean }
   /** It ended before its end: the client left, or Google's answer broke and the client's connection was destroyed. */
   | {
       readonly kind: 'cut'
@@ -44,7 +50,10 @@ export type Outcome =
     }
 
 export interface Forwarder {
-  /** Sends the request with this token and streams the answer. Rejects with a ProxyError while nothing was answered. */
+  /**
+   * Sends the request with this token and streams the answer. Never rejects. A `replayable` request may be forwarded
+   * once more: all of its body is still there, and Google can't have received the whole of it without an answer.
+   */
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome>
   close(): Promise<void>
 }

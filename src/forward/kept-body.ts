@@ -1,4 +1,33 @@
 import type { IncomingMessage } from 'node:http'
+import type { RetrySettings } from '../config/settings.ts'
+import type { Exchange } from './exchange.ts'
+
+/** How much is kept of all uploads that are under way. */
+export class Keeping {
+  readonly #limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>
+  #inAll = 0
+
+  constructor(limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>) {
+    this.#limits = limits
+  }
+
+  /** Bytes that are kept right now. */
+  get bytes(): number {
+    return this.#inAll
+  }
+
+  /** Whether an upload of which so much is kept may keep so much more; if so, it counts as kept. */
+  take(kept: number, more: number): boolean {
+    const { keptPerUpload, keptInAll } = this.#limits
+    if (kept + more > keptPerUpload || this.#inAll + more > keptInAll) return false
+    this.#inAll += more
+    return true
+  }
+
+  give(bytes: number): void {
+    this.#inAll -= bytes
+  }
+}
 
 /**
  * A request's body on its way to Google, of which the beginning is kept: as long as all that has passed is kept, the
@@ -9,17 +38,18 @@ import type { IncomingMessage } from 'node:http'
  */
 export class KeptBody {
   readonly #request: IncomingMessage
-  readonly #limit: number
-  readonly #count: (bytes: number) => void
+  readonly #keeping: Keeping
+  readonly #progress: Exchange['progress']
   #kept: Buffer[] | null = []
   #keptBytes = 0
   #destination: NodeJS.WritableStream | null = null
 
-  /** @param limit bytes to keep at most */
-  constructor(request: IncomingMessage, limit: number, count: (bytes: number) => void) {
+  constructor({ request, response, progress }: Pick<Exchange, 'request' | 'response' | 'progress'>, keeping: Keeping) {
     this.#request = request
-    this.#limit = limit
-    this.#count = count
+    this.#progress = progress
+    this.#keeping = keeping
+    // Nothing of it is needed once the answer is out, or the client gone.
+    response.once('close', () => this.#drop())
   }
 
   /** True while everything that has left for Google could leave once more. */
@@ -43,10 +73,19 @@ export class KeptBody {
   }
 
   readonly #keep = (chunk: Buffer) => {
-    this.#count(chunk.length)
+    this.#progress.received += chunk.length
     if (this.#kept === null) return
-    this.#keptBytes += chunk.length
-    if (this.#keptBytes > this.#limit) this.#kept = null
-    else this.#kept.push(chunk)
+    if (this.#keeping.take(this.#keptBytes, chunk.length)) {
+      this.#kept.push(chunk)
+      this.#keptBytes += chunk.length
+    } else {
+      this.#drop()
+    }
+  }
+
+  #drop(): void {
+    this.#keeping.give(this.#keptBytes)
+    this.#keptBytes = 0
+    this.#kept = null
   }
 }

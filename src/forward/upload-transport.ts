@@ -5,16 +5,14 @@ import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import type { Connections } from './connections.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
-import { KeptBody } from './kept-body.ts'
+import { type Keeping, KeptBody } from './kept-body.ts'
 import { Upload, type UploadRequest } from './upload.ts'
-
-/** Bytes of a body that are kept so that it can be sent once more with a fresh token. */
-const keptBytes = 1024 * 1024
 
 interface UploadOptions {
   readonly connections: Pick<Connections, 'agentFor'>
   readonly timeouts: UpstreamTimeouts
   readonly verifyPeers: boolean
+  readonly keeping: Keeping
 }
 
 /**
@@ -38,16 +36,16 @@ export class UploadTransport implements Forwarder {
       toProxy: true,
       secure: options.verifyPeers,
     })
-    this.#proxy.on('proxyReq', (upstream, request) => uploadOf(request).emit('connection', upstream))
-    this.#proxy.on('proxyRes', (answer, request) => uploadOf(request).emit('answer', answer))
+    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.emit('connection', upstream)))
+    this.#proxy.on('proxyRes', (answer, request) => tell(request, (upload) => upload.emit('answer', answer)))
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+    const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, response } = exchange
     const headers = { ...exchange.headers, host: origin.host, authorization: `Bearer ${token.value}` }
     const body = this.#bodyOf(exchange)
-    const upload = new Upload(exchange, headers, body, this.#options.timeouts, { resolve, reject })
+    const upload = new Upload(exchange, headers, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }
     const options = {
       target: target as unknown as URL,
@@ -63,20 +61,21 @@ export class UploadTransport implements Forwarder {
   }
 
   /** A second try goes on with the body of the first. */
-  #bodyOf({ request, progress }: Exchange): KeptBody {
-    const known = this.#bodies.get(request)
-    if (known) return known
-    const count = (bytes: number) => {
-      progress.received += bytes
-    }
-    const body = new KeptBody(request, keptBytes, count)
-    this.#bodies.set(request, body)
+  #bodyOf(exchange: Exchange): KeptBody {
+    const body = this.#bodies.get(exchange.request) ?? new KeptBody(exchange, this.#options.keeping)
+    this.#bodies.set(exchange.request, body)
     return body
   }
 }
 
-function uploadOf(request: IncomingMessage): UploadRequest {
-  return request as unknown as UploadRequest
+/** Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all of them. */
+function tell(request: IncomingMessage, event: (upload: UploadRequest) => void): void {
+  const upload = request as unknown as UploadRequest
+  try {
+    event(upload)
+  } catch (error) {
+    upload.emit('failure', error)
+  }
 }
 
 /** `node:http` wants an IPv6 address without the brackets of a URL. */

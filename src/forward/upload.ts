@@ -1,11 +1,13 @@
 import { EventEmitter } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream'
+import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 import { beginAnswer, rewritingStages } from './answer.ts'
+import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
+import { HeldAnswer } from './held-answer.ts'
 import type { KeptBody } from './kept-body.ts'
 import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
@@ -13,6 +15,7 @@ import { upstreamFailure } from './upstream-failure.ts'
 interface UploadEvents {
   connection: [upstream: ClientRequest]
   answer: [answer: IncomingMessage]
+  failure: [error: unknown]
   /** Emitted by us: http-proxy then ends the upstream request. */
   aborted: []
 }
@@ -31,11 +34,6 @@ export class UploadRequest extends EventEmitter<UploadEvents> {
   }
 }
 
-interface Settle {
-  readonly resolve: (outcome: Outcome) => void
-  readonly reject: (error: ProxyError) => void
-}
-
 /**
  * One upload and its answer. The answer may come while the body still flows (a 403, say): it is passed on at once, and
  * the body goes on until the answer has ended.
@@ -47,10 +45,12 @@ export class Upload {
   readonly #progress: Exchange['progress']
   readonly #body: KeptBody
   readonly #timeouts: UpstreamTimeouts
-  readonly #settle: Settle
+  readonly #resolve: (outcome: Outcome) => void
   readonly #connecting: NodeJS.Timeout
   #upstream: ClientRequest | null = null
   #status: number | null = null
+  /** What broke Google's answer. */
+  #failure: Error | null = null
   #settled = false
 
   constructor(
@@ -58,7 +58,7 @@ export class Upload {
     headers: Record<string, string>,
     body: KeptBody,
     timeouts: UpstreamTimeouts,
-    settle: Settle,
+    resolve: (outcome: Outcome) => void,
   ) {
     this.request = new UploadRequest(headers)
     this.#exchange = exchange
@@ -66,11 +66,12 @@ export class Upload {
     this.#progress = exchange.progress
     this.#body = body
     this.#timeouts = timeouts
-    this.#settle = settle
+    this.#resolve = resolve
     this.#connecting = setTimeout(() => this.#fail(notConnected()), timeouts.connect)
     this.#response.on('close', this.#onClose)
     this.request.on('connection', (upstream) => this.#onConnection(upstream))
     this.request.on('answer', (answer) => this.#onAnswer(answer))
+    this.request.on('failure', (error) => this.#onBug(error))
   }
 
   /** For http-proxy: whatever went wrong with the connection to Google. */
@@ -96,11 +97,15 @@ export class Upload {
     upstream.once('finish', () => {
       if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
     })
+    // Some connections end without an error and without an answer: after a 101, for instance.
+    upstream.once('close', () => {
+      if (this.#status === null) this.#fail(upstreamFailure({ code: 'ECONNRESET' }))
+    })
   }
 
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
-    if (this.#status !== null) this.#response.destroy()
+    if (this.#settled || this.#status !== null) upstream.destroy()
     else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
     else this.#fail(clientStalled())
   }
@@ -109,14 +114,20 @@ export class Upload {
     clearTimeout(this.#connecting)
     this.#status = answer.statusCode ?? 0
     this.#progress.firstByteAt ??= performance.now()
-    if (this.#status === 401) {
-      this.#rejectToken(answer)
+    this.#upstream?.setTimeout(this.#timeouts.idle)
+    if (this.#exchange.holds(this.#status)) this.#hold(answer, new HeldAnswer(this.#status, answer.headers))
+    else this.#passOn(answer, this.#status)
+  }
+
+  #passOn(answer: IncomingMessage, status: number, beginning?: Buffer): void {
+    // The client may have left a moment ago: a pipeline to it would throw.
+    if (this.#settled || this.#response.destroyed) {
+      this.#onClose()
       return
     }
-    this.#upstream?.setTimeout(this.#timeouts.idle)
     let rewriter: UrlRewriter | null
     try {
-      rewriter = beginAnswer(this.#exchange, this.#status, answer.headers)
+      rewriter = beginAnswer(this.#exchange, status, answer.headers)
     } catch (error) {
       this.#fail(upstreamFailure(error))
       return
@@ -124,6 +135,13 @@ export class Upload {
     answer.on('data', (chunk: Buffer) => {
       this.#progress.sent += chunk.length
     })
+    // Before the pipeline hears of it, which would close the client's connection as if all were well.
+    answer.once('error', (error) => {
+      if (this.#response.destroyed) return
+      this.#failure = error
+      breakOff(this.#response)
+    })
+    if (beginning) this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
     // On a failure of either side it destroys the other: a body cut short must not look whole.
     pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => this.#onAnswered(error))
   }
@@ -131,39 +149,62 @@ export class Upload {
   #onAnswered(error: NodeJS.ErrnoException | null | undefined): void {
     const status = this.#status
     this.#abandonBody()
-    if (!error && status !== null) this.#resolve({ kind: 'answered', status })
-    // The client's side closing early is the one failure that is not Google's.
-    else if (error?.code === 'ERR_STREAM_PREMATURE_CLOSE') this.#resolve({ kind: 'cut', by: 'client', status })
-    else this.#resolve({ kind: 'cut', by: 'upstream', status, cause: error })
+    if (!error && status !== null) this.#settle({ kind: 'answered', status })
+    else this.#settle({ kind: 'cut', by: this.#failure ? 'upstream' : 'client', status, cause: this.#failure ?? error })
   }
 
-  #rejectToken(answer: IncomingMessage): void {
-    const replayable = this.#body.replayable
-    answer.on('error', () => {})
-    answer.resume()
-    this.#abandonBody()
-    this.#resolve({ kind: 'token-rejected', replayable })
+  #hold(answer: IncomingMessage, held: HeldAnswer): void {
+    if (!this.#upstream?.writableFinished) this.#body.unpipe()
+    const settle = (error?: Error | null) => {
+      this.#abandonBody()
+      const { replayable } = this.#body
+      // Of a 401 the status says it all.
+      if (!error || held.status === 401) this.#settle({ kind: 'held', answer: held, replayable })
+      else this.#fail(upstreamFailure(error))
+    }
+    const stop = finished(answer, settle)
+    const onData = (chunk: Buffer) => {
+      if (held.add(chunk)) return
+      // Too large to hold: it goes to the client after all, but a 401, which no client ever sees.
+      stop()
+      answer.off('data', onData)
+      if (held.status === 401) settle()
+      else this.#passOn(answer, held.status, held.body)
+    }
+    answer.on('data', onData)
   }
 
   /** The client's connection has closed; when that is before the answer's end, Google must not get a body that looks whole. */
   readonly #onClose = () => {
-    if (this.#settled || this.#status !== null) return
+    // An answer under way ends by its pipeline.
+    if (this.#settled || this.#response.headersSent) return
     this.request.emit('aborted')
-    this.#resolve({ kind: 'cut', by: 'client', status: null })
+    this.#settle({ kind: 'cut', by: 'client', status: null })
   }
 
   #fail(error: ProxyError): void {
     if (this.#settled) return
-    this.#detach()
+    // Once all of it has left, Google may have stored it, whatever became of the answer.
+    const replayable = this.#body.replayable && !this.#upstream?.writableFinished
     this.request.emit('aborted')
     this.#body.unpipe()
-    this.#settle.reject(error)
+    this.#settle({ kind: 'failed', error, replayable })
   }
 
-  #resolve(outcome: Outcome): void {
+  #settle(outcome: Outcome): void {
     if (this.#settled) return
-    this.#detach()
-    this.#settle.resolve(outcome)
+    this.#settled = true
+    clearTimeout(this.#connecting)
+    this.#response.off('close', this.#onClose)
+    this.#resolve(outcome)
+  }
+
+  /** Should never come: the exchange ends, and says so. */
+  #onBug(error: unknown): void {
+    if (this.#response.headersSent) breakOff(this.#response)
+    this.#fail(
+      new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error }),
+    )
   }
 
   /** When the upload has not ended, its connection can't be used for another request. */
@@ -171,12 +212,6 @@ export class Upload {
     if (this.#upstream?.writableFinished) return
     this.#body.unpipe()
     this.#upstream?.destroy()
-  }
-
-  #detach(): void {
-    this.#settled = true
-    clearTimeout(this.#connecting)
-    this.#response.off('close', this.#onClose)
   }
 }
 

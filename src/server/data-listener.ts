@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { type ErrorCode, ProxyError } from '../errors.ts'
+import type { Logger } from '../observe/logger.ts'
+import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 
 type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
@@ -16,27 +18,31 @@ const keepAliveTimeout = 75_000
  * The listener that Orthanc talks to. Fastify brings the lifecycle and the connections; what a request asks for is the
  * guard's to read, so every request is taken over before fastify routes or parses anything of it.
  */
-export function createDataListener(handle: Handle): FastifyInstance {
+export function createDataListener(handle: Handle, logger: Logger): FastifyInstance {
   const listener = fastify({
     logger: false,
     // Plain Node would kill an upload that takes more than five minutes.
     requestTimeout: 0,
     keepAliveTimeout,
-    http: { headersTimeout },
+    // A missing Host is refused later, in our words.
+    http: { headersTimeout, requireHostHeader: false },
     forceCloseConnections: 'idle',
     // Requests on open connections are refused in our words, not fastify's.
     return503OnClosing: false,
     // One path for the router: it would refuse some targets before the guard sees them.
     rewriteUrl: () => '/',
-    clientErrorHandler: answerUnreadable,
+    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, logger),
   })
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
     void handle(request.raw, reply.raw, request.originalUrl)
   })
   listener.setNotFoundHandler(() => {})
+  closeOnlyIdleConnections(listener.server)
   // By default Node says "continue" before anybody has looked at the request.
-  listener.server.on('checkContinue', (request, response) => listener.server.emit('request', request, response))
+  for (const event of ['checkContinue', 'checkExpectation']) {
+    listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
+  }
   return listener
 }
 
@@ -44,14 +50,18 @@ export function createDataListener(handle: Handle): FastifyInstance {
 const lastWords = 1_000
 
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   const underWay = answerUnderWay(socket)
-  // In the middle of an answer, another one would pass for a part of it.
-  if (error.code === 'ECONNRESET' || !socket.writable || underWay?.headersSent) {
+  // Another answer would pass for a part of the one that has begun, or for that to the request before.
+  if (error.code === 'ECONNRESET' || !socket.writable || underWay?.headersSent || underWay?.req.complete) {
     socket.destroy()
     return
   }
-  socket.end(answerText(new ProxyError(codeOf(error), detailOf(error))))
+  const problem = new ProxyError(codeOf(error), detailOf(error))
+  const requestId = randomUUID()
+  const { code, layer, status, message: detail } = problem
+  logger.warn({ requestId, client: socket.remoteAddress, status, code, layer, detail, reason: error.code }, 'request')
+  socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()
   else closeAfter(socket, lastWords)
@@ -62,8 +72,8 @@ function answerUnderWay(socket: Socket): ServerResponse | null {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null
 }
 
-function answerText(problem: ProxyError): string {
-  const body = problemDocument(problem, { requestId: randomUUID(), attempts: 0 })
+function answerText(problem: ProxyError, requestId: string): string {
+  const body = problemDocument(problem, { requestId, attempts: 0 })
   const headers = Object.entries({ ...problemHeaders(problem, body), connection: 'close' })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return `HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\n${body}`

@@ -1,14 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import type { Forwarder, Outcome } from '../forward/exchange.ts'
+import { discardUnread, keepOpenWhileSending } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
-import { outgoingHeaders } from '../guard/headers.ts'
+import { outgoingHeaders, returnedHeaders } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 import { answerProblem } from './problem.ts'
-import { discardUnread } from './unread-body.ts'
+import { isRepeatable, repetitionOf, waitBefore } from './repetition.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -20,6 +22,8 @@ interface Parts {
   readonly userAgent: string
   /** False from the moment that the proxy shuts down. */
   readonly accepting: () => boolean
+  /** Milliseconds after a request's arrival within which it may be sent to Google again. */
+  readonly retryBudget: number
 }
 
 /** The way of a request: verdict, token, forwarding, one event. */
@@ -44,12 +48,13 @@ export class ExchangeHandler {
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
-    discardUnread(request)
+    discardUnread(request, response)
     event.log(this.#parts.logger)
   }
 
   #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
     const { method, headers } = request
+    if (headers.host === undefined && request.httpVersion === '1.1') throw withoutHost()
     const verdict = this.#parts.guard.judge({ method, headers, target })
     event.account = verdict.account?.name
     event.service = verdict.service
@@ -58,37 +63,62 @@ export class ExchangeHandler {
     return verdict
   }
 
+  /** Tries, and tries again where that is safe and the budget allows it; ends with an answer, or throws a ProxyError. */
   async #forward(
     request: IncomingMessage,
     response: ServerResponse,
-    { account, service, path }: Permit<ServedAccount>,
+    permit: Permit<ServedAccount>,
     event: RequestEvent,
   ): Promise<Outcome> {
-    const { dicomWebUrl: origin, urls } = account
-    const exchange = { request, response, service, origin, path, urls, progress: event.progress }
-    const send = async (token: AccessToken) => {
-      event.attempts += 1
-      const headers = this.#headersFor(request, account, token)
-      const outcome = await this.#parts.forwarder.forward({ ...exchange, headers }, token)
-      const { requestId, attempts: attempt, route } = event
-      this.#parts.logger.debug(
-        { requestId, account: account.name, service, route, attempt, ...outcome },
-        'sent to Google',
-      )
-      return outcome
+    const { account, service } = permit
+    const deadline = performance.now() + this.#parts.retryBudget
+    const repetition = repetitionOf(service, permit.route)
+    const holds = (status: number) =>
+      status === 401 || (repetition.statuses.has(status) && performance.now() < deadline)
+    let rejected: AccessToken | null = null
+    for (;;) {
+      const token = await this.#tokenFor(account, service, event)
+      // No 'close' comes any more that would end a try.
+      if (response.destroyed) return { kind: 'cut', by: 'client', status: null }
+      if (event.attempts === 0) allowBody(request, response)
+      const outcome = await this.#send({ request, response, permit, holds }, token, event)
+      if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
+      if (outcome.kind === 'held' && outcome.answer.status === 401) {
+        if (rejected) throw rejectedTwice(account.name)
+        rejected = token
+        account.tokens.invalidate(token)
+        if (outcome.replayable) continue
+        // So that the client's next try meets a token that works.
+        await this.#tokenFor(account, service, event)
+        throw tooLargeToRepeat()
+      }
+      const wait = waitBefore(event.attempts, outcome)
+      if (!isRepeatable(repetition, outcome) || performance.now() + wait > deadline) {
+        return giveUp(response, outcome, event)
+      }
+      if (!(await pause(wait, response))) return { kind: 'cut', by: 'client', status: null }
     }
-    const first = await this.#tokenFor(account, service, event)
-    // A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more.
-    if (request.headers.expect !== undefined && request.httpVersion === '1.1') response.writeContinue()
-    const outcome = await send(first)
-    if (outcome.kind !== 'token-rejected') return outcome
+  }
 
-    account.tokens.invalidate(first)
-    const second = await this.#tokenFor(account, service, event)
-    if (!outcome.replayable) throw tooLargeToRepeat()
-    const again = await send(second)
-    if (again.kind === 'token-rejected') throw rejectedTwice(account.name)
-    return again
+  async #send(
+    { request, response, permit, holds }: Sending,
+    token: AccessToken,
+    event: RequestEvent,
+  ): Promise<Outcome> {
+    const { account, service, route, path } = permit
+    const { dicomWebUrl: origin, urls } = account
+    const headers = this.#headersFor(request, account, token)
+    event.attempts += 1
+    const { requestId, attempts: attempt, progress } = event
+    const exchange = { request, response, service, origin, path, headers, urls, holds, progress }
+    const outcome = await this.#parts.forwarder.forward(exchange, token)
+    const { kind } = outcome
+    const status = outcome.kind === 'held' ? outcome.answer.status : 'status' in outcome ? outcome.status : null
+    this.#parts.logger.debug(
+      { requestId, account: account.name, service, route, attempt, kind, status },
+      'sent to Google',
+    )
+    return outcome
   }
 
   async #tokenFor({ tokens }: ServedAccount, service: string, event: RequestEvent): Promise<AccessToken> {
@@ -114,13 +144,17 @@ export class ExchangeHandler {
     event.detail = error.message
     event.status = error.status
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
-    if (response.destroyed) event.cutBy = 'client'
-    else answerProblem(response, error, event)
+    if (response.destroyed) {
+      event.status = null
+      event.cutBy = 'client'
+    } else {
+      answerProblem(response, error, event)
+    }
   }
 }
 
 function conclude(event: RequestEvent, outcome: Outcome): void {
-  if (outcome.kind === 'token-rejected') return
+  if (outcome.kind === 'held' || outcome.kind === 'failed') return
   event.status = outcome.status
   event.detail = outcome.status === null ? undefined : hints[outcome.status]
   if (outcome.kind === 'cut') event.cutBy = outcome.by
@@ -132,9 +166,54 @@ const hints: Readonly<Record<number, string>> = {
   429: 'Google limits the rate: send less at once, or ask Google for a higher quota of this project.',
 }
 
+interface Sending {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly permit: Permit<ServedAccount>
+  readonly holds: (status: number) => boolean
+}
+
+/** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
+function allowBody(request: IncomingMessage, response: ServerResponse): void {
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
+}
+
+/** The last that Google said goes to the client whole; if it said nothing, the proxy says why. */
+function giveUp(
+  response: ServerResponse,
+  outcome: Extract<Outcome, { kind: 'held' | 'failed' }>,
+  event: RequestEvent,
+): Outcome {
+  if (outcome.kind === 'failed') throw outcome.error
+  const { status, headers, body } = outcome.answer
+  keepOpenWhileSending(response)
+  response.writeHead(status, {
+    ...returnedHeaders(headers),
+    ...(response.req.method !== 'HEAD' && { 'content-length': body.length }),
+    'proxy-status': `gcp-dicomweb-proxy; received-status=${status}; details="attempts=${event.attempts}"`,
+  })
+  response.end(body)
+  event.progress.sent += body.length
+  return { kind: 'answered', status }
+}
+
+/** False when the client left meanwhile. */
+async function pause(milliseconds: number, response: ServerResponse): Promise<boolean> {
+  const left = new AbortController()
+  const onClose = () => left.abort()
+  response.once('close', onClose)
+  await delay(milliseconds, undefined, { signal: left.signal }).catch(() => {})
+  response.off('close', onClose)
+  return !response.destroyed
+}
+
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
+}
+
+function withoutHost(): ProxyError {
+  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
 }
 
 function shuttingDown(): ProxyError {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { errorTable, type ProxyError } from '../errors.ts'
+import { keepOpenWhileSending } from '../forward/unread-body.ts'
 
 interface About {
   readonly account?: string | undefined
@@ -32,6 +33,7 @@ export function answerProblem(response: ServerResponse, error: ProxyError, about
     response.destroy()
     return
   }
+  keepOpenWhileSending(response)
   const body = problemDocument(error, about)
   response.writeHead(error.status, problemHeaders(error, body))
   response.end(response.req.method === 'HEAD' ? undefined : body)

@@ -36,6 +36,7 @@ test('one account, all else by default', async (t) => {
     listen: { host: '127.0.0.1', port: 8043 },
     adminListen: { host: '127.0.0.1', port: 8044 },
     publicUrl: null,
+    retry: { budget: 45_000, keptPerUpload: 1024 * 1024, keptInAll: 64 * 1024 * 1024 },
     allowAnonymous: false,
     verbose: false,
     warnings: [],

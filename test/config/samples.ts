@@ -56,6 +56,7 @@ export const good: Readonly<Record<string, object>> = {
   'every address, anonymous': proxy({ Listen: '0.0.0.0:8043', AllowAnonymous: true }),
   PublicUrl: proxy({ PublicUrl: 'https://pacs.example.com/google/' }),
   'no PublicUrl': proxy({ PublicUrl: null }),
+  Retry: proxy({ Retry: { Budget: 0, KeepPerUpload: 0, KeepInAll: 1 } }),
   Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, Idle: 60 } }),
 }
 
@@ -190,6 +191,8 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'Listen null': [proxy({ Listen: null }), 'DicomWebProxy.Listen: must be host:port*, not null'],
   'PublicUrl without scheme': [proxy({ PublicUrl: 'pacs.example.com' }), 'DicomWebProxy.PublicUrl: must be the http'],
   'PublicUrl with password': [proxy({ PublicUrl: 'https://u:p@h/' }), 'DicomWebProxy.PublicUrl: must be the http'],
+  'a budget below zero': [proxy({ Retry: { Budget: -1 } }), 'DicomWebProxy.Retry.Budget: must*from 0*, not -1'],
+  'bytes as text': [proxy({ Retry: { KeepInAll: '64M' } }), 'DicomWebProxy.Retry.KeepInAll: must*bytes*without quotes'],
   'no time to connect': [proxy({ Timeouts: { Connect: 0 } }), 'DicomWebProxy.Timeouts.Connect: must*from 1*, not 0'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],
   ...Object.fromEntries(

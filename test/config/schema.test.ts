@@ -82,7 +82,7 @@ test('config/full.json has every key of the schema, and no other', async (t) => 
 })
 
 test('every key that the code reads is in the schema, and the other way round', async (t) => {
-  const files = ['accounts', 'credential', 'listen', 'load', 'notices', 'outgoing', 'tokens']
+  const files = ['accounts', 'credential', 'listen', 'load', 'notices', 'outgoing', 'retry', 'tokens']
   const code = files
     .map((name) => readFileSync(new URL(`../../src/config/${name}.ts`, import.meta.url), 'utf8'))
     .join('')
@@ -132,6 +132,10 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.outgoing.timeouts.connect, 1000 * Number(timeouts.Connect?.default))
   t.equal(settings.outgoing.timeouts.answer, 1000 * Number(timeouts.Answer?.default))
   t.equal(settings.outgoing.timeouts.idle, 1000 * Number(timeouts.Idle?.default))
+  const retry = proxy.Retry?.properties ?? {}
+  t.equal(settings.retry.budget, 1000 * Number(retry.Budget?.default))
+  t.equal(settings.retry.keptPerUpload, retry.KeepPerUpload?.default)
+  t.equal(settings.retry.keptInAll, retry.KeepInAll?.default)
   t.equal(settings.outgoing.verifyPeers, schema.properties?.HttpsVerifyPeers?.default)
   t.equal(settings.verbose, schema.properties?.HttpVerbose?.default)
 })

@@ -95,6 +95,39 @@ t.test('an outgoing proxy that refuses: 503 for want of a token, that says so', 
   t.match(await answer.json(), { code: 'token-unavailable', detail: /HttpProxy/ })
 })
 
+t.test('an outgoing proxy that accepts and says nothing is no connection', async (t) => {
+  let silent = false
+  const outgoing = createHttpServer()
+  outgoing.on('connect', (request, socket: Socket) => {
+    socket.on('error', () => {})
+    if (silent) {
+      socket.on('end', () => socket.end()).resume()
+      return
+    }
+    const [host, port] = String(request.url).split(':')
+    const onward = connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      socket.pipe(onward).pipe(socket)
+    })
+    onward.on('error', () => socket.destroy())
+  })
+  const HttpProxy = new URL(await listenOn(t, outgoing)).host
+  const HttpsCACertificates = join(t.testdir({ 'ca.pem': certificate.authority }), 'ca.pem')
+  const { url, proxy } = await startServed(t, {
+    emulator: { tls: certificate },
+    baseUrl: await secureGoogle(t),
+    proxy: { Timeouts: { Connect: 1 } },
+    top: { HttpProxy, HttpsCACertificates },
+  })
+  await eventually('there is a token', async () => (await fetch(`${proxy.adminUrl}/readyz`)).ok)
+  silent = true
+  for (const init of requests) {
+    const answer = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
+    t.ok(answer.status === 502 || answer.status === 504)
+    t.match(await answer.json(), { layer: 'upstream' })
+  }
+})
+
 t.test('an outgoing proxy that refuses later: 502 that says so', async (t) => {
   let refusing = false
   const outgoing = createHttpServer()

@@ -126,10 +126,8 @@ t.test('an answer that breaks off breaks the connection of the client, in every 
       })
       const body = method === 'POST' ? 'Content-Length: 1\r\n\r\nx' : '\r\n'
       const path = method === 'POST' ? 'studies' : 'studies/1.2'
-      const answer = String(await rawRequest(proxy.url, `${method} /google/${path} HTTP/1.1\r\nHost: x\r\n${body}`))
-      t.match(answer, /^HTTP\/1.1 200 OK\r\n/, `${method}, ${framing}`)
-      t.match(answer, /hello/)
-      t.notMatch(answer, /\r\n0\r\n\r\n$/, 'no end of chunks')
+      const broken = rawRequest(proxy.url, `${method} /google/${path} HTTP/1.1\r\nHost: x\r\n${body}`)
+      await t.rejects(broken, { code: 'ECONNRESET' }, `${method}, ${framing}`)
       await eventually('the log says so', () => log().some(({ cutBy }) => cutBy === 'upstream'))
     }
   }

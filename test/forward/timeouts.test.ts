@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
@@ -58,6 +59,22 @@ t.test('a download that stalls breaks the connection of the client', async (t) =
     const answer = await fetch(`${url}studies`, init)
     t.equal(answer.status, 200)
     await t.rejects(answer.text(), { name: 'TypeError' })
+  }
+})
+
+t.test('a client that reads no more is cut off', async (t) => {
+  const { url, log } = await behind(t, (request, response) => {
+    request.resume()
+    response.end(Buffer.alloc(64 * 1024 * 1024))
+  })
+  for (const method of ['GET', 'POST']) {
+    const asking = request(`${url}studies`, { method }).end()
+    asking.on('error', () => {})
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+    answer.on('error', () => {}).pause()
+    const cut = () => log().filter(({ msg, cutBy }) => msg === 'request' && cutBy).length
+    await eventually(`${method} is cut`, () => cut() === (method === 'GET' ? 1 : 2))
+    asking.destroy()
   }
 })
 

@@ -118,6 +118,7 @@ const refused: readonly [why: string, request: string, status: number, code: str
   ['a token in the query', 'GET /google/studies?access_token=secret HTTP/1.1\r\n', 400, 'query-not-allowed'],
   ['another API in the query', 'GET /google/studies?$.xgafv=2 HTTP/1.1\r\n', 400, 'query-not-allowed'],
   ['too much of a head', `GET /google/studies?PatientName=${'A'.repeat(20_000)} HTTP/1.1\r\n`, 431, 'header-too-large'],
+  ['no Host', 'GET /google/studies HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed-request'],
   ['no HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n', 400, 'malformed-request'],
 ]
 
@@ -127,7 +128,8 @@ t.test('what is refused says why, and never reaches Google', async (t) => {
   emulator.clearLog()
   for (const [why, request, status, code] of refused) {
     const text = request.includes('\r\n\r\n') ? `${request}\r\n` : `${request}Host: x\r\nConnection: close\r\n\r\n`
-    const whole = text.includes('Host:') ? text : text.replace('\r\n', '\r\nHost: x\r\nConnection: close\r\n')
+    const whole =
+      text.includes('Host:') || why === 'no Host' ? text : text.replace('\r\n', '\r\nHost: x\r\nConnection: close\r\n')
     const answer = String(await rawRequest(proxy.url, whole))
     t.equal(Number(answer.split(' ')[1]), status, why)
     t.match(answer, /content-type: application\/problem\+json/)
@@ -213,4 +215,20 @@ t.test('the log tells each request without identifiers', async (t) => {
     },
   ])
   t.notMatch(JSON.stringify(log()), /1\.2\.345|Secret|ya29/)
+})
+
+t.test('what can not be read is logged under the id that its answer names', async (t) => {
+  const { proxy, log } = await startServed(t)
+  const answer = String(await rawRequest(proxy.url, 'BOGUS\r\n\r\n'))
+  const { requestId } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
+  t.match(
+    log().filter(({ msg }) => msg === 'request'),
+    [{ requestId, status: 400, code: 'malformed-request', client: '127.0.0.1' }],
+  )
+})
+
+t.test('an expectation that nobody knows is no reason to refuse', async (t) => {
+  const { proxy } = await startServed(t)
+  const head = 'GET /google/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: miracles\r\n\r\n'
+  t.match(String(await rawRequest(proxy.url, head)), /^HTTP\/1.1 200 /)
 })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
@@ -18,6 +19,23 @@ t.test('what is under way finishes, nothing new begins, idle connections end', a
   const [answer] = (await once(asking, 'response')) as [IncomingMessage]
   t.equal(String(Buffer.concat(await answer.toArray())), 'whole')
   await closing
+})
+
+t.test('an answer that a slow client still reads is not cut', async (t) => {
+  const length = 32 * 1024 * 1024
+  const google = createServer((_request, response) => response.end(Buffer.alloc(length)))
+  const { proxy, url } = await startServed(t, { baseUrl: await listenOn(t, google) })
+  for (const method of ['GET', 'POST']) {
+    const [answer] = (await once(request(`${url}studies`, { method }).end(), 'response')) as [IncomingMessage]
+    let read = 0
+    const closing = method === 'POST' ? proxy.close() : Promise.resolve()
+    for await (const { length: bytes } of answer) {
+      read += bytes
+      if (read > length - 2 * 1024 * 1024) await delay(20)
+    }
+    t.equal(read, length)
+    await closing
+  }
 })
 
 t.test('a request on a connection that is still open is refused in words', async (t) => {

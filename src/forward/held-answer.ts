@@ -1,0 +1,33 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>> | IncomingHttpHeaders
+
+/** Bytes of a body that are worth holding: Google's error documents are far smaller. */
+const limit = 64 * 1024
+
+/**
+ * An answer of Google's that the client has not seen: it may be tried again. Held whole, so that it can still be passed
+ * on when no further try is made.
+ */
+export class HeldAnswer {
+  readonly status: number
+  readonly headers: UpstreamHeaders
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+
+  constructor(status: number, headers: UpstreamHeaders) {
+    this.status = status
+    this.headers = headers
+  }
+
+  get body(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+
+  /** False once the body is larger than is worth holding; this part of it is held all the same. */
+  add(chunk: Buffer): boolean {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    return this.#bytes <= limit
+  }
+}

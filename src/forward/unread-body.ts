@@ -1,0 +1,50 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** How long (ms) a client may go on sending a body that nobody wants, once it has its answer. */
+const patience = 30_000
+
+/**
+ * Keeps the connection of a client that still sends open beyond its answer, even if it asked for the connection to be
+ * closed. Node would close it right after the answer, over unread data: that resets the connection, and the client, busy
+ * sending, would lose the answer (RFC 9112 9.6). To be called before the answer begins.
+ */
+export function keepOpenWhileSending(response: ServerResponse): void {
+  const { req } = response
+  if (!req.complete && carriesBody(req)) response.shouldKeepAlive = true
+}
+
+/**
+ * Reads on and throws away what the client still sends after its answer; then closes the connection, if the client asked
+ * for that.
+ */
+export function discardUnread(request: IncomingMessage, response: ServerResponse): void {
+  // Complete is not enough: what has arrived but was not read would keep the connection from its next request.
+  if (request.readableEnded || request.destroyed || !carriesBody(request)) return
+  const { socket } = request
+  const timer = setTimeout(() => socket.destroy(), patience)
+  // Once its answer is out, Node tells a request no more that its connection has closed.
+  const onEnd = () => {
+    clearTimeout(timer)
+    socket.off('close', onEnd)
+    if (asksToClose(request)) afterAnswer(response, () => socket.end())
+  }
+  socket.once('close', onEnd)
+  request.once('end', onEnd)
+  request.resume()
+}
+
+/** An answer may still wait for that to an earlier request on the same connection. */
+function afterAnswer(response: ServerResponse, close: () => void): void {
+  if (response.writableFinished) close()
+  else response.once('finish', close)
+}
+
+function carriesBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
+}
+
+/** RFC 9112 9.3. */
+function asksToClose({ headers, httpVersion }: IncomingMessage): boolean {
+  const options = headers.connection ?? ''
+  return /\bclose\b/i.test(options) || (httpVersion === '1.0' && !/\bkeep-alive\b/i.test(options))
+}

@@ -1,0 +1,56 @@
+import type { DicomWebService } from '../config/settings.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Outcome } from '../forward/exchange.ts'
+
+type Unanswered = Extract<Outcome, { kind: 'held' | 'failed' }>
+
+/** Answers after which Google advises to try again (https://cloud.google.com/healthcare-api/docs/best-practices-request-latency). */
+const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+/** Answers to an upload that say that nothing of it was taken. */
+const untaken: ReadonlySet<number> = new Set([429, 503])
+/** No connection, or one that broke before an answer. Certificates don't mend by themselves, and slowness would only add up. */
+const broken: ReadonlySet<ErrorCode> = new Set(['upstream-unreachable', 'upstream-reset'])
+
+/** What may be asked of Google more than once, and what an answer must be for that. */
+export interface Repetition {
+  /** Whether another try after an answer of this status could bring something better. */
+  readonly statuses: ReadonlySet<number>
+  readonly errors: ReadonlySet<ErrorCode>
+}
+
+const none: ReadonlySet<never> = new Set()
+
+/**
+ * Reads repeat as they are. Deleting an instance does, too; deleting a study or series begins an operation at Google, and
+ * a second one would meet the first. An upload repeats only what Google can't have stored: see docs/adr.
+ */
+export function repetitionOf(service: DicomWebService, route: string): Repetition {
+  if (service === 'STOW-RS') return { statuses: untaken, errors: broken }
+  if (service === 'DELETE' && !route.endsWith('{instance}')) return { statuses: none, errors: none }
+  return { statuses: passing, errors: broken }
+}
+
+export function isRepeatable({ statuses, errors }: Repetition, outcome: Unanswered): boolean {
+  if (!outcome.replayable) return false
+  return outcome.kind === 'held' ? statuses.has(outcome.answer.status) : errors.has(outcome.error.code)
+}
+
+const longest = 32_000
+
+/**
+ * Milliseconds to wait before the next try: 1 s doubling to 32 s and up to 1 s at random, as Google advises, or what it
+ * asks for in `Retry-After` if that is more.
+ *
+ * @param tries that were made already
+ */
+export function waitBefore(tries: number, outcome: Unanswered): number {
+  const backoff = Math.min(1000 * 2 ** (tries - 1), longest) + Math.random() * 1000
+  return outcome.kind === 'held' ? Math.max(backoff, retryAfter(outcome.answer.headers['retry-after'])) : backoff
+}
+
+/** Seconds, or a date (RFC 9110 10.2.3); in milliseconds from now. What is neither asks for nothing. */
+function retryAfter(value: string | string[] | undefined): number {
+  if (typeof value !== 'string') return 0
+  const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+  return Number.isFinite(wait) ? Math.max(wait, 0) : 0
+}
