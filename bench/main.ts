@@ -31,7 +31,10 @@ async function main(): Promise<void> {
 
 function optionsOrExit(): Options {
   try {
-    return readOptions(process.argv.slice(2))
+    return readOptions(
+      process.argv.slice(2),
+      contenders.map(({ name }) => name),
+    )
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${usage}`)
     return process.exit(2)

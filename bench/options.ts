@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
+const measurements = ['small', 'down', 'up', 'memory', 'refresh']
+
 export interface Options {
   /** Names of workloads, and `memory` and `refresh`; empty: all. */
   readonly only: readonly string[]
@@ -27,7 +29,7 @@ export const usage = `npm run bench -- [options]
 Without options, the results are written to bench/results.
 `
 
-export function readOptions(args: string[]): Options {
+export function readOptions(args: string[], contenderNames: readonly string[]): Options {
   const text = (value: string) => ({ type: 'string', default: value }) as const
   const { values } = parseArgs({
     args,
@@ -43,8 +45,8 @@ export function readOptions(args: string[]): Options {
     },
   })
   return {
-    only: list(values.only),
-    contenders: list(values.contenders),
+    only: list(values.only, measurements),
+    contenders: list(values.contenders, contenderNames),
     rounds: number(values.rounds),
     requests: number(values.requests),
     connections: number(values.connections),
@@ -55,8 +57,11 @@ export function readOptions(args: string[]): Options {
   }
 }
 
-function list(value: string): readonly string[] {
-  return value.split(',').filter((name) => name !== '')
+function list(value: string, known: readonly string[]): readonly string[] {
+  const names = value.split(',').filter((name) => name !== '')
+  const unknown = names.filter((name) => !known.includes(name))
+  if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(', ')}. Known: ${known.join(', ')}`)
+  return names
 }
 
 function number(value: string): number {
