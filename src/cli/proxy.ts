@@ -12,6 +12,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
 import { ExchangeHandler } from '../server/exchange-handler.ts'
+import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { version } from './version.ts'
 
@@ -38,15 +39,8 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const userAgent = `gcp-dicomweb-proxy/${version}`
   let isAccepting = true
   const accepting = () => isAccepting
-  const { retry } = settings
-  const handler = new ExchangeHandler({
-    guard: new Guard(accounts),
-    forwarder,
-    logger,
-    userAgent,
-    accepting,
-    retryBudget: retry.budget,
-  })
+  const tries = new Tries({ forwarder, logger, userAgent, budget: settings.retry.budget })
+  const handler = new ExchangeHandler({ guard: new Guard(accounts), tries, logger, accepting })
   const data = createDataListener((...exchange) => handler.handle(...exchange), logger)
   const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
 
