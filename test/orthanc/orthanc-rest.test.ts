@@ -96,7 +96,7 @@ t.test('a client and an archive', needsOrthanc(), async (t) => {
       seen.push(`${request.method} ${request.url} ${request.headers.accept}`)
       response.end('any body')
     })
-    await client.rest.putServer('upstream', { Url: `${await listenOn(t, upstream)}/root/`, HasDelete: '1' })
+    await client.rest.putServer('upstream', { Url: `${await listenOn(t, upstream)}/base/`, HasDelete: '1' })
     await client.rest.deleteRemote('upstream', { study: '1', series: '2', instance: '3' })
     await client.rest.deleteRemote('upstream', { study: '1', series: '2' })
     await client.rest.deleteRemote('upstream', { study: '1' })
@@ -104,10 +104,10 @@ t.test('a client and an archive', needsOrthanc(), async (t) => {
     const answer = await client.rest.get('upstream', '/studies/1/rendered', { viewport: '8,8' }, headers)
     t.equal(answer.toString(), 'any body')
     t.same(seen, [
-      'DELETE /root/studies/1/series/2/instances/3 */*',
-      'DELETE /root/studies/1/series/2 */*',
-      'DELETE /root/studies/1 */*',
-      'GET /root/studies/1/rendered?viewport=8%2C8 image/png',
+      'DELETE /base/studies/1/series/2/instances/3 */*',
+      'DELETE /base/studies/1/series/2 */*',
+      'DELETE /base/studies/1 */*',
+      'GET /base/studies/1/rendered?viewport=8%2C8 image/png',
     ])
     await client.rest.putServer('upstream', { Url: 'http://127.0.0.1:9/' })
     await t.rejects(client.rest.deleteRemote('upstream', { study: '1' }), { message: /HasDelete|file format/ })
