@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { returnedHeaders } from '../guard/headers.ts'
 import type { Exchange } from './exchange.ts'
-import type { UpstreamHeaders } from './held-answer.ts'
+import type { HeldAnswer, UpstreamHeaders } from './held-answer.ts'
 import { namesResources, UrlRewriter } from './public-urls.ts'
 import { keepOpenWhileSending } from './unread-body.ts'
 
@@ -39,6 +40,28 @@ function endless(): ProxyError {
   const detail =
     'The answer does not say where it ends, so nobody could tell a part of it from the whole: check the outgoing proxy and BaseUrl.'
   return new ProxyError('upstream-invalid', detail)
+}
+
+/** Whether the exchange holds this answer back. One without a clear end is no answer, but of a 401 the status says it all. */
+export function isHeld({ response, holds }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
+  return holds(status) && (status === 401 || saysWhereItEnds(response, status, upstream))
+}
+
+/** Sends an answer that was held back, whole. Resolves with false if the client left before it had all of it. */
+export async function sendHeld(
+  { response, urls }: Pick<Exchange, 'response' | 'urls'>,
+  { status, headers: upstream, body }: HeldAnswer,
+  more: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const headers = returnedHeaders(upstream)
+  const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
+  const bytes = rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body
+  if (response.req.method !== 'HEAD') headers['content-length'] = bytes.length
+  keepOpenWhileSending(response)
+  response.writeHead(status, { ...headers, ...more })
+  response.end(bytes)
+  await once(response, 'close')
+  return response.writableFinished
 }
 
 /** The rewriter, or nothing, as stages of a pipeline. */

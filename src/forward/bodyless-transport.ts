@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
-import { beginAnswer } from './answer.ts'
+import { beginAnswer, isHeld } from './answer.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
@@ -73,7 +73,7 @@ class Relay implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#status = status
     this.#progress.firstByteAt ??= performance.now()
-    if (this.#exchange.holds(status)) this.#held = new HeldAnswer(status, headers)
+    if (isHeld(this.#exchange, status, headers)) this.#held = new HeldAnswer(status, headers)
     else this.#rewriter = beginAnswer(this.#exchange, status, headers)
   }
 

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { beginAnswer, rewritingStages } from './answer.ts'
+import { beginAnswer, isHeld, rewritingStages } from './answer.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
@@ -105,7 +105,9 @@ export class Upload {
 
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
-    if (this.#settled || this.#status !== null) upstream.destroy()
+    // A client that does not read stops Google's answer as well.
+    if (this.#response.headersSent && this.#response.writableNeedDrain) this.#response.destroy()
+    else if (this.#settled || this.#status !== null) upstream.destroy()
     else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
     else this.#fail(clientStalled())
   }
@@ -115,7 +117,8 @@ export class Upload {
     this.#status = answer.statusCode ?? 0
     this.#progress.firstByteAt ??= performance.now()
     this.#upstream?.setTimeout(this.#timeouts.idle)
-    if (this.#exchange.holds(this.#status)) this.#hold(answer, new HeldAnswer(this.#status, answer.headers))
+    if (isHeld(this.#exchange, this.#status, answer.headers))
+      this.#hold(answer, new HeldAnswer(this.#status, answer.headers))
     else this.#passOn(answer, this.#status)
   }
 
@@ -141,7 +144,10 @@ export class Upload {
       this.#failure = error
       breakOff(this.#response)
     })
-    if (beginning) this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
+    if (beginning) {
+      this.#progress.sent += beginning.length
+      this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
+    }
     // On a failure of either side it destroys the other: a body cut short must not look whole.
     pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => this.#onAnswered(error))
   }
@@ -160,7 +166,8 @@ export class Upload {
       const { replayable } = this.#body
       // Of a 401 the status says it all.
       if (!error || held.status === 401) this.#settle({ kind: 'held', answer: held, replayable })
-      else this.#fail(upstreamFailure(error))
+      // And that of any other held one, that Google took nothing.
+      else this.#settle({ kind: 'failed', error: upstreamFailure(error), replayable })
     }
     const stop = finished(answer, settle)
     const onData = (chunk: Buffer) => {

@@ -53,14 +53,22 @@ const lastWords = 1_000
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   const underWay = answerUnderWay(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
-  if (error.code === 'ECONNRESET' || !socket.writable || underWay?.headersSent || underWay?.req.complete) {
+  if (
+    error.code === 'ECONNRESET' ||
+    error.code === 'HPE_INVALID_EOF_STATE' ||
+    !socket.writable ||
+    underWay?.headersSent ||
+    underWay?.req.complete
+  ) {
     socket.destroy()
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
   const requestId = randomUUID()
   const { code, layer, status, message: detail } = problem
-  logger.warn({ requestId, client: socket.remoteAddress, status, code, layer, detail, reason: error.code }, 'request')
+  const line = { requestId, client: socket.remoteAddress, status, code, layer, detail, reason: error.code }
+  // An upload that became unreadable has a line of its own.
+  if (!underWay) logger.warn(line, 'request')
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()

@@ -2,7 +2,8 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 
-type Unanswered = Extract<Outcome, { kind: 'held' | 'failed' }>
+/** A try after which the client has seen nothing yet. */
+export type Unanswered = Extract<Outcome, { kind: 'held' | 'failed' }>
 
 /** Answers after which Google advises to try again (https://cloud.google.com/healthcare-api/docs/best-practices-request-latency). */
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
@@ -22,7 +23,8 @@ const none: ReadonlySet<never> = new Set()
 
 /**
  * Reads repeat as they are. Deleting an instance does, too; deleting a study or series begins an operation at Google, and
- * a second one would meet the first. An upload repeats only what Google can't have stored: see docs/adr.
+ * a second one would meet the first. An upload repeats when Google said that it took nothing, or can't have the whole
+ * of it (docs/adr/0014).
  */
 export function repetitionOf(service: DicomWebService, route: string): Repetition {
   if (service === 'STOW-RS') return { statuses: untaken, errors: broken }

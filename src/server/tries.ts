@@ -2,14 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
+import { sendHeld } from '../forward/answer.ts'
 import type { Forwarder, Outcome } from '../forward/exchange.ts'
-import { keepOpenWhileSending } from '../forward/unread-body.ts'
 import type { Permit } from '../guard/guard.ts'
-import { outgoingHeaders, returnedHeaders } from '../guard/headers.ts'
+import { outgoingHeaders } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
-import { isRepeatable, repetitionOf, waitBefore } from './repetition.ts'
+import { isRepeatable, repetitionOf, type Unanswered, waitBefore } from './repetition.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -42,13 +42,14 @@ export class Tries {
     const repetition = repetitionOf(service, permit.route)
     const holds = (status: number) =>
       status === 401 || (repetition.statuses.has(status) && performance.now() < deadline)
+    const sending = { request, response, permit, holds }
     let rejected: AccessToken | null = null
     for (;;) {
       const token = await this.#tokenFor(account, service, event)
       // No 'close' comes any more that would end a try.
       if (response.destroyed) return left
       if (event.attempts === 0) allowBody(request, response)
-      const outcome = await this.#send({ request, response, permit, holds }, token, event)
+      const outcome = await this.#send(sending, token, event)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
       if (outcome.kind === 'held' && outcome.answer.status === 401) {
         if (rejected) throw rejectedTwice(account.name)
@@ -61,7 +62,7 @@ export class Tries {
       }
       const wait = waitBefore(event.attempts, outcome)
       if (!isRepeatable(repetition, outcome) || performance.now() + wait > deadline) {
-        return giveUp(response, outcome, event)
+        return giveUp(sending, outcome, event)
       }
       if (!(await pause(wait, response))) return left
     }
@@ -107,7 +108,7 @@ export class Tries {
 }
 
 /** The client has left before an answer. */
-const left: Outcome = { kind: 'cut', by: 'client', status: null }
+const left = { kind: 'cut', by: 'client', status: null } as const satisfies Outcome
 
 interface Sending {
   readonly request: IncomingMessage
@@ -122,23 +123,15 @@ function allowBody(request: IncomingMessage, response: ServerResponse): void {
 }
 
 /** The last that Google said goes to the client whole; if it said nothing, the proxy says why. */
-function giveUp(
-  response: ServerResponse,
-  outcome: Extract<Outcome, { kind: 'held' | 'failed' }>,
-  event: RequestEvent,
-): Outcome {
+async function giveUp({ response, permit }: Sending, outcome: Unanswered, event: RequestEvent): Promise<Outcome> {
   if (outcome.kind === 'failed') throw outcome.error
   if (response.destroyed) return left
-  const { status, headers, body } = outcome.answer
-  keepOpenWhileSending(response)
-  response.writeHead(status, {
-    ...returnedHeaders(headers),
-    ...(response.req.method !== 'HEAD' && { 'content-length': body.length }),
-    'proxy-status': `gcp-dicomweb-proxy; received-status=${status}; details="attempts=${event.attempts}"`,
-  })
-  response.end(body)
-  event.progress.sent += body.length
-  return { kind: 'answered', status }
+  const { answer } = outcome
+  const { urls } = permit.account
+  const proxyStatus = `gcp-dicomweb-proxy; received-status=${answer.status}; details="attempts=${event.attempts}"`
+  event.progress.sent += answer.body.length
+  const isWhole = await sendHeld({ response, urls }, answer, { 'proxy-status': proxyStatus })
+  return isWhole ? { kind: 'answered', status: answer.status } : { ...left, status: answer.status }
 }
 
 /** False when the client left meanwhile. */

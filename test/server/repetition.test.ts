@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Fault } from '../../src/emulator/faults.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
@@ -168,6 +169,47 @@ t.test('an answer too large to hold reaches the client all the same', async (t) 
     t.equal(answer.status, 503)
     t.equal(await answer.text(), body)
   }
+})
+
+t.test('a refusal without a clear end is no answer to hold, one that breaks off is tried again', async (t) => {
+  let first = true
+  const breaking = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', () => {
+      if (!first) {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+        return
+      }
+      first = false
+      socket.write(`HTTP/1.1 503 Unavailable\r\n${length}\r\npartial`, () => socket.resetAndDestroy())
+    })
+  })
+  let length = 'Content-Length: 100\r\n'
+  const { url } = await startServed(t, { proxy, baseUrl: await listenOn(t, breaking) })
+  for (const init of [{}, { method: 'POST', body: 'x' }]) {
+    first = true
+    length = 'Content-Length: 100\r\n'
+    t.equal(await (await fetch(`${url}studies`, init)).text(), 'ok')
+    first = true
+    length = ''
+    t.match(await (await fetch(`${url}studies`, init)).json(), { code: 'upstream-invalid' })
+  }
+})
+
+t.test('URLs in an answer that was held are rewritten, too', async (t) => {
+  let root = ''
+  const google = createServer((request, response) => {
+    const text = JSON.stringify({ error: { code: 503, message: `${root}/studies` } })
+    request.resume().on('end', () => response.writeHead(503, { 'content-type': 'application/json' }).end(text))
+  })
+  const baseUrl = await listenOn(t, google)
+  const store = 'projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo/dicomWeb'
+  root = `${baseUrl}/${store}`
+  const PublicUrl = 'https://pacs.example/google'
+  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 1 }, PublicUrl } })
+  const answer = await fetch(`${url}studies`)
+  t.equal(answer.status, 503)
+  t.match(await answer.json(), { error: { message: `${PublicUrl}/google/studies` } })
 })
 
 t.test('the waiting: Google doubling to 32 s with up to 1 s at random', (t) => {
