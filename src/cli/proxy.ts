@@ -49,7 +49,6 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     tokens.close()
     await closeWithin(data, grace)
     await admin?.close()
-    await forwarder.close()
     await connections.close()
   }
 

@@ -4,7 +4,7 @@ import { type AccessToken, type FetchToken, TokenFailure, type TokenSource } fro
 import { Backoff } from './backoff.ts'
 
 /** Below this remaining life (ms) a token is still used, while a refresh runs behind. */
-export const refreshAhead = 5 * 60_000
+const refreshAhead = 5 * 60_000
 
 /** What the world may know of a credential's token: for readiness, status and logs. */
 export interface TokenState {

@@ -11,19 +11,21 @@ import { keepOpenWhileSending } from './unread-body.ts'
 /**
  * Begins the client's answer with the status and headers of Google's. Throws when they can't be sent.
  *
+ * @param more headers of the proxy's own
  * @returns what rewrites the body's URLs, if that is asked for and the body has any
  */
 export function beginAnswer(
   { response, urls }: Pick<Exchange, 'response' | 'urls'>,
   status: number,
   upstream: UpstreamHeaders,
+  more: Readonly<Record<string, string>> = {},
 ): UrlRewriter | null {
   if (!saysWhereItEnds(response, status, upstream)) throw endless()
   keepOpenWhileSending(response)
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
-  response.writeHead(status, headers)
+  response.writeHead(status, { ...headers, ...more })
   return rewriter
 }
 
@@ -49,17 +51,13 @@ export function isHeld({ response, holds }: Exchange, status: number, upstream: 
 
 /** Sends an answer that was held back, whole. Resolves with false if the client left before it had all of it. */
 export async function sendHeld(
-  { response, urls }: Pick<Exchange, 'response' | 'urls'>,
-  { status, headers: upstream, body }: HeldAnswer,
+  exchange: Pick<Exchange, 'response' | 'urls'>,
+  { status, headers, body }: HeldAnswer,
   more: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const headers = returnedHeaders(upstream)
-  const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
-  const bytes = rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body
-  if (response.req.method !== 'HEAD') headers['content-length'] = bytes.length
-  keepOpenWhileSending(response)
-  response.writeHead(status, { ...headers, ...more })
-  response.end(bytes)
+  const { response } = exchange
+  const rewriter = beginAnswer(exchange, status, headers, more)
+  response.end(rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body)
   await once(response, 'close')
   return response.writableFinished
 }

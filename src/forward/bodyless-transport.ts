@@ -12,7 +12,7 @@ import { upstreamFailure } from './upstream-failure.ts'
 type Controller = Dispatcher.DispatchController
 
 /** Requests without a body, over undici: QIDO-RS, WADO-RS, DELETE. */
-export class BodylessTransport implements Pick<Forwarder, 'forward'> {
+export class BodylessTransport implements Forwarder {
   readonly #dispatcher: Dispatcher
   readonly #idle: number
 

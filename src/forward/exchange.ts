@@ -55,5 +55,4 @@ export interface Forwarder {
    * once more: all of its body is still there, and Google can't have received the whole of it without an answer.
    */
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome>
-  close(): Promise<void>
 }

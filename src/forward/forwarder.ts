@@ -15,6 +15,5 @@ export function createForwarder(
   const upload = new UploadTransport({ connections, timeouts, verifyPeers, keeping: new Keeping(retry) })
   return {
     forward: (exchange, token) => (exchange.service === 'STOW-RS' ? upload : bodyless).forward(exchange, token),
-    close: () => upload.close(),
   }
 }

@@ -11,11 +11,6 @@ export class Keeping {
     this.#limits = limits
   }
 
-  /** Bytes that are kept right now. */
-  get bytes(): number {
-    return this.#inAll
-  }
-
   /** Whether an upload of which so much is kept may keep so much more; if so, it counts as kept. */
   take(kept: number, more: number): boolean {
     const { keptPerUpload, keptInAll } = this.#limits

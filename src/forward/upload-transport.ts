@@ -56,10 +56,6 @@ export class UploadTransport implements Forwarder {
     return promise
   }
 
-  async close(): Promise<void> {
-    this.#proxy.removeAllListeners()
-  }
-
   /** A second try goes on with the body of the first. */
   #bodyOf(exchange: Exchange): KeptBody {
     const body = this.#bodies.get(exchange.request) ?? new KeptBody(exchange, this.#options.keeping)

@@ -35,8 +35,8 @@ export class UploadRequest extends EventEmitter<UploadEvents> {
 }
 
 /**
- * One upload and its answer. The answer may come while the body still flows (a 403, say): it is passed on at once, and
- * the body goes on until the answer has ended.
+ * One upload and its answer. The answer may come while the body still flows: a 403, say, is passed on at once, and the body
+ * goes on until the answer has ended; one that is held back stops the body, which may have to be sent once more.
  */
 export class Upload {
   readonly request: UploadRequest
@@ -175,8 +175,10 @@ export class Upload {
       // Too large to hold: it goes to the client after all, but a 401, which no client ever sees.
       stop()
       answer.off('data', onData)
-      if (held.status === 401) settle()
-      else this.#passOn(answer, held.status, held.body)
+      if (held.status === 401) {
+        settle()
+        this.#upstream?.destroy()
+      } else this.#passOn(answer, held.status, held.body)
     }
     answer.on('data', onData)
   }

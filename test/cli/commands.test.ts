@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -35,8 +36,13 @@ async function ended(child: ChildProcess): Promise<number | null> {
   return child.exitCode
 }
 
+/** The address of the first account, as the log tells it. */
+function urlOf(output: string): string {
+  return /"url":"([^"]+)"/.exec(output)?.[1] ?? ''
+}
+
 /** An old plugin's configuration, but for the addresses. */
-async function configuration(t: Test, more: object = {}): Promise<string> {
+async function configuration(t: Test, more: object = {}, google: object = {}): Promise<string> {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())
   const folder = t.testdir()
@@ -46,6 +52,7 @@ async function configuration(t: Test, more: object = {}): Promise<string> {
     BaseUrl: emulator.baseUrl,
     TokenUrl: emulator.tokenUrl,
     Accounts: { google: { ...demoAccount, ServiceAccountFile: serviceAccountFile } },
+    ...google,
   }
   const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null, ...more }
   await writeFile(file, `// As Orthanc reads it\n${JSON.stringify({ GoogleCloudPlatform, DicomWebProxy })}`)
@@ -60,14 +67,32 @@ t.test('serve: without a command, ends in order on each signal', async (t) => {
     await t.test(signal, async (t) => {
       const { child, output } = start(t, ['--config', await configuration(t)])
       await eventually('a token', () => output().includes('access token fetched'))
-      const url = /"url":"([^"]+)"/.exec(output())?.[1] ?? ''
-      t.equal((await fetch(`${url}studies`)).status, 200)
+      t.equal((await fetch(`${urlOf(output())}studies`)).status, 200)
       child.kill(signal)
       t.equal(await ended(child), code)
       t.match(output(), /"msg":"ended"/)
       t.notMatch(output(), /Warning/)
     })
   }
+})
+
+t.test('serve: a second signal does not wait for requests under way', async (t) => {
+  const arrived = Promise.withResolvers<void>()
+  const google = await listenOn(
+    t,
+    createHttpServer(() => arrived.resolve()),
+  )
+  const { child, output } = start(t, ['-c', await configuration(t, {}, { BaseUrl: google })])
+  await eventually('a token', () => output().includes('access token fetched'))
+  const asking = fetch(`${urlOf(output())}studies`).catch(() => null)
+  await arrived.promise
+  child.kill('SIGTERM')
+  await eventually('it waits', () => output().includes('shutting down'))
+  child.kill('SIGTERM')
+  await ended(child)
+  t.equal(child.signalCode, 'SIGTERM')
+  t.notMatch(output(), /"msg":"ended"/)
+  await asking
 })
 
 t.test('serve: the configuration may be named by the environment', async (t) => {

@@ -146,6 +146,23 @@ t.test('an upload that is larger than what is kept is sent once', async (t) => {
   }
 })
 
+t.test('what was kept of an upload is given back, however the upload ends', async (t) => {
+  // Room for one upload, and not for two.
+  const KeepInAll = Math.round(stow.body.length * 1.5)
+  const served = await startServed(t, { proxy: { Retry: { Budget: 30, KeepInAll } } })
+  const endings: Partial<Fault>[] = [{}, { status: 400 }, { lateReset: true }, { resetAfterHeaders: true }]
+  for (const ending of endings) {
+    served.emulator.faults.add({ target: 'STOW-RS', times: 1, ...ending })
+    // The break may come before or after the head of the answer.
+    const sending = fetch(`${served.url}studies`, stow)
+    await sending.then((answer) => answer.text()).catch(() => 'broken off')
+  }
+  served.emulator.clearLog()
+  served.emulator.faults.add({ target: 'STOW-RS', times: 1, status: 503 })
+  t.equal((await fetch(`${served.url}studies`, stow)).status, 200)
+  t.same(statuses(served), [503, 200], 'the last one could still be kept')
+})
+
 t.test('a client that leaves while the proxy waits ends the tries', async (t) => {
   const served = await startStored(t)
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503 })
