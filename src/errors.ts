@@ -92,6 +92,12 @@ export const errorTable = {
     title: 'No answer from Google in time',
     proxyStatus: 'http_response_timeout',
   },
+  'too-busy': {
+    status: 503,
+    layer: 'proxy',
+    title: 'Too many requests under way',
+    proxyStatus: 'connection_limit_reached',
+  },
   'shutting-down': {
     status: 503,
     layer: 'proxy',

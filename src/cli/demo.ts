@@ -23,8 +23,8 @@ const account = 'my-google'
 export async function demo({ once }: { readonly once?: boolean }): Promise<ExitCode> {
   const folder = await mkdtemp(join(tmpdir(), 'dicomweb-demo-'))
   const logFile = join(folder, 'proxy.log')
-  const closing: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
-  const opened = <Thing extends { close(): Promise<void> }>(thing: Thing): Thing => {
+  const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
+  const opened = <Thing extends { close(): Promise<unknown> }>(thing: Thing): Thing => {
     closing.unshift(() => thing.close())
     return thing
   }

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { createAdminListener } from '../admin/admin-listener.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
@@ -11,7 +12,8 @@ import { Guard } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
-import { ExchangeHandler } from '../server/exchange-handler.ts'
+import { ExchangeHandler, shuttingDown } from '../server/exchange-handler.ts'
+import { Places } from '../server/places.ts'
 import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { version } from './version.ts'
@@ -23,12 +25,13 @@ export interface RunningProxy {
   readonly adminUrl: string | null
   /** Accounts by name, with the URL to give to Orthanc. */
   readonly accountUrls: ReadonlyMap<string, string>
-  /** Takes no more requests, lets those under way finish within the grace, then cuts them. */
-  close(): Promise<void>
+  /**
+   * Takes no more requests, lets those under way finish within the grace, then cuts them.
+   *
+   * @returns how many connections had to be cut
+   */
+  close(): Promise<number>
 }
-
-/** How long (ms) requests under way may take to finish once the proxy shuts down; Kubernetes gives 30 s in all. */
-const grace = 20_000
 
 /** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
 export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<RunningProxy> {
@@ -37,19 +40,27 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))
   const forwarder = createForwarder(connections, settings.outgoing, settings.retry)
   const userAgent = `gcp-dicomweb-proxy/${version}`
-  let isAccepting = true
-  const accepting = () => isAccepting
-  const tries = new Tries({ forwarder, logger, userAgent, budget: settings.retry.budget })
-  const handler = new ExchangeHandler({ guard: new Guard(accounts), tries, logger, accepting })
-  const data = createDataListener((...exchange) => handler.handle(...exchange), logger)
+  const ending = new AbortController()
+  const graceOver = new AbortController()
+  const { budget } = settings.retry
+  const { timeouts } = settings.outgoing
+  const tries = new Tries({ forwarder, logger, userAgent, budget, timeouts, ending: ending.signal })
+  const guard = new Guard(accounts)
+  const handler = new ExchangeHandler({ guard, tries, logger, ending: ending.signal, graceOver: graceOver.signal })
+  const { requestHead } = settings
+  const data = createDataListener((...exchange) => handler.handle(...exchange), { logger, requestHead })
+  const accepting = () => !ending.signal.aborted
   const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
 
   async function close() {
-    isAccepting = false
+    ending.abort(shuttingDown())
+    const cut = await closeWithin(data, settings.shutdownGrace, graceOver)
+    // What was cut may still wait for a token, which nobody needs any more.
+    await within(lastLines, handler.concluded())
     tokens.close()
-    await closeWithin(data, grace)
     await admin?.close()
     await connections.close()
+    return cut
   }
 
   try {
@@ -100,8 +111,14 @@ function servedAccount(account: Settings['accounts'][number], settings: Settings
     dicomWebUrl: new URL(dicomWebUrl),
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     tokens: tokens.source(identity),
+    places: placesOf(settings.concurrency),
     tokenState: () => tokens.state(identity),
   }
+}
+
+function placesOf(concurrency: Settings['concurrency']): ServedAccount['places'] {
+  const places = () => new Places(concurrency)
+  return { 'STOW-RS': places(), 'QIDO-RS': places(), 'WADO-RS': places(), DELETE: places() }
 }
 
 async function listen(listener: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
@@ -110,16 +127,35 @@ async function listen(listener: FastifyInstance, { host, port }: ListenAddress):
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}`
 }
 
+/** How long (ms) the requests that were cut may take to write their lines into the log. */
+const lastLines = 1_000
+
+/** Waits for something, but no longer than so many milliseconds. */
+async function within(milliseconds: number, something: Promise<void>): Promise<void> {
+  const enough = new AbortController()
+  const { signal } = enough
+  await Promise.race([something, delay(milliseconds, undefined, { signal })])
+  enough.abort()
+}
+
 /** How often (ms) connections are looked for that have become idle, while their listener closes. */
 const idleLook = 100
 
 /** Closes idle connections at once and busy ones when their request ends, but none later than the grace. */
-async function closeWithin(listener: FastifyInstance, milliseconds: number): Promise<void> {
+async function closeWithin(listener: FastifyInstance, grace: number, graceOver: AbortController): Promise<number> {
   const { server } = listener
+  let cut = 0
   // Closing ends what is idle at that moment only; a client would keep its connection long after its last answer.
   const looking = setInterval(() => server.closeIdleConnections(), idleLook)
-  const cutting = setTimeout(() => server.closeAllConnections(), milliseconds)
+  const cutting = setTimeout(() => {
+    graceOver.abort()
+    server.getConnections((_error, count) => {
+      cut = count ?? 0
+      server.closeAllConnections()
+    })
+  }, grace)
   await listener.close()
   clearInterval(looking)
   clearTimeout(cutting)
+  return cut
 }

@@ -19,9 +19,13 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
 
   const code = await ended
   logger.info('shutting down: requests under way may finish, new ones are refused')
-  await proxy.close()
-  logger.info('ended')
-  return code
+  const cut = await proxy.close()
+  if (cut === 0) {
+    logger.info('ended')
+    return code
+  }
+  logger.error({ cut }, 'ended: requests that were under way after the grace were cut; see ShutdownGrace')
+  return exitCode.failure
 }
 
 async function start(settings: Settings, logger: Logger): Promise<RunningProxy> {

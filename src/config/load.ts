@@ -1,5 +1,6 @@
 import { accountsOf } from './accounts.ts'
 import { type Arguments, withArguments } from './arguments.ts'
+import { concurrencyOf } from './concurrency.ts'
 import type { Surroundings } from './credential.ts'
 import type { JsonObject } from './document.ts'
 import { deepFreeze } from './freeze.ts'
@@ -85,6 +86,9 @@ function settingsOf(
     adminListen,
     publicUrl: publicUrl(proxy, 'PublicUrl'),
     retry: retryOf(proxy.section('Retry')),
+    concurrency: concurrencyOf(proxy.section('Concurrency')),
+    requestHead: 1000 * (proxy.section('Timeouts').number('RequestHead') ?? 30),
+    shutdownGrace: 1000 * (proxy.number('ShutdownGrace') ?? 20),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,

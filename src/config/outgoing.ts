@@ -5,7 +5,7 @@ import type { Surroundings } from './credential.ts'
 import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
 import { fileMessage } from './read.ts'
 import type { Section } from './section.ts'
-import type { OutgoingSettings } from './settings.ts'
+import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
 /** How outgoing connections are made, from Orthanc's own options, the `Timeouts` section, and the environment. */
 export function outgoingOf(
@@ -29,11 +29,18 @@ export function outgoingOf(
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
-    timeouts: {
-      connect: 1000 * (timeouts.number('Connect') ?? 15),
-      answer: 1000 * (timeouts.number('Answer') ?? 1900),
-      idle: 1000 * (timeouts.number('Idle') ?? 300),
-    },
+    timeouts: timeoutsOf(timeouts),
+  }
+}
+
+function timeoutsOf(timeouts: Section): UpstreamTimeouts {
+  const answer = timeouts.number('Answer') ?? 1900
+  return {
+    connect: 1000 * (timeouts.number('Connect') ?? 15),
+    answer: 1000 * answer,
+    searchAnswer: 1000 * (timeouts.number('SearchAnswer') ?? Math.min(answer, 300)),
+    idle: 1000 * (timeouts.number('Idle') ?? 300),
+    idleBytes: timeouts.number('IdleBytes') ?? 16_384,
   }
 }
 

@@ -15,6 +15,11 @@ export interface Settings {
   /** How clients reach the data listener, without a trailing slash; null leaves Google's URLs in answers as they are. */
   readonly publicUrl: string | null
   readonly retry: RetrySettings
+  readonly concurrency: ConcurrencySettings
+  /** How long a client may take for the head of a request. */
+  readonly requestHead: number
+  /** How long requests under way may take to finish once the proxy ends. */
+  readonly shutdownGrace: number
   /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback. */
   readonly allowAnonymous: boolean
   /** `HttpVerbose`: log each upstream exchange (redacted). */
@@ -101,10 +106,24 @@ export interface OutgoingSettings {
 export interface UpstreamTimeouts {
   /** To reach the upstream: name resolution, TCP, TLS. */
   readonly connect: number
-  /** From the end of the request to the first byte of the answer. Google gives up after 30 minutes. */
+  /** From the end of a store or retrieve request to the first byte of the answer. Google gives up after 30 minutes. */
   readonly answer: number
+  /** The same for searches and deletions. */
+  readonly searchAnswer: number
   /** Without a single byte in the direction that should flow. */
   readonly idle: number
+  /** Bytes of a client's body that `idle` must bring at the least. */
+  readonly idleBytes: number
+}
+
+/** How much each account asks of Google at the same time, for each service. */
+export interface ConcurrencySettings {
+  /** Requests that may be under way at the most; fewer while Google refuses some because of load. */
+  readonly underWay: number
+  /** Requests that may wait for a place. */
+  readonly waiting: number
+  /** How long one may wait. */
+  readonly longestWait: number
 }
 
 /** How far the proxy goes to get a request through by itself. */

@@ -14,24 +14,25 @@ type Controller = Dispatcher.DispatchController
 /** Requests without a body, over undici: QIDO-RS, WADO-RS, DELETE. */
 export class BodylessTransport implements Forwarder {
   readonly #dispatcher: Dispatcher
-  readonly #idle: number
+  readonly #timeouts: UpstreamTimeouts
 
-  constructor(dispatcher: Dispatcher, { idle }: Pick<UpstreamTimeouts, 'idle'>) {
+  constructor(dispatcher: Dispatcher, timeouts: UpstreamTimeouts) {
     this.#dispatcher = dispatcher
-    this.#idle = idle
+    this.#timeouts = timeouts
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
-    const { origin, path, headers, request } = exchange
+    const { origin, path, headers, request, service } = exchange
     this.#dispatcher.dispatch(
       {
         origin: origin.origin,
         path,
         method: request.method as Dispatcher.HttpMethod,
+        headersTimeout: service === 'WADO-RS' ? this.#timeouts.answer : this.#timeouts.searchAnswer,
         headers: { ...headers, authorization: `Bearer ${token.value}` },
       },
-      new Relay(exchange, this.#idle, resolve),
+      new Relay(exchange, this.#timeouts.idle, resolve),
     )
     return promise
   }

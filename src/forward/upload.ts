@@ -9,6 +9,7 @@ import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
 import { HeldAnswer } from './held-answer.ts'
 import type { KeptBody } from './kept-body.ts'
+import { clientStalled, Pace } from './pace.ts'
 import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
@@ -47,6 +48,8 @@ export class Upload {
   readonly #timeouts: UpstreamTimeouts
   readonly #resolve: (outcome: Outcome) => void
   readonly #connecting: NodeJS.Timeout
+  /** Of the body from the client, while it comes. */
+  #pace: Pace | null = null
   #upstream: ClientRequest | null = null
   #status: number | null = null
   /** What broke Google's answer. */
@@ -90,16 +93,26 @@ export class Upload {
     const onReady = () => {
       clearTimeout(this.#connecting)
       upstream.setTimeout(this.#timeouts.idle)
+      if (!this.#settled) this.#watchPace(upstream)
     }
     if (isReady) onReady()
     else socket?.once('secureConnecting' in socket ? 'secureConnect' : 'connect', onReady)
     upstream.on('timeout', () => this.#onStall(upstream))
     upstream.once('finish', () => {
+      this.#pace?.stop()
       if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
     })
     // Some connections end without an error and without an answer: after a 101, for instance.
     upstream.once('close', () => {
       if (this.#status === null) this.#fail(upstreamFailure({ code: 'ECONNRESET' }))
+    })
+  }
+
+  #watchPace(upstream: ClientRequest): void {
+    const passed = () => this.#progress.received
+    this.#pace = new Pace(this.#timeouts, passed, () => {
+      // What waits for Google is not the client's delay; with an answer there, the body does not matter any more.
+      if (!upstream.writableNeedDrain && this.#status === null) this.#fail(clientStalled())
     })
   }
 
@@ -204,6 +217,7 @@ export class Upload {
     if (this.#settled) return
     this.#settled = true
     clearTimeout(this.#connecting)
+    this.#pace?.stop()
     this.#response.off('close', this.#onClose)
     this.#resolve(outcome)
   }
@@ -235,12 +249,5 @@ function noAnswer(): ProxyError {
   return new ProxyError(
     'upstream-timeout',
     "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows.",
-  )
-}
-
-function clientStalled(): ProxyError {
-  return new ProxyError(
-    'request-timeout',
-    'The client stopped sending its body for longer than DicomWebProxy.Timeouts.Idle allows: check the network between it and this proxy.',
   )
 }

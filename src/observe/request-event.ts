@@ -18,7 +18,7 @@ export class RequestEvent {
   layer: Layer | undefined
   detail: string | undefined
   /** The answer, or the request, ended before its end, and who ended it. */
-  cutBy: 'client' | 'upstream' | undefined
+  cutBy: 'client' | 'upstream' | 'proxy' | undefined
   /** Times that the request was sent to Google. */
   attempts = 0
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }

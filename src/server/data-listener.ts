@@ -7,25 +7,34 @@ import type { Logger } from '../observe/logger.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 
-type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => void
 
-/** How long (ms) a client may take for a request's head. Bodies may take as long as they keep moving. */
-const headersTimeout = 60_000
 /** Longer than Orthanc keeps an idle connection, so that it is never closed under a request. */
 const keepAliveTimeout = 75_000
+
+interface DataListenerOptions {
+  readonly logger: Logger
+  /** How long (ms) a client may take for a request's head. Bodies may take as long as they keep moving. */
+  readonly requestHead: number
+}
+
+/** How often (ms) Node looks for heads that take too long. */
+function headLook(requestHead: number): number {
+  return Math.min(requestHead / 2, 5_000)
+}
 
 /**
  * The listener that Orthanc talks to. Fastify brings the lifecycle and the connections; what a request asks for is the
  * guard's to read, so every request is taken over before fastify routes or parses anything of it.
  */
-export function createDataListener(handle: Handle, logger: Logger): FastifyInstance {
+export function createDataListener(handle: Handle, { logger, requestHead }: DataListenerOptions): FastifyInstance {
   const listener = fastify({
     logger: false,
     // Plain Node would kill an upload that takes more than five minutes.
     requestTimeout: 0,
     keepAliveTimeout,
     // A missing Host is refused later, in our words.
-    http: { headersTimeout, requireHostHeader: false },
+    http: { headersTimeout: requestHead, connectionsCheckingInterval: headLook(requestHead), requireHostHeader: false },
     forceCloseConnections: 'idle',
     // Requests on open connections are refused in our words, not fastify's.
     return503OnClosing: false,
@@ -35,7 +44,7 @@ export function createDataListener(handle: Handle, logger: Logger): FastifyInsta
   })
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
-    void handle(request.raw, reply.raw, request.originalUrl)
+    handle(request.raw, reply.raw, request.originalUrl)
   })
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)

@@ -13,32 +13,43 @@ interface Parts {
   readonly guard: Guard<ServedAccount>
   readonly tries: Tries
   readonly logger: Logger
-  /** False from the moment that the proxy shuts down. */
-  readonly accepting: () => boolean
+  /** Aborts when the proxy is told to end. */
+  readonly ending: AbortSignal
+  /** Aborts when the grace is over: connections are cut then. */
+  readonly graceOver: AbortSignal
 }
 
 /** The way of a request: verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
+  readonly #underWay = new Set<Promise<void>>()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
-  /**
-   * Never rejects.
-   *
-   * @param target the request target as it came, path and query
-   */
-  async handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+  /** Takes a request over; `target` is the request target as it came, path and query. */
+  handle(request: IncomingMessage, response: ServerResponse, target: string): void {
+    const exchange = this.#exchange(request, response, target).finally(() => this.#underWay.delete(exchange))
+    this.#underWay.add(exchange)
+  }
+
+  /** Resolves when all requests that were taken over have ended, and have their line in the log. */
+  async concluded(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  /** Never rejects. */
+  async #exchange(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
     const event = new RequestEvent(request.socket.remoteAddress ?? '', request.method ?? '')
     try {
-      if (!this.#parts.accepting()) throw shuttingDown()
+      this.#parts.ending.throwIfAborted()
       const permit = this.#permitFor(request, target, event)
       conclude(event, await this.#parts.tries.run(request, response, permit, event))
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
+    if (event.cutBy === 'client' && this.#parts.graceOver.aborted) event.cutBy = 'proxy'
     discardUnread(request, response)
     event.log(this.#parts.logger)
   }
@@ -91,7 +102,8 @@ function withoutHost(): ProxyError {
   return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
 }
 
-function shuttingDown(): ProxyError {
+/** What a request is told that the end of the proxy stops before it was sent. */
+export function shuttingDown(): ProxyError {
   const detail = 'The proxy ends, or is being started anew: send the request again in a moment.'
   return new ProxyError('shutting-down', detail, { retryAfter: 5 })
 }

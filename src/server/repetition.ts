@@ -37,6 +37,12 @@ export function isRepeatable({ statuses, errors }: Repetition, outcome: Unanswer
   return outcome.kind === 'held' ? statuses.has(outcome.answer.status) : errors.has(outcome.error.code)
 }
 
+/** Google's words for "less at once": 429 when a quota is used up, 503 when it is overloaded itself. */
+export function isRefusedForLoad(outcome: Outcome): boolean {
+  const status = outcome.kind === 'held' ? outcome.answer.status : outcome.kind === 'answered' ? outcome.status : null
+  return status === 429 || status === 503
+}
+
 const longest = 32_000
 
 /**

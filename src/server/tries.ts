@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import { sendHeld } from '../forward/answer.ts'
@@ -9,7 +10,17 @@ import { outgoingHeaders } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
-import { isRepeatable, repetitionOf, type Unanswered, waitBefore } from './repetition.ts'
+import { bodyFlows } from './arriving-body.ts'
+import { clientLeft, interruption } from './interruption.ts'
+import type { Place } from './places.ts'
+import {
+  isRefusedForLoad,
+  isRepeatable,
+  type Repetition,
+  repetitionOf,
+  type Unanswered,
+  waitBefore,
+} from './repetition.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -20,6 +31,9 @@ interface Parts {
   readonly userAgent: string
   /** Milliseconds after a request's arrival within which it may be sent to Google again. */
   readonly budget: number
+  readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>
+  /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
+  readonly ending: AbortSignal
 }
 
 /** Sends a permitted request to Google, with a token, as often as is safe and useful (docs/adr/0014). */
@@ -37,42 +51,93 @@ export class Tries {
     permit: Permit<ServedAccount>,
     event: RequestEvent,
   ): Promise<Outcome> {
-    const { account, service } = permit
     const deadline = performance.now() + this.#parts.budget
-    const repetition = repetitionOf(service, permit.route)
+    const repetition = repetitionOf(permit.service, permit.route)
     const holds = (status: number) =>
       status === 401 || (repetition.statuses.has(status) && performance.now() < deadline)
-    const sending = { request, response, permit, holds }
+    try {
+      return await this.#untilAnswered({ request, response, permit, event, repetition, holds, deadline })
+    } catch (error) {
+      if (error === clientLeft) return left
+      throw error
+    }
+  }
+
+  async #untilAnswered(sending: Sending): Promise<Outcome> {
+    const { event, permit, repetition, deadline } = sending
+    const { account, service } = permit
     let rejected: AccessToken | null = null
+    if (service === 'STOW-RS') await this.#bodyOf(sending)
+    let place: Place | null = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
     for (;;) {
-      const token = await this.#tokenFor(account, service, event)
-      // No 'close' comes any more that would end a try.
-      if (response.destroyed) return left
-      if (event.attempts === 0) allowBody(request, response)
-      const outcome = await this.#send(sending, token, event)
+      const { outcome, token } = await this.#try(sending, place)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
       if (outcome.kind === 'held' && outcome.answer.status === 401) {
         if (rejected) throw rejectedTwice(account.name)
         rejected = token
         account.tokens.invalidate(token)
-        if (outcome.replayable) continue
-        // So that the client's next try meets a token that works.
-        await this.#tokenFor(account, service, event)
-        throw tooLargeToRepeat()
+        // Also so that the client's next request meets a token that works, should this one not be repeated.
+        await this.#tokenFor(sending)
+        if (!outcome.replayable) throw tooLargeToRepeat()
+        place = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
+        continue
       }
       const wait = waitBefore(event.attempts, outcome)
-      if (!isRepeatable(repetition, outcome) || performance.now() + wait > deadline) {
-        return giveUp(sending, outcome, event)
-      }
-      if (!(await pause(wait, response))) return left
+      const isLast = !isRepeatable(repetition, outcome) || performance.now() + wait > deadline
+      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, outcome)
+      // Rather what Google said than that there is no room to ask again.
+      place = await this.#placeFor(sending, deadline - performance.now()).catch(nowhere)
+      if (!place) return giveUp(sending, outcome)
     }
   }
 
-  async #send(
-    { request, response, permit, holds }: Sending,
-    token: AccessToken,
-    event: RequestEvent,
-  ): Promise<Outcome> {
+  /** Lets an upload's body come, if there is a token for it, and waits until it does where places are scarce. */
+  async #bodyOf(sending: Sending): Promise<void> {
+    await this.#tokenFor(sending)
+    allowBody(sending)
+    const { account, service } = sending.permit
+    if (!account.places[service].scarce) return
+    await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
+  }
+
+  /** One try, in its place. Waiting for the next one takes no place. */
+  async #try(sending: Sending, place: Place): Promise<{ outcome: Outcome; token: AccessToken }> {
+    let refused = false
+    try {
+      const token = await this.#tokenFor(sending)
+      // No 'close' comes any more that would end a try.
+      if (sending.response.destroyed) throw clientLeft
+      const outcome = await this.#send(sending, token)
+      refused = isRefusedForLoad(outcome)
+      return { outcome, token }
+    } finally {
+      place.leave(refused)
+    }
+  }
+
+  async #placeFor(sending: Sending, longest: number): Promise<Place> {
+    const { account, service } = sending.permit
+    const places = account.places[service]
+    const place = places.enter()
+    if (place) return place
+    const { signal, done } = interruption(sending, this.#parts.ending)
+    try {
+      return await places.wait(sending.event.client, signal, longest)
+    } finally {
+      done()
+    }
+  }
+
+  /** False when the proxy ends meanwhile: there is no time for another try. */
+  async #pause(sending: Sending, milliseconds: number): Promise<boolean> {
+    const { signal, done } = interruption(sending, this.#parts.ending)
+    await delay(milliseconds, undefined, { signal }).catch(() => {})
+    done()
+    if (sending.response.destroyed) throw clientLeft
+    return !signal.aborted
+  }
+
+  async #send({ request, response, permit, event, holds }: Sending, token: AccessToken): Promise<Outcome> {
     const { account, service, route, path } = permit
     const { dicomWebUrl: origin, urls } = account
     const headers = this.#headersFor(request, account, token)
@@ -89,8 +154,8 @@ export class Tries {
     return outcome
   }
 
-  async #tokenFor({ tokens }: ServedAccount, service: string, event: RequestEvent): Promise<AccessToken> {
-    const token = await tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
+  async #tokenFor({ permit: { account, service }, event }: Sending): Promise<AccessToken> {
+    const token = await account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
     event.tokenReceived()
     return token
   }
@@ -110,20 +175,25 @@ export class Tries {
 /** The client has left before an answer. */
 const left = { kind: 'cut', by: 'client', status: null } as const satisfies Outcome
 
+/** A request on its way, through all of its tries. */
 interface Sending {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly permit: Permit<ServedAccount>
+  readonly event: RequestEvent
+  readonly repetition: Repetition
   readonly holds: (status: number) => boolean
+  /** No try begins after it; by `performance.now()`. */
+  readonly deadline: number
 }
 
 /** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
-function allowBody(request: IncomingMessage, response: ServerResponse): void {
+function allowBody({ request, response }: Sending): void {
   if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
 }
 
 /** The last that Google said goes to the client whole; if it said nothing, the proxy says why. */
-async function giveUp({ response, permit }: Sending, outcome: Unanswered, event: RequestEvent): Promise<Outcome> {
+async function giveUp({ response, permit, event }: Sending, outcome: Unanswered): Promise<Outcome> {
   if (outcome.kind === 'failed') throw outcome.error
   if (response.destroyed) return left
   const { answer } = outcome
@@ -134,14 +204,10 @@ async function giveUp({ response, permit }: Sending, outcome: Unanswered, event:
   return isWhole ? { kind: 'answered', status: answer.status } : { ...left, status: answer.status }
 }
 
-/** False when the client left meanwhile. */
-async function pause(milliseconds: number, response: ServerResponse): Promise<boolean> {
-  const leaving = new AbortController()
-  const onClose = () => leaving.abort()
-  response.once('close', onClose)
-  await delay(milliseconds, undefined, { signal: leaving.signal }).catch(() => {})
-  response.off('close', onClose)
-  return !response.destroyed
+/** For want of a place, and for nothing else. */
+function nowhere(error: unknown): null {
+  if (error instanceof ProxyError) return null
+  throw error
 }
 
 function tooLargeToRepeat(): ProxyError {

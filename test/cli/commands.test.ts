@@ -95,6 +95,23 @@ t.test('serve: a second signal does not wait for requests under way', async (t) 
   await asking
 })
 
+t.test('serve: requests that outlast the grace are cut, and the exit code says so', async (t) => {
+  const arrived = Promise.withResolvers<void>()
+  const google = await listenOn(
+    t,
+    createHttpServer(() => arrived.resolve()),
+  )
+  const { child, output } = start(t, ['-c', await configuration(t, { ShutdownGrace: 1 }, { BaseUrl: google })])
+  await eventually('a token', () => output().includes('access token fetched'))
+  const asking = fetch(`${urlOf(output())}studies`).catch(() => null)
+  await arrived.promise
+  child.kill('SIGTERM')
+  t.equal(await ended(child), 1)
+  t.match(output(), /"cut":1,.*ShutdownGrace/)
+  t.match(output(), /"cutBy":"proxy"/)
+  await asking
+})
+
 t.test('serve: the configuration may be named by the environment', async (t) => {
   const { child, output } = start(t, ['serve'], { GCP_DICOMWEB_PROXY_CONFIG: await configuration(t) })
   await eventually('a token', () => output().includes('access token fetched'))

@@ -31,12 +31,15 @@ test('one account, all else by default', async (t) => {
       httpsProxy: null,
       httpProxy: null,
       noProxy: '',
-      timeouts: { connect: 15_000, answer: 1_900_000, idle: 300_000 },
+      timeouts: { connect: 15_000, answer: 1_900_000, searchAnswer: 300_000, idle: 300_000, idleBytes: 16_384 },
     },
     listen: { host: '127.0.0.1', port: 8043 },
     adminListen: { host: '127.0.0.1', port: 8044 },
     publicUrl: null,
     retry: { budget: 45_000, keptPerUpload: 1024 * 1024, keptInAll: 64 * 1024 * 1024 },
+    concurrency: { underWay: 64, waiting: 256, longestWait: 20_000 },
+    requestHead: 30_000,
+    shutdownGrace: 20_000,
     allowAnonymous: false,
     verbose: false,
     warnings: [],
@@ -66,7 +69,9 @@ test('every option has its effect', async (t) => {
       Listen: '[::1]:9000',
       AdminListen: null,
       PublicUrl: 'https://pacs.example.com/google/',
-      Timeouts: { Connect: 1, Answer: 2, Idle: 3 },
+      Timeouts: { Connect: 1, Answer: 2, Idle: 3, IdleBytes: 5, RequestHead: 4 },
+      Concurrency: { UnderWay: 8, Waiting: 0, Wait: 1 },
+      ShutdownGrace: 0,
     },
     HttpVerbose: true,
   }
@@ -74,7 +79,8 @@ test('every option has its effect', async (t) => {
   const { accounts, outgoing, ...rest } = settings
   t.match(accounts, [{ credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing' }])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])
-  t.strictSame(outgoing.timeouts, { connect: 1000, answer: 2000, idle: 3000 })
+  // Searches are not given longer than everything else.
+  t.strictSame(outgoing.timeouts, { connect: 1000, answer: 2000, searchAnswer: 2000, idle: 3000, idleBytes: 5 })
   t.match(rest, {
     baseUrl: 'http://127.0.0.1:9090/v1beta1/',
     tokens: {
@@ -87,6 +93,9 @@ test('every option has its effect', async (t) => {
     listen: { host: '::1', port: 9000 },
     adminListen: null,
     publicUrl: 'https://pacs.example.com/google',
+    concurrency: { underWay: 8, waiting: 0, longestWait: 1000 },
+    requestHead: 4000,
+    shutdownGrace: 0,
     verbose: true,
   })
   t.equal(settings.tokens.allowedHosts.length, 2)

@@ -57,7 +57,9 @@ export const good: Readonly<Record<string, object>> = {
   PublicUrl: proxy({ PublicUrl: 'https://pacs.example.com/google/' }),
   'no PublicUrl': proxy({ PublicUrl: null }),
   Retry: proxy({ Retry: { Budget: 0, KeepPerUpload: 0, KeepInAll: 1 } }),
-  Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, Idle: 60 } }),
+  Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, SearchAnswer: 1, Idle: 60, IdleBytes: 0, RequestHead: 1 } }),
+  Concurrency: proxy({ Concurrency: { UnderWay: 1, Waiting: 0, Wait: 1 } }),
+  ShutdownGrace: proxy({ ShutdownGrace: 0 }),
 }
 
 type Refusal = readonly [content: object, ...problems: string[]]
@@ -194,6 +196,11 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a budget below zero': [proxy({ Retry: { Budget: -1 } }), 'DicomWebProxy.Retry.Budget: must*from 0*, not -1'],
   'bytes as text': [proxy({ Retry: { KeepInAll: '64M' } }), 'DicomWebProxy.Retry.KeepInAll: must*bytes*without quotes'],
   'no time to connect': [proxy({ Timeouts: { Connect: 0 } }), 'DicomWebProxy.Timeouts.Connect: must*from 1*, not 0'],
+  'no request at all': [
+    proxy({ Concurrency: { UnderWay: 0 } }),
+    'DicomWebProxy.Concurrency.UnderWay: must*from 1*, not 0',
+  ],
+  'half a grace': [proxy({ ShutdownGrace: 0.5 }), 'DicomWebProxy.ShutdownGrace: must*whole number*, not 0.5'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],
   ...Object.fromEntries(
     ['proxy', 'socks5://proxy:1080', 'https://proxy:3128', 'https://u:p@proxy:3128', 'proxy:port', 'http://proxy'].map(

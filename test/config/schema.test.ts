@@ -82,7 +82,7 @@ test('config/full.json has every key of the schema, and no other', async (t) => 
 })
 
 test('every key that the code reads is in the schema, and the other way round', async (t) => {
-  const files = ['accounts', 'credential', 'listen', 'load', 'notices', 'outgoing', 'retry', 'tokens']
+  const files = ['accounts', 'concurrency', 'credential', 'listen', 'load', 'notices', 'outgoing', 'retry', 'tokens']
   const code = files
     .map((name) => readFileSync(new URL(`../../src/config/${name}.ts`, import.meta.url), 'utf8'))
     .join('')
@@ -131,7 +131,15 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.publicUrl, proxy.PublicUrl?.default)
   t.equal(settings.outgoing.timeouts.connect, 1000 * Number(timeouts.Connect?.default))
   t.equal(settings.outgoing.timeouts.answer, 1000 * Number(timeouts.Answer?.default))
+  t.equal(settings.outgoing.timeouts.searchAnswer, 1000 * Number(timeouts.SearchAnswer?.default))
   t.equal(settings.outgoing.timeouts.idle, 1000 * Number(timeouts.Idle?.default))
+  t.equal(settings.outgoing.timeouts.idleBytes, timeouts.IdleBytes?.default)
+  t.equal(settings.requestHead, 1000 * Number(timeouts.RequestHead?.default))
+  t.equal(settings.shutdownGrace, 1000 * Number(proxy.ShutdownGrace?.default))
+  const concurrency = proxy.Concurrency?.properties ?? {}
+  t.equal(settings.concurrency.underWay, concurrency.UnderWay?.default)
+  t.equal(settings.concurrency.waiting, concurrency.Waiting?.default)
+  t.equal(settings.concurrency.longestWait, 1000 * Number(concurrency.Wait?.default))
   const retry = proxy.Retry?.properties ?? {}
   t.equal(settings.retry.budget, 1000 * Number(retry.Budget?.default))
   t.equal(settings.retry.keptPerUpload, retry.KeepPerUpload?.default)

@@ -4,12 +4,21 @@ import { createServer as createTcpServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
+import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
 const proxy = { Timeouts: { Connect: 1, Answer: 2, Idle: 1 } }
 
 async function behind(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void) {
   return startServed(t, { proxy, baseUrl: await listenOn(t, createServer(answer)) })
+}
+
+/** Google takes everything, and answers at its end. */
+async function behindWith(t: Test, settings: object) {
+  const google = createServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(200, { 'content-length': '2' }).end('{}'))
+  })
+  return startServed(t, { proxy: settings, baseUrl: await listenOn(t, google) })
 }
 
 t.test('Google that never answers a search: 504', async (t) => {
@@ -48,6 +57,58 @@ t.test('a client that stops sending: 408', async (t) => {
   const [answer] = (await once(sending, 'response')) as [IncomingMessage]
   t.equal(answer.statusCode, 408)
   sending.destroy()
+})
+
+t.test('a client that sends a byte now and then, and one that never ends its head: 408', async (t) => {
+  const { proxy, url, log } = await behindWith(t, { Timeouts: { Idle: 1, IdleBytes: 1000, RequestHead: 1 } })
+  const dripping = request(`${url}studies`, { method: 'POST' })
+  dripping.on('error', () => {})
+  const drip = setInterval(() => dripping.write('x'), 100)
+  const [answer] = (await once(dripping, 'response')) as [IncomingMessage]
+  clearInterval(drip)
+  t.equal(answer.statusCode, 408)
+  dripping.destroy()
+  const head = await rawRequest(proxy.url, 'GET /google/studies HTTP/1.1\r\nHost: x\r\n')
+  t.match(String(head), /^HTTP\/1.1 408 .*"request-timeout".*head of the request/s)
+  t.ok(log().some(({ status, reason }) => status === 408 && reason === 'ERR_HTTP_REQUEST_TIMEOUT'))
+})
+
+t.test('a slow upload that makes way is not cut', async (t) => {
+  const { url } = await behindWith(t, { Timeouts: { Idle: 1, IdleBytes: 1000 } })
+  const sending = request(`${url}studies`, { method: 'POST' })
+  let sent = 0
+  const drip = setInterval(() => {
+    sent += 1
+    if (sent < 30) sending.write(Buffer.alloc(300))
+    else sending.end()
+  }, 100)
+  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
+  clearInterval(drip)
+  t.equal(answer.statusCode, 200)
+  answer.resume()
+})
+
+t.test('searches and deletions have a limit of their own', async (t) => {
+  const google = createServer(() => {})
+  const { url } = await startServed(t, {
+    baseUrl: await listenOn(t, google),
+    proxy: { Timeouts: { Answer: 60, SearchAnswer: 1 } },
+  })
+  for (const [method, path] of [
+    ['GET', 'studies'],
+    ['DELETE', 'studies/1/series/2/instances/3'],
+  ] as const) {
+    t.match(await (await fetch(url + path, { method })).json(), { code: 'upstream-timeout' })
+  }
+  const leaving = new AbortController()
+  const retrieving = fetch(`${url}studies/1`, { signal: leaving.signal })
+  const searching = fetch(`${url}studies`)
+  t.equal(
+    await Promise.race([searching.then(() => 'the search'), retrieving.then(() => 'the retrieval')]),
+    'the search',
+  )
+  leaving.abort()
+  await t.rejects(retrieving, { name: 'AbortError' })
 })
 
 t.test('a download that stalls breaks the connection of the client', async (t) => {

@@ -4,8 +4,10 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
+import { startHeldGoogle } from './google.ts'
 
 t.test('what is under way finishes, nothing new begins, idle connections end', async (t) => {
   const arrived = Promise.withResolvers<ServerResponse>()
@@ -57,4 +59,49 @@ t.test('a request on a connection that is still open is refused in words', async
     [{ status: 503, code: 'shutting-down' }, { status: 200 }],
   )
   await closing
+})
+
+t.test('what is still under way after the grace is cut, counted and said', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { proxy, url, log } = await startServed(t, { baseUrl: google.baseUrl, proxy: { ShutdownGrace: 1 } })
+  const asking = request(`${url}studies`).end()
+  const failed = once(asking, 'error')
+  await google.reached(1)
+  t.equal(await proxy.close(), 1)
+  await failed
+  await eventually('the log says who cut it', () =>
+    log().some(({ status, cutBy }) => status === null && cutBy === 'proxy'),
+  )
+})
+
+t.test('what waits to be tried again is not tried again: the client gets what Google said', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Retry: { Budget: 45 } } })
+  const asking = fetch(`${url}studies`)
+  await google.reached(1)
+  google.answer(503, { 'retry-after': '30' })
+  await google.reached(0)
+  t.equal(await proxy.close(), 0)
+  const answer = await asking
+  t.equal(answer.status, 503)
+  t.equal(answer.headers.get('retry-after'), '30')
+})
+
+t.test('what waits for its turn is refused in words, what has it goes on', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const first = fetch(`${url}studies`)
+  await google.reached(1)
+  const waiting = request(`${url}series`).end()
+  await once(waiting, 'socket')
+  await once(waiting, 'finish')
+  // On the same connections as before: so it has arrived by then.
+  t.equal((await fetch(`${url}nothing`)).status, 404)
+  const closing = proxy.close()
+  const [answer] = (await once(waiting, 'response')) as [IncomingMessage]
+  t.equal(answer.statusCode, 503)
+  t.match(await text(answer), /"shutting-down"/)
+  google.answer()
+  t.equal((await first).status, 200)
+  t.equal(await closing, 0)
 })

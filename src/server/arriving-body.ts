@@ -1,0 +1,40 @@
+import type { IncomingMessage } from 'node:http'
+import type { UpstreamTimeouts } from '../config/settings.ts'
+import { clientStalled } from '../forward/pace.ts'
+
+/** Bytes that show that a body flows. Less than what Node reads ahead of whoever wants the body. */
+const enough = 16 * 1024
+
+/**
+ * Waits until a body flows: its first 16 KiB have arrived, or all of it. Where places at Google are scarce, an upload takes
+ * one only then, so that clients that open many and send next to nothing don't take the last ones from the others.
+ *
+ * Rejects with a ProxyError `request-timeout` when that takes longer than `idle` milliseconds, with the signal's reason
+ * when that aborts.
+ */
+export async function bodyFlows(
+  request: IncomingMessage,
+  { idle, idleBytes }: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>,
+  interruption: () => { readonly signal: AbortSignal; done(): void },
+): Promise<void> {
+  const hasCome = () => request.complete || request.readableLength >= Math.min(enough, idleBytes)
+  if (hasCome()) return
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const { signal, done } = interruption()
+  const onReadable = () => {
+    if (hasCome()) resolve()
+  }
+  const onAbort = () => reject(signal.reason)
+  const timer = setTimeout(() => reject(clientStalled()), idle)
+  request.on('readable', onReadable)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    signal.throwIfAborted()
+    await promise
+  } finally {
+    clearTimeout(timer)
+    request.off('readable', onReadable)
+    signal.removeEventListener('abort', onAbort)
+    done()
+  }
+}

@@ -1,0 +1,39 @@
+/** Who waits, in turn by whom it waits for: one with many items does not hold up one with a single one. */
+export class FairQueue<Item> {
+  /** In the order of their turns. */
+  readonly #lines = new Map<string, Set<Item>>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(whose: string, item: Item): void {
+    const line = this.#lines.get(whose) ?? new Set()
+    line.add(item)
+    this.#lines.set(whose, line)
+    this.#size += 1
+  }
+
+  /** The next one; whose it was has its next turn after all others. */
+  take(): Item | undefined {
+    for (const [whose, line] of this.#lines) {
+      for (const item of line) {
+        this.remove(whose, item)
+        this.#lines.delete(whose)
+        if (line.size > 0) this.#lines.set(whose, line)
+        return item
+      }
+    }
+    return undefined
+  }
+
+  /** False when it does not wait any more. */
+  remove(whose: string, item: Item): boolean {
+    const line = this.#lines.get(whose)
+    if (!line?.delete(item)) return false
+    if (line.size === 0) this.#lines.delete(whose)
+    this.#size -= 1
+    return true
+  }
+}

@@ -1,0 +1,131 @@
+import type { ConcurrencySettings } from '../config/settings.ts'
+import { ProxyError } from '../errors.ts'
+import { FairQueue } from './fair-queue.ts'
+
+/** A request's place at Google, from before it is sent until its answer has passed. */
+export interface Place {
+  /** @param refused whether Google refused the request because of its load (429, 503) */
+  leave(refused: boolean): void
+}
+
+/** Milliseconds without a refusal after which more may be tried again. */
+const calm = 5_000
+/** Milliseconds from one request at a time back to all that are allowed. Google counts its quotas by the minute. */
+const recovery = 60_000
+/** How often (ms) it is looked whether calm has made room, while somebody waits. */
+const look = 1_000
+/** Seconds after which a client that found no place may try again. */
+const retryAfter = 5
+
+/**
+ * The places of one service of one account: how many of its requests may be under way at Google at the same time. A refusal
+ * because of load halves them, calm brings them back; so many clients together find the rate that Google's quota allows,
+ * instead of storming against it. Who finds no place waits, in turn with the other clients.
+ */
+export class Places {
+  readonly #settings: ConcurrencySettings
+  readonly #queue = new FairQueue<(place: Place) => void>()
+  #underWay = 0
+  /** What the last refusal left. */
+  #limit: number
+  #refusedAt = Number.NEGATIVE_INFINITY
+  #looking: NodeJS.Timeout | null = null
+
+  constructor(settings: ConcurrencySettings) {
+    this.#settings = settings
+    this.#limit = settings.underWay
+  }
+
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  /** How many may be under way now. */
+  get limit(): number {
+    const { underWay: most } = this.#settings
+    const calmFor = Math.max(performance.now() - this.#refusedAt - calm, 0)
+    return Math.min(most, this.#limit + Math.floor((calmFor / recovery) * most))
+  }
+
+  /** Whether more than half of them are taken. */
+  get scarce(): boolean {
+    return this.#underWay * 2 > this.limit
+  }
+
+  /** A place, if one is free and nobody waits for it. */
+  enter(): Place | null {
+    return this.#queue.size === 0 && this.#underWay < this.limit ? this.#place() : null
+  }
+
+  /**
+   * A place, as soon as it is this client's turn. Rejects with a ProxyError `too-busy` when too many wait already, or after
+   * the longest wait; with the signal's reason when that aborts.
+   *
+   * @param longest milliseconds to wait at the most, where that is less than what is configured
+   */
+  async wait(client: string, signal: AbortSignal, longest: number): Promise<Place> {
+    signal.throwIfAborted()
+    if (this.#queue.size >= this.#settings.waiting) throw tooBusy()
+    const { promise, resolve, reject } = Promise.withResolvers<Place>()
+    const end = (why: unknown) => this.#queue.remove(client, resolve) && reject(why)
+    const timer = setTimeout(() => end(tooBusy()), Math.min(longest, this.#settings.longestWait))
+    const onAbort = () => end(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#queue.add(client, resolve)
+    this.#admit()
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #place(): Place {
+    this.#underWay += 1
+    const startedAt = performance.now()
+    let left = false
+    const leave = (refused: boolean) => {
+      if (left) return
+      left = true
+      if (refused) this.#lower(startedAt)
+      this.#underWay -= 1
+      this.#admit()
+    }
+    return { leave }
+  }
+
+  /** Once for all that were under way together: they met the same quota. */
+  #lower(startedAt: number): void {
+    if (startedAt < this.#refusedAt) return
+    this.#limit = Math.max(1, Math.floor(Math.min(this.limit, this.#underWay) / 2))
+    this.#refusedAt = performance.now()
+  }
+
+  #admit(): void {
+    while (this.#underWay < this.limit) {
+      const admit = this.#queue.take()
+      if (!admit) return
+      admit(this.#place())
+    }
+    // Those under way may take half an hour: calm alone can make room.
+    if (this.#queue.size > 0 && this.limit < this.#settings.underWay) this.#lookLater()
+  }
+
+  #lookLater(): void {
+    this.#looking ??= setTimeout(() => {
+      this.#looking = null
+      this.#admit()
+    }, look)
+  }
+}
+
+function tooBusy(): ProxyError {
+  const detail =
+    'Too many requests of this account are under way or wait already: send fewer at once, or raise DicomWebProxy.Concurrency if Google answers none of them with 429.'
+  return new ProxyError('too-busy', detail, { retryAfter })
+}

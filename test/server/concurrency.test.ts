@@ -1,0 +1,185 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { dicomWebServices } from '../../src/config/settings.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { demoAccount, startServed } from '../helpers/served.ts'
+import { startHeldGoogle } from './google.ts'
+
+/** A search by a client at this address of the loopback network. */
+async function search(url: string, localAddress = '127.0.0.1', path = 'studies'): Promise<IncomingMessage> {
+  const [answer] = (await once(request(url + path, { localAddress, agent: false }).end(), 'response')) as [
+    IncomingMessage,
+  ]
+  return answer.resume()
+}
+
+t.test('what finds no place waits; what finds no room to wait is told to come again', async (t) => {
+  const google = await startHeldGoogle(t)
+  const proxy = { Concurrency: { UnderWay: 2, Waiting: 1 } }
+  const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy })
+  const first = [search(url), search(url)]
+  await google.reached(2)
+  const waiting = search(url)
+  // Which of the two comes first is not said: one waits, the other finds no room.
+  const another = search(url)
+  const refused = await Promise.race([waiting, another])
+  t.equal(refused.statusCode, 503)
+  t.equal(refused.headers['retry-after'], '5')
+  t.match(refused.headers['proxy-status'], /connection_limit_reached; details="too-busy"/)
+  t.equal(google.open.length, 2)
+  google.answer()
+  await google.reached(2)
+  google.answer()
+  google.answer()
+  for (const { statusCode } of await Promise.all(first)) t.equal(statusCode, 200)
+  t.same((await Promise.all([waiting, another])).map(({ statusCode }) => statusCode).sort(), [200, 503])
+})
+
+t.test('nobody waits longer than is allowed', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1, Wait: 1 } } })
+  const first = search(url)
+  await google.reached(1)
+  t.equal((await search(url)).statusCode, 503)
+  google.answer()
+  t.equal((await first).statusCode, 200)
+})
+
+t.test('clients wait in turn: one with many requests does not hold up one with a single one', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const order: string[] = []
+  const send = (who: string) =>
+    search(url, who, `studies?PatientID=${who}`).then(({ statusCode }) => t.equal(statusCode, 200))
+  const busy = [send('127.0.0.2')]
+  await google.reached(1)
+  for (let more = 0; more < 4; more++) busy.push(send('127.0.0.2'))
+  await eventually('they have arrived', async () => (await connections(url)) === 5)
+  busy.push(send('127.0.0.3'))
+  await eventually('so has the other', async () => (await connections(url)) === 6)
+  for (let answered = 0; answered < 6; answered++) {
+    await google.reached(1)
+    order.push(google.open[0]?.request.url?.slice(-1) ?? '')
+    google.answer()
+  }
+  await Promise.all(busy)
+  t.ok(order.indexOf('3') <= 2, `served as no. ${order.indexOf('3') + 1} of six`)
+})
+
+t.test('each service of each account has its own places', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { proxy, url, credentials } = await startServed(t, {
+    baseUrl: google.baseUrl,
+    accounts: ({ serviceAccountFile }) => ({ other: { ...demoAccount, ServiceAccountFile: serviceAccountFile } }),
+    proxy: { Concurrency: { UnderWay: 1, Waiting: 0 } },
+  })
+  t.ok(credentials)
+  const requests: [string, string][] = [
+    ['POST', 'studies'],
+    ['GET', 'studies'],
+    ['GET', 'studies/1.2'],
+    ['DELETE', 'studies/1.2/series/3/instances/4'],
+  ]
+  t.equal(requests.length, dicomWebServices.length)
+  const asking = requests.map(([method, path]) => fetch(url + path, { method, body: method === 'POST' ? 'x' : null }))
+  await google.reached(4)
+  for (const [method, path] of requests) {
+    const answer = await fetch(url + path, { method, body: method === 'POST' ? 'x' : null })
+    t.match(await answer.json(), { status: 503, code: 'too-busy', layer: 'proxy', attempts: 0 }, `${method} ${path}`)
+  }
+  const other = fetch(`${proxy.accountUrls.get('other')}studies`)
+  await google.reached(5)
+  for (let left = 5; left > 0; left--) google.answer()
+  for (const answer of await Promise.all([...asking, other])) t.equal(answer.status, 200)
+})
+
+t.test('a client that leaves while it waits is never sent to Google', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { url, log } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const first = search(url)
+  await google.reached(1)
+  const leaving = request(`${url}series`, { agent: false }).end()
+  leaving.on('error', () => {})
+  await eventually('it waits', async () => (await connections(url)) === 2)
+  leaving.destroy()
+  await eventually('its line is there', () => log().some(({ cutBy }) => cutBy === 'client'))
+  const last = search(url)
+  google.answer()
+  await google.reached(1)
+  t.match(google.open[0]?.request.url, /\/studies$/)
+  google.answer()
+  t.same([(await first).statusCode, (await last).statusCode], [200, 200])
+})
+
+t.test('refusals because of load lower the number under way, until all get through', async (t) => {
+  const clients = 64
+  const quota = 6
+  /** How many were open when each request came. */
+  const seen: number[] = []
+  let open = 0
+  let refused = 0
+  const all = Promise.withResolvers<void>()
+  const google = createServer(async (request, response) => {
+    open += 1
+    seen.push(open)
+    const isTooMany = open > quota
+    if (isTooMany) refused += 1
+    request.resume()
+    if (seen.length === clients) all.resolve()
+    await all.promise
+    // Long enough for others to come meanwhile.
+    await delay(20)
+    open -= 1
+    response.writeHead(isTooMany ? 429 : 200, { 'content-length': '2' }).end('[]')
+  })
+  const baseUrl = await listenOn(t, google)
+  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 45 } } })
+  const answers = await Promise.all(Array.from({ length: clients }, () => search(url)))
+  t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
+  t.equal(Math.max(...seen), clients, 'all at once, at first')
+  const most = Math.max(...seen.slice(clients))
+  t.ok(most <= clients / 2, `${most} at the most after the first refusals`)
+  t.ok(refused < 2 * clients, `${refused} refusals in all`)
+})
+
+t.test('clients that open many requests and hardly send don’t starve the others', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { proxy, url } = await startServed(t, {
+    baseUrl: google.baseUrl,
+    proxy: { Concurrency: { UnderWay: 8 } },
+  })
+  const port = Number(new URL(proxy.url).port)
+  const strangers = Array.from({ length: 100 }, (_, at) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    t.teardown(() => socket.destroy())
+    // Half of them never end their head, the others never get on with their body.
+    const head = `POST /google/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n`
+    socket.write(at % 2 ? head : `${head}\r\nx`)
+    return socket
+  })
+  await eventually('all are there', async () => (await connections(proxy.url)) === strangers.length)
+  const slow = () => google.open.filter(({ request }) => request.headers['content-length'] === '1000000').length
+  await eventually('some of them are at Google', () => slow() > 0)
+  const sending = fetch(`${url}studies`, { method: 'POST', body: Buffer.alloc(100_000) })
+  await eventually('the upload is at Google', () => google.open.length > slow())
+  t.ok(slow() <= 5, `${slow()} slow ones have a place`)
+  const upload = google.open.findIndex(({ request }) => request.headers['content-length'] === '100000')
+  google.open.unshift(...google.open.splice(upload, 1))
+  google.answer()
+  t.equal((await sending).status, 200)
+})
+
+/** Open connections to the proxy, by the kernel's own list. */
+async function connections(url: string): Promise<number> {
+  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')
+  const established = ' 01 '
+  return (await readFile('/proc/net/tcp', 'latin1'))
+    .split('\n')
+    .filter((line) => line.trim().split(/\s+/)[1]?.endsWith(`:${port}`) && line.includes(established)).length
+}
