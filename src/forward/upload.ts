@@ -234,7 +234,7 @@ function notConnected(): ProxyError {
 function noAnswer(): ProxyError {
   return new ProxyError(
     'upstream-timeout',
-    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows.",
+    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows: search what it has stored, then send the rest, or raise the limit.",
   )
 }
 

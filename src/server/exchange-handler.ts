@@ -88,7 +88,7 @@ function asProxyError(error: unknown): ProxyError {
 }
 
 function withoutHost(): ProxyError {
-  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
+  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2): send one.')
 }
 
 function shuttingDown(): ProxyError {
