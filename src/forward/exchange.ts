@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import type { ProxyError } from '../errors.ts'
+import type { ReadAnswer } from './answer-reader.ts'
 import type { HeldAnswer } from './held-answer.ts'
 import type { UrlReplacement } from './public-urls.ts'
 
@@ -20,6 +21,9 @@ export interface Exchange {
   readonly urls: UrlReplacement | null
   /** Whether an answer of this status is to be held back, because another try may be made. */
   readonly holds: (status: number) => boolean
+  /** Which time this is that the request is sent to Google; 1 is the first. */
+  readonly attempt: number
+  readonly readAnswer: ReadAnswer
   readonly progress: Progress
 }
 

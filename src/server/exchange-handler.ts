@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import type { Outcome } from '../forward/exchange.ts'
 import { discardUnread } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
+import { explain } from './explanation.ts'
 import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 
@@ -35,7 +35,7 @@ export class ExchangeHandler {
     try {
       if (!this.#parts.accepting()) throw shuttingDown()
       const permit = this.#permitFor(request, target, event)
-      conclude(event, await this.#parts.tries.run(request, response, permit, event))
+      explain(event, await this.#parts.tries.run(request, response, permit, event), permit.service)
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
@@ -67,19 +67,6 @@ export class ExchangeHandler {
       answerProblem(response, error, event)
     }
   }
-}
-
-function conclude(event: RequestEvent, outcome: Outcome): void {
-  if (outcome.kind === 'held' || outcome.kind === 'failed') return
-  event.status = outcome.status
-  event.detail = outcome.status === null ? undefined : hints[outcome.status]
-  if (outcome.kind === 'cut') event.cutBy = outcome.by
-}
-
-/** For the log: what Google's refusals mean that look alike to a client. Google says 403 of a store that does not exist, too. */
-const hints: Readonly<Record<number, string>> = {
-  403: 'Google refuses: grant the credential roles/healthcare.dicomEditor (to read only, dicomViewer) on this store, and check Project, Location, Dataset and DicomStore: a store that does not exist is refused, too.',
-  429: 'Google limits the rate: send less at once, or ask Google for a higher quota of this project.',
 }
 
 function asProxyError(error: unknown): ProxyError {
