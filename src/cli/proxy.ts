@@ -9,6 +9,7 @@ import { type Connections, openConnections } from '../forward/connections.ts'
 import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
+import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
 import { ExchangeHandler } from '../server/exchange-handler.ts'
@@ -40,9 +41,10 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   let isAccepting = true
   const accepting = () => isAccepting
   const tries = new Tries({ forwarder, logger, userAgent, budget: settings.retry.budget })
-  const handler = new ExchangeHandler({ guard: new Guard(accounts), tries, logger, accepting })
+  const history = new RequestHistory(settings.accounts.map(({ name }) => name))
+  const handler = new ExchangeHandler({ guard: new Guard(accounts), tries, logger, history, accepting })
   const data = createDataListener((...exchange) => handler.handle(...exchange), logger)
-  const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
+  const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts, history })
 
   async function close() {
     isAccepting = false
@@ -92,11 +94,12 @@ function logRefresh(logger: Logger, accounts: readonly string[], event: TokenEve
 function servedAccount(account: Settings['accounts'][number], settings: Settings, tokens: TokenCache): ServedAccount {
   const { name, access, quotaProject, credential } = account
   const identity = credentialIdentity(credential)
-  const { dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
+  const { resourceName, dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
   return {
     name,
     access,
     quotaProject,
+    store: resourceName,
     dicomWebUrl: new URL(dicomWebUrl),
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     tokens: tokens.source(identity),

@@ -5,6 +5,8 @@ import type { GuardedAccount } from '../guard/guard.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
 export interface ServedAccount extends GuardedAccount {
+  /** The store's resource name at Google, `projects/P/locations/L/datasets/D/dicomStores/S`. */
+  readonly store: string
   readonly tokens: TokenSource
   /** Project to bill, when the configuration names one. */
   readonly quotaProject: string | null

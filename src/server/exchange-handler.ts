@@ -4,6 +4,7 @@ import { discardUnread } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
+import type { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from './account.ts'
 import { explain } from './explanation.ts'
 import { answerProblem } from './problem.ts'
@@ -13,6 +14,7 @@ interface Parts {
   readonly guard: Guard<ServedAccount>
   readonly tries: Tries
   readonly logger: Logger
+  readonly history: Pick<RequestHistory, 'record'>
   /** False from the moment that the proxy shuts down. */
   readonly accepting: () => boolean
 }
@@ -41,6 +43,7 @@ export class ExchangeHandler {
     }
     discardUnread(request, response)
     event.log(this.#parts.logger)
+    this.#parts.history.record(event)
   }
 
   #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
