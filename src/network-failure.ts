@@ -40,7 +40,7 @@ export function networkFailureOf(error: unknown): NetworkFailure {
       'its certificate is not trusted: if your network inspects TLS, name its authority in HttpsCACertificates'
     return { code, kind: 'tls', reason }
   }
-  const reason = (code && sentences[code]) || 'the connection failed'
+  const reason = (code && sentences[code]) || 'the connection failed: check the firewall and the outgoing proxy'
   return { code, kind: reason === tooSlow ? 'timeout' : reason === broken ? 'reset' : 'unreachable', reason }
 }
 

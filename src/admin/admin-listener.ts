@@ -1,11 +1,20 @@
 import { type FastifyInstance, fastify } from 'fastify'
 import type { TokenState } from '../credentials/token-cache.ts'
+import type { AccountHistory } from '../observe/request-history.ts'
+
+interface Account {
+  readonly name: string
+  /** Resource name at Google. */
+  readonly store: string
+  tokenState(): TokenState
+}
 
 /** What the admin listener needs to know of the proxy. */
 export interface Operation {
   /** False from the moment that the proxy shuts down. */
   accepting(): boolean
-  accounts(): Iterable<{ readonly name: string; tokenState(): TokenState }>
+  accounts(): Iterable<Account>
+  readonly history: { of(account: string): AccountHistory }
 }
 
 /** The listener for probes and people. Nothing on it is a secret or about a patient. */
@@ -16,17 +25,27 @@ export function createAdminListener(operation: Operation): FastifyInstance {
     const readiness = readinessOf(operation)
     return reply.code(readiness.ready ? 200 : 503).send(readiness)
   })
+  listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(statusOf(operation)))
   return listener
 }
 
 /** Ready means that a request to any account would be forwarded with a token right now. */
 function readinessOf(operation: Operation) {
-  const accounts = [...operation.accounts()].map(({ name, tokenState }) => accountReadiness(name, tokenState()))
+  const accounts = [...operation.accounts()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
   return { ready: operation.accepting() && accounts.every(({ ready }) => ready), accounts }
 }
 
-function accountReadiness(name: string, { usable, expiresAt, failure, nextTryAt }: TokenState) {
-  return { name, ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextTryAt: isoTime(nextTryAt) }
+/** How each account fares: its token, what was asked of it, and what failed. */
+function statusOf({ accounts, history }: Operation) {
+  return {
+    accounts: [...accounts()].map(({ name, store, tokenState }) => {
+      return { name, store, token: tokenReadiness(tokenState()), ...history.of(name) }
+    }),
+  }
+}
+
+function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {
+  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextTryAt: isoTime(nextTryAt) }
 }
 
 function isoTime(at: number | null): string | null {

@@ -10,6 +10,7 @@ import { type Connections, openConnections } from '../forward/connections.ts'
 import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
+import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
 import { ExchangeHandler, shuttingDown } from '../server/exchange-handler.ts'
@@ -46,11 +47,13 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const { timeouts } = settings.outgoing
   const tries = new Tries({ forwarder, logger, userAgent, budget, timeouts, ending: ending.signal })
   const guard = new Guard(accounts)
-  const handler = new ExchangeHandler({ guard, tries, logger, ending: ending.signal, graceOver: graceOver.signal })
+  const history = new RequestHistory(settings.accounts.map(({ name }) => name))
+  const signals = { ending: ending.signal, graceOver: graceOver.signal }
+  const handler = new ExchangeHandler({ guard, tries, logger, history, ...signals })
   const { requestHead } = settings
   const data = createDataListener((...exchange) => handler.handle(...exchange), { logger, requestHead })
   const accepting = () => !ending.signal.aborted
-  const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts })
+  const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts, history })
 
   async function close() {
     ending.abort(shuttingDown())
@@ -103,11 +106,12 @@ function logRefresh(logger: Logger, accounts: readonly string[], event: TokenEve
 function servedAccount(account: Settings['accounts'][number], settings: Settings, tokens: TokenCache): ServedAccount {
   const { name, access, quotaProject, credential } = account
   const identity = credentialIdentity(credential)
-  const { dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
+  const { resourceName, dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
   return {
     name,
     access,
     quotaProject,
+    store: resourceName,
     dicomWebUrl: new URL(dicomWebUrl),
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     tokens: tokens.source(identity),

@@ -132,7 +132,7 @@ export class TokenCache {
   async #refresh(identity: string): Promise<AccessToken> {
     try {
       const token = await this.#tokens.fetch(identity, { forceRefresh: true })
-      if (!token) throw new TokenFailure('The token fetch ended without a result.')
+      if (!token) throw new TokenFailure('The token fetch ended without a result: this proxy keeps trying.')
       return token
     } finally {
       this.#schedule(identity)
@@ -216,7 +216,10 @@ function margin(token: HeldToken): number {
 
 function asFailure(error: unknown): TokenFailure {
   if (error instanceof TokenFailure) return error
-  return new TokenFailure('Unexpected failure while fetching a token.', { cause: error })
+  return new TokenFailure(
+    'Unexpected failure while fetching a token: this proxy keeps trying; report it if it stays so.',
+    { cause: error },
+  )
 }
 
 function unavailable(cause: unknown, wait: number): ProxyError {

@@ -5,27 +5,26 @@ import { ProxyError } from '../errors.ts'
 import { returnedHeaders } from '../guard/headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { HeldAnswer, UpstreamHeaders } from './held-answer.ts'
+import { receivedStatus } from './proxy-status.ts'
 import { namesResources, UrlRewriter } from './public-urls.ts'
 import { keepOpenWhileSending } from './unread-body.ts'
 
 /**
  * Begins the client's answer with the status and headers of Google's. Throws when they can't be sent.
  *
- * @param more headers of the proxy's own
  * @returns what rewrites the body's URLs, if that is asked for and the body has any
  */
 export function beginAnswer(
-  { response, urls }: Pick<Exchange, 'response' | 'urls'>,
+  { response, urls, attempt }: Pick<Exchange, 'response' | 'urls' | 'attempt'>,
   status: number,
   upstream: UpstreamHeaders,
-  more: Readonly<Record<string, string>> = {},
 ): UrlRewriter | null {
   if (!saysWhereItEnds(response, status, upstream)) throw endless()
   keepOpenWhileSending(response)
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
-  response.writeHead(status, { ...headers, ...more })
+  response.writeHead(status, { ...headers, ...receivedStatus(status, attempt) })
   return rewriter
 }
 
@@ -51,12 +50,11 @@ export function isHeld({ response, holds }: Exchange, status: number, upstream: 
 
 /** Sends an answer that was held back, whole. Resolves with false if the client left before it had all of it. */
 export async function sendHeld(
-  exchange: Pick<Exchange, 'response' | 'urls'>,
+  exchange: Pick<Exchange, 'response' | 'urls' | 'attempt'>,
   { status, headers, body }: HeldAnswer,
-  more: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   const { response } = exchange
-  const rewriter = beginAnswer(exchange, status, headers, more)
+  const rewriter = beginAnswer(exchange, status, headers)
   response.end(rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body)
   await once(response, 'close')
   return response.writableFinished

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { beginAnswer, isHeld } from './answer.ts'
+import type { AnswerReader } from './answer-reader.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
@@ -50,6 +51,7 @@ class Relay implements Dispatcher.DispatchHandler {
   #failure: unknown
   #rewriter: UrlRewriter | null = null
   #held: HeldAnswer | null = null
+  #reader: AnswerReader | null = null
   /** Runs while the client does not read. */
   #waiting: NodeJS.Timeout | null = null
 
@@ -75,7 +77,7 @@ class Relay implements Dispatcher.DispatchHandler {
     this.#status = status
     this.#progress.firstByteAt ??= performance.now()
     if (isHeld(this.#exchange, status, headers)) this.#held = new HeldAnswer(status, headers)
-    else this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    else this.#begin(status, headers)
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -84,8 +86,12 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#held) this.#settle({ kind: 'held', answer: this.#held, replayable: true })
-    else this.#response.end(this.#rewriter?.end())
+    if (this.#held) {
+      this.#settle({ kind: 'held', answer: this.#held, replayable: true })
+      return
+    }
+    this.#reader?.end()
+    this.#response.end(this.#rewriter?.end())
   }
 
   onResponseError(_: Controller, error: Error): void {
@@ -103,7 +109,13 @@ class Relay implements Dispatcher.DispatchHandler {
     }
   }
 
+  #begin(status: number, headers: UpstreamHeaders): void {
+    this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    this.#reader = this.#exchange.readAnswer(status, headers)
+  }
+
   #write(controller: Controller, chunk: Buffer): void {
+    this.#reader?.push(chunk)
     const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
     this.#progress.sent += bytes.length
     if (this.#response.write(bytes)) return
@@ -119,7 +131,7 @@ class Relay implements Dispatcher.DispatchHandler {
       return
     }
     this.#held = null
-    this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    this.#begin(status, headers)
     this.#write(controller, body)
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import type { ProxyError } from '../errors.ts'
+import type { ReadAnswer } from './answer-reader.ts'
 import type { HeldAnswer } from './held-answer.ts'
 import type { UrlReplacement } from './public-urls.ts'
 
@@ -20,6 +21,9 @@ export interface Exchange {
   readonly urls: UrlReplacement | null
   /** Whether an answer of this status is to be held back, because another try may be made. */
   readonly holds: (status: number) => boolean
+  /** Which time this is that the request is sent to Google; 1 is the first. */
+  readonly attempt: number
+  readonly readAnswer: ReadAnswer
   readonly progress: Progress
 }
 
@@ -41,10 +45,10 @@ export type Outcome =
   | { readonly kind: 'held'; readonly answer: HeldAnswer; readonly replayable: boolean }
   /** There was no answer. */
   | { readonly kind: 'failed'; readonly error: ProxyError; readonly replayable: boolean }
-  /** It ended before its end: the client left, or Google's answer broke and the client's connection was destroyed. */
+  /** It ended before its end: the client left, Google's answer broke and the client's connection was destroyed, or the proxy ended. */
   | {
       readonly kind: 'cut'
-      readonly by: 'client' | 'upstream'
+      readonly by: 'client' | 'upstream' | 'proxy'
       readonly status: number | null
       readonly cause?: unknown
     }

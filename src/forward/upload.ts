@@ -148,9 +148,12 @@ export class Upload {
       this.#fail(upstreamFailure(error))
       return
     }
+    const reader = this.#exchange.readAnswer(status, answer.headers)
     answer.on('data', (chunk: Buffer) => {
       this.#progress.sent += chunk.length
+      reader?.push(chunk)
     })
+    if (reader) answer.once('end', () => reader.end())
     // Before the pipeline hears of it, which would close the client's connection as if all were well.
     answer.once('error', (error) => {
       if (this.#response.destroyed) return
@@ -159,6 +162,7 @@ export class Upload {
     })
     if (beginning) {
       this.#progress.sent += beginning.length
+      reader?.push(beginning)
       this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
     }
     // On a failure of either side it destroys the other: a body cut short must not look whole.
@@ -248,6 +252,6 @@ function notConnected(): ProxyError {
 function noAnswer(): ProxyError {
   return new ProxyError(
     'upstream-timeout',
-    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows.",
+    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows: search what it has stored, then send the rest, or raise the limit.",
   )
 }

@@ -91,9 +91,10 @@ function decode(text: string): string {
   try {
     decoded = decodeURIComponent(text)
   } catch {
-    throw new ProxyError('malformed-request', 'The query is not percent-encoded UTF-8.')
+    throw new ProxyError('malformed-request', 'The query is not percent-encoded UTF-8: encode its names and values so.')
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\x00-\x1f\x7f]/.test(decoded)) throw new ProxyError('malformed-request', 'The query holds control characters.')
+  if (/[\x00-\x1f\x7f]/.test(decoded))
+    throw new ProxyError('malformed-request', 'The query holds control characters: remove them.')
   return decoded
 }

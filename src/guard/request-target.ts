@@ -42,7 +42,10 @@ function decodeAccount(segment: string): string {
   try {
     return decodeURIComponent(segment)
   } catch {
-    throw new ProxyError('malformed-request', 'The account in the path is not correctly percent-encoded.')
+    throw new ProxyError(
+      'malformed-request',
+      'The account in the path is not correctly percent-encoded: take the URL that the proxy prints at start.',
+    )
   }
 }
 

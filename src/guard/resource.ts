@@ -51,11 +51,11 @@ const templates: readonly Template[] = Object.entries(services).map(([route, off
 
 /** What may stand in the place of a name in braces; `shape` continues "The study in the path is not …". */
 const identifiers: Readonly<Record<string, { shape: string; pattern: RegExp }>> = {
-  '{study}': { shape: 'a UID', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
-  '{series}': { shape: 'a UID', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
-  '{instance}': { shape: 'a UID', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
+  '{study}': { shape: 'a UID: it has digits and dots, 64 characters at most', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
+  '{series}': { shape: 'a UID: it has digits and dots, 64 characters at most', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
+  '{instance}': { shape: 'a UID: it has digits and dots, 64 characters at most', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
   '{frames}': { shape: 'a list of frame numbers such as 1,2', pattern: /^[1-9]\d*(,[1-9]\d*)*$/ },
-  '{bulkdata}': { shape: 'a bulk data reference', pattern: /^[\w.,~-]+$/ },
+  '{bulkdata}': { shape: 'a bulk data reference: send it as the metadata names it', pattern: /^[\w.,~-]+$/ },
 }
 
 /**

@@ -3,6 +3,14 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode, Layer } from '../errors.ts'
 import type { Logger } from './logger.ts'
 
+/** What became of the instances of an upload, by Google's answer. */
+export interface InstanceCounts {
+  readonly stored: number
+  readonly failed: number
+  /** Of those stored: the ones that Google had to change, or warns of. */
+  readonly warned: number
+}
+
 /** What one request was and how it went: no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()
@@ -15,8 +23,13 @@ export class RequestEvent {
   status: number | null = null
   /** The proxy's own answer, when it was not Google's. */
   code: ErrorCode | undefined
+  /** Of a failure: whose trouble it is, and what to do. */
   layer: Layer | undefined
   detail: string | undefined
+  /** What Google said of a failure, free of patient data. */
+  googleMessage: string | undefined
+  /** Undefined unless it is an upload whose answer could be read to its end. */
+  instances: InstanceCounts | undefined
   /** The answer, or the request, ended before its end, and who ended it. */
   cutBy: 'client' | 'upstream' | 'proxy' | undefined
   /** Times that the request was sent to Google. */
@@ -34,9 +47,19 @@ export class RequestEvent {
     this.#tokenAt ??= performance.now()
   }
 
+  /** Something that was asked for was not done. */
+  get failed(): boolean {
+    return (this.status ?? 0) >= 400 || this.code !== undefined || this.cutBy !== undefined || this.#lostInstances
+  }
+
+  get #lostInstances(): boolean {
+    return (this.instances?.failed ?? 0) > 0
+  }
+
   /** Writes the one line about this request. */
   log(logger: Logger): void {
     const { client, method, account, service, route, status, code, layer, detail, cutBy, attempts, requestId } = this
+    const { googleMessage, instances } = this
     const line = {
       requestId,
       client,
@@ -48,15 +71,19 @@ export class RequestEvent {
       code,
       layer,
       detail,
+      googleMessage,
       cutBy,
       attempts,
+      instancesStored: instances?.stored,
+      instancesFailed: instances?.failed,
+      instancesWarned: instances?.warned,
       bytesReceived: this.progress.received,
       bytesSent: this.progress.sent,
       tokenMs: this.#since(this.#tokenAt),
       firstByteMs: this.#since(this.progress.firstByteAt),
       totalMs: this.#since(performance.now()),
     }
-    if (code || cutBy || (status ?? 0) >= 500) logger.warn(line, 'request')
+    if (this.failed) logger.warn(line, 'request')
     else logger.info(line, 'request')
   }
 

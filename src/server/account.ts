@@ -7,6 +7,8 @@ import type { Places } from './places.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
 export interface ServedAccount extends GuardedAccount {
+  /** The store's resource name at Google, `projects/P/locations/L/datasets/D/dicomStores/S`. */
+  readonly store: string
   readonly tokens: TokenSource
   /** Each service has its own: uploads don't hold up searches, nor searches uploads. */
   readonly places: Readonly<Record<DicomWebService, Places>>

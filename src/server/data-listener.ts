@@ -110,6 +110,7 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
 
 function detailOf({ code }: NodeJS.ErrnoException): string {
   if (code === 'HPE_HEADER_OVERFLOW') return 'The request line and headers are larger than 16 KiB: shorten the query.'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The head of the request did not arrive in time.'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return 'The head of the request did not arrive in time: check the network between the client and this proxy.'
   return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'
 }

@@ -5,7 +5,9 @@ import { discardUnread } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
+import type { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from './account.ts'
+import { explain } from './explanation.ts'
 import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 
@@ -17,6 +19,7 @@ interface Parts {
   readonly ending: AbortSignal
   /** Aborts when the grace is over: connections are cut then. */
   readonly graceOver: AbortSignal
+  readonly history: Pick<RequestHistory, 'record'>
 }
 
 /** The way of a request: verdict, tries, one event. */
@@ -45,13 +48,14 @@ export class ExchangeHandler {
     try {
       this.#parts.ending.throwIfAborted()
       const permit = this.#permitFor(request, target, event)
-      conclude(event, await this.#parts.tries.run(request, response, permit, event))
+      const outcome = await this.#parts.tries.run(request, response, permit, event)
+      explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
-    if (event.cutBy === 'client' && this.#parts.graceOver.aborted) event.cutBy = 'proxy'
     discardUnread(request, response)
     event.log(this.#parts.logger)
+    this.#parts.history.record(event)
   }
 
   #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
@@ -65,6 +69,15 @@ export class ExchangeHandler {
     return verdict
   }
 
+  /** To the transports, a client's connection that the end of the grace cut looks like a client that left. */
+  #byWhom(outcome: Outcome): Outcome {
+    return outcome.kind === 'cut' && outcome.by === 'client' ? { ...outcome, by: this.#leaver } : outcome
+  }
+
+  get #leaver(): 'client' | 'proxy' {
+    return this.#parts.graceOver.aborted ? 'proxy' : 'client'
+  }
+
   #answer(response: ServerResponse, error: ProxyError, event: RequestEvent): void {
     event.code = error.code
     event.layer = error.layer
@@ -73,24 +86,11 @@ export class ExchangeHandler {
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
     if (response.destroyed) {
       event.status = null
-      event.cutBy = 'client'
+      event.cutBy = this.#leaver
     } else {
       answerProblem(response, error, event)
     }
   }
-}
-
-function conclude(event: RequestEvent, outcome: Outcome): void {
-  if (outcome.kind === 'held' || outcome.kind === 'failed') return
-  event.status = outcome.status
-  event.detail = outcome.status === null ? undefined : hints[outcome.status]
-  if (outcome.kind === 'cut') event.cutBy = outcome.by
-}
-
-/** For the log: what Google's refusals mean that look alike to a client. Google says 403 of a store that does not exist, too. */
-const hints: Readonly<Record<number, string>> = {
-  403: 'Google refuses: grant the credential roles/healthcare.dicomEditor (to read only, dicomViewer) on this store, and check Project, Location, Dataset and DicomStore: a store that does not exist is refused, too.',
-  429: 'Google limits the rate: send less at once, or ask Google for a higher quota of this project.',
 }
 
 function asProxyError(error: unknown): ProxyError {
@@ -99,7 +99,7 @@ function asProxyError(error: unknown): ProxyError {
 }
 
 function withoutHost(): ProxyError {
-  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
+  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2): send one.')
 }
 
 /** What a request is told that the end of the proxy stops before it was sent. */

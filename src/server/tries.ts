@@ -4,6 +4,7 @@ import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import { sendHeld } from '../forward/answer.ts'
+import { readHeld } from '../forward/answer-reader.ts'
 import type { Forwarder, Outcome } from '../forward/exchange.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
@@ -13,6 +14,7 @@ import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
 import { clientLeft, interruption } from './interruption.ts'
 import type { Place } from './places.ts'
+import { readingAlong } from './reading-along.ts'
 import {
   isRefusedForLoad,
   isRepeatable,
@@ -73,7 +75,10 @@ export class Tries {
       const { outcome, token } = await this.#try(sending, place)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
       if (outcome.kind === 'held' && outcome.answer.status === 401) {
-        if (rejected) throw rejectedTwice(account.name)
+        if (rejected) {
+          readHeld(readingAlong(permit, event), outcome.answer)
+          throw rejectedTwice(account.name)
+        }
         rejected = token
         account.tokens.invalidate(token)
         // Also so that the client's next request meets a token that works, should this one not be repeated.
@@ -140,10 +145,11 @@ export class Tries {
   async #send({ request, response, permit, event, holds }: Sending, token: AccessToken): Promise<Outcome> {
     const { account, service, route, path } = permit
     const { dicomWebUrl: origin, urls } = account
-    const headers = this.#headersFor(request, account, token)
+    const headers = this.#headersFor(request, permit, token)
     event.attempts += 1
     const { requestId, attempts: attempt, progress } = event
-    const exchange = { request, response, service, origin, path, headers, urls, holds, progress }
+    const readAnswer = readingAlong(permit, event)
+    const exchange = { request, response, service, origin, path, headers, urls, holds, attempt, readAnswer, progress }
     const outcome = await this.#parts.forwarder.forward(exchange, token)
     const { kind } = outcome
     const status = outcome.kind === 'held' ? outcome.answer.status : 'status' in outcome ? outcome.status : null
@@ -160,12 +166,16 @@ export class Tries {
     return token
   }
 
-  #headersFor(request: IncomingMessage, account: ServedAccount, token: AccessToken): Record<string, string> {
+  #headersFor(
+    request: IncomingMessage,
+    { account, service }: Permit<ServedAccount>,
+    token: AccessToken,
+  ): Record<string, string> {
     const quotaProject = account.quotaProject ?? token.quotaProject
     const headers = outgoingHeaders(request.headers)
     headers['user-agent'] = this.#parts.userAgent
-    // A compressed answer could not be rewritten.
-    if (account.urls) delete headers['accept-encoding']
+    // A compressed answer could not be rewritten, and the proxy reads what became of the instances.
+    if (account.urls || service === 'STOW-RS') delete headers['accept-encoding']
     // Who pays: https://cloud.google.com/apis/docs/system-parameters
     if (quotaProject) headers['x-goog-user-project'] = quotaProject
     return headers
@@ -198,9 +208,9 @@ async function giveUp({ response, permit, event }: Sending, outcome: Unanswered)
   if (response.destroyed) return left
   const { answer } = outcome
   const { urls } = permit.account
-  const proxyStatus = `gcp-dicomweb-proxy; received-status=${answer.status}; details="attempts=${event.attempts}"`
   event.progress.sent += answer.body.length
-  const isWhole = await sendHeld({ response, urls }, answer, { 'proxy-status': proxyStatus })
+  readHeld(readingAlong(permit, event), answer)
+  const isWhole = await sendHeld({ response, urls, attempt: event.attempts }, answer)
   return isWhole ? { kind: 'answered', status: answer.status } : { ...left, status: answer.status }
 }
 

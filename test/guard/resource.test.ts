@@ -152,7 +152,10 @@ test('identifiers are checked for shape', (t) => {
         const verdict = judge('GET', `/a${path}${suffix}`)
         t.equal(brief(verdict), good ? `WADO-RS ${path}${suffix}` : '400 malformed-request', path)
         if (!verdict.allowed && /^[\w.,~-]+$/.test(uid)) {
-          t.equal(verdict.error.message, `The ${name} in the path is not a UID.`)
+          t.equal(
+            verdict.error.message,
+            `The ${name} in the path is not a UID: it has digits and dots, 64 characters at most.`,
+          )
         }
       }
     }

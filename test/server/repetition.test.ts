@@ -65,7 +65,10 @@ t.test('when the budget ends the last answer of Google is passed on whole', asyn
   t.equal(answer.headers.get('retry-after'), '1')
   const attempts = statuses(served).length
   t.ok(attempts >= 2)
-  t.equal(answer.headers.get('proxy-status'), `gcp-dicomweb-proxy; received-status=503; details="attempts=${attempts}"`)
+  t.equal(
+    answer.headers.get('proxy-status'),
+    `gcp-dicomweb-proxy; received-status=503; details="layer=upstream, attempts=${attempts}"`,
+  )
   t.match(await answer.json(), { error: { code: 503, status: 'UNAVAILABLE' } })
 })
 

@@ -1,0 +1,65 @@
+import type { AnswerReader } from '../forward/answer-reader.ts'
+import { withoutPatientData } from './redaction.ts'
+
+/** Bytes of an error document that are read: Google's are smaller. */
+const limit = 8 * 1024
+
+/**
+ * Whether a refusal is about identity, rights, quota or the service itself. Only then are Google's words repeated: about
+ * the content of a request they may quote it, and so a patient's data.
+ */
+export function speaksOfService(status: number): boolean {
+  return status === 401 || status === 403 || status === 408 || status === 429 || status >= 500
+}
+
+/** Reads `error.message` from an error document of Google's (https://cloud.google.com/apis/design/errors) as it passes. */
+export class GoogleMessageReader implements AnswerReader {
+  readonly #status: number
+  readonly #path: string
+  readonly #onMessage: (message: string) => void
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+
+  /** @param path path and query that were sent to Google: nothing of a patient's in them may come back in the message */
+  constructor(status: number, path: string, onMessage: (message: string) => void) {
+    this.#status = status
+    this.#path = path
+    this.#onMessage = onMessage
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#bytes >= limit) return
+    this.#chunks.push(chunk.subarray(0, limit - this.#bytes))
+    this.#bytes += chunk.length
+  }
+
+  end(): void {
+    try {
+      const message = messageOf(Buffer.concat(this.#chunks).toString())
+      if (message) this.#onMessage(withoutPatientData(message, this.#status, this.#path))
+    } catch {
+      // What could not be made harmless is not repeated.
+    }
+  }
+}
+
+function messageOf(text: string): string | null {
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch {
+    return firstMessage(text)
+  }
+  const { error } = (Array.isArray(document) ? document[0] : document) ?? {}
+  return typeof error?.message === 'string' ? error.message : null
+}
+
+/** Of a document that is too long to be read whole: a message cut short is none, for a part of a value could not be told from others. */
+function firstMessage(text: string): string | null {
+  const found = /^\s*\[?\s*\{\s*"error"\s*:\s*\{[^{}]*?"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]
+  try {
+    return found === undefined ? null : String(JSON.parse(found))
+  } catch {
+    return null
+  }
+}

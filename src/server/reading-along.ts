@@ -1,0 +1,28 @@
+import type { ReadAnswer } from '../forward/answer-reader.ts'
+import type { Permit } from '../guard/guard.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
+import { GoogleMessageReader, speaksOfService } from './google-message.ts'
+import { readStowAnswer } from './stow-answer/stow-answer.ts'
+
+/**
+ * What is learnt for the request's event from answers that pass: Google's words when it refuses, and what became of the
+ * instances of an upload. Nobody reads the answers to searches and retrievals.
+ */
+export function readingAlong(
+  { service, path }: Pick<Permit<never>, 'service' | 'path'>,
+  event: RequestEvent,
+): ReadAnswer {
+  return (status, headers) => {
+    if (speaksOfService(status)) {
+      return new GoogleMessageReader(status, path, (message) => {
+        event.googleMessage = message
+      })
+    }
+    if (service !== 'STOW-RS') return null
+    return readStowAnswer(status, headers, {
+      onCounts: (counts) => {
+        event.instances = counts
+      },
+    })
+  }
+}

@@ -1,0 +1,86 @@
+import { StringDecoder } from 'node:string_decoder'
+import sax from 'sax'
+import type { StoreResponse } from './store-response.ts'
+
+/** Far deeper than any DICOM data set. */
+const deepest = 64
+/** Characters of a value that are looked at: more than any UID or reason has. */
+const longestText = 256
+
+/**
+ * A store response in the Native DICOM Model (PS3.19 A.1), piece by piece. Both methods throw for what is none. sax knows no
+ * entities but XML's own five, so none can grow; it holds 64 KiB of one token at most.
+ */
+export class XmlResponse {
+  readonly #response: StoreResponse
+  readonly #parser = sax.parser(true)
+  readonly #decoder = new StringDecoder('utf8')
+  /** From below the root to here: the tags of attributes, the names of other elements. */
+  readonly #path: string[] = []
+  /** sax takes a second root for nothing strange. */
+  #root: 'before' | 'open' | 'closed' = 'before'
+  #text = ''
+
+  constructor(response: StoreResponse) {
+    this.#response = response
+    this.#parser.onerror = (error) => {
+      throw error
+    }
+    this.#parser.onopentag = ({ name, attributes }) => this.#begin(localName(name), String(attributes.tag ?? ''))
+    this.#parser.onclosetag = () => this.#end()
+    this.#parser.ontext = (text) => this.#addText(text)
+    this.#parser.oncdata = (text) => this.#addText(text)
+  }
+
+  push(chunk: Buffer): void {
+    this.#parser.write(this.#decoder.write(chunk))
+  }
+
+  end(): void {
+    this.#parser.write(this.#decoder.end())
+    this.#parser.close()
+  }
+
+  #begin(name: string, tag: string): void {
+    if (this.#root !== 'open') {
+      if (this.#root === 'closed' || name !== 'NativeDicomModel') throw new Error('Not the Native DICOM Model')
+      this.#root = 'open'
+      return
+    }
+    if (this.#path.length === deepest) throw new Error('XML too deep')
+    this.#path.push(name === 'DicomAttribute' ? tag.toUpperCase() : name)
+    this.#text = ''
+    if (this.#path.length === 1) this.#response.attribute(this.#sequence)
+    else if (this.#isItem()) this.#response.beginItem(this.#sequence)
+  }
+
+  #end(): void {
+    if (this.#isItem()) this.#response.endItem(this.#sequence)
+    else if (this.#isValueOfItem()) this.#response.value(this.#path[2] ?? '', this.#text.trim())
+    if (this.#path.length === 0) this.#root = 'closed'
+    this.#path.pop()
+  }
+
+  #addText(text: string): void {
+    if (this.#isValueOfItem() && this.#text.length < longestText) this.#text += text.slice(0, longestText)
+  }
+
+  get #sequence(): string {
+    return this.#path[0] ?? ''
+  }
+
+  /** Such as `00081199/Item`. */
+  #isItem(): boolean {
+    return this.#path.length === 2 && this.#path[1] === 'Item'
+  }
+
+  /** Such as `00081199/Item/00081155/Value`. */
+  #isValueOfItem(): boolean {
+    return this.#path.length === 4 && this.#path[1] === 'Item' && this.#path[3] === 'Value'
+  }
+}
+
+/** Without the prefix that a namespace may have. */
+function localName(name: string): string {
+  return name.slice(name.indexOf(':') + 1)
+}

@@ -1,0 +1,133 @@
+import { createServer } from 'node:http'
+import t from 'tap'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { demoAccount, type Served, startServed, stowOf } from '../helpers/served.ts'
+
+const study = [...syntheticStudy({ instances: 1, seed: 1 })]
+const other = [...syntheticStudy({ instances: 1, seed: 2 })]
+const store = 'projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo'
+
+interface Status {
+  accounts: { name: string; requests: Record<string, object>; failures: Record<string, unknown>[] }[]
+}
+
+/** Once so many requests have been recorded: that is just after the client has its answer. */
+async function statusAfter({ proxy, log }: Served, requests: number): Promise<Status> {
+  await eventually('all are in the log', () => log().filter(({ msg }) => msg === 'request').length === requests)
+  const answer = await fetch(`${proxy.adminUrl}/api/status`)
+  t.equal(answer.status, 200)
+  t.match(answer.headers.get('content-type'), /^application\/json/)
+  t.equal(answer.headers.get('cache-control'), 'no-store')
+  return (await answer.json()) as Status
+}
+
+t.test('each account: its store, its token, nothing asked yet', async (t) => {
+  const accounts = (files: { serviceAccountFile: string }) => ({
+    broken: { ...demoAccount, DicomStore: 'other', ServiceAccountFile: `${files.serviceAccountFile}.missing` },
+  })
+  const served = await startServed(t, { accounts })
+  await eventually('the tokens were tried', () => served.log().some(({ msg }) => msg === 'no access token'))
+  await (await fetch(`${served.url}studies`)).text()
+  const status = await statusAfter(served, 1)
+  t.match(status, {
+    accounts: [
+      {
+        name: 'google',
+        store,
+        token: { ready: true, tokenExpiresAt: /^\d{4}-.*Z$/, failure: null, nextTryAt: null },
+        requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, refused: 0, failed: 0, cut: 0 } },
+        failures: [],
+      },
+      {
+        name: 'broken',
+        store: store.replace(/demo$/, 'other'),
+        token: { ready: false, tokenExpiresAt: null, failure: /does not exist/, nextTryAt: /^\d{4}-.*Z$/ },
+        requests: {},
+        failures: [],
+      },
+    ],
+  })
+})
+
+t.test('failures of every layer, the latest first, with what to do', async (t) => {
+  const served = await startServed(t)
+  const { url, emulator } = served
+  const ask = async (path: string, init = {}) => (await fetch(url + path, init)).text()
+  await ask('studies', stowOf(study))
+  await ask(`studies/${study[0]?.studyInstanceUid}`, stowOf([...study, ...other]))
+  await ask('studies?doe=1')
+  emulator.faults.add({ target: 'WADO-RS', status: 403, times: 1 })
+  await ask('studies/1.2.3')
+  emulator.faults.add({ target: 'DELETE', resetBefore: true, times: 1 })
+  await ask('studies/1.2.3', { method: 'DELETE' })
+  emulator.faults.add({ target: 'token', status: 500 })
+  emulator.revokeTokens()
+  await ask('studies')
+  await ask('nothing')
+  const status = await statusAfter(served, 7)
+  const [account] = status.accounts
+  t.match(account?.requests, {
+    'STOW-RS': { succeeded: 1, incomplete: 1, refused: 0, failed: 0, cut: 0 },
+    'QIDO-RS': { succeeded: 0, incomplete: 0, refused: 1, failed: 1, cut: 0 },
+    'WADO-RS': { refused: 1 },
+    DELETE: { failed: 1 },
+    other: { refused: 1 },
+  })
+  t.match(account?.failures, [
+    { status: 404, code: 'not-dicomweb', layer: 'client', attempts: 0 },
+    { service: 'QIDO-RS', status: 503, code: 'token-unavailable', layer: 'token', attempts: 1 },
+    {
+      service: 'DELETE',
+      route: '/studies/{study}',
+      status: 502,
+      code: 'upstream-reset',
+      layer: 'upstream',
+      attempts: 1,
+    },
+    { service: 'WADO-RS', status: 403, layer: 'upstream', googleMessage: 'The emulator was asked to answer 403.' },
+    { status: 400, code: 'query-not-allowed', detail: 'The query parameter … is not one of QIDO-RS: remove it.' },
+    { service: 'STOW-RS', status: 409, layer: 'upstream', instancesStored: 1, instancesFailed: 1 },
+  ])
+  t.equal(account?.failures.length, 6)
+  for (const failure of account?.failures ?? []) {
+    t.match(failure, { time: /^\d{4}-.*Z$/, requestId: /^[0-9a-f-]{36}$/, detail: /\w/ })
+  }
+  t.notMatch(JSON.stringify(status), /\bdoe\b|1\.2\.3|ya29|127\.0\.0\.1/)
+  t.notMatch(JSON.stringify(status), new RegExp(study[0]?.studyInstanceUid ?? ''))
+})
+
+t.test('the last 20 failures of each account; what names none is not kept', async (t) => {
+  const served = await startServed(t)
+  for (let number = 0; number < 25; number++) await (await fetch(`${served.url}studies?bogus=${number}`)).text()
+  await (await fetch(`${served.proxy.url}/nobody/studies`)).text()
+  const { accounts } = await statusAfter(served, 26)
+  t.equal(accounts.length, 1)
+  t.equal(accounts[0]?.failures.length, 20)
+  t.match(accounts[0]?.requests, { 'QIDO-RS': { refused: 25 } })
+  const ids = served
+    .log()
+    .filter(({ msg }) => msg === 'request')
+    .map(({ requestId }) => requestId)
+  t.same(
+    accounts[0]?.failures.map(({ requestId }) => requestId),
+    ids.slice(5, 25).reverse(),
+  )
+})
+
+t.test('a client that leaves, and an answer that breaks off', async (t) => {
+  const google = createServer((_request, response) => {
+    response.writeHead(200, { 'content-length': 100 })
+    response.write('part', () => response.destroy())
+  })
+  const served = await startServed(t, { baseUrl: await listenOn(t, google) })
+  await t.rejects((await fetch(`${served.url}studies/1.2.3`)).text())
+  const { accounts } = await statusAfter(served, 1)
+  t.match(accounts, [
+    {
+      requests: { 'WADO-RS': { cut: 1 } },
+      failures: [{ cutBy: 'upstream', layer: 'upstream', detail: /broke off.*: send the request again/ }],
+    },
+  ])
+})
