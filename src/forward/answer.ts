@@ -35,7 +35,12 @@ export function beginAnswer(
  */
 function saysWhereItEnds({ req }: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
   const isWithoutBody = req.method === 'HEAD' || status === 204 || status === 304
-  return isWithoutBody || upstream['content-length'] !== undefined || upstream['transfer-encoding'] !== undefined
+  return isWithoutBody || upstream['content-length'] !== undefined || isChunked(upstream['transfer-encoding'])
+}
+
+/** Any other coding ends with its connection, or would have to be undone here (RFC 9112 6.1, 6.3). */
+function isChunked(coding: string | string[] | undefined): boolean {
+  return String(coding).trim().toLowerCase() === 'chunked'
 }
 
 function endless(): ProxyError {
