@@ -12,6 +12,9 @@ import type { KeptBody } from './kept-body.ts'
 import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
+/** What comes after these many headers, Node drops without a word. */
+const mostHeaders = 1000
+
 interface UploadEvents {
   connection: [upstream: ClientRequest]
   answer: [answer: IncomingMessage]
@@ -114,6 +117,10 @@ export class Upload {
 
   #onAnswer(answer: IncomingMessage): void {
     clearTimeout(this.#connecting)
+    if (answer.rawHeaders.length >= 2 * mostHeaders) {
+      this.#fail(tooManyHeaders())
+      return
+    }
     this.#status = answer.statusCode ?? 0
     this.#progress.firstByteAt ??= performance.now()
     this.#upstream?.setTimeout(this.#timeouts.idle)
@@ -229,6 +236,11 @@ function notConnected(): ProxyError {
     'upstream-unreachable',
     "Google's DICOM store gave no answer: no connection in time. Check the firewall, or set HttpProxy.",
   )
+}
+
+function tooManyHeaders(): ProxyError {
+  const detail = 'The answer has more headers than can be read: check the outgoing proxy and BaseUrl.'
+  return new ProxyError('upstream-invalid', detail)
 }
 
 function noAnswer(): ProxyError {
