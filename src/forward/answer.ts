@@ -49,6 +49,14 @@ function endless(): ProxyError {
   return new ProxyError('upstream-invalid', detail)
 }
 
+/** Informational answers (RFC 9110 15.2) to one request; each starts the time limits anew, so they must have an end. */
+export const mostInformational = 100
+
+export function noFinalAnswer(): ProxyError {
+  const detail = 'Informational answers come without end, and no final one: check the outgoing proxy and BaseUrl.'
+  return new ProxyError('upstream-invalid', detail)
+}
+
 /** Whether the exchange holds this answer back. One without a clear end is no answer, but of a 401 the status says it all. */
 export function isHeld({ response, holds }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
   return holds(status) && (status === 401 || saysWhereItEnds(response, status, upstream))

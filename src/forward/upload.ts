@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { beginAnswer, isHeld, rewritingStages } from './answer.ts'
+import { beginAnswer, isHeld, mostInformational, noFinalAnswer, rewritingStages } from './answer.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
@@ -97,6 +97,10 @@ export class Upload {
     if (isReady) onReady()
     else socket?.once('secureConnecting' in socket ? 'secureConnect' : 'connect', onReady)
     upstream.on('timeout', () => this.#onStall(upstream))
+    let informational = 0
+    upstream.on('information', () => {
+      if (++informational > mostInformational) this.#fail(noFinalAnswer())
+    })
     upstream.once('finish', () => {
       if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
     })
