@@ -5,6 +5,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
+import { inTurn } from './in-turn.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 
 type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
@@ -33,9 +34,10 @@ export function createDataListener(handle: Handle, logger: Logger): FastifyInsta
     rewriteUrl: () => '/',
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, logger),
   })
+  const handleInTurn = inTurn(handle)
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
-    void handle(request.raw, reply.raw, request.originalUrl)
+    void handleInTurn(request.raw, reply.raw, request.originalUrl)
   })
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
@@ -49,8 +51,12 @@ export function createDataListener(handle: Handle, logger: Logger): FastifyInsta
 /** How long (ms) a client that sent something unreadable may take to read why. */
 const lastWords = 1_000
 
+/** Connections that were told so; all that still comes there is another error. */
+const answered = new WeakSet<Socket>()
+
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
+  if (answered.has(socket)) return
   const underWay = answerUnderWay(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
   if (
@@ -72,7 +78,10 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: 
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()
-  else closeAfter(socket, lastWords)
+  else {
+    answered.add(socket)
+    closeAfter(socket, lastWords)
+  }
 }
 
 /** The answer that this connection is busy with; Node's own handler looks at the same place. */
