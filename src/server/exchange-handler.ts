@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { discardUnread } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
+import { checkMessage } from '../guard/message.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
@@ -45,7 +46,7 @@ export class ExchangeHandler {
 
   #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
     const { method, headers } = request
-    if (headers.host === undefined && request.httpVersion === '1.1') throw withoutHost()
+    checkMessage(request)
     const verdict = this.#parts.guard.judge({ method, headers, target })
     event.account = verdict.account?.name
     event.service = verdict.service
@@ -85,10 +86,6 @@ const hints: Readonly<Record<number, string>> = {
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
-}
-
-function withoutHost(): ProxyError {
-  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
 }
 
 function shuttingDown(): ProxyError {
