@@ -34,12 +34,25 @@ export function beginAnswer(
  */
 function saysWhereItEnds({ req }: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
   const isWithoutBody = req.method === 'HEAD' || status === 204 || status === 304
-  return isWithoutBody || upstream['content-length'] !== undefined || upstream['transfer-encoding'] !== undefined
+  return isWithoutBody || upstream['content-length'] !== undefined || isChunked(upstream['transfer-encoding'])
+}
+
+/** Any other coding ends with its connection, or would have to be undone here (RFC 9112 6.1, 6.3). */
+function isChunked(coding: string | string[] | undefined): boolean {
+  return String(coding).trim().toLowerCase() === 'chunked'
 }
 
 function endless(): ProxyError {
   const detail =
     'The answer does not say where it ends, so nobody could tell a part of it from the whole: check the outgoing proxy and BaseUrl.'
+  return new ProxyError('upstream-invalid', detail)
+}
+
+/** Informational answers (RFC 9110 15.2) to one request; each starts the time limits anew, so they must have an end. */
+export const mostInformational = 100
+
+export function noFinalAnswer(): ProxyError {
+  const detail = 'Informational answers come without end, and no final one: check the outgoing proxy and BaseUrl.'
   return new ProxyError('upstream-invalid', detail)
 }
 

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
-import { beginAnswer, isHeld } from './answer.ts'
+import { beginAnswer, isHeld, mostInformational, noFinalAnswer } from './answer.ts'
 import type { AnswerReader } from './answer-reader.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
@@ -48,6 +48,7 @@ class Relay implements Dispatcher.DispatchHandler {
   readonly #resolve: (outcome: Outcome) => void
   #controller: Controller | null = null
   #status: number | null = null
+  #informational = 0
   #failure: unknown
   #rewriter: UrlRewriter | null = null
   #held: HeldAnswer | null = null
@@ -71,9 +72,12 @@ class Relay implements Dispatcher.DispatchHandler {
     if (this.#response.destroyed) controller.abort(new Error('The client has left'))
   }
 
-  onResponseStart(_: Controller, status: number, headers: UpstreamHeaders): void {
+  onResponseStart(controller: Controller, status: number, headers: UpstreamHeaders): void {
     // Informational answers (RFC 9110 15.2) are between Google and us.
-    if (status < 200) return
+    if (status < 200) {
+      if (++this.#informational > mostInformational) controller.abort(noFinalAnswer())
+      return
+    }
     this.#status = status
     this.#progress.firstByteAt ??= performance.now()
     if (isHeld(this.#exchange, status, headers)) this.#held = new HeldAnswer(status, headers)

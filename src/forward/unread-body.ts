@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isLast } from './last-request.ts'
 
 /** How long (ms) a client may go on sending a body that nobody wants, once it has its answer. */
 const patience = 30_000
@@ -11,6 +12,7 @@ const patience = 30_000
 export function keepOpenWhileSending(response: ServerResponse): void {
   const { req } = response
   if (!req.complete && carriesBody(req)) response.shouldKeepAlive = true
+  else if (isLast(req)) response.shouldKeepAlive = false
 }
 
 /**
@@ -18,15 +20,23 @@ export function keepOpenWhileSending(response: ServerResponse): void {
  * for that.
  */
 export function discardUnread(request: IncomingMessage, response: ServerResponse): void {
-  // Complete is not enough: what has arrived but was not read would keep the connection from its next request.
-  if (request.readableEnded || request.destroyed || !carriesBody(request)) return
+  if (!carriesBody(request)) return
   const { socket } = request
+  const closeIfLast = () => {
+    if (isLast(request)) afterAnswer(response, () => socket.end())
+  }
+  // Complete is not enough: what has arrived but was not read would keep the connection from its next request.
+  if (request.readableEnded) {
+    closeIfLast()
+    return
+  }
+  if (request.destroyed) return
   const timer = setTimeout(() => socket.destroy(), patience)
   // Once its answer is out, Node tells a request no more that its connection has closed.
   const onEnd = () => {
     clearTimeout(timer)
     socket.off('close', onEnd)
-    if (asksToClose(request)) afterAnswer(response, () => socket.end())
+    closeIfLast()
   }
   socket.once('close', onEnd)
   request.once('end', onEnd)
@@ -41,10 +51,4 @@ function afterAnswer(response: ServerResponse, close: () => void): void {
 
 function carriesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
-}
-
-/** RFC 9112 9.3. */
-function asksToClose({ headers, httpVersion }: IncomingMessage): boolean {
-  const options = headers.connection ?? ''
-  return /\bclose\b/i.test(options) || (httpVersion === '1.0' && !/\bkeep-alive\b/i.test(options))
 }

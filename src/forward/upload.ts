@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { beginAnswer, isHeld, rewritingStages } from './answer.ts'
+import { beginAnswer, isHeld, mostInformational, noFinalAnswer, rewritingStages } from './answer.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
@@ -12,6 +12,9 @@ import type { KeptBody } from './kept-body.ts'
 import { clientStalled, Pace } from './pace.ts'
 import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
+
+/** What comes after these many headers, Node drops without a word. */
+const mostHeaders = 1000
 
 interface UploadEvents {
   connection: [upstream: ClientRequest]
@@ -98,6 +101,10 @@ export class Upload {
     if (isReady) onReady()
     else socket?.once('secureConnecting' in socket ? 'secureConnect' : 'connect', onReady)
     upstream.on('timeout', () => this.#onStall(upstream))
+    let informational = 0
+    upstream.on('information', () => {
+      if (++informational > mostInformational) this.#fail(noFinalAnswer())
+    })
     upstream.once('finish', () => {
       this.#pace?.stop()
       if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
@@ -127,6 +134,10 @@ export class Upload {
 
   #onAnswer(answer: IncomingMessage): void {
     clearTimeout(this.#connecting)
+    if (answer.rawHeaders.length >= 2 * mostHeaders) {
+      this.#fail(tooManyHeaders())
+      return
+    }
     this.#status = answer.statusCode ?? 0
     this.#progress.firstByteAt ??= performance.now()
     this.#upstream?.setTimeout(this.#timeouts.idle)
@@ -247,6 +258,11 @@ function notConnected(): ProxyError {
     'upstream-unreachable',
     "Google's DICOM store gave no answer: no connection in time. Check the firewall, or set HttpProxy.",
   )
+}
+
+function tooManyHeaders(): ProxyError {
+  const detail = 'The answer has more headers than can be read: check the outgoing proxy and BaseUrl.'
+  return new ProxyError('upstream-invalid', detail)
 }
 
 function noAnswer(): ProxyError {

@@ -13,7 +13,12 @@ export function upstreamFailure(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   const { code, kind, reason } = networkFailureOf(error)
   const named = code ? ` (${code})` : ''
-  if (code && /^HPE_|^HTTPParserError|^UND_ERR_HEADERS_OVERFLOW|^ERR_(HTTP_)?INVALID/.test(code)) {
+  if (
+    code &&
+    /^HPE_|^HTTPParserError|^UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH)|^ERR_ASSERTION|^ERR_(HTTP_)?INVALID/.test(
+      code,
+    )
+  ) {
     const detail = `What came back is not HTTP as it should be${named}: check the outgoing proxy and BaseUrl.`
     return new ProxyError('upstream-invalid', detail, { cause: error })
   }

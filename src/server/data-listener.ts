@@ -5,9 +5,10 @@ import { type FastifyInstance, fastify } from 'fastify'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
+import { inTurn } from './in-turn.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 
-type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => void
+type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
 
 /** Longer than Orthanc keeps an idle connection, so that it is never closed under a request. */
 const keepAliveTimeout = 75_000
@@ -42,9 +43,10 @@ export function createDataListener(handle: Handle, { logger, requestHead }: Data
     rewriteUrl: () => '/',
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, logger),
   })
+  const handleInTurn = inTurn(handle)
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
-    handle(request.raw, reply.raw, request.originalUrl)
+    void handleInTurn(request.raw, reply.raw, request.originalUrl)
   })
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
@@ -58,8 +60,12 @@ export function createDataListener(handle: Handle, { logger, requestHead }: Data
 /** How long (ms) a client that sent something unreadable may take to read why. */
 const lastWords = 1_000
 
+/** Connections that were told so; all that still comes there is another error. */
+const answered = new WeakSet<Socket>()
+
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
+  if (answered.has(socket)) return
   const underWay = answerUnderWay(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
   if (
@@ -81,7 +87,10 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: 
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()
-  else closeAfter(socket, lastWords)
+  else {
+    answered.add(socket)
+    closeAfter(socket, lastWords)
+  }
 }
 
 /** The answer that this connection is busy with; Node's own handler looks at the same place. */

@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { discardUnread } from '../forward/unread-body.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
+import { checkMessage } from '../guard/message.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
@@ -31,10 +32,15 @@ export class ExchangeHandler {
     this.#parts = parts
   }
 
-  /** Takes a request over; `target` is the request target as it came, path and query. */
-  handle(request: IncomingMessage, response: ServerResponse, target: string): void {
+  /**
+   * Takes a request over. Never rejects; resolves when it has ended.
+   *
+   * @param target the request target as it came, path and query
+   */
+  handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
     const exchange = this.#exchange(request, response, target).finally(() => this.#underWay.delete(exchange))
     this.#underWay.add(exchange)
+    return exchange
   }
 
   /** Resolves when all requests that were taken over have ended, and have their line in the log. */
@@ -60,7 +66,7 @@ export class ExchangeHandler {
 
   #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
     const { method, headers } = request
-    if (headers.host === undefined && request.httpVersion === '1.1') throw withoutHost()
+    checkMessage(request)
     const verdict = this.#parts.guard.judge({ method, headers, target })
     event.account = verdict.account?.name
     event.service = verdict.service
@@ -96,10 +102,6 @@ export class ExchangeHandler {
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
-}
-
-function withoutHost(): ProxyError {
-  return new ProxyError('malformed-request', 'An HTTP/1.1 request needs a Host header (RFC 9112 3.2): send one.')
 }
 
 /** What a request is told that the end of the proxy stops before it was sent. */

@@ -1,0 +1,32 @@
+import type { IncomingMessage } from 'node:http'
+import { ProxyError } from '../errors.ts'
+
+/** A host as a URL names one, and perhaps a port (RFC 9110 7.2, RFC 3986 3.2.2). */
+const hostAndPort = /^(\[[\w.:%~-]+\]|([\w.~!$&'()*+;=-]|%[0-9a-f]{2})*)(:\d*)?$/i
+
+/** Throws a ProxyError for what RFC 9112 makes a server refuse, though Node reads it. */
+export function checkMessage({
+  httpVersion,
+  headers,
+  rawHeaders,
+}: Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>): void {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('Only HTTP/1.1 and HTTP/1.0 are understood.')
+  if (headers.host === undefined && httpVersion === '1.1') {
+    throw malformed('An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
+  }
+  if (!hostAndPort.test(headers.host ?? '') || countHosts(rawHeaders) > 1) {
+    throw malformed('The Host header must name one host, and nothing else (RFC 9112 3.2).')
+  }
+  if (headers['transfer-encoding'] !== undefined && httpVersion === '1.0') {
+    throw malformed('HTTP/1.0 has no Transfer-Encoding: send the body with a Content-Length, or as HTTP/1.1.')
+  }
+}
+
+/** Node shows the first only. */
+function countHosts(rawHeaders: readonly string[]): number {
+  return rawHeaders.filter((name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host').length
+}
+
+function malformed(detail: string): ProxyError {
+  return new ProxyError('malformed-request', detail)
+}

@@ -1,0 +1,55 @@
+import type { Test } from 'tap'
+import { type Message, readMessages, valuesOf } from '../helpers/messages.ts'
+import { rawRequest } from '../helpers/raw-request.ts'
+import { startServed } from '../helpers/served.ts'
+import { brief, startWireUpstream } from '../helpers/wire-upstream.ts'
+
+/**
+ * A request as bytes, and what becomes of it:
+ * - `400`: refused with this status, and the connection closed; `400 next`: it goes on;
+ * - `POST /studies abc`: reaches Google so, and the connection goes on; with `, last` it does not;
+ * - empty: the connection closes without a word.
+ */
+export type WireCase = readonly [name: string, bytes: string, expected: string]
+
+export const host = 'Host: x\r\n'
+export const get = (headers: string, target = '/google/studies', method = 'GET', version = 'HTTP/1.1') =>
+  `${method} ${target} ${version}\r\n${host}${headers}\r\n`
+export const post = (headers: string, body: string) => `POST /google/studies HTTP/1.1\r\n${host}${headers}\r\n${body}`
+
+/**
+ * Sends each request, and one more right behind it: what that one tells is whether the connection is still good, and that
+ * nothing between the two was taken for a request. Google's place is taken by a reader that forgives nothing.
+ */
+export async function holds(t: Test, cases: readonly WireCase[]): Promise<void> {
+  const upstream = await startWireUpstream(t)
+  const { proxy } = await startServed(t, { baseUrl: upstream.baseUrl })
+  for (const [at, [name, bytes, expected]] of cases.entries()) {
+    upstream.clear()
+    const next = `GET /series?offset=${at}`
+    const probe = get('Connection: close\r\n', next.replace('GET /', '/google/'))
+    const answers = await rawRequest(proxy.url, Buffer.from(bytes + probe, 'latin1'))
+    const { messages, rest } = readMessages(answers, (place) => place === 0 && bytes.startsWith('HEAD'))
+    const { answered, forwarded } = expectation(expected, next)
+    t.same(messages.filter(({ start }) => !start.includes(' 100 ')).map(told), answered, `${name}: the answers`)
+    t.same(upstream.requests.map(brief), forwarded, `${name}: what reached Google`)
+    t.same(upstream.oddities, [], 'and nothing else')
+    t.equal(rest.length, 0)
+  }
+}
+
+function expectation(expected: string, next: string): { answered: string[]; forwarded: string[] } {
+  const [first = '', then] = expected.split(/, | (?=next$)/)
+  if (/^\d*$/.test(first)) {
+    const answered = first === '' ? [] : [first]
+    return then === 'next' ? { answered: [...answered, next], forwarded: [next] } : { answered, forwarded: [] }
+  }
+  const all = then === 'last' ? [first] : [first, next]
+  return { answered: all, forwarded: all }
+}
+
+/** What was refused: the status. What was answered: the body, which says what Google was asked. */
+function told(answer: Message): string {
+  if (!valuesOf(answer, 'content-type')[0]?.includes('problem')) return answer.body.toString('latin1')
+  return answer.start.split(' ')[1] ?? ''
+}
