@@ -26,6 +26,18 @@ export const errorTable = {
     title: 'Query parameter not allowed',
     proxyStatus: 'http_request_error',
   },
+  'client-unauthenticated': {
+    status: 401,
+    layer: 'client',
+    title: 'Not logged in',
+    proxyStatus: 'http_request_denied',
+  },
+  'too-many-tries': {
+    status: 429,
+    layer: 'client',
+    title: 'Too many failed logins',
+    proxyStatus: 'http_request_denied',
+  },
   'service-not-allowed': {
     status: 403,
     layer: 'proxy',

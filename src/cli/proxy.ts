@@ -1,13 +1,17 @@
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { createAdminListener } from '../admin/admin-listener.ts'
-import type { ListenAddress, Settings } from '../config/settings.ts'
+import { dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
 import { createForwarder } from '../forward/forwarder.ts'
+import { Authentication } from '../guard/authentication.ts'
+import { anonymous, type Client } from '../guard/client.ts'
+import { ClientDirectory } from '../guard/client-directory.ts'
 import { Guard } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RequestHistory } from '../observe/request-history.ts'
@@ -49,7 +53,8 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const guard = new Guard(accounts)
   const history = new RequestHistory(settings.accounts.map(({ name }) => name))
   const signals = { ending: ending.signal, graceOver: graceOver.signal }
-  const handler = new ExchangeHandler({ guard, tries, logger, history, ...signals })
+  const clientOf = clientsOf(settings)
+  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, history, ...signals })
   const { requestHead } = settings
   const data = createDataListener((...exchange) => handler.handle(...exchange), { logger, requestHead })
   const accepting = () => !ending.signal.aborted
@@ -78,6 +83,16 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     await close()
     throw error
   }
+}
+
+/** How the data listener tells who a request is from. */
+function clientsOf({ clients }: Settings): (request: IncomingMessage) => Client | Promise<Client> {
+  if (clients === null) {
+    const everyone = anonymous(dicomWebServices)
+    return () => everyone
+  }
+  const authentication = new Authentication(new ClientDirectory(clients), 5)
+  return (request) => authentication.clientOf(request)
 }
 
 function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {

@@ -13,8 +13,8 @@ export function parseListen(text: string): ListenAddress | null {
 }
 
 /**
- * The address under a key, else the default. This version can't authenticate clients: so it serves this machine only,
- * unless somebody says in so many words that everyone may come.
+ * The address under a key, else the default. Without clients to authenticate it serves this machine only, unless somebody
+ * says in so many words that everyone may come.
  */
 export function listenAddress(proxy: Section, key: string, standard: string, warnings: string[]): ListenAddress {
   const text = proxy.text(key) ?? standard
@@ -23,13 +23,13 @@ export function listenAddress(proxy: Section, key: string, standard: string, war
     proxy.problem(key, 'must be host:port, such as 127.0.0.1:8043 or [::1]:8043')
     return { host: '127.0.0.1', port: 0 }
   }
-  if (isLoopback(address.host)) return address
+  if (isLoopback(address.host) || proxy.has('Clients')) return address
   if (proxy.flag('AllowAnonymous') === true) {
     warnings.push(`DicomWebProxy.${key} is ${text}, and AllowAnonymous is true: ${everyone[key]}`)
   } else {
     proxy.problem(
       key,
-      'lets other machines connect, and this version cannot authenticate clients; listen on 127.0.0.1 or [::1], or write "AllowAnonymous": true if everyone who can reach this address may use it',
+      'lets other machines connect, and no Clients are configured; name them, listen on 127.0.0.1 or [::1], or write "AllowAnonymous": true if everyone who can reach this address may use it',
     )
   }
   return address

@@ -1,5 +1,6 @@
 import { accountsOf } from './accounts.ts'
 import { type Arguments, withArguments } from './arguments.ts'
+import { clientsOf } from './clients.ts'
 import { concurrencyOf } from './concurrency.ts'
 import type { Surroundings } from './credential.ts'
 import type { JsonObject } from './document.ts'
@@ -89,6 +90,7 @@ function settingsOf(
     concurrency: concurrencyOf(proxy.section('Concurrency')),
     requestHead: 1000 * (proxy.section('Timeouts').number('RequestHead') ?? 30),
     shutdownGrace: 1000 * (proxy.number('ShutdownGrace') ?? 20),
+    clients: proxy.has('Clients') ? clientsOf(proxy.section('Clients'), accounts.keys) : null,
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,

@@ -20,7 +20,9 @@ export interface Settings {
   readonly requestHead: number
   /** How long requests under way may take to finish once the proxy ends. */
   readonly shutdownGrace: number
-  /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback. */
+  /** Who may use the data listener; null authenticates nobody. */
+  readonly clients: readonly ClientSettings[] | null
+  /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback without clients. */
   readonly allowAnonymous: boolean
   /** `HttpVerbose`: log each upstream exchange (redacted). */
   readonly verbose: boolean
@@ -34,6 +36,29 @@ export interface ListenAddress {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+}
+
+/** Somebody who may use the proxy: what proves that it is them, and what they may do. No secret is in it. */
+export interface ClientSettings {
+  readonly name: string
+  /** Of the password for HTTP Basic, in the PHC string format; null if there is none. */
+  readonly passwordHash: string | null
+  /** SHA-256 of the bearer token, in hexadecimal. */
+  readonly tokenDigest: string | null
+  /** Distinguished name of the client's certificate (RFC 2253). */
+  readonly certificateSubject: string | null
+  /** One of the certificate's subject alternative names, such as `DNS:orthanc.example`. */
+  readonly certificateName: string | null
+  readonly accounts: readonly ClientRights[]
+  /** Whether the admin listener may be used from other machines. */
+  readonly admin: boolean
+}
+
+/** What a client may do with one account. */
+export interface ClientRights {
+  /** The account's name. */
+  readonly account: string
+  readonly services: readonly DicomWebService[]
 }
 
 /** One DICOM store, and how to get into it. */

@@ -3,8 +3,6 @@ import type { Finding } from './problem.ts'
 
 /** Keys that this version doesn't know yet, but that nobody may believe to be in force. */
 const notYet: Readonly<Record<string, string>> = {
-  Clients:
-    'this version cannot authenticate clients yet; remove it, and let only this machine connect (Listen on 127.0.0.1)',
   AllowedNetworks:
     'this version cannot tell clients apart by network yet; remove it, and limit who connects by Listen and a firewall',
   Tls: 'this version cannot answer by https yet; remove it, and listen on this machine only or put a TLS proxy in front',

@@ -14,7 +14,10 @@ export interface InstanceCounts {
 /** What one request was and how it went: no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()
-  readonly client: string
+  /** The peer's address. */
+  readonly address: string
+  /** The name of the authenticated client; undefined while, and where, nobody is authenticated. */
+  client: string | undefined
   readonly method: string
   account: string | undefined
   service: DicomWebService | undefined
@@ -38,9 +41,14 @@ export class RequestEvent {
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(client: string, method: string) {
-    this.client = client
+  constructor(address: string, method: string) {
+    this.address = address
     this.method = method
+  }
+
+  /** Who takes turns with others. */
+  get whose(): string {
+    return this.client === undefined ? this.address : `client ${this.client}`
   }
 
   tokenReceived(): void {
@@ -58,11 +66,26 @@ export class RequestEvent {
 
   /** Writes the one line about this request. */
   log(logger: Logger): void {
-    const { client, method, account, service, route, status, code, layer, detail, cutBy, attempts, requestId } = this
+    const {
+      client,
+      address,
+      method,
+      account,
+      service,
+      route,
+      status,
+      code,
+      layer,
+      detail,
+      cutBy,
+      attempts,
+      requestId,
+    } = this
     const { googleMessage, instances } = this
     const line = {
       requestId,
       client,
+      address,
       method,
       account,
       service,

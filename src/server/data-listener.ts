@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { type ErrorCode, ProxyError } from '../errors.ts'
+import { canonicalAddress } from '../guard/address.ts'
 import type { Logger } from '../observe/logger.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { inTurn } from './in-turn.ts'
@@ -81,7 +82,15 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: 
   const problem = new ProxyError(codeOf(error), detailOf(error))
   const requestId = randomUUID()
   const { code, layer, status, message: detail } = problem
-  const line = { requestId, client: socket.remoteAddress, status, code, layer, detail, reason: error.code }
+  const line = {
+    requestId,
+    address: canonicalAddress(socket.remoteAddress),
+    status,
+    code,
+    layer,
+    detail,
+    reason: error.code,
+  }
   // An upload that became unreadable has a line of its own.
   if (!underWay) logger.warn(line, 'request')
   socket.end(answerText(problem, requestId))

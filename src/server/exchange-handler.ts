@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { discardUnread } from '../forward/unread-body.ts'
+import { canonicalAddress } from '../guard/address.ts'
+import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { checkMessage } from '../guard/message.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -13,6 +15,8 @@ import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 
 interface Parts {
+  /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
+  readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   readonly guard: Guard<ServedAccount>
   readonly tries: Tries
   readonly logger: Logger
@@ -23,7 +27,7 @@ interface Parts {
   readonly history: Pick<RequestHistory, 'record'>
 }
 
-/** The way of a request: verdict, tries, one event. */
+/** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
   readonly #underWay = new Set<Promise<void>>()
@@ -50,10 +54,14 @@ export class ExchangeHandler {
 
   /** Never rejects. */
   async #exchange(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
-    const event = new RequestEvent(request.socket.remoteAddress ?? '', request.method ?? '')
+    const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '')
     try {
       this.#parts.ending.throwIfAborted()
-      const permit = this.#permitFor(request, target, event)
+      checkMessage(request)
+      const found = this.#parts.clientOf(request)
+      const client = found instanceof Promise ? await found : found
+      event.client = client.name ?? undefined
+      const permit = this.#permitFor(request, target, client, event)
       const outcome = await this.#parts.tries.run(request, response, permit, event)
       explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
@@ -64,10 +72,13 @@ export class ExchangeHandler {
     this.#parts.history.record(event)
   }
 
-  #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
-    const { method, headers } = request
-    checkMessage(request)
-    const verdict = this.#parts.guard.judge({ method, headers, target })
+  #permitFor(
+    { method, headers }: IncomingMessage,
+    target: string,
+    client: Client,
+    event: RequestEvent,
+  ): Permit<ServedAccount> {
+    const verdict = this.#parts.guard.judge({ method, headers, target }, client)
     event.account = verdict.account?.name
     event.service = verdict.service
     event.route = verdict.route

@@ -40,6 +40,7 @@ test('one account, all else by default', async (t) => {
     concurrency: { underWay: 64, waiting: 256, longestWait: 20_000 },
     requestHead: 30_000,
     shutdownGrace: 20_000,
+    clients: null,
     allowAnonymous: false,
     verbose: false,
     warnings: [],

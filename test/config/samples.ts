@@ -102,7 +102,6 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
-  Clients: [proxy({ Clients: {} }), 'DicomWebProxy.Clients: is not known: this version cannot authenticate clients'],
   AllowedNetworks: [proxy({ AllowedNetworks: [] }), 'DicomWebProxy.AllowedNetworks: is not known: this version cannot'],
   Tls: [proxy({ Tls: {} }), 'DicomWebProxy.Tls: is not known: this version cannot'],
   'an account that is a text': [google({ Accounts: { a: 'x' } }), `${a}: must be an object`],
