@@ -1,9 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { ProxyError } from '../errors.ts'
 import { canonicalAddress, countedAs } from './address.ts'
 import { parseAuthorization } from './authorization.ts'
+import { type CertificateNames, peerCertificate } from './certificate.ts'
 import type { Client } from './client.ts'
 import type { ClientDirectory, PasswordClient } from './client-directory.ts'
 import { FailedTries } from './failed-tries.ts'
@@ -17,7 +19,7 @@ const mostVerified = 1_000
 /** Each takes up to 64 MiB and a thread of the four that also read files and look up names. */
 const hashing = { atOnce: 2, waiting: 64 } as const
 
-/** Finds out who a request is from: by password (HTTP Basic) or bearer token. */
+/** Finds out who a request is from: by password (HTTP Basic), bearer token, or the certificate of the connection. */
 export class Authentication {
   #directory: ClientDirectory
   readonly #tries: FailedTries
@@ -25,6 +27,7 @@ export class Authentication {
   readonly #key = randomBytes(32)
   /** By a digest of address and header: who guesses from elsewhere finds nothing here, and has to wait. */
   readonly #verified = new LRUCache<string, PasswordClient>({ max: mostVerified })
+  readonly #certificates = new WeakMap<Socket, CertificateNames | null>()
   readonly #underWay = new Map<string, Promise<Client>>()
 
   /** @param freeTries how many tries of an address may fail before it has to wait */
@@ -44,7 +47,7 @@ export class Authentication {
    */
   clientOf({ headers, socket }: Request): Client | Promise<Client> {
     const header = headers.authorization
-    if (header === undefined) throw unauthenticated()
+    if (header === undefined) return this.#byCertificate(socket)
     const address = canonicalAddress(socket.remoteAddress)
     const digest = this.#digest(address, header)
     const known = this.#verified.get(digest)
@@ -55,13 +58,26 @@ export class Authentication {
     return this.#underWay.get(digest) ?? this.#try(header, digest, countedAs(address))
   }
 
+  /** For each request anew: who is no client any more loses the connection's rights, too. */
+  #byCertificate(socket: Socket): Client {
+    let names = this.#certificates.get(socket)
+    if (names === undefined) {
+      names = peerCertificate(socket)
+      this.#certificates.set(socket, names)
+    }
+    if (!names) throw unauthenticated('nothing to log in with')
+    const client = this.#directory.byCertificate(names)
+    if (client) return client
+    throw unauthenticated(`certificate of no client, or of two: ${names.subject.slice(0, 200)}`)
+  }
+
   #digest(address: string, header: string): string {
     return createHmac('sha256', this.#key).update(`${address}\n${header}`).digest('base64')
   }
 
   #try(header: string, digest: string, address: string): Client | Promise<Client> {
     const login = parseAuthorization(header)
-    if (!login) throw unauthenticated()
+    if (!login) throw unauthenticated('Authorization is neither Basic nor Bearer, or not well-formed')
     const bearer = login.scheme === 'bearer' ? this.#directory.byToken(login.token) : undefined
     if (bearer) return bearer
     const wait = this.#tries.waitOf(address)
@@ -69,7 +85,7 @@ export class Authentication {
     if (login.scheme === 'bearer') {
       this.#tries.begin(address)
       this.#tries.end(address, { failed: true })
-      throw unauthenticated()
+      throw unauthenticated('unknown bearer token')
     }
     if (this.#line.isFull) throw tooManyLogins()
     const verification = this.#verify(login, digest, address).finally(() => this.#underWay.delete(digest))
@@ -86,7 +102,7 @@ export class Authentication {
     const isRight = hash !== undefined && (await this.#line.run(address, () => isHashOf(password, hash)))
     const client = found && isRight ? found : null
     this.#tries.end(address, { failed: client === null })
-    if (!client) throw unauthenticated()
+    if (!client) throw unauthenticated(found ? `wrong password of client ${name}` : 'unknown user name')
     this.#verified.set(digest, client)
     return client.client
   }
@@ -99,10 +115,10 @@ export class Authentication {
 }
 
 /** The same for whatever was wrong: it must not say whether there is a client of that name. */
-function unauthenticated(): ProxyError {
+function unauthenticated(reason: string): ProxyError {
   const detail =
     'Log in as one of the clients in the configuration of this proxy: with user name and password, a bearer token, or a client certificate.'
-  return new ProxyError('client-unauthenticated', detail)
+  return new ProxyError('client-unauthenticated', detail, { reason })
 }
 
 function tooManyTries(wait: number): ProxyError {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { type PasswordHash, parsePasswordHash } from '../config/password-hash.ts'
 import type { ClientSettings } from '../config/settings.ts'
+import { type CertificateNames, canonicalAlternative } from './certificate.ts'
 import { type Client, clientFrom } from './client.ts'
 
 /** A client that logs in by password. */
@@ -15,16 +16,20 @@ export interface PasswordClient {
 export class ClientDirectory {
   readonly #byName = new Map<string, PasswordClient>()
   readonly #byToken = new Map<string, Client>()
+  readonly #bySubject = new Map<string, Client>()
+  readonly #byAlternative = new Map<string, Client>()
 
   constructor(clients: readonly ClientSettings[]) {
     for (const settings of clients) {
-      const { name, passwordHash, tokenDigest } = settings
+      const { name, passwordHash, tokenDigest, certificateSubject, certificateName } = settings
       const client = clientFrom(settings)
       const hash = passwordHash === null ? null : parsePasswordHash(passwordHash)
       if (passwordHash !== null && hash) {
         this.#byName.set(name.normalize('NFC'), { client, hashText: passwordHash, hash })
       }
       if (tokenDigest !== null) this.#byToken.set(tokenDigest, client)
+      if (certificateSubject !== null) this.#bySubject.set(certificateSubject, client)
+      if (certificateName !== null) this.#byAlternative.set(canonicalAlternative(certificateName), client)
     }
   }
 
@@ -35,6 +40,13 @@ export class ClientDirectory {
   /** Nobody can choose what a token's digest is, so how long it takes to find it says nothing about others. */
   byToken(token: string): Client | undefined {
     return this.#byToken.get(`sha256:${hash('sha256', token)}`)
+  }
+
+  /** Undefined also for a certificate that names two clients. */
+  byCertificate({ subject, alternatives }: CertificateNames): Client | undefined {
+    const found = [this.#bySubject.get(subject), ...alternatives.map((name) => this.#byAlternative.get(name))]
+    const [client, ...others] = new Set(found.filter((each) => each !== undefined))
+    return others.length === 0 ? client : undefined
   }
 
   /** One of the hashes in use, the same for the same key; undefined if no client has a password. */

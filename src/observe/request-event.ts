@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode, Layer } from '../errors.ts'
-import type { Logger } from './logger.ts'
+import type { LineLog } from './logger.ts'
 
 /** What became of the instances of an upload, by Google's answer. */
 export interface InstanceCounts {
@@ -29,6 +29,8 @@ export class RequestEvent {
   /** Of a failure: whose trouble it is, and what to do. */
   layer: Layer | undefined
   detail: string | undefined
+  /** Of a refusal: what the client itself is not told. */
+  reason: string | undefined
   /** What Google said of a failure, free of patient data. */
   googleMessage: string | undefined
   /** Undefined unless it is an upload whose answer could be read to its end. */
@@ -65,7 +67,7 @@ export class RequestEvent {
   }
 
   /** Writes the one line about this request. */
-  log(logger: Logger): void {
+  log(logger: LineLog): void {
     const {
       client,
       address,
@@ -81,7 +83,7 @@ export class RequestEvent {
       attempts,
       requestId,
     } = this
-    const { googleMessage, instances } = this
+    const { googleMessage, reason, instances } = this
     const line = {
       requestId,
       client,
@@ -94,6 +96,7 @@ export class RequestEvent {
       code,
       layer,
       detail,
+      reason,
       googleMessage,
       cutBy,
       attempts,

@@ -6,7 +6,7 @@ import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { checkMessage } from '../guard/message.ts'
-import type { Logger } from '../observe/logger.ts'
+import type { LineLog, Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from './account.ts'
@@ -20,6 +20,8 @@ interface Parts {
   readonly guard: Guard<ServedAccount>
   readonly tries: Tries
   readonly logger: Logger
+  /** For the lines about those who are not let in. */
+  readonly refusals: LineLog
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
   /** Aborts when the grace is over: connections are cut then. */
@@ -54,6 +56,7 @@ export class ExchangeHandler {
 
   /** Never rejects. */
   async #exchange(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+    let isStranger = true
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '')
     try {
       this.#parts.ending.throwIfAborted()
@@ -61,6 +64,7 @@ export class ExchangeHandler {
       const found = this.#parts.clientOf(request)
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
+      isStranger = false
       const permit = this.#permitFor(request, target, client, event)
       const outcome = await this.#parts.tries.run(request, response, permit, event)
       explain(event, this.#byWhom(outcome), permit.service)
@@ -68,7 +72,7 @@ export class ExchangeHandler {
       this.#answer(response, asProxyError(error), event)
     }
     discardUnread(request, response)
-    event.log(this.#parts.logger)
+    event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
   }
 
@@ -99,6 +103,7 @@ export class ExchangeHandler {
     event.code = error.code
     event.layer = error.layer
     event.detail = error.message
+    event.reason = error.reason
     event.status = error.status
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
     if (response.destroyed) {

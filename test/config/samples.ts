@@ -104,8 +104,6 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
-  AllowedNetworks: [proxy({ AllowedNetworks: [] }), 'DicomWebProxy.AllowedNetworks: is not known: this version cannot'],
-  Tls: [proxy({ Tls: {} }), 'DicomWebProxy.Tls: is not known: this version cannot'],
   'an account that is a text': [google({ Accounts: { a: 'x' } }), `${a}: must be an object`],
   'Accounts as a list': [google({ Accounts: [] }), `${at}.Accounts: must be an object with one entry`],
   'a section as a list': [configuration({ DicomWebProxy: [] }), 'DicomWebProxy: must be an object'],
