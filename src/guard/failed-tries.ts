@@ -15,11 +15,12 @@ interface Tries {
   waitUntil: number
   /** Since the wait began. */
   duringWait: number
+  forgetAt: number
 }
 
 /** Counts the failed tries to log in by address, and makes those who fail often wait: twice as long each time. */
 export class FailedTries {
-  readonly #addresses = new LRUCache<string, Tries>({ max: mostAddresses, ttl: memory })
+  readonly #addresses = new LRUCache<string, Tries>({ max: mostAddresses })
   /** How many may fail before the waiting begins. */
   readonly #free: number
 
@@ -47,7 +48,9 @@ export class FailedTries {
   }
 
   begin(address: string): void {
-    const tries = this.#addresses.get(address) ?? { failed: 0, underWay: 0, waitUntil: 0, duringWait: 0 }
+    const known = this.#addresses.get(address)
+    const isOld = known !== undefined && known.underWay === 0 && known.forgetAt < performance.now()
+    const tries = known && !isOld ? known : { failed: 0, underWay: 0, waitUntil: 0, duringWait: 0, forgetAt: 0 }
     tries.underWay += 1
     this.#addresses.set(address, tries)
   }
@@ -62,6 +65,7 @@ export class FailedTries {
 
   #fail(address: string, tries: Tries): void {
     tries.failed += 1
+    tries.forgetAt = performance.now() + memory
     const beyond = tries.failed - this.#free
     if (beyond >= 0) {
       tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
