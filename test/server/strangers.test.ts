@@ -138,13 +138,14 @@ t.test('AllowedNetworks', async (t) => {
   t.equal(served.emulator.log.filter(({ target }) => target.includes('/dicomStores/')).length, 3)
 })
 
-t.test('AllowedNetworks on a listener for both kinds of addresses: IPv4 comes as IPv6 there', async (t) => {
-  const served = await startServed(t, { proxy: { Clients, Listen: '[::]:0', AllowedNetworks: ['127.0.0.2'] } })
+t.test('AllowedNetworks where IPv4 comes as IPv6, as on a listener for both', async (t) => {
+  const served = await startServed(t, {
+    proxy: { Clients, Listen: '[::ffff:127.0.0.1]:0', AllowedNetworks: ['127.0.0.2'] },
+  })
   const { port } = new URL(served.url)
   const here = { ...served, url: `http://127.0.0.1:${port}/google/` }
   t.equal((await search(here, right, '127.0.0.2')).status, 200)
   await t.rejects(search(here, right, '127.0.0.1'))
-  await t.rejects(search({ ...served, url: `http://[::1]:${port}/google/` }, right, '::1'))
   t.match(
     served.log().find(({ client }) => client === 'radiology'),
     { address: '127.0.0.2' },
