@@ -5,6 +5,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
 import { ProxyError } from '../errors.ts'
+import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { LineLog } from '../observe/logger.ts'
 import type { AccountHistory } from '../observe/request-history.ts'
@@ -33,6 +34,8 @@ export interface Operation {
   accepting(): boolean
   accounts(): Iterable<Account>
   readonly history: { of(account: string): AccountHistory }
+  /** How often strangers were refused, by what. */
+  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
   /** Who a request is from. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
 }
@@ -59,9 +62,13 @@ export function createAdminListener(operation: Operation, options: AdminListener
     keepAliveTimeout: limits.idleConnection,
     ...(tls ? { https: { ...http, ...tls } } : { http }),
   }) as FastifyInstance
-  listener.setErrorHandler((error, _request, reply) => {
+  listener.setErrorHandler((error, { raw }, reply) => {
     if (!(error instanceof ProxyError)) return reply.send(error)
-    const body = problemDocument(error, { requestId: randomUUID(), attempts: 0 })
+    const requestId = randomUUID()
+    const { code, status, reason } = error
+    const address = canonicalAddress(raw.socket.remoteAddress)
+    options.log.warn({ requestId, address, status, code, reason }, 'admin request')
+    const body = problemDocument(error, { requestId, attempts: 0 })
     return reply.code(error.status).headers(problemHeaders(error, body)).send(body)
   })
   listener.get('/healthz', () => ({ status: 'alive' }))
@@ -107,8 +114,9 @@ function readinessOf(operation: Operation) {
 }
 
 /** How each account fares: its token, what is asked of it just now and was before, and what failed. */
-function statusOf({ accounts, history }: Operation) {
+function statusOf({ accounts, history, refusals }: Operation) {
   return {
+    refusals: refusals.counts,
     accounts: [...accounts()].map(({ name, store, tokenState, places }) => {
       return { name, store, token: tokenReadiness(tokenState()), places: occupancyOf(places), ...history.of(name) }
     }),

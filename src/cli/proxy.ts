@@ -13,8 +13,8 @@ import { type Connections, openConnections } from '../forward/connections.ts'
 import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
 import { allowing } from '../guard/networks.ts'
-import { LimitedLog } from '../observe/limited-log.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
+import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
@@ -62,13 +62,13 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const history = new RequestHistory(settings.accounts.map(({ name }) => name))
   const signals = { ending: ending.signal, graceOver: graceOver.signal }
   const access = openAccess(settings, logger)
-  const refusals = new LimitedLog(logger, settings.limits.logLines)
+  const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
   const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, ...signals })
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const operation = { accepting, accounts: () => accounts, history, clientOf: adminClientOf }
+  const operation = { accepting, accounts: () => accounts, history, refusals, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
   const tls = keepTlsFresh(settings.tls, secured, logger)

@@ -17,9 +17,10 @@ export function parseNetwork(text: string): Network | null {
 export function networksOf(proxy: Section): readonly Network[] | null {
   const texts = proxy.texts('AllowedNetworks')
   if (!texts) return null
-  return texts.flatMap((text) => {
+  return texts.flatMap((text, at) => {
     const network = parseNetwork(text)
-    if (!network) proxy.problem('AllowedNetworks', 'must hold networks such as 10.1.0.0/16, fd00:1::/32 or 192.0.2.7')
+    if (!network)
+      proxy.itemProblem('AllowedNetworks', at, 'must be a network such as 10.1.0.0/16 or fd00:1::/32, or one address')
     return network ?? []
   })
 }

@@ -28,7 +28,7 @@ async function ask(
 }
 
 t.test('from other machines: probes without detail, all else for administrators', async (t) => {
-  const { proxy } = await startServed(t, { proxy: { Clients, AdminListen } })
+  const { proxy, log } = await startServed(t, { proxy: { Clients, AdminListen } })
   const url = `http://127.0.0.1:${new URL(proxy.adminUrl ?? '').port}`
   t.match(await ask(`${url}/healthz`), { status: 200, body: { status: 'alive' } })
   for (const headers of [{}, viewer, basic('operator', 'wrong'), { authorization: 'nonsense' }]) {
@@ -46,6 +46,13 @@ t.test('from other machines: probes without detail, all else for administrators'
   t.match(await ask(`${url}/api/status`, viewer), { status: 403, body: { code: 'admin-only', detail: /viewer/ } })
   t.match(await ask(`${url}/api/status`, operator), { status: 200, body: { accounts: [{ name: 'google' }] } })
   t.equal((await ask(`${url}/other`)).status, 404)
+  t.match(
+    log().filter(({ msg }) => msg === 'admin request'),
+    [
+      { status: 401, code: 'client-unauthenticated', address: '127.0.0.1', reason: 'nothing to log in with' },
+      { status: 403, code: 'admin-only' },
+    ],
+  )
 })
 
 t.test('an administrator has no rights on the data listener', async (t) => {

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, request as httpRequest } from 'node:http'
 import t from 'tap'
-import { dicomWebServices } from '../../src/config/settings.ts'
+import { type DicomWebService, dicomWebServices } from '../../src/config/settings.ts'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { basic, digestOf, hashOf } from '../helpers/clients.ts'
-import { demoAccount, type Served, startServed } from '../helpers/served.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { demoAccount, type Served, startServed, stowOf } from '../helpers/served.ts'
+import { startHeldGoogle } from './google.ts'
 
 const password = 'correct horse battery'
 const token = 'a-token-of-the-test'
@@ -94,4 +97,80 @@ t.test('a client that has left while its password was verified', async (t) => {
   await gone
   t.equal((await ask(served, login)).status, 200)
   t.equal(asked, 1)
+})
+
+t.test('each service, from both sides', async (t) => {
+  const study = [...syntheticStudy({ instances: 1 })]
+  const [instance] = study
+  const requests: Record<DicomWebService, [path: string, init: RequestInit]> = {
+    'STOW-RS': ['studies', stowOf(study)],
+    'QIDO-RS': ['studies', {}],
+    'WADO-RS': [
+      `studies/${instance?.studyInstanceUid}`,
+      { headers: { accept: 'multipart/related; type="application/dicom"' } },
+    ],
+    DELETE: [`studies/${instance?.studyInstanceUid}`, { method: 'DELETE' }],
+  }
+  const token = (service: DicomWebService, may: boolean) => `${service}-${may ? 'only' : 'not'}`
+  const entries = dicomWebServices.flatMap((service) => {
+    const entry = (may: boolean) => {
+      const services = dicomWebServices.filter((each) => (each === service) === may)
+      return [token(service, may), { TokenDigest: digestOf(token(service, may)), Accounts: { google: services } }]
+    }
+    return [entry(true), entry(false)]
+  })
+  const served = await startServed(t, { proxy: { Clients: Object.fromEntries(entries) } })
+  const send = async (service: DicomWebService, may: boolean) => {
+    const [path, init] = requests[service]
+    const headers = { ...init.headers, authorization: `Bearer ${token(service, may)}` }
+    const answer = await fetch(served.url + path, { ...init, headers } as RequestInit)
+    await answer.arrayBuffer()
+    return answer.status
+  }
+  for (const service of dicomWebServices) {
+    served.emulator.clearLog()
+    t.equal(await send(service, false), 403, `${service} for whom it is not`)
+    t.same(atGoogle(served), [])
+    t.equal(await send(service, true), 200, `${service} for whom it is`)
+    t.not(atGoogle(served).length, 0)
+  }
+})
+
+t.test('clients take turns by name, wherever they come from', async (t) => {
+  const google = await startHeldGoogle(t)
+  const served = await startServed(t, {
+    proxy: { ...proxy, Concurrency: { UnderWay: 1 } },
+    accounts,
+    baseUrl: google.baseUrl,
+  })
+  const logins = { busy: { authorization: `Bearer ${token}` }, single: login }
+  const order: string[] = []
+  const send = (who: keyof typeof logins, localAddress: string) =>
+    new Promise<void>((resolve) => {
+      const target = `${served.url}studies?PatientID=${who}`
+      httpRequest(target, { headers: logins[who], localAddress, agent: false }, (answer) => {
+        answer.resume().once('end', resolve)
+      }).end()
+    })
+  const waiting = () =>
+    served.proxy.adminUrl && fetch(`${served.proxy.adminUrl}/api/status`).then((answer) => answer.json())
+  const untilWaiting = (count: number) =>
+    eventually(`${count} wait`, async () => {
+      const { accounts } = (await waiting()) as { accounts: { places: Record<string, { waiting: number }> }[] }
+      return accounts[0]?.places['QIDO-RS']?.waiting === count
+    })
+  const sent = [send('busy', '127.0.0.2')]
+  await google.reached(1)
+  // Four addresses, and still one client.
+  for (const host of [3, 4, 5, 6]) sent.push(send('busy', `127.0.0.${host}`))
+  await untilWaiting(4)
+  sent.push(send('single', '127.0.0.2'))
+  await untilWaiting(5)
+  for (let answered = 0; answered < 6; answered++) {
+    await google.reached(1)
+    order.push(/PatientID=(\w+)/.exec(google.open[0]?.request.url ?? '')?.[1] ?? '')
+    google.answer()
+  }
+  await Promise.all(sent)
+  t.same(order, ['busy', 'busy', 'single', 'busy', 'busy', 'busy'])
 })

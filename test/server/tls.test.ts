@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { request } from 'node:https'
+import { Agent, request } from 'node:https'
 import { connect as connectPlain } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -270,4 +270,28 @@ t.test('a shutdown waits neither for a handshake nor for idle connections', need
   t.equal(await secured.proxy.close(), 0)
   await ended
   t.ok(performance.now() - began < 10_000)
+})
+
+t.test('a large upload that is refused gets its answer, and the connection goes on', needsOpenssl(), async (t) => {
+  const { url, authority, emulator } = await startSecured(t)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.cert })
+  t.teardown(() => agent.destroy())
+  const headers = { 'content-type': 'multipart/related; type="application/dicom"; boundary=x' }
+  for (let number = 0; number < 2; number++) {
+    const asked = request(`${url}studies`, { method: 'POST', agent, headers })
+    asked.on('error', () => {})
+    asked.end(Buffer.alloc(24 * 1024 * 1024))
+    const [answer] = await once(asked, 'response')
+    t.equal(answer.statusCode, 401)
+    t.match(JSON.parse(String(await buffer(answer))), { code: 'client-unauthenticated' })
+  }
+  t.equal(emulator.log.filter(({ target }) => target.includes('/dicomStores/')).length, 0)
+})
+
+t.test('who begins no handshake is not waited for', needsOpenssl(), async (t) => {
+  const { url, log } = await startSecured(t, { Timeouts: { RequestHead: 1 } } as object)
+  const silent = connectPlain(Number(new URL(url).port), '127.0.0.1')
+  silent.on('error', () => {}).resume()
+  await new Promise((resolve) => silent.once('close', resolve))
+  await eventually('the log says so', () => log().some(({ reason }) => reason === 'ERR_TLS_HANDSHAKE_TIMEOUT'))
 })
