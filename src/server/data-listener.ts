@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
+import { answerUnderWay } from './answer-under-way.ts'
+import { resetCutAnswers } from './cut-answers.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { inTurn } from './in-turn.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
@@ -50,6 +52,7 @@ export function createDataListener(handle: Handle, { logger, requestHead }: Data
   })
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
+  resetCutAnswers(listener.server)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
     listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
@@ -91,11 +94,6 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: 
     answered.add(socket)
     closeAfter(socket, lastWords)
   }
-}
-
-/** The answer that this connection is busy with; Node's own handler looks at the same place. */
-function answerUnderWay(socket: Socket): ServerResponse | null {
-  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null
 }
 
 function answerText(problem: ProxyError, requestId: string): string {
