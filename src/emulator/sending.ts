@@ -27,6 +27,7 @@ export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Pr
   const answer = await answerUnder(fault, call, work)
   if (answer === undefined || wire.response.destroyed) return
   if (fault.lateReset) return reset(wire)
+  if (fault.resetInHead) return resetInHead(wire)
   if (fault.brokenChunking) return raw(wire, brokenChunking)
   if (fault.invalidHeaderBytes) return raw(wire, invalidHeaderBytes)
   await send(call, wire, fault, fault.gzip ? compressed(answer) : answer)
@@ -127,6 +128,10 @@ function informational({ response }: Wire, status: 102 | 103): void {
 
 function reset({ socket }: Wire): void {
   socket.resetAndDestroy()
+}
+
+function resetInHead(wire: Wire): void {
+  wire.response.socket?.write('HTTP/1.1 200 OK\r\ncontent-type: appl', () => reset(wire))
 }
 
 async function resetAfterHeaders(wire: Wire): Promise<void> {
