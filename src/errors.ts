@@ -98,6 +98,12 @@ export const errorTable = {
     title: 'Too many requests under way',
     proxyStatus: 'connection_limit_reached',
   },
+  'deletion-failed': {
+    status: 502,
+    layer: 'upstream',
+    title: 'Google could not delete everything',
+    proxyStatus: 'http_response_incomplete',
+  },
   'shutting-down': {
     status: 503,
     layer: 'proxy',

@@ -13,10 +13,12 @@ import type { Logger } from '../observe/logger.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
+import { Deletions } from '../server/deletions.ts'
 import { ExchangeHandler, shuttingDown } from '../server/exchange-handler.ts'
 import { Places } from '../server/places.ts'
 import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
+import { operationUrlsOf } from '../stores/operation-url.ts'
 import { version } from './version.ts'
 
 /** A running proxy. */
@@ -45,7 +47,9 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const graceOver = new AbortController()
   const { budget } = settings.retry
   const { timeouts } = settings.outgoing
-  const tries = new Tries({ forwarder, logger, userAgent, budget, timeouts, ending: ending.signal })
+  const { dispatcher } = connections
+  const deletions = new Deletions({ dispatcher, logger, userAgent, wait: settings.deletionWait, ending: ending.signal })
+  const tries = new Tries({ forwarder, deletions, logger, userAgent, budget, timeouts, ending: ending.signal })
   const guard = new Guard(accounts)
   const history = new RequestHistory(settings.accounts.map(({ name }) => name))
   const signals = { ending: ending.signal, graceOver: graceOver.signal }
@@ -114,6 +118,7 @@ function servedAccount(account: Settings['accounts'][number], settings: Settings
     store: resourceName,
     dicomWebUrl: new URL(dicomWebUrl),
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
+    operationUrl: operationUrlsOf(account, settings.baseUrl),
     tokens: tokens.source(identity),
     places: placesOf(settings.concurrency),
     tokenState: () => tokens.state(identity),

@@ -89,6 +89,8 @@ function settingsOf(
     concurrency: concurrencyOf(proxy.section('Concurrency')),
     requestHead: 1000 * (proxy.section('Timeouts').number('RequestHead') ?? 30),
     shutdownGrace: 1000 * (proxy.number('ShutdownGrace') ?? 20),
+    // Below Orthanc's own limit of 60 seconds.
+    deletionWait: 1000 * (proxy.number('DeletionWait') ?? 45),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,

@@ -20,6 +20,8 @@ export interface Settings {
   readonly requestHead: number
   /** How long requests under way may take to finish once the proxy ends. */
   readonly shutdownGrace: number
+  /** After its arrival a deletion of a study or series is waited for until this has passed; 0 passes Google's operation through. */
+  readonly deletionWait: number
   /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback. */
   readonly allowAnonymous: boolean
   /** `HttpVerbose`: log each upstream exchange (redacted). */

@@ -1,10 +1,10 @@
 import { type Answer, jsonAnswer } from './answer.ts'
 import type { Call } from './call.ts'
-import type { Fault, Faults } from './faults.ts'
+import { type Fault, type Faults, faultTargets } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
 import type { RequestLog } from './request-log.ts'
-import type { Operations } from './store/operations.ts'
+import type { OperationFailure, Operations } from './store/operations.ts'
 import type { TokenCounts } from './token-counts.ts'
 
 export interface Controlled {
@@ -45,6 +45,12 @@ export async function answerControl(
     case 'PUT /emulator/operations/duration':
       operations.duration = (await seconds(call)) * 1000
       return jsonAnswer({})
+    case 'PUT /emulator/operations/failure':
+      operations.failWith = await operationFailure(call)
+      return jsonAnswer({})
+    case 'DELETE /emulator/operations/failure':
+      operations.failWith = {}
+      return jsonAnswer({})
     default:
       throw new GoogleError(404, 'No such control; see src/emulator/control.ts.')
   }
@@ -54,9 +60,8 @@ export async function answerControl(
 async function replaceFaults(faults: Faults, call: Call): Promise<Answer> {
   const body: unknown = await call.json()
   const list = Array.isArray(body) ? body : [body]
-  const targets = ['token', 'STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE']
-  if (!list.every((fault) => targets.includes(fault?.target))) {
-    throw new GoogleError(400, `Every fault needs a target: ${targets.join(', ')}.`)
+  if (!list.every((fault) => faultTargets.includes(fault?.target))) {
+    throw new GoogleError(400, `Every fault needs a target: ${faultTargets.join(', ')}.`)
   }
   faults.clear()
   for (const fault of list as Fault[]) faults.add(fault)
@@ -67,4 +72,17 @@ async function seconds(call: Call): Promise<number> {
   const { seconds } = await call.json()
   if (typeof seconds !== 'number' || !(seconds >= 0)) throw new GoogleError(400, 'Send {"seconds": N}.')
   return seconds
+}
+
+async function operationFailure(call: Call): Promise<OperationFailure> {
+  const { error, failures } = (await call.json()) as Partial<Record<keyof OperationFailure, unknown>>
+  if (isStatus(error)) return { error }
+  if (Number.isInteger(failures) && Number(failures) > 0) return { failures: Number(failures) }
+  throw new GoogleError(400, 'Send {"error": {"code": N, "message": "..."}} or {"failures": N}.')
+}
+
+/** google.rpc.Status. */
+function isStatus(value: unknown): value is NonNullable<OperationFailure['error']> {
+  const { code, message } = (value ?? {}) as { code?: unknown; message?: unknown }
+  return Number.isInteger(code) && typeof message === 'string'
 }

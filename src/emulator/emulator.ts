@@ -11,11 +11,11 @@ import { MetadataServer } from './oauth/metadata-server.ts'
 import { type RecordedRequest, RequestLog } from './request-log.ts'
 import type { World } from './routes.ts'
 import { DicomStore } from './store/dicom-store.ts'
-import { Operations } from './store/operations.ts'
+import { type OperationFailure, Operations } from './store/operations.ts'
 import { newTokenCounts, type TokenCounts } from './token-counts.ts'
 
 export type { CredentialFiles } from './oauth/credential-files.ts'
-export type { Fault, Faults, RecordedRequest, Role, TokenCounts }
+export type { Fault, Faults, OperationFailure, RecordedRequest, Role, TokenCounts }
 
 /** The store that exists when no other is named. */
 export const demoStore = 'projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo'
@@ -69,6 +69,8 @@ export interface Emulator {
   /** Milliseconds that deleting a study or series takes from now on; Infinity: until `finishOperations`. */
   setOperationDuration(milliseconds: number): void
   finishOperations(): Promise<void>
+  /** How the operations end that begin from now on; `{}`: well. */
+  failOperations(failure: OperationFailure): void
   close(): Promise<void>
 }
 
@@ -138,6 +140,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       operations.duration = milliseconds
     },
     finishOperations: () => operations.finish(),
+    failOperations: (failure) => {
+      operations.failWith = failure
+    },
     close: async () => {
       operations.close()
       await listener.close()

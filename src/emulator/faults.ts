@@ -1,4 +1,6 @@
 export type DicomWebService = 'STOW-RS' | 'QIDO-RS' | 'WADO-RS' | 'DELETE'
+export const faultTargets = ['token', 'STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE', 'operation'] as const
+export type FaultTarget = (typeof faultTargets)[number]
 export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-exchange' | 'impersonation'
 
 /**
@@ -6,8 +8,8 @@ export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-ex
  * makes sense (`delay` with any other; `status` with `headers` and `body`).
  */
 export interface Fault {
-  /** `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. */
-  readonly target: 'token' | DicomWebService
+  /** `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation` is asking how far one is. */
+  readonly target: FaultTarget
   /** Only requests to this store (`projects/…/dicomStores/S`). */
   readonly store?: string
   /** Only this kind of token request. */
@@ -61,7 +63,7 @@ export interface Fault {
 
 /** What a request is, as far as faults are concerned. */
 export interface FaultSubject {
-  readonly target: 'token' | DicomWebService
+  readonly target: FaultTarget
   readonly store?: string
   readonly grant?: TokenGrant
 }

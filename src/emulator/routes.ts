@@ -81,6 +81,7 @@ function healthcareRoute(world: World, call: Call, path: readonly string[]): Rou
 function operationRoute({ tokens, identities, operations }: World, call: Call, path: readonly string[]): Route {
   const name = path.join('/')
   return {
+    subject: { target: 'operation' },
     work: async () => {
       authorize(tokens, identities, call.headers.authorization, { name, exists: true, write: false })
       return operations.answer(name)

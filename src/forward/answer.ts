@@ -12,19 +12,21 @@ import { keepOpenWhileSending } from './unread-body.ts'
 /**
  * Begins the client's answer with the status and headers of Google's. Throws when they can't be sent.
  *
+ * @param own headers of the proxy's own
  * @returns what rewrites the body's URLs, if that is asked for and the body has any
  */
 export function beginAnswer(
   { response, urls, attempt }: Pick<Exchange, 'response' | 'urls' | 'attempt'>,
   status: number,
   upstream: UpstreamHeaders,
+  own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
 ): UrlRewriter | null {
   if (!saysWhereItEnds(response, status, upstream)) throw endless()
   keepOpenWhileSending(response)
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
-  response.writeHead(status, { ...headers, ...receivedStatus(status, attempt) })
+  response.writeHead(status, { ...headers, ...own })
   return rewriter
 }
 
@@ -65,9 +67,10 @@ export function isHeld({ response, holds }: Exchange, status: number, upstream: 
 export async function sendHeld(
   exchange: Pick<Exchange, 'response' | 'urls' | 'attempt'>,
   { status, headers, body }: HeldAnswer,
+  own?: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   const { response } = exchange
-  const rewriter = beginAnswer(exchange, status, headers)
+  const rewriter = beginAnswer(exchange, status, headers, own)
   response.end(rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body)
   await once(response, 'close')
   return response.writableFinished

@@ -3,6 +3,7 @@ import type { TokenSource } from '../credentials/access-token.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { UrlReplacement } from '../forward/public-urls.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
+import type { OperationUrl } from '../stores/operation-url.ts'
 import type { Places } from './places.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
@@ -16,5 +17,6 @@ export interface ServedAccount extends GuardedAccount {
   readonly quotaProject: string | null
   /** What takes the place of the store's URLs in answers, when the configuration says how clients reach the proxy. */
   readonly urls: UrlReplacement | null
+  readonly operationUrl: OperationUrl
   tokenState(): TokenState
 }

@@ -28,8 +28,13 @@ const none: ReadonlySet<never> = new Set()
  */
 export function repetitionOf(service: DicomWebService, route: string): Repetition {
   if (service === 'STOW-RS') return { statuses: untaken, errors: broken }
-  if (service === 'DELETE' && !route.endsWith('{instance}')) return { statuses: none, errors: none }
+  if (beginsOperation(service, route)) return { statuses: none, errors: none }
   return { statuses: passing, errors: broken }
+}
+
+/** Whether Google answers at once, and does the work behind its answer. */
+export function beginsOperation(service: DicomWebService, route: string): boolean {
+  return service === 'DELETE' && !route.endsWith('{instance}')
 }
 
 export function isRepeatable({ statuses, errors }: Repetition, outcome: Unanswered): boolean {

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
-import { sendHeld } from '../forward/answer.ts'
 import { readHeld } from '../forward/answer-reader.ts'
 import type { Forwarder, Outcome } from '../forward/exchange.ts'
 import type { Permit } from '../guard/guard.ts'
@@ -12,7 +11,10 @@ import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
+import type { Deletion, Deletions } from './deletions.ts'
 import { clientLeft, interruption } from './interruption.ts'
+import { ownHeaders } from './own-headers.ts'
+import { left, passOn } from './pass-on.ts'
 import type { Place } from './places.ts'
 import { readingAlong } from './reading-along.ts'
 import {
@@ -29,6 +31,7 @@ const minimumLifeForUpload = 60_000
 
 interface Parts {
   readonly forwarder: Forwarder
+  readonly deletions: Deletions
   readonly logger: Logger
   readonly userAgent: string
   /** Milliseconds after a request's arrival within which it may be sent to Google again. */
@@ -55,10 +58,13 @@ export class Tries {
   ): Promise<Outcome> {
     const deadline = performance.now() + this.#parts.budget
     const repetition = repetitionOf(permit.service, permit.route)
+    const deletion = this.#parts.deletions.expectedOf(permit)
     const holds = (status: number) =>
-      status === 401 || (repetition.statuses.has(status) && performance.now() < deadline)
+      status === 401 ||
+      (status === 200 && deletion !== null) ||
+      (repetition.statuses.has(status) && performance.now() < deadline)
     try {
-      return await this.#untilAnswered({ request, response, permit, event, repetition, holds, deadline })
+      return await this.#untilAnswered({ request, response, permit, event, repetition, holds, deletion, deadline })
     } catch (error) {
       if (error === clientLeft) return left
       throw error
@@ -66,14 +72,17 @@ export class Tries {
   }
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
-    const { event, permit, repetition, deadline } = sending
+    const { event, permit, repetition, deletion, deadline } = sending
     const { account, service } = permit
     let rejected: AccessToken | null = null
-    if (service === 'STOW-RS') await this.#bodyOf(sending)
+    if (service === 'STOW-RS' || asksFirst(sending.request)) await this.#bodyOf(sending)
     let place: Place | null = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
     for (;;) {
       const { outcome, token } = await this.#try(sending, place)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
+      if (outcome.kind === 'held' && outcome.answer.status === 200 && deletion) {
+        return deletion.conclude(outcome.answer, sending.response, event)
+      }
       if (outcome.kind === 'held' && outcome.answer.status === 401) {
         if (rejected) {
           readHeld(readingAlong(permit, event), outcome.answer)
@@ -96,12 +105,12 @@ export class Tries {
     }
   }
 
-  /** Lets an upload's body come, if there is a token for it, and waits until it does where places are scarce. */
+  /** Lets a body come, if there is a token for it, and waits until an upload's does where places are scarce. */
   async #bodyOf(sending: Sending): Promise<void> {
     await this.#tokenFor(sending)
     allowBody(sending)
     const { account, service } = sending.permit
-    if (!account.places[service].scarce) return
+    if (service !== 'STOW-RS' || !account.places[service].scarce) return
     await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
   }
 
@@ -171,19 +180,12 @@ export class Tries {
     { account, service }: Permit<ServedAccount>,
     token: AccessToken,
   ): Record<string, string> {
-    const quotaProject = account.quotaProject ?? token.quotaProject
-    const headers = outgoingHeaders(request.headers)
-    headers['user-agent'] = this.#parts.userAgent
-    // A compressed answer could not be rewritten, and the proxy reads what became of the instances.
-    if (account.urls || service === 'STOW-RS') delete headers['accept-encoding']
-    // Who pays: https://cloud.google.com/apis/docs/system-parameters
-    if (quotaProject) headers['x-goog-user-project'] = quotaProject
+    const headers = { ...outgoingHeaders(request.headers), ...ownHeaders(this.#parts.userAgent, account, token) }
+    // A compressed answer could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
+    if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
     return headers
   }
 }
-
-/** The client has left before an answer. */
-const left = { kind: 'cut', by: 'client', status: null } as const satisfies Outcome
 
 /** A request on its way, through all of its tries. */
 interface Sending {
@@ -193,25 +195,27 @@ interface Sending {
   readonly event: RequestEvent
   readonly repetition: Repetition
   readonly holds: (status: number) => boolean
+  readonly deletion: Deletion | null
   /** No try begins after it; by `performance.now()`. */
   readonly deadline: number
 }
 
-/** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
+/** A client that asks before it sends (RFC 9110 10.1.1) asks us. */
+function asksFirst(request: IncomingMessage): boolean {
+  return /100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1'
+}
+
+/** Nothing stands in the way of its body any more. */
 function allowBody({ request, response }: Sending): void {
-  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
+  if (asksFirst(request)) response.writeContinue()
 }
 
 /** The last that Google said goes to the client whole; if it said nothing, the proxy says why. */
 async function giveUp({ response, permit, event }: Sending, outcome: Unanswered): Promise<Outcome> {
   if (outcome.kind === 'failed') throw outcome.error
-  if (response.destroyed) return left
   const { answer } = outcome
-  const { urls } = permit.account
-  event.progress.sent += answer.body.length
   readHeld(readingAlong(permit, event), answer)
-  const isWhole = await sendHeld({ response, urls, attempt: event.attempts }, answer)
-  return isWhole ? { kind: 'answered', status: answer.status } : { ...left, status: answer.status }
+  return passOn({ response, account: permit.account }, answer, event)
 }
 
 /** For want of a place, and for nothing else. */

@@ -10,7 +10,7 @@ export interface DicomStore {
   readonly localPath: string
 }
 
-type StoreOfAccount = Pick<AccountSettings, 'name' | 'project' | 'location' | 'dataset' | 'dicomStore'>
+export type StoreOfAccount = Pick<AccountSettings, 'name' | 'project' | 'location' | 'dataset' | 'dicomStore'>
 
 /**
  * The store of an account below the root of the Cloud Healthcare API.
@@ -20,12 +20,16 @@ type StoreOfAccount = Pick<AccountSettings, 'name' | 'project' | 'location' | 'd
 export function dicomStoreOf(account: StoreOfAccount, baseUrl: string): DicomStore {
   const { name, project, location, dataset, dicomStore } = account
   const parts = ['projects', project, 'locations', location, 'datasets', dataset, 'dicomStores', dicomStore]
-  const root = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`
   return {
     resourceName: parts.join('/'),
-    dicomWebUrl: `${root}${parts.map(segment).join('/')}/dicomWeb/`,
+    dicomWebUrl: `${urlOf(parts, baseUrl)}/dicomWeb/`,
     localPath: `/${encodeURIComponent(name)}/`,
   }
+}
+
+/** The URL of a resource, by the parts of its name. */
+export function urlOf(parts: readonly string[], baseUrl: string): string {
+  return `${baseUrl}${baseUrl.endsWith('/') ? '' : '/'}${parts.map(segment).join('/')}`
 }
 
 /** A colon is allowed in a path segment (RFC 3986 3.3), and Google's own URLs hold it as it is: `projects/example.com:p`. */

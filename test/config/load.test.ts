@@ -40,6 +40,7 @@ test('one account, all else by default', async (t) => {
     concurrency: { underWay: 64, waiting: 256, longestWait: 20_000 },
     requestHead: 30_000,
     shutdownGrace: 20_000,
+    deletionWait: 45_000,
     allowAnonymous: false,
     verbose: false,
     warnings: [],
@@ -72,6 +73,7 @@ test('every option has its effect', async (t) => {
       Timeouts: { Connect: 1, Answer: 2, Idle: 3, IdleBytes: 5, RequestHead: 4 },
       Concurrency: { UnderWay: 8, Waiting: 0, Wait: 1 },
       ShutdownGrace: 0,
+      DeletionWait: 5,
     },
     HttpVerbose: true,
   }
@@ -96,6 +98,7 @@ test('every option has its effect', async (t) => {
     concurrency: { underWay: 8, waiting: 0, longestWait: 1000 },
     requestHead: 4000,
     shutdownGrace: 0,
+    deletionWait: 5000,
     verbose: true,
   })
   t.equal(settings.tokens.allowedHosts.length, 2)

@@ -60,6 +60,8 @@ export const good: Readonly<Record<string, object>> = {
   Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, SearchAnswer: 1, Idle: 60, IdleBytes: 0, RequestHead: 1 } }),
   Concurrency: proxy({ Concurrency: { UnderWay: 1, Waiting: 0, Wait: 1 } }),
   ShutdownGrace: proxy({ ShutdownGrace: 0 }),
+  'no waiting for deletions': proxy({ DeletionWait: 0 }),
+  'a day for deletions': proxy({ DeletionWait: 86400 }),
 }
 
 type Refusal = readonly [content: object, ...problems: string[]]
@@ -194,6 +196,8 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'PublicUrl without scheme': [proxy({ PublicUrl: 'pacs.example.com' }), 'DicomWebProxy.PublicUrl: must be the http'],
   'PublicUrl with password': [proxy({ PublicUrl: 'https://u:p@h/' }), 'DicomWebProxy.PublicUrl: must be the http'],
   'a budget below zero': [proxy({ Retry: { Budget: -1 } }), 'DicomWebProxy.Retry.Budget: must*from 0*, not -1'],
+  'less than no wait': [proxy({ DeletionWait: -1 }), 'DicomWebProxy.DeletionWait: must*from 0*, not -1'],
+  'a wait as text': [proxy({ DeletionWait: '45' }), 'DicomWebProxy.DeletionWait: must*seconds*without quotes'],
   'bytes as text': [proxy({ Retry: { KeepInAll: '64M' } }), 'DicomWebProxy.Retry.KeepInAll: must*bytes*without quotes'],
   'no time to connect': [proxy({ Timeouts: { Connect: 0 } }), 'DicomWebProxy.Timeouts.Connect: must*from 1*, not 0'],
   'no request at all': [

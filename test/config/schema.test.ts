@@ -144,6 +144,7 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.retry.budget, 1000 * Number(retry.Budget?.default))
   t.equal(settings.retry.keptPerUpload, retry.KeepPerUpload?.default)
   t.equal(settings.retry.keptInAll, retry.KeepInAll?.default)
+  t.equal(settings.deletionWait, 1000 * Number(proxy.DeletionWait?.default))
   t.equal(settings.outgoing.verifyPeers, schema.properties?.HttpsVerifyPeers?.default)
   t.equal(settings.verbose, schema.properties?.HttpVerbose?.default)
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { needsOrthanc } from '../helpers/orthanc.ts'
 import { everyService } from './every-service.ts'
+import { sendAway } from './exchange.ts'
 import { serviceAccount, startProxied } from './proxied.ts'
 
 t.test('a real Orthanc, the proxy, and the emulator', needsOrthanc(), async (t) => {
@@ -11,7 +12,7 @@ t.test('a real Orthanc, the proxy, and the emulator', needsOrthanc(), async (t) 
     servers: { whole: { account: 'chunked', entry: { ChunkedTransfers: '0', ...ownLogin } } },
   })
 
-  await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole' })
+  await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole', awaitsDeletions: true })
 
   const toStore = emulator.log.filter(({ target }) => target.includes('/dicomStores/'))
   t.ok(toStore.length > 10)
@@ -33,4 +34,18 @@ t.test('an account that may not delete', needsOrthanc(), async (t) => {
     [],
     'the request ended at the proxy',
   )
+})
+
+t.test('how Orthanc takes the ends of a deletion', needsOrthanc(), async (t) => {
+  const { orthanc, emulator } = await startProxied(t, { accounts: { google: { credential: serviceAccount } } })
+  const { studyInstanceUid: study } = await sendAway(t, orthanc, 'google', { seed: 1, instances: 1 })
+  emulator.failOperations({ error: { code: 9, message: 'held' } })
+  await t.rejects(orthanc.rest.deleteRemote('google', { study }), 'deletion-failed is a failure')
+  t.equal((await orthanc.rest.qido('google', '/studies')).length, 1)
+  emulator.failOperations({})
+  emulator.faults.add({ target: 'operation', status: 403 })
+  // Answered 202: under way, as Google's own 200 was.
+  await orthanc.rest.deleteRemote('google', { study })
+  await emulator.finishOperations()
+  t.same(await orthanc.rest.qido('google', '/studies'), [])
 })

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { startSession } from './session.ts'
 
 test('the knobs over HTTP', async (t) => {
@@ -30,6 +31,32 @@ test('the knobs over HTTP', async (t) => {
       tokenRequests: { total: 1, refresh_token: 1 },
     })
     t.equal((body as { requests: [] }).requests.length, 1)
+  })
+
+  t.test('how operations end', async (t) => {
+    const { emulator, request, store, token } = await startSession(t)
+    const [instance] = syntheticStudy({ instances: 1 })
+    const change = async (method: string, body?: object) => {
+      const init = body ? { method, body: JSON.stringify(body) } : { method }
+      return (await fetch(`${emulator.url}/emulator/operations/failure`, init)).status
+    }
+    const outcome = async () => {
+      await store(instance ? [instance] : [])
+      const answer = await request(`/studies/${instance?.studyInstanceUid}`, { method: 'DELETE' })
+      const { name } = (await answer.json()) as { name: string }
+      await emulator.finishOperations()
+      return (await fetch(emulator.baseUrl + name, { headers: { authorization: `Bearer ${token}` } })).json()
+    }
+    const error = { code: 7, message: 'no' }
+    t.equal(await change('PUT', { error }), 200)
+    t.match(await outcome(), { done: true, error })
+    t.equal(await change('PUT', { failures: 1 }), 200)
+    t.match(await outcome(), { metadata: { counter: { success: '0', failure: '1' } } })
+    for (const wrong of [{}, { failures: 0 }, { failures: '1' }, { error: { code: 7 } }, { error: 'no' }]) {
+      t.equal(await change('PUT', wrong), 400)
+    }
+    t.equal(await change('DELETE'), 200)
+    t.match(await outcome(), { metadata: { counter: { success: '1' } }, error: undefined })
   })
 
   t.test('tokens', async (t) => {

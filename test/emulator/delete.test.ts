@@ -46,6 +46,23 @@ test('DELETE', async (t) => {
     t.equal((await json('/instances')).length, 2)
   })
 
+  t.test('operations that fail: as a whole, or for some instances', async (t) => {
+    emulator.setOperationDuration(Number.POSITIVE_INFINITY)
+    await store(study)
+    const outcomes = [
+      [{ error: { code: 9, message: 'held' } }, { done: true, error: { code: 9, message: 'held' } }, 4],
+      [{ failures: 3 }, { done: true, metadata: { counter: { success: '1', failure: '3' } } }, 3],
+      [{}, { done: true, metadata: { counter: { success: '3', failure: undefined } } }, 0],
+    ] as const
+    for (const [failure, outcome, left] of outcomes) {
+      emulator.failOperations(failure)
+      const { name } = (await (await request(studyPath, { method: 'DELETE' })).json()) as { name: string }
+      await emulator.finishOperations()
+      t.match(await operation(name), outcome)
+      t.equal((await json('/instances')).length, left)
+    }
+  })
+
   t.test('an operation that does not exist, and paths that cannot be deleted', async (t) => {
     t.match(await operation('projects/demo/locations/x/datasets/y/operations/1'), { error: { code: 404 } })
     t.equal((await request('/studies', { method: 'DELETE' })).status, 404)

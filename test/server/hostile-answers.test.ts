@@ -88,6 +88,8 @@ const cut: readonly Hostile[] = [
 ]
 
 for (const method of ['GET', 'DELETE', 'POST']) {
+  // The deletion of a study is not answered before Google's answer is whole.
+  const held = method === 'DELETE'
   t.test(`answers to ${method}`, async (t) => {
     let hostile = ''
     const upstream = await startWireUpstream(t, (request) =>
@@ -100,7 +102,7 @@ for (const method of ['GET', 'DELETE', 'POST']) {
     for (const [name, answer, expected] of [...whole, ...invalid, ...cut]) {
       hostile = answer
       const outcome = await ask('6.6')
-      if (expected === 'broken') t.match(outcome, /^broken$|^502$/, name)
+      if (expected === 'broken') t.match(outcome, held ? /^50[24]$/ : /^broken$|^502$/, name)
       else t.equal(outcome, expected, name)
       const studies = [1, 2, 3].map(() => `9.${asked++}`)
       const [first = '', ...others] = studies

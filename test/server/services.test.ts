@@ -80,7 +80,7 @@ t.test('instances come back byte for byte, alone and as a study', async (t) => {
   )
 })
 
-t.test('deleting: an instance at once, a study as an operation', async (t) => {
+t.test('deleting: an instance, a study', async (t) => {
   const { url } = await startServed(t)
   await (await fetch(`${url}studies`, stowOf(study))).text()
   const instance = await fetch(url + instancePath, { method: 'DELETE' })

@@ -56,7 +56,7 @@ t.test('a request on a connection that is still open is refused in words', async
   t.match(second, /^503 .*retry-after: 5.*"shutting-down"/s)
   t.match(
     log().filter(({ msg }) => msg === 'request'),
-    [{ status: 503, code: 'shutting-down' }, { status: 200 }],
+    [{ status: 200 }, { status: 503, code: 'shutting-down' }],
   )
   await closing
 })

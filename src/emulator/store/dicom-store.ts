@@ -105,8 +105,9 @@ export class DicomStore {
     return { release: () => this.#locked.delete(scope) }
   }
 
-  async delete(scope: Scope): Promise<number> {
-    const instances = this.find(scope)
+  /** @param spared how many of the instances stay */
+  async delete(scope: Scope, spared = 0): Promise<number> {
+    const instances = this.find(scope).slice(spared)
     for (const instance of instances) {
       this.#instances.delete(key(instance))
       await rm(instance.file, { force: true })

@@ -3,7 +3,13 @@ import { type Answer, jsonAnswer } from '../answer.ts'
 import { GoogleError } from '../google-error.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 
-interface Operation {
+/** How an operation fails: as a whole, with a google.rpc.Status, or for some of the instances. Neither: it succeeds. */
+export interface OperationFailure {
+  readonly error?: { readonly code: number; readonly message: string }
+  readonly failures?: number
+}
+
+interface Operation extends OperationFailure {
   readonly name: string
   readonly createTime: string
   endTime?: string
@@ -14,6 +20,8 @@ interface Operation {
 export class Operations {
   /** Milliseconds that each takes; Infinity: until `finish` is called. */
   duration = 100
+  /** How those that begin from now on end. */
+  failWith: OperationFailure = {}
   readonly #operations = new Map<string, Operation>()
   readonly #running = new Map<() => Promise<void>, NodeJS.Timeout | undefined>()
 
@@ -22,13 +30,15 @@ export class Operations {
     const lock = store.lock(scope)
     if (!lock) throw new GoogleError(409, 'The study is being deleted by another operation.')
     const dataset = store.name.split('/').slice(0, 6).join('/')
-    const operation: Operation = { name: `${dataset}/operations/${randomInt(2 ** 47)}`, createTime: now() }
-    this.#operations.set(operation.name, operation)
+    const name = `${dataset}/operations/${randomInt(2 ** 47)}`
+    const operation: Operation = { name, createTime: now(), ...this.failWith }
+    this.#operations.set(name, operation)
     this.#run(async () => {
-      operation.deleted = await store.delete(scope).finally(() => lock.release())
+      const deleting = operation.error ? Promise.resolve(0) : store.delete(scope, operation.failures)
+      operation.deleted = await deleting.finally(() => lock.release())
       operation.endTime = now()
     })
-    return jsonAnswer({ name: operation.name })
+    return jsonAnswer({ name })
   }
 
   #run(work: () => Promise<void>): void {
@@ -48,10 +58,11 @@ export class Operations {
   answer(name: string): Answer {
     const operation = this.#operations.get(name)
     if (!operation) throw new GoogleError(404, `Operation not found: ${name}`)
-    const { createTime, endTime, deleted } = operation
+    const { createTime, endTime, deleted, error, failures } = operation
     const metadata = { '@type': 'type.googleapis.com/google.cloud.healthcare.v1.OperationMetadata', createTime }
     if (endTime === undefined) return jsonAnswer({ name, metadata })
-    const counter = { success: String(deleted) }
+    if (error) return jsonAnswer({ name, metadata: { ...metadata, endTime }, done: true, error })
+    const counter = { success: String(deleted), ...(failures && { failure: String(failures) }) }
     const response = { '@type': 'type.googleapis.com/google.protobuf.Empty' }
     return jsonAnswer({ name, metadata: { ...metadata, endTime, counter }, done: true, response })
   }

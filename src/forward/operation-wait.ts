@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
+import type { OperationUrl } from '../stores/operation-url.ts'
+import type { HeldAnswer } from './held-answer.ts'
+import { isSameOperation, type Operation, operationIn } from './operation.ts'
+
+/** Milliseconds before the first look; each next one waits twice as long, up to the longest. */
+const firstInterval = 250
+const longestInterval = 5_000
+/** Milliseconds that one look may take, token and all. */
+const lookLimit = 5_000
+
+/** Answers of a look after which the next one may find more: Google's advice for repetitions, and what a gateway may say. */
+const passing = (status: number) => status === 408 || status === 425 || status === 429 || status >= 500
+
+export interface Looking {
+  readonly tokens: TokenSource
+  readonly operationUrl: OperationUrl
+  /** Asks once; rejects when there is no answer. */
+  readonly look: (url: URL, token: AccessToken, signal: AbortSignal) => Promise<HeldAnswer>
+}
+
+/** How the waiting ended, and the last that Google told of the operation. */
+export type Waited = { readonly end: 'done'; readonly operation: Operation } | Unfinished
+
+export type Unfinished =
+  | { readonly end: 'time' | 'stopped'; readonly operation: Operation }
+  /** Google does not tell, and will not a moment later. */
+  | { readonly end: 'refused'; readonly operation: Operation; readonly status: number }
+
+/**
+ * Looks at an operation again and again until it is done. Never rejects: a look that fails says nothing about the
+ * operation, and the next one may do better.
+ *
+ * @param deadline by `performance.now()`; no look begins later
+ * @param signal ends the waiting at once
+ */
+export async function waitFor(
+  begun: Operation,
+  looking: Looking,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<Waited> {
+  let operation = begun
+  for (let interval = firstInterval; ; interval = Math.min(interval * 2, longestInterval)) {
+    if (operation.done) return { end: 'done', operation }
+    const left = deadline - performance.now()
+    if (left <= 0) return { end: 'time', operation }
+    await delay(Math.min(interval, left), undefined, { signal }).catch(() => {})
+    if (signal.aborted) return { end: 'stopped', operation }
+    const answer = await look(operation.url, looking, signal)
+    if (answer && answer.status !== 200 && !passing(answer.status)) {
+      return { end: 'refused', operation, status: answer.status }
+    }
+    const seen = answer?.status === 200 ? operationIn(answer.body, looking.operationUrl) : null
+    if (seen && isSameOperation(seen, operation)) operation = seen
+  }
+}
+
+/** Null when there is no answer. A 401 is met with a fresh token, once. */
+async function look(url: URL, { tokens, look }: Looking, signal: AbortSignal): Promise<HeldAnswer | null> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(lookLimit)])
+  try {
+    const token = await unlessAborted(tokens.token(), limited)
+    const answer = await look(url, token, limited)
+    if (answer.status !== 401) return answer
+    tokens.invalidate(token)
+    return await look(url, await unlessAborted(tokens.token(), limited), limited)
+  } catch {
+    return null
+  }
+}
+
+/** A token may take longer to come than a look may; whoever fetches it goes on. */
+function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  if (signal.aborted) reject(signal.reason)
+  return Promise.race([work, promise])
+}

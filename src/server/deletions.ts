@@ -1,0 +1,114 @@
+import type { ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { AccessToken } from '../credentials/access-token.ts'
+import type { Outcome } from '../forward/exchange.ts'
+import { HeldAnswer } from '../forward/held-answer.ts'
+import { type Operation, operationIn } from '../forward/operation.ts'
+import { type Waited, waitFor } from '../forward/operation-wait.ts'
+import { getSmallAnswer } from '../forward/small-answer.ts'
+import type { Permit } from '../guard/guard.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
+import type { ServedAccount } from './account.ts'
+import { interruption } from './interruption.ts'
+import { ownHeaders } from './own-headers.ts'
+import { left, passOn } from './pass-on.ts'
+import { beginsOperation } from './repetition.ts'
+import { pendingDetail, pendingStatus } from './unfinished-deletion.ts'
+
+interface Parts {
+  readonly dispatcher: Dispatcher
+  readonly logger: Logger
+  readonly userAgent: string
+  /** Milliseconds after a request's arrival until which its deletion is waited for; 0 waits for none. */
+  readonly wait: number
+  /** Aborts when the proxy is told to end. */
+  readonly ending: AbortSignal
+}
+
+/** A deletion that Google does behind its answer. Answers the client, or throws a ProxyError when the deletion failed. */
+export interface Deletion {
+  /** @param answer Google's 200, which should name the operation */
+  conclude(answer: HeldAnswer, response: ServerResponse, event: RequestEvent): Promise<Outcome>
+}
+
+/**
+ * Waits for the deletions of studies and series, which Google does in long-running operations, so that a client's answer
+ * says what became of them (docs/adr/0015).
+ */
+export class Deletions {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** To be asked when the request arrives; null when its answer needs no waiting. */
+  expectedOf({ account, service, route }: Permit<ServedAccount>): Deletion | null {
+    const { wait } = this.#parts
+    if (wait === 0 || !beginsOperation(service, route)) return null
+    const deadline = performance.now() + wait
+    return { conclude: (...answer) => this.#conclude(account, deadline, ...answer) }
+  }
+
+  async #conclude(
+    account: ServedAccount,
+    deadline: number,
+    answer: HeldAnswer,
+    response: ServerResponse,
+    event: RequestEvent,
+  ): Promise<Outcome> {
+    const begun = operationIn(answer.body, account.operationUrl)
+    if (!begun) return passOn({ response, account }, answer, event)
+    const waited = await this.#waitFor(begun, account, deadline, response, event)
+    if (response.destroyed) return left
+    if (waited.end === 'done') {
+      const { operation } = waited
+      if (operation.failure) throw operation.failure
+      return passOn({ response, account }, documentOf(200, operation), event)
+    }
+    event.detail = pendingDetail(waited)
+    const more = { 'proxy-status': pendingStatus(waited) }
+    return passOn({ response, account }, documentOf(202, waited.operation), event, more)
+  }
+
+  async #waitFor(
+    begun: Operation,
+    account: ServedAccount,
+    deadline: number,
+    response: ServerResponse,
+    event: RequestEvent,
+  ): Promise<Waited> {
+    const { tokens, operationUrl } = account
+    const { signal, done } = interruption({ response }, this.#parts.ending)
+    const look = (url: URL, token: AccessToken, signal: AbortSignal) => this.#look(account, event, url, token, signal)
+    try {
+      return await waitFor(begun, { tokens, operationUrl, look }, deadline, signal)
+    } finally {
+      done()
+    }
+  }
+
+  async #look(
+    account: ServedAccount,
+    { requestId }: RequestEvent,
+    url: URL,
+    token: AccessToken,
+    signal: AbortSignal,
+  ): Promise<HeldAnswer> {
+    const { dispatcher, logger, userAgent } = this.#parts
+    const headers = { ...ownHeaders(userAgent, account, token), authorization: `Bearer ${token.value}` }
+    const answer = await getSmallAnswer(dispatcher, url, headers, signal)
+    logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
+    return answer
+  }
+}
+
+function documentOf(status: number, { body }: Operation): HeldAnswer {
+  const answer = new HeldAnswer(status, {
+    'content-type': 'application/json',
+    'content-length': String(body.length),
+  })
+  answer.add(body)
+  return answer
+}
