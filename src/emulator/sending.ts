@@ -20,8 +20,8 @@ export interface Wire {
 
 /** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
 export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Promise<Answer>): Promise<void> {
-  if (fault.resetBefore) return reset(wire)
   if (fault.delay) await pause(fault.delay, wire.response)
+  if (fault.resetBefore) return reset(wire)
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
   const answer = await answerUnder(fault, call, work)

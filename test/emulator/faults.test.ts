@@ -110,6 +110,7 @@ test('faults of the DICOM store', async (t) => {
       return performance.now() - start
     }
     t.ok((await timed(() => search({ delay: 150 }))) >= 145)
+    t.ok((await timed(() => t.rejects(search({ delay: 150, resetBefore: true })))) >= 145)
     emulator.faults.add({ target: 'WADO-RS', bandwidth: size * 4 })
     t.ok((await timed(retrieve)) >= 200)
     emulator.faults.add({ target: 'STOW-RS', uploadBandwidth: 2 * size * 4 })
