@@ -34,9 +34,11 @@ interface Exchange {
   readonly request: ServiceRequest
   /** Resolves when the request is under way as far as it comes; an impatient client goes on then. */
   readonly underWay: () => Promise<void>
+  /** Whether the first try has ended. */
+  readonly isTried: () => boolean
 }
 
-/** Milliseconds between the pieces of a slow client, and how many these are: 0.3 s in all. */
+/** Milliseconds between the pieces of a slow client, and how many these are: at most 0.6 s in all. */
 const pause = 30
 const pieces = 10
 /**
@@ -46,7 +48,7 @@ const pieces = 10
 export const headStart = 300
 
 /** Sends one request in the client's way, and tells what came of it. The connection is gone then. */
-export async function runClient(client: Client, { url, request, underWay }: Exchange): Promise<Got> {
+export async function runClient(client: Client, { url, request, underWay, isTried }: Exchange): Promise<Got> {
   const { hostname, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: proxy', ...request.headers, '', '']
@@ -68,7 +70,7 @@ export async function runClient(client: Client, { url, request, underWay }: Exch
         socket.end()
         return await got
       case 'sends slowly':
-        await sendSlowly(socket, Buffer.concat([head, request.body]), gone.signal)
+        await sendSlowly(socket, Buffer.concat([head, request.body]), isTried, gone.signal)
         return await got
       case 'leaves within the answer':
         socket.write(Buffer.concat([head, request.body]))
@@ -84,11 +86,15 @@ export async function runClient(client: Client, { url, request, underWay }: Exch
   }
 }
 
-async function sendSlowly(socket: Socket, bytes: Buffer, signal: AbortSignal): Promise<void> {
+/** The last piece waits a while longer for what a fault may do to the first ones. */
+async function sendSlowly(socket: Socket, bytes: Buffer, isTried: () => boolean, signal: AbortSignal): Promise<void> {
+  const wait = () => delay(pause, undefined, { signal }).catch(() => {})
   const size = Math.ceil(bytes.length / pieces)
   for (let at = 0; at < bytes.length && !signal.aborted; at += size) {
+    const isLast = at + size >= bytes.length
+    for (let waits = 0; isLast && waits < pieces && !isTried(); waits++) await wait()
     socket.write(bytes.subarray(at, at + size))
-    if (at + size < bytes.length) await delay(pause, undefined, { signal }).catch(() => {})
+    if (!isLast) await wait()
   }
 }
 

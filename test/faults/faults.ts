@@ -106,6 +106,9 @@ const failed = (uid: string) => ({
 })
 const noneStored = { '00081198': { vr: 'SQ', Value: [failed('1.2.3'), failed('1.2.4')] } }
 
+/** Time enough for a second try however slow this machine is: that one ends well. */
+const once = { settings: { Retry: { Budget: 10 } } }
+
 const noToken = { expected: all('503 token-unavailable ×0'), atOnce: services }
 
 export const faults: Readonly<Record<string, readonly Fault[]>> = {
@@ -159,6 +162,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     {
       name: 'is reset when the request begins, once',
       cause: { store: { resetBefore: true, times: 1 } },
+      ...once,
       expected: { ...done(2), 'STOW-RS': '502 upstream-reset ×1', 'DELETE of a study': '502 upstream-reset ×1' },
       slowly: { 'STOW-RS': '200 ×2, stored' },
     },
@@ -183,6 +187,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     {
       name: 'is reset when the work is done, once',
       cause: { store: { lateReset: true, times: 1 } },
+      ...once,
       expected: {
         ...done(2),
         'STOW-RS': '502 upstream-reset ×1, stored',
@@ -238,6 +243,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     {
       name: '401, once',
       cause: { store: { status: 401, times: 1 } },
+      ...once,
       expected: done(2),
     },
     { name: '401, always', cause: { store: { status: 401 } }, expected: all('502 token-rejected ×2') },
@@ -267,10 +273,11 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       },
       expected: { 'STOW-RS': '200 ×1, 2 failed' },
     },
-    { name: '429, once', cause: { store: { status: 429, times: 1 } }, expected: afterRefusal('429') },
+    { name: '429, once', cause: { store: { status: 429, times: 1 } }, ...once, expected: afterRefusal('429') },
     {
       name: '429, once, Retry-After: 2',
       cause: { store: { status: 429, times: 1, headers: { 'retry-after': '2' } } },
+      ...once,
       expected: afterRefusal('429'),
     },
     {
@@ -283,10 +290,11 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       cause: { store: { status: 429 } },
       expected: repeated('429 from Google', { upload: 2 }),
     },
-    { name: '503, once', cause: { store: { status: 503, times: 1 } }, expected: afterRefusal('503') },
+    { name: '503, once', cause: { store: { status: 503, times: 1 } }, ...once, expected: afterRefusal('503') },
     {
       name: '503, once, while the request still comes',
       cause: { store: { earlyAnswer: 503, times: 1 } },
+      ...once,
       expected: afterRefusal('503'),
     },
     {
@@ -297,6 +305,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     {
       name: '500, once',
       cause: { store: { status: 500, times: 1 } },
+      ...once,
       expected: { ...done(2), 'STOW-RS': '500 from Google ×1', 'DELETE of a study': '500 from Google ×1' },
     },
     ...[408, 500, 502, 504].map(

@@ -47,9 +47,12 @@ interface OpenStage extends Stage {
   close(): Promise<void>
 }
 
-/** Small limits, so that no cell takes longer than a few seconds; `IdleBytes` lets the slow client be. */
+/**
+ * Small limits, so that no cell takes longer than a few seconds; `IdleBytes` lets the slow client be. The budget is enough
+ * for exactly one more try: the waits before it are at most 2 s, and those before another one at least 3.
+ */
 const limits = {
-  Timeouts: { Connect: 1, Answer: 2, SearchAnswer: 2, Idle: 1, IdleBytes: 100 },
+  Timeouts: { Connect: 1, Answer: 3, SearchAnswer: 3, Idle: 2, IdleBytes: 100 },
   Retry: { Budget: 3 },
 }
 
