@@ -6,7 +6,16 @@ interface Account {
   readonly name: string
   /** Resource name at Google. */
   readonly store: string
+  /** By service. */
+  readonly places: Readonly<Record<string, Occupancy>>
   tokenState(): TokenState
+}
+
+/** How many requests are at Google, wait for it, and may be there now. */
+interface Occupancy {
+  readonly underWay: number
+  readonly waiting: number
+  readonly limit: number
 }
 
 /** What the admin listener needs to know of the proxy. */
@@ -35,13 +44,20 @@ function readinessOf(operation: Operation) {
   return { ready: operation.accepting() && accounts.every(({ ready }) => ready), accounts }
 }
 
-/** How each account fares: its token, what was asked of it, and what failed. */
+/** How each account fares: its token, what is asked of it just now and was before, and what failed. */
 function statusOf({ accounts, history }: Operation) {
   return {
-    accounts: [...accounts()].map(({ name, store, tokenState }) => {
-      return { name, store, token: tokenReadiness(tokenState()), ...history.of(name) }
+    accounts: [...accounts()].map(({ name, store, tokenState, places }) => {
+      return { name, store, token: tokenReadiness(tokenState()), places: occupancyOf(places), ...history.of(name) }
     }),
   }
+}
+
+function occupancyOf(places: Account['places']): Account['places'] {
+  const each = Object.entries(places)
+  return Object.fromEntries(
+    each.map(([service, { underWay, waiting, limit }]) => [service, { underWay, waiting, limit }]),
+  )
 }
 
 function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {
