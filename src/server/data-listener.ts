@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -8,6 +8,9 @@ import { type ErrorCode, ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from './admission.ts'
+import { answerUnderWay } from './answer-under-way.ts'
+import { resetCutAnswers } from './cut-answers.ts'
+import { followHandshakes } from './handshakes.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { inTurn } from './in-turn.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
@@ -67,7 +70,8 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   })
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
-  const isSecure = securing(listener.server, tls !== null)
+  const isSecure = tls ? followHandshakes(listener.server) : () => true
+  resetCutAnswers(listener.server)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
     listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
@@ -75,13 +79,6 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   // Last, for it looks after all that was done with connections before.
   admitOnly(listener.server, { allows, limits, log })
   return listener
-}
-
-/** Whether a socket's handshake is over, where there is one. */
-function securing(server: Server, isTls: boolean): (socket: Socket) => boolean {
-  const secure = new WeakSet<Socket>()
-  server.on('secureConnection', (socket: Socket) => secure.add(socket))
-  return (socket) => !isTls || secure.has(socket)
 }
 
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
@@ -135,11 +132,6 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     answered.add(socket)
     closeAfter(socket, lastWords)
   }
-}
-
-/** The answer that this connection is busy with; Node's own handler looks at the same place. */
-function answerUnderWay(socket: Socket): ServerResponse | null {
-  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null
 }
 
 function answerText(problem: ProxyError, requestId: string): string {
