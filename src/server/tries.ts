@@ -75,8 +75,10 @@ export class Tries {
     const { event, permit, repetition, deletion, deadline } = sending
     const { account, service } = permit
     let rejected: AccessToken | null = null
-    if (service === 'STOW-RS' || asksFirst(sending.request)) await this.#bodyOf(sending)
-    let place: Place | null = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
+    const hasBody = service === 'STOW-RS' || asksFirst(sending.request)
+    let place: Place | null = await (hasBody
+      ? this.#placeForBody(sending)
+      : this.#placeFor(sending, Number.POSITIVE_INFINITY))
     for (;;) {
       const { outcome, token } = await this.#try(sending, place)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
@@ -105,13 +107,16 @@ export class Tries {
     }
   }
 
-  /** Lets a body come, if there is a token for it, and waits until an upload's does where places are scarce. */
-  async #bodyOf(sending: Sending): Promise<void> {
+  /** Lets a body come, if there is a token for it; where places are scarce, an upload gets one only when its body comes. */
+  async #placeForBody(sending: Sending): Promise<Place> {
     await this.#tokenFor(sending)
     allowBody(sending)
     const { account, service } = sending.permit
-    if (service !== 'STOW-RS' || !account.places[service].scarce) return
-    await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
+    if (service === 'STOW-RS' && account.places[service].scarce) {
+      await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
+    }
+    // In one go with the look above: others that waited for the same token look next.
+    return this.#placeFor(sending, Number.POSITIVE_INFINITY)
   }
 
   /** One try, in its place. Waiting for the next one takes no place. */
