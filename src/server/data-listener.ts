@@ -66,6 +66,8 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   const handleInTurn = inTurn(handle)
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
+    // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
+    reply.raw.setMaxListeners(20)
     void handleInTurn(request.raw, reply.raw, request.originalUrl)
   })
   listener.setNotFoundHandler(() => {})
