@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -11,10 +11,9 @@ import { admitOnly } from './admission.ts'
 import { answerUnderWay } from './answer-under-way.ts'
 import { resetCutAnswers } from './cut-answers.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { inTurn } from './in-turn.ts'
+import { type Handle, inTurn } from './in-turn.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
-
-type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+import { toldUnreadable } from './unreadable.ts'
 
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
@@ -131,6 +130,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
   }
   // An upload that became unreadable has a line of its own.
   if (!underWay) log.warn(line, 'request')
+  else toldUnreadable.set(underWay.req, problem)
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()
