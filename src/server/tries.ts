@@ -77,16 +77,11 @@ export class Tries {
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
     const { event, permit, repetition, deletion, deadline } = sending
-    const { account, service } = permit
-    const isUpload = service === 'STOW-RS'
+    const { account } = permit
     let rejected: AccessToken | null = null
     /** What Google said last. */
     let said: HeldAnswer | null = null
-    await this.#tokenFor(sending)
-    allowBody(sending)
-    // In one step with taking the place: of many uploads that waited for the same token, some find places scarce.
-    if (isUpload && account.places[service].scarce) await this.#flowing(sending)
-    let place: Place | null = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
+    let place: Place | null = await this.#firstPlace(sending)
     for (;;) {
       const { outcome, token } = await this.#try(sending, place, said)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
@@ -116,8 +111,16 @@ export class Tries {
     }
   }
 
-  #flowing(sending: Sending): Promise<void> {
-    return bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending, this.#parts.ending))
+  /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
+  async #firstPlace(sending: Sending): Promise<Place> {
+    await this.#tokenFor(sending)
+    allowBody(sending)
+    const { account, service } = sending.permit
+    if (service === 'STOW-RS' && account.places[service].scarce) {
+      await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending, this.#parts.ending))
+    }
+    // In one go with the look above: others that waited for the same token look next.
+    return this.#placeFor(sending, Number.POSITIVE_INFINITY)
   }
 
   /**
