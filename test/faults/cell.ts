@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startProxy } from '../../src/cli/proxy.ts'
-import { createLogger } from '../../src/observe/logger.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { attemptsOf, type Cell } from './cells.ts'
 import { isImpatient, runClient } from './clients.ts'
 import { openGoogle } from './google.ts'
 import { Leftovers } from './leftovers.ts'
+import { type Line, loggerInto } from './log.ts'
 import { requests, study } from './services.ts'
 import type { Stages } from './stage.ts'
 import { doneIn } from './stored.ts'
-import { type Line, outcomeOf, wrongIn } from './told.ts'
+import { outcomeOf, wrongIn } from './told.ts'
 
 export interface Observed {
   /** In the words of the cell's expectation. */
@@ -34,9 +33,8 @@ export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
   const upstream = await openGoogle(cell, stage, store, study)
   const leftovers = new Leftovers()
   const lines: Line[] = []
-  const logger = createLogger({ verbose: true, destination: collecting(lines) })
   const settings = await stage.settingsFor(store, upstream.baseUrl, cell.fault)
-  const proxy = await leftovers.of(() => startProxy(settings, { logger }))
+  const proxy = await leftovers.of(() => startProxy(settings, { logger: loggerInto(lines) }))
   const wrong: string[] = []
   try {
     const request = requests[cell.service]
@@ -80,13 +78,4 @@ async function isUnderWay(cell: Cell, isSo: () => boolean): Promise<void> {
 
 async function noLongerThan(limit: number, wrong: string[], what: string, count: () => number): Promise<void> {
   await eventually(what, () => count() === 0, limit).catch(() => wrong.push(`${count()} ${what} left`))
-}
-
-function collecting(lines: Line[]): Writable {
-  return new Writable({
-    write(chunk, _encoding, done) {
-      for (const line of String(chunk).trim().split('\n')) lines.push(JSON.parse(line))
-      done()
-    },
-  })
 }

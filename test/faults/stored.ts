@@ -1,8 +1,8 @@
 import { eventually } from '../helpers/eventually.ts'
 import type { Cell } from './cells.ts'
+import type { Line } from './log.ts'
 import { type Study, stowBody } from './services.ts'
 import { resourceName, type Stage } from './stage.ts'
-import type { Line } from './told.ts'
 
 /**
  * What the store has in the end, in the words of the table.
