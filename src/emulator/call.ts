@@ -18,6 +18,8 @@ export class Call {
   readonly record: RecordedRequest
   /** Bytes per second at which the body is read; a fault may set it. */
   uploadBandwidth: number | undefined
+  /** What is done once so many bytes of the body have come; nothing more of it is read then. A fault may set it. */
+  breakOff: { readonly at: number; readonly how: () => void } | undefined
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   #continueAwaited: boolean
@@ -53,6 +55,10 @@ export class Call {
     this.#continueAwaited = false
     for await (const chunk of this.#request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       this.record.bodyBytes += chunk.length
+      if (this.breakOff && this.record.bodyBytes >= this.breakOff.at) {
+        this.breakOff.how()
+        throw new Error('The body was broken off.')
+      }
       yield chunk
       if (this.uploadBandwidth) await pause((chunk.length / this.uploadBandwidth) * 1000, this.#response)
     }

@@ -35,6 +35,8 @@ export interface Fault {
   readonly earlyAnswer?: number
   /** Reset the connection before a byte of the answer. */
   readonly resetBefore?: boolean
+  /** Reset the connection once so many bytes of the request's body have come; a smaller body passes. */
+  readonly resetDuring?: number
   /** Do the whole work (an instance is stored), then reset the connection in place of an answer. */
   readonly lateReset?: boolean
   /** Reset the connection in the middle of the answer's head. */

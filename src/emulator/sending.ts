@@ -24,6 +24,7 @@ export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Pr
   if (fault.resetBefore) return reset(wire)
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
+  if (fault.resetDuring !== undefined) call.breakOff = { at: fault.resetDuring, how: () => cut(wire) }
   const answer = await answerUnder(fault, call, work)
   if (answer === undefined || wire.response.destroyed) return
   if (fault.lateReset) return reset(wire)
@@ -128,6 +129,12 @@ function informational({ response }: Wire, status: 102 | 103): void {
 
 function reset({ socket }: Wire): void {
   socket.resetAndDestroy()
+}
+
+/** The same, and whatever the work still answers finds no connection. */
+function cut(wire: Wire): void {
+  reset(wire)
+  wire.response.destroy()
 }
 
 function resetInHead(wire: Wire): void {

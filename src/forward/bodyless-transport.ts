@@ -125,7 +125,7 @@ class Relay implements Dispatcher.DispatchHandler {
     if (this.#response.write(bytes)) return
     controller.pause()
     // undici's own timer stands still meanwhile: a client that never reads on would hold both connections for ever.
-    this.#waiting ??= setTimeout(() => this.#response.destroy(), this.#idle)
+    this.#waiting ??= setTimeout(() => breakOff(this.#response), this.#idle)
   }
 
   /** Too large an answer to hold: it goes to the client after all, but a 401, which no client ever sees. */

@@ -2,6 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import type { RetrySettings } from '../config/settings.ts'
 import type { Exchange } from './exchange.ts'
 
+/**
+ * What a chunk counts for at the least, in bytes: about what the smallest takes in memory. A client chooses the size of its
+ * chunks, and bounds on bytes alone would let chunks of one byte take four hundred times as much.
+ */
+const leastCost = 512
+
 /** How much is kept of all uploads that are under way. */
 export class Keeping {
   readonly #limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>
@@ -36,7 +42,7 @@ export class KeptBody {
   readonly #keeping: Keeping
   readonly #progress: Exchange['progress']
   #kept: Buffer[] | null = []
-  #keptBytes = 0
+  #cost = 0
   #destination: NodeJS.WritableStream | null = null
 
   constructor({ request, response, progress }: Pick<Exchange, 'request' | 'response' | 'progress'>, keeping: Keeping) {
@@ -70,17 +76,18 @@ export class KeptBody {
   readonly #keep = (chunk: Buffer) => {
     this.#progress.received += chunk.length
     if (this.#kept === null) return
-    if (this.#keeping.take(this.#keptBytes, chunk.length)) {
+    const cost = Math.max(chunk.length, leastCost)
+    if (this.#keeping.take(this.#cost, cost)) {
       this.#kept.push(chunk)
-      this.#keptBytes += chunk.length
+      this.#cost += cost
     } else {
       this.#drop()
     }
   }
 
   #drop(): void {
-    this.#keeping.give(this.#keptBytes)
-    this.#keptBytes = 0
+    this.#keeping.give(this.#cost)
+    this.#cost = 0
     this.#kept = null
   }
 }

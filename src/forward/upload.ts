@@ -126,7 +126,7 @@ export class Upload {
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
     // A client that does not read stops Google's answer as well.
-    if (this.#response.headersSent && this.#response.writableNeedDrain) this.#response.destroy()
+    if (this.#response.headersSent && this.#response.writableNeedDrain) breakOff(this.#response)
     else if (this.#settled || this.#status !== null) upstream.destroy()
     else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
     else this.#fail(clientStalled())

@@ -84,6 +84,16 @@ test('faults of the DICOM store', async (t) => {
     t.equal((await request(instancePath(other[0]))).status, 200)
   })
 
+  t.test('a reset while the body still comes stores nothing, and spares a smaller body', async (t) => {
+    const other = [...syntheticStudy({ instances: 1, seed: 6 })]
+    emulator.faults.add({ target: 'STOW-RS', resetDuring: 1_000, times: 1 })
+    await t.rejects(store(other))
+    t.equal((await request(instancePath(other[0]))).status, 404)
+    emulator.faults.add({ target: 'STOW-RS', resetDuring: 1_000_000, times: 1 })
+    await store(other)
+    t.equal((await request(instancePath(other[0]))).status, 200)
+  })
+
   t.test('truncation, with a promised length and chunked', async (t) => {
     emulator.faults.add({ target: 'WADO-RS', truncate: 100 })
     t.same(await retrieve(), { status: 200, bytes: 100, end: 'ECONNRESET' })

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SentInstance, SentStudy } from './ledger.ts'
+import type { Tally } from './tally.ts'
+
+/** What the store holds against what clients were told. */
+export interface Audit {
+  /** Clients were told that they are stored: all of them are there, with their bytes. */
+  readonly stored: number
+  readonly lost: number
+  /** Clients were told that they are deleted: none of them is there. */
+  readonly deleted: number
+  readonly undeleted: number
+  /** Nobody was told anything final. Those of them that are in the store have their very bytes, too. */
+  readonly untold: number
+  readonly untoldInStore: number
+  /** Files with other bytes than were sent, and files that nobody sent. */
+  readonly wrong: number
+}
+
+/** Reads every file of every store. */
+export async function audit(
+  studies: readonly SentStudy[],
+  folderOf: (account: string) => string,
+  tally: Tally,
+): Promise<Audit> {
+  const counts = { stored: 0, lost: 0, deleted: 0, undeleted: 0, untold: 0, untoldInStore: 0, wrong: 0 }
+  const files = await filesOf(new Set(studies.map(({ account }) => account)), folderOf)
+  for (const sent of studies) {
+    for (const instance of sent.instances) {
+      const name = fileOf(sent, instance)
+      const digest = files.get(name)
+      files.delete(name)
+      if (digest !== undefined && digest !== instance.sha256) {
+        counts.wrong += 1
+        tally.violation(`Store: ${name} has other bytes than were sent`)
+      }
+      judge(sent, instance, digest !== undefined, counts, tally)
+    }
+  }
+  for (const name of files.keys()) {
+    counts.wrong += 1
+    tally.violation(`Store: nobody sent ${name}`)
+  }
+  return counts
+}
+
+function judge(
+  sent: SentStudy,
+  { known, instance }: SentInstance,
+  isThere: boolean,
+  counts: { -readonly [K in keyof Audit]: number },
+  tally: Tally,
+): void {
+  if (known === 'stored') {
+    counts[isThere ? 'stored' : 'lost'] += 1
+    if (!isThere) tally.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is lost`)
+  } else if (known === 'deleted' && !sent.inDoubt) {
+    counts[isThere ? 'undeleted' : 'deleted'] += 1
+    if (isThere) tally.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is not deleted`)
+  } else {
+    counts[isThere ? 'untoldInStore' : 'untold'] += 1
+  }
+}
+
+function fileOf({ account, study }: SentStudy, { series, instance }: SentInstance): string {
+  return `${account}/${study}_${series}_${instance}.dcm`
+}
+
+/** SHA-256 by account and file name. */
+async function filesOf(
+  accounts: ReadonlySet<string>,
+  folderOf: (account: string) => string,
+): Promise<Map<string, string>> {
+  const digests = new Map<string, string>()
+  for (const account of accounts) {
+    const folder = folderOf(account)
+    for (const name of await readdir(folder)) digests.set(`${account}/${name}`, await digestOf(join(folder, name)))
+  }
+  return digests
+}
+
+async function digestOf(file: string): Promise<string> {
+  const digest = createHash('sha256')
+  for await (const chunk of createReadStream(file)) digest.update(chunk)
+  return digest.digest('hex')
+}

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import type { SentInstance, SentStudy } from './ledger.ts'
+import { partsOf } from './parts.ts'
+import type { Random } from './random.ts'
+import type { Reply, Sending } from './sending.ts'
+import type { Tally } from './tally.ts'
+
+const inParts = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+const asFile = 'application/dicom; transfer-syntax=*'
+
+/** A retrieval of a study, or of one instance as a file or in a part. */
+export interface Retrieval {
+  readonly url: string
+  readonly accept: string
+  /** What was asked for. */
+  readonly asked: readonly SentInstance[]
+  readonly asFile: boolean
+}
+
+export function studyRetrieval(url: string, { study, instances }: SentStudy): Retrieval {
+  return { url: `${url}studies/${study}`, accept: inParts, asked: instances, asFile: false }
+}
+
+export function instanceRetrieval(url: string, { study }: SentStudy, sent: SentInstance, random: Random): Retrieval {
+  const alone = random.chance(0.5)
+  const { series, instance } = sent
+  return {
+    url: `${url}studies/${study}/series/${series}/instances/${instance}`,
+    accept: alone ? asFile : inParts,
+    asked: [sent],
+    asFile: alone,
+  }
+}
+
+/** Reads at once or late; sometimes leaves. */
+export function wadoOf({ url, accept }: Retrieval, random: Random): Sending {
+  return {
+    method: 'GET',
+    url,
+    headers: { accept },
+    ...(random.chance(0.1) && { pause: random.int(100, 1_500) }),
+    ...(random.chance(0.06) && { leaveReading: random.int(1, 300_000) }),
+    ...(random.chance(0.03) && { leaveAfter: random.int(1, 500) }),
+  }
+}
+
+/** A 200 that came to its end has the very bytes of everything that is stored; a 404 has its reason. */
+export function checkRetrieved(sent: SentStudy, { asked, asFile }: Retrieval, reply: Reply, tally: Tally): void {
+  if (reply.kind !== 'whole') return
+  const what = `WADO-RS ${sent.study} at ${sent.account}`
+  if (reply.status === 404 && asked.some(({ known }) => known === 'stored'))
+    tally.violation(`${what}: 404 for what is stored`)
+  if (reply.status !== 200) return
+  const bodies = asFile ? [reply.body] : partsOf(reply.body, String(reply.headers['content-type']))
+  if (!bodies) {
+    tally.violation(`${what}: 200 that looks whole with a body that is not, ${reply.body.length} bytes`)
+    return
+  }
+  const digests = new Set(bodies.map((body) => createHash('sha256').update(body).digest('hex')))
+  for (const { instance, sha256, known } of asked) {
+    if (known === 'stored' && !digests.has(sha256))
+      tally.violation(`${what}: the bytes of ${instance} are not in the answer`)
+  }
+  const theirs = new Set(asked.map(({ sha256 }) => sha256))
+  if ([...digests].some((digest) => !theirs.has(digest))) tally.violation(`${what}: bytes that nobody sent`)
+}

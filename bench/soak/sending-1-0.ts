@@ -1,0 +1,41 @@
+import { connect } from 'node:net'
+import { patience, type Reply } from './sending.ts'
+
+const headEnd = Buffer.from('\r\n\r\n')
+
+/**
+ * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from the end unless the
+ * connection is reset. Never rejects.
+ */
+export async function sendInHttp10(url: string, accept: string): Promise<Reply> {
+  const { hostname, port, host, pathname, search } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  socket.write(`GET ${pathname}${search} HTTP/1.0\r\nHost: ${host}\r\nAccept: ${accept}\r\n\r\n`)
+  const timer = setTimeout(() => socket.destroy(new Error('stuck')), patience)
+  const chunks: Buffer[] = []
+  try {
+    for await (const chunk of socket) chunks.push(chunk)
+  } catch (error) {
+    return (error as Error).message === 'stuck' ? { kind: 'stuck' } : { kind: 'broken', status: null }
+  } finally {
+    clearTimeout(timer)
+  }
+  return replyOf(Buffer.concat(chunks))
+}
+
+function replyOf(bytes: Buffer): Reply {
+  const end = bytes.indexOf(headEnd)
+  const [statusLine = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n')
+  const status = Number(statusLine.split(' ')[1])
+  if (end < 0 || !Number.isInteger(status)) return { kind: 'broken', status: null }
+  const headers = Object.fromEntries(lines.map((line) => [line.replace(/:.*/, '').toLowerCase(), afterColon(line)]))
+  const body = bytes.subarray(end + headEnd.length)
+  const length = headers['content-length']
+  return length === undefined || Number(length) === body.length
+    ? { kind: 'whole', status, headers, body }
+    : { kind: 'broken', status }
+}
+
+function afterColon(line: string): string {
+  return line.slice(line.indexOf(':') + 1).trim()
+}

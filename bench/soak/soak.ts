@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Audit, audit } from './audit.ts'
+import { atRest } from './calm.ts'
+import { Client } from './client.ts'
+import { Ledger } from './ledger.ts'
+import type { SoakOptions } from './options.ts'
+import { Random } from './random.ts'
+import type { SoakSurroundings } from './surroundings.ts'
+import { Tally } from './tally.ts'
+import { storm } from './weather.ts'
+import type { Footprint } from './witness.ts'
+
+export interface SoakResult {
+  readonly minutes: number
+  readonly seed: number
+  readonly accounts: number
+  readonly clients: number
+  readonly counts: Tally['counts']
+  readonly requests: number
+  readonly audit: Audit
+  /** Of the proxy, at rest: after the warm-up, and after the end. */
+  readonly before: Footprint
+  readonly after: Footprint
+  readonly violations: readonly string[]
+}
+
+const clientsPerAccount = 8
+/** Of the same traffic, so that code is compiled, and every account has a token. Milliseconds. */
+const warmUp = 20_000
+/** Those of the two listeners, and of the channel to this process. */
+const restingSockets = 3
+
+export async function soak(
+  { minutes, seed }: SoakOptions,
+  surroundings: SoakSurroundings,
+  inform: (what: string) => void,
+): Promise<SoakResult> {
+  const { proxy, accounts, folderOf } = surroundings
+  const tally = new Tally()
+  const ledger = new Ledger()
+  inform('warm-up')
+  await traffic(surroundings, ledger, tally, seed, warmUp)
+  const before = await atRest(proxy, restingSockets)
+  inform(`${minutes} minutes of traffic and faults`)
+  await traffic(surroundings, ledger, tally, seed + 1, minutes * 60_000)
+  inform('coming to rest')
+  const after = await atRest(proxy, restingSockets)
+  inform('reading the stores')
+  const audited = await audit(ledger.studies, folderOf, tally)
+  const { counts, total, violations } = tally
+  const clients = accounts.size * clientsPerAccount
+  return {
+    minutes,
+    seed,
+    accounts: accounts.size,
+    clients,
+    counts,
+    requests: total,
+    audit: audited,
+    before,
+    after,
+    violations,
+  }
+}
+
+/** All clients and the faults, for so many milliseconds; resolves when the last request has ended. */
+async function traffic(
+  { accounts, emulatorUrl, stores }: SoakSurroundings,
+  ledger: Ledger,
+  tally: Tally,
+  seed: number,
+  milliseconds: number,
+): Promise<void> {
+  const end = new AbortController()
+  // Seeds of studies are theirs alone, also over both phases.
+  let studies = seed * 1_000_000
+  const nextSeed = () => studies++
+  const clients = [...accounts].flatMap(([account, url], nth) =>
+    Array.from({ length: clientsPerAccount }, (_, at) => {
+      const random = new Random(seed * 1_000 + nth * clientsPerAccount + at)
+      return new Client({ account, url, ledger, tally, random, nextSeed })
+    }),
+  )
+  const all = clients.map((client) => client.run(end.signal))
+  const faults = storm(emulatorUrl, stores, new Random(seed), end.signal)
+  await Promise.race([delay(milliseconds), ...all, faults])
+  end.abort()
+  await Promise.all([...all, faults])
+}

@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Spawned } from '../spawned.ts'
+
+/** The proxy and the stand-in for Google, each as its own process, as their commands start them. */
+export interface SoakSurroundings {
+  readonly proxy: Spawned
+  readonly emulatorUrl: string
+  /** Resource names of the stores. */
+  readonly stores: readonly [string, ...string[]]
+  /** URL of each account at the proxy, by its name. */
+  readonly accounts: ReadonlyMap<string, string>
+  /** Where the emulator keeps the files of a store. */
+  folderOf(account: string): string
+  /** The proxy's log. */
+  readonly log: string
+  close(): Promise<void>
+}
+
+/** One account for each kind of credential that the emulator has a file of, each with a store of its own. */
+const kinds = {
+  service: { ServiceAccountFile: 'service-account.json' },
+  user: { AuthorizedUserFile: 'authorized-user.json' },
+  workload: { ExternalAccountFile: 'external-account.json' },
+  impersonated: {
+    ServiceAccountFile: 'service-account.json',
+    ImpersonateServiceAccount: 'impersonated@demo.iam.gserviceaccount.com',
+  },
+} as const
+
+const place = { Project: 'soak', Location: 'here', Dataset: 'soak' }
+const storeOf = (account: string) => `projects/soak/locations/here/datasets/soak/dicomStores/${account}`
+
+/** Shorter than any default, so that stalls, retries and full queues happen within minutes. Seconds, but for bytes. */
+const settings = {
+  Listen: '127.0.0.1:0',
+  AdminListen: '127.0.0.1:0',
+  Retry: { Budget: 8, KeepInAll: 8 * 1024 ** 2 },
+  DeletionWait: 10,
+  Concurrency: { UnderWay: 16, Wait: 5 },
+  Timeouts: { Connect: 5, Answer: 6, SearchAnswer: 4, Idle: 3, IdleBytes: 1_024, RequestHead: 5 },
+}
+
+export async function surround(): Promise<SoakSurroundings> {
+  const folder = await mkdtemp(join(tmpdir(), 'soak-'))
+  const at = (name: string) => join(folder, name)
+  const names = Object.keys(kinds)
+  const stores = names.flatMap((name) => ['--store', storeOf(name)])
+  const emulator = program(['emulator', '--port', '0', '--folder', folder, ...stores], at('emulator.log'))
+  const [, emulatorUrl = ''] = await lineOf(at('emulator.log'), /listens at (\S+)/)
+  await writeFile(at('orthanc.json'), JSON.stringify(configuration(emulatorUrl, folder)))
+  const proxy = program(['serve', '--config', at('orthanc.json')], at('proxy.log'))
+  await lineOf(at('proxy.log'), /"admin listener"/)
+  const urls = readFileSync(at('proxy.log'), 'utf8').matchAll(/"account":"(\w+)","url":"([^"]+)"/g)
+  const accounts = new Map([...urls].map(([, account = '', url = '']) => [account, url]))
+  return {
+    proxy,
+    emulatorUrl,
+    stores: [storeOf('service'), ...names.slice(1).map(storeOf)],
+    accounts,
+    folderOf: (account) => at(join('stores', storeOf(account))),
+    log: at('proxy.log'),
+    async close() {
+      await proxy.close()
+      await emulator.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+function program(args: readonly string[], log: string): Spawned {
+  const witness = new URL('witness.ts', import.meta.url).href
+  return new Spawned({ program: '../src/main.ts', args, log, nodeOptions: ['--import', witness] })
+}
+
+function configuration(emulatorUrl: string, folder: string): object {
+  const account = ([name, credential]: [string, Record<string, string>]) => {
+    const files = Object.entries(credential).map(([key, value]) => [key, fileIn(folder, key, value)])
+    return [name, { ...place, DicomStore: name, ...Object.fromEntries(files) }]
+  }
+  return {
+    GoogleCloudPlatform: {
+      BaseUrl: `${emulatorUrl}/v1/`,
+      TokenUrl: `${emulatorUrl}/token`,
+      IamCredentialsUrl: `${emulatorUrl}/`,
+      AllowedCredentialHosts: [new URL(emulatorUrl).host],
+      Accounts: Object.fromEntries(Object.entries(kinds).map(account)),
+    },
+    DicomWebProxy: settings,
+  }
+}
+
+function fileIn(folder: string, key: string, value: string): string {
+  return key.endsWith('File') ? join(folder, 'credentials', value) : value
+}
+
+/** The first line of a log that fits, as soon as it is there. */
+async function lineOf(log: string, pattern: RegExp): Promise<RegExpExecArray> {
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const found = pattern.exec(readFileSync(log, 'utf8'))
+    if (found) return found
+    if (performance.now() > deadline) throw new Error(`No ${pattern} in ${log} within 20 s`)
+    await delay(50)
+  }
+}

@@ -1,0 +1,25 @@
+/** What was asked, and how it ended: how many times each. */
+export class Tally {
+  readonly #counts = new Map<string, Map<string, number>>()
+  /** What must never happen; each is a sentence. */
+  readonly violations: string[] = []
+
+  count(what: string, end: string): void {
+    const ends = this.#counts.get(what) ?? new Map<string, number>()
+    ends.set(end, (ends.get(end) ?? 0) + 1)
+    this.#counts.set(what, ends)
+  }
+
+  violation(sentence: string): void {
+    this.violations.push(`${new Date().toISOString()} ${sentence}`)
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].flatMap((ends) => [...ends.values()]).reduce((sum, count) => sum + count, 0)
+  }
+
+  /** By what was asked, then by how it ended. */
+  get counts(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return Object.fromEntries([...this.#counts].map(([what, ends]) => [what, Object.fromEntries(ends)]))
+  }
+}

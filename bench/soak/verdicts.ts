@@ -1,0 +1,61 @@
+import type { SoakResult } from './soak.ts'
+
+export interface Verdict {
+  readonly what: string
+  readonly found: string
+  readonly held: boolean
+}
+
+const MiB = 1024 ** 2
+/** Heap and buffers after the end may be so much above those after the warm-up. A leak of 1 KiB per request would be more. */
+const mostGrowth = 4 * MiB
+/** The same for resident memory, of which the allocators give back less than they could. */
+const mostResidentGrowth = 48 * MiB
+
+/** What a soak must prove. */
+export function verdictsOf({ audit, before, after, violations }: SoakResult): readonly Verdict[] {
+  const { stored, lost, deleted, undeleted, wrong, untold, untoldInStore } = audit
+  const wrongAnswers = violations.filter((sentence) => !sentence.includes(' Store: ')).length
+  const growth = after.heap + after.buffers - before.heap - before.buffers
+  const residentGrowth = after.resident - before.resident
+  return [
+    verdict('Told stored: in the store', `${stored}, lost ${lost}`, lost === 0 && stored > 0),
+    verdict('Told deleted: not in the store', `${deleted}, left ${undeleted}`, undeleted === 0 && deleted > 0),
+    verdict('Not told: in the store or not', `${untoldInStore}, ${untold}`, true),
+    verdict('Files with other bytes than were sent', String(wrong), wrong === 0),
+    verdict(
+      'Answers that looked whole and were wrong, conflicts, requests without end',
+      String(wrongAnswers),
+      wrongAnswers === 0,
+    ),
+    verdict(
+      'Sockets and other descriptors left open',
+      String(openOf(after) - openOf(before)),
+      openOf(after) <= openOf(before),
+    ),
+    verdict(
+      'What keeps Node running',
+      same(before.resources, after.resources) ? 'the same' : 'more or less',
+      same(before.resources, after.resources),
+    ),
+    verdict('Growth of heap and buffers', mebibytes(growth), growth <= mostGrowth),
+    verdict('Growth of resident memory', mebibytes(residentGrowth), residentGrowth <= mostResidentGrowth),
+  ]
+}
+
+function verdict(what: string, found: string, held: boolean): Verdict {
+  return { what, found, held }
+}
+
+function openOf({ sockets, otherDescriptors }: SoakResult['before']): number {
+  return sockets + otherDescriptors
+}
+
+function same(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>): boolean {
+  const kinds = new Set([...Object.keys(one), ...Object.keys(other)])
+  return [...kinds].every((kind) => one[kind] === other[kind])
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / MiB).toFixed(1)} MiB`
+}
