@@ -17,3 +17,19 @@ export function interruption({ response }: { response: ServerResponse }, ...othe
   response.once('close', onClose)
   return { signal: AbortSignal.any([leaving.signal, ...others]), done: () => response.off('close', onClose) }
 }
+
+/** What some work brings; rejects with {@link clientLeft} if the client leaves first. The work goes on: others may wait for it, too. */
+export async function unlessLeft<Value>(
+  { response }: { response: ServerResponse },
+  work: Promise<Value>,
+): Promise<Value> {
+  const { promise: left, reject } = Promise.withResolvers<never>()
+  const onClose = () => reject(clientLeft)
+  if (response.destroyed) onClose()
+  response.once('close', onClose)
+  try {
+    return await Promise.race([work, left])
+  } finally {
+    response.off('close', onClose)
+  }
+}

@@ -12,7 +12,7 @@ import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
 import type { Deletion, Deletions } from './deletions.ts'
-import { clientLeft, interruption } from './interruption.ts'
+import { clientLeft, interruption, unlessLeft } from './interruption.ts'
 import { ownHeaders } from './own-headers.ts'
 import { left, passOn } from './pass-on.ts'
 import type { Place } from './places.ts'
@@ -119,8 +119,6 @@ export class Tries {
     let refused = false
     try {
       const token = await this.#tokenFor(sending)
-      // No 'close' comes any more that would end a try.
-      if (sending.response.destroyed) throw clientLeft
       const outcome = await this.#send(sending, token)
       refused = isRefusedForLoad(outcome)
       return { outcome, token }
@@ -169,9 +167,11 @@ export class Tries {
     return outcome
   }
 
-  async #tokenFor({ permit: { account, service }, event }: Sending): Promise<AccessToken> {
-    const token = await account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
-    event.tokenReceived()
+  async #tokenFor(sending: Sending): Promise<AccessToken> {
+    const { account, service } = sending.permit
+    const fetching = account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
+    const token = await unlessLeft(sending, fetching)
+    sending.event.tokenReceived()
     return token
   }
 
