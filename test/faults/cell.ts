@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startProxy } from '../../src/cli/proxy.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { attemptsOf, type Cell } from './cells.ts'
-import { isImpatient, runClient } from './clients.ts'
+import { runClient } from './clients.ts'
 import { openGoogle } from './google.ts'
 import { Leftovers } from './leftovers.ts'
 import { type Line, loggerInto } from './log.ts'
@@ -21,10 +21,10 @@ export interface Observed {
   readonly wrong: readonly string[]
 }
 
-/** Milliseconds for what follows from the end of an exchange without further events: far longer than it takes. */
-const soon = 5_000
-/** The same where a client has left a request: less than any limit that would end that at Google as well. */
-const atOnce = 1_500
+/** Milliseconds in which all must be released that an exchange held: less than any limit that would end it as well. */
+const atOnce = 700
+/** The same for a connection that is still being made: nothing but `Timeouts.Connect` ends that. */
+const connected = 1_500
 
 /** Runs one cell of the matrix: a proxy of its own, before a store or a Google of its own. */
 export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
@@ -45,10 +45,10 @@ export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
     const underWay = () => isUnderWay(cell, () => upstream.reached || isTried())
     const got = await leftovers.of(() => runClient(cell.client, { url, request, underWay, isTried }))
     const lineOf = () => lines.find(({ msg }) => msg === 'request')
-    await eventually('the line in the log', () => lineOf() !== undefined, soon)
-    const limit = isImpatient(cell.client) && !cell.fault.arrivesNever ? atOnce : soon
+    await eventually('the line in the log', () => lineOf() !== undefined, atOnce)
+    const limit = cell.fault.arrivesNever ? connected : atOnce
     await noLongerThan(limit, wrong, 'requests open at Google', () => upstream.open)
-    await noLongerThan(soon, wrong, 'timers', () => leftovers.timers)
+    await noLongerThan(atOnce, wrong, 'timers', () => leftovers.timers)
     const line = lineOf() ?? {}
     wrong.push(...wrongIn(got, line))
     if (cell.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
@@ -62,7 +62,7 @@ export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
   } finally {
     const isCut = await proxy.close()
     if (isCut > 0) wrong.push(`${isCut} connections had to be cut`)
-    await noLongerThan(soon, wrong, 'sockets', () => leftovers.sockets)
+    await noLongerThan(atOnce, wrong, 'sockets', () => leftovers.sockets)
     if (leftovers.timers > 0) wrong.push(`${leftovers.timers} timers after the end`)
     await upstream.close()
   }
