@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startProxy } from '../../src/cli/proxy.ts'
+import { type RunningProxy, startProxy } from '../../src/cli/proxy.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { attemptsOf, type Cell } from './cells.ts'
 import { runClient } from './clients.ts'
@@ -49,6 +49,7 @@ export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
     const limit = cell.fault.arrivesNever ? connected : atOnce
     await noLongerThan(limit, wrong, 'requests open at Google', () => upstream.open)
     await noLongerThan(atOnce, wrong, 'timers', () => leftovers.timers)
+    if ((await takenPlaces(proxy)) > 0) wrong.push('a place at Google is still taken')
     const line = lineOf() ?? {}
     wrong.push(...wrongIn(got, line))
     if (cell.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
@@ -78,4 +79,12 @@ async function isUnderWay(cell: Cell, isSo: () => boolean): Promise<void> {
 
 async function noLongerThan(limit: number, wrong: string[], what: string, count: () => number): Promise<void> {
   await eventually(what, () => count() === 0, limit).catch(() => wrong.push(`${count()} ${what} left`))
+}
+
+/** By the status that the proxy tells its operators. */
+async function takenPlaces({ adminUrl }: RunningProxy): Promise<number> {
+  const answer = await fetch(`${adminUrl}/api/status`)
+  const { accounts } = (await answer.json()) as { accounts: { places: Record<string, { underWay: number }> }[] }
+  const all = accounts.flatMap(({ places }) => Object.values(places))
+  return all.reduce((sum, { underWay }) => sum + underWay, 0)
 }

@@ -28,7 +28,7 @@ const introduction = `# What comes of failures
 
 This page is made by \`npm run faults\` from the table of \`test/faults/faults.ts\`; do not edit it. It says, for each failure of Google, of the way to
 it or of the issuer of tokens, what a client such as Orthanc gets, and how often its request was sent to Google. Each of its ${cells.length} cells is a test
-(\`npm test -- test/faults/matrix.test.ts\`): a proxy of its own, a real socket on both sides, and afterwards no connection and no timer left.
+(\`npm test -- test/faults/matrix.test.ts\`): a proxy of its own, a real socket on both sides, and afterwards no connection, no timer and no place at Google left.
 
 Its rows are failures, its columns what was asked for: send (STOW-RS), search (QIDO-RS), retrieve (WADO-RS), and DELETE, where a study is deleted by an
 operation that goes on behind Google's answer, and an instance is not.
