@@ -73,10 +73,9 @@ export class Tries {
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
     const { event, permit, repetition, deletion, deadline } = sending
-    const { account, service } = permit
+    const { account } = permit
     let rejected: AccessToken | null = null
-    if (service === 'STOW-RS' || asksFirst(sending.request)) await this.#bodyOf(sending)
-    let place: Place | null = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
+    let place: Place | null = await this.#firstPlaceFor(sending)
     for (;;) {
       const { outcome, token } = await this.#try(sending, place)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
@@ -105,13 +104,19 @@ export class Tries {
     }
   }
 
-  /** Lets a body come, if there is a token for it, and waits until an upload's does where places are scarce. */
-  async #bodyOf(sending: Sending): Promise<void> {
-    await this.#tokenFor(sending)
-    allowBody(sending)
+  /** Lets a body come, if there is a token for it. Where places are scarce, an upload gets one when its body flows. */
+  async #firstPlaceFor(sending: Sending): Promise<Place> {
     const { account, service } = sending.permit
-    if (service !== 'STOW-RS' || !account.places[service].scarce) return
-    await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
+    const isUpload = service === 'STOW-RS'
+    if (isUpload || asksFirst(sending.request)) {
+      await this.#tokenFor(sending)
+      allowBody(sending)
+    }
+    // Nothing may come between this look and taking the place: all that wait for one token go on in the same moment.
+    if (isUpload && account.places[service].scarce) {
+      await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
+    }
+    return this.#placeFor(sending, Number.POSITIVE_INFINITY)
   }
 
   /** One try, in its place. Waiting for the next one takes no place. */
