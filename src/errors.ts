@@ -26,6 +26,19 @@ export const errorTable = {
     title: 'Query parameter not allowed',
     proxyStatus: 'http_request_error',
   },
+  'client-unauthenticated': {
+    status: 401,
+    layer: 'client',
+    title: 'Not logged in',
+    proxyStatus: 'http_request_denied',
+  },
+  'too-many-tries': {
+    status: 429,
+    layer: 'client',
+    title: 'Too many failed logins',
+    proxyStatus: 'http_request_denied',
+  },
+  'admin-only': { status: 403, layer: 'client', title: 'For administrators only', proxyStatus: 'http_request_denied' },
   'service-not-allowed': {
     status: 403,
     layer: 'proxy',
@@ -126,18 +139,22 @@ interface ProxyErrorDetails {
   cause?: unknown
   /** When a new try makes sense, in seconds: sent as `Retry-After`. */
   retryAfter?: number
+  /** More than the client may read, for the log. */
+  reason?: string
 }
 
 /** A refusal or failure that this proxy answers itself (RFC 9457). `message` becomes the `detail` that a client reads. */
 export class ProxyError extends Error {
   readonly code: ErrorCode
   readonly retryAfter: number | undefined
+  readonly reason: string | undefined
 
-  constructor(code: ErrorCode, detail: string, { cause, retryAfter }: ProxyErrorDetails = {}) {
+  constructor(code: ErrorCode, detail: string, { cause, retryAfter, reason }: ProxyErrorDetails = {}) {
     super(detail, { cause })
     this.name = 'ProxyError'
     this.code = code
     this.retryAfter = retryAfter
+    this.reason = reason
   }
 
   get status(): number {

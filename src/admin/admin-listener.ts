@@ -1,12 +1,31 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
+import type { LimitSettings } from '../config/settings.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
+import { ProxyError } from '../errors.ts'
+import { canonicalAddress } from '../guard/address.ts'
+import type { Client } from '../guard/client.ts'
+import type { LineLog } from '../observe/logger.ts'
 import type { AccountHistory } from '../observe/request-history.ts'
+import { admitOnly } from '../server/admission.ts'
+import { problemDocument, problemHeaders } from '../server/problem.ts'
 
 interface Account {
   readonly name: string
   /** Resource name at Google. */
   readonly store: string
+  /** By service. */
+  readonly places: Readonly<Record<string, Occupancy>>
   tokenState(): TokenState
+}
+
+/** How many requests are at Google, wait for it, and may be there now. */
+interface Occupancy {
+  readonly underWay: number
+  readonly waiting: number
+  readonly limit: number
 }
 
 /** What the admin listener needs to know of the proxy. */
@@ -15,18 +34,77 @@ export interface Operation {
   accepting(): boolean
   accounts(): Iterable<Account>
   readonly history: { of(account: string): AccountHistory }
+  /** How often strangers were refused, by what. */
+  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
+  /** Who a request is from. Throws or rejects with a ProxyError. */
+  readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
 }
 
-/** The listener for probes and people. Nothing on it is a secret or about a patient. */
-export function createAdminListener(operation: Operation): FastifyInstance {
-  const listener = fastify({ logger: false, forceCloseConnections: true })
-  listener.get('/healthz', () => ({ status: 'alive' }))
-  listener.get('/readyz', (_request, reply) => {
-    const readiness = readinessOf(operation)
-    return reply.code(readiness.ready ? 200 : 503).send(readiness)
+interface AdminListenerOptions {
+  readonly log: LineLog
+  readonly limits: LimitSettings
+  /** Whether a connection may come from this address. */
+  readonly allows: (address: string) => boolean
+  /** Null: plain http. */
+  readonly tls: TlsOptions | null
+}
+
+/**
+ * The listener for probes and people. Nothing on it is a secret or about a patient. From other machines, probes get an
+ * answer without detail, and all else is for clients with `Admin: true`.
+ */
+export function createAdminListener(operation: Operation, options: AdminListenerOptions): FastifyInstance {
+  const { limits, tls } = options
+  const http = { maxHeaderSize: limits.headerBytes }
+  const listener = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    keepAliveTimeout: limits.idleConnection,
+    ...(tls ? { https: { ...http, ...tls } } : { http }),
+  }) as FastifyInstance
+  listener.setErrorHandler((error, { raw }, reply) => {
+    if (!(error instanceof ProxyError)) return reply.send(error)
+    const requestId = randomUUID()
+    const { code, status, reason } = error
+    const address = canonicalAddress(raw.socket.remoteAddress)
+    options.log.warn({ requestId, address, status, code, reason }, 'admin request')
+    const body = problemDocument(error, { requestId, attempts: 0 })
+    return reply.code(error.status).headers(problemHeaders(error, body)).send(body)
   })
-  listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(statusOf(operation)))
+  listener.get('/healthz', () => ({ status: 'alive' }))
+  listener.get('/readyz', async ({ raw }, reply) => {
+    const { ready, accounts } = readinessOf(operation)
+    const client = await clientIfAny(operation, raw)
+    return reply.code(ready ? 200 : 503).send(client?.admin ? { ready, accounts } : { ready })
+  })
+  listener.register(async (guarded) => {
+    guarded.addHook('onRequest', async ({ raw }) => onlyAdmin(await operation.clientOf(raw)))
+    addDetails(guarded, operation)
+  })
+  admitOnly(listener.server, options)
   return listener
+}
+
+function addDetails(listener: FastifyInstance, operation: Operation): void {
+  listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(statusOf(operation)))
+}
+
+/** Null for somebody whom nobody knows: a probe. */
+async function clientIfAny({ clientOf }: Operation, request: IncomingMessage): Promise<Client | null> {
+  try {
+    return await clientOf(request)
+  } catch (error) {
+    if (error instanceof ProxyError) return null
+    throw error
+  }
+}
+
+function onlyAdmin({ admin, name }: Client): void {
+  if (admin) return
+  throw new ProxyError(
+    'admin-only',
+    `Client ${name} is not for administration: it needs "Admin": true in the configuration.`,
+  )
 }
 
 /** Ready means that a request to any account would be forwarded with a token right now. */
@@ -35,13 +113,21 @@ function readinessOf(operation: Operation) {
   return { ready: operation.accepting() && accounts.every(({ ready }) => ready), accounts }
 }
 
-/** How each account fares: its token, what was asked of it, and what failed. */
-function statusOf({ accounts, history }: Operation) {
+/** How each account fares: its token, what is asked of it just now and was before, and what failed. */
+function statusOf({ accounts, history, refusals }: Operation) {
   return {
-    accounts: [...accounts()].map(({ name, store, tokenState }) => {
-      return { name, store, token: tokenReadiness(tokenState()), ...history.of(name) }
+    refusals: refusals.counts,
+    accounts: [...accounts()].map(({ name, store, tokenState, places }) => {
+      return { name, store, token: tokenReadiness(tokenState()), places: occupancyOf(places), ...history.of(name) }
     }),
   }
+}
+
+function occupancyOf(places: Account['places']): Account['places'] {
+  const each = Object.entries(places)
+  return Object.fromEntries(
+    each.map(([service, { underWay, waiting, limit }]) => [service, { underWay, waiting, limit }]),
+  )
 }
 
 function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {

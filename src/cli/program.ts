@@ -7,6 +7,7 @@ type RunCommand = (...words: never[]) => Promise<ExitCode>
 /** Loaded when they are run: who serves needs neither the emulator nor its dictionary of DICOM attributes. */
 const commands = {
   serve: async (): Promise<RunCommand> => (await import('./serve.ts')).serve,
+  client: async (): Promise<RunCommand> => (await import('./client.ts')).client,
   demo: async (): Promise<RunCommand> => (await import('./demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
   schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,
@@ -39,6 +40,7 @@ function createProgram(actionOf: ActionOf): Command {
     .exitOverride()
     .showHelpAfterError('(add --help for the manual)')
   addServe(program, actionOf('serve'))
+  addClient(program, actionOf('client'))
   addDemo(program, actionOf('demo'))
   addEmulator(program, actionOf('emulator'))
   program
@@ -70,6 +72,28 @@ Examples:
   gcp-dicomweb-proxy my-google=projects/hospital/locations/europe-west4/datasets/radiology/dicomStores/archive
 
 Exit codes: 0 fine, 1 failure, 2 bad usage or configuration, 130 and 143 ended by SIGINT and SIGTERM.
+`
+
+function addClient(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('client')
+    .description('make the entry of a client, who may then log in: for DicomWebProxy.Clients or ClientsFile')
+    .argument('<name>', 'of the client; for HTTP Basic, the user name')
+    .option('--allow <account=services...>', 'what the client may do, such as my-google=STOW-RS,QIDO-RS')
+    .option('--generate', 'make a strong password instead of asking for one')
+    .option('--token', 'make a bearer token instead of a password')
+    .option('--certificate <file>', 'know the client by the subject of this certificate (PEM) instead')
+    .addHelpText('after', clientHelp)
+    .action(action)
+}
+
+const clientHelp = `
+The entry goes to standard output, with a hash and never the secret itself. The password is asked for on a
+terminal, without echo, or read from standard input; there is no option for it, because others can read those.
+A password or token that is made is shown once, on standard error.
+
+Example:
+  gcp-dicomweb-proxy client radiology --generate --allow my-google=STOW-RS,QIDO-RS,WADO-RS
 `
 
 function addDemo(program: Command, action: (...words: unknown[]) => Promise<void>): void {

@@ -1,24 +1,32 @@
+import { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { createAdminListener } from '../admin/admin-listener.ts'
+import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
+import { readTls } from '../config/tls.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
 import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
-import type { Logger } from '../observe/logger.ts'
+import { allowing } from '../guard/networks.ts'
+import type { LineLog, Logger } from '../observe/logger.ts'
+import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { createDataListener } from '../server/data-listener.ts'
 import { Deletions } from '../server/deletions.ts'
 import { ExchangeHandler, shuttingDown } from '../server/exchange-handler.ts'
 import { Places } from '../server/places.ts'
+import { tlsOptions } from '../server/tls.ts'
 import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { operationUrlsOf } from '../stores/operation-url.ts'
+import { openAccess } from './access.ts'
+import { keepTlsFresh } from './listener-tls.ts'
 import { version } from './version.ts'
 
 /** A running proxy. */
@@ -53,20 +61,29 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const guard = new Guard(accounts)
   const history = new RequestHistory(settings.accounts.map(({ name }) => name))
   const signals = { ending: ending.signal, graceOver: graceOver.signal }
-  const handler = new ExchangeHandler({ guard, tries, logger, history, ...signals })
-  const { requestHead } = settings
-  const data = createDataListener((...exchange) => handler.handle(...exchange), { logger, requestHead })
+  const access = openAccess(settings, logger)
+  const refusals = new RefusalLog(logger, settings.limits.logLines)
+  const { clientOf, adminClientOf } = access
+  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, ...signals })
+  const listenerOptions = listenerOptionsOf(settings, refusals)
+  const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const admin = settings.adminListen && createAdminListener({ accepting, accounts: () => accounts, history })
+  const operation = { accepting, accounts: () => accounts, history, refusals, clientOf: adminClientOf }
+  const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
+  const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
+  const tls = keepTlsFresh(settings.tls, secured, logger)
 
   async function close() {
     ending.abort(shuttingDown())
+    tls.close()
+    access.close()
     const cut = await closeWithin(data, settings.shutdownGrace, graceOver)
     // What was cut may still wait for a token, which nobody needs any more.
     await within(lastLines, handler.concluded())
     tokens.close()
     await admin?.close()
     await connections.close()
+    refusals.close()
     return cut
   }
 
@@ -82,6 +99,19 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     await close()
     throw error
   }
+}
+
+/** The admin listener speaks TLS only where other machines reach it: probes of this one need none. */
+function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, tls }: Settings, log: LineLog) {
+  const allows = allowing(allowedNetworks)
+  const material = tls && readTls(tls)
+  const tlsOf = (requireClientCertificate: boolean) =>
+    material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHead })
+  const data = { log, limits, allows, requestHead, tls: tlsOf(tls?.requireClientCertificate ?? false) }
+  if (!adminListen || isLoopback(adminListen.host))
+    return { data, admin: { log, limits, allows: isLoopback, tls: null } }
+  const admin = { log, limits, allows: (address: string) => isLoopback(address) || allows(address), tls: tlsOf(false) }
+  return { data, admin }
 }
 
 function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {
@@ -131,9 +161,11 @@ function placesOf(concurrency: Settings['concurrency']): ServedAccount['places']
 }
 
 async function listen(listener: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
-  await listener.listen({ host, port })
+  // Of `localhost`, fastify would open a second server for ::1, which knows none of the rules of the first.
+  await listener.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
   const { address, family, port: chosen } = listener.server.address() as AddressInfo
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}`
+  const scheme = listener.server instanceof HttpsServer ? 'https' : 'http'
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${chosen}`
 }
 
 /** How long (ms) the requests that were cut may take to write their lines into the log. */

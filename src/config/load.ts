@@ -1,10 +1,15 @@
+import { resolve } from 'node:path'
 import { accountsOf } from './accounts.ts'
 import { type Arguments, withArguments } from './arguments.ts'
+import { clientsOf } from './clients.ts'
+import { readClientsFile } from './clients-file.ts'
 import { concurrencyOf } from './concurrency.ts'
 import type { Surroundings } from './credential.ts'
 import type { JsonObject } from './document.ts'
 import { deepFreeze } from './freeze.ts'
-import { listenAddress } from './listen.ts'
+import { limitsOf } from './limits.ts'
+import { checkClients, hasClients, listenAddress } from './listen.ts'
+import { networksOf } from './networks.ts'
 import { withoutEffect } from './notices.ts'
 import { outgoingOf } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -12,8 +17,9 @@ import { readSections, type Sections } from './read.ts'
 import { retryOf } from './retry.ts'
 import { refusedBySchema, schemaFindings } from './schema.ts'
 import { Section } from './section.ts'
-import type { Settings } from './settings.ts'
+import type { ClientsSettings, Settings } from './settings.ts'
 import { misspelledSections } from './suggestion.ts'
+import { tlsOf } from './tls.ts'
 import { tokensOf } from './tokens.ts'
 import { googleRoot, publicUrl } from './url.ts'
 
@@ -35,7 +41,8 @@ export function loadSettings(options: LoadOptions): Settings {
   const { content, isArgument, problems: argumentProblems } = withArguments(read.content, options)
   const findings: Finding[] = [...schemaFindings(content), ...misspelledSections(Object.keys(content))]
   const environmentFindings: Finding[] = []
-  const settings = settingsOf(content, options, read, findings, environmentFindings)
+  const fileProblems: ConfigProblem[] = []
+  const settings = settingsOf(content, options, read, findings, environmentFindings, fileProblems)
 
   const fileOf = (segments: Finding['path']) =>
     isArgument(segments) ? 'command line' : (read.files.get(String(segments[0])) ?? path ?? 'command line')
@@ -44,6 +51,7 @@ export function loadSettings(options: LoadOptions): Settings {
     ...argumentProblems,
     ...findings.map(({ path, message }) => ({ file: fileOf(path), path: jsonPath(path), message })),
     ...environmentFindings.map(({ path, message }) => ({ file: 'environment', path: jsonPath(path), message })),
+    ...fileProblems,
   ]
   if (problems.length === 0 && refusedBySchema(content)) problems.push({ file: fileOf([]), path: '', message: unsaid })
   if (problems.length > 0) throw new ConfigurationError(onePerPlace(problems), [...read.warnings, ...read.notices])
@@ -59,6 +67,7 @@ function settingsOf(
   read: Sections,
   findings: Finding[],
   environmentFindings: Finding[],
+  fileProblems: ConfigProblem[],
 ): Settings {
   const orthanc = new Section(content, [], findings)
   const environment = new Section(options.environment, [], environmentFindings)
@@ -70,10 +79,19 @@ function settingsOf(
   const noneNamed = accounts.keys.length === 0 && accounts.readable && google.readable
   if (noneNamed && read.problems.length === 0) accounts.problem(null, noStore)
 
+  const tls = tlsOf(proxy.section('Tls'), options.workingDirectory, warnings)
+  const clients = allClients(
+    proxy,
+    accounts.keys,
+    tls !== null && tls.clientAuthorities !== null,
+    options,
+    fileProblems,
+  )
   const listen = listenAddress(proxy, 'Listen', '127.0.0.1:8043', warnings)
   const adminListen = proxy.isNull('AdminListen')
     ? null
     : listenAddress(proxy, 'AdminListen', '127.0.0.1:8044', warnings)
+  checkClients(proxy, { listen, clients, tls }, warnings)
   if (adminListen && listen.port !== 0 && listen.host === adminListen.host && listen.port === adminListen.port) {
     proxy.problem('AdminListen', 'must differ from Listen; take another port, or null for no admin listener')
   }
@@ -91,11 +109,33 @@ function settingsOf(
     shutdownGrace: 1000 * (proxy.number('ShutdownGrace') ?? 20),
     // Below Orthanc's own limit of 60 seconds.
     deletionWait: 1000 * (proxy.number('DeletionWait') ?? 45),
+    clients,
+    allowedNetworks: networksOf(proxy),
+    tls,
+    limits: limitsOf(proxy.section('Limits')),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,
     notices,
   }
+}
+
+/** The clients of the configuration and of the file that it names; null if there is neither. */
+function allClients(
+  proxy: Section,
+  accounts: readonly string[],
+  hasAuthorities: boolean,
+  { workingDirectory }: LoadOptions,
+  fileProblems: ConfigProblem[],
+): ClientsSettings | null {
+  if (!hasClients(proxy)) return null
+  const named = clientsOf(proxy.section('Clients'), { accounts, hasAuthorities, others: [] })
+  const name = proxy.text('ClientsFile')
+  if (name === undefined) return { named, file: null, listed: [], hasAuthorities }
+  const file = resolve(workingDirectory, name)
+  const { clients, problems } = readClientsFile(file, { accounts, hasAuthorities, others: named })
+  fileProblems.push(...problems)
+  return { named, file, listed: clients, hasAuthorities }
 }
 
 const noStore =

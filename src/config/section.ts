@@ -60,6 +60,11 @@ export class Section {
     this.#findings.push({ path: key === null ? this.path : [...this.path, key], message })
   }
 
+  /** Reports what is wrong with an item of a list. */
+  itemProblem(key: string, at: number, message: string): void {
+    this.#findings.push({ path: [...this.path, key, at], message })
+  }
+
   #get(key: string): unknown {
     return this.has(key) ? this.#content[key] : undefined
   }

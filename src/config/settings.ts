@@ -22,7 +22,14 @@ export interface Settings {
   readonly shutdownGrace: number
   /** After its arrival a deletion of a study or series is waited for until this has passed; 0 passes Google's operation through. */
   readonly deletionWait: number
-  /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback. */
+  /** Who may use the data listener; null authenticates nobody. */
+  readonly clients: ClientsSettings | null
+  /** From where clients may connect; null is from everywhere. */
+  readonly allowedNetworks: readonly Network[] | null
+  /** Null: the listeners speak plain http. */
+  readonly tls: TlsSettings | null
+  readonly limits: LimitSettings
+  /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback without clients. */
   readonly allowAnonymous: boolean
   /** `HttpVerbose`: log each upstream exchange (redacted). */
   readonly verbose: boolean
@@ -36,6 +43,73 @@ export interface ListenAddress {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+}
+
+/** All that is known of clients at the start. */
+export interface ClientsSettings {
+  /** Of `Clients`. */
+  readonly named: readonly ClientSettings[]
+  /** `ClientsFile`, absolute; it may change while the proxy runs. Null if there is none. */
+  readonly file: string | null
+  /** Of that file, as it was at the start. */
+  readonly listed: readonly ClientSettings[]
+  /** Whether clients may be known by their certificates. */
+  readonly hasAuthorities: boolean
+}
+
+/** Somebody who may use the proxy: what proves that it is them, and what they may do. No secret is in it. */
+export interface ClientSettings {
+  readonly name: string
+  /** Of the password for HTTP Basic, in the PHC string format; null if there is none. */
+  readonly passwordHash: string | null
+  /** SHA-256 of the bearer token, in hexadecimal. */
+  readonly tokenDigest: string | null
+  /** Distinguished name of the client's certificate (RFC 2253). */
+  readonly certificateSubject: string | null
+  /** One of the certificate's subject alternative names, such as `DNS:orthanc.example`. */
+  readonly certificateName: string | null
+  readonly accounts: readonly ClientRights[]
+  /** Whether the admin listener may be used from other machines. */
+  readonly admin: boolean
+}
+
+/** What a client may do with one account. */
+export interface ClientRights {
+  /** The account's name. */
+  readonly account: string
+  readonly services: readonly DicomWebService[]
+}
+
+/** A network, or one address. */
+export interface Network {
+  readonly address: string
+  /** How many of its first bits count. */
+  readonly prefix: number
+  readonly family: 'ipv4' | 'ipv6'
+}
+
+/** How the data listener speaks TLS, and the admin listener where other machines reach it. Files are absolute paths to PEM. */
+export interface TlsSettings {
+  readonly certificate: string
+  readonly key: string
+  /** Authorities of clients' certificates; null asks for none. */
+  readonly clientAuthorities: string | null
+  /** True: who has no valid certificate gets no connection to the data listener. */
+  readonly requireClientCertificate: boolean
+}
+
+/** What strangers may cost. */
+export interface LimitSettings {
+  readonly connections: number
+  readonly connectionsPerAddress: number
+  /** Of a request's line and headers. */
+  readonly headerBytes: number
+  /** How long a connection may stay open without a request. */
+  readonly idleConnection: number
+  /** Tries to log in that may fail, by address, before it has to wait. */
+  readonly failedLogins: number
+  /** Lines a minute about those who are not let in. */
+  readonly logLines: number
 }
 
 /** One DICOM store, and how to get into it. */

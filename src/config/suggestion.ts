@@ -1,15 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 import type { Finding } from './problem.ts'
 
-/** Keys that this version doesn't know yet, but that nobody may believe to be in force. */
-const notYet: Readonly<Record<string, string>> = {
-  Clients:
-    'this version cannot authenticate clients yet; remove it, and let only this machine connect (Listen on 127.0.0.1)',
-  AllowedNetworks:
-    'this version cannot tell clients apart by network yet; remove it, and limit who connects by Listen and a firewall',
-  Tls: 'this version cannot answer by https yet; remove it, and listen on this machine only or put a TLS proxy in front',
-}
-
 /** The known name nearest to a mistyped one in any case, or undefined if none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase()
@@ -22,8 +13,6 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 
 /** The message for a key that doesn't exist where it stands. */
 export function unknownKey(key: string, known: readonly string[]): string {
-  const later = notYet[key]
-  if (later !== undefined && !known.includes(key)) return `is not known: ${later}`
   const near = nearest(key, known)
   return near === undefined ? `is not known; known here are ${known.join(', ')}` : `is not known; did you mean ${near}?`
 }

@@ -39,6 +39,8 @@ export interface Fault {
   readonly resetDuring?: number
   /** Do the whole work (an instance is stored), then reset the connection in place of an answer. */
   readonly lateReset?: boolean
+  /** Reset the connection in the middle of the answer's head. */
+  readonly resetInHead?: boolean
   /** Reset the connection after the answer's head. */
   readonly resetAfterHeaders?: boolean
   /** Close the connection after so many bytes of the answer's body. */

@@ -29,6 +29,9 @@ export async function handle(
   const control = request.url?.startsWith('/emulator/')
   const record = control ? new RequestLog().record(request) : state.log.record(request)
   const call = new Call(request, response, record, scheme)
+  response.once('close', () => {
+    record.ended = true
+  })
   // A client may go at any time; the reader and the writer of the bodies notice it themselves.
   request.on('error', () => undefined)
   response.on('error', () => undefined)

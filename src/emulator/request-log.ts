@@ -15,6 +15,8 @@ export interface RecordedRequest {
   bodyBytes: number
   /** Whether the body arrived to its end. */
   complete: boolean
+  /** Whether it is over: answered whole, or its connection gone. */
+  ended: boolean
   trailers?: NodeJS.Dict<string>
   /** The status answered; undefined while it runs, or when the connection was cut before. */
   status?: number
@@ -39,6 +41,7 @@ export class RequestLog {
       remotePort: request.socket.remotePort,
       bodyBytes: 0,
       complete: false,
+      ended: false,
     }
     this.entries.push(entry)
     if (this.entries.length > this.#bound) this.entries.shift()

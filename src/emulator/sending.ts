@@ -20,14 +20,15 @@ export interface Wire {
 
 /** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
 export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Promise<Answer>): Promise<void> {
-  if (fault.resetBefore) return reset(wire)
   if (fault.delay) await pause(fault.delay, wire.response)
+  if (fault.resetBefore) return reset(wire)
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
   if (fault.resetDuring !== undefined) call.breakOff = { at: fault.resetDuring, how: () => cut(wire) }
   const answer = await answerUnder(fault, call, work)
   if (answer === undefined || wire.response.destroyed) return
   if (fault.lateReset) return reset(wire)
+  if (fault.resetInHead) return resetInHead(wire)
   if (fault.brokenChunking) return raw(wire, brokenChunking)
   if (fault.invalidHeaderBytes) return raw(wire, invalidHeaderBytes)
   await send(call, wire, fault, fault.gzip ? compressed(answer) : answer)
@@ -134,6 +135,10 @@ function reset({ socket }: Wire): void {
 function cut(wire: Wire): void {
   reset(wire)
   wire.response.destroy()
+}
+
+function resetInHead(wire: Wire): void {
+  wire.response.socket?.write('HTTP/1.1 200 OK\r\ncontent-type: appl', () => reset(wire))
 }
 
 async function resetAfterHeaders(wire: Wire): Promise<void> {

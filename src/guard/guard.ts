@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { AccountSettings, DicomWebService } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
+import type { Client } from './client.ts'
 import { allowedQuery } from './query.ts'
 import { parseRequestTarget } from './request-target.ts'
 import { resourceOf } from './resource.ts'
@@ -45,16 +46,17 @@ export class Guard<Account extends GuardedAccount> {
     )
   }
 
-  judge(request: Request): Verdict<Account> {
+  judge(request: Request, client: Client): Verdict<Account> {
     const known: { account?: Account; service?: DicomWebService; route?: string } = {}
     try {
       const target = parseRequestTarget(request.target)
-      const { account, root } = this.#find(target.account)
+      const { account, root, services } = this.#find(target.account, client)
       known.account = account
       const { service, route } = resourceOf(request.method ?? '', target.segments)
       known.service = service
       known.route = route
       checkAccess(account, service)
+      checkRights(client, services, account, service)
       checkBody(request)
       const path = `${root}/${target.segments.join('/')}${allowedQuery(service, target.query)}`
       return { allowed: true, account, service, route, path }
@@ -64,9 +66,11 @@ export class Guard<Account extends GuardedAccount> {
     }
   }
 
-  #find(name: string) {
+  /** One that this client may not use is not there for it: no word may tell the two apart. */
+  #find(name: string, client: Client) {
     const found = this.#accounts.get(name)
-    if (found) return found
+    const services = client.servicesOf(name)
+    if (found && services) return { ...found, services }
     throw new ProxyError(
       'unknown-account',
       'The first part of the path is not the name of an account: check the URL of the DICOMweb server against the accounts in the configuration.',
@@ -79,6 +83,19 @@ function checkAccess(account: GuardedAccount, service: DicomWebService): void {
   throw new ProxyError(
     'service-not-allowed',
     `${service} is not in the Access list of account ${account.name}: add it in the configuration if clients may use it.`,
+  )
+}
+
+function checkRights(
+  client: Client,
+  services: readonly DicomWebService[],
+  account: GuardedAccount,
+  service: DicomWebService,
+): void {
+  if (services.includes(service)) return
+  throw new ProxyError(
+    'service-not-allowed',
+    `Client ${client.name} may not use ${service} with account ${account.name}: add it to the client's Accounts in the configuration if it may.`,
   )
 }
 

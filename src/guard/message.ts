@@ -14,8 +14,11 @@ export function checkMessage({
   if (headers.host === undefined && httpVersion === '1.1') {
     throw malformed('An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
   }
-  if (!hostAndPort.test(headers.host ?? '') || countHosts(rawHeaders) > 1) {
+  if (!hostAndPort.test(headers.host ?? '') || comesTwice('host', rawHeaders)) {
     throw malformed('The Host header must name one host, and nothing else (RFC 9112 3.2).')
+  }
+  if (headers.authorization !== undefined && comesTwice('authorization', rawHeaders)) {
+    throw malformed('There must be one Authorization header only.')
   }
   if (headers['transfer-encoding'] !== undefined && httpVersion === '1.0') {
     throw malformed('HTTP/1.0 has no Transfer-Encoding: send the body with a Content-Length, or as HTTP/1.1.')
@@ -23,8 +26,13 @@ export function checkMessage({
 }
 
 /** Node shows the first only. */
-function countHosts(rawHeaders: readonly string[]): number {
-  return rawHeaders.filter((name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host').length
+function comesTwice(header: string, rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (name.length === header.length && name.toLowerCase() === header) count += 1
+  }
+  return count > 1
 }
 
 function malformed(detail: string): ProxyError {

@@ -2,6 +2,12 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
 
+/** As much of a logger as one needs to write a line. */
+export interface LineLog {
+  info(line: object, message: string): void
+  warn(line: object, message: string): void
+}
+
 interface LoggerOptions {
   /** More than what happens: each upstream exchange, too. */
   readonly verbose: boolean

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode, Layer } from '../errors.ts'
-import type { Logger } from './logger.ts'
+import type { LineLog } from './logger.ts'
 
 /** What became of the instances of an upload, by Google's answer. */
 export interface InstanceCounts {
@@ -14,7 +14,10 @@ export interface InstanceCounts {
 /** What one request was and how it went: no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()
-  readonly client: string
+  /** The peer's address. */
+  readonly address: string
+  /** The name of the authenticated client; undefined while, and where, nobody is authenticated. */
+  client: string | undefined
   readonly method: string
   account: string | undefined
   service: DicomWebService | undefined
@@ -26,6 +29,8 @@ export class RequestEvent {
   /** Of a failure: whose trouble it is, and what to do. */
   layer: Layer | undefined
   detail: string | undefined
+  /** Of a refusal: what the client itself is not told. */
+  reason: string | undefined
   /** What Google said of a failure, free of patient data. */
   googleMessage: string | undefined
   /** Undefined unless it is an upload whose answer could be read to its end. */
@@ -38,9 +43,14 @@ export class RequestEvent {
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(client: string, method: string) {
-    this.client = client
+  constructor(address: string, method: string) {
+    this.address = address
     this.method = method
+  }
+
+  /** Who takes turns with others. */
+  get whose(): string {
+    return this.client === undefined ? this.address : `client ${this.client}`
   }
 
   tokenReceived(): void {
@@ -57,12 +67,10 @@ export class RequestEvent {
   }
 
   /** Writes the one line about this request. */
-  log(logger: Logger): void {
-    const { client, method, account, service, route, status, code, layer, detail, cutBy, attempts, requestId } = this
-    const { googleMessage, instances } = this
-    const line = {
-      requestId,
+  log(logger: LineLog): void {
+    const {
       client,
+      address,
       method,
       account,
       service,
@@ -71,6 +79,24 @@ export class RequestEvent {
       code,
       layer,
       detail,
+      cutBy,
+      attempts,
+      requestId,
+    } = this
+    const { googleMessage, reason, instances } = this
+    const line = {
+      requestId,
+      client,
+      address,
+      method,
+      account,
+      service,
+      route,
+      status,
+      code,
+      layer,
+      detail,
+      reason,
       googleMessage,
       cutBy,
       attempts,

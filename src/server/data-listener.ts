@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
+import type { LimitSettings } from '../config/settings.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
-import type { Logger } from '../observe/logger.ts'
+import { canonicalAddress } from '../guard/address.ts'
+import type { LineLog } from '../observe/logger.ts'
+import { admitOnly } from './admission.ts'
 import { answerUnderWay } from './answer-under-way.ts'
 import { resetCutAnswers } from './cut-answers.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
@@ -12,11 +16,14 @@ import { problemDocument, problemHeaders } from './problem.ts'
 
 type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
 
-/** Longer than Orthanc keeps an idle connection, so that it is never closed under a request. */
-const keepAliveTimeout = 75_000
-
 interface DataListenerOptions {
-  readonly logger: Logger
+  /** For what is no request, and for who is not let in. */
+  readonly log: LineLog
+  readonly limits: LimitSettings
+  /** Whether a connection may come from this address. */
+  readonly allows: (address: string) => boolean
+  /** Null: plain http. */
+  readonly tls: TlsOptions | null
   /** How long (ms) a client may take for a request's head. Bodies may take as long as they keep moving. */
   readonly requestHead: number
 }
@@ -30,21 +37,31 @@ function headLook(requestHead: number): number {
  * The listener that Orthanc talks to. Fastify brings the lifecycle and the connections; what a request asks for is the
  * guard's to read, so every request is taken over before fastify routes or parses anything of it.
  */
-export function createDataListener(handle: Handle, { logger, requestHead }: DataListenerOptions): FastifyInstance {
+export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
+  const { log, limits, allows, tls, requestHead } = options
+  const http = {
+    headersTimeout: requestHead,
+    connectionsCheckingInterval: headLook(requestHead),
+    maxHeaderSize: limits.headerBytes,
+    // A missing Host is refused later, in our words.
+    requireHostHeader: false,
+  }
   const listener = fastify({
     logger: false,
     // Plain Node would kill an upload that takes more than five minutes.
     requestTimeout: 0,
-    keepAliveTimeout,
-    // A missing Host is refused later, in our words.
-    http: { headersTimeout: requestHead, connectionsCheckingInterval: headLook(requestHead), requireHostHeader: false },
+    keepAliveTimeout: limits.idleConnection,
+    ...(tls ? { https: { ...http, ...tls } } : { http }),
     forceCloseConnections: 'idle',
     // Requests on open connections are refused in our words, not fastify's.
     return503OnClosing: false,
     // One path for the router: it would refuse some targets before the guard sees them.
     rewriteUrl: () => '/',
-    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, logger),
-  })
+    clientErrorHandler: (error, socket) => {
+      if (isSecure(socket)) answerUnreadable(error, socket, log)
+      else refuseHandshake(error, socket, log)
+    },
+  }) as FastifyInstance
   const handleInTurn = inTurn(handle)
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
@@ -53,11 +70,30 @@ export function createDataListener(handle: Handle, { logger, requestHead }: Data
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
   resetCutAnswers(listener.server)
+  const isSecure = securing(listener.server, tls !== null)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
     listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
   }
+  // Last, for it looks after all that was done with connections before.
+  admitOnly(listener.server, { allows, limits, log })
   return listener
+}
+
+/** Whether a socket's handshake is over, where there is one. */
+function securing(server: Server, isTls: boolean): (socket: Socket) => boolean {
+  const secure = new WeakSet<Socket>()
+  server.on('secureConnection', (socket: Socket) => secure.add(socket))
+  return (socket) => !isTls || secure.has(socket)
+}
+
+/** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
+function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {
+  const { authorizationError } = socket as TLSSocket
+  const reason = authorizationError ? String(authorizationError) : error.code
+  const detail = error.code === 'ERR_SSL_HTTP_REQUEST' ? 'It speaks plain http: use https.' : undefined
+  log.warn({ address: canonicalAddress(socket.remoteAddress), reason, detail }, 'no TLS connection')
+  socket.destroy()
 }
 
 /** How long (ms) a client that sent something unreadable may take to read why. */
@@ -67,7 +103,7 @@ const lastWords = 1_000
 const answered = new WeakSet<Socket>()
 
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {
   if (answered.has(socket)) return
   const underWay = answerUnderWay(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
@@ -84,9 +120,17 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, logger: 
   const problem = new ProxyError(codeOf(error), detailOf(error))
   const requestId = randomUUID()
   const { code, layer, status, message: detail } = problem
-  const line = { requestId, client: socket.remoteAddress, status, code, layer, detail, reason: error.code }
+  const line = {
+    requestId,
+    address: canonicalAddress(socket.remoteAddress),
+    status,
+    code,
+    layer,
+    detail,
+    reason: error.code,
+  }
   // An upload that became unreadable has a line of its own.
-  if (!underWay) logger.warn(line, 'request')
+  if (!underWay) log.warn(line, 'request')
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()
@@ -116,7 +160,8 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
 }
 
 function detailOf({ code }: NodeJS.ErrnoException): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'The request line and headers are larger than 16 KiB: shorten the query.'
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return 'The request line and headers are larger than Limits.HeaderBytes allows: shorten the query.'
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return 'The head of the request did not arrive in time: check the network between the client and this proxy.'
   return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { discardUnread } from '../forward/unread-body.ts'
+import { canonicalAddress } from '../guard/address.ts'
+import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { checkMessage } from '../guard/message.ts'
-import type { Logger } from '../observe/logger.ts'
+import type { LineLog, Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from './account.ts'
@@ -13,9 +15,13 @@ import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 
 interface Parts {
+  /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
+  readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   readonly guard: Guard<ServedAccount>
   readonly tries: Tries
   readonly logger: Logger
+  /** For the lines about those who are not let in. */
+  readonly refusals: LineLog
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
   /** Aborts when the grace is over: connections are cut then. */
@@ -23,7 +29,7 @@ interface Parts {
   readonly history: Pick<RequestHistory, 'record'>
 }
 
-/** The way of a request: verdict, tries, one event. */
+/** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
   readonly #underWay = new Set<Promise<void>>()
@@ -50,24 +56,33 @@ export class ExchangeHandler {
 
   /** Never rejects. */
   async #exchange(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
-    const event = new RequestEvent(request.socket.remoteAddress ?? '', request.method ?? '')
+    let isStranger = true
+    const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '')
     try {
       this.#parts.ending.throwIfAborted()
-      const permit = this.#permitFor(request, target, event)
+      checkMessage(request)
+      const found = this.#parts.clientOf(request)
+      const client = found instanceof Promise ? await found : found
+      event.client = client.name ?? undefined
+      isStranger = false
+      const permit = this.#permitFor(request, target, client, event)
       const outcome = await this.#parts.tries.run(request, response, permit, event)
       explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
     discardUnread(request, response)
-    event.log(this.#parts.logger)
+    event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
   }
 
-  #permitFor(request: IncomingMessage, target: string, event: RequestEvent): Permit<ServedAccount> {
-    const { method, headers } = request
-    checkMessage(request)
-    const verdict = this.#parts.guard.judge({ method, headers, target })
+  #permitFor(
+    { method, headers }: IncomingMessage,
+    target: string,
+    client: Client,
+    event: RequestEvent,
+  ): Permit<ServedAccount> {
+    const verdict = this.#parts.guard.judge({ method, headers, target }, client)
     event.account = verdict.account?.name
     event.service = verdict.service
     event.route = verdict.route
@@ -88,6 +103,7 @@ export class ExchangeHandler {
     event.code = error.code
     event.layer = error.layer
     event.detail = error.message
+    event.reason = error.reason
     event.status = error.status
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
     if (response.destroyed) {

@@ -1,6 +1,6 @@
 import type { ConcurrencySettings } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { FairQueue } from './fair-queue.ts'
+import { FairQueue } from '../guard/fair-queue.ts'
 
 /** A request's place at Google, from before it is sent until its answer has passed. */
 export interface Place {

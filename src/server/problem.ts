@@ -16,13 +16,18 @@ export function problemDocument(error: ProxyError, { account, requestId, attempt
   return JSON.stringify({ type, title, status, detail, code, account, requestId, layer, attempts })
 }
 
+/** RFC 9110 11.6.1, RFC 7617 2.1, RFC 6750 3. */
+const challenge = 'Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer realm="gcp-dicomweb-proxy"'
+
 /** Headers of such an answer; `Proxy-Status` (RFC 9209) tells machines on the way that it is not Google's. */
 export function problemHeaders({ code, retryAfter }: ProxyError, body: string): Record<string, string | number> {
+  const isChallenge = code === 'client-unauthenticated'
   return {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'proxy-status': `gcp-dicomweb-proxy; error=${errorTable[code].proxyStatus}; details="${code}"`,
+    ...(isChallenge && { 'www-authenticate': challenge }),
     ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
   }
 }

@@ -136,7 +136,7 @@ export class Tries {
     if (place) return place
     const { signal, done } = interruption(sending, this.#parts.ending)
     try {
-      return await places.wait(sending.event.client, signal, longest)
+      return await places.wait(sending.event.whose, signal, longest)
     } finally {
       done()
     }

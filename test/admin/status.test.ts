@@ -37,6 +37,7 @@ t.test('each account: its store, its token, nothing asked yet', async (t) => {
         name: 'google',
         store,
         token: { ready: true, tokenExpiresAt: /^\d{4}-.*Z$/, failure: null, nextTryAt: null },
+        places: { 'STOW-RS': { underWay: 0, waiting: 0, limit: 64 }, DELETE: { underWay: 0, waiting: 0, limit: 64 } },
         requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, refused: 0, failed: 0, cut: 0 } },
         failures: [],
       },

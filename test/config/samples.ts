@@ -7,6 +7,12 @@ const inAccount = (more: object) => configuration({}, {}, more)
 const named = (name: string) => google({ Accounts: { [name]: account } })
 const inline = { AuthorizedUserClientId: 'i', AuthorizedUserClientSecret: 's', AuthorizedUserRefreshToken: 'r' }
 
+const hash = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`
+const digest = `sha256:${'0'.repeat(64)}`
+const rights = { Accounts: { a: ['QIDO-RS'] } }
+const client = (entry: object, name = 'c') => proxy({ Clients: { [name]: entry } })
+const password = { PasswordHash: hash, ...rights }
+
 /** Accepted by the schema and by the code. */
 export const good: Readonly<Record<string, object>> = {
   'an account': configuration(),
@@ -104,9 +110,65 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
-  Clients: [proxy({ Clients: {} }), 'DicomWebProxy.Clients: is not known: this version cannot authenticate clients'],
-  AllowedNetworks: [proxy({ AllowedNetworks: [] }), 'DicomWebProxy.AllowedNetworks: is not known: this version cannot'],
-  Tls: [proxy({ Tls: {} }), 'DicomWebProxy.Tls: is not known: this version cannot'],
+  'no client': [proxy({ Clients: {} }), 'DicomWebProxy.Clients: must be an object with one entry for each client'],
+  'clients as a list': [proxy({ Clients: [] }), 'DicomWebProxy.Clients: must be an object'],
+  'a client that is a text': [client('x' as never), 'DicomWebProxy.Clients.c: must be an object'],
+  'a client with nothing to log in with': [client(rights), 'DicomWebProxy.Clients.c: has nothing to log in with'],
+  'a client that may do nothing': [client({ PasswordHash: hash }), 'DicomWebProxy.Clients.c: may do nothing; add'],
+  'the same, said so': [client({ PasswordHash: hash, Admin: false }), 'DicomWebProxy.Clients.c: may do nothing; add'],
+  'a password': [
+    client({ Password: 'x', ...rights }),
+    'DicomWebProxy.Clients.c.Password: *did you mean PasswordHash?',
+    'DicomWebProxy.Clients.c: has nothing',
+  ],
+  'a password as hash': [
+    client({ ...password, PasswordHash: 'x' }),
+    'DicomWebProxy.Clients.c.PasswordHash: must be a hash*not the password',
+  ],
+  'another kind of hash': [
+    client({ ...password, PasswordHash: '$2b$12$abc' }),
+    'DicomWebProxy.Clients.c.PasswordHash: must be',
+  ],
+  'a token as digest': [
+    client({ TokenDigest: 'x', ...rights }),
+    'DicomWebProxy.Clients.c.TokenDigest: must be*not the token',
+  ],
+  'a subject without attribute': [
+    client({ ...password, CertificateSubject: 'x' }),
+    'DicomWebProxy.Clients.c.CertificateSubject: must be the cert',
+  ],
+  'a name of no kind': [
+    client({ ...password, CertificateName: 'x' }),
+    'DicomWebProxy.Clients.c.CertificateName: must be one of',
+  ],
+  'a service that does not exist': [
+    client({ ...password, Accounts: { a: ['STOW'] } }),
+    'DicomWebProxy.Clients.c.Accounts.a[0]: must be one of*did you mean "STOW-RS"?',
+  ],
+  'an account without a service': [
+    client({ ...password, Accounts: { a: [] } }),
+    'DicomWebProxy.Clients.c.Accounts.a: must be a list',
+  ],
+  ...Object.fromEntries(
+    ['', 'a:b', 'a\nb', '"a"', ' a', 'a ', 'x'.repeat(65)].map((name) => [
+      `the client’s name ${JSON.stringify(name)}`,
+      [client(password, name), 'DicomWebProxy.Clients*: must have a name of 1 to 64 characters'] satisfies Refusal,
+    ]),
+  ),
+  'no network': [proxy({ AllowedNetworks: [] }), 'DicomWebProxy.AllowedNetworks: must be a list with at least one'],
+  'a network by name': [
+    proxy({ AllowedNetworks: ['hospital'] }),
+    'DicomWebProxy.AllowedNetworks[0]: must be a network',
+  ],
+  'Tls without key': [
+    proxy({ Tls: { Certificate: 'server.pem' } }),
+    'DicomWebProxy.Tls.Key: is missing; it must be the name of a PEM file',
+  ],
+  'no connection at all': [
+    proxy({ Limits: { Connections: 0 } }),
+    'DicomWebProxy.Limits.Connections: must*from 1*, not 0',
+  ],
+  'a head of no size': [proxy({ Limits: { HeaderBytes: 1 } }), 'DicomWebProxy.Limits.HeaderBytes: must*4096*, not 1'],
   'an account that is a text': [google({ Accounts: { a: 'x' } }), `${a}: must be an object`],
   'Accounts as a list': [google({ Accounts: [] }), `${at}.Accounts: must be an object with one entry`],
   'a section as a list': [configuration({ DicomWebProxy: [] }), 'DicomWebProxy: must be an object'],
@@ -221,6 +283,40 @@ export const bad: Readonly<Record<string, Refusal>> = {
 
 /** Refused by the code alone: a schema can't tell loopback from other addresses, or read a file. */
 export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
+  'clients, and everyone': [
+    proxy({ AllowAnonymous: true, Clients: { c: password } }),
+    'DicomWebProxy.AllowAnonymous: contradicts Clients',
+  ],
+  'a client of an account that does not exist': [
+    client({ ...password, Accounts: { b: ['QIDO-RS'] } }),
+    'DicomWebProxy.Clients.c.Accounts.b: is no account of GoogleCloudPlatform.Accounts',
+  ],
+  'two clients with one token': [
+    proxy({ Clients: { c: { TokenDigest: digest, ...rights }, d: { TokenDigest: digest, ...rights } } }),
+    'DicomWebProxy.Clients.d.TokenDigest: is also that of client c',
+  ],
+  'a hash that is too cheap': [
+    client({ ...password, PasswordHash: hash.replace('ln=15', 'ln=10') }),
+    'DicomWebProxy.Clients.c.PasswordHash: has a cost that is too low',
+  ],
+  'one that is too expensive': [
+    client({ ...password, PasswordHash: hash.replace('ln=15', 'ln=20') }),
+    'DicomWebProxy.Clients.c.PasswordHash: has a cost that is too low to protect a password, or too high',
+  ],
+  'a certificate without authorities': [
+    client({ ...password, CertificateSubject: 'CN=c' }),
+    'DicomWebProxy.Clients.c.CertificateSubject: needs DicomWebProxy.Tls.ClientAuthorities',
+  ],
+  'a ClientsFile that is not there': [proxy({ ClientsFile: 'missing.json' }), ': does not exist'],
+  'a network that is too exact': [
+    proxy({ AllowedNetworks: ['10.0.0.0/33'] }),
+    'DicomWebProxy.AllowedNetworks[0]: must be a network',
+  ],
+  'TLS files that are not there': [
+    proxy({ Tls: { Certificate: 'missing.pem', Key: 'missing.key' } }),
+    'DicomWebProxy.Tls.Certificate: names a file that does not exist',
+    'DicomWebProxy.Tls.Key: names a file that does not exist',
+  ],
   'every address': [proxy({ Listen: '0.0.0.0:8043' }), 'DicomWebProxy.Listen: lets other machines*AllowAnonymous'],
   'every IPv6 address': [proxy({ Listen: '[::]:8043' }), 'DicomWebProxy.Listen: lets other machines connect'],
   'a host name': [proxy({ Listen: 'pacs:8043' }), 'DicomWebProxy.Listen: lets other machines connect'],

@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { parse } from 'jsonc-parser'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { loadSettings } from '../../src/config/load.ts'
 import { refusedBySchema, schemaPath, schemaText } from '../../src/config/schema.ts'
 import { substituteVariables } from '../../src/config/variables.ts'
+import { hashOf } from '../helpers/clients.ts'
+import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { bad, badBeyondSchema, good } from './samples.ts'
+import { folder } from './settings-of.ts'
 
 interface Schema {
   readonly $ref?: string
@@ -37,7 +41,8 @@ function keys(part: Schema = schema, path = ''): string[] {
 function keysOf(content: unknown, path = ''): string[] {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) return []
   return Object.entries(content).flatMap(([key, value]) => {
-    const at = path === 'GoogleCloudPlatform.Accounts.' ? `${path}*` : `${path}${key}`
+    if (/Clients\.\*\.Accounts\.$/.test(path)) return []
+    const at = /^(GoogleCloudPlatform\.Accounts|DicomWebProxy\.Clients)\.$/.test(path) ? `${path}*` : `${path}${key}`
     return [...(at.endsWith('*') ? [] : [at]), ...keysOf(value, `${at}.`)]
   })
 }
@@ -82,7 +87,21 @@ test('config/full.json has every key of the schema, and no other', async (t) => 
 })
 
 test('every key that the code reads is in the schema, and the other way round', async (t) => {
-  const files = ['accounts', 'concurrency', 'credential', 'listen', 'load', 'notices', 'outgoing', 'retry', 'tokens']
+  const files = [
+    'accounts',
+    'clients',
+    'concurrency',
+    'credential',
+    'limits',
+    'listen',
+    'load',
+    'networks',
+    'notices',
+    'outgoing',
+    'retry',
+    'tls',
+    'tokens',
+  ]
   const code = files
     .map((name) => readFileSync(new URL(`../../src/config/${name}.ts`, import.meta.url), 'utf8'))
     .join('')
@@ -96,12 +115,22 @@ test('every key that the code reads is in the schema, and the other way round', 
 })
 
 for (const name of ['orthanc-gcp-plugin.json', 'minimal.json', 'full.json']) {
-  test(`config/${name} is accepted by both`, async (t) => {
+  test(`config/${name} is accepted by both`, needsOpenssl(), async (t) => {
     t.ok(validate(example(name)), JSON.stringify(validate.errors))
-    const options = { path: name, environment, workingDirectory: configFolder.pathname, homeDirectory: '/' }
+    const path = fileURLToPath(new URL(name, configFolder))
+    const options = { path, environment, workingDirectory: namedFiles(t), homeDirectory: '/' }
     t.ok(loadSettings(options).accounts.length > 0)
     t.strictSame(loadSettings(options).warnings, [])
   })
+}
+
+/** A folder with the files that config/full.json names. */
+function namedFiles(t: Test): string {
+  const authority = makeAuthority(t)
+  const { cert, keyText } = authority.issue({ days: 30 })
+  const clients = { night: { PasswordHash: hashOf('x'), Accounts: { archive: ['STOW-RS'] } } }
+  const pem = { 'server.pem': cert, 'server.key': keyText, 'client-authorities.pem': authority.cert }
+  return folder(t, { 'clients.json': clients, ...pem })
 }
 
 test('defaults of the schema are those of the code', async (t) => {
@@ -145,6 +174,13 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.retry.keptPerUpload, retry.KeepPerUpload?.default)
   t.equal(settings.retry.keptInAll, retry.KeepInAll?.default)
   t.equal(settings.deletionWait, 1000 * Number(proxy.DeletionWait?.default))
+  const limits = proxy.Limits?.properties ?? {}
+  t.equal(settings.limits.connections, limits.Connections?.default)
+  t.equal(settings.limits.connectionsPerAddress, limits.ConnectionsPerAddress?.default)
+  t.equal(settings.limits.headerBytes, limits.HeaderBytes?.default)
+  t.equal(settings.limits.idleConnection, 1000 * Number(limits.IdleConnection?.default))
+  t.equal(settings.limits.failedLogins, limits.FailedLogins?.default)
+  t.equal(settings.limits.logLines, limits.LogLines?.default)
   t.equal(settings.outgoing.verifyPeers, schema.properties?.HttpsVerifyPeers?.default)
   t.equal(settings.verbose, schema.properties?.HttpVerbose?.default)
 })

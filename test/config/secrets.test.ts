@@ -12,8 +12,19 @@ const places = [
   ...['BaseUrl', 'TokenUrl', 'AllowedCredentialHosts', 'Timeout', 'Accounts'].map(
     (key) => (value: unknown) => configuration({}, { [key]: value }),
   ),
-  ...['Listen', 'AdminListen', 'PublicUrl', 'AllowAnonymous', 'Timeouts'].map(
-    (key) => (value: unknown) => configuration({ DicomWebProxy: { [key]: value } }),
+  ...[
+    'Listen',
+    'AdminListen',
+    'PublicUrl',
+    'AllowAnonymous',
+    'Timeouts',
+    'Clients',
+    'AllowedNetworks',
+    'Tls',
+    'Limits',
+  ].map((key) => (value: unknown) => configuration({ DicomWebProxy: { [key]: value } })),
+  ...['PasswordHash', 'TokenDigest', 'CertificateSubject', 'CertificateName', 'Accounts', 'Password'].map(
+    (key) => (value: unknown) => configuration({ DicomWebProxy: { Clients: { c: { [key]: value } } } }),
   ),
   ...['HttpProxy', 'HttpsCACertificates', 'HttpVerbose', 'GoogleCloudPlatform'].map(
     (key) => (value: unknown) => configuration({ [key]: value }),

@@ -25,6 +25,10 @@ export interface ProxiedOptions {
   /** An account of the proxy for each of these, and a DICOMweb server of the same name in Orthanc. */
   readonly accounts: Readonly<Record<string, Account>>
   readonly emulator?: EmulatorOptions
+  /** Keys of the proxy's own section. */
+  readonly proxy?: object
+  /** Options of Orthanc's configuration. */
+  readonly configuration?: Readonly<Record<string, unknown>>
   /** More DICOMweb servers in Orthanc, by what differs from the account that they lead to. */
   readonly servers?: Readonly<Record<string, { account: string; entry: Readonly<Record<string, string>> }>>
 }
@@ -48,7 +52,8 @@ export async function startProxied(t: Test, options: ProxiedOptions): Promise<Pr
   const settings = await settingsFor(folder, emulator, credentials, options)
   const proxy = await startProxy(settings, { logger: pino({ enabled: false }) })
   t.teardown(() => proxy.close())
-  const orthanc = await startOrthanc(t, { servers: serversFor(proxy.url, options) })
+  const { configuration = {} } = options
+  const orthanc = await startOrthanc(t, { servers: serversFor(proxy.url, options), configuration })
   return { orthanc, emulator, credentials }
 }
 
@@ -56,7 +61,7 @@ async function settingsFor(
   folder: string,
   emulator: Emulator,
   credentials: CredentialFiles,
-  { accounts }: ProxiedOptions,
+  { accounts, proxy }: ProxiedOptions,
 ) {
   const path = join(folder, 'orthanc.json')
   const GoogleCloudPlatform = {
@@ -71,7 +76,7 @@ async function settingsFor(
   }
   await writeFile(
     path,
-    JSON.stringify({ GoogleCloudPlatform, DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: null } }),
+    JSON.stringify({ GoogleCloudPlatform, DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: null, ...proxy } }),
   )
   return loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
 }

@@ -71,6 +71,7 @@ test('faults of the DICOM store', async (t) => {
 
   t.test('resets', async (t) => {
     await t.rejects(search({ resetBefore: true }), { cause: { code: 'ECONNRESET' } })
+    await t.rejects(search({ resetInHead: true }), { cause: { code: 'ECONNRESET' } })
     emulator.faults.add({ target: 'WADO-RS', resetAfterHeaders: true, times: 1 })
     t.match(await retrieve(), { status: 200, end: 'ECONNRESET' })
     t.match(await retrieve(), { status: 200, bytes: size, end: 'end' })
@@ -119,6 +120,7 @@ test('faults of the DICOM store', async (t) => {
       return performance.now() - start
     }
     t.ok((await timed(() => search({ delay: 150 }))) >= 145)
+    t.ok((await timed(() => t.rejects(search({ delay: 150, resetBefore: true })))) >= 145)
     emulator.faults.add({ target: 'WADO-RS', bandwidth: size * 4 })
     t.ok((await timed(retrieve)) >= 200)
     emulator.faults.add({ target: 'STOW-RS', uploadBandwidth: 2 * size * 4 })
@@ -155,7 +157,10 @@ test('faults of the DICOM store', async (t) => {
 
   t.test('no answer at all', async (t) => {
     emulator.faults.add({ target: 'QIDO-RS', hang: true })
-    await t.rejects(request('/studies', { signal: AbortSignal.timeout(100) }), { name: 'TimeoutError' })
+    const held = request('/studies', { signal: AbortSignal.timeout(100) })
+    await eventually('it is there', () => emulator.log.at(-1)?.ended === false)
+    await t.rejects(held, { name: 'TimeoutError' })
+    await eventually('it is over', () => emulator.log.at(-1)?.ended === true)
   })
 })
 

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'tap'
 import { type DicomWebService, dicomWebServices } from '../../src/config/settings.ts'
 import { Guard } from '../../src/guard/guard.ts'
-import { account, brief, judge } from './judge.ts'
+import { account, brief, everyone, judge } from './judge.ts'
 
 const requests: readonly [service: DicomWebService, method: string, path: string][] = [
   ['STOW-RS', 'POST', '/studies'],
@@ -20,7 +20,7 @@ test('an account does what is in its Access list, and nothing else', (t) => {
     const access = dicomWebServices.filter((_, at) => bits & (1 << at))
     const guard = new Guard([account('a', access)])
     for (const [service, method, path] of requests) {
-      const verdict = guard.judge({ method, target: `/a${path}`, headers: {} })
+      const verdict = guard.judge({ method, target: `/a${path}`, headers: {} }, everyone)
       const allowed = access.includes(service)
       t.equal(
         brief(verdict),
@@ -43,7 +43,7 @@ test('an account does what is in its Access list, and nothing else', (t) => {
 test('what may not be done is refused before anything else of the request is looked at', (t) => {
   const guard = new Guard([account('a', ['QIDO-RS'])])
   const headers = { 'content-length': '5' }
-  const verdict = guard.judge({ method: 'DELETE', target: '/a/studies/1.2?key=x', headers })
+  const verdict = guard.judge({ method: 'DELETE', target: '/a/studies/1.2?key=x', headers }, everyone)
   t.equal(brief(verdict), '403 service-not-allowed')
   t.end()
 })

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { Guard } from '../../src/guard/guard.ts'
-import { account, brief, judge } from './judge.ts'
+import { account, brief, everyone, judge } from './judge.ts'
 
 test('what could mean one path here and another one at Google is refused', (t) => {
   const refused: Record<string, readonly string[]> = {
@@ -82,14 +82,14 @@ test('accounts', (t) => {
   for (const name of names) {
     for (const middle of ['', '/dicomWeb']) {
       const target = `/${encodeURIComponent(name)}${middle}/studies`
-      const verdict = guard.judge({ method: 'GET', target, headers: {} })
+      const verdict = guard.judge({ method: 'GET', target, headers: {} }, everyone)
       t.equal(brief(verdict), 'QIDO-RS /studies', target)
       t.equal(verdict.account?.name, name)
     }
   }
   const unknown = ['/studies', '/a', '/nobody/studies', '/A/studies', '/MY%20GOOGLE/studies', '/my+google/studies', '/']
   for (const target of [...unknown, '/constructor/studies', '/toString/x', '/%2E/studies', '/?x', '//']) {
-    const verdict = guard.judge({ method: 'GET', target, headers: {} })
+    const verdict = guard.judge({ method: 'GET', target, headers: {} }, everyone)
     if (target === '/studies') t.equal(brief(verdict), '404 not-dicomweb', 'that is an account here')
     else t.equal(brief(verdict), '404 unknown-account', target)
     if (!verdict.allowed) t.notMatch(verdict.error.message, /google|Röntgen|nobody/)
@@ -105,7 +105,7 @@ test('each account leads to its own store', (t) => {
     })),
   )
   for (const name of ['one', 'two']) {
-    const verdict = stores.judge({ method: 'GET', target: `/${name}/studies?limit=1`, headers: {} })
+    const verdict = stores.judge({ method: 'GET', target: `/${name}/studies?limit=1`, headers: {} }, everyone)
     t.match(verdict, { allowed: true, path: `/v1/of/${name}/dicomWeb/studies?limit=1`, account: { name } })
   }
   t.end()

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import type { RunningProxy } from '../../src/cli/proxy.ts'
 import { dicomWebServices } from '../../src/config/settings.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
@@ -52,16 +52,16 @@ t.test('nobody waits longer than is allowed', async (t) => {
 
 t.test('clients wait in turn: one with many requests does not hold up one with a single one', async (t) => {
   const google = await startHeldGoogle(t)
-  const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
   const order: string[] = []
   const send = (who: string) =>
     search(url, who, `studies?PatientID=${who}`).then(({ statusCode }) => t.equal(statusCode, 200))
   const busy = [send('127.0.0.2')]
   await google.reached(1)
   for (let more = 0; more < 4; more++) busy.push(send('127.0.0.2'))
-  await eventually('they have arrived', async () => (await connections(url)) === 5)
+  await eventually('they have arrived', async () => (await waiting(proxy)) === 4)
   busy.push(send('127.0.0.3'))
-  await eventually('so has the other', async () => (await connections(url)) === 6)
+  await eventually('so has the other', async () => (await waiting(proxy)) === 5)
   for (let answered = 0; answered < 6; answered++) {
     await google.reached(1)
     order.push(google.open[0]?.request.url?.slice(-1) ?? '')
@@ -100,12 +100,12 @@ t.test('each service of each account has its own places', async (t) => {
 
 t.test('a client that leaves while it waits is never sent to Google', async (t) => {
   const google = await startHeldGoogle(t)
-  const { url, log } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const { proxy, url, log } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
   const first = search(url)
   await google.reached(1)
   const leaving = request(`${url}series`, { agent: false }).end()
   leaving.on('error', () => {})
-  await eventually('it waits', async () => (await connections(url)) === 2)
+  await eventually('it waits', async () => (await waiting(proxy)) === 1)
   leaving.destroy()
   await eventually('its line is there', () => log().some(({ cutBy }) => cutBy === 'client'))
   const last = search(url)
@@ -163,7 +163,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
     socket.write(at % 2 ? head : `${head}\r\nx`)
     return socket
   })
-  await eventually('all are there', async () => (await connections(proxy.url)) === strangers.length)
+  await Promise.all(strangers.map((socket) => once(socket, 'connect')))
   const slow = () => google.open.filter(({ request }) => request.headers['content-length'] === '1000000').length
   await eventually('some of them are at Google', () => slow() > 0)
   const sending = fetch(`${url}studies`, { method: 'POST', body: Buffer.alloc(100_000) })
@@ -175,11 +175,10 @@ t.test('clients that open many requests and hardly send don’t starve the other
   t.equal((await sending).status, 200)
 })
 
-/** Open connections to the proxy, by the kernel's own list. */
-async function connections(url: string): Promise<number> {
-  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')
-  const established = ' 01 '
-  return (await readFile('/proc/net/tcp', 'latin1'))
-    .split('\n')
-    .filter((line) => line.trim().split(/\s+/)[1]?.endsWith(`:${port}`) && line.includes(established)).length
+/** How many searches wait for a place, by the proxy's own word. */
+async function waiting({ adminUrl }: RunningProxy): Promise<number> {
+  const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
+    accounts: { places: { 'QIDO-RS': { waiting: number } } }[]
+  }
+  return status.accounts[0]?.places['QIDO-RS'].waiting ?? 0
 }

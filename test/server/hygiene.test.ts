@@ -203,7 +203,7 @@ t.test('the log tells each request without identifiers', async (t) => {
       route: '/studies/{study}/series',
       status: 200,
       attempts: 1,
-      client: '127.0.0.1',
+      address: '127.0.0.1',
     },
     {
       account: 'google',
@@ -223,7 +223,7 @@ t.test('what can not be read is logged under the id that its answer names', asyn
   const { requestId } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
   t.match(
     log().filter(({ msg }) => msg === 'request'),
-    [{ requestId, status: 400, code: 'malformed-request', client: '127.0.0.1' }],
+    [{ requestId, status: 400, code: 'malformed-request', address: '127.0.0.1' }],
   )
 })
 

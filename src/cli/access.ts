@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http'
+import { rereadClients } from '../config/clients-file.ts'
+import { isLoopback } from '../config/loopback.ts'
+import { dicomWebServices, type Settings } from '../config/settings.ts'
+import { watchFiles } from '../config/watch-files.ts'
+import { Authentication } from '../guard/authentication.ts'
+import { anonymous, type Client } from '../guard/client.ts'
+import { ClientDirectory } from '../guard/client-directory.ts'
+import type { Logger } from '../observe/logger.ts'
+
+type ClientOf = (request: IncomingMessage) => Client | Promise<Client>
+
+/** Who is who, on both listeners. */
+export interface Access {
+  readonly clientOf: ClientOf
+  readonly adminClientOf: ClientOf
+  close(): void
+}
+
+/** Knows the clients of the settings, and reads their file again when it changes. */
+export function openAccess(settings: Settings, logger: Logger): Access {
+  const everyone = anonymous(dicomWebServices)
+  const { clients, adminListen } = settings
+  if (clients === null) return { clientOf: () => everyone, adminClientOf: () => everyone, close() {} }
+  const directory = new ClientDirectory([...clients.named, ...clients.listed])
+  const authentication = new Authentication(directory, settings.limits.failedLogins)
+  const clientOf = (request: IncomingMessage) => authentication.clientOf(request)
+  const isLocal = adminListen === null || isLoopback(adminListen.host)
+  const reread = () => {
+    try {
+      const now = rereadClients(clients, settings.accounts)
+      authentication.replace(new ClientDirectory(now))
+      logger.info({ clients: now.length }, 'ClientsFile read again')
+    } catch (error) {
+      logger.error(
+        { reason: (error as Error).message },
+        'ClientsFile has changed, and cannot be used: the clients stay',
+      )
+    }
+  }
+  const watch = watchFiles(clients.file === null ? [] : [clients.file], reread)
+  return { clientOf, adminClientOf: isLocal ? () => everyone : clientOf, close: () => watch.close() }
+}

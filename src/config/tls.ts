@@ -1,0 +1,113 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import { ConfigurationError, type Finding, jsonPath } from './problem.ts'
+import { fileMessage } from './read.ts'
+import { Section } from './section.ts'
+import type { TlsSettings } from './settings.ts'
+
+/** What the files hold that a TLS listener needs. The key is a secret. */
+export interface TlsMaterial {
+  /** The certificate and those between it and its authority; PEM. */
+  readonly cert: string
+  readonly key: string
+  /** Authorities of clients' certificates; PEM. Null asks for no certificates. */
+  readonly ca: string | null
+}
+
+/** Whether and how the listeners speak TLS; null if they don't. The files are read once, to see that they can be. */
+export function tlsOf(tls: Section, workingDirectory: string, warnings: string[]): TlsSettings | null {
+  if (tls.keys.length === 0) return null
+  const path = (key: 'Certificate' | 'Key' | 'ClientAuthorities') => {
+    const file = tls.text(key)
+    return file === undefined ? null : resolve(workingDirectory, file)
+  }
+  const [certificate, key, clientAuthorities] = [path('Certificate'), path('Key'), path('ClientAuthorities')]
+  const requireClientCertificate = tls.flag('RequireClientCertificate') ?? false
+  if (requireClientCertificate && clientAuthorities === null) {
+    tls.problem('RequireClientCertificate', 'needs ClientAuthorities, the file with the authorities that signed them')
+  }
+  if (!certificate || !key) return null
+  const settings = { certificate, key, clientAuthorities, requireClientCertificate }
+  const material = read(settings, tls)
+  if (material) warnings.push(...expiryWarnings(material))
+  return settings
+}
+
+/**
+ * Reads the files again.
+ *
+ * @throws ConfigurationError if they can't be used
+ */
+export function readTls(settings: TlsSettings): TlsMaterial {
+  const findings: Finding[] = []
+  const material = read(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
+  if (material) return material
+  throw new ConfigurationError(
+    findings.map(({ path, message }) => ({ file: 'configuration', path: jsonPath(path), message })),
+  )
+}
+
+function read(settings: TlsSettings, tls: Section): TlsMaterial | null {
+  const cert = pem(tls, 'Certificate', settings.certificate, certificates)
+  const key = pem(tls, 'Key', settings.key, privateKey)
+  const ca = settings.clientAuthorities && pem(tls, 'ClientAuthorities', settings.clientAuthorities, certificates)
+  if (cert === null || key === null || (ca === null && settings.clientAuthorities !== null)) return null
+  try {
+    createSecureContext({ cert, key })
+    return { cert, key, ca }
+  } catch (error) {
+    const mismatch = (error as NodeJS.ErrnoException).code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+    tls.problem('Key', mismatch ? 'is not the key of Certificate' : 'cannot be used together with Certificate')
+    return null
+  }
+}
+
+/** The file's text if the check finds nothing wrong with it. */
+function pem(tls: Section, key: string, file: string, check: (text: string) => string | null): string | null {
+  try {
+    const text = readFileSync(file, 'latin1')
+    const wrong = check(text)
+    if (wrong === null) return text
+    tls.problem(key, `names a file ${wrong}`)
+  } catch (error) {
+    tls.problem(key, `names a file that ${fileMessage(error)}`)
+  }
+  return null
+}
+
+const certificateForm = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
+function certificates(text: string): string | null {
+  const each = text.match(certificateForm) ?? []
+  if (each.length === 0) return 'without a certificate in PEM form (-----BEGIN CERTIFICATE-----)'
+  const damaged = each.findIndex((one) => !attempt(() => new X509Certificate(one)))
+  return damaged === -1 ? null : `whose certificate no. ${damaged + 1} is damaged`
+}
+
+function privateKey(text: string): string | null {
+  if (text.includes('ENCRYPTED'))
+    return 'with a key that is encrypted: store it without a passphrase, readable by the proxy alone'
+  return attempt(() => createPrivateKey(text))
+    ? null
+    : 'without a private key in PEM form (-----BEGIN PRIVATE KEY-----)'
+}
+
+function attempt(action: () => unknown): boolean {
+  try {
+    action()
+    return true
+  } catch {
+    return false
+  }
+}
+
+const fortnight = 14 * 86_400_000
+
+/** A sentence if the listeners' certificate has ended, or ends soon. */
+export function expiryWarnings({ cert }: TlsMaterial): readonly string[] {
+  const { validToDate } = new X509Certificate(cert.match(certificateForm)?.[0] ?? cert)
+  if (validToDate.getTime() - Date.now() > fortnight) return []
+  return [`The certificate in DicomWebProxy.Tls ends, or has ended, at ${validToDate.toISOString()}: replace it.`]
+}

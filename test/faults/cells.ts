@@ -1,0 +1,50 @@
+import { type Client, clients } from './clients.ts'
+import { type Fault, faults, type Outcome } from './faults.ts'
+import { type Service, services } from './services.ts'
+
+/** One place of the matrix. */
+export interface Cell {
+  readonly group: string
+  readonly fault: Fault
+  readonly service: Service
+  readonly client: Client
+}
+
+/** Every fault, with every service that it concerns, and every client that it can meet. */
+export const cells: readonly Cell[] = Object.entries(faults).flatMap(([group, inGroup]) =>
+  inGroup.flatMap((fault) =>
+    services
+      .filter((service) => fault.expected[service] !== undefined)
+      .flatMap((service) => clientsOf(fault, service).map((client) => ({ group, fault, service, client }))),
+  ),
+)
+
+function clientsOf({ begins, expected }: Fault, service: Service): readonly Client[] {
+  const isSeen = begins && expected[service]?.startsWith('cut')
+  return clients.filter((client) => client !== 'leaves within the answer' || isSeen)
+}
+
+/** What a client of this kind gets, by the table of faults. */
+export function expectedOf({ fault, service, client }: Cell): Outcome {
+  const stays = fault.expected[service] ?? ''
+  switch (client) {
+    case 'stays':
+      return stays
+    case 'sends slowly':
+      return fault.slowly?.[service] ?? stays
+    case 'leaves':
+    case 'leaves within the answer':
+      return `left ×${Math.min(timesIn(stays), 1)}`
+    case 'half-closes':
+      return fault.atOnce?.includes(service) ? stays : `closed ×${Math.min(timesIn(stays), 1)}`
+  }
+}
+
+/** Times that the request is sent to Google. */
+export function attemptsOf(cell: Cell): number {
+  return timesIn(expectedOf(cell))
+}
+
+function timesIn(outcome: Outcome): number {
+  return Number(/×(\d)/.exec(outcome)?.[1])
+}

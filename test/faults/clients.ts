@@ -1,0 +1,113 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Message, readMessages } from '../helpers/messages.ts'
+import type { ServiceRequest } from './services.ts'
+
+/**
+ * `leaves`: in the middle of an upload, or with a search, retrieval or deletion under way, it closes its connection;
+ * `leaves within the answer`: as soon as the first of it has come.
+ * `half-closes`: with the whole request at Google, it closes its sending side, and reads on.
+ */
+export const clients = ['stays', 'sends slowly', 'leaves', 'leaves within the answer', 'half-closes'] as const
+export type Client = (typeof clients)[number]
+
+/** Whether it does not wait for the answer with both sides open. */
+export function isImpatient(client: Client): boolean {
+  return client === 'leaves' || client === 'half-closes'
+}
+
+/** What a client has got in the end. */
+export type Got =
+  /** A whole answer, by its own framing. */
+  | { readonly kind: 'answer'; readonly answer: Message }
+  /** The connection was reset, or closed within an answer. */
+  | { readonly kind: 'cut' }
+  /** The connection was closed without a byte. */
+  | { readonly kind: 'closed' }
+  /** It did not wait for an answer. */
+  | { readonly kind: 'left' }
+
+interface Exchange {
+  /** Of the proxy. */
+  readonly url: string
+  readonly request: ServiceRequest
+  /** Resolves when the request is under way as far as it comes; an impatient client goes on then. */
+  readonly underWay: () => Promise<void>
+  /** Whether the first try has ended. */
+  readonly isTried: () => boolean
+}
+
+/** Milliseconds between the pieces of a slow client, and how many these are: at most 0.6 s in all. */
+const pause = 30
+const pieces = 10
+/**
+ * Milliseconds that Google's place waits before the fault, so that what the client does then comes before what the fault
+ * does.
+ */
+export const headStart = 300
+
+/** Sends one request in the client's way, and tells what came of it. The connection is gone then. */
+export async function runClient(client: Client, { url, request, underWay, isTried }: Exchange): Promise<Got> {
+  const { hostname, port, pathname } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: proxy', ...request.headers, '', '']
+  const head = Buffer.from(lines.join('\r\n'))
+  try {
+    await once(socket, 'connect')
+    // It must not see an answer that comes quickly.
+    if (client === 'leaves') socket.pause()
+    const got = answerOn(socket)
+    const gone = new AbortController()
+    void got.then(() => gone.abort())
+    switch (client) {
+      case 'stays':
+        socket.write(Buffer.concat([head, request.body]))
+        return await got
+      case 'half-closes':
+        socket.write(Buffer.concat([head, request.body]))
+        await underWay()
+        socket.end()
+        return await got
+      case 'sends slowly':
+        await sendSlowly(socket, Buffer.concat([head, request.body]), isTried, gone.signal)
+        return await got
+      case 'leaves within the answer':
+        socket.write(Buffer.concat([head, request.body]))
+        await once(socket, 'data')
+        return { kind: 'left' }
+      case 'leaves':
+        socket.write(Buffer.concat([head, request.body.subarray(0, request.body.length / 2)]))
+        await underWay()
+        return { kind: 'left' }
+    }
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The last piece waits a while longer for what a fault may do to the first ones. */
+async function sendSlowly(socket: Socket, bytes: Buffer, isTried: () => boolean, signal: AbortSignal): Promise<void> {
+  const wait = () => delay(pause, undefined, { signal }).catch(() => {})
+  const size = Math.ceil(bytes.length / pieces)
+  for (let at = 0; at < bytes.length && !signal.aborted; at += size) {
+    const isLast = at + size >= bytes.length
+    for (let waits = 0; isLast && waits < pieces && !isTried(); waits++) await wait()
+    socket.write(bytes.subarray(at, at + size))
+    if (!isLast) await wait()
+  }
+}
+
+/** Waits for a whole answer, or the end of the connection. */
+function answerOn(socket: Socket): Promise<Got> {
+  const { promise, resolve } = Promise.withResolvers<Got>()
+  let bytes: Buffer = Buffer.alloc(0)
+  socket.on('data', (chunk) => {
+    bytes = Buffer.concat([bytes, chunk])
+    const [answer] = readMessages(bytes).messages
+    if (answer) resolve({ kind: 'answer', answer })
+  })
+  socket.once('end', () => resolve({ kind: bytes.length > 0 ? 'cut' : 'closed' }))
+  socket.on('error', () => resolve({ kind: 'cut' }))
+  return promise
+}

@@ -1,0 +1,392 @@
+import type { Socket } from 'node:net'
+import type { Emulator, Fault as EmulatorFault } from '../../src/emulator/emulator.ts'
+import { type Service, services } from './services.ts'
+import type { Wire } from './upstream.ts'
+
+/**
+ * What becomes of a request, for a client that stays:
+ *
+ * - `200 ×1`: what was asked for, whole, after the request was sent to Google so often;
+ * - `403 from Google ×1`: an answer of Google's, passed on whole;
+ * - `502 upstream-reset ×2`: an answer of the proxy's own, with this code;
+ * - `cut ×1`: the client's connection is reset, so that no part looks whole.
+ *
+ * Behind the comma: what the store has in the end, or what the answer says of the instances.
+ */
+export type Outcome = string
+
+type Effect = Omit<EmulatorFault, 'target' | 'store'>
+
+/** What makes the fault. */
+export type Cause =
+  /** The emulator, at its DICOM store. */
+  | { readonly store: Effect; readonly has?: 'conflict' }
+  /** The emulator, at its token endpoint; `gone`: nobody listens there. */
+  | { readonly token: Effect | 'gone' }
+  /** The emulator, with the operations that delete. */
+  | { readonly operation: (emulator: Emulator) => void }
+  /** A bare socket in the place of the DICOM store; `gone`: nobody listens there. */
+  | { readonly wire: Wire | 'gone' }
+
+export interface Fault {
+  readonly name: string
+  readonly cause: Cause
+  readonly expected: Partial<Record<Service, Outcome>>
+  /** Where a client that sends slowly fares otherwise. */
+  readonly slowly?: Partial<Record<Service, Outcome>>
+  /** No request reaches Google's place, whatever is tried. */
+  readonly arrivesNever?: true
+  /** The answer begins, and a client can leave before its end. */
+  readonly begins?: true
+  /** What is answered before a client half-closes: nothing had to be waited for. */
+  readonly atOnce?: readonly Service[]
+  /** Of the section `DicomWebProxy`, where the fault needs other settings than all others. */
+  readonly settings?: object
+}
+
+/** The same for every service, but for some. */
+function all(outcome: Outcome, but: Partial<Record<Service, Outcome>> = {}): Record<Service, Outcome> {
+  const every = { 'STOW-RS': outcome, 'QIDO-RS': outcome, 'WADO-RS': outcome }
+  return { ...every, 'DELETE of an instance': outcome, 'DELETE of a study': outcome, ...but }
+}
+
+/** What was asked for, after so many times. */
+function done(times: number): Record<Service, Outcome> {
+  const deleted = `200 ×${times}, deleted`
+  return all(`200 ×${times}`, {
+    'STOW-RS': `200 ×${times}, stored`,
+    'DELETE of an instance': deleted,
+    'DELETE of a study': deleted,
+  })
+}
+
+/** Sent so often where it is safe: uploads are not after the whole of them went out, the deletion of a study never is. */
+function repeated(outcome: Outcome, { upload = 1 } = {}): Record<Service, Outcome> {
+  return all(`${outcome} ×2`, { 'STOW-RS': `${outcome} ×${upload}`, 'DELETE of a study': `${outcome} ×1` })
+}
+
+/** Google has done it, and nobody can know. */
+function doneUnheard(outcome: Outcome): Record<Service, Outcome> {
+  return all(`${outcome} ×2`, {
+    'STOW-RS': `${outcome} ×1, stored`,
+    'DELETE of an instance': `${outcome} ×2, deleted`,
+    'DELETE of a study': `${outcome} ×1, deleted`,
+  })
+}
+
+/** Google has done it, and sends an answer that no client can get. */
+function doneInvalid(outcome: Outcome): Record<Service, Outcome> {
+  return all(`${outcome} ×1`, {
+    'STOW-RS': `${outcome} ×1, stored`,
+    'DELETE of an instance': `${outcome} ×1, deleted`,
+    'DELETE of a study': `${outcome} ×1, deleted`,
+  })
+}
+
+/** The head of an answer has passed on when it breaks; only the answer to the deletion of a study is held until its end. */
+function cut(ofStudy: Outcome): Record<Service, Outcome> {
+  return { ...doneInvalid('cut'), 'DELETE of a study': ofStudy }
+}
+
+const says = (bytes: string) => (socket: Socket) => void socket.write(bytes)
+const saysAndCloses = (bytes: string) => (socket: Socket) => void socket.end(bytes)
+const resets = (socket: Socket) => void socket.resetAndDestroy()
+const atHead = (act: Wire['act']): Cause => ({ wire: { when: 'head', act } })
+const ok = 'HTTP/1.1 200 OK\r\n'
+
+const oauth = (status: number, body: object | string): Effect => ({
+  status,
+  body,
+  headers: { 'content-type': 'application/json' },
+})
+const failed = (uid: string) => ({
+  '00081150': { vr: 'UI', Value: ['1.2.840.10008.5.1.4.1.1.2'] },
+  '00081155': { vr: 'UI', Value: [uid] },
+  '00081197': { vr: 'US', Value: [272] },
+})
+const noneStored = { '00081198': { vr: 'SQ', Value: [failed('1.2.3'), failed('1.2.4')] } }
+
+/** Time enough for a second try however slow this machine is: that one ends well. */
+const once = { settings: { Retry: { Budget: 10 } } }
+
+const noToken = { expected: all('503 token-unavailable ×0'), atOnce: services }
+
+export const faults: Readonly<Record<string, readonly Fault[]>> = {
+  'The token endpoint': [
+    { name: 'refuses connections', cause: { token: 'gone' }, ...noToken },
+    { name: 'resets each connection', cause: { token: { resetBefore: true } }, ...noToken },
+    { name: 'takes 1.2 s', cause: { token: { delay: 1200 } }, expected: done(1) },
+    { name: 'never answers', cause: { token: { hang: true } }, expected: noToken.expected },
+    {
+      name: 'answers 400 invalid_grant',
+      cause: { token: oauth(400, { error: 'invalid_grant', error_description: 'Token has been revoked.' }) },
+      ...noToken,
+    },
+    {
+      name: "finds that the machine's clock is wrong",
+      cause: { token: oauth(400, { error: 'invalid_grant', error_description: 'Invalid JWT: check iat and exp.' }) },
+      ...noToken,
+    },
+    {
+      name: 'gives a token that has expired already',
+      cause: { token: oauth(200, { access_token: 'ya29.old', token_type: 'Bearer', expires_in: -60 }) },
+      ...noToken,
+    },
+    { name: 'answers with something that is no JSON', cause: { token: { garbage: true } }, ...noToken },
+    { name: 'answers 500', cause: { token: { status: 500 } }, ...noToken },
+  ],
+
+  'The connection to Google': [
+    {
+      name: 'is refused',
+      cause: { wire: 'gone' },
+      expected: repeated('502 upstream-unreachable', { upload: 2 }),
+      arrivesNever: true,
+      atOnce: ['DELETE of a study'],
+    },
+    {
+      name: 'is accepted, but TLS never begins',
+      cause: { wire: { when: 'connected', act: () => {}, tls: 'https' } },
+      expected: repeated('502 upstream-unreachable', { upload: 2 }),
+      arrivesNever: true,
+      // The first try alone takes `Timeouts.Connect`.
+      settings: { Retry: { Budget: 5 } },
+    },
+    {
+      name: 'is by a certificate that is not trusted',
+      cause: { wire: { when: 'connected', act: () => {}, tls: 'untrusted' } },
+      expected: all('502 upstream-tls ×1'),
+      arrivesNever: true,
+      atOnce: services,
+    },
+    {
+      name: 'is reset when the request begins, once',
+      cause: { store: { resetBefore: true, times: 1 } },
+      ...once,
+      expected: { ...done(2), 'STOW-RS': '502 upstream-reset ×1', 'DELETE of a study': '502 upstream-reset ×1' },
+      slowly: { 'STOW-RS': '200 ×2, stored' },
+    },
+    {
+      name: 'is reset when the request begins, always',
+      cause: { store: { resetBefore: true } },
+      expected: repeated('502 upstream-reset'),
+      slowly: { 'STOW-RS': '502 upstream-reset ×2' },
+    },
+    {
+      name: 'is reset while the request comes',
+      cause: { wire: { when: 'body', act: resets } },
+      expected: repeated('502 upstream-reset'),
+      slowly: { 'STOW-RS': '502 upstream-reset ×2' },
+    },
+    {
+      name: 'is closed in place of an answer',
+      cause: atHead((socket) => socket.end()),
+      expected: repeated('502 upstream-reset'),
+      slowly: { 'STOW-RS': '502 upstream-reset ×2' },
+    },
+    {
+      name: 'is reset when the work is done, once',
+      cause: { store: { lateReset: true, times: 1 } },
+      ...once,
+      expected: {
+        ...done(2),
+        'STOW-RS': '502 upstream-reset ×1, stored',
+        'DELETE of an instance': '404 from Google ×2, deleted',
+        'DELETE of a study': '502 upstream-reset ×1, deleted',
+      },
+    },
+    {
+      name: 'is reset when the work is done, always',
+      cause: { store: { lateReset: true } },
+      expected: doneUnheard('502 upstream-reset'),
+    },
+    {
+      name: "is reset within the answer's head",
+      cause: { store: { resetInHead: true } },
+      expected: doneUnheard('502 upstream-reset'),
+    },
+    {
+      name: "is reset after the answer's head",
+      cause: { store: { resetAfterHeaders: true } },
+      expected: cut('502 upstream-reset ×1, deleted'),
+    },
+    {
+      name: 'is closed within a body of known length',
+      cause: { store: { truncate: 1 } },
+      expected: cut('502 upstream-reset ×1, deleted'),
+    },
+    {
+      name: 'is closed within a body in chunks',
+      cause: atHead(saysAndCloses(`${ok}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`)),
+      expected: all('cut ×1', { 'DELETE of a study': '502 upstream-reset ×1' }),
+    },
+  ],
+
+  'Google is slow': [
+    { name: 'answers after 0.7 s', cause: { store: { delay: 700 } }, expected: done(1) },
+    { name: 'sends interim answers first', cause: { store: { informational: 103 } }, expected: done(1) },
+    { name: 'never answers', cause: { store: { hang: true } }, expected: all('504 upstream-timeout ×1') },
+    {
+      name: "stops within the answer's head",
+      cause: atHead(says(`${ok}Content-Type: appl`)),
+      expected: all('504 upstream-timeout ×1'),
+    },
+    {
+      name: "stops within the answer's body",
+      cause: { store: { stall: 1 } },
+      expected: cut('504 upstream-timeout ×1, deleted'),
+      begins: true,
+    },
+  ],
+
+  'Google refuses': [
+    {
+      name: '401, once',
+      cause: { store: { status: 401, times: 1 } },
+      ...once,
+      expected: done(2),
+    },
+    { name: '401, always', cause: { store: { status: 401 } }, expected: all('502 token-rejected ×2') },
+    ...[400, 403, 404, 406, 409, 413].map(
+      (status): Fault => ({
+        name: `${status}`,
+        cause: { store: { status } },
+        expected: all(`${status} from Google ×1`),
+      }),
+    ),
+    ...[403, 413].map(
+      (status): Fault => ({
+        name: `${status}, while the request still comes`,
+        cause: { store: { earlyAnswer: status } },
+        expected: all(`${status} from Google ×1`),
+      }),
+    ),
+    {
+      name: '409: one of two instances exists with other bytes',
+      cause: { store: {}, has: 'conflict' },
+      expected: { 'STOW-RS': '409 from Google ×1, 1 stored, 1 failed' },
+    },
+    {
+      name: '200: the answer says that no instance was stored',
+      cause: {
+        store: { status: 200, body: noneStored, headers: { 'content-type': 'application/dicom+json' } },
+      },
+      expected: { 'STOW-RS': '200 ×1, 2 failed' },
+    },
+    { name: '429, once', cause: { store: { status: 429, times: 1 } }, ...once, expected: afterRefusal('429') },
+    {
+      name: '429, once, Retry-After: 2',
+      cause: { store: { status: 429, times: 1, headers: { 'retry-after': '2' } } },
+      ...once,
+      expected: afterRefusal('429'),
+    },
+    {
+      name: '429, Retry-After: 60',
+      cause: { store: { status: 429, headers: { 'retry-after': '60' } } },
+      expected: all('429 from Google ×1'),
+    },
+    {
+      name: '429, always',
+      cause: { store: { status: 429 } },
+      expected: repeated('429 from Google', { upload: 2 }),
+    },
+    { name: '503, once', cause: { store: { status: 503, times: 1 } }, ...once, expected: afterRefusal('503') },
+    {
+      name: '503, once, while the request still comes',
+      cause: { store: { earlyAnswer: 503, times: 1 } },
+      ...once,
+      expected: afterRefusal('503'),
+    },
+    {
+      name: '503, always',
+      cause: { store: { status: 503 } },
+      expected: repeated('503 from Google', { upload: 2 }),
+    },
+    {
+      name: '500, once',
+      cause: { store: { status: 500, times: 1 } },
+      ...once,
+      expected: { ...done(2), 'STOW-RS': '500 from Google ×1', 'DELETE of a study': '500 from Google ×1' },
+    },
+    ...[408, 500, 502, 504].map(
+      (status): Fault => ({
+        name: `${status}, always`,
+        cause: { store: { status } },
+        expected: repeated(`${status} from Google`),
+      }),
+    ),
+  ],
+
+  'What comes is no proper answer': [
+    {
+      name: 'no HTTP at all',
+      cause: atHead(saysAndCloses('SSH-2.0-OpenSSH_9.2\r\n')),
+      expected: all('502 upstream-invalid ×1'),
+    },
+    {
+      name: 'another protocol (101)',
+      cause: atHead(says('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n')),
+      expected: repeated('502 upstream-reset'),
+      slowly: { 'STOW-RS': '502 upstream-reset ×2' },
+    },
+    {
+      name: 'interim answers without end',
+      cause: atHead(says('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(200))),
+      expected: all('502 upstream-invalid ×1'),
+    },
+    {
+      name: 'an answer that does not say where it ends',
+      cause: atHead(saysAndCloses(`${ok}Content-Type: text/plain\r\n\r\nabc`)),
+      expected: all('502 upstream-invalid ×1'),
+    },
+    {
+      name: 'a chunk without a size',
+      cause: { store: { brokenChunking: true } },
+      expected: cut('502 upstream-invalid ×1, deleted'),
+    },
+    {
+      name: '100 KB of headers',
+      cause: { store: { hugeHeaders: 100_000 } },
+      expected: doneInvalid('502 upstream-invalid'),
+    },
+    {
+      name: 'a header with a NUL in it',
+      cause: { store: { invalidHeaderBytes: true } },
+      expected: doneInvalid('502 upstream-invalid'),
+    },
+    {
+      name: "somebody's web page, as 200",
+      cause: { store: { garbage: true } },
+      expected: all('200 of another kind ×1'),
+    },
+  ],
+
+  'The deletion of a study goes on behind the answer': [
+    {
+      name: 'and fails',
+      cause: { operation: (emulator) => emulator.failOperations({ error: { code: 13, message: 'Internal error.' } }) },
+      expected: { 'DELETE of a study': '502 deletion-failed ×1' },
+    },
+    {
+      name: 'and Google does not tell how far it is (403)',
+      cause: { operation: (emulator) => void emulator.faults.add({ target: 'operation', status: 403 }) },
+      expected: { 'DELETE of a study': '202 ×1, deleted' },
+    },
+    {
+      name: 'and Google is in trouble when asked, once (503)',
+      cause: { operation: (emulator) => void emulator.faults.add({ target: 'operation', status: 503, times: 1 }) },
+      expected: { 'DELETE of a study': '200 ×1, deleted' },
+    },
+    {
+      name: 'and is not done in time',
+      cause: { operation: (emulator) => emulator.setOperationDuration(Number.POSITIVE_INFINITY) },
+      expected: { 'DELETE of a study': '202 ×1' },
+      settings: { DeletionWait: 1 },
+    },
+  ],
+}
+
+/** A refusal that says that nothing was taken, once. */
+function afterRefusal(status: string): Record<Service, Outcome> {
+  return { ...done(2), 'DELETE of a study': `${status} from Google ×1` }
+}

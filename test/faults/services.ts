@@ -1,0 +1,72 @@
+import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+
+/** A study and an instance are deleted in different ways at Google, so they are two. */
+export const services = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE of an instance', 'DELETE of a study'] as const
+export type Service = (typeof services)[number]
+
+/** A request to a service, as a client sends it, and what an answer of 200 must be. */
+export interface ServiceRequest {
+  readonly method: string
+  /** Below the account. */
+  readonly path: string
+  readonly headers: readonly string[]
+  readonly body: Buffer
+  isAnswer(body: Buffer): boolean
+}
+
+/** The study that every cell works with. */
+export const instances = [...syntheticStudy({ instances: 2 })] as const
+/** One of its instances, with other bytes: Google refuses the first where this is stored already. */
+export const conflicting = [...syntheticStudy({ instances: 1, studyDescription: 'Other bytes' })] as const
+
+const [first] = instances
+if (!first) throw new Error('A study without instances')
+const study = `studies/${first.studyInstanceUid}`
+const instance = `${study}/series/${first.seriesInstanceUid}/instances/${first.sopInstanceUid}`
+
+export function stowBody(files: readonly { readonly bytes: Buffer }[]): { contentType: string; body: Buffer } {
+  const { contentType, chunks } = multipart([...files], 'cell')
+  return { contentType, body: Buffer.concat([...chunks]) }
+}
+
+const upload = stowBody(instances)
+const none = Buffer.alloc(0)
+const get = { method: 'GET', headers: ['Accept: application/dicom+json'], body: none }
+const remove = { method: 'DELETE', headers: [], body: none }
+
+export const requests: Readonly<Record<Service, ServiceRequest>> = {
+  'STOW-RS': {
+    method: 'POST',
+    path: 'studies',
+    headers: [
+      'Accept: application/dicom+json',
+      `Content-Type: ${upload.contentType}`,
+      `Content-Length: ${upload.body.length}`,
+    ],
+    body: upload.body,
+    isAnswer: (body) => /"0008119[89]"/.test(String(body)),
+  },
+  'QIDO-RS': { ...get, path: 'instances', isAnswer: (body) => parsed(body).length === instances.length },
+  'WADO-RS': {
+    ...get,
+    path: instance,
+    headers: ['Accept: application/dicom; transfer-syntax=*'],
+    isAnswer: (body) => body.equals(first.bytes),
+  },
+  'DELETE of an instance': { ...remove, path: instance, isAnswer: (body) => String(body).trim() === '{}' },
+  'DELETE of a study': { ...remove, path: study, isAnswer: (body) => parsed(body).done === true },
+}
+
+/** What is no JSON has no members. */
+function parsed(body: Buffer): Record<string, unknown> {
+  try {
+    return JSON.parse(String(body))
+  } catch {
+    return {}
+  }
+}
+
+/** Of the target that Google gets. */
+export function isOfStore(target: string, store: string): boolean {
+  return target.includes(`/dicomStores/${store}/dicomWeb/`)
+}

@@ -1,0 +1,103 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadSettings } from '../../src/config/load.ts'
+import type { Settings } from '../../src/config/settings.ts'
+import { type CredentialFiles, type Emulator, startEmulator } from '../../src/emulator/emulator.ts'
+import { userToken } from '../emulator/session.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
+import type { Cause, Fault } from './faults.ts'
+import { nowhere } from './upstream.ts'
+
+/** An emulator that many cells share, each with a store of its own. */
+export interface Stage {
+  readonly emulator: Emulator
+  /** For requests past the proxy. */
+  readonly token: string
+  /** As the command would read them for this store, and for Google's API at this address. */
+  settingsFor(store: string, baseUrl: string, fault: Fault): Promise<Settings>
+}
+
+/**
+ * One emulator for all cells, and one more for each fault that concerns what cells share: the issuer of tokens, and the
+ * operations.
+ */
+export class Stages {
+  readonly #shared: Promise<OpenStage>
+  readonly #own = new Map<Cause, Promise<OpenStage>>()
+
+  constructor() {
+    this.#shared = openStage({ store: {} })
+  }
+
+  for({ cause }: Fault): Promise<Stage> {
+    if (!('token' in cause || 'operation' in cause)) return this.#shared
+    const stage = this.#own.get(cause) ?? openStage(cause)
+    this.#own.set(cause, stage)
+    return stage
+  }
+
+  async close(): Promise<void> {
+    const stages = await Promise.all([this.#shared, ...this.#own.values()])
+    await Promise.all(stages.map((stage) => stage.close()))
+  }
+}
+
+interface OpenStage extends Stage {
+  close(): Promise<void>
+}
+
+/**
+ * Small limits, so that no cell takes longer than a few seconds; `IdleBytes` lets the slow client be. The budget is enough
+ * for exactly one more try: the waits before it are at most 2 s, and those before another one at least 3.
+ */
+const limits = {
+  Timeouts: { Connect: 1, Answer: 3, SearchAnswer: 3, Idle: 2, IdleBytes: 100 },
+  Retry: { Budget: 3 },
+}
+
+async function openStage(cause: Cause): Promise<OpenStage> {
+  const emulator = await startEmulator()
+  const folder = await mkdtemp(join(tmpdir(), 'faults-'))
+  const credentials = await emulator.writeCredentials(folder)
+  // An authority of its own spares each proxy the reading of the system's.
+  const authorities = join(folder, 'authorities.pem')
+  await writeFile(authorities, makeCertificate().authority)
+  const token = await userToken(emulator, credentials)
+  const isTokens = 'token' in cause
+  const tokenUrl = 'token' in cause && cause.token === 'gone' ? nowhere : emulator.tokenUrl
+  if ('token' in cause && cause.token !== 'gone') emulator.faults.add({ target: 'token', ...cause.token })
+  if ('operation' in cause) cause.operation(emulator)
+  return {
+    emulator,
+    token,
+    async settingsFor(store, baseUrl, { settings }) {
+      const path = join(folder, `${store}.json`)
+      const account = accountFor(store, credentials)
+      const GoogleCloudPlatform = {
+        BaseUrl: baseUrl,
+        TokenUrl: tokenUrl,
+        ...(isTokens && { Timeout: 2 }),
+        Accounts: { google: account },
+      }
+      const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null, ...limits, ...settings }
+      await writeFile(path, JSON.stringify({ GoogleCloudPlatform, DicomWebProxy, HttpsCACertificates: authorities }))
+      return loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
+    },
+    async close() {
+      await emulator.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+const dataset = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging' }
+
+function accountFor(store: string, { serviceAccountFile }: CredentialFiles): object {
+  return { ...dataset, DicomStore: store, ServiceAccountFile: serviceAccountFile }
+}
+
+/** The resource name of a store of this name. */
+export function resourceName(store: string): string {
+  return `projects/${dataset.Project}/locations/${dataset.Location}/datasets/${dataset.Dataset}/dicomStores/${store}`
+}

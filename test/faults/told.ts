@@ -1,0 +1,66 @@
+import { type ErrorCode, errorTable } from '../../src/errors.ts'
+import { type Message, valuesOf } from '../helpers/messages.ts'
+import type { Cell } from './cells.ts'
+import type { Got } from './clients.ts'
+import { requests } from './services.ts'
+
+/** A line of the proxy's log. */
+export type Line = Readonly<Record<string, unknown>>
+
+/** In the words of the table, without what became of the instances. */
+export function outcomeOf({ service }: Cell, got: Got, { attempts }: Line): string {
+  if (got.kind !== 'answer') return `${got.kind} ×${attempts}`
+  const status = statusOf(got.answer)
+  if (isOwn(got.answer)) return `${status} ${JSON.parse(String(got.answer.body)).code} ×${attempts}`
+  if (status >= 400) return `${status} from Google ×${attempts}`
+  const isKnown = status === 202 || requests[service].isAnswer(got.answer.body)
+  return isKnown ? `${status} ×${attempts}` : `${status} of another kind ×${attempts}`
+}
+
+function statusOf({ start }: Message): number {
+  return Number(start.split(' ')[1])
+}
+
+function isOwn(answer: Message): boolean {
+  return valuesOf(answer, 'content-type')[0] === 'application/problem+json'
+}
+
+/** What a failure's answer, and the log, must say besides. */
+export function wrongIn(got: Got, line: Line): string[] {
+  if (got.kind !== 'answer') return line.cutBy || line.status ? [] : ['the log does not say how it ended']
+  const { answer } = got
+  const status = statusOf(answer)
+  const wrong: string[] = []
+  const expect = (what: string, isSo: boolean) => isSo || wrong.push(what)
+  const hasEnd = valuesOf(answer, 'content-length').length + valuesOf(answer, 'transfer-encoding').length === 1
+  expect('an answer must say where it ends', hasEnd)
+  expect('the log has another status', line.status === status)
+  const [proxyStatus = ''] = valuesOf(answer, 'proxy-status')
+  if (isOwn(answer)) return [...wrong, ...wrongInProblem(answer, line)]
+  if (status < 400) return wrong
+  expect("Proxy-Status of Google's", proxyStatus.includes(`received-status=${status}; `))
+  expect('attempts in Proxy-Status', proxyStatus.includes(`attempts=${line.attempts}"`))
+  expect('the layer in the log', line.layer === 'upstream')
+  expect('what to do in the log', Boolean(line.detail))
+  return wrong
+}
+
+function wrongInProblem(answer: Message, line: Line): string[] {
+  const problem = JSON.parse(String(answer.body))
+  const known = errorTable[problem.code as ErrorCode]
+  const expected = {
+    type: `urn:gcp-dicomweb-proxy:${problem.code}`,
+    title: known.title,
+    status: statusOf(answer),
+    detail: line.detail,
+    code: line.code,
+    account: 'google',
+    requestId: line.requestId,
+    layer: known.layer,
+    attempts: line.attempts,
+  }
+  const wrong = Object.entries(expected).filter(([key, value]) => problem[key] !== value || value === undefined)
+  const [proxyStatus = ''] = valuesOf(answer, 'proxy-status')
+  const isNamed = proxyStatus === `gcp-dicomweb-proxy; error=${known.proxyStatus}; details="${problem.code}"`
+  return [...wrong.map(([key]) => `${key} of the problem document`), ...(isNamed ? [] : ['Proxy-Status'])]
+}

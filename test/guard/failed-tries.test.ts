@@ -1,0 +1,87 @@
+import { Clock } from '@tapjs/clock'
+import { type Test, test } from 'tap'
+import { FailedTries } from '../../src/guard/failed-tries.ts'
+
+const here = '192.0.2.1'
+
+function fail(tries: FailedTries, address = here): void {
+  tries.begin(address)
+  tries.end(address, { failed: true })
+}
+
+/** Begins before what looks at the time is made. */
+function clockOf(t: Test) {
+  const clock = new Clock()
+  clock.travel(1_000_000)
+  t.teardown(clock.enter())
+  return clock
+}
+
+test('each failure doubles the wait, up to a minute', async (t) => {
+  const clock = clockOf(t)
+  const tries = new FailedTries(3)
+  const waits: number[] = []
+  for (let failed = 0; failed < 12; failed++) {
+    fail(tries)
+    const wait = tries.waitOf(here)
+    waits.push(wait / 1000)
+    clock.advance(wait)
+    t.equal(tries.waitOf(here), 0, 'then one try is free')
+  }
+  t.same(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60])
+  t.equal(tries.waitOf('192.0.2.2'), 0, 'others have nothing to do with it')
+})
+
+test('a right password does not buy more wrong ones', async (t) => {
+  clockOf(t)
+  const tries = new FailedTries(2)
+  fail(tries)
+  tries.begin(here)
+  tries.end(here, { failed: false })
+  fail(tries)
+  t.ok(tries.waitOf(here) > 0)
+})
+
+test('after a quarter of an hour without a failure all is forgotten', async (t) => {
+  const clock = clockOf(t)
+  const tries = new FailedTries(2)
+  fail(tries)
+  fail(tries)
+  clock.advance(15 * 60_000 + 1)
+  fail(tries)
+  t.equal(tries.waitOf(here), 0)
+})
+
+test('tries under way count as if they had failed', async (t) => {
+  clockOf(t)
+  const tries = new FailedTries(3)
+  fail(tries)
+  tries.begin(here)
+  t.equal(tries.waitOf(here), 0)
+  tries.begin(here)
+  t.equal(tries.waitOf(here), 1000)
+  tries.end(here, { failed: false })
+  t.equal(tries.waitOf(here), 0)
+})
+
+test('more than a hundred tries during a wait shut out those who are known, too, until its end', async (t) => {
+  const clock = clockOf(t)
+  const tries = new FailedTries(1)
+  t.notOk(tries.isShut(here))
+  fail(tries)
+  for (let guess = 0; guess < 100; guess++) tries.waitOf(here)
+  t.notOk(tries.isShut(here))
+  tries.waitOf(here)
+  t.ok(tries.isShut(here))
+  t.notOk(tries.isShut('192.0.2.2'))
+  clock.advance(1000)
+  t.notOk(tries.isShut(here))
+})
+
+test('the table has an end', async (t) => {
+  const tries = new FailedTries(1)
+  fail(tries, 'first')
+  for (let address = 0; address < 10_000; address++) fail(tries, `${address}`)
+  t.equal(tries.waitOf('first'), 0, 'forgotten')
+  t.ok(tries.waitOf('9999') > 0)
+})
