@@ -30,7 +30,8 @@ function resetWhenHalfClosed(socket: Socket): void {
   if (response?.headersSent && !response.writableEnded) breakOff(response)
 }
 
-function resetUnlessWritten(socket: Socket): void {
+/** Resets a connection whose answer has begun, and has not left whole. */
+export function resetUnlessWritten(socket: Socket): void {
   const response = answerUnderWay(socket)
   if (response?.headersSent && !response.writableFinished) breakOff(response)
 }
