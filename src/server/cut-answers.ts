@@ -30,8 +30,15 @@ function resetWhenHalfClosed(socket: Socket): void {
   if (response?.headersSent && !response.writableEnded) breakOff(response)
 }
 
-/** Resets a connection whose answer has begun, and has not left whole. */
-export function resetUnlessWritten(socket: Socket): void {
+/** Ends a connection: at once, and in the middle of an answer by a reset, but behind one that is complete here. */
+export function endWhatIsWhole(socket: Socket): void {
+  const response = answerUnderWay(socket)
+  if (response?.writableEnded) socket.destroySoon()
+  else if (response?.headersSent) breakOff(response)
+  else socket.destroy()
+}
+
+function resetUnlessWritten(socket: Socket): void {
   const response = answerUnderWay(socket)
   if (response?.headersSent && !response.writableFinished) breakOff(response)
 }

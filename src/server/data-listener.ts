@@ -9,7 +9,7 @@ import { canonicalAddress } from '../guard/address.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from './admission.ts'
 import { answerUnderWay } from './answer-under-way.ts'
-import { resetCutAnswers, resetUnlessWritten } from './cut-answers.ts'
+import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { inTurn } from './in-turn.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
@@ -114,8 +114,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     underWay?.headersSent ||
     underWay?.req.complete
   ) {
-    resetUnlessWritten(socket)
-    socket.destroy()
+    endWhatIsWhole(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
