@@ -117,6 +117,12 @@ export const errorTable = {
     title: 'Google could not delete everything',
     proxyStatus: 'http_response_incomplete',
   },
+  'audit-unavailable': {
+    status: 503,
+    layer: 'proxy',
+    title: 'The audit trail cannot be written',
+    proxyStatus: 'proxy_internal_error',
+  },
   'shutting-down': {
     status: 503,
     layer: 'proxy',

@@ -13,6 +13,15 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   process.exitCode = 1
 } else {
   // Only now: an older Node would fail while it reads the imports, with a message that says nothing.
-  const { run } = await import('./cli/program.ts')
-  process.exitCode = await run(process.argv.slice(2))
+  const { crashQuietly, silenceDebugChannels } = await import('./cli/debug-channels.ts')
+  const loud = silenceDebugChannels(process)
+  if (loud === null) {
+    const { describeError } = await import('./observe/harmless-error.ts')
+    crashQuietly(describeError)
+    const { run } = await import('./cli/program.ts')
+    process.exitCode = await run(process.argv.slice(2))
+  } else {
+    process.stderr.write(`${loud}\n`)
+    process.exitCode = 2
+  }
 }

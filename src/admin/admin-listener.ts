@@ -38,6 +38,8 @@ export interface Operation {
   readonly refusals: { readonly counts: Readonly<Record<string, number>> }
   /** Who a request is from. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
+  /** Null when no audit trail is kept. */
+  readonly audit: { readonly accepting: boolean } | null
 }
 
 interface AdminListenerOptions {
@@ -73,9 +75,10 @@ export function createAdminListener(operation: Operation, options: AdminListener
   })
   listener.get('/healthz', () => ({ status: 'alive' }))
   listener.get('/readyz', async ({ raw }, reply) => {
-    const { ready, accounts } = readinessOf(operation)
+    const readiness = readinessOf(operation)
+    const { ready } = readiness
     const client = await clientIfAny(operation, raw)
-    return reply.code(ready ? 200 : 503).send(client?.admin ? { ready, accounts } : { ready })
+    return reply.code(ready ? 200 : 503).send(client?.admin ? readiness : { ready })
   })
   listener.register(async (guarded) => {
     guarded.addHook('onRequest', async ({ raw }) => onlyAdmin(await operation.clientOf(raw)))
@@ -108,9 +111,11 @@ function onlyAdmin({ admin, name }: Client): void {
 }
 
 /** Ready means that a request to any account would be forwarded with a token right now. */
-function readinessOf(operation: Operation) {
-  const accounts = [...operation.accounts()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
-  return { ready: operation.accepting() && accounts.every(({ ready }) => ready), accounts }
+function readinessOf({ accepting, accounts: all, audit }: Operation) {
+  const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
+  const auditReady = audit?.accepting ?? true
+  const ready = accepting() && auditReady && accounts.every((account) => account.ready)
+  return { ready, accounts, ...(audit && { audit: { ready: auditReady } }) }
 }
 
 /** How each account fares: its token, what is asked of it just now and was before, and what failed. */

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { describeError } from '../observe/harmless-error.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { version } from './version.ts'
 
@@ -138,6 +139,6 @@ function explain(error: unknown): ExitCode {
     process.stderr.write(`${error.message}\n`)
     return error.exitCode
   }
-  process.stderr.write(`Unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`)
+  process.stderr.write(`Unexpected failure, please report it: ${describeError(error)}\n`)
   return exitCode.failure
 }

@@ -26,6 +26,7 @@ import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { operationUrlsOf } from '../stores/operation-url.ts'
 import { openAccess } from './access.ts'
+import { openAudit } from './audit.ts'
 import { keepTlsFresh } from './listener-tls.ts'
 import { version } from './version.ts'
 
@@ -46,6 +47,7 @@ export interface RunningProxy {
 
 /** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
 export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<RunningProxy> {
+  const audit = openAudit(settings, logger)
   const connections = openConnections(settings.outgoing)
   const tokens = createTokenCache(settings, connections, logger)
   const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))
@@ -64,11 +66,11 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const access = openAccess(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
-  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, ...signals })
+  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, audit, ...signals })
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const operation = { accepting, accounts: () => accounts, history, refusals, clientOf: adminClientOf }
+  const operation = { accepting, accounts: () => accounts, history, audit, refusals, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
   const tls = keepTlsFresh(settings.tls, secured, logger)
@@ -84,6 +86,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     await admin?.close()
     await connections.close()
     refusals.close()
+    await audit?.close()
     return cut
   }
 

@@ -32,6 +32,7 @@ async function start(settings: Settings, logger: Logger): Promise<RunningProxy> 
   try {
     return await startProxy(settings, { logger })
   } catch (cause) {
+    if (cause instanceof CommandFailure) throw cause
     throw new CommandFailure(listenFailure(cause), exitCode.failure, { cause })
   }
 }

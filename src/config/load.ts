@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { accountsOf } from './accounts.ts'
 import { type Arguments, withArguments } from './arguments.ts'
+import { auditOf } from './audit.ts'
 import { clientsOf } from './clients.ts'
 import { readClientsFile } from './clients-file.ts'
 import { concurrencyOf } from './concurrency.ts'
@@ -114,6 +115,7 @@ function settingsOf(
     tls,
     limits: limitsOf(proxy.section('Limits')),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
+    audit: auditOf(proxy.section('Audit'), options.workingDirectory),
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,
     notices,

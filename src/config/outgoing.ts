@@ -25,7 +25,7 @@ export function outgoingOf(
   const { environment } = around
   return {
     verifyPeers,
-    certificateAuthorities: certificateAuthorities(orthanc, around.workingDirectory),
+    certificateAuthorities: certificateAuthorities(orthanc, 'HttpsCACertificates', around.workingDirectory),
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
@@ -46,21 +46,24 @@ function timeoutsOf(timeouts: Section): UpstreamTimeouts {
 
 const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
-/** Read at start: with an authority missing, no account could be served. They replace the system's, as curl's `--cacert`. */
-function certificateAuthorities(orthanc: Section, workingDirectory: string): readonly string[] | null {
-  const key = 'HttpsCACertificates'
-  const file = orthanc.text(key)
+/** Read at start: with an authority missing, nobody could be reached. They replace the system's, as curl's `--cacert`. */
+export function certificateAuthorities(
+  section: Section,
+  key: string,
+  workingDirectory: string,
+): readonly string[] | null {
+  const file = section.text(key)
   if (!file) return null
   try {
     const pems = readFileSync(resolve(workingDirectory, file), 'latin1').match(certificate) ?? []
     if (pems.length === 0)
-      orthanc.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
+      section.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
     for (const [at, pem] of pems.entries()) {
-      if (!isCertificate(pem)) orthanc.problem(key, `names a file whose certificate no. ${at + 1} is damaged`)
+      if (!isCertificate(pem)) section.problem(key, `names a file whose certificate no. ${at + 1} is damaged`)
     }
     return pems
   } catch (error) {
-    orthanc.problem(key, `names a file that ${fileMessage(error)}`)
+    section.problem(key, `names a file that ${fileMessage(error)}`)
     return null
   }
 }

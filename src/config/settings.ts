@@ -31,12 +31,38 @@ export interface Settings {
   readonly limits: LimitSettings
   /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback without clients. */
   readonly allowAnonymous: boolean
+  /** Null keeps no audit trail. */
+  readonly audit: AuditSettings | null
   /** `HttpVerbose`: log each upstream exchange (redacted). */
   readonly verbose: boolean
   /** Things worth a warning at every start, a sentence each, ready to print. */
   readonly warnings: readonly string[]
   /** Options that were read but don't matter to a proxy, a sentence each, ready to print. */
   readonly notices: readonly string[]
+}
+
+/** Where the audit trail goes, and what is in it. */
+export interface AuditSettings {
+  /** Absolute path; null for none. */
+  readonly file: string | null
+  readonly standardOutput: boolean
+  readonly syslog: AuditSyslogSettings | null
+  /** Whether a request is refused that can't be recorded. */
+  readonly required: boolean
+  /** Whether the values of queries are recorded. */
+  readonly queryValues: boolean
+}
+
+/** An audit record repository (DICOM PS3.15 A.6). The key is a secret. */
+export interface AuditSyslogSettings {
+  readonly host: string
+  readonly port: number
+  /** What the proxy calls itself there; null: the name of this machine. */
+  readonly sourceId: string | null
+  /** PEM; null: those that Node trusts. */
+  readonly certificateAuthorities: readonly string[] | null
+  /** The proxy's own certificate and key, PEM. */
+  readonly identity: { readonly cert: string; readonly key: string } | null
 }
 
 export interface ListenAddress {

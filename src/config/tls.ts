@@ -50,16 +50,26 @@ export function readTls(settings: TlsSettings): TlsMaterial {
 }
 
 function read(settings: TlsSettings, tls: Section): TlsMaterial | null {
-  const cert = pem(tls, 'Certificate', settings.certificate, certificates)
-  const key = pem(tls, 'Key', settings.key, privateKey)
+  const identity = readIdentity(tls, settings)
   const ca = settings.clientAuthorities && pem(tls, 'ClientAuthorities', settings.clientAuthorities, certificates)
-  if (cert === null || key === null || (ca === null && settings.clientAuthorities !== null)) return null
+  if (!identity || (ca === null && settings.clientAuthorities !== null)) return null
+  return { ...identity, ca }
+}
+
+/** What the files named by `Certificate` and `Key` hold; null, with the problem reported, if they can't be used. */
+export function readIdentity(
+  section: Section,
+  files: Pick<TlsSettings, 'certificate' | 'key'>,
+): Pick<TlsMaterial, 'cert' | 'key'> | null {
+  const cert = pem(section, 'Certificate', files.certificate, certificates)
+  const key = pem(section, 'Key', files.key, privateKey)
+  if (cert === null || key === null) return null
   try {
     createSecureContext({ cert, key })
-    return { cert, key, ca }
+    return { cert, key }
   } catch (error) {
     const mismatch = (error as NodeJS.ErrnoException).code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
-    tls.problem('Key', mismatch ? 'is not the key of Certificate' : 'cannot be used together with Certificate')
+    section.problem('Key', mismatch ? 'is not the key of Certificate' : 'cannot be used together with Certificate')
     return null
   }
 }

@@ -60,7 +60,7 @@ function printable(value: unknown): string | undefined {
     .slice(0, 300)
 }
 
-/** Names of resources are made of short words; keys, tokens and Google's client secrets (35 characters) are not. */
+/** Names of resources, as `projects/p/locations/global`, are pairs of short words; keys, tokens and Google's client secrets (35 characters) are not. */
 function opaque(run: string): string {
-  return run.split('/').some((word) => word.length >= 32) ? '…' : run
+  return /^\/*([a-z][a-zA-Z]*\/[\w~-]{1,31}(\/|$))+$/.test(run) ? run : '…'
 }

@@ -3,7 +3,7 @@ import type { AccountSettings, DicomWebService } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 import type { Client } from './client.ts'
 import { allowedQuery } from './query.ts'
-import { parseRequestTarget } from './request-target.ts'
+import { parseRequestTarget, type RequestTarget } from './request-target.ts'
 import { resourceOf } from './resource.ts'
 
 /** An account as the guard sees it: what may be done, and where its store is. */
@@ -21,6 +21,7 @@ export interface Permit<Account extends GuardedAccount> {
   readonly route: string
   /** Path and query at Google, built anew; always below the store's `/dicomWeb/`. */
   readonly path: string
+  readonly target: RequestTarget
 }
 
 export interface Refusal<Account extends GuardedAccount> {
@@ -30,6 +31,7 @@ export interface Refusal<Account extends GuardedAccount> {
   readonly account?: Account
   readonly service?: DicomWebService
   readonly route?: string
+  readonly target?: RequestTarget
 }
 
 export type Verdict<Account extends GuardedAccount> = Permit<Account> | Refusal<Account>
@@ -47,9 +49,10 @@ export class Guard<Account extends GuardedAccount> {
   }
 
   judge(request: Request, client: Client): Verdict<Account> {
-    const known: { account?: Account; service?: DicomWebService; route?: string } = {}
+    const known: { account?: Account; service?: DicomWebService; route?: string; target?: RequestTarget } = {}
     try {
       const target = parseRequestTarget(request.target)
+      known.target = target
       const { account, root, services } = this.#find(target.account, client)
       known.account = account
       const { service, route } = resourceOf(request.method ?? '', target.segments)
@@ -59,7 +62,7 @@ export class Guard<Account extends GuardedAccount> {
       checkRights(client, services, account, service)
       checkBody(request)
       const path = `${root}/${target.segments.join('/')}${allowedQuery(service, target.query)}`
-      return { allowed: true, account, service, route, path }
+      return { allowed: true, account, service, route, path, target }
     } catch (error) {
       if (error instanceof ProxyError) return { allowed: false, error, ...known }
       throw error

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { harmlessError } from './harmless-error.ts'
 
 export type { Logger } from 'pino'
 
@@ -21,6 +22,7 @@ export function createLogger({ verbose, destination }: LoggerOptions): Logger {
     level: verbose ? 'debug' : 'info',
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: harmlessError },
     formatters: { level: (level: string) => ({ level }) },
   }
   return destination ? pino(options, destination) : pino(options)

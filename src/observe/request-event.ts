@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode, Layer } from '../errors.ts'
+import type { Subjects } from './audit/subjects.ts'
 import type { LineLog } from './logger.ts'
 
 /** What became of the instances of an upload, by Google's answer. */
@@ -11,7 +12,7 @@ export interface InstanceCounts {
   readonly warned: number
 }
 
-/** What one request was and how it went: no identifier of a patient, study, series or instance, and no header. */
+/** What one request was and how it went. What goes to the log has no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()
   /** The peer's address. */
@@ -37,15 +38,18 @@ export class RequestEvent {
   instances: InstanceCounts | undefined
   /** The answer, or the request, ended before its end, and who ended it. */
   cutBy: 'client' | 'upstream' | 'proxy' | undefined
+  /** For the audit trail alone; null when none is kept. */
+  readonly subjects: Subjects | null
   /** Times that the request was sent to Google. */
   attempts = 0
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(address: string, method: string) {
+  constructor(address: string, method: string, subjects: Subjects | null = null) {
     this.address = address
     this.method = method
+    this.subjects = subjects
   }
 
   /** Who takes turns with others. */

@@ -55,7 +55,7 @@ export class RequestHistory {
   }
 }
 
-function outcomeOf(event: RequestEvent): RequestOutcome {
+export function outcomeOf(event: RequestEvent): RequestOutcome {
   if (event.cutBy) return 'cut'
   if (!event.failed) return 'succeeded'
   const { status, service, code } = event
@@ -66,9 +66,7 @@ function outcomeOf(event: RequestEvent): RequestOutcome {
 }
 
 function failureOf(event: RequestEvent): Failure {
-  const { requestId, service, route, status, code, layer, attempts, cutBy, googleMessage, instances } = event
-  // A refusal may quote the name of a parameter, which is the client's own word.
-  const detail = layer === 'client' ? event.detail?.replaceAll(/"[^"]*"/g, '…') : event.detail
+  const { requestId, service, route, status, code, layer, attempts, cutBy, googleMessage, instances, detail } = event
   return {
     time: new Date().toISOString(),
     requestId,

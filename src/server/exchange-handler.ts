@@ -6,6 +6,8 @@ import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { checkMessage } from '../guard/message.ts'
+import type { AuditTrail } from '../observe/audit/audit-trail.ts'
+import { askedBy, Subjects } from '../observe/audit/subjects.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
@@ -27,6 +29,8 @@ interface Parts {
   /** Aborts when the grace is over: connections are cut then. */
   readonly graceOver: AbortSignal
   readonly history: Pick<RequestHistory, 'record'>
+  /** Null when none is kept. */
+  readonly audit: Pick<AuditTrail, 'accepting' | 'record'> | null
 }
 
 /** The way of a request: client, verdict, tries, one event. */
@@ -56,8 +60,10 @@ export class ExchangeHandler {
 
   /** Never rejects. */
   async #exchange(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+    const { audit } = this.#parts
+    const subjects = audit && new Subjects()
+    const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     let isStranger = true
-    const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '')
     try {
       this.#parts.ending.throwIfAborted()
       checkMessage(request)
@@ -66,6 +72,7 @@ export class ExchangeHandler {
       event.client = client.name ?? undefined
       isStranger = false
       const permit = this.#permitFor(request, target, client, event)
+      if (audit?.accepting === false) throw unrecorded()
       const outcome = await this.#parts.tries.run(request, response, permit, event)
       explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
@@ -74,6 +81,7 @@ export class ExchangeHandler {
     discardUnread(request, response)
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
+    audit?.record(event)
   }
 
   #permitFor(
@@ -86,6 +94,9 @@ export class ExchangeHandler {
     event.account = verdict.account?.name
     event.service = verdict.service
     event.route = verdict.route
+    if (event.subjects && verdict.route && verdict.target) {
+      event.subjects.asked = askedBy(verdict.route, verdict.target.segments, verdict.target.query)
+    }
     if (!verdict.allowed) throw verdict.error
     return verdict
   }
@@ -102,7 +113,8 @@ export class ExchangeHandler {
   #answer(response: ServerResponse, error: ProxyError, event: RequestEvent): void {
     event.code = error.code
     event.layer = error.layer
-    event.detail = error.message
+    // A refusal may quote the name of a parameter, which is the client's own word.
+    event.detail = error.layer === 'client' ? error.message.replaceAll(/"[^"]*"/g, '…') : error.message
     event.reason = error.reason
     event.status = error.status
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
@@ -118,6 +130,12 @@ export class ExchangeHandler {
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
+}
+
+function unrecorded(): ProxyError {
+  const detail =
+    'The audit trail can’t be written, and DicomWebProxy.Audit.Required lets no request pass without it: see the proxy’s log for the reason.'
+  return new ProxyError('audit-unavailable', detail, { retryAfter: 10 })
 }
 
 /** What a request is told that the end of the proxy stops before it was sent. */

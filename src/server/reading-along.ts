@@ -19,7 +19,9 @@ export function readingAlong(
       })
     }
     if (service !== 'STOW-RS') return null
+    const { subjects } = event
     return readStowAnswer(status, headers, {
+      ...(subjects && { onInstance: ({ outcome, sopInstanceUid }) => subjects.instance(outcome, sopInstanceUid) }),
       onCounts: (counts) => {
         event.instances = counts
       },

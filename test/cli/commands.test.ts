@@ -1,40 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
+import { ended, startProgram as start } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
-/** Runs the program as a user would, without anything of this machine's Google set-up. */
-function start(t: Test, args: readonly string[], env: Record<string, string> = {}) {
-  const folder = t.testdirName
-  const child = spawn(process.execPath, ['--disable-warning=DEP0060', main, ...args], {
-    env: { PATH: process.env.PATH ?? '', HOME: folder, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  t.teardown(() => child.kill('SIGKILL'))
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      output += chunk
-    })
-  }
-  return { child, output: () => output }
-}
-
-async function ended(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
-  return child.exitCode
-}
 
 /** The address of the first account, as the log tells it. */
 function urlOf(output: string): string {

@@ -41,6 +41,7 @@ test('one account, all else by default', async (t) => {
     requestHead: 30_000,
     shutdownGrace: 20_000,
     deletionWait: 45_000,
+    audit: null,
     clients: null,
     allowedNetworks: null,
     tls: null,
@@ -85,6 +86,13 @@ test('every option has its effect', async (t) => {
       Concurrency: { UnderWay: 8, Waiting: 0, Wait: 1 },
       ShutdownGrace: 0,
       DeletionWait: 5,
+      Audit: {
+        File: 'audit.jsonl',
+        StandardOutput: true,
+        Syslog: { Server: '[::1]' },
+        Required: true,
+        QueryValues: true,
+      },
     },
     HttpVerbose: true,
   }
@@ -110,6 +118,13 @@ test('every option has its effect', async (t) => {
     requestHead: 4000,
     shutdownGrace: 0,
     deletionWait: 5000,
+    audit: {
+      file: /^\/.*\/audit\.jsonl$/,
+      standardOutput: true,
+      syslog: { host: '::1', port: 6514, sourceId: null, certificateAuthorities: null, identity: null },
+      required: true,
+      queryValues: true,
+    },
     verbose: true,
   })
   t.equal(settings.tokens.allowedHosts.length, 2)

@@ -66,6 +66,9 @@ export const good: Readonly<Record<string, object>> = {
   Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, SearchAnswer: 1, Idle: 60, IdleBytes: 0, RequestHead: 1 } }),
   Concurrency: proxy({ Concurrency: { UnderWay: 1, Waiting: 0, Wait: 1 } }),
   ShutdownGrace: proxy({ ShutdownGrace: 0 }),
+  'an audit file': proxy({ Audit: { File: 'audit.jsonl', Required: true, QueryValues: true } }),
+  'an audit trail on standard output': proxy({ Audit: { StandardOutput: true } }),
+  'an audit repository': proxy({ Audit: { Syslog: { Server: '[2001:db8::1]:6514', SourceId: 'p' } } }),
   'no waiting for deletions': proxy({ DeletionWait: 0 }),
   'a day for deletions': proxy({ DeletionWait: 86400 }),
 }
@@ -76,6 +79,14 @@ const a = `${at}.Accounts.a`
 
 /** Refused by the schema and by the code; with how each problem begins or what it holds, separated by `*`. */
 export const bad: Readonly<Record<string, Refusal>> = {
+  'an audit repository without a server': [
+    proxy({ Audit: { Syslog: { SourceId: 'p' } } }),
+    'DicomWebProxy.Audit.Syslog.Server: is missing',
+  ],
+  'an audit repository by URL': [
+    proxy({ Audit: { Syslog: { Server: 'tls://a:6514' } } }),
+    'DicomWebProxy.Audit.Syslog.Server: must be host:port',
+  ],
   'no credential': [credential({}), `${a}: names no credential; add ServiceAccountFile*"ApplicationDefault": true`],
   'application default false alone': [credential({ ApplicationDefault: false }), `${a}: names no credential`],
   'impersonation alone': [credential({ ImpersonateServiceAccount: 'a@b.com' }), `${a}: names no credential`],
@@ -283,6 +294,18 @@ export const bad: Readonly<Record<string, Refusal>> = {
 
 /** Refused by the code alone: a schema can't tell loopback from other addresses, or read a file. */
 export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
+  'an audit trail to nowhere': [
+    proxy({ Audit: { Required: true } }),
+    'DicomWebProxy.Audit: names no place that the audit trail goes to; set File, Syslog',
+  ],
+  'a certificate without its key': [
+    proxy({ Audit: { Syslog: { Server: 'a', Certificate: 'nowhere.pem' } } }),
+    'DicomWebProxy.Audit.Syslog.Key: is missing; Certificate and Key are of use together only',
+  ],
+  'an authority that is not there': [
+    proxy({ Audit: { Syslog: { Server: 'a', CACertificates: 'nowhere.pem' } } }),
+    'DicomWebProxy.Audit.Syslog.CACertificates: names a file that does not exist',
+  ],
   'clients, and everyone': [
     proxy({ AllowAnonymous: true, Clients: { c: password } }),
     'DicomWebProxy.AllowAnonymous: contradicts Clients',

@@ -89,6 +89,7 @@ test('config/full.json has every key of the schema, and no other', async (t) => 
 test('every key that the code reads is in the schema, and the other way round', async (t) => {
   const files = [
     'accounts',
+    'audit',
     'clients',
     'concurrency',
     'credential',

@@ -35,6 +35,9 @@ export interface ServedOptions {
   readonly top?: object
 }
 
+/** Tokens, keys, and the patients and UIDs of the synthetic studies. */
+const secrets = /ya29\.|PRIVATE KEY|Basic [\w+/]{8}|Synthetic|SYN-\d|2\.25\.\d{8}/
+
 const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
 
 /** The proxy, as its command would start it from a file, in front of the emulator. Both end with the test. */
@@ -54,7 +57,11 @@ export async function startServed(t: Test, options: ServedOptions = {}): Promise
   })
   const settings = await settingsFor(folder, emulator, credentials, options)
   const proxy = await startProxy(settings, { logger: createLogger({ verbose: true, destination }) })
-  t.teardown(() => proxy.close())
+  t.teardown(async () => {
+    await proxy.close()
+    // Whatever a test was about: its tokens, keys, patients and UIDs are in no line of the log.
+    for (const line of lines) if (secrets.test(line)) throw new Error(`The log has a secret or a patient: ${line}`)
+  })
   const url = proxy.accountUrls.get('google') ?? ''
   return { emulator, credentials, proxy, url, log: () => lines.map((line) => JSON.parse(line)) }
 }

@@ -1,0 +1,28 @@
+/** Variables that make packages print what they send and receive; each package reads its own when it is loaded. */
+const ofPackages = ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING']
+/** Those of Node, which has read them already. */
+const ofNode = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE']
+const options = /^--(?:trace-tls|tls-keylog)\b/
+
+/**
+ * Turns off what would print access tokens, passwords or patients' data around the log. Must run before packages are loaded.
+ *
+ * @returns a sentence on what can't be turned off from within; null if there is nothing of the kind
+ */
+export function silenceDebugChannels({ env, execArgv }: Pick<NodeJS.Process, 'env' | 'execArgv'>): string | null {
+  for (const name of ofPackages) delete env[name]
+  const given = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(/\s+/)]
+  const found = [...ofNode.filter((name) => env[name]), ...given.filter((option) => options.test(option))]
+  const [first] = found
+  if (first === undefined) return null
+  return `${first.replace(/=.*/, '')} would print access tokens, passwords and patients' data: take it out of the environment or the command line. HttpVerbose logs each exchange without them.`
+}
+
+/** Crash reports have no environment, where secrets may be, and say of an error only what it is and where. */
+export function crashQuietly(describe: (error: unknown) => string): void {
+  if (process.report) process.report.excludeEnv = true
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`Unexpected failure, please report it: ${describe(error)}\n`)
+    process.exit(1)
+  })
+}

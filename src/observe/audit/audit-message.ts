@@ -1,0 +1,252 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import type { ActivityRecord, AuditRecord, RequestRecord } from './audit-record.ts'
+import { element } from './xml.ts'
+
+/** What the messages say of the proxy itself. */
+export interface AuditSource {
+  /** Audit Source ID: names this proxy at the repository. */
+  readonly id: string
+  readonly hostName: string
+  readonly processId: string
+  /** The account's DICOMweb root at Google, by the account's name. */
+  storeUrl(account: string): string | undefined
+}
+
+/** Codes of DICOM PS3.16 CID 400, 401 and 402 (PS3.15 A.5.1). */
+const codes = {
+  'Application Activity': '110100',
+  'DICOM Instances Accessed': '110103',
+  'DICOM Instances Transferred': '110104',
+  'DICOM Study Deleted': '110105',
+  Query: '110112',
+  'Security Alert': '110113',
+  'Application Start': '110120',
+  'Application Stop': '110121',
+  'Node Authentication': '110126',
+  Application: '110150',
+  'Destination Role ID': '110152',
+  'Source Role ID': '110153',
+  'Study Instance UID': '110180',
+  'SOP Class UID': '110181',
+  'Node ID': '110182',
+} as const
+
+type Meaning = keyof typeof codes
+
+/** Study Root Query/Retrieve Information Model - FIND (PS3.4 C.3): the model that QIDO-RS searches by. */
+const studyRootFind = '1.2.840.10008.5.1.4.1.2.2.1'
+
+/** Event Outcome Indicator (PS3.15 A.5.1): none of ours is a 12, after which nothing works any more. */
+type Indicator = 0 | 4 | 8
+
+/**
+ * The audit messages for a record (DICOM PS3.15 A.5), in XML. None for requests that are no event there: such as a path that is none
+ * of DICOMweb. Two for an upload of which some instances were stored and some not (A.5.2).
+ */
+export function auditMessages(record: AuditRecord, source: AuditSource): readonly string[] {
+  if (record.audit !== 'request') return [activity(record, source)]
+  if (record.code === 'client-unauthenticated') return [securityAlert(record, source)]
+  switch (record.service) {
+    case 'STOW-RS':
+      return transfers(record, source)
+    case 'WADO-RS':
+      return [transferred(record, source, indicatorOf(record), [study(record, namedBy(record))])]
+    case 'QIDO-RS':
+      return [query(record, source)]
+    case 'DELETE':
+      return [deletion(record, source)]
+    default:
+      return []
+  }
+}
+
+function activity({ audit, time }: ActivityRecord, source: AuditSource): string {
+  const type = audit === 'start' ? 'Application Start' : 'Application Stop'
+  const proxy = participant({ id: source.id, alternative: source.processId, role: 'Application' })
+  return message(event('Application Activity', 'E', time, 0, { type }), [proxy], source, [])
+}
+
+function securityAlert(record: RequestRecord, source: AuditSource): string {
+  const alert = event('Security Alert', 'E', record.time, 4, { type: 'Node Authentication' })
+  const node = element(
+    'ParticipantObjectIdentification',
+    { ParticipantObjectID: record.address, ParticipantObjectTypeCode: 2, ParticipantObjectTypeCodeRole: 13 },
+    coded('ParticipantObjectIDTypeCode', 'Node ID'),
+    element('ParticipantObjectName', {}, record.address),
+  )
+  const proxy = participant({ id: source.id, alternative: source.processId, role: 'Application' })
+  return message(alert, [proxy, requestor(record)], source, [node])
+}
+
+/** What succeeded and what failed are an event each, or several where one message could not hold all UIDs. */
+function transfers(record: RequestRecord, source: AuditSource): readonly string[] {
+  const { stored = [], failed = [], instancesStored = stored.length, instancesFailed = failed.length } = record
+  if (instancesStored + instancesFailed === 0)
+    return [transferred(record, source, indicatorOf(record), [study(record)])]
+  const messages = (indicator: Indicator, parts: readonly Instances[]) =>
+    parts.map((part) => transferred(record, source, indicator, [study(record, part)]))
+  return [...messages(0, partsOf(instancesStored, stored)), ...messages(4, partsOf(instancesFailed, failed))]
+}
+
+/** SOP Instance UIDs, as far as they are known; `count` has them all. */
+interface Instances {
+  readonly count: number
+  readonly uids: readonly string[]
+}
+
+/** UIDs in one message: receivers need not take more than 32,768 octets (PS3.15 A.6), and one has up to 84. */
+const mostUids = 350
+
+function partsOf(count: number, uids: readonly string[]): readonly Instances[] {
+  const parts: Instances[] = []
+  for (let at = 0; at < uids.length; at += mostUids) {
+    const part = uids.slice(at, at + mostUids)
+    parts.push({ count: part.length, uids: part })
+  }
+  const unnamed = count - uids.length
+  return unnamed > 0 ? [...parts, { count: unnamed, uids: [] }] : parts
+}
+
+function namedBy({ instance }: RequestRecord): Instances {
+  return instance === undefined ? nobody : { count: 1, uids: [instance] }
+}
+
+const nobody: Instances = { count: 0, uids: [] }
+
+function transferred(record: RequestRecord, source: AuditSource, indicator: Indicator, studies: string[]): string {
+  const isUpload = record.service === 'STOW-RS'
+  const participants = [
+    requestor(record, isUpload ? 'Source Role ID' : 'Destination Role ID'),
+    store(record, source, isUpload ? 'Destination Role ID' : 'Source Role ID'),
+    participant({ id: source.id, alternative: source.processId, role: 'Application' }),
+  ]
+  const transfer = event('DICOM Instances Transferred', isUpload ? 'C' : 'R', record.time, indicator, outcome(record))
+  return message(transfer, participants, source, studies)
+}
+
+function query(record: RequestRecord, source: AuditSource): string {
+  const participants = [
+    requestor(record, 'Source Role ID'),
+    store(record, source, 'Destination Role ID'),
+    participant({ id: source.id, alternative: source.processId, role: 'Application' }),
+  ]
+  const asked = `${pathOf(record)}${record.query === undefined ? '' : `?${record.query}`}`
+  const searched = element(
+    'ParticipantObjectIdentification',
+    { ParticipantObjectID: studyRootFind, ParticipantObjectTypeCode: 2, ParticipantObjectTypeCodeRole: 3 },
+    coded('ParticipantObjectIDTypeCode', 'SOP Class UID'),
+    element('ParticipantObjectQuery', {}, Buffer.from(asked).toString('base64')),
+  )
+  const studies = record.study === undefined ? [] : [study(record)]
+  const found = event('Query', 'E', record.time, indicatorOf(record), outcome(record))
+  return message(found, participants, source, [searched, ...studies])
+}
+
+/** The standard has an event for a study; series and instances are accessed, to delete them. */
+function deletion(record: RequestRecord, source: AuditSource): string {
+  const participants = [requestor(record), store(record, source)]
+  const ofStudy = record.series === undefined
+  const deleted = event(
+    ofStudy ? 'DICOM Study Deleted' : 'DICOM Instances Accessed',
+    'D',
+    record.time,
+    indicatorOf(record),
+    outcome(record),
+  )
+  return message(deleted, participants, source, [study(record, namedBy(record))])
+}
+
+function message(
+  identification: string,
+  participants: readonly string[],
+  { id }: AuditSource,
+  objects: readonly string[],
+): string {
+  const reporter = element(
+    'AuditSourceIdentification',
+    { AuditSourceID: id },
+    element('AuditSourceTypeCode', { 'csd-code': 4 }),
+  )
+  const body = element('AuditMessage', {}, identification, ...participants, reporter, ...objects)
+  return `<?xml version="1.0" encoding="UTF-8"?>${body}`
+}
+
+function event(
+  meaning: Meaning,
+  action: 'C' | 'R' | 'D' | 'E',
+  time: string,
+  indicator: Indicator,
+  { type, description }: { type?: Meaning; description?: string },
+): string {
+  return element(
+    'EventIdentification',
+    { EventActionCode: action, EventDateTime: time, EventOutcomeIndicator: indicator },
+    coded('EventID', meaning),
+    type ? coded('EventTypeCode', type) : '',
+    description ? element('EventOutcomeDescription', {}, description) : '',
+  )
+}
+
+/** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
+function outcome({ outcome, status, code, cutBy }: RequestRecord): { description?: string } {
+  if (outcome === 'succeeded') return {}
+  const parts = [cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code]
+  return { description: parts.filter(Boolean).join(', ') }
+}
+
+function indicatorOf({ outcome }: RequestRecord): Indicator {
+  return outcome === 'succeeded' ? 0 : outcome === 'failed' ? 8 : 4
+}
+
+function requestor({ client, address }: RequestRecord, role?: Meaning): string {
+  const id = client ?? address
+  return participant({ id, isRequestor: true, at: address, ...(role && { role }) })
+}
+
+function store({ account = '' }: RequestRecord, source: AuditSource, role?: Meaning): string {
+  const url = source.storeUrl(account)
+  return participant({ id: url ?? account, ...(url && { at: new URL(url).hostname }), ...(role && { role }) })
+}
+
+interface Participant {
+  readonly id: string
+  readonly alternative?: string
+  readonly isRequestor?: boolean
+  /** Address or host name. */
+  readonly at?: string
+  readonly role?: Meaning
+}
+
+function participant({ id, alternative, isRequestor = false, at, role }: Participant): string {
+  const attributes = {
+    UserID: id,
+    AlternativeUserID: alternative,
+    UserIsRequestor: String(isRequestor),
+    NetworkAccessPointID: at,
+    NetworkAccessPointTypeCode: at === undefined ? undefined : isIPv4(at) || isIPv6(at) ? 2 : 1,
+  }
+  return element('ActiveParticipant', attributes, role ? coded('RoleIDCode', role) : '')
+}
+
+function study({ study = '' }: RequestRecord, { count, uids }: Instances = nobody): string {
+  const instances = uids.map((uid) => element('Instance', { UID: uid }))
+  const described = count === 0 ? '' : element('SOPClass', { NumberOfInstances: count }, ...instances)
+  return element(
+    'ParticipantObjectIdentification',
+    { ParticipantObjectID: study || unknown, ParticipantObjectTypeCode: 2, ParticipantObjectTypeCodeRole: 3 },
+    coded('ParticipantObjectIDTypeCode', 'Study Instance UID'),
+    element('ParticipantObjectName', {}, study || unknown),
+    element('ParticipantObjectDescription', {}, described),
+  )
+}
+
+/** An upload to `/studies` names no study: it may be of several. */
+const unknown = 'unknown'
+
+function pathOf({ route = '', study = '', series = '', instance = '' }: RequestRecord): string {
+  return route.replace('{study}', study).replace('{series}', series).replace('{instance}', instance)
+}
+
+function coded(name: string, meaning: Meaning): string {
+  return element(name, { 'csd-code': codes[meaning], codeSystemName: 'DCM', originalText: meaning })
+}

@@ -1,0 +1,81 @@
+import type { DicomWebService } from '../../config/settings.ts'
+import type { RequestEvent } from '../request-event.ts'
+import { outcomeOf, type RequestOutcome } from '../request-history.ts'
+import type { Asked, Subjects } from './subjects.ts'
+
+/** One request in the audit trail. The keys are those of docs/audit.md; what is not known has none. */
+export interface RequestRecord extends Omit<Asked, 'query'> {
+  readonly audit: 'request'
+  /** When it ended; ISO 8601. */
+  readonly time: string
+  readonly requestId: string
+  /** The authenticated client's name. */
+  readonly client: string | undefined
+  readonly address: string
+  readonly account: string | undefined
+  readonly service: DicomWebService | undefined
+  readonly method: string
+  readonly route: string | undefined
+  readonly query: string | undefined
+  readonly outcome: RequestOutcome
+  readonly status: number | null
+  readonly code: string | undefined
+  readonly cutBy: string | undefined
+  readonly attempts: number
+  readonly instancesStored: number | undefined
+  readonly instancesFailed: number | undefined
+  /** SOP Instance UIDs. */
+  readonly stored: readonly string[] | undefined
+  readonly failed: readonly string[] | undefined
+  /** Instances of the answer that are in neither list. */
+  readonly omitted: number | undefined
+  readonly bytesReceived: number
+  readonly bytesSent: number
+}
+
+/** The proxy itself began or ended. */
+export interface ActivityRecord {
+  readonly audit: 'start' | 'stop'
+  readonly time: string
+  readonly version: string
+}
+
+export type AuditRecord = RequestRecord | ActivityRecord
+
+/** @param queryValues whether the values of the query are recorded, not its names alone */
+export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: boolean): RequestRecord {
+  const { query, ...identifiers } = subjects.asked
+  const { stored, failed, omitted } = subjects
+  return {
+    audit: 'request',
+    time: new Date().toISOString(),
+    requestId: event.requestId,
+    client: event.client,
+    address: event.address,
+    account: event.account,
+    service: event.service,
+    method: event.method,
+    route: event.route,
+    ...identifiers,
+    query: queryOf(event, query, queryValues),
+    outcome: outcomeOf(event),
+    status: event.status,
+    code: event.code,
+    cutBy: event.cutBy,
+    attempts: event.attempts,
+    instancesStored: event.instances?.stored,
+    instancesFailed: event.instances?.failed,
+    stored: stored.length > 0 ? stored : undefined,
+    failed: failed.length > 0 ? failed : undefined,
+    omitted: omitted > 0 ? omitted : undefined,
+    bytesReceived: event.progress.received,
+    bytesSent: event.progress.sent,
+  }
+}
+
+/** Without its values: which attributes were matched. In a query that was refused, the names are the client's own words, too. */
+function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean): string | undefined {
+  if (query === '') return undefined
+  if (withValues) return query
+  return attempts === 0 ? undefined : query.replaceAll(/=[^&]*/g, '=')
+}

@@ -1,0 +1,21 @@
+import type { AuditRecord } from './audit-record.ts'
+
+/** Where the records of the audit trail go. */
+export interface AuditSink {
+  /** False while what was recorded can't be brought there. */
+  readonly available: boolean
+  /** Never throws: what can't be brought there now is kept, within bounds, and goes first when it can. */
+  write(record: AuditRecord): void
+  /** Brings what is left there if that is possible now. */
+  close(): Promise<void>
+}
+
+/** What a sink tells of itself. */
+export interface SinkReports {
+  /** Records are kept from now on. */
+  failing(error: Error): void
+  /** All that was kept has been brought there. */
+  recovered(): void
+  /** So many records are lost: there were more than can be kept, or the end has come. */
+  lost(records: number): void
+}

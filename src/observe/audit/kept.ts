@@ -1,0 +1,36 @@
+/** Messages that wait, in order, within a bound. */
+export class Kept {
+  readonly #most: number
+  #messages: Buffer[] = []
+  #bytes = 0
+
+  /** @param most bytes that are kept */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  get size(): number {
+    return this.#messages.length
+  }
+
+  get first(): Buffer | undefined {
+    return this.#messages[0]
+  }
+
+  /** False when there is no room for it. */
+  add(message: Buffer): boolean {
+    if (this.#bytes + message.length > this.#most) return false
+    this.#messages.push(message)
+    this.#bytes += message.length
+    return true
+  }
+
+  /** The first one is done, or so many bytes of it. */
+  done(bytes = this.first?.length ?? 0): void {
+    const message = this.#messages[0]
+    if (!message) return
+    this.#bytes -= bytes
+    if (bytes < message.length) this.#messages[0] = message.subarray(bytes)
+    else this.#messages.shift()
+  }
+}

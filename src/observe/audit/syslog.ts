@@ -1,0 +1,149 @@
+import { once } from 'node:events'
+import { isIP } from 'node:net'
+import { connect, type TLSSocket } from 'node:tls'
+import { type AuditSource, auditMessages } from './audit-message.ts'
+import type { AuditRecord } from './audit-record.ts'
+import type { AuditSink, SinkReports } from './audit-sink.ts'
+import { Kept } from './kept.ts'
+
+/** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
+export interface SyslogTarget {
+  readonly host: string
+  readonly port: number
+  /** PEM; null: those that Node trusts. */
+  readonly certificateAuthorities: readonly string[] | null
+  /** The proxy's own certificate and key, PEM, for repositories that want one. */
+  readonly identity: { readonly cert: string; readonly key: string } | null
+}
+
+/** Bytes of messages that are kept while the repository can't be reached. */
+const mostKept = 16 * 1024 * 1024
+/** Milliseconds until a connection is given up, and between two tries. */
+const connectLimit = 15_000
+const shortestPause = 1_000
+const longestPause = 30_000
+/** How long (ms) the last messages may take at the end. */
+const farewell = 2_000
+
+/**
+ * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425, PS3.15 A.6). Syslog has no
+ * acknowledgement: what was on its way when a connection broke may be lost.
+ */
+export class SyslogSink implements AuditSink {
+  readonly #target: SyslogTarget
+  readonly #source: AuditSource
+  readonly #reports: SinkReports
+  readonly #header: string
+  readonly #kept = new Kept(mostKept)
+  #socket: TLSSocket | null = null
+  #sending = false
+  #failing = false
+  #pause = shortestPause
+  #retrying: NodeJS.Timeout | null = null
+  #closed = false
+
+  constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports) {
+    this.#target = target
+    this.#source = source
+    this.#reports = reports
+    this.#header = headerOf(source)
+    this.#connect()
+  }
+
+  get available(): boolean {
+    return this.#socket !== null
+  }
+
+  write(record: AuditRecord): void {
+    for (const message of auditMessages(record, this.#source)) {
+      if (!this.#kept.add(this.#frame(record.time, message))) this.#reports.lost(1)
+    }
+    this.#send()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#retrying) clearTimeout(this.#retrying)
+    const socket = this.#socket
+    if (socket && this.#kept.size > 0) {
+      const enough = AbortSignal.timeout(farewell)
+      await once(socket, 'sent', { signal: enough }).catch(() => {})
+    }
+    if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
+    socket?.end()
+    socket?.destroySoon()
+  }
+
+  #connect(): void {
+    const { host, port, certificateAuthorities, identity } = this.#target
+    const socket = connect({
+      host,
+      port,
+      minVersion: 'TLSv1.2',
+      // A name for the server to choose its certificate by; addresses are none (RFC 6066 3).
+      ...(isIP(host) === 0 && { servername: host }),
+      ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
+      ...identity,
+    })
+    socket.setTimeout(connectLimit, () => socket.destroy(new Error('No TLS connection in time')))
+    socket.once('secureConnect', () => this.#connected(socket))
+    let cause = new Error('The repository closed the connection')
+    socket.on('error', (error) => {
+      cause = error
+    })
+    socket.once('close', () => this.#disconnected(cause))
+    // Nothing is expected, but only a read sees the end of the connection.
+    socket.resume()
+    socket.unref()
+  }
+
+  #connected(socket: TLSSocket): void {
+    socket.setTimeout(0)
+    socket.setKeepAlive(true, 60_000)
+    this.#socket = socket
+    this.#pause = shortestPause
+    if (this.#failing) this.#reports.recovered()
+    this.#failing = false
+    this.#send()
+  }
+
+  #disconnected(cause: Error): void {
+    this.#socket = null
+    this.#sending = false
+    if (this.#closed) return
+    if (!this.#failing) this.#reports.failing(cause)
+    this.#failing = true
+    this.#retrying = setTimeout(() => this.#connect(), this.#pause).unref()
+    this.#pause = Math.min(this.#pause * 2, longestPause)
+  }
+
+  /** One message after another; each is kept until the operating system has taken it. */
+  #send(): void {
+    const socket = this.#socket
+    const message = this.#kept.first
+    if (!socket || this.#sending || !message) return
+    this.#sending = true
+    socket.write(message, (error) => {
+      if (error || socket !== this.#socket) return
+      this.#sending = false
+      this.#kept.done()
+      if (this.#kept.size === 0) socket.emit('sent')
+      this.#send()
+    })
+  }
+
+  /** Octet counting (RFC 5425 4.3). UTF-8 is announced by a byte order mark (RFC 5424 6.4). */
+  #frame(time: string, message: string): Buffer {
+    const text = Buffer.from(`<${priority}>1 ${time} ${this.#header} \uFEFF${message}`)
+    return Buffer.concat([Buffer.from(`${text.length} `), text])
+  }
+}
+
+/** Facility 10, security and authorization; severity 5, normal but significant (PS3.15 A.6). */
+const priority = 10 * 8 + 5
+
+/** Host, application, process, message kind (PS3.15 A.6), and no structured data. */
+function headerOf({ hostName, processId }: AuditSource): string {
+  const printable = hostName.replaceAll(/[^!-~]/g, '').slice(0, 255) || '-'
+  return `${printable} gcp-dicomweb-proxy ${processId} DICOM+RFC3881 -`
+}

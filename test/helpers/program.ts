@@ -1,0 +1,38 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/**
+ * Runs the program as a user would, without anything of this machine's Google set-up. It ends with the test.
+ *
+ * @param options of Node: the variable NODE_OPTIONS is taken by tap
+ */
+export function startProgram(
+  t: Test,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  options: readonly string[] = [],
+) {
+  const folder = t.testdirName
+  const child = spawn(process.execPath, ['--disable-warning=DEP0060', ...options, main, ...args], {
+    env: { PATH: process.env.PATH ?? '', HOME: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk
+    })
+  }
+  return { child, output: () => output }
+}
+
+/** The exit code, once it has ended. */
+export async function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
+  return child.exitCode
+}

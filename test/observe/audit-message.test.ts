@@ -1,0 +1,86 @@
+import { test } from 'tap'
+import { auditMessages } from '../../src/observe/audit/audit-message.ts'
+import type { RequestRecord } from '../../src/observe/audit/audit-record.ts'
+import { element } from '../../src/observe/audit/xml.ts'
+
+const source = {
+  id: 'proxy',
+  hostName: 'h',
+  processId: '1',
+  storeUrl: () => 'https://healthcare.example/v1/x/dicomWeb',
+}
+
+const upload: RequestRecord = {
+  audit: 'request',
+  time: '2026-11-25T00:00:00.000Z',
+  requestId: 'r',
+  client: 'radiology',
+  address: '2001:db8::1',
+  account: 'a',
+  service: 'STOW-RS',
+  method: 'POST',
+  route: '/studies',
+  query: undefined,
+  outcome: 'succeeded',
+  status: 200,
+  code: undefined,
+  cutBy: undefined,
+  attempts: 1,
+  instancesStored: undefined,
+  instancesFailed: undefined,
+  stored: undefined,
+  failed: undefined,
+  omitted: undefined,
+  bytesReceived: 0,
+  bytesSent: 0,
+}
+
+const uids = (count: number) => Array.from({ length: count }, (_, at) => `2.25.${'9'.repeat(58)}${at % 10}`)
+const numbers = (messages: readonly string[]) => messages.map((one) => /NumberOfInstances="(\d+)"/.exec(one)?.[1])
+
+test('instances: all are counted, and no message is too long for a repository', async (t) => {
+  const messages = auditMessages(
+    { ...upload, instancesStored: 1003, stored: uids(1000), instancesFailed: 2, failed: uids(2) },
+    source,
+  )
+  t.same(numbers(messages), ['350', '350', '300', '3', '2'])
+  for (const message of messages) t.ok(Buffer.byteLength(message) < 32_768)
+  t.match(
+    messages[0],
+    /UserID="radiology" UserIsRequestor="true" NetworkAccessPointID="2001:db8::1" NetworkAccessPointTypeCode="2"/,
+  )
+  t.same(
+    messages.map((one) => /EventOutcomeIndicator="(\d)"/.exec(one)?.[1]),
+    ['0', '0', '0', '0', '4'],
+  )
+})
+
+test('an upload whose answer broke off: what it had named is stored', async (t) => {
+  const cut = { ...upload, outcome: 'cut', status: 200, cutBy: 'client', stored: uids(2) } as const
+  t.same(numbers(auditMessages(cut, source)), ['2'])
+  const unknown = auditMessages({ ...cut, stored: undefined }, source)
+  t.same(numbers(unknown), [undefined])
+  t.match(unknown[0], /EventOutcomeIndicator="4".*<EventOutcomeDescription>cut by client, HTTP status 200</)
+})
+
+test('a client that is not authenticated is an alert; what is no DICOMweb is no event', async (t) => {
+  const stranger = {
+    ...upload,
+    client: undefined,
+    outcome: 'refused',
+    status: 401,
+    code: 'client-unauthenticated',
+  } as const
+  const [alert, ...others] = auditMessages(stranger, source)
+  t.match(alert, /csd-code="110113".*csd-code="110126".*UserID="2001:db8::1"/)
+  t.same(others, [])
+  t.same(auditMessages({ ...upload, service: undefined, code: 'not-dicomweb' }, source), [])
+})
+
+test('whatever a client sent, it stays text in the message', async (t) => {
+  t.equal(
+    element('a', { b: '"<&\u0000\ud800', c: undefined }, element('d', {}, 'e')),
+    '<a b="&quot;&lt;&amp;\uFFFD\uFFFD"><d>e</d></a>',
+  )
+  t.equal(element('a', {}), '<a/>')
+})
