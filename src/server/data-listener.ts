@@ -12,6 +12,7 @@ import { answerUnderWay } from './answer-under-way.ts'
 import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { inTurn } from './in-turn.ts'
+import { joinSmallChunks } from './joined-chunks.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 
 type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
@@ -70,6 +71,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
   resetCutAnswers(listener.server)
+  joinSmallChunks(listener.server)
   const isSecure = securing(listener.server, tls !== null)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
