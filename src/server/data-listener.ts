@@ -8,10 +8,11 @@ import { canonicalAddress } from '../guard/address.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from './admission.ts'
 import { answerUnderWay } from './answer-under-way.ts'
-import { resetCutAnswers } from './cut-answers.ts'
+import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
 import { followHandshakes } from './handshakes.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
 import { type Handle, inTurn } from './in-turn.ts'
+import { joinSmallChunks } from './joined-chunks.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 import { toldUnreadable } from './unreadable.ts'
 
@@ -72,6 +73,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   closeOnlyIdleConnections(listener.server)
   const isSecure = tls ? followHandshakes(listener.server) : () => true
   resetCutAnswers(listener.server)
+  joinSmallChunks(listener.server)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
     listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
@@ -108,7 +110,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     underWay?.headersSent ||
     underWay?.req.complete
   ) {
-    socket.destroy()
+    endWhatIsWhole(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
