@@ -1,13 +1,12 @@
-import type { ProxyError } from '../errors.ts'
 import type { OperationUrl } from '../stores/operation-url.ts'
-import { deletionFailure } from './deletion-failure.ts'
+import { type DeletionFailure, deletionFailure } from './deletion-failure.ts'
 
 /** The deletion of a study or series at Google (google.longrunning.Operation), as one of Google's answers tells of it. */
 export interface Operation {
   readonly url: URL
   readonly done: boolean
   /** Why it did not delete everything, once it is done. */
-  readonly failure: ProxyError | null
+  readonly failure: DeletionFailure | null
   /** The document, as Google wrote it. */
   readonly body: Buffer
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -9,13 +8,13 @@ import { canonicalAddress } from '../guard/address.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from './admission.ts'
 import { answerUnderWay } from './answer-under-way.ts'
-import { resetCutAnswers } from './cut-answers.ts'
+import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
 import { followHandshakes } from './handshakes.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { inTurn } from './in-turn.ts'
+import { type Handle, inTurn } from './in-turn.ts'
+import { joinSmallChunks } from './joined-chunks.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
-
-type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+import { toldUnreadable } from './unreadable.ts'
 
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
@@ -74,6 +73,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   closeOnlyIdleConnections(listener.server)
   const isSecure = tls ? followHandshakes(listener.server) : () => true
   resetCutAnswers(listener.server)
+  joinSmallChunks(listener.server)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
     listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
@@ -110,7 +110,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     underWay?.headersSent ||
     underWay?.req.complete
   ) {
-    socket.destroy()
+    endWhatIsWhole(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
@@ -127,6 +127,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
   }
   // An upload that became unreadable has a line of its own.
   if (!underWay) log.warn(line, 'request')
+  else toldUnreadable.set(underWay.req, problem)
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()
