@@ -5,7 +5,7 @@ import { ProxyError } from '../errors.ts'
 import type { DeletionFailure } from '../forward/deletion-failure.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { HeldAnswer } from '../forward/held-answer.ts'
-import { type Operation, operationIn } from '../forward/operation.ts'
+import { isDocument, type Operation, operationIn } from '../forward/operation.ts'
 import { type Waited, waitFor } from '../forward/operation-wait.ts'
 import { getSmallAnswer } from '../forward/small-answer.ts'
 import type { Permit } from '../guard/guard.ts'
@@ -64,6 +64,7 @@ export class Deletions {
   ): Promise<Outcome> {
     const begun = operationIn(answer.body, account.operationUrl)
     if (!begun) {
+      if (!isDocument(answer.body)) throw notGoogles()
       event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
       return passOn({ response, account }, answer, event)
     }
@@ -109,6 +110,13 @@ export class Deletions {
     logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
     return answer
   }
+}
+
+/** A client may look at no more than the status, and take a web page of somebody on the way for a deletion that is done. */
+function notGoogles(): ProxyError {
+  const detail =
+    'The answer to the deletion is no document of Google’s: check the outgoing proxy and BaseUrl, then whether the study is still there.'
+  return new ProxyError('upstream-invalid', detail)
 }
 
 /** @param path that was sent to Google: nothing of it may come back in Google's words */
