@@ -39,12 +39,13 @@ export interface Operation {
   /** Who a request is from. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** Null when no audit trail is kept. */
-  readonly audit: { readonly accepting: boolean } | null
+  audit(): { readonly accepting: boolean } | null
 }
 
 interface AdminListenerOptions {
   readonly log: LineLog
-  readonly limits: LimitSettings
+  /** Asked again and again: they may change. */
+  readonly limits: () => LimitSettings
   /** Whether a connection may come from this address. */
   readonly allows: (address: string) => boolean
   /** Null: plain http. */
@@ -57,11 +58,12 @@ interface AdminListenerOptions {
  */
 export function createAdminListener(operation: Operation, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
-  const http = { maxHeaderSize: limits.headerBytes }
+  const { headerBytes, idleConnection } = limits()
+  const http = { maxHeaderSize: headerBytes }
   const listener = fastify({
     logger: false,
     forceCloseConnections: true,
-    keepAliveTimeout: limits.idleConnection,
+    keepAliveTimeout: idleConnection,
     ...(tls ? { https: { ...http, ...tls } } : { http }),
   }) as FastifyInstance
   listener.setErrorHandler((error, { raw }, reply) => {
@@ -113,9 +115,10 @@ function onlyAdmin({ admin, name }: Client): void {
 /** Ready means that a request to any account would be forwarded with a token right now. */
 function readinessOf({ accepting, accounts: all, audit }: Operation) {
   const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
-  const auditReady = audit?.accepting ?? true
+  const trail = audit()
+  const auditReady = trail?.accepting ?? true
   const ready = accepting() && auditReady && accounts.every((account) => account.ready)
-  return { ready, accounts, ...(audit && { audit: { ready: auditReady } }) }
+  return { ready, accounts, ...(trail && { audit: { ready: auditReady } }) }
 }
 
 /** How each account fares: its token, what is asked of it just now and was before, and what failed. */

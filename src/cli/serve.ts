@@ -1,23 +1,37 @@
+import { configurationFiles } from '../config/read.ts'
 import type { Settings } from '../config/settings.ts'
+import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
-import { type ConfigurationOptions, readSettings } from './settings.ts'
-import { untilEnded } from './signals.ts'
+import { Reload } from './reload.ts'
+import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from './settings.ts'
+import { onHangup, untilEnded } from './signals.ts'
 
 /** Runs the proxy until a signal ends it. */
 export async function serve(stores: readonly string[], options: ConfigurationOptions): Promise<ExitCode> {
+  const { promise: started, resolve: hasStarted } = Promise.withResolvers<Reload>()
+  const reload = (why: string) => void started.then((reload) => reload.run(why))
+  const path = configurationPath(options)
+  const files = () => (path === undefined ? [] : configurationFiles(path, process.cwd()))
+  const watch = watchFiles(files, () => reload('its files have changed'))
+  // What changes while it is read is noticed, and read again.
+  await watch.ready
   const settings = readSettings(stores, options)
   const logger = createLogger(settings)
   for (const warning of settings.warnings) logger.warn(warning)
   for (const notice of settings.notices) logger.info(notice)
 
   const ended = untilEnded()
+  const stopListening = onHangup(() => reload('SIGHUP'))
   const proxy = await start(settings, logger)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
+  hasStarted(new Reload(settings, { proxy, logger, load: () => loadedSettings(stores, options) }))
 
   const code = await ended
+  watch.close()
+  stopListening()
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   if (cut === 0) {

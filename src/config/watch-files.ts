@@ -3,21 +3,28 @@ import { stat } from 'node:fs/promises'
 /** Milliseconds. */
 const look = 1_000
 
+type Files = readonly string[]
+
+export interface FileWatch {
+  /** Resolves with the first look: what changes from then on is noticed. */
+  readonly ready: Promise<void>
+  close(): void
+}
+
 /**
  * Calls back when one of the files has changed, and then has stayed the same from one look to the next: so that one that is
  * just being written, or a certificate whose key still has to come, is not taken too early. By looking, because events
  * miss what is mounted or linked, such as Kubernetes' secrets.
+ *
+ * @param files asked for their names at each look: those of a folder may become others
  */
-export function watchFiles(files: readonly string[], onChange: () => void): { close(): void } {
+export function watchFiles(files: () => Files | Promise<Files>, onChange: () => void): FileWatch {
   let taken: string | null = null
   let before: string | null = null
   let timer: NodeJS.Timeout | null = null
   let closed = false
-  const lookAgain = () => {
-    if (!closed) timer = setTimeout(() => void compare(), look).unref()
-  }
   const compare = async () => {
-    const now = await stateOf(files)
+    const now = await stateOf(await files())
     if (closed) return
     taken ??= now
     if (now !== taken && now === before) {
@@ -25,10 +32,11 @@ export function watchFiles(files: readonly string[], onChange: () => void): { cl
       onChange()
     }
     before = now
-    lookAgain()
+    // Who was called back may have closed the watch.
+    if (!closed) timer = setTimeout(() => void compare(), look).unref()
   }
-  if (files.length > 0) void compare()
   return {
+    ready: compare(),
     close() {
       closed = true
       if (timer) clearTimeout(timer)
@@ -36,14 +44,15 @@ export function watchFiles(files: readonly string[], onChange: () => void): { cl
   }
 }
 
-async function stateOf(files: readonly string[]): Promise<string> {
+/** Of what a link leads to, and of where that is: a file that takes the place of another one has a number of its own. */
+async function stateOf(files: Files): Promise<string> {
   const states = files.map(async (file) => {
     try {
-      const { ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
-      return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
+      return `${file} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
     } catch (error) {
-      return String((error as NodeJS.ErrnoException).code)
+      return `${file} ${String((error as NodeJS.ErrnoException).code)}`
     }
   })
-  return (await Promise.all(states)).join()
+  return (await Promise.all(states)).join('\n')
 }

@@ -22,10 +22,10 @@ interface Tries {
 export class FailedTries {
   readonly #addresses = new LRUCache<string, Tries>({ max: mostAddresses })
   /** How many may fail before the waiting begins. */
-  readonly #free: number
+  free: number
 
   constructor(free: number) {
-    this.#free = free
+    this.free = free
   }
 
   /** Milliseconds until this address may try again; 0 if it may now. */
@@ -38,7 +38,7 @@ export class FailedTries {
       return wait
     }
     // Whatever is under way may fail: many at once must not be cheaper than one after another.
-    return tries.underWay > 0 && tries.underWay + tries.failed >= Math.max(this.#free, 1) ? 1000 : 0
+    return tries.underWay > 0 && tries.underWay + tries.failed >= Math.max(this.free, 1) ? 1000 : 0
   }
 
   /** Whether so many tries came during the wait that even those who are known have to wait, lest they be found by guessing. */
@@ -66,7 +66,7 @@ export class FailedTries {
   #fail(address: string, tries: Tries): void {
     tries.failed += 1
     tries.forgetAt = performance.now() + memory
-    const beyond = tries.failed - this.#free
+    const beyond = tries.failed - this.free
     if (beyond >= 0) {
       tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
       tries.duringWait = 0

@@ -30,11 +30,17 @@ const longest = 20
 
 /** What has become of the requests to each account since the start. */
 export class RequestHistory {
-  readonly #accounts: ReadonlyMap<string, { requests: RequestCounts; failures: Failure[] }>
+  #accounts: ReadonlyMap<string, { requests: RequestCounts; failures: Failure[] }> = new Map()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
-    this.#accounts = new Map(accounts.map((name) => [name, { requests: {}, failures: [] }]))
+    this.keepOnly(accounts)
+  }
+
+  /** The accounts from now on. Those that were there before keep their history. */
+  keepOnly(accounts: readonly string[]): void {
+    const before = this.#accounts
+    this.#accounts = new Map(accounts.map((name) => [name, before.get(name) ?? { requests: {}, failures: [] }]))
   }
 
   record(event: RequestEvent): void {
