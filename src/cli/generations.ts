@@ -48,7 +48,7 @@ interface Inheritance {
 const userAgent = `gcp-dicomweb-proxy/${version}`
 
 /**
- * The configurations, one after another: a request keeps to the one that was in force when it came (docs/adr/0022). What has
+ * The configurations, one after another: a request keeps to the one that was in force when it came (docs/adr/0025). What has
  * to last is handed down: tokens by credential, places at Google by account and store, connections and audit trail
  * while their settings stay the same.
  */

@@ -26,7 +26,7 @@ export interface RunningProxy {
   /** Accounts by name, with the URL to give to Orthanc. */
   readonly accountUrls: ReadonlyMap<string, string>
   /**
-   * Serves by other settings from the next request on; those under way end by the old ones (docs/adr/0022).
+   * Serves by other settings from the next request on; those under way end by the old ones (docs/adr/0025).
    *
    * Throws a ConfigurationError or a CommandFailure when that can't be, and then nothing has changed.
    */
