@@ -2,6 +2,7 @@ import { configurationFiles } from '../config/read.ts'
 import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
+import { prettyDestination } from '../observe/pretty.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { Reload } from './reload.ts'
@@ -18,7 +19,10 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   // What changes while it is read is noticed, and read again.
   await watch.ready
   const settings = readSettings(stores, options)
-  const logger = createLogger(settings)
+  const logger = createLogger({
+    ...settings,
+    ...(process.stdout.isTTY && { destination: prettyDestination(process.stdout) }),
+  })
   for (const warning of settings.warnings) logger.warn(warning)
   for (const notice of settings.notices) logger.info(notice)
 
