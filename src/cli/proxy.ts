@@ -83,7 +83,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const operation = { accepting, accounts: () => accounts, history, audit, refusals, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
-  const tls = keepTlsFresh(settings.tls, secured, logger)
+  const tls = keepTlsFresh(settings, secured, logger)
 
   async function close() {
     ending.abort(shuttingDown())

@@ -38,12 +38,13 @@ const empty: Sections = { content: {}, files: new Map(), problems: [], warnings:
  */
 export function loadSettings(options: LoadOptions): Settings {
   const { path, environment, workingDirectory } = options
+  const readAt = Date.now()
   const read = path === undefined ? empty : readSections(path, workingDirectory, environment)
   const { content, isArgument, problems: argumentProblems } = withArguments(read.content, options)
   const findings: Finding[] = [...schemaFindings(content), ...misspelledSections(Object.keys(content))]
   const environmentFindings: Finding[] = []
   const fileProblems: ConfigProblem[] = []
-  const settings = settingsOf(content, options, read, findings, environmentFindings, fileProblems)
+  const settings = { readAt, ...settingsOf(content, options, read, findings, environmentFindings, fileProblems) }
 
   const fileOf = (segments: Finding['path']) =>
     isArgument(segments) ? 'command line' : (read.files.get(String(segments[0])) ?? path ?? 'command line')
@@ -69,7 +70,7 @@ function settingsOf(
   findings: Finding[],
   environmentFindings: Finding[],
   fileProblems: ConfigProblem[],
-): Settings {
+): Omit<Settings, 'readAt'> {
   const orthanc = new Section(content, [], findings)
   const environment = new Section(options.environment, [], environmentFindings)
   const google = orthanc.section('GoogleCloudPlatform')

@@ -4,6 +4,8 @@ export type DicomWebService = (typeof dicomWebServices)[number]
 
 /** Everything the program was configured to do: read once, checked, frozen. Durations are milliseconds. */
 export interface Settings {
+  /** When the files were read, in milliseconds since the epoch. */
+  readonly readAt: number
   readonly accounts: readonly AccountSettings[]
   /** Root of the Cloud Healthcare API; ends with a slash. */
   readonly baseUrl: string
