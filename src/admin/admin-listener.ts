@@ -8,6 +8,7 @@ import { ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { LineLog } from '../observe/logger.ts'
+import type { Metrics } from '../observe/metrics/metrics.ts'
 import type { AccountHistory } from '../observe/request-history.ts'
 import { admitOnly } from '../server/admission.ts'
 import { problemDocument, problemHeaders } from '../server/problem.ts'
@@ -33,6 +34,7 @@ export interface Operation {
   /** False from the moment that the proxy shuts down. */
   accepting(): boolean
   accounts(): Iterable<Account>
+  readonly metrics: Pick<Metrics, 'contentType' | 'text'>
   readonly history: { of(account: string): AccountHistory }
   /** How often strangers were refused, by what. */
   readonly refusals: { readonly counts: Readonly<Record<string, number>> }
@@ -90,6 +92,12 @@ export function createAdminListener(operation: Operation, options: AdminListener
 
 function addDetails(listener: FastifyInstance, operation: Operation): void {
   listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(statusOf(operation)))
+  listener.get('/metrics', async (_request, reply) => {
+    const { metrics } = operation
+    return reply
+      .headers({ 'content-type': metrics.contentType, 'cache-control': 'no-store' })
+      .send(await metrics.text())
+  })
 }
 
 /** Null for somebody whom nobody knows: a probe. */

@@ -14,6 +14,7 @@ import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
 import { allowing } from '../guard/networks.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
+import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
@@ -66,11 +67,14 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const access = openAccess(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
-  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, audit, ...signals })
+  const counts = () => connections.counts()
+  const state = { version, accounts: () => accounts, history, connections: counts, refusals, audit }
+  const metrics = new Metrics(state)
+  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, metrics, audit, ...signals })
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const operation = { accepting, accounts: () => accounts, history, audit, refusals, clientOf: adminClientOf }
+  const operation = { accepting, accounts: () => accounts, history, audit, refusals, metrics, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
   const tls = keepTlsFresh(settings.tls, secured, logger)

@@ -70,6 +70,16 @@ export class RequestEvent {
     return (this.instances?.failed ?? 0) > 0
   }
 
+  /** Milliseconds since the request came. */
+  get age(): number {
+    return performance.now() - this.#startedAt
+  }
+
+  /** Milliseconds from then to the first byte of Google's answer; undefined while there is none. */
+  get firstByteAfter(): number | undefined {
+    return this.#since(this.progress.firstByteAt)
+  }
+
   /** Writes the one line about this request. */
   log(logger: LineLog): void {
     const {
@@ -110,7 +120,7 @@ export class RequestEvent {
       bytesReceived: this.progress.received,
       bytesSent: this.progress.sent,
       tokenMs: this.#since(this.#tokenAt),
-      firstByteMs: this.#since(this.progress.firstByteAt),
+      firstByteMs: this.firstByteAfter,
       totalMs: this.#since(performance.now()),
     }
     if (this.failed) logger.warn(line, 'request')

@@ -19,6 +19,16 @@ export interface Failure
   readonly instancesFailed: number | undefined
 }
 
+/** Bytes of bodies that have passed. */
+export interface Traffic {
+  readonly account: string
+  readonly service: string
+  /** From clients. */
+  readonly received: number
+  /** To clients. */
+  readonly sent: number
+}
+
 export interface AccountHistory {
   readonly requests: RequestCounts
   /** The latest first. */
@@ -28,20 +38,40 @@ export interface AccountHistory {
 /** Failures remembered per account. */
 const longest = 20
 
-/** What has become of the requests to each account since the start. */
+interface Kept {
+  readonly requests: RequestCounts
+  readonly failures: Failure[]
+  /** By service, of requests that have ended. */
+  readonly bytes: Map<string, { received: number; sent: number }>
+}
+
+/** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
-  readonly #accounts: ReadonlyMap<string, { requests: RequestCounts; failures: Failure[] }>
+  readonly #accounts: ReadonlyMap<string, Kept>
+  readonly #underWay = new Set<RequestEvent>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
-    this.#accounts = new Map(accounts.map((name) => [name, { requests: {}, failures: [] }]))
+    this.#accounts = new Map(accounts.map((name) => [name, { requests: {}, failures: [], bytes: new Map() }]))
   }
 
+  /** Requests that have come and not ended, the oldest first. */
+  get underWay(): Iterable<RequestEvent> {
+    return this.#underWay
+  }
+
+  began(event: RequestEvent): void {
+    this.#underWay.add(event)
+  }
+
+  /** To be called once a request has ended. */
   record(event: RequestEvent): void {
+    this.#underWay.delete(event)
     const history = this.#accounts.get(event.account ?? '')
     if (!history) return
-    const { requests, failures } = history
+    const { requests, failures, bytes } = history
     const service = event.service ?? 'other'
+    addTo(bytes, service, event.progress)
     const counts = requests[service] ?? { succeeded: 0, incomplete: 0, refused: 0, failed: 0, cut: 0 }
     counts[outcomeOf(event)] += 1
     requests[service] = counts
@@ -51,8 +81,27 @@ export class RequestHistory {
   }
 
   of(account: string): AccountHistory {
-    return this.#accounts.get(account) ?? { requests: {}, failures: [] }
+    const { requests, failures } = this.#accounts.get(account) ?? { requests: {}, failures: [] }
+    return { requests, failures }
   }
+
+  /** Also of what is under way: an upload of half an hour shall not show at its end only. */
+  *traffic(): Generator<Traffic> {
+    for (const [account, { bytes }] of this.#accounts) {
+      const all = new Map([...bytes].map(([service, passed]) => [service, { ...passed }]))
+      for (const event of this.#underWay) {
+        if (event.account === account && event.service) addTo(all, event.service, event.progress)
+      }
+      for (const [service, passed] of all) yield { account, service, ...passed }
+    }
+  }
+}
+
+function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
+  const passed = bytes.get(service) ?? { received: 0, sent: 0 }
+  passed.received += received
+  passed.sent += sent
+  bytes.set(service, passed)
 }
 
 export function outcomeOf(event: RequestEvent): RequestOutcome {
