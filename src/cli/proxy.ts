@@ -70,7 +70,18 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const counts = () => connections.counts()
   const state = { version, accounts: () => accounts, history, connections: counts, refusals, audit }
   const metrics = new Metrics(state)
-  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, metrics, audit, ...signals })
+  const handler = new ExchangeHandler({
+    clientOf,
+    guard,
+    tries,
+    logger,
+    refusals,
+    history,
+    metrics,
+    audit,
+    idle: timeouts.idle,
+    ...signals,
+  })
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
