@@ -7,6 +7,7 @@ import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
 import { readTls } from '../config/tls.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
+import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
@@ -85,7 +86,8 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const operation = { accepting, accounts: () => accounts, history, audit, refusals, metrics, clientOf: adminClientOf }
+  const shown = { version, accounts: () => accounts, history, audit, refusals, metrics }
+  const operation = { accepting, ...shown, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
   const tls = keepTlsFresh(settings.tls, secured, logger)
@@ -127,9 +129,9 @@ function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, 
     material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHead })
   const data = { log, limits, allows, requestHead, tls: tlsOf(tls?.requireClientCertificate ?? false) }
   if (!adminListen || isLoopback(adminListen.host))
-    return { data, admin: { log, limits, allows: isLoopback, tls: null } }
-  const admin = { log, limits, allows: (address: string) => isLoopback(address) || allows(address), tls: tlsOf(false) }
-  return { data, admin }
+    return { data, admin: { log, limits, allows: isLoopback, isLocal: true, tls: null } }
+  const allowsAdmin = (address: string) => isLoopback(address) || allows(address)
+  return { data, admin: { log, limits, allows: allowsAdmin, isLocal: false, tls: tlsOf(false) } }
 }
 
 function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {
@@ -168,6 +170,7 @@ function servedAccount(account: Settings['accounts'][number], settings: Settings
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     operationUrl: operationUrlsOf(account, settings.baseUrl),
     tokens: tokens.source(identity),
+    credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
     places: placesOf(settings.concurrency),
     tokenState: () => tokens.state(identity),
   }

@@ -12,6 +12,12 @@ export interface InstanceCounts {
   readonly warned: number
 }
 
+/**
+ * Where a request is: it waits for a token or a place; it has been sent, and Google has not answered; its answer is on the
+ * way to the client.
+ */
+export type RequestPhase = 'waiting' | 'sent' | 'answering'
+
 /** What one request was and how it went. What goes to the log has no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()
@@ -42,6 +48,8 @@ export class RequestEvent {
   readonly subjects: Subjects | null
   /** Times that the request was sent to Google. */
   attempts = 0
+  /** Bytes that the body of an upload will have; undefined where its head does not say so. */
+  expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
@@ -59,6 +67,11 @@ export class RequestEvent {
 
   tokenReceived(): void {
     this.#tokenAt ??= performance.now()
+  }
+
+  get phase(): RequestPhase {
+    if (this.progress.sent > 0) return 'answering'
+    return this.attempts > 0 ? 'sent' : 'waiting'
   }
 
   /** Something that was asked for was not done. */

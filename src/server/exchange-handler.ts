@@ -76,6 +76,7 @@ export class ExchangeHandler {
     const { audit } = this.#parts
     const subjects = audit && new Subjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
+    event.expected = Number(request.headers['content-length']) || undefined
     this.#parts.history.began(event)
     let isStranger = true
     try {
