@@ -81,6 +81,7 @@ function invitation(client: DemoClient, proxy: RunningProxy, accountUrl: string,
 It stays up until Ctrl+C. Try it by hand:
   ${client.hints.join('\n  ')}
   DICOMweb through the proxy:  ${accountUrl}studies
+  status page of the proxy:    ${proxy.adminUrl}/
   readiness of the proxy:      ${proxy.adminUrl}/readyz
   log of the proxy:            ${logFile}
 

@@ -7,6 +7,7 @@ import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
 import { readTls } from '../config/tls.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
+import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
@@ -14,6 +15,7 @@ import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
 import { allowing } from '../guard/networks.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
+import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
@@ -66,6 +68,9 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const access = openAccess(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
+  const counts = () => connections.counts()
+  const state = { version, accounts: () => accounts, history, connections: counts, refusals, audit }
+  const metrics = new Metrics(state)
   const handler = new ExchangeHandler({
     clientOf,
     guard,
@@ -73,6 +78,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     logger,
     refusals,
     history,
+    metrics,
     audit,
     idle: timeouts.idle,
     ...signals,
@@ -80,7 +86,8 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const operation = { accepting, accounts: () => accounts, history, audit, refusals, clientOf: adminClientOf }
+  const shown = { version, accounts: () => accounts, history, audit, refusals, metrics }
+  const operation = { accepting, ...shown, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
   const tls = keepTlsFresh(settings, secured, logger)
@@ -122,9 +129,9 @@ function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, 
     material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHead })
   const data = { log, limits, allows, requestHead, tls: tlsOf(tls?.requireClientCertificate ?? false) }
   if (!adminListen || isLoopback(adminListen.host))
-    return { data, admin: { log, limits, allows: isLoopback, tls: null } }
-  const admin = { log, limits, allows: (address: string) => isLoopback(address) || allows(address), tls: tlsOf(false) }
-  return { data, admin }
+    return { data, admin: { log, limits, allows: isLoopback, isLocal: true, tls: null } }
+  const allowsAdmin = (address: string) => isLoopback(address) || allows(address)
+  return { data, admin: { log, limits, allows: allowsAdmin, isLocal: false, tls: tlsOf(false) } }
 }
 
 function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {
@@ -163,6 +170,7 @@ function servedAccount(account: Settings['accounts'][number], settings: Settings
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     operationUrl: operationUrlsOf(account, settings.baseUrl),
     tokens: tokens.source(identity),
+    credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
     places: placesOf(settings.concurrency),
     tokenState: () => tokens.state(identity),
   }
