@@ -10,7 +10,6 @@ import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from '../server/admission.ts'
 import { problemDocument, problemHeaders } from '../server/problem.ts'
 import type { Operation } from './operation.ts'
-import { checkHost } from './own-names.ts'
 import { readPageFiles } from './page-files.ts'
 import { pageHeaders } from './page-headers.ts'
 import { readinessOf } from './readiness.ts'
@@ -21,8 +20,6 @@ interface AdminListenerOptions {
   readonly limits: LimitSettings
   /** Whether a connection may come from this address. */
   readonly allows: (address: string) => boolean
-  /** Whether only this machine can reach it: then nobody is asked who they are. */
-  readonly isLocal: boolean
   /** Null: plain http. */
   readonly tls: TlsOptions | null
 }
@@ -54,10 +51,7 @@ export function createAdminListener(operation: Operation, options: AdminListener
   })
   addProbes(listener, operation)
   listener.register(async (guarded) => {
-    guarded.addHook('onRequest', async ({ raw }) => {
-      if (options.isLocal) checkHost(raw.headers.host)
-      onlyAdmin(await operation.clientOf(raw))
-    })
+    guarded.addHook('onRequest', async ({ raw }) => onlyAdmin(await operation.clientOf(raw)))
     addDetails(guarded, operation)
     addPage(guarded)
   })

@@ -129,9 +129,9 @@ function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, 
     material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHead })
   const data = { log, limits, allows, requestHead, tls: tlsOf(tls?.requireClientCertificate ?? false) }
   if (!adminListen || isLoopback(adminListen.host))
-    return { data, admin: { log, limits, allows: isLoopback, isLocal: true, tls: null } }
+    return { data, admin: { log, limits, allows: isLoopback, tls: null } }
   const allowsAdmin = (address: string) => isLoopback(address) || allows(address)
-  return { data, admin: { log, limits, allows: allowsAdmin, isLocal: false, tls: tlsOf(false) } }
+  return { data, admin: { log, limits, allows: allowsAdmin, tls: tlsOf(false) } }
 }
 
 function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {

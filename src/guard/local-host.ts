@@ -1,4 +1,4 @@
-import { isLoopback } from '../config/loopback.ts'
+import { isIP } from 'node:net'
 import { ProxyError } from '../errors.ts'
 
 /**
@@ -13,10 +13,15 @@ export function onlyLocalHosts(publicUrl: string | null): (host: string | undefi
     // No browser leaves it out, or empty.
     if (!host) return
     const name = URL.parse(`http://${host}`)?.hostname ?? ''
-    if (isLoopback(name) || name === own) return
+    // An address is nobody's name: no page can have come from there but one of that machine.
+    if (isAddress(name) || name === 'localhost' || name.endsWith('.localhost') || name === own) return
     throw new ProxyError(
       'wrong-host',
       'The Host header names another host than this machine, and this listener is for this machine alone: use http://127.0.0.1 or http://localhost, or set PublicUrl.',
     )
   }
+}
+
+function isAddress(hostname: string): boolean {
+  return isIP(hostname.replace(/^\[|\]$/g, '')) !== 0
 }

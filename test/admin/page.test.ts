@@ -105,7 +105,7 @@ t.test('a name from elsewhere that leads here reads nothing (DNS rebinding); pro
   for (const host of ['rebound.example', 'localhost.example', '127.0.0.1.example:8044', 'a b', '[::1']) {
     for (const path of ['/', '/api/status', '/api/events', '/metrics', '/page.js']) {
       const { status, body } = await ask(path, host)
-      t.equal(status, 400, `${host} ${path}`)
+      t.equal(status, 421, `${host} ${path}`)
       t.notMatch(body, /google|dicomStores/)
     }
   }
