@@ -96,7 +96,7 @@ export class OrthancRest {
     return this.#json('GET', `${this.#dicomWeb}/servers`)
   }
 
-  /** Adds or replaces a DICOMweb server; without `DicomWebServersInDatabase` it is forgotten when Orthanc ends. */
+  /** Adds or replaces a DICOMweb server; without `DicomWeb.ServersInDatabase` it is forgotten when Orthanc ends. */
   async putServer(name: string, entry: DicomWebServerEntry): Promise<void> {
     await this.#send('PUT', this.#server(name), json(entry))
   }
