@@ -27,7 +27,7 @@ function oneLine(all: string): string {
 }
 
 /** Lines of a terminal that doesn't show what is typed. */
-class HiddenLines {
+export class HiddenLines {
   readonly #input: PasswordInput
   readonly #prompts: NodeJS.WritableStream
   readonly #onData = (chunk: Buffer | string) => this.#take(String(chunk))
