@@ -36,10 +36,10 @@ export async function runChecks(
   stores: readonly string[],
   options: CheckOptions,
   reporter: Reporter,
+  around = surroundings(),
 ): Promise<Checked> {
   const { config, listen, adminListen, offline } = options
   const list = new Checklist(reporter)
-  const around = surroundings()
   const path = config ?? around.environment.GCP_DICOMWEB_PROXY_CONFIG
   list.heading('On this machine')
   const settings: Settings | null = await checkConfiguration(list, {

@@ -35,7 +35,9 @@ export function surroundings(): Pick<LoadOptions, 'environment' | 'workingDirect
 function troubleOf({ file, path, message }: ConfigProblem): Trouble {
   const [wrong = '', right] = message.split(/; (.*)/s)
   const place = [file, path].filter((part) => part !== '').join(': ')
-  const remedy =
-    right ?? (/^must /.test(wrong) ? 'Correct it there; docs/configuration.md explains each key.' : 'Correct it there.')
+  const remedy = /^is not valid JSON/.test(wrong) ? correct : (right ?? correct)
   return new Trouble('configuration', `${place}: ${wrong}.`, `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`)
 }
+
+const correct =
+  'Correct it there: docs/configuration.md explains each key, and an editor that is given config/schema.json shows the place.'

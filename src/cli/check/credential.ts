@@ -80,12 +80,11 @@ async function readFile(file: string, expected: Parameters<typeof readCredential
     const code = (cause as NodeJS.ErrnoException | undefined)?.code
     if (code === 'ENOENT')
       throw new Trouble('file-missing', why, `Put the file there, or correct ${option}. ${newKey}`, { cause })
-    throw new Trouble(
-      'file-unreadable',
-      why,
-      `Run check as the user that the proxy runs as, and let that user read it: chown USER ${file}`,
-      { cause },
-    )
+    const remedy =
+      code === 'EACCES'
+        ? `Run check as the user that the proxy runs as, and let that user read it: chown USER ${file}`
+        : `Correct ${option}: it names the file itself.`
+    throw new Trouble('file-unreadable', why, remedy, { cause })
   }
 }
 
@@ -202,6 +201,11 @@ function unreached(failure: TokenFailure, known: KnownCredential | null): Troubl
     const remedy =
       'gcloud auth application-default login, or name a key file in ServiceAccountFile or GOOGLE_APPLICATION_CREDENTIALS; on a Google Cloud machine, attach a service account to it.'
     return new Trouble('no-credential', `${failure.message.split(/(?<=machine\.) /)[0]}`, remedy, { cause: failure })
+  }
+  if (/not an access token/.test(failure.message)) {
+    const remedy =
+      'Correct TokenUrl where it is set (Google: https://oauth2.googleapis.com/token); ask who runs the network whether a login page is on the way.'
+    return new Trouble('issuer-wrong', failure.message.replace(/: is it.*/, '.'), remedy, { cause: failure })
   }
   const [why = '', remedy = ''] = failure.message.split(/(?<=\.) (.*)/s)
   const [short, hint = ''] = why.split(/: (?=check|set|use)(.*)/s)

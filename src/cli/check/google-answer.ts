@@ -1,4 +1,4 @@
-import type { AccountSettings } from '../../config/settings.ts'
+import type { AccountSettings, Settings } from '../../config/settings.ts'
 import type { AccessToken } from '../../credentials/access-token.ts'
 import type { Connections } from '../../forward/connections.ts'
 import { networkFailureOf } from '../../network-failure.ts'
@@ -20,6 +20,7 @@ export interface GoogleAnswer {
 
 interface Question {
   readonly url: string
+  readonly settings: Settings
   readonly account: AccountSettings
   readonly token: AccessToken
   readonly connections: Connections
@@ -30,12 +31,13 @@ interface Question {
   readonly keep: boolean
 }
 
-/** How long (ms) Google may take. */
+/** How long (ms) Google may take, if `Timeouts.SearchAnswer` is not less. */
 const patience = 30_000
 
 /** Asks Google something for an account, over the proxy's own connections. Rejects with a Trouble if no answer comes. */
 export async function askGoogle(question: Question): Promise<GoogleAnswer> {
-  const { url, account, token, connections, accept, body, keep } = question
+  const { url, account, token, settings, connections, accept, body, keep } = question
+  const longest = settings.outgoing.timeouts.searchAnswer
   const quotaProject = account.quotaProject ?? token.quotaProject
   const headers = {
     authorization: `Bearer ${token.value}`,
@@ -44,7 +46,7 @@ export async function askGoogle(question: Question): Promise<GoogleAnswer> {
     ...(body && { 'content-type': 'application/json' }),
   }
   const method = body ? 'POST' : 'GET'
-  const signal = AbortSignal.timeout(patience)
+  const signal = AbortSignal.timeout(Math.min(patience, longest))
   const init = { method, headers, signal, redirect: 'manual', ...(body && { body: JSON.stringify(body) }) } as const
   try {
     const answer = await connections.fetch(url, init)

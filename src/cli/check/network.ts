@@ -95,14 +95,14 @@ function trusted({ verifyPeers, certificateAuthorities }: OutgoingSettings): str
   return `certificate trusted by ${certificateAuthorities === null ? "the system's authorities" : 'HttpsCACertificates'}`
 }
 
-/** How long (ms) an answer may take. */
+/** How long (ms) an answer may take, if `Timeouts.SearchAnswer` is not less. */
 const patience = 30_000
 
 /** Any answer will do: whoever gives it was reached as the proxy will reach it. */
 async function ask(url: URL, { outgoing, connections }: Surroundings, proxy: URL | null) {
   const sentAt = Date.now()
   try {
-    const signal = AbortSignal.timeout(patience)
+    const signal = AbortSignal.timeout(Math.min(patience, outgoing.timeouts.searchAnswer))
     const answer = await connections.fetch(url.origin, { method: 'HEAD', redirect: 'manual', signal })
     return { skew: skewOf(answer.headers.get('date'), (sentAt + Date.now()) / 2) }
   } catch (cause) {
@@ -193,7 +193,7 @@ function day(date: Date): string {
   return date.toISOString().slice(0, 10)
 }
 
-/** How far (ms) clocks may be apart. Signed requests are refused from some five minutes on. */
+/** How far (ms) clocks may be apart. Requests that are signed with a key are refused when they seem to be of the future, or old. */
 const allowedSkew = 60_000
 
 /** This machine's clock beside Google's. */
@@ -205,7 +205,7 @@ export async function checkClock(list: Checklist, skew: number | 'unknown'): Pro
     if (seconds <= 1) return "agrees with Google's within a second"
     const [slow, fast] = [`${seconds} s behind Google's`, `${seconds} s ahead of Google's`]
     if (Math.abs(skew) <= allowedSkew) return skew > 0 ? slow : fast
-    const why = `The clock of this machine is ${skew > 0 ? slow : fast}: from some five minutes on Google refuses signed requests.`
+    const why = `The clock of this machine is ${skew > 0 ? slow : fast}: Google refuses signed requests of a clock that is too far off.`
     throw new Trouble('clock', why, `Set it: ${setClock}`)
   })
 }

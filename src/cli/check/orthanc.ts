@@ -145,8 +145,8 @@ async function searchThrough({ name, rest, entry, settings }: EntryContext): Pro
     const refused = /credentials/i.test(error.details)
     const why = `Orthanc can't search through the proxy: ${error.details || `status ${error.status}`}.`
     const remedy = refused
-      ? "The proxy or Google refuses: the proxy's log says which. If it is the login: gcp-dicomweb-proxy register with --client NAME"
-      : "Orthanc tells no more: the reason is in the proxy's log, or its lines above are."
+      ? "The proxy or Google refuses: the proxy's log says which. If it is the login: gcp-dicomweb-proxy register --client NAME"
+      : "Orthanc tells no more: the reason is in the proxy's log (curl http://127.0.0.1:8044/api/status has it, too)."
     throw new Trouble(refused ? 'through-refused' : 'through-failed', why, remedy, { cause: error })
   }
 }
