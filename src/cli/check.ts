@@ -1,13 +1,12 @@
-import { advisedTimeout } from '../config/orthanc.ts'
 import type { Settings } from '../config/settings.ts'
 import { Checklist, type Reporter, type Result } from './check/checklist.ts'
 import { checkCredentials, checkGoogle } from './check/checks.ts'
 import { checkConfiguration, surroundings } from './check/configuration.ts'
 import { checkOrthanc } from './check/orthanc.ts'
 import { jsonReport, silent, TextReport } from './check/report.ts'
-import { type Layer, layers } from './check/trouble.ts'
-import { type ExitCode, exitCode } from './exit-code.ts'
-import { type OrthancOptions, targetOf } from './orthanc/target.ts'
+import { type Layer, layers, Trouble } from './check/trouble.ts'
+import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
 import { proxyUrlFor, wantedEntries } from './orthanc/wanted.ts'
 import type { ConfigurationOptions } from './settings.ts'
 
@@ -58,16 +57,34 @@ export async function runChecks(
 
 /** The Orthanc that the command line or the configuration names, if any. */
 async function checkOrthancOf(list: Checklist, settings: Settings, options: CheckOptions): Promise<void> {
-  const target = await targetOf(settings, options, advisedTimeout)
+  const target = await targetOf(settings, options)
   if (!target) return
   const { url, rest, client, timeout } = target
   list.heading(`Orthanc: ${url}`)
-  const proxyUrl = proxyUrlFor(settings, url, target.proxyUrl)
-  const wanted = wantedEntries(settings, { proxyUrl, client, timeout }).entries
   try {
+    const proxyUrl = await addressForOrthanc(list, settings, target)
+    if (proxyUrl === null) return
+    const wanted = wantedEntries(settings, { proxyUrl, client, timeout }).entries
     await checkOrthanc(list, { settings, rest, wanted, registerCommand: registerCommand(url, options) })
   } finally {
     await rest.close()
+  }
+}
+
+async function addressForOrthanc(
+  list: Checklist,
+  settings: Settings,
+  { url, proxyUrl }: Target,
+): Promise<string | null> {
+  try {
+    return proxyUrlFor(settings, url, proxyUrl)
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error
+    const trouble = new Trouble('proxy-url', error.message, 'Set PublicUrl, or name it by --proxy-url.', {
+      cause: error,
+    })
+    await list.check({ layer: 'orthanc', subject: url, title: 'Address of the proxy' }, () => Promise.reject(trouble))
+    return null
   }
 }
 

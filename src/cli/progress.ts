@@ -13,6 +13,8 @@ export interface ProgressOutput extends NodeJS.WritableStream {
 export interface OpenLine {
   /** Says how it ended; `more` are lines below it. */
   end(mark: Mark, detail: string, more?: readonly string[]): void
+  /** Takes it away: nobody needs to know afterwards. */
+  drop(): void
 }
 
 const colours = { '✓': 'green', '✗': 'red', '–': 'gray' } as const
@@ -48,6 +50,7 @@ export class Progress {
     const startedAt = performance.now()
     const live = this.#live(title, startedAt)
     return {
+      drop: () => live.end(),
       end: (mark, detail, more = []) => {
         live.end()
         const took = mark === '–' ? '' : duration(performance.now() - startedAt)

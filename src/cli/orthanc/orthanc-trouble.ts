@@ -11,7 +11,7 @@ export function orthancTrouble(error: unknown, url: string): Trouble {
     return new Trouble(
       'orthanc-login',
       `Orthanc at ${url} wants a user and a password, or does not take these.`,
-      `Name one of its RegisteredUsers: --user NAME, the password in the variable ${passwordVariables.orthanc} or on standard input.`,
+      `Name one of its RegisteredUsers: --user NAME, the password in the variable ${passwordVariables.orthanc} or on standard input; or Username and Password in DicomWebProxy.Orthanc.`,
       cause,
     )
   }
@@ -43,7 +43,7 @@ function unanswered(error: OrthancError, url: string): Trouble {
   const { code, kind, reason } = networkFailureOf(error.cause)
   if (kind === 'tls') {
     const why = `The certificate of ${url} is not trusted${code ? ` (${code})` : ''}.`
-    const remedy = `Name the authority that signed it, or the certificate itself if nobody did: --orthanc-ca FILE. Its names must have ${new URL(url).hostname} among them.`
+    const remedy = `Name the authority that signed it, or the certificate itself if nobody did: --orthanc-ca FILE, or CACertificates in DicomWebProxy.Orthanc. Its names must have ${new URL(url).hostname} among them.`
     return new Trouble('orthanc-tls', why, remedy, { cause: error })
   }
   const what = code === 'ECONNREFUSED' ? 'nobody accepts the connection' : (reason.split(': ')[0] ?? reason)

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { advisedTimeout } from '../../config/orthanc.ts'
 import { fileMessage } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
@@ -30,11 +31,7 @@ export interface Target {
 const patience = 30_000
 
 /** Null if no Orthanc is named. Passwords come from the environment, or standard input. */
-export async function targetOf(
-  settings: Settings,
-  options: OrthancOptions,
-  defaultTimeout: number,
-): Promise<Target | null> {
+export async function targetOf(settings: Settings, options: OrthancOptions): Promise<Target | null> {
   const { registration, dicomWebRoot } = settings.orthanc
   const url = addressOf(options.orthanc) ?? registration?.url
   if (url === undefined) return null
@@ -61,7 +58,7 @@ export async function targetOf(
     rest,
     client,
     proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,
-    timeout: configured?.timeout ?? defaultTimeout,
+    timeout: configured?.timeout ?? advisedTimeout,
   }
 }
 
