@@ -40,7 +40,8 @@ export class Spawned {
     return this.#answerTo('url')
   }
 
-  ask<T>(question: string): Promise<T> {
+  async ask<T>(question: string): Promise<T> {
+    if (!this.#child.connected) throw new Error('A process of the bench has ended before its time: see above')
     this.#child.send({ question } satisfies Question)
     return this.#answerTo(question)
   }

@@ -100,9 +100,9 @@ export class Client {
   }
 
   async #retrieveInHttp10(study: SentStudy): Promise<void> {
-    const { url, tally } = this.#parts
+    const { url, tally, random } = this.#parts
     const retrieval = studyRetrieval(url, study)
-    const reply = await sendInHttp10(retrieval.url, retrieval.accept)
+    const reply = await sendInHttp10(retrieval.url, retrieval.accept, random.chance(0.3))
     this.#count('WADO-RS, HTTP/1.0', reply)
     checkRetrieved(study, retrieval, reply, tally)
   }

@@ -1,9 +1,10 @@
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { thisMachine } from '../machine.ts'
 import { readOptions, type SoakOptions, usage } from './options.ts'
 import { soakReport } from './report.ts'
+import { keep } from './results.ts'
 import { soak } from './soak.ts'
 import { surround } from './surroundings.ts'
 import { verdictsOf } from './verdicts.ts'
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
     const date = new Date().toISOString().slice(0, 10)
     const report = soakReport({ ...result, date, machine: thisMachine(), loadBefore })
     process.stdout.write(`\n${report}`)
-    if (options.keep) await writeFile(new URL('../results/soak.md', import.meta.url), report)
+    if (options.keep) await keep(report)
     if (verdictsOf(result).some(({ held }) => !held)) await fail(surroundings.log)
   } finally {
     await surroundings.close()

@@ -6,11 +6,14 @@ const headEnd = Buffer.from('\r\n\r\n')
 /**
  * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from the end unless the
  * connection is reset. Never rejects.
+ *
+ * @param halfCloses whether it ends its side of the connection once the answer has begun
  */
-export async function sendInHttp10(url: string, accept: string): Promise<Reply> {
+export async function sendInHttp10(url: string, accept: string, halfCloses: boolean): Promise<Reply> {
   const { hostname, port, host, pathname, search } = new URL(url)
-  const socket = connect({ host: hostname, port: Number(port) })
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   socket.write(`GET ${pathname}${search} HTTP/1.0\r\nHost: ${host}\r\nAccept: ${accept}\r\n\r\n`)
+  if (halfCloses) socket.once('data', () => socket.end())
   const timer = setTimeout(() => socket.destroy(new Error('stuck')), patience)
   const chunks: Buffer[] = []
   try {
@@ -19,6 +22,7 @@ export async function sendInHttp10(url: string, accept: string): Promise<Reply> 
     return (error as Error).message === 'stuck' ? { kind: 'stuck' } : { kind: 'broken', status: null }
   } finally {
     clearTimeout(timer)
+    socket.destroy()
   }
   return replyOf(Buffer.concat(chunks))
 }

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { Spawned } from '../spawned.ts'
+import type { Spawned } from '../spawned.ts'
+import { lineOf, program, urlOf } from './program.ts'
 
 /** The proxy and the stand-in for Google, each as its own process, as their commands start them. */
 export interface SoakSurroundings {
@@ -53,9 +52,8 @@ export async function surround(): Promise<SoakSurroundings> {
   const [, emulatorUrl = ''] = await lineOf(at('emulator.log'), /listens at (\S+)/)
   await writeFile(at('orthanc.json'), JSON.stringify(configuration(emulatorUrl, folder)))
   const proxy = program(['serve', '--config', at('orthanc.json')], at('proxy.log'))
-  await lineOf(at('proxy.log'), /"admin listener"/)
-  const urls = readFileSync(at('proxy.log'), 'utf8').matchAll(/"account":"(\w+)","url":"([^"]+)"/g)
-  const accounts = new Map([...urls].map(([, account = '', url = '']) => [account, url]))
+  const accounts = new Map<string, string>()
+  for (const name of names) accounts.set(name, await urlOf(name, at('proxy.log')))
   return {
     proxy,
     emulatorUrl,
@@ -69,11 +67,6 @@ export async function surround(): Promise<SoakSurroundings> {
       await rm(folder, { recursive: true })
     },
   }
-}
-
-function program(args: readonly string[], log: string): Spawned {
-  const witness = new URL('witness.ts', import.meta.url).href
-  return new Spawned({ program: '../src/main.ts', args, log, nodeOptions: ['--import', witness] })
 }
 
 function configuration(emulatorUrl: string, folder: string): object {
@@ -95,15 +88,4 @@ function configuration(emulatorUrl: string, folder: string): object {
 
 function fileIn(folder: string, key: string, value: string): string {
   return key.endsWith('File') ? join(folder, 'credentials', value) : value
-}
-
-/** The first line of a log that fits, as soon as it is there. */
-async function lineOf(log: string, pattern: RegExp): Promise<RegExpExecArray> {
-  const deadline = performance.now() + 20_000
-  for (;;) {
-    const found = pattern.exec(readFileSync(log, 'utf8'))
-    if (found) return found
-    if (performance.now() > deadline) throw new Error(`No ${pattern} in ${log} within 20 s`)
-    await delay(50)
-  }
 }

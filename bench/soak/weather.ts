@@ -20,9 +20,9 @@ export async function storm(
     await ask(
       'PUT',
       'faults',
-      Array.from({ length: random.int(3, 8) }, () => fault(stores, random)),
+      Array.from({ length: random.int(2, 6) }, () => fault(stores, random)),
     )
-    if (random.chance(0.03)) await ask('POST', `tokens/${random.pick(['revoke', 'expire'])}`)
+    if (random.chance(0.02)) await ask('POST', `tokens/${random.pick(['revoke', 'expire'])}`)
     await delay(change)
   }
   await ask('DELETE', 'faults')
@@ -36,7 +36,7 @@ async function control(url: string, method: string, body?: object): Promise<void
 
 function fault(stores: readonly [string, ...string[]], random: Random): Fault {
   const times = random.int(1, 2)
-  if (random.chance(0.06)) return { target: 'token', times, ...random.pick(tokenEffects) }
+  if (random.chance(0.008)) return { target: 'token', times, ...random.pick(tokenEffects) }
   const target = random.pick<Service>(['STOW-RS', 'STOW-RS', 'WADO-RS', 'WADO-RS', 'QIDO-RS', 'DELETE'])
   return { target, store: random.pick(stores), times, ...effect(target, random) }
 }
@@ -51,12 +51,13 @@ const tokenEffects: readonly [Effect, ...Effect[]] = [
 
 function effect(target: Service, random: Random): Effect {
   const every: readonly [readonly [number, Effect], ...(readonly [number, Effect])[]] = [
-    [3, { status: 429, ...(random.chance(0.5) && { headers: { 'retry-after': '1' } }) }],
-    [3, { status: 503 }],
+    [2, { status: 429, ...(random.chance(0.5) && { headers: { 'retry-after': '1' } }) }],
+    [2, { status: 503 }],
     [2, { status: 500 }],
     [1, { status: random.pick([403, 408, 502, 504]) }],
     [3, { resetBefore: true }],
     [3, { lateReset: true }],
+    [2, { resetInHead: true }],
     [3, { resetAfterHeaders: true }],
     [4, { truncate: random.pick([1, 100, 20_000]) }],
     [2, { stall: random.pick([0, 100, 20_000]) }],

@@ -66,7 +66,17 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const access = openAccess(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
-  const handler = new ExchangeHandler({ clientOf, guard, tries, logger, refusals, history, audit, ...signals })
+  const handler = new ExchangeHandler({
+    clientOf,
+    guard,
+    tries,
+    logger,
+    refusals,
+    history,
+    audit,
+    idle: timeouts.idle,
+    ...signals,
+  })
   const listenerOptions = listenerOptionsOf(settings, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted

@@ -13,12 +13,13 @@ export type FetchToken = () => Promise<AccessToken>
 /** The tokens of one credential, as a request needs them. */
 export interface TokenSource {
   /**
-   * A token that Google should accept. Rejects with a ProxyError `token-unavailable` when none is to be had.
+   * A token that Google should accept: at once if one is there, else a promise, which rejects with a ProxyError
+   * `token-unavailable` when none is to be had.
    *
    * @param minimumLife milliseconds that a token from the cache must still have. A token fetched just now is given
    * even if it has less: there is no better one.
    */
-  token(minimumLife?: number): Promise<AccessToken>
+  token(minimumLife?: number): AccessToken | Promise<AccessToken>
   /** Says that Google rejected this token value, so that the next request gets another one. */
   invalidate(rejected: AccessToken): void
 }

@@ -102,7 +102,7 @@ export class TokenCache {
     }
   }
 
-  async #token(identity: string, minimumLife: number): Promise<AccessToken> {
+  #token(identity: string, minimumLife: number): AccessToken | Promise<AccessToken> {
     const token = this.#held(identity)
     if (this.#usable(identity, token, minimumLife)) {
       if (ageing(token)) this.#refreshBehind(identity)

@@ -24,13 +24,14 @@ export class BodylessTransport implements Forwarder {
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
-    const { origin, path, headers, request, service } = exchange
+    const { origin, path, headers, request, service, answerWithin } = exchange
+    const limit = service === 'WADO-RS' ? this.#timeouts.answer : this.#timeouts.searchAnswer
     this.#dispatcher.dispatch(
       {
         origin: origin.origin,
         path,
         method: request.method as Dispatcher.HttpMethod,
-        headersTimeout: service === 'WADO-RS' ? this.#timeouts.answer : this.#timeouts.searchAnswer,
+        headersTimeout: Math.min(limit, answerWithin ?? limit),
         headers: { ...headers, authorization: `Bearer ${token.value}` },
       },
       new Relay(exchange, this.#timeouts.idle, resolve),

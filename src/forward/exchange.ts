@@ -19,10 +19,14 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>
   /** URLs to replace in answers; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
-  /** Whether an answer of this status is to be held back, because another try may be made. */
+  /** Whether an answer of this status is to be held back: another try may be made, or its word be waited for. */
   readonly holds: (status: number) => boolean
   /** Which time this is that the request is sent to Google; 1 is the first. */
   readonly attempt: number
+  /** Milliseconds until the answer must have begun, where that is less than what is configured; null where it is not. */
+  readonly answerWithin: number | null
+  /** Whether others wait for this exchange's place at Google. */
+  readonly crowded: () => boolean
   readonly readAnswer: ReadAnswer
   readonly progress: Progress
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
 import type { OperationUrl } from '../stores/operation-url.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import type { HeldAnswer } from './held-answer.ts'
 import { isSameOperation, type Operation, operationIn } from './operation.ts'
 
@@ -69,12 +70,4 @@ async function look(url: URL, { tokens, look }: Looking, signal: AbortSignal): P
   } catch {
     return null
   }
-}
-
-/** A token may take longer to come than a look may; whoever fetches it goes on. */
-function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  if (signal.aborted) reject(signal.reason)
-  return Promise.race([work, promise])
 }

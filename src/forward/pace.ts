@@ -1,28 +1,43 @@
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 
+/** Milliseconds in which a body must make way while others wait for its place at Google. */
+const crowdedPeriod = 10_000
+
+interface Body {
+  /** Bytes so far. */
+  passed(): number
+  /** Whether others wait for its place. */
+  crowded(): boolean
+}
+
 /**
  * Watches that a body makes way. A single byte now and then keeps a connection from being idle, but not this: fewer than
- * `idleBytes` within `idle` milliseconds are a stall.
+ * `idleBytes` within `idle` milliseconds are a stall; within ten seconds already, while others wait for its place.
  */
 export class Pace {
   readonly #timer: NodeJS.Timeout
 
-  /**
-   * @param passed bytes of the body so far
-   * @param onStall told at the end of each period that brought less than it should
-   */
+  /** @param onStall told at the end of each period that brought less than it should */
   constructor(
     { idle, idleBytes }: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>,
-    passed: () => number,
+    { passed, crowded }: Body,
     onStall: () => void,
   ) {
-    let before = passed()
+    const period = Math.min(idle, crowdedPeriod)
+    let beforePeriod = passed()
+    let beforeIdle = beforePeriod
+    let elapsed = 0
     this.#timer = setInterval(() => {
       const now = passed()
-      if (now - before < idleBytes) onStall()
-      before = now
-    }, idle)
+      elapsed += period
+      const isIdleOver = elapsed >= idle
+      if ((isIdleOver && now - beforeIdle < idleBytes) || (now - beforePeriod < idleBytes && crowded())) onStall()
+      beforePeriod = now
+      if (!isIdleOver) return
+      beforeIdle = now
+      elapsed = 0
+    }, period)
   }
 
   stop(): void {

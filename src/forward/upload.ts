@@ -57,6 +57,8 @@ export class Upload {
   #status: number | null = null
   /** What broke Google's answer. */
   #failure: Error | null = null
+  /** What the answer's way to the client ended with. */
+  #broken: unknown
   #settled = false
 
   constructor(
@@ -116,8 +118,8 @@ export class Upload {
   }
 
   #watchPace(upstream: ClientRequest): void {
-    const passed = () => this.#progress.received
-    this.#pace = new Pace(this.#timeouts, passed, () => {
+    const body = { passed: () => this.#progress.received, crowded: this.#exchange.crowded }
+    this.#pace = new Pace(this.#timeouts, body, () => {
       // What waits for Google is not the client's delay; with an answer there, the body does not matter any more.
       if (!upstream.writableNeedDrain && this.#status === null) this.#fail(clientStalled())
     })
@@ -177,14 +179,22 @@ export class Upload {
       this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
     }
     // On a failure of either side it destroys the other: a body cut short must not look whole.
-    pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => this.#onAnswered(error))
+    pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => {
+      this.#broken = error
+    })
   }
 
-  #onAnswered(error: NodeJS.ErrnoException | null | undefined): void {
-    const status = this.#status
+  /** The client's connection has closed, after the end of its answer or before it. */
+  #onAnswered(status: number | null): void {
     this.#abandonBody()
-    if (!error && status !== null) this.#settle({ kind: 'answered', status })
-    else this.#settle({ kind: 'cut', by: this.#failure ? 'upstream' : 'client', status, cause: this.#failure ?? error })
+    if (this.#response.writableFinished && status !== null) this.#settle({ kind: 'answered', status })
+    else
+      this.#settle({
+        kind: 'cut',
+        by: this.#failure ? 'upstream' : 'client',
+        status,
+        cause: this.#failure ?? this.#broken,
+      })
   }
 
   #hold(answer: IncomingMessage, held: HeldAnswer): void {
@@ -213,8 +223,12 @@ export class Upload {
 
   /** The client's connection has closed; when that is before the answer's end, Google must not get a body that looks whole. */
   readonly #onClose = () => {
-    // An answer under way ends by its pipeline.
-    if (this.#settled || this.#response.headersSent) return
+    if (this.#settled) return
+    if (this.#response.headersSent) {
+      // Its pipeline may never say so: it waits for the rest of an answer that nobody takes any more.
+      this.#onAnswered(this.#status)
+      return
+    }
     this.request.emit('aborted')
     this.#settle({ kind: 'cut', by: 'client', status: null })
   }

@@ -28,6 +28,20 @@ export class FairQueue<Item> {
     return undefined
   }
 
+  /** Takes out the newest item of whoever has the most, if that is more than this one would have with another. */
+  makeRoomFor(whose: string): Item | undefined {
+    let most = (this.#lines.get(whose)?.size ?? 0) + 1
+    let longest: [string, Set<Item>] | undefined
+    for (const [other, line] of this.#lines) {
+      if (line.size <= most) continue
+      most = line.size
+      longest = [other, line]
+    }
+    const newest = longest && [...longest[1]].at(-1)
+    if (longest && newest !== undefined) this.remove(longest[0], newest)
+    return newest
+  }
+
   /** False when it does not wait any more. */
   remove(whose: string, item: Item): boolean {
     const line = this.#lines.get(whose)

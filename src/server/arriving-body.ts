@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { clientStalled } from '../forward/pace.ts'
+import type { Interruption } from './interruption.ts'
 
 /** Bytes that show that a body flows. Less than what Node reads ahead of whoever wants the body. */
 const enough = 16 * 1024
@@ -15,7 +16,7 @@ const enough = 16 * 1024
 export async function bodyFlows(
   request: IncomingMessage,
   { idle, idleBytes }: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>,
-  interruption: () => { readonly signal: AbortSignal; done(): void },
+  interruption: () => Interruption,
 ): Promise<void> {
   const hasCome = () => request.complete || request.readableLength >= Math.min(enough, idleBytes)
   if (hasCome()) return

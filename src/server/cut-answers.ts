@@ -1,4 +1,4 @@
-import type { Server, ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { breakOff } from '../forward/break-off.ts'
 import { answerUnderWay } from './answer-under-way.ts'
@@ -8,32 +8,37 @@ import { answerUnderWay } from './answer-under-way.ts'
  * the answer (HTTP/1.0), the part would look whole.
  */
 export function resetCutAnswers(server: Server): void {
-  resetWhenHalfClosed(server)
-  resetWhenAllClose(server)
-}
-
-/** A client that ends its side of the connection counts as one that leaves: the two can't be told apart. */
-function resetWhenHalfClosed(server: Server): void {
+  const open = new Set<Socket>()
   const watch = (socket: Socket) => {
-    socket.prependListener('end', () => {
-      const response = answerUnderWay(socket)
-      // One that is complete here still goes out, and the end of the connection after it.
-      if (response?.headersSent && !response.writableEnded) breakOff(response)
-    })
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    socket.prependListener('end', () => resetWhenHalfClosed(socket))
   }
   server.on('connection', watch)
   server.on('secureConnection', watch)
-}
-
-function resetWhenAllClose(server: Server): void {
-  const underWay = new Set<ServerResponse>()
-  server.prependListener('request', (_request, response: ServerResponse) => {
-    underWay.add(response)
-    response.once('close', () => underWay.delete(response))
-  })
   const closeAll = server.closeAllConnections.bind(server)
   server.closeAllConnections = () => {
-    for (const response of underWay) if (response.headersSent && !response.writableFinished) breakOff(response)
+    for (const socket of open) resetUnlessWritten(socket)
     closeAll()
   }
+}
+
+/** A client that ends its side of the connection counts as one that leaves: the two can't be told apart. */
+function resetWhenHalfClosed(socket: Socket): void {
+  const response = answerUnderWay(socket)
+  // One that is complete here still goes out, and the end of the connection after it.
+  if (response?.headersSent && !response.writableEnded) breakOff(response)
+}
+
+/** Ends a connection: at once, and in the middle of an answer by a reset, but behind one that is complete here. */
+export function endWhatIsWhole(socket: Socket): void {
+  const response = answerUnderWay(socket)
+  if (response?.writableEnded) socket.destroySoon()
+  else if (response?.headersSent) breakOff(response)
+  else socket.destroy()
+}
+
+function resetUnlessWritten(socket: Socket): void {
+  const response = answerUnderWay(socket)
+  if (response?.headersSent && !response.writableFinished) breakOff(response)
 }

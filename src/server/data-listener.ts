@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -9,12 +8,13 @@ import { canonicalAddress } from '../guard/address.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from './admission.ts'
 import { answerUnderWay } from './answer-under-way.ts'
-import { resetCutAnswers } from './cut-answers.ts'
+import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
+import { followHandshakes } from './handshakes.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { inTurn } from './in-turn.ts'
+import { type Handle, inTurn } from './in-turn.ts'
+import { joinSmallChunks } from './joined-chunks.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
-
-type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+import { toldUnreadable } from './unreadable.ts'
 
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
@@ -65,12 +65,15 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   const handleInTurn = inTurn(handle)
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
+    // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
+    reply.raw.setMaxListeners(20)
     void handleInTurn(request.raw, reply.raw, request.originalUrl)
   })
   listener.setNotFoundHandler(() => {})
   closeOnlyIdleConnections(listener.server)
+  const isSecure = tls ? followHandshakes(listener.server) : () => true
   resetCutAnswers(listener.server)
-  const isSecure = securing(listener.server, tls !== null)
+  joinSmallChunks(listener.server)
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['checkContinue', 'checkExpectation']) {
     listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
@@ -78,13 +81,6 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   // Last, for it looks after all that was done with connections before.
   admitOnly(listener.server, { allows, limits, log })
   return listener
-}
-
-/** Whether a socket's handshake is over, where there is one. */
-function securing(server: Server, isTls: boolean): (socket: Socket) => boolean {
-  const secure = new WeakSet<Socket>()
-  server.on('secureConnection', (socket: Socket) => secure.add(socket))
-  return (socket) => !isTls || secure.has(socket)
 }
 
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
@@ -114,7 +110,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     underWay?.headersSent ||
     underWay?.req.complete
   ) {
-    socket.destroy()
+    endWhatIsWhole(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
@@ -131,6 +127,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
   }
   // An upload that became unreadable has a line of its own.
   if (!underWay) log.warn(line, 'request')
+  else toldUnreadable.set(underWay.req, problem)
   socket.end(answerText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (underWay) socket.destroySoon()

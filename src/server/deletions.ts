@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { AccessToken } from '../credentials/access-token.ts'
+import { ProxyError } from '../errors.ts'
+import type { DeletionFailure } from '../forward/deletion-failure.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { HeldAnswer } from '../forward/held-answer.ts'
-import { type Operation, operationIn } from '../forward/operation.ts'
+import { isDocument, type Operation, operationIn } from '../forward/operation.ts'
 import { type Waited, waitFor } from '../forward/operation-wait.ts'
 import { getSmallAnswer } from '../forward/small-answer.ts'
 import type { Permit } from '../guard/guard.ts'
@@ -13,6 +15,7 @@ import type { ServedAccount } from './account.ts'
 import { interruption } from './interruption.ts'
 import { ownHeaders } from './own-headers.ts'
 import { left, passOn } from './pass-on.ts'
+import { withoutPatientData } from './redaction.ts'
 import { beginsOperation } from './repetition.ts'
 import { pendingDetail, pendingStatus } from './unfinished-deletion.ts'
 
@@ -44,27 +47,32 @@ export class Deletions {
   }
 
   /** To be asked when the request arrives; null when its answer needs no waiting. */
-  expectedOf({ account, service, route }: Permit<ServedAccount>): Deletion | null {
+  expectedOf({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
     const { wait } = this.#parts
     if (wait === 0 || !beginsOperation(service, route)) return null
     const deadline = performance.now() + wait
-    return { conclude: (...answer) => this.#conclude(account, deadline, ...answer) }
+    return { conclude: (...answer) => this.#conclude(account, path, deadline, ...answer) }
   }
 
   async #conclude(
     account: ServedAccount,
+    path: string,
     deadline: number,
     answer: HeldAnswer,
     response: ServerResponse,
     event: RequestEvent,
   ): Promise<Outcome> {
     const begun = operationIn(answer.body, account.operationUrl)
-    if (!begun) return passOn({ response, account }, answer, event)
+    if (!begun) {
+      if (!isDocument(answer.body)) throw notGoogles()
+      event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
+      return passOn({ response, account }, answer, event)
+    }
     const waited = await this.#waitFor(begun, account, deadline, response, event)
     if (response.destroyed) return left
     if (waited.end === 'done') {
       const { operation } = waited
-      if (operation.failure) throw operation.failure
+      if (operation.failure) throw asProxyError(operation.failure, path)
       return passOn({ response, account }, documentOf(200, operation), event)
     }
     event.detail = pendingDetail(waited)
@@ -102,6 +110,27 @@ export class Deletions {
     logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
     return answer
   }
+}
+
+/** A client may look at no more than the status, and take a web page of somebody on the way for a deletion that is done. */
+function notGoogles(): ProxyError {
+  const detail =
+    'The answer to the deletion is no document of Google’s: check the outgoing proxy and BaseUrl, then whether the study is still there.'
+  return new ProxyError('upstream-invalid', detail)
+}
+
+/** @param path that was sent to Google: nothing of it may come back in Google's words */
+function asProxyError({ code, message, counts }: DeletionFailure, path: string): ProxyError {
+  const words = message && withoutPatientData(message, 500, path)
+  const reasons = [
+    code && `${code}${words ? `: ${words}` : '.'}`,
+    counts && `${counts.failed} could not be deleted, ${counts.deleted} were.`,
+  ]
+  const why = reasons.filter(Boolean).join(' ')
+  return new ProxyError(
+    'deletion-failed',
+    `Google's deletion failed: ${why} Search for what is left, and delete it again.`,
+  )
 }
 
 function documentOf(status: number, { body }: Operation): HeldAnswer {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
+import { limitLastBytes } from '../forward/last-bytes.ts'
 import { discardUnread } from '../forward/unread-body.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
@@ -15,6 +16,7 @@ import type { ServedAccount } from './account.ts'
 import { explain } from './explanation.ts'
 import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
+import { toldUnreadable } from './unreadable.ts'
 
 interface Parts {
   /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
@@ -22,6 +24,8 @@ interface Parts {
   readonly guard: Guard<ServedAccount>
   readonly tries: Tries
   readonly logger: Logger
+  /** Milliseconds that the last bytes of an answer may wait for a client that does not read. */
+  readonly idle: number
   /** For the lines about those who are not let in. */
   readonly refusals: LineLog
   /** Aborts when the proxy is told to end. */
@@ -36,10 +40,11 @@ interface Parts {
 /** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #underWay = new Map<ServerResponse, Promise<void>>()
 
   constructor(parts: Parts) {
     this.#parts = parts
+    parts.ending.addEventListener('abort', () => this.#closeAfterAnswers())
   }
 
   /**
@@ -48,14 +53,20 @@ export class ExchangeHandler {
    * @param target the request target as it came, path and query
    */
   handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
-    const exchange = this.#exchange(request, response, target).finally(() => this.#underWay.delete(exchange))
-    this.#underWay.add(exchange)
+    limitLastBytes(response, this.#parts.idle)
+    const exchange = this.#exchange(request, response, target).finally(() => this.#underWay.delete(response))
+    this.#underWay.set(response, exchange)
     return exchange
   }
 
   /** Resolves when all requests that were taken over have ended, and have their line in the log. */
   async concluded(): Promise<void> {
-    await Promise.all(this.#underWay)
+    await Promise.all(this.#underWay.values())
+  }
+
+  /** So that clients don't send their next request on a connection that closes just then. */
+  #closeAfterAnswers(): void {
+    for (const response of this.#underWay.keys()) if (!response.headersSent) response.shouldKeepAlive = false
   }
 
   /** Never rejects. */
@@ -74,7 +85,9 @@ export class ExchangeHandler {
       const permit = this.#permitFor(request, target, client, event)
       if (audit?.accepting === false) throw unrecorded()
       const outcome = await this.#parts.tries.run(request, response, permit, event)
-      explain(event, this.#byWhom(outcome), permit.service)
+      const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
+      if (told) note(event, told)
+      else explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
@@ -111,12 +124,7 @@ export class ExchangeHandler {
   }
 
   #answer(response: ServerResponse, error: ProxyError, event: RequestEvent): void {
-    event.code = error.code
-    event.layer = error.layer
-    // A refusal may quote the name of a parameter, which is the client's own word.
-    event.detail = error.layer === 'client' ? error.message.replaceAll(/"[^"]*"/g, '…') : error.message
-    event.reason = error.reason
-    event.status = error.status
+    note(event, error)
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
     if (response.destroyed) {
       event.status = null
@@ -125,6 +133,15 @@ export class ExchangeHandler {
       answerProblem(response, error, event)
     }
   }
+}
+
+function note(event: RequestEvent, error: ProxyError): void {
+  event.code = error.code
+  event.layer = error.layer
+  // A refusal may quote the name of a parameter, which is the client's own word.
+  event.detail = error.layer === 'client' ? error.message.replaceAll(/"[^"]*"/g, '…') : error.message
+  event.reason = error.reason
+  event.status = error.status
 }
 
 function asProxyError(error: unknown): ProxyError {

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import type { AnswerReader } from '../forward/answer-reader.ts'
 import { withoutPatientData } from './redaction.ts'
 
@@ -16,13 +17,18 @@ export function speaksOfService(status: number): boolean {
 export class GoogleMessageReader implements AnswerReader {
   readonly #status: number
   readonly #path: string
+  readonly #isCompressed: boolean
   readonly #onMessage: (message: string) => void
   readonly #chunks: Buffer[] = []
   #bytes = 0
 
-  /** @param path path and query that were sent to Google: nothing of a patient's in them may come back in the message */
-  constructor(status: number, path: string, onMessage: (message: string) => void) {
+  /**
+   * @param path path and query that were sent to Google: nothing of a patient's in them may come back in the message
+   * @param isCompressed by gzip
+   */
+  constructor(status: number, path: string, isCompressed: boolean, onMessage: (message: string) => void) {
     this.#status = status
+    this.#isCompressed = isCompressed
     this.#path = path
     this.#onMessage = onMessage
   }
@@ -35,7 +41,8 @@ export class GoogleMessageReader implements AnswerReader {
 
   end(): void {
     try {
-      const message = messageOf(Buffer.concat(this.#chunks).toString())
+      const bytes = Buffer.concat(this.#chunks)
+      const message = messageOf((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: limit }) : bytes).toString())
       if (message) this.#onMessage(withoutPatientData(message, this.#status, this.#path))
     } catch {
       // What could not be made harmless is not repeated.

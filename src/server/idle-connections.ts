@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { peerOf } from './peer.ts'
 
 /**
  * Makes closing a server spare the answers that are still on their way. Node takes a connection for idle as soon as the
@@ -31,8 +32,4 @@ export function closeOnlyIdleConnections(server: Server): void {
   server.closeIdleConnections = () => {
     for (const [peer, socket] of open) if (!busy.has(peer)) socket.destroySoon()
   }
-}
-
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
 }

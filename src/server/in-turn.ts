@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { isLast } from '../forward/last-request.ts'
 
-type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+export type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
 
 /**
  * Handles the requests of each connection one after another, and none after the last. Node hands them over as soon as
@@ -12,6 +12,7 @@ type Handle = (request: IncomingMessage, response: ServerResponse, target: strin
 export function inTurn(handle: Handle): Handle {
   const latest = new WeakMap<Socket, Turn>()
   const ended = new WeakSet<Socket>()
+  const waiting = new WeakMap<Socket, number>()
   return async (request, response, target) => {
     const { socket } = request
     if (ended.has(socket)) return
@@ -21,11 +22,28 @@ export function inTurn(handle: Handle): Handle {
       if (socket.writable) await handle(request, response, target)
     }
     const before = latest.get(socket)
-    const handled = before && !before.response.closed ? endOf(before).then(begin) : begin()
+    if (!before || before.response.closed) {
+      const handled = begin()
+      latest.set(socket, { response, handled })
+      return handled
+    }
+    const behind = (waiting.get(socket) ?? 0) + 1
+    if (behind > mostWaiting) {
+      socket.destroy()
+      return
+    }
+    waiting.set(socket, behind)
+    const handled = endOf(before).then(() => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
+      return begin()
+    })
     latest.set(socket, { response, handled })
     await handled
   }
 }
+
+/** Requests that may wait on one connection. Node reads on as long as none has begun to answer: without a bound they fill the memory. */
+const mostWaiting = 32
 
 interface Turn {
   readonly response: ServerResponse

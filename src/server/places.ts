@@ -8,6 +8,11 @@ export interface Place {
   leave(refused: boolean): void
 }
 
+interface Waiting {
+  admit(place: Place): void
+  refuse(why: unknown): void
+}
+
 /** Milliseconds without a refusal after which more may be tried again. */
 const calm = 5_000
 /** Milliseconds from one request at a time back to all that are allowed. Google counts its quotas by the minute. */
@@ -24,7 +29,7 @@ const retryAfter = 5
  */
 export class Places {
   readonly #settings: ConcurrencySettings
-  readonly #queue = new FairQueue<(place: Place) => void>()
+  readonly #queue = new FairQueue<Waiting>()
   #underWay = 0
   /** What the last refusal left. */
   #limit: number
@@ -69,13 +74,14 @@ export class Places {
    */
   async wait(client: string, signal: AbortSignal, longest: number): Promise<Place> {
     signal.throwIfAborted()
-    if (this.#queue.size >= this.#settings.waiting) throw tooBusy()
-    const { promise, resolve, reject } = Promise.withResolvers<Place>()
-    const end = (why: unknown) => this.#queue.remove(client, resolve) && reject(why)
+    this.#makeRoomFor(client)
+    const { promise, resolve: admit, reject: refuse } = Promise.withResolvers<Place>()
+    const waiting = { admit, refuse }
+    const end = (why: unknown) => this.#queue.remove(client, waiting) && refuse(why)
     const timer = setTimeout(() => end(tooBusy()), Math.min(longest, this.#settings.longestWait))
     const onAbort = () => end(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
-    this.#queue.add(client, resolve)
+    this.#queue.add(client, waiting)
     this.#admit()
     try {
       return await promise
@@ -83,6 +89,14 @@ export class Places {
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  /** Whoever waits with the most gives way: one client can't keep all others out. */
+  #makeRoomFor(client: string): void {
+    if (this.#queue.size < this.#settings.waiting) return
+    const waiting = this.#queue.makeRoomFor(client)
+    if (!waiting) throw tooBusy()
+    waiting.refuse(tooBusy())
   }
 
   #place(): Place {
@@ -102,15 +116,15 @@ export class Places {
   /** Once for all that were under way together: they met the same quota. */
   #lower(startedAt: number): void {
     if (startedAt < this.#refusedAt) return
-    this.#limit = Math.max(1, Math.floor(Math.min(this.limit, this.#underWay) / 2))
+    this.#limit = Math.max(1, Math.floor(this.limit / 2))
     this.#refusedAt = performance.now()
   }
 
   #admit(): void {
     while (this.#underWay < this.limit) {
-      const admit = this.#queue.take()
-      if (!admit) return
-      admit(this.#place())
+      const waiting = this.#queue.take()
+      if (!waiting) return
+      waiting.admit(this.#place())
     }
     // Those under way may take half an hour: calm alone can make room.
     if (this.#queue.size > 0 && this.limit < this.#settings.underWay) this.#lookLater()
@@ -120,7 +134,7 @@ export class Places {
     this.#looking ??= setTimeout(() => {
       this.#looking = null
       this.#admit()
-    }, look)
+    }, look).unref()
   }
 }
 

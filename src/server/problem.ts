@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { errorTable, type ProxyError } from '../errors.ts'
+import { breakOff } from '../forward/break-off.ts'
 import { keepOpenWhileSending } from '../forward/unread-body.ts'
 
 interface About {
@@ -32,10 +33,10 @@ export function problemHeaders({ code, retryAfter }: ProxyError, body: string): 
   }
 }
 
-/** Answers with the problem. An answer that has begun can't become one: its connection is destroyed instead. */
+/** Answers with the problem. An answer that has begun can't become one: its connection is reset instead. */
 export function answerProblem(response: ServerResponse, error: ProxyError, about: About): void {
   if (response.headersSent) {
-    response.destroy()
+    breakOff(response)
     return
   }
   keepOpenWhileSending(response)

@@ -14,7 +14,7 @@ export function readingAlong(
 ): ReadAnswer {
   return (status, headers) => {
     if (speaksOfService(status)) {
-      return new GoogleMessageReader(status, path, (message) => {
+      return new GoogleMessageReader(status, path, headers['content-encoding'] === 'gzip', (message) => {
         event.googleMessage = message
       })
     }

@@ -7,7 +7,7 @@ export type Unanswered = Extract<Outcome, { kind: 'held' | 'failed' }>
 
 /** Answers after which Google advises to try again (https://cloud.google.com/healthcare-api/docs/best-practices-request-latency). */
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
-/** Answers to an upload that say that nothing of it was taken. */
+/** Answers to an upload by which Google asks to try again (docs/adr/0014). */
 const untaken: ReadonlySet<number> = new Set([429, 503])
 /** No connection, or one that broke before an answer. Certificates don't mend by themselves, and slowness would only add up. */
 const broken: ReadonlySet<ErrorCode> = new Set(['upstream-unreachable', 'upstream-reset'])

@@ -5,10 +5,12 @@ import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import { readHeld } from '../forward/answer-reader.ts'
 import type { Forwarder, Outcome } from '../forward/exchange.ts'
+import type { HeldAnswer } from '../forward/held-answer.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
 import type { Deletion, Deletions } from './deletions.ts'
@@ -28,6 +30,8 @@ import {
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
+/** How long (ms) an answer may take in any case, once Google has said that it is to be asked again. */
+const leastForAnswer = 1_000
 
 interface Parts {
   readonly forwarder: Forwarder
@@ -73,12 +77,13 @@ export class Tries {
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
     const { event, permit, repetition, deletion, deadline } = sending
-    const { account, service } = permit
+    const { account } = permit
     let rejected: AccessToken | null = null
-    if (service === 'STOW-RS' || asksFirst(sending.request)) await this.#bodyOf(sending)
-    let place: Place | null = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
+    /** What Google said last. */
+    let said: HeldAnswer | null = null
+    let place: Place | null = await this.#firstPlace(sending)
     for (;;) {
-      const { outcome, token } = await this.#try(sending, place)
+      const { outcome, token } = await this.#try(sending, place, said)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
       if (outcome.kind === 'held' && outcome.answer.status === 200 && deletion) {
         return deletion.conclude(outcome.answer, sending.response, event)
@@ -89,41 +94,57 @@ export class Tries {
           throw rejectedTwice(account.name)
         }
         rejected = token
-        account.tokens.invalidate(token)
+        if (token) account.tokens.invalidate(token)
         // Also so that the client's next request meets a token that works, should this one not be repeated.
         await this.#tokenFor(sending)
         if (!outcome.replayable) throw tooLargeToRepeat()
         place = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
         continue
       }
+      if (outcome.kind === 'held') said = outcome.answer
       const wait = waitBefore(event.attempts, outcome)
       const isLast = !isRepeatable(repetition, outcome) || performance.now() + wait > deadline
-      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, outcome)
+      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, outcome, said)
       // Rather what Google said than that there is no room to ask again.
       place = await this.#placeFor(sending, deadline - performance.now()).catch(nowhere)
-      if (!place) return giveUp(sending, outcome)
+      if (!place) return giveUp(sending, outcome, said)
     }
   }
 
-  /** Lets a body come, if there is a token for it, and waits until an upload's does where places are scarce. */
-  async #bodyOf(sending: Sending): Promise<void> {
+  /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
+  async #firstPlace(sending: Sending): Promise<Place> {
     await this.#tokenFor(sending)
     allowBody(sending)
     const { account, service } = sending.permit
-    if (service !== 'STOW-RS' || !account.places[service].scarce) return
-    await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending))
+    if (service === 'STOW-RS' && account.places[service].scarce) {
+      await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending, this.#parts.ending))
+    }
+    // In one go with the look above: others that waited for the same token look next.
+    return this.#placeFor(sending, Number.POSITIVE_INFINITY)
   }
 
-  /** One try, in its place. Waiting for the next one takes no place. */
-  async #try(sending: Sending, place: Place): Promise<{ outcome: Outcome; token: AccessToken }> {
+  /**
+   * One try, in its place. Waiting for the next one takes no place.
+   *
+   * @param said by Google before: the client need not wait much longer for a better word
+   */
+  async #try(
+    sending: Sending,
+    place: Place,
+    said: HeldAnswer | null,
+  ): Promise<{ outcome: Outcome; token: AccessToken | null }> {
     let refused = false
     try {
       const token = await this.#tokenFor(sending)
       // No 'close' comes any more that would end a try.
       if (sending.response.destroyed) throw clientLeft
-      const outcome = await this.#send(sending, token)
+      const answerWithin = said && Math.max(sending.deadline - performance.now(), leastForAnswer)
+      const outcome = await this.#send(sending, token, answerWithin)
       refused = isRefusedForLoad(outcome)
       return { outcome, token }
+    } catch (error) {
+      if (!said || !(error instanceof ProxyError)) throw error
+      return { outcome: { kind: 'failed', error, replayable: true }, token: null }
     } finally {
       place.leave(refused)
     }
@@ -151,14 +172,20 @@ export class Tries {
     return !signal.aborted
   }
 
-  async #send({ request, response, permit, event, holds }: Sending, token: AccessToken): Promise<Outcome> {
+  async #send(
+    { request, response, permit, event, holds }: Sending,
+    token: AccessToken,
+    answerWithin: number | null,
+  ): Promise<Outcome> {
     const { account, service, route, path } = permit
     const { dicomWebUrl: origin, urls } = account
     const headers = this.#headersFor(request, permit, token)
     event.attempts += 1
     const { requestId, attempts: attempt, progress } = event
+    const to = { service, origin, path, headers, urls }
     const readAnswer = readingAlong(permit, event)
-    const exchange = { request, response, service, origin, path, headers, urls, holds, attempt, readAnswer, progress }
+    const crowded = () => account.places[service].waiting > 0
+    const exchange = { request, response, ...to, holds, attempt, answerWithin, crowded, readAnswer, progress }
     const outcome = await this.#parts.forwarder.forward(exchange, token)
     const { kind } = outcome
     const status = outcome.kind === 'held' ? outcome.answer.status : 'status' in outcome ? outcome.status : null
@@ -169,10 +196,22 @@ export class Tries {
     return outcome
   }
 
-  async #tokenFor({ permit: { account, service }, event }: Sending): Promise<AccessToken> {
-    const token = await account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
-    event.tokenReceived()
+  /** Most of the time it is there; who waits for it may leave, and the proxy may end. */
+  async #tokenFor(sending: Sending): Promise<AccessToken> {
+    const { account, service } = sending.permit
+    const found = account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
+    const token = found instanceof Promise ? await this.#unlessInterrupted(sending, found) : found
+    sending.event.tokenReceived()
     return token
+  }
+
+  async #unlessInterrupted<Value>(sending: Sending, work: Promise<Value>): Promise<Value> {
+    const { signal, done } = interruption(sending, this.#parts.ending)
+    try {
+      return await unlessAborted(work, signal)
+    } finally {
+      done()
+    }
   }
 
   #headersFor(
@@ -210,10 +249,18 @@ function allowBody({ request, response }: Sending): void {
   if (asksFirst(request)) response.writeContinue()
 }
 
-/** The last that Google said goes to the client whole; if it said nothing, the proxy says why. */
-async function giveUp({ response, permit, event }: Sending, outcome: Unanswered): Promise<Outcome> {
-  if (outcome.kind === 'failed') throw outcome.error
-  const { answer } = outcome
+/**
+ * The last that Google said goes to the client whole; if it said nothing, the proxy says why. So it does when an upload may
+ * have been stored after all: that weighs more than what Google said of a try before.
+ */
+async function giveUp(
+  { response, permit, event }: Sending,
+  outcome: Unanswered,
+  said: HeldAnswer | null,
+): Promise<Outcome> {
+  const isUnknown = outcome.kind === 'failed' && permit.service === 'STOW-RS' && !outcome.replayable
+  const answer = isUnknown ? null : said
+  if (!answer) throw outcome.kind === 'failed' ? outcome.error : new Error('An answer is held, and is not there')
   readHeld(readingAlong(permit, event), answer)
   return passOn({ response, account: permit.account }, answer, event)
 }

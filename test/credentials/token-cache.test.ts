@@ -90,7 +90,7 @@ function cacheOf(
   return cache
 }
 
-async function textOf(token: Promise<AccessToken>): Promise<string> {
+async function textOf(token: AccessToken | Promise<AccessToken>): Promise<string> {
   return (await token).value
 }
 
@@ -206,7 +206,13 @@ test('fifty requests before the first token wait for it as well, and all hear of
 
   google.behaviour = { fails: 'No luck.', delay: second }
   time.sleep(hour)
-  const refused = Array.from({ length: 50 }, () => source.token().catch((error: unknown) => error))
+  const refused = Array.from({ length: 50 }, async () => {
+    try {
+      return await source.token()
+    } catch (error) {
+      return error
+    }
+  })
   await time.pass(1100, 100)
   for (const error of await Promise.all(refused)) {
     t.match(error, { name: 'ProxyError', code: 'token-unavailable', status: 503, message: 'No luck.', retryAfter: 1 })
@@ -233,7 +239,7 @@ test('a failed refresh never takes away a token that is still good', async (t) =
   t.match(cache.state('a'), { usable: true, failure: 'The token endpoint is down.' })
   await time.pass(2 * minute, 10 * second)
   t.match(cache.state('a'), { usable: false })
-  await t.rejects(source.token(), { code: 'token-unavailable', message: 'The token endpoint is down.' })
+  await t.rejects(async () => source.token(), { code: 'token-unavailable', message: 'The token endpoint is down.' })
 })
 
 test('failures back off: 1 s doubling to 30 s, shortened by up to a quarter', async (t) => {
@@ -264,7 +270,7 @@ test('meanwhile requests are refused at once, and say when a new try makes sense
   for (let n = 0; n < 20; n++) {
     const wait = (cache.state('a').nextTryAt ?? 0) - Date.now()
     t.ok(wait > 0)
-    await t.rejects(source.token(), { code: 'token-unavailable', retryAfter: Math.ceil(wait / second) })
+    await t.rejects(async () => source.token(), { code: 'token-unavailable', retryAfter: Math.ceil(wait / second) })
   }
   t.equal(calls.length, tries, 'no request asks the issuer')
 })
@@ -284,7 +290,7 @@ test('a success ends the backing off, and the next failure starts it anew', asyn
   google.behaviour = { fails: 'Again.' }
   time.clock.advance(2 * hour)
   await turn()
-  await t.rejects(source.token(), { message: 'Again.', retryAfter: 1 })
+  await t.rejects(async () => source.token(), { message: 'Again.', retryAfter: 1 })
   const { length } = google.calls
   await time.pass(1100, 50)
   t.equal(google.calls.length, length + 1, 'the next try comes within a second')
@@ -322,8 +328,8 @@ test('a token that Google rejected is not used again', async (t) => {
   t.comment('no new one is to be had')
   google.behaviour = { fails: 'No luck.' }
   source.invalidate(await source.token())
-  await t.rejects(source.token(), { code: 'token-unavailable' })
-  await t.rejects(source.token(), { code: 'token-unavailable' })
+  await t.rejects(async () => source.token(), { code: 'token-unavailable' })
+  await t.rejects(async () => source.token(), { code: 'token-unavailable' })
   t.equal(google.calls.length, 4)
 })
 
@@ -360,7 +366,7 @@ test('who needs a minute gets a token that has one', async (t) => {
   t.equal(await textOf(source.token(minute)), 'token-1', '61 s left')
   await turn()
   time.clock.advance(2 * second)
-  await t.rejects(source.token(minute), { code: 'token-unavailable' }, '59 s left, and no other one')
+  await t.rejects(async () => source.token(minute), { code: 'token-unavailable' }, '59 s left, and no other one')
   t.equal(await textOf(source.token()), 'token-1', 'enough for others')
   google.behaviour = { life: hour }
   time.clock.advance(5 * second)
@@ -404,7 +410,7 @@ test('a token that has expired already is a failure', async (t) => {
     const time = fakeTime(t)
     const google = issuer({ life })
     const cache = cacheOf(t, { a: google.fetch })
-    await t.rejects(cache.source('a').token(), {
+    await t.rejects(async () => cache.source('a').token(), {
       code: 'token-unavailable',
       message: 'The issuer gave a token that has expired already. Check the clock of this machine.',
       retryAfter: 1,
@@ -502,7 +508,7 @@ test('one account’s trouble is not another’s', async (t) => {
   cache.start()
   await time.pass(second)
   t.equal(await textOf(cache.source('good').token()), 'token-1')
-  await t.rejects(cache.source('bad').token(), { code: 'token-unavailable' })
+  await t.rejects(async () => cache.source('bad').token(), { code: 'token-unavailable' })
   t.match(cache.state('good'), { usable: true })
   t.match(cache.state('bad'), { usable: false, failure: 'No luck.' })
   t.match(cache.state('silent'), { usable: false, failure: null })

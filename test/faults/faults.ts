@@ -357,7 +357,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     {
       name: "somebody's web page, as 200",
       cause: { store: { garbage: true } },
-      expected: all('200 of another kind ×1'),
+      expected: all('200 of another kind ×1', { 'DELETE of a study': '502 upstream-invalid ×1' }),
     },
   ],
 

@@ -1,4 +1,4 @@
-import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { multipart, type SyntheticInstance, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 
 /** A study and an instance are deleted in different ways at Google, so they are two. */
 export const services = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE of an instance', 'DELETE of a study'] as const
@@ -14,15 +14,28 @@ export interface ServiceRequest {
   isAnswer(body: Buffer): boolean
 }
 
-/** The study that every cell works with. */
-export const instances = [...syntheticStudy({ instances: 2 })] as const
-/** One of its instances, with other bytes: Google refuses the first where this is stored already. */
-export const conflicting = [...syntheticStudy({ instances: 1, studyDescription: 'Other bytes' })] as const
+export interface Study {
+  readonly instances: readonly SyntheticInstance[]
+  /** One of them with other bytes: where it is stored already, Google refuses the real one. */
+  readonly conflicting: readonly SyntheticInstance[]
+}
 
+/** A study of two instances, another one for each seed. */
+export function studyOf(seed: number): Study {
+  return {
+    instances: [...syntheticStudy({ seed, instances: 2 })],
+    conflicting: [...syntheticStudy({ seed, instances: 1, studyDescription: 'Other bytes' })],
+  }
+}
+
+/** The study that every cell works with. */
+export const study = studyOf(1)
+
+const { instances } = study
 const [first] = instances
 if (!first) throw new Error('A study without instances')
-const study = `studies/${first.studyInstanceUid}`
-const instance = `${study}/series/${first.seriesInstanceUid}/instances/${first.sopInstanceUid}`
+const studyPath = `studies/${first.studyInstanceUid}`
+const instancePath = `${studyPath}/series/${first.seriesInstanceUid}/instances/${first.sopInstanceUid}`
 
 export function stowBody(files: readonly { readonly bytes: Buffer }[]): { contentType: string; body: Buffer } {
   const { contentType, chunks } = multipart([...files], 'cell')
@@ -49,12 +62,12 @@ export const requests: Readonly<Record<Service, ServiceRequest>> = {
   'QIDO-RS': { ...get, path: 'instances', isAnswer: (body) => parsed(body).length === instances.length },
   'WADO-RS': {
     ...get,
-    path: instance,
+    path: instancePath,
     headers: ['Accept: application/dicom; transfer-syntax=*'],
     isAnswer: (body) => body.equals(first.bytes),
   },
-  'DELETE of an instance': { ...remove, path: instance, isAnswer: (body) => String(body).trim() === '{}' },
-  'DELETE of a study': { ...remove, path: study, isAnswer: (body) => parsed(body).done === true },
+  'DELETE of an instance': { ...remove, path: instancePath, isAnswer: (body) => String(body).trim() === '{}' },
+  'DELETE of a study': { ...remove, path: studyPath, isAnswer: (body) => parsed(body).done === true },
 }
 
 /** What is no JSON has no members. */

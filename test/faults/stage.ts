@@ -80,7 +80,7 @@ async function openStage(cause: Cause): Promise<OpenStage> {
         ...(isTokens && { Timeout: 2 }),
         Accounts: { google: account },
       }
-      const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null, ...limits, ...settings }
+      const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', ...limits, ...settings }
       await writeFile(path, JSON.stringify({ GoogleCloudPlatform, DicomWebProxy, HttpsCACertificates: authorities }))
       return loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
     },

@@ -1,8 +1,45 @@
-import { instances, stowBody } from './services.ts'
+import { eventually } from '../helpers/eventually.ts'
+import type { Cell } from './cells.ts'
+import type { Line } from './log.ts'
+import { type Study, stowBody } from './services.ts'
 import { resourceName, type Stage } from './stage.ts'
 
+/**
+ * What the store has in the end, in the words of the table.
+ *
+ * @param line what the log says of the instances, if anything
+ */
+export async function doneIn(
+  { service, fault, client }: Pick<Cell, 'service' | 'fault' | 'client'>,
+  stage: Stage,
+  store: string,
+  study: Study,
+  { instancesStored: counted, instancesFailed: failures }: Line = {},
+): Promise<string> {
+  if ('wire' in fault.cause || service === 'QIDO-RS' || service === 'WADO-RS') return ''
+  // What has left whole may be done, and nobody was told.
+  if (client === 'half-closes' || client === 'leaves within the answer') return ''
+  const all = study.instances.length
+  const count = async () => (await storedIn(stage, store, study)).length
+  if (service === 'STOW-RS') {
+    const stored = await count()
+    const words = stored === 0 ? '' : stored === all ? ', stored' : `, ${stored} stored`
+    const miscounted = counted !== undefined && counted !== stored ? `, though the log says ${counted}` : ''
+    return words + (failures ? `, ${failures} failed` : '') + miscounted
+  }
+  if (client === 'leaves') return ''
+  const isDeleted = async () => (await count()) === (service === 'DELETE of an instance' ? all - 1 : 0)
+  // An operation that has begun ends behind the answer.
+  if (fault.expected[service]?.endsWith('deleted')) await eventually('the deletion', isDeleted, 5_000).catch(() => {})
+  return (await isDeleted()) ? ', deleted' : ''
+}
+
 /** Instances that are in the store byte for byte, asked past the proxy. */
-export async function storedIn({ emulator, token }: Stage, store: string): Promise<readonly unknown[]> {
+export async function storedIn(
+  { emulator, token }: Stage,
+  store: string,
+  { instances }: Study,
+): Promise<readonly unknown[]> {
   const headers = { authorization: `Bearer ${token}`, accept: 'application/dicom; transfer-syntax=*' }
   const stored: unknown[] = []
   for (const { studyInstanceUid: study, seriesInstanceUid: series, sopInstanceUid: instance, bytes } of instances) {

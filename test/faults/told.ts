@@ -2,10 +2,8 @@ import { type ErrorCode, errorTable } from '../../src/errors.ts'
 import { type Message, valuesOf } from '../helpers/messages.ts'
 import type { Cell } from './cells.ts'
 import type { Got } from './clients.ts'
+import type { Line } from './log.ts'
 import { requests } from './services.ts'
-
-/** A line of the proxy's log. */
-export type Line = Readonly<Record<string, unknown>>
 
 /** In the words of the table, without what became of the instances. */
 export function outcomeOf({ service }: Cell, got: Got, { attempts }: Line): string {

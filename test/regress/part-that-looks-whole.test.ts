@@ -55,6 +55,15 @@ t.test('to a client that closes its side of the connection', async (t) => {
   }
 })
 
+t.test('to a client that sends on what is no request', async (t) => {
+  const { proxy } = await behind(t, first)
+  for (const [what, request] of Object.entries(requests)) {
+    const socket = await begun(proxy.url, request)
+    socket.write('?')
+    await t.rejects(buffer(socket), { code: 'ECONNRESET' }, what)
+  }
+})
+
 t.test('to a client that does not read on for too long', async (t) => {
   const { proxy, log } = await behind(t, endless, { Timeouts: { Idle: 1 } })
   for (const [what, request] of Object.entries(requests)) {

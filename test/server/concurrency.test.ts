@@ -71,6 +71,36 @@ t.test('clients wait in turn: one with many requests does not hold up one with a
   t.ok(order.indexOf('3') <= 2, `served as no. ${order.indexOf('3') + 1} of six`)
 })
 
+t.test('who waits with the most gives way: one client can’t keep the others out', async (t) => {
+  const google = await startHeldGoogle(t)
+  const settings = { Concurrency: { UnderWay: 1, Waiting: 3 } }
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: settings })
+  const busy = [search(url, '127.0.0.2')]
+  await google.reached(1)
+  for (let more = 0; more < 3; more++) busy.push(search(url, '127.0.0.2'))
+  await eventually('its line is full', async () => (await waiting(proxy)) === 3)
+  const other = search(url, '127.0.0.3')
+  const refused = await Promise.race(busy)
+  t.equal(refused.statusCode, 503)
+  for (let left = 4; left > 0; left--) {
+    await google.reached(1)
+    google.answer()
+  }
+  t.equal((await other).statusCode, 200)
+  t.same((await Promise.all(busy)).map(({ statusCode }) => statusCode).sort(), [200, 200, 200, 503])
+})
+
+t.test('a single refusal halves the places, also when few are taken', async (t) => {
+  const google = await startHeldGoogle(t)
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 64 } } })
+  const refused = search(url)
+  await google.reached(1)
+  google.answer(503)
+  t.equal((await refused).statusCode, 503)
+  const status = await (await fetch(`${proxy.adminUrl}/api/status`)).text()
+  t.match(status, /"QIDO-RS":\{"underWay":0,"waiting":0,"limit":32\}/)
+})
+
 t.test('each service of each account has its own places', async (t) => {
   const google = await startHeldGoogle(t)
   const { proxy, url, credentials } = await startServed(t, {

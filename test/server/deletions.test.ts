@@ -85,19 +85,22 @@ t.test('the project to bill is that of the account', async (t) => {
 
 t.test('an operation that ends in an error', async (t) => {
   const served = await startStored(t)
-  const message = `Study ${first?.studyInstanceUid} is\n under legal hold. ${'x'.repeat(1000)}`
+  const message = `Study ${first?.studyInstanceUid} is\n under legal hold. ${'x'.repeat(1000)} "Doe^Jane"`
   served.emulator.failOperations({ error: { code: 9, message } })
   const answer = await fetch(served.url + studyPath, { method })
   t.equal(answer.status, 502)
   t.match(answer.headers.get('proxy-status'), /details="deletion-failed"/)
   const problem = (await answer.json()) as { detail: string }
   t.match(problem, { code: 'deletion-failed', layer: 'upstream', account: 'google', attempts: 1 })
-  t.match(problem.detail, /failed: FAILED_PRECONDITION: Study … is under legal hold\. x+… Search for what is left, and/)
+  t.match(
+    problem.detail,
+    /failed: FAILED_PRECONDITION: Study … is under legal hold\. … "…" Search for what is left, and/,
+  )
   t.ok(problem.detail.length < 500)
   t.equal(await instancesIn(served), 4)
   const lines = JSON.stringify(served.log())
   t.match(lines, 'deletion-failed')
-  t.notMatch(lines, String(first?.studyInstanceUid))
+  t.notMatch(lines + JSON.stringify(problem), new RegExp(`${first?.studyInstanceUid}|Doe`))
 })
 
 t.test('an operation that deletes a part only', async (t) => {
@@ -238,7 +241,7 @@ t.test('a name that leads elsewhere is never asked for: the answer passes as it 
     response.end(body)
   })
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google) })
-  const bodies = [...elsewhere.map((name) => JSON.stringify({ name })), '[]', 'null', '1', '{"name":', '{}', '']
+  const bodies = [...elsewhere.map((name) => JSON.stringify({ name })), '[]', '{}']
   for (body of bodies) {
     asked.length = 0
     const answer = await fetch(url + studyPath, { method })
@@ -246,6 +249,10 @@ t.test('a name that leads elsewhere is never asked for: the answer passes as it 
     t.equal(answer.headers.get('content-type'), 'application/json; charset=UTF-8')
     t.equal(await answer.text(), body)
     t.strictSame(asked, [`DELETE /${dataset}/dicomStores/demo/dicomWeb/${studyPath}`], 'nothing else was asked')
+  }
+  for (body of ['null', '1', '{"name":', '', '<html>Welcome to the network of our hospital']) {
+    const answer = await fetch(url + studyPath, { method })
+    t.match(await answer.json(), { status: 502, code: 'upstream-invalid' }, 'nobody’s word of a deletion')
   }
 })
 

@@ -40,25 +40,34 @@ t.test('an answer that a slow client still reads is not cut', async (t) => {
   }
 })
 
-t.test('a request on a connection that is still open is refused in words', async (t) => {
-  const arrived = Promise.withResolvers<ServerResponse>()
-  const google = createServer((_request, response) => arrived.resolve(response))
-  const { proxy, log } = await startServed(t, { baseUrl: await listenOn(t, google) })
-  const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
+t.test('the answers of the end close their connections: no request is lost on one that closes just then', async (t) => {
+  const google = await startHeldGoogle(t)
+  const proxy = { Concurrency: { UnderWay: 1 } }
+  const served = await startServed(t, { baseUrl: google.baseUrl, proxy })
+  const socket = connect(Number(new URL(served.proxy.url).port), '127.0.0.1')
   const answering = text(socket)
   socket.write('GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n')
-  const response = await arrived.promise
-  const closing = proxy.close()
-  socket.write('GET /google/series HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
-  response.end('whole')
-  const [first, second] = (await answering).split('HTTP/1.1 ').slice(1)
-  t.match(first, /^200 OK.*whole/s)
-  t.match(second, /^503 .*retry-after: 5.*"shutting-down"/s)
-  t.match(
-    log().filter(({ msg }) => msg === 'request'),
-    [{ status: 200 }, { status: 503, code: 'shutting-down' }],
-  )
+  await google.reached(1)
+  const waiting = fetch(`${served.url}studies`)
+  await eventually('it waits for its turn', async () => {
+    const status = await (await fetch(`${served.proxy.adminUrl}/api/status`)).text()
+    return status.includes('"waiting":1')
+  })
+  const closing = served.proxy.close()
+  socket.write('GET /google/series HTTP/1.1\r\nHost: x\r\n\r\n')
+  const refused = await waiting
+  t.match(await refused.json(), { status: 503, code: 'shutting-down' })
+  t.equal(refused.headers.get('connection'), 'close')
+  t.equal(refused.headers.get('retry-after'), '5')
+  google.answer()
+  const answers = await answering
+  t.match(answers, /^HTTP\/1\.1 200 OK.*Connection: close.*\[\]$/s)
   await closing
+  const statuses = served
+    .log()
+    .filter(({ msg }) => msg === 'request')
+    .map(({ status }) => status)
+  t.same(statuses, [503, 200], 'the one behind it was not carried out')
 })
 
 t.test('what is still under way after the grace is cut, counted and said', async (t) => {

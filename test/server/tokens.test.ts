@@ -132,12 +132,16 @@ t.test('a token server in trouble at the start: told, tried again, healed; other
   )
 
   broken503 = false
-  await eventually('the proxy heals by itself', async () => {
-    const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/readyz`)).json()) as {
-      accounts: { ready: boolean }[]
-    }
-    return accounts[0]?.ready === true
-  })
+  await eventually(
+    'the proxy heals by itself',
+    async () => {
+      const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/readyz`)).json()) as {
+        accounts: { ready: boolean }[]
+      }
+      return accounts[0]?.ready === true
+    },
+    60_000,
+  )
 })
 
 t.test('accounts with the same credential share a token; others have their own', async (t) => {

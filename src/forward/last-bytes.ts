@@ -1,0 +1,25 @@
+import type { ServerResponse } from 'node:http'
+import { breakOff } from './break-off.ts'
+
+/**
+ * Breaks an answer off of which, once all of it is there, no byte goes out for so long. From then on nobody else waits for the
+ * client: one that stops reading just before the end would keep its connection, and its place at Google, for ever.
+ *
+ * @param idle milliseconds
+ */
+export function limitLastBytes(response: ServerResponse, idle: number): void {
+  response.once('prefinish', () => {
+    let before = goneOut(response)
+    const timer = setInterval(() => {
+      const now = goneOut(response)
+      if (now === before) breakOff(response)
+      before = now
+    }, idle)
+    response.once('close', () => clearInterval(timer))
+  })
+}
+
+/** Bytes that the operating system has taken. */
+function goneOut({ socket }: ServerResponse): number {
+  return socket ? socket.bytesWritten - socket.writableLength : 0
+}

@@ -1,0 +1,56 @@
+import type { DicomWebService } from '../../src/config/settings.ts'
+import type { Cell } from './cells.ts'
+import { headStart, isImpatient } from './clients.ts'
+import { isOfStore, type Service, type Study } from './services.ts'
+import { resourceName, type Stage } from './stage.ts'
+import { storeDirectly } from './stored.ts'
+import { nobody, startWire, type Upstream } from './upstream.ts'
+
+/** What is in Google's place for one cell: the emulator with the fault in it, a bare socket, or nobody. */
+export async function openGoogle(
+  { fault, service, client }: Pick<Cell, 'fault' | 'service' | 'client'>,
+  stage: Stage,
+  store: string,
+  study: Study,
+): Promise<Upstream> {
+  const { cause } = fault
+  const wait = isImpatient(client) ? headStart : 0
+  if ('wire' in cause) return cause.wire === 'gone' ? nobody : startWire(cause.wire, wait)
+  const { emulator } = stage
+  const name = resourceName(store)
+  emulator.addStore(name)
+  if (service !== 'STOW-RS') await storeDirectly(stage, name, study.instances)
+  if ('has' in cause) await storeDirectly(stage, name, study.conflicting)
+  const from = emulator.log.length
+  const effect = { delay: wait, ...('store' in cause && cause.store) }
+  const remove = emulator.faults.add({ target: targetOf(service), store: name, ...effect })
+  const records = () =>
+    emulator.log
+      .slice(from)
+      .filter(({ target, headers }) => isOfStore(target, store) && isOfProxy(headers['user-agent']))
+  return {
+    baseUrl: emulator.baseUrl,
+    get reached() {
+      return records().length > 0
+    },
+    get arrived() {
+      return records().length
+    },
+    get whole() {
+      return records().filter(({ complete }) => complete).length
+    },
+    get open() {
+      return records().filter(({ ended }) => !ended).length
+    },
+    close: async () => remove(),
+  }
+}
+
+/** Not one of the test's own. */
+function isOfProxy(userAgent: string | undefined): boolean {
+  return userAgent?.startsWith('gcp-dicomweb-proxy/') ?? false
+}
+
+function targetOf(service: Service): DicomWebService {
+  return service === 'STOW-RS' || service === 'QIDO-RS' || service === 'WADO-RS' ? service : 'DELETE'
+}
