@@ -42,6 +42,8 @@ export class HiddenLines {
     input.setRawMode?.(true)
     input.setEncoding('utf8')
     input.on('data', this.#onData)
+    // Whoever read before has paused it.
+    input.resume()
   }
 
   async read(prompt: string): Promise<string> {

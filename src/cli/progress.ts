@@ -54,8 +54,11 @@ export class Progress {
       end: (mark, detail, more = []) => {
         live.end()
         const took = mark === '–' ? '' : duration(performance.now() - startedAt)
-        const line = `${this.#styled(colours[mark], mark)} ${title.padEnd(this.#width)} ${took.padStart(8)}  ${detail}`
-        this.say([line.trimEnd(), ...more.map((text) => `    ${text}`)].join('\n'))
+        const start = `${mark} ${title.padEnd(this.#width)} ${took.padStart(8)}  `
+        const line = `${start}${this.#wrapped(detail, start.length)}`.trimEnd()
+        this.say(
+          [line.replace(mark, this.#styled(colours[mark], mark)), ...more.map((text) => `    ${text}`)].join('\n'),
+        )
       },
     }
   }
@@ -77,6 +80,22 @@ export class Progress {
         this.#output.write(clearLine)
       },
     }
+  }
+
+  /** On a terminal, words stay whole, and below each other. What is to be copied must not be wrapped. */
+  #wrapped(text: string, column: number): string {
+    const columns = this.#output.isTTY ? (this.#output.columns ?? 80) : Number.POSITIVE_INFINITY
+    const indent = columns - column < 40 ? 4 : column
+    const lines: string[] = []
+    for (const word of text.split(' ')) {
+      const line = lines.at(-1)
+      const start = lines.length > 1 ? indent : column
+      if (line !== undefined && start + line.length + 1 + word.length <= columns) lines.splice(-1, 1, `${line} ${word}`)
+      // The first one begins behind the title, if it fits there.
+      else if (line === undefined && column + word.length > columns) lines.push('', word)
+      else lines.push(word)
+    }
+    return lines.join(`\n${' '.repeat(indent)}`)
   }
 
   #styled(style: 'bold' | 'green' | 'red' | 'gray', text: string): string {
