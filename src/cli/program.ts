@@ -51,6 +51,7 @@ function createProgram(actionOf: ActionOf): Command {
   program
     .command('schema')
     .description('print the JSON Schema of the configuration, for editors that check files')
+    .addHelpText('after', schemaHelp)
     .action(actionOf('schema'))
   return program
 }
@@ -203,6 +204,11 @@ are printed. Never give it data of a real patient: anyone on this machine can re
 
 Example:
   gcp-dicomweb-proxy emulator --port 8045 --folder ./emulator
+`
+
+const schemaHelp = `
+Example:
+  gcp-dicomweb-proxy schema > schema.json
 `
 
 function explain(error: unknown): ExitCode {

@@ -219,9 +219,12 @@ t.test(
       rest: { username: 'proxy', password: 'orthanc password' },
     })
     // biome-ignore lint/suspicious/noTemplateCurlyInString: replaced by the proxy
-    const Orthanc = { Url: orthanc.url, Username: 'proxy', Password: '${ORTHANC_PASSWORD}', Interval: 1 }
-    const config = await stage.configuration({ proxy: { Listen: `127.0.0.1:${listenPort}`, Orthanc } })
-    const proxy = serve(t, config, { ORTHANC_PASSWORD: 'orthanc password' })
+    const [Password, ClientPassword] = ['${ORTHANC_PASSWORD}', '${CLIENT_PASSWORD}']
+    const Orthanc = { Url: orthanc.url, Username: 'proxy', Password, Client: 'radiology', ClientPassword, Interval: 1 }
+    const rights = { 'my-google': ['STOW-RS', 'QIDO-RS', 'DELETE'] }
+    const Clients = { radiology: { PasswordHash: hashOf('client password'), Accounts: rights } }
+    const config = await stage.configuration({ proxy: { Listen: `127.0.0.1:${listenPort}`, Orthanc, Clients } })
+    const proxy = serve(t, config, { ORTHANC_PASSWORD: 'orthanc password', CLIENT_PASSWORD: 'client password' })
     await eventually(
       'it can’t be reached, and that is told',
       () => proxy.count('not registered in Orthanc: trying again') === 1,
@@ -249,9 +252,31 @@ t.test(
     await eventually('and again, after somebody removed it', () => proxy.count('registered in Orthanc') === 3)
     proxy.child.kill('SIGTERM')
     t.equal(await ended(proxy.child), 143)
-    t.notMatch(JSON.stringify(proxy.lines()), /orthanc password/)
+    t.notMatch(JSON.stringify(proxy.lines()), /orthanc password|client password/)
   },
 )
+
+t.test('serve says what keeps Orthanc out, and serves all the same', async (t) => {
+  const stage = await stageOf(t)
+  const port = await freePort()
+  const Clients = { radiology: { PasswordHash: hashOf('client password'), Accounts: { 'my-google': ['QIDO-RS'] } } }
+  const away = { Url: `http://${await stage.closedPort()}` }
+  for (const [Orthanc, message] of [
+    [away, 'Orthanc logs in as nobody: see DicomWebProxy.Orthanc.Client'],
+    [
+      { ...away, Client: 'radiology', ClientPassword: 'a wrong secret' },
+      'Orthanc will not be let in: see DicomWebProxy.Orthanc.ClientPassword',
+    ],
+  ] as const) {
+    const config = await stage.configuration({ proxy: { Listen: `127.0.0.1:${port}`, Orthanc, Clients } })
+    const proxy = serve(t, config)
+    await eventually(message, () => proxy.count(message) === 1)
+    t.equal((await fetch(`http://127.0.0.1:${port}/my-google/studies`)).status, 401)
+    proxy.child.kill('SIGTERM')
+    t.equal(await ended(proxy.child), 143)
+    t.notMatch(JSON.stringify(proxy.lines()), /a wrong secret/)
+  }
+})
 
 t.test('what the plugin keeps over a restart', needsOrthanc(), async (t) => {
   const stage = await stageOf(t)
