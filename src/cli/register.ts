@@ -65,45 +65,46 @@ const width = 36
 
 async function registerIn({ rest, url }: Target, wanted: Wanted, { dryRun }: RegisterOptions): Promise<ExitCode> {
   const progress = new Progress(process.stdout, width)
-  const step = async <T>(title: string, work: () => Promise<T>, detail: (result: T) => string): Promise<T> => {
-    const line = progress.begin(title)
-    try {
-      const result = await work()
-      line.end('✓', detail(result))
-      return result
-    } catch (error) {
-      const trouble = error instanceof Trouble ? error : orthancTrouble(error, url)
-      line.end('✗', trouble.why, [`→ ${trouble.remedy}`])
-      throw new Told()
-    }
-  }
+  const step = stepsOf(progress, url)
   try {
-    await step(
-      `Orthanc at ${url}`,
-      () => rest.system(),
-      ({ Version }) => `Orthanc ${Version}`,
-    )
+    await step(`Orthanc at ${url}`, () => rest.system(), versionOf)
     const plans = await step('Its DICOMweb servers', () => plansFor(rest, wanted.entries), summary)
     for (const line of plans.flatMap(planLines)) progress.say(line)
     if (wanted.lacksLogin) progress.say(noLogin)
-    if (dryRun) return say(progress, 'Nothing was changed (--dry-run).')
     const due = plans.filter(({ action }) => action !== 'keep')
-    if (due.length === 0) return say(progress, 'Nothing had to be changed.')
-    for (const plan of due)
-      await step(
-        `Write ${plan.name}`,
-        () => carryOut(rest, plan),
-        () => plan.entry.Url,
-      )
-    await step(
-      'Look at them again',
-      async () => expectDone(await plansFor(rest, wanted.entries)),
-      () => 'they say what they should',
-    )
-    return say(progress, lasting)
+    const verdict = dryRun ? 'Nothing was changed (--dry-run).' : due.length === 0 ? 'Nothing had to be changed.' : null
+    if (verdict === null) {
+      for (const plan of due)
+        await step(
+          `Write ${plan.name}`,
+          () => carryOut(rest, plan),
+          () => plan.entry.Url,
+        )
+      await step('Look at them again', async () => expectDone(await plansFor(rest, wanted.entries)), asTheyShould)
+    }
+    progress.say(verdict ?? lasting)
+    return exitCode.fine
   } catch (error) {
     if (error instanceof Told) return exitCode.orthanc
     throw error
+  }
+}
+
+type RunStep = <T>(title: string, work: () => Promise<T>, detailOf: (result: T) => string) => Promise<T>
+
+/** Runs steps, each with its line. One that fails is told with what mends it, and rejects with {@link Told}. */
+function stepsOf(progress: Progress, url: string): RunStep {
+  return async (title, work, detailOf) => {
+    const line = progress.begin(title)
+    try {
+      const result = await work()
+      line.end('✓', detailOf(result))
+      return result
+    } catch (error) {
+      const { why, remedy } = error instanceof Trouble ? error : orthancTrouble(error, url)
+      line.end('✗', why, [`→ ${remedy}`])
+      throw new Told()
+    }
   }
 }
 
@@ -113,9 +114,12 @@ class Told extends Error {}
 const lasting =
   'Orthanc forgets this when it ends. To have it registered again by itself: DicomWebProxy.Orthanc (docs/orthanc.md); or put what --print says into orthanc.json.'
 
-function say(progress: Progress, text: string): ExitCode {
-  progress.say(text)
-  return exitCode.fine
+function versionOf({ Version }: Readonly<Record<string, unknown>>): string {
+  return `Orthanc ${Version}`
+}
+
+function asTheyShould(): string {
+  return 'they say what they should'
 }
 
 function summary(plans: readonly Plan[]): string {
@@ -124,9 +128,8 @@ function summary(plans: readonly Plan[]): string {
 }
 
 function planLines({ name, action, differences }: Plan): string[] {
-  const word = { add: 'add', change: 'change', keep: 'keep' }[action]
   const password = action === 'change' ? ['    its password, which Orthanc does not show, is written again'] : []
-  return [`  ${word} ${name}`, ...differences.map(differenceLine), ...(differences.length === 0 ? password : [])]
+  return [`  ${action} ${name}`, ...differences.map(differenceLine), ...(differences.length === 0 ? password : [])]
 }
 
 function differenceLine({ key, from, to }: Difference): string {

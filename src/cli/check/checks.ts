@@ -4,16 +4,10 @@ import { credentialIdentity } from '../../credentials/fetch-token.ts'
 import { type Connections, openConnections } from '../../forward/connections.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
 import type { Checklist } from './checklist.ts'
-import {
-  fetchTokenFor,
-  inspectCredential,
-  issuersOf,
-  type KnownCredential,
-  lifeOf,
-  type TokenContext,
-} from './credential.ts'
+import { inspectCredential, type KnownCredential } from './credential.ts'
 import { checkClock, checkHost } from './network.ts'
 import { checkStore } from './store.ts'
+import { fetchTokenFor, issuersOf, lifeOf, type TokenContext } from './token.ts'
 import { Skipped } from './trouble.ts'
 
 /** Credentials, each looked at once, by identity; null is one that can't be used. */
@@ -50,60 +44,52 @@ export async function checkGoogle(list: Checklist, settings: Settings, known: Kn
 }
 
 async function checkOver(list: Checklist, settings: Settings, known: Known, connections: Connections): Promise<void> {
-  const { outgoing } = settings
+  const { outgoing, baseUrl, accounts } = settings
   list.heading('The way to Google')
-  const api = new URL(settings.baseUrl)
+  const api = new URL(baseUrl)
   const reached = await checkHost(list, api, { outgoing, connections })
   const clockIsRight = reached === null || (await checkClock(list, reached.skew))
-  const blocked = new Set<string>()
+  const blocked = new Set(reached === null ? [api.origin] : [])
   for (const issuer of issuersOf(settings).filter(({ origin }) => origin !== api.origin)) {
     if (!(await checkHost(list, issuer, { outgoing, connections }))) blocked.add(issuer.origin)
   }
-  const tokens = new Map<string, AccessToken | null>()
-  for (const account of settings.accounts) {
-    list.heading(`${account.name}: ${dicomStoreOf(account, '').resourceName}`)
-    const identity = credentialIdentity(account.credential)
-    const context = { settings, connections, known: known.get(identity) ?? null, clockIsRight }
-    const isBlocked = issuersOf({ ...settings, accounts: [account] }).some(({ origin }) =>
-      origin === api.origin ? reached === null : blocked.has(origin),
-    )
-    const token = await checkToken(list, account, {
-      ...context,
-      tokens,
-      usable: known.get(identity) !== null,
-      isBlocked,
-    })
-    const store = { layer: 'store', subject: account.name, title: 'DICOM store' } as const
-    if (!token) await list.skip(store, 'needs an access token')
-    else if (!reached) await list.skip(store, 'needs the way to Google')
-    else await checkStore(list, { settings, connections, account, token, member: memberOf(context.known) })
-  }
+  const found = { settings, connections, clockIsRight, known, blocked, tokens: new Map() }
+  for (const account of accounts) await checkAccount(list, account, found)
 }
 
-interface TokenFetches extends TokenContext {
-  /** Fetched already, by identity of the credential. */
+/** What is known before the accounts are looked at, and what is found with the first of them for the others. */
+interface Found extends Omit<TokenContext, 'known'> {
+  readonly known: Known
+  /** Origins that can't be reached. */
+  readonly blocked: ReadonlySet<string>
+  /** Fetched already, by identity of the credential; null is one that could not be had. */
   readonly tokens: Map<string, AccessToken | null>
-  /** Whether the credential's file can be used. */
-  readonly usable: boolean
-  /** Whether its issuer can't be reached. */
-  readonly isBlocked: boolean
 }
 
-async function checkToken(
-  list: Checklist,
-  account: AccountSettings,
-  context: TokenFetches,
-): Promise<AccessToken | null> {
-  const { tokens, usable, isBlocked } = context
+async function checkAccount(list: Checklist, account: AccountSettings, found: Found): Promise<void> {
+  const { settings, connections, known, blocked } = found
+  list.heading(`${account.name}: ${dicomStoreOf(account, '').resourceName}`)
+  const token = await checkToken(list, account, found)
+  const store = { layer: 'store', subject: account.name, title: 'DICOM store' } as const
+  if (!token) return list.skip(store, 'needs an access token')
+  if (blocked.has(new URL(settings.baseUrl).origin)) return list.skip(store, 'needs the way to Google')
+  const member = memberOf(known.get(credentialIdentity(account.credential)) ?? null)
+  return checkStore(list, { settings, connections, account, token, member })
+}
+
+async function checkToken(list: Checklist, account: AccountSettings, found: Found): Promise<AccessToken | null> {
+  const { settings, known, blocked, tokens } = found
   const identity = credentialIdentity(account.credential)
+  const credential = known.get(identity) ?? null
   await list.check({ layer: 'credential', subject: account.name, title: 'Access token' }, async () => {
-    if (!usable) throw new Skipped('needs the credential')
-    if (isBlocked) throw new Skipped('needs the way to its issuer')
+    if (credential === null) throw new Skipped('needs the credential')
+    const issuers = issuersOf({ ...settings, accounts: [account] })
+    if (issuers.some(({ origin }) => blocked.has(origin))) throw new Skipped('needs the way to its issuer')
     const had = tokens.get(identity)
     if (had === null) throw new Skipped('failed above, for the same credential')
     if (had) return `${lifeOf(had)}, shared with the account above`
     tokens.set(identity, null)
-    const token = await fetchTokenFor(account, context)
+    const token = await fetchTokenFor(account, { ...found, known: credential })
     const life = lifeOf(token)
     tokens.set(identity, token)
     return life
