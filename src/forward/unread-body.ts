@@ -49,6 +49,7 @@ function afterAnswer(response: ServerResponse, close: () => void): void {
   else response.once('finish', close)
 }
 
-function carriesBody({ headers }: IncomingMessage): boolean {
+/** Whether a request has a body, by its head. */
+export function carriesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
 }

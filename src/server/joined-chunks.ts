@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http'
+import { carriesBody } from '../forward/unread-body.ts'
 
 /** Bytes. Chunks from this size on pass as they are. */
 const large = 1024
@@ -13,6 +14,7 @@ const patience = 50
  */
 export function joinSmallChunks(server: Server): void {
   server.prependListener('request', (request: IncomingMessage) => {
+    if (!carriesBody(request)) return
     const joined = new JoinedChunks(request)
     // What Node's parser calls with each chunk, and with null at the end.
     request.push = (chunk) => joined.push(chunk)

@@ -23,7 +23,7 @@ t.test('a request waits for the one before it on the same connection', async (t)
       )
     })
   })
-  const { proxy } = await startServed(t, { baseUrl: await listenOn(t, google) })
+  const { proxy } = await startServed(t, { baseUrl: await listenOn(t, google), proxy: { DeletionWait: 0 } })
   const answers = await rawRequest(
     proxy.url,
     [
@@ -43,7 +43,7 @@ t.test('what waits when its client leaves is not carried out', async (t) => {
     socket.on('error', () => {})
     socket.on('data', (bytes) => seen.push(String(bytes).split(' ')[0] ?? ''))
   })
-  const { proxy, log } = await startServed(t, { baseUrl: await listenOn(t, google) })
+  const { proxy, log } = await startServed(t, { baseUrl: await listenOn(t, google), proxy: { DeletionWait: 0 } })
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
   const get = 'GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n'
   socket.write(`${get}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: x\r\n\r\n${get}`)
