@@ -12,6 +12,7 @@ import { limitsOf } from './limits.ts'
 import { checkClients, hasClients, listenAddress } from './listen.ts'
 import { networksOf } from './networks.ts'
 import { withoutEffect } from './notices.ts'
+import { orthancOf } from './orthanc.ts'
 import { outgoingOf } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { readSections, type Sections } from './read.ts'
@@ -117,6 +118,7 @@ function settingsOf(
     limits: limitsOf(proxy.section('Limits')),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     audit: auditOf(proxy.section('Audit'), options.workingDirectory),
+    orthanc: orthancOf(orthanc, { clients, listen, workingDirectory: options.workingDirectory }),
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,
     notices,
