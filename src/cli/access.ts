@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { rereadClients } from '../config/clients-file.ts'
 import { isLoopback } from '../config/loopback.ts'
-import { type ClientSettings, dicomWebServices, type Settings } from '../config/settings.ts'
+import { type ClientSettings, dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import { Authentication } from '../guard/authentication.ts'
 import { anonymous, type Client } from '../guard/client.ts'
 import { ClientDirectory } from '../guard/client-directory.ts'
+import { onlyLocalHosts } from '../guard/local-host.ts'
 import type { Logger } from '../observe/logger.ts'
 
 type Identified = Client | Promise<Client>
@@ -19,6 +20,7 @@ export class Access {
   /** Null where nobody is authenticated. */
   #authentication: Authentication | null = null
   #watch: FileWatch | null = null
+  #checkHost: (host: string | undefined) => void = () => {}
 
   constructor(settings: Settings, logger: Logger) {
     this.#logger = logger
@@ -34,19 +36,28 @@ export class Access {
   }
 
   readonly clientOf = (request: IncomingMessage): Identified =>
-    this.#authentication === null ? everyone : this.#authentication.clientOf(request)
+    this.#authentication?.clientOf(request) ?? this.#anyoneAt(this.#settings.listen, request)
 
   /** Whoever is on this machine may see how the proxy fares. */
   readonly adminClientOf = (request: IncomingMessage): Identified => {
     const { adminListen } = this.#settings
-    return adminListen === null || isLoopback(adminListen.host) ? everyone : this.clientOf(request)
+    const isLocal = adminListen === null || isLoopback(adminListen.host)
+    const known = isLocal ? undefined : this.#authentication?.clientOf(request)
+    return known ?? this.#anyoneAt(adminListen, request)
   }
 
   close(): void {
     this.#watch?.close()
   }
 
-  #apply({ clients, limits }: Settings, watched: string | null): void {
+  /** Throws a ProxyError `wrong-host` for what a page of the web has sent. */
+  #anyoneAt(address: ListenAddress | null, { headers }: IncomingMessage): Client {
+    if (address === null || isLoopback(address.host)) this.#checkHost(headers.host)
+    return everyone
+  }
+
+  #apply({ clients, limits, publicUrl, readAt }: Settings, watched: string | null): void {
+    this.#checkHost = onlyLocalHosts(publicUrl)
     if (clients === null) this.#authentication = null
     else this.#know([...clients.named, ...clients.listed], limits.failedLogins)
     const file = clients?.file ?? null
@@ -58,6 +69,7 @@ export class Access {
         : watchFiles(
             () => [file],
             () => this.#reread(),
+            readAt,
           )
   }
 

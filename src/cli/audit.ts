@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import type { AuditSettings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
-import type { AuditSink } from '../observe/audit/audit-sink.ts'
+import type { AuditSink, SinkReports } from '../observe/audit/audit-sink.ts'
 import { AuditTrail, reportsTo } from '../observe/audit/audit-trail.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -21,8 +21,10 @@ export function openAudit(
   if (!audit) return null
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
-  if (file !== null) sinks.push(openFile(file, logger))
-  if (standardOutput) sinks.push(new AuditFile(null, reportsTo(logger, 'standard output')))
+  const losses = { records: 0 }
+  const reports = (sink: string) => reportsTo(logger, sink, losses)
+  if (file !== null) sinks.push(openFile(file, reports(file)))
+  if (standardOutput) sinks.push(new AuditFile(null, reports('standard output')))
   if (syslog) {
     const source = {
       id: syslog.sourceId ?? hostname(),
@@ -30,14 +32,14 @@ export function openAudit(
       processId: String(process.pid),
       storeUrl,
     }
-    sinks.push(new SyslogSink(syslog, source, reportsTo(logger, `${syslog.host}:${syslog.port}`)))
+    sinks.push(new SyslogSink(syslog, source, reports(`${syslog.host}:${syslog.port}`)))
   }
-  return new AuditTrail({ sinks, version, required, queryValues })
+  return new AuditTrail({ sinks, version, required, queryValues, losses })
 }
 
-function openFile(file: string, logger: Logger): AuditFile {
+function openFile(file: string, reports: SinkReports): AuditFile {
   try {
-    return new AuditFile(file, reportsTo(logger, file))
+    return new AuditFile(file, reports)
   } catch (cause) {
     const { message } = cause as Error
     throw new CommandFailure(`Can't write DicomWebProxy.Audit.File: ${message}`, exitCode.failure, { cause })

@@ -1,5 +1,6 @@
 import type { Settings } from '../config/settings.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
+import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
@@ -170,6 +171,7 @@ export class Generations {
       urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(identity),
+      credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
       places: known?.places ?? placesOf(settings.concurrency),
       tokenState: () => this.#tokens.state(identity),
     }

@@ -1,10 +1,12 @@
 import type { Server as HttpsServer } from 'node:https'
 import { isDeepStrictEqual } from 'node:util'
-import type { TlsSettings } from '../config/settings.ts'
+import type { Settings, TlsSettings } from '../config/settings.ts'
 import { expiryWarnings, readTls } from '../config/tls.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import type { Logger } from '../observe/logger.ts'
 import { secureContext } from '../server/tls.ts'
+
+type OfSettings = Pick<Settings, 'tls' | 'readAt'>
 
 /**
  * Gives listeners the certificate, key and authorities anew when their files change, or others take their place: connections
@@ -16,26 +18,26 @@ export class ListenerTls {
   #settings: TlsSettings | null
   #watch: FileWatch | null = null
 
-  constructor(settings: TlsSettings | null, servers: readonly HttpsServer[], logger: Logger) {
+  constructor({ tls, readAt }: OfSettings, servers: readonly HttpsServer[], logger: Logger) {
     this.#servers = servers
     this.#logger = logger
-    this.#settings = settings
-    this.#watchFiles()
+    this.#settings = tls
+    this.#watchFiles(readAt)
   }
 
   /** Whether they speak TLS at all must stay. */
-  replace(settings: TlsSettings | null): void {
-    if (isDeepStrictEqual(settings, this.#settings)) return
-    this.#settings = settings
+  replace({ tls, readAt }: OfSettings): void {
+    if (isDeepStrictEqual(tls, this.#settings)) return
+    this.#settings = tls
     this.#read()
-    this.#watchFiles()
+    this.#watchFiles(readAt)
   }
 
   close(): void {
     this.#watch?.close()
   }
 
-  #watchFiles(): void {
+  #watchFiles(readAt: number): void {
     this.#watch?.close()
     if (this.#settings === null) return
     const { certificate, key, clientAuthorities } = this.#settings
@@ -43,6 +45,7 @@ export class ListenerTls {
     this.#watch = watchFiles(
       () => files,
       () => this.#read(),
+      readAt,
     )
   }
 

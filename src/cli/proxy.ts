@@ -8,6 +8,7 @@ import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
 import { readTls } from '../config/tls.ts'
 import { type LineLog, type Logger, levelOf } from '../observe/logger.ts'
+import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import { createDataListener, limitTimes } from '../server/data-listener.ts'
@@ -17,6 +18,7 @@ import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { Access } from './access.ts'
 import { Generations } from './generations.ts'
 import { ListenerTls } from './listener-tls.ts'
+import { version } from './version.ts'
 
 /** A running proxy. */
 export interface RunningProxy {
@@ -49,23 +51,31 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const access = new Access(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
+  const shown = {
+    version,
+    accounts: () => generations.current.accounts,
+    history,
+    connections: () => generations.current.connections.counts(),
+    refusals,
+    audit: () => generations.current.audit,
+  }
+  const metrics = new Metrics(shown)
   const handler = new ExchangeHandler({
     clientOf,
     serving: generations.inUse,
     logger,
     refusals,
     history,
+    metrics,
     ...signals,
   })
   const listenerOptions = listenerOptionsOf(settings, generations, refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const accounts = () => generations.current.accounts
-  const audit = () => generations.current.audit
-  const operation = { accepting, accounts, history, audit, refusals, clientOf: adminClientOf }
+  const operation = { ...shown, accepting, metrics, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
-  const tls = new ListenerTls(settings.tls, secured, logger)
+  const tls = new ListenerTls(settings, secured, logger)
 
   function reload(wanted: Settings): Change {
     const before = generations.current.settings
@@ -74,7 +84,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     generations.replace(next)
     // From here on nothing fails: all of it is in force, or nothing.
     access.replace(next)
-    tls.replace(next.tls)
+    tls.replace(next)
     history.keepOnly(namesOf(next))
     refusals.perMinute = next.limits.logLines
     limitTimes(data, next.requestHead, next.limits.idleConnection)
@@ -133,8 +143,8 @@ function listenerOptionsOf({ adminListen, requestHead, tls }: Settings, generati
   const data = { log, limits, allows, requestHead, tls: tlsOf(tls?.requireClientCertificate ?? false) }
   if (!adminListen || isLoopback(adminListen.host))
     return { data, admin: { log, limits, allows: isLoopback, tls: null } }
-  const admin = { log, limits, allows: (address: string) => isLoopback(address) || allows(address), tls: tlsOf(false) }
-  return { data, admin }
+  const allowsAdmin = (address: string) => isLoopback(address) || allows(address)
+  return { data, admin: { log, limits, allows: allowsAdmin, tls: tlsOf(false) } }
 }
 
 async function listen(listener: FastifyInstance, { host, port }: ListenAddress): Promise<string> {

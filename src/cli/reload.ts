@@ -10,6 +10,8 @@ interface Parts {
   readonly logger: Logger
   /** Reads and checks the whole configuration; throws a ConfigurationError. */
   readonly load: () => Settings
+  /** Told of the settings that have been put in force. */
+  readonly onChange: (settings: Settings) => void
 }
 
 /** Gives a running proxy its configuration anew. Whatever is wrong with it is told in the log, and nothing changes. */
@@ -33,13 +35,14 @@ export class Reload {
   }
 
   #run(why: string): void {
-    const { load, logger, proxy } = this.#parts
+    const { load, logger, proxy, onChange } = this.#parts
     const wanted = load()
-    if (isDeepStrictEqual(wanted, this.#read)) {
+    if (isDeepStrictEqual({ ...wanted, readAt: 0 }, { ...this.#read, readAt: 0 })) {
       logger.info({ why }, 'configuration read again: nothing has changed')
       return
     }
-    const { accounts, needsRestart } = proxy.reload(wanted)
+    const { settings, accounts, needsRestart } = proxy.reload(wanted)
+    onChange(settings)
     for (const warning of wanted.warnings) if (!this.#read.warnings.includes(warning)) logger.warn(warning)
     for (const notice of wanted.notices) if (!this.#read.notices.includes(notice)) logger.info(notice)
     this.#read = wanted

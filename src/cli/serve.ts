@@ -4,6 +4,7 @@ import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { prettyDestination } from '../observe/pretty.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { keepInOrthanc } from './orthanc/keep.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { Reload } from './reload.ts'
 import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from './settings.ts'
@@ -31,11 +32,21 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   const proxy = await start(settings, logger)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
-  hasStarted(new Reload(settings, { proxy, logger, load: () => loadedSettings(stores, options) }))
+  let registration = Promise.resolve(keepInOrthanc(settings, proxy.url, logger))
+  /** One after another: the one before must not write what is not wanted any more. */
+  const registerAnew = (settings: Settings) => {
+    registration = registration.then(async (before) => {
+      await before.close()
+      return keepInOrthanc(settings, proxy.url, logger)
+    })
+  }
+  const load = () => loadedSettings(stores, options)
+  hasStarted(new Reload(settings, { proxy, logger, load, onChange: registerAnew }))
 
   const code = await ended
   watch.close()
   stopListening()
+  await (await registration).close()
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   if (cut === 0) {

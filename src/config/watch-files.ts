@@ -17,16 +17,21 @@ export interface FileWatch {
  * miss what is mounted or linked, such as Kubernetes' secrets.
  *
  * @param files asked for their names at each look: those of a folder may become others
+ * @param readAt when the files were read, by `Date.now()`: what has changed since then has changed, too
  */
-export function watchFiles(files: () => Files | Promise<Files>, onChange: () => void): FileWatch {
+export function watchFiles(
+  files: () => Files | Promise<Files>,
+  onChange: () => void,
+  readAt = Number.POSITIVE_INFINITY,
+): FileWatch {
   let taken: string | null = null
   let before: string | null = null
   let timer: NodeJS.Timeout | null = null
   let closed = false
   const compare = async () => {
-    const now = await stateOf(await files())
+    const { state: now, changedAt } = await stateOf(await files())
     if (closed) return
-    taken ??= now
+    taken ??= changedAt > readAt ? '' : now
     if (now !== taken && now === before) {
       taken = now
       onChange()
@@ -45,14 +50,19 @@ export function watchFiles(files: () => Files | Promise<Files>, onChange: () => 
 }
 
 /** Of what a link leads to, and of where that is: a file that takes the place of another one has a number of its own. */
-async function stateOf(files: Files): Promise<string> {
+async function stateOf(files: Files): Promise<{ state: string; changedAt: number }> {
   const states = files.map(async (file) => {
     try {
       const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
-      return `${file} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
+      const state = `${file} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
+      return { state, changedAt: Number(ctimeNs / 1_000_000n) }
     } catch (error) {
-      return `${file} ${String((error as NodeJS.ErrnoException).code)}`
+      return { state: `${file} ${String((error as NodeJS.ErrnoException).code)}`, changedAt: 0 }
     }
   })
-  return (await Promise.all(states)).join('\n')
+  const all = await Promise.all(states)
+  return {
+    state: all.map(({ state }) => state).join('\n'),
+    changedAt: Math.max(...all.map(({ changedAt }) => changedAt)),
+  }
 }

@@ -18,6 +18,9 @@ export interface TokenState {
   /** The last failure, if the last try failed. */
   readonly failure: string | null
   readonly nextTryAt: number | null
+  /** How often a token was asked for since the start, and how often none came. */
+  readonly refreshes: number
+  readonly failures: number
 }
 
 /** What the cache tells about each try; `error` is absent on success. */
@@ -38,6 +41,8 @@ interface Credential {
   /** The value that Google rejected last; the cache may still hold it. */
   rejected: string | null
   failure: TokenFailure | null
+  refreshes: number
+  failures: number
   timer: NodeJS.Timeout | null
 }
 
@@ -130,6 +135,8 @@ export class TokenCache {
       fetchedAt: token?.fetchedAt ?? null,
       failure: credential.failure?.message ?? null,
       nextTryAt: credential.failure ? Date.now() + credential.backoff.remaining() : null,
+      refreshes: credential.refreshes,
+      failures: credential.failures,
     }
   }
 
@@ -172,6 +179,7 @@ export class TokenCache {
 
   async #fetch(identity: string): Promise<HeldToken> {
     const credential = this.#credential(identity)
+    credential.refreshes += 1
     const tell = (event: TokenEvent) => {
       if (credential.keepers > 0) this.#onRefresh(identity, event)
     }
@@ -189,6 +197,7 @@ export class TokenCache {
     } catch (error) {
       credential.backoff.failed()
       credential.failure = asFailure(error)
+      credential.failures += 1
       tell({ error: credential.failure, retryIn: credential.backoff.remaining() })
       throw credential.failure
     }
@@ -235,7 +244,8 @@ export class TokenCache {
 }
 
 function newCredential(fetch: FetchToken): Credential {
-  return { fetch, keepers: 0, backoff: new Backoff(), rejected: null, failure: null, timer: null }
+  const state = { rejected: null, failure: null, refreshes: 0, failures: 0, timer: null }
+  return { fetch, keepers: 0, backoff: new Backoff(), ...state }
 }
 
 function ageing(token: HeldToken): boolean {

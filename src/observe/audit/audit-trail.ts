@@ -11,6 +11,12 @@ interface Parts {
   readonly required: boolean
   /** Whether the values of queries are recorded. */
   readonly queryValues: boolean
+  readonly losses: Losses
+}
+
+/** Records of all sinks that are lost, so far. */
+export interface Losses {
+  records: number
 }
 
 /** Who asked for what, and what became of it: a record for each request, apart from the logs. */
@@ -25,7 +31,17 @@ export class AuditTrail {
 
   /** False while requests must be refused, because they could not be recorded. */
   get accepting(): boolean {
-    return !this.#parts.required || this.#parts.sinks.every(({ available }) => available)
+    return !this.#parts.required || this.available
+  }
+
+  /** Whether records get to all of their places now. */
+  get available(): boolean {
+    return this.#parts.sinks.every(({ available }) => available)
+  }
+
+  /** How many records are lost since the start; counted anew for each place that they don't get to. */
+  get lost(): number {
+    return this.#parts.losses.records
   }
 
   /** To be called once a request has ended. */
@@ -52,13 +68,16 @@ export class AuditTrail {
   }
 }
 
-/** Tells the log how a sink fares. */
-export function reportsTo(logger: Logger, sink: string): SinkReports {
+/** Tells the log how a sink fares, and counts what is lost. */
+export function reportsTo(logger: Logger, sink: string, losses: Losses): SinkReports {
   return {
     failing: ({ message }) => {
       logger.error({ sink, reason: message }, 'audit trail: records can’t be written, and are kept until they can')
     },
     recovered: () => logger.info({ sink }, 'audit trail: what was kept is written'),
-    lost: (records) => logger.error({ sink, records }, 'audit trail: records are lost'),
+    lost: (records) => {
+      losses.records += records
+      logger.error({ sink, records }, 'audit trail: records are lost')
+    },
   }
 }
