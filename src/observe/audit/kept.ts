@@ -17,6 +17,11 @@ export class Kept {
     return this.#messages[0]
   }
 
+  /** Less than half of what can be kept is. */
+  get isRoomy(): boolean {
+    return this.#bytes < this.#most / 2
+  }
+
   /** False when there is no room for it. */
   add(message: Buffer): boolean {
     if (this.#bytes + message.length > this.#most) return false
