@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 import type { Settings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
 import type { AuditSink } from '../observe/audit/audit-sink.ts'
-import { AuditTrail, reportsTo } from '../observe/audit/audit-trail.ts'
+import { AuditTrail } from '../observe/audit/audit-trail.ts'
+import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
@@ -15,7 +16,7 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
   if (file !== null) sinks.push(openFile(file, logger))
-  if (standardOutput) sinks.push(new AuditFile(null, reportsTo(logger, 'standard output')))
+  if (standardOutput) sinks.push(new AuditFile(null, new SinkLog(logger, 'standard output')))
   if (syslog) {
     const urls = new Map(accounts.map((account) => [account.name, dicomStoreOf(account, baseUrl).dicomWebUrl]))
     const source = {
@@ -24,14 +25,14 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
       processId: String(process.pid),
       storeUrl: (account: string) => urls.get(account),
     }
-    sinks.push(new SyslogSink(syslog, source, reportsTo(logger, `${syslog.host}:${syslog.port}`)))
+    sinks.push(new SyslogSink(syslog, source, new SinkLog(logger, `${syslog.host}:${syslog.port}`)))
   }
   return new AuditTrail({ sinks, version, required, queryValues })
 }
 
 function openFile(file: string, logger: Logger): AuditFile {
   try {
-    return new AuditFile(file, reportsTo(logger, file))
+    return new AuditFile(file, new SinkLog(logger, file))
   } catch (cause) {
     const { message } = cause as Error
     throw new CommandFailure(`Can't write DicomWebProxy.Audit.File: ${message}`, exitCode.failure, { cause })

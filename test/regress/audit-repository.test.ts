@@ -41,6 +41,7 @@ function startSink(t: Test, port: number, trusted = true) {
     failing: ({ message }: Error) => told.push(`failing: ${message}`),
     recovered: () => told.push('recovered'),
     lost: () => told.push('lost'),
+    ended: () => {},
   }
   const sink = new SyslogSink(target, source, reports, { patience: 300, settled: 200 })
   t.teardown(() => sink.close())

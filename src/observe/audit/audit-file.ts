@@ -49,6 +49,7 @@ export class AuditFile implements AuditSink {
     this.#flush()
     if (this.#retrying) clearTimeout(this.#retrying)
     if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
+    this.#reports.ended()
     if (this.#path !== null) closeSync(this.#fd)
   }
 

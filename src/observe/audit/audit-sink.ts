@@ -18,4 +18,6 @@ export interface SinkReports {
   recovered(): void
   /** So many records are lost: there were more than can be kept, or the end has come. */
   lost(records: number): void
+  /** Nothing more will be told. */
+  ended(): void
 }

@@ -1,7 +1,6 @@
-import type { Logger } from '../logger.ts'
 import type { RequestEvent } from '../request-event.ts'
 import { recordOf } from './audit-record.ts'
-import type { AuditSink, SinkReports } from './audit-sink.ts'
+import type { AuditSink } from './audit-sink.ts'
 
 interface Parts {
   /** Opens each place that the records go to; throws when one can't be used. */
@@ -49,16 +48,5 @@ export class AuditTrail {
   #activity(audit: 'start' | 'stop'): void {
     const record = { audit, time: new Date().toISOString(), version: this.#parts.version }
     for (const sink of this.#parts.sinks) sink.write(record)
-  }
-}
-
-/** Tells the log how a sink fares. */
-export function reportsTo(logger: Logger, sink: string): SinkReports {
-  return {
-    failing: ({ message }) => {
-      logger.error({ sink, reason: message }, 'audit trail: records can’t be written, and are kept until they can')
-    },
-    recovered: () => logger.info({ sink }, 'audit trail: what was kept is written'),
-    lost: (records) => logger.error({ sink, records }, 'audit trail: records are lost'),
   }
 }

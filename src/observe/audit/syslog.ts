@@ -84,6 +84,7 @@ export class SyslogSink implements AuditSink {
       await once(socket, 'sent', { signal: enough }).catch(() => {})
     }
     if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
+    this.#reports.ended()
     socket?.end()
     socket?.destroySoon()
   }
