@@ -94,7 +94,7 @@ export class ExchangeHandler {
     discardUnread(request, response)
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
-    audit?.record(event)
+    audit?.record(event, isStranger)
   }
 
   #permitFor(

@@ -1,6 +1,7 @@
 import type { RequestEvent } from '../request-event.ts'
-import { recordOf } from './audit-record.ts'
+import { type AuditRecord, type Refused, recordOf } from './audit-record.ts'
 import type { AuditSink } from './audit-sink.ts'
+import { Strangers } from './strangers.ts'
 
 interface Parts {
   /** Opens each place that the records go to; throws when one can't be used. */
@@ -15,6 +16,9 @@ interface Parts {
 /** Who asked for what, and what became of it: a record for each request, apart from the logs. */
 export class AuditTrail {
   readonly #parts: Parts
+  readonly #strangers = new Strangers((counts) => {
+    this.#write({ audit: 'refused', time: new Date().toISOString(), ...counts }, true)
+  })
   #closing: Promise<unknown> | null = null
 
   constructor(parts: Parts) {
@@ -27,11 +31,26 @@ export class AuditTrail {
     return !this.#parts.required || this.#parts.sinks.every(({ available }) => available)
   }
 
-  /** To be called once a request has ended. */
-  record(event: RequestEvent): void {
+  /**
+   * To be called once a request has ended.
+   *
+   * @param ofStranger whether it came from nobody who may do anything here
+   */
+  record(event: RequestEvent, ofStranger = false): void {
     if (!event.subjects) return
-    const record = recordOf(event, event.subjects, this.#parts.queryValues)
-    for (const sink of this.#parts.sinks) sink.write(record)
+    if (ofStranger && !this.#strangers.admit(event.address, event.code ?? 'request')) return
+    this.#write(recordOf(event, event.subjects, this.#parts.queryValues), ofStranger)
+  }
+
+  /**
+   * Somebody was refused before there was a request.
+   *
+   * @param event what happened, in the words of the log
+   */
+  refused({ address, requestId, status, code, reason }: Refused, event: string): void {
+    if (!this.#strangers.admit(address, code ?? event)) return
+    const known = { address, outcome: 'refused', requestId, status, code, reason } as const
+    this.#write({ audit: 'connection', time: new Date().toISOString(), event, ...known }, true)
   }
 
   /** May be called again. */
@@ -41,12 +60,16 @@ export class AuditTrail {
   }
 
   #end(): Promise<unknown> {
+    this.#strangers.end()
     this.#activity('stop')
     return Promise.all(this.#parts.sinks.map((sink) => sink.close()))
   }
 
   #activity(audit: 'start' | 'stop'): void {
-    const record = { audit, time: new Date().toISOString(), version: this.#parts.version }
-    for (const sink of this.#parts.sinks) sink.write(record)
+    this.#write({ audit, time: new Date().toISOString(), version: this.#parts.version })
+  }
+
+  #write(record: AuditRecord, ofStranger = false): void {
+    for (const sink of this.#parts.sinks) sink.write(record, ofStranger)
   }
 }
