@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 import type { Settings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
 import type { AuditSink, SinkReports } from '../observe/audit/audit-sink.ts'
-import { AuditTrail, reportsTo } from '../observe/audit/audit-trail.ts'
+import { AuditTrail } from '../observe/audit/audit-trail.ts'
+import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
@@ -15,7 +16,7 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
   const losses = { records: 0 }
-  const reports = (sink: string) => reportsTo(logger, sink, losses)
+  const reports = (sink: string) => new SinkLog(logger, sink, losses)
   if (file !== null) sinks.push(openFile(file, reports(file)))
   if (standardOutput) sinks.push(new AuditFile(null, reports('standard output')))
   if (syslog) {

@@ -14,6 +14,7 @@ import { type Connections, openConnections } from '../forward/connections.ts'
 import { createForwarder } from '../forward/forwarder.ts'
 import { Guard } from '../guard/guard.ts'
 import { allowing } from '../guard/networks.ts'
+import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
@@ -83,7 +84,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     idle: timeouts.idle,
     ...signals,
   })
-  const listenerOptions = listenerOptionsOf(settings, refusals)
+  const listenerOptions = listenerOptionsOf(settings, audit ? new RecordedRefusals(refusals, audit) : refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
   const shown = { version, accounts: () => accounts, history, audit, refusals, metrics }

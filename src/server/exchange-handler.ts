@@ -99,7 +99,7 @@ export class ExchangeHandler {
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
     this.#parts.metrics.record(event)
-    audit?.record(event)
+    audit?.record(event, isStranger)
   }
 
   #permitFor(
