@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 import type { AuditSettings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
 import type { AuditSink, SinkReports } from '../observe/audit/audit-sink.ts'
-import { AuditTrail, reportsTo } from '../observe/audit/audit-trail.ts'
+import { AuditTrail } from '../observe/audit/audit-trail.ts'
+import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
 import { CommandFailure, exitCode } from './exit-code.ts'
@@ -22,7 +23,7 @@ export function openAudit(
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
   const losses = { records: 0 }
-  const reports = (sink: string) => reportsTo(logger, sink, losses)
+  const reports = (sink: string) => new SinkLog(logger, sink, losses)
   if (file !== null) sinks.push(openFile(file, reports(file)))
   if (standardOutput) sinks.push(new AuditFile(null, reports('standard output')))
   if (syslog) {

@@ -7,6 +7,7 @@ import { type Change, whileRunning } from '../config/change.ts'
 import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
 import { readTls } from '../config/tls.ts'
+import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
 import { type LineLog, type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
@@ -69,7 +70,8 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     metrics,
     ...signals,
   })
-  const listenerOptions = listenerOptionsOf(settings, generations, refusals)
+  const recorded = new RecordedRefusals(refusals, () => generations.current.audit)
+  const listenerOptions = listenerOptionsOf(settings, generations, recorded)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
   const operation = { ...shown, accepting, metrics, clientOf: adminClientOf }

@@ -114,7 +114,7 @@ export class ExchangeHandler {
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
     this.#parts.metrics.record(event)
-    audit?.record(event)
+    audit?.record(event, isStranger)
   }
 
   /** To the transports, a client's connection that the end of the grace cut looks like a client that left. */

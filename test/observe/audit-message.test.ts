@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { auditMessages } from '../../src/observe/audit/audit-message.ts'
-import type { RequestRecord } from '../../src/observe/audit/audit-record.ts'
+import type { AuditRecord, RequestRecord } from '../../src/observe/audit/audit-record.ts'
 import { element } from '../../src/observe/audit/xml.ts'
 
 const source = {
@@ -75,6 +75,32 @@ test('a client that is not authenticated is an alert; what is no DICOMweb is no 
   t.match(alert, /csd-code="110113".*csd-code="110126".*UserID="2001:db8::1"/)
   t.same(others, [])
   t.same(auditMessages({ ...upload, service: undefined, code: 'not-dicomweb' }, source), [])
+})
+
+test('who is kept out is an alert, be it a connection or a try to log in too many', async (t) => {
+  const time = upload.time
+  const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'refused' } as const
+  const kinds = (record: AuditRecord) =>
+    auditMessages(record, source).map((one) =>
+      [...one.matchAll(/csd-code="(1101\d\d)"/g)].slice(0, 2).map(([, code]) => code),
+    )
+  const node = ['110113', '110126']
+  t.same(kinds({ ...connection, event: 'connection refused', reason: 'not in AllowedNetworks' }), [node])
+  t.same(kinds({ ...connection, event: 'no TLS connection', reason: 'UNABLE_TO_GET_ISSUER_CERT' }), [node])
+  t.same(kinds({ ...connection, event: 'no TLS connection', reason: 'ECONNRESET' }), [], 'a probe')
+  t.same(kinds({ ...connection, event: 'request', code: 'malformed-request', reason: 'HPE_INVALID_METHOD' }), [])
+  t.same(kinds({ ...upload, service: undefined, code: 'too-many-tries' }), [node])
+  t.same(kinds({ ...upload, service: undefined, code: 'unknown-account' }), [['110113', '110132']])
+  const addresses = Object.fromEntries(
+    Array.from({ length: 50 }, (_, at) => [`2001:db8:1111:2222:3333:4444:5555:${at}`, 1]),
+  )
+  const [counted, ...others] = auditMessages(
+    { audit: 'refused', time, since: time, count: 7, reasons: {}, addresses },
+    source,
+  )
+  t.match(counted, /csd-code="110113".*7 more were refused since 2026-11-25T00:00:00.000Z.*:5555:49/)
+  t.ok(Buffer.byteLength(counted ?? '') < 32_768)
+  t.same(others, [])
 })
 
 test('whatever a client sent, it stays text in the message', async (t) => {

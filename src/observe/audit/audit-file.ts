@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs'
 import type { AuditRecord } from './audit-record.ts'
-import type { AuditSink, SinkReports } from './audit-sink.ts'
+import { type AuditSink, type SinkReports, strangersShare } from './audit-sink.ts'
 import { Kept } from './kept.ts'
 
 /** Bytes of records that are kept while nothing can be written. */
@@ -39,8 +39,9 @@ export class AuditFile implements AuditSink {
     return this.#retrying === null
   }
 
-  write(record: AuditRecord): void {
-    if (!this.#kept.add(Buffer.from(`${JSON.stringify(record)}\n`))) this.#reports.lost(1)
+  write(record: AuditRecord, ofStranger = false): void {
+    const line = Buffer.from(`${JSON.stringify(record)}\n`)
+    if (!this.#kept.add(line, ofStranger ? strangersShare : 1)) this.#reports.lost(1)
     if (this.available) this.#flush()
   }
 
@@ -49,6 +50,7 @@ export class AuditFile implements AuditSink {
     this.#flush()
     if (this.#retrying) clearTimeout(this.#retrying)
     if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
+    this.#reports.ended()
     if (this.#path !== null) closeSync(this.#fd)
   }
 

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import type { ActivityRecord, AuditRecord, RequestRecord } from './audit-record.ts'
+import type { ActivityRecord, AuditRecord, ConnectionRecord, RefusedRecord, RequestRecord } from './audit-record.ts'
 import { element } from './xml.ts'
 
 /** What the messages say of the proxy itself. */
@@ -12,7 +12,7 @@ export interface AuditSource {
   storeUrl(account: string): string | undefined
 }
 
-/** Codes of DICOM PS3.16 CID 400, 401 and 402 (PS3.15 A.5.1). */
+/** Codes of DICOM PS3.16 CID 400 to 403 (PS3.15 A.5.1). */
 const codes = {
   'Application Activity': '110100',
   'DICOM Instances Accessed': '110103',
@@ -23,6 +23,7 @@ const codes = {
   'Application Start': '110120',
   'Application Stop': '110121',
   'Node Authentication': '110126',
+  'Use of Restricted Function': '110132',
   Application: '110150',
   'Destination Role ID': '110152',
   'Source Role ID': '110153',
@@ -44,8 +45,10 @@ type Indicator = 0 | 4 | 8
  * of DICOMweb. Two for an upload of which some instances were stored and some not (A.5.2).
  */
 export function auditMessages(record: AuditRecord, source: AuditSource): readonly string[] {
-  if (record.audit !== 'request') return [activity(record, source)]
-  if (record.code === 'client-unauthenticated') return [securityAlert(record, source)]
+  if ('version' in record) return [activity(record, source)]
+  const alert = alertOf(record)
+  if (alert) return [securityAlert(record, alert, source)]
+  if (record.audit !== 'request') return []
   switch (record.service) {
     case 'STOW-RS':
       return transfers(record, source)
@@ -66,16 +69,48 @@ function activity({ audit, time }: ActivityRecord, source: AuditSource): string 
   return message(event('Application Activity', 'E', time, 0, { type }), [proxy], source, [])
 }
 
-function securityAlert(record: RequestRecord, source: AuditSource): string {
-  const alert = event('Security Alert', 'E', record.time, 4, { type: 'Node Authentication' })
-  const node = element(
-    'ParticipantObjectIdentification',
-    { ParticipantObjectID: record.address, ParticipantObjectTypeCode: 2, ParticipantObjectTypeCodeRole: 13 },
-    coded('ParticipantObjectIDTypeCode', 'Node ID'),
-    element('ParticipantObjectName', {}, record.address),
+interface Alert {
+  readonly type: Meaning
+  readonly description: string
+  readonly client?: string | undefined
+  /** From where; the most active one first, if that is known. */
+  readonly addresses: readonly string[]
+}
+
+/** Null for what needs nobody's attention at once: what can't be read, and who only connects, as a probe does. */
+function alertOf(record: RequestRecord | ConnectionRecord | RefusedRecord): Alert | null {
+  if (record.audit === 'refused') {
+    const description = `${record.count} more were refused since ${record.since}`
+    return { type: 'Node Authentication', description, addresses: Object.keys(record.addresses) }
+  }
+  const type = alertTypeOf(record)
+  if (!type) return null
+  const isRequest = record.audit === 'request'
+  const description = isRequest ? wordsOf(record) : `${record.event}: ${record.code ?? record.reason}`
+  return { type, description, client: isRequest ? record.client : undefined, addresses: [record.address] }
+}
+
+function alertTypeOf(record: RequestRecord | ConnectionRecord): Meaning | null {
+  const { code } = record
+  if (code === 'client-unauthenticated' || code === 'too-many-tries') return 'Node Authentication'
+  if (code === 'unknown-account' || code === 'admin-only') return 'Use of Restricted Function'
+  const isConnection = record.audit === 'connection' && code === undefined && record.reason !== 'ECONNRESET'
+  return isConnection ? 'Node Authentication' : null
+}
+
+function securityAlert({ time }: AuditRecord, alert: Alert, source: AuditSource): string {
+  const { type, description, client, addresses } = alert
+  const nodes = addresses.map((address) =>
+    element(
+      'ParticipantObjectIdentification',
+      { ParticipantObjectID: address, ParticipantObjectTypeCode: 2, ParticipantObjectTypeCodeRole: 13 },
+      coded('ParticipantObjectIDTypeCode', 'Node ID'),
+      element('ParticipantObjectName', {}, address),
+    ),
   )
   const proxy = participant({ id: source.id, alternative: source.processId, role: 'Application' })
-  return message(alert, [proxy, requestor(record)], source, [node])
+  const requestors = addresses.slice(0, 1).map((address) => requestor({ client, address }))
+  return message(event('Security Alert', 'E', time, 4, { type, description }), [proxy, ...requestors], source, nodes)
 }
 
 /** What succeeded and what failed are an event each, or several where one message could not hold all UIDs. */
@@ -188,17 +223,19 @@ function event(
 }
 
 /** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
-function outcome({ outcome, status, code, cutBy }: RequestRecord): { description?: string } {
-  if (outcome === 'succeeded') return {}
-  const parts = [cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code]
-  return { description: parts.filter(Boolean).join(', ') }
+function wordsOf({ status, code, cutBy }: RequestRecord): string {
+  return [cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code].filter(Boolean).join(', ')
+}
+
+function outcome(record: RequestRecord): { description?: string } {
+  return record.outcome === 'succeeded' ? {} : { description: wordsOf(record) }
 }
 
 function indicatorOf({ outcome }: RequestRecord): Indicator {
   return outcome === 'succeeded' ? 0 : outcome === 'failed' ? 8 : 4
 }
 
-function requestor({ client, address }: RequestRecord, role?: Meaning): string {
+function requestor({ client, address }: Pick<RequestRecord, 'client' | 'address'>, role?: Meaning): string {
   const id = client ?? address
   return participant({ id, isRequestor: true, at: address, ...(role && { role }) })
 }

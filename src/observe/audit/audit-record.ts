@@ -1,6 +1,7 @@
 import type { DicomWebService } from '../../config/settings.ts'
 import type { RequestEvent } from '../request-event.ts'
 import { outcomeOf, type RequestOutcome } from '../request-history.ts'
+import type { StrangerCounts } from './strangers.ts'
 import type { Asked, Subjects } from './subjects.ts'
 
 /** One request in the audit trail. The keys are those of docs/audit.md; what is not known has none. */
@@ -40,7 +41,32 @@ export interface ActivityRecord {
   readonly version: string
 }
 
-export type AuditRecord = RequestRecord | ActivityRecord
+/** Somebody was refused before there was a request: a connection, or what came on one. */
+export interface ConnectionRecord extends Refused {
+  readonly audit: 'connection'
+  readonly time: string
+  /** What it is called in the log. */
+  readonly event: string
+  readonly outcome: 'refused'
+}
+
+/** What is known of it. */
+export interface Refused {
+  readonly address: string
+  readonly requestId?: string | undefined
+  readonly status?: number | undefined
+  readonly code?: string | undefined
+  readonly reason?: string | undefined
+}
+
+/** How many requests and connections of strangers were refused within a minute besides those that have a record each. */
+export interface RefusedRecord extends StrangerCounts {
+  readonly audit: 'refused'
+  /** When the minute ended; ISO 8601. */
+  readonly time: string
+}
+
+export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | RefusedRecord
 
 /** @param queryValues whether the values of the query are recorded, not its names alone */
 export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: boolean): RequestRecord {

@@ -4,8 +4,12 @@ import type { AuditRecord } from './audit-record.ts'
 export interface AuditSink {
   /** False while what was recorded can't be brought there. */
   readonly available: boolean
-  /** Never throws: what can't be brought there now is kept, within bounds, and goes first when it can. */
-  write(record: AuditRecord): void
+  /**
+   * Never throws: what can't be brought there now is kept, within bounds, and goes first when it can.
+   *
+   * @param ofStranger what anybody can cause: for it there is less room, so that it pushes out no other
+   */
+  write(record: AuditRecord, ofStranger?: boolean): void
   /** Brings what is left there if that is possible now. */
   close(): Promise<void>
 }
@@ -18,4 +22,14 @@ export interface SinkReports {
   recovered(): void
   /** So many records are lost: there were more than can be kept, or the end has come. */
   lost(records: number): void
+  /** Nothing more will be told. */
+  ended(): void
+}
+
+/** Of the room for what is kept, how much what strangers cause may use. Less than the half at which requests are refused. */
+export const strangersShare = 1 / 4
+
+/** Records of all sinks that are lost, so far. */
+export interface Losses {
+  records: number
 }

@@ -1,7 +1,7 @@
-import type { Logger } from '../logger.ts'
 import type { RequestEvent } from '../request-event.ts'
-import { recordOf } from './audit-record.ts'
-import type { AuditSink, SinkReports } from './audit-sink.ts'
+import { type AuditRecord, type Refused, recordOf } from './audit-record.ts'
+import type { AuditSink, Losses } from './audit-sink.ts'
+import { Strangers } from './strangers.ts'
 
 interface Parts {
   /** Opens each place that the records go to; throws when one can't be used. */
@@ -14,14 +14,12 @@ interface Parts {
   readonly losses: Losses
 }
 
-/** Records of all sinks that are lost, so far. */
-export interface Losses {
-  records: number
-}
-
 /** Who asked for what, and what became of it: a record for each request, apart from the logs. */
 export class AuditTrail {
   readonly #parts: Parts
+  readonly #strangers = new Strangers((counts) => {
+    this.#write({ audit: 'refused', time: new Date().toISOString(), ...counts }, true)
+  })
   #closing: Promise<unknown> | null = null
 
   constructor(parts: Parts) {
@@ -44,11 +42,26 @@ export class AuditTrail {
     return this.#parts.losses.records
   }
 
-  /** To be called once a request has ended. */
-  record(event: RequestEvent): void {
+  /**
+   * To be called once a request has ended.
+   *
+   * @param ofStranger whether it came from nobody who may do anything here
+   */
+  record(event: RequestEvent, ofStranger = false): void {
     if (!event.subjects) return
-    const record = recordOf(event, event.subjects, this.#parts.queryValues)
-    for (const sink of this.#parts.sinks) sink.write(record)
+    if (ofStranger && !this.#strangers.admit(event.address, event.code ?? 'request')) return
+    this.#write(recordOf(event, event.subjects, this.#parts.queryValues), ofStranger)
+  }
+
+  /**
+   * Somebody was refused before there was a request.
+   *
+   * @param event what happened, in the words of the log
+   */
+  refused({ address, requestId, status, code, reason }: Refused, event: string): void {
+    if (!this.#strangers.admit(address, code ?? event)) return
+    const known = { address, outcome: 'refused', requestId, status, code, reason } as const
+    this.#write({ audit: 'connection', time: new Date().toISOString(), event, ...known }, true)
   }
 
   /** May be called again. */
@@ -58,26 +71,16 @@ export class AuditTrail {
   }
 
   #end(): Promise<unknown> {
+    this.#strangers.end()
     this.#activity('stop')
     return Promise.all(this.#parts.sinks.map((sink) => sink.close()))
   }
 
   #activity(audit: 'start' | 'stop'): void {
-    const record = { audit, time: new Date().toISOString(), version: this.#parts.version }
-    for (const sink of this.#parts.sinks) sink.write(record)
+    this.#write({ audit, time: new Date().toISOString(), version: this.#parts.version })
   }
-}
 
-/** Tells the log how a sink fares, and counts what is lost. */
-export function reportsTo(logger: Logger, sink: string, losses: Losses): SinkReports {
-  return {
-    failing: ({ message }) => {
-      logger.error({ sink, reason: message }, 'audit trail: records can’t be written, and are kept until they can')
-    },
-    recovered: () => logger.info({ sink }, 'audit trail: what was kept is written'),
-    lost: (records) => {
-      losses.records += records
-      logger.error({ sink, records }, 'audit trail: records are lost')
-    },
+  #write(record: AuditRecord, ofStranger = false): void {
+    for (const sink of this.#parts.sinks) sink.write(record, ofStranger)
   }
 }

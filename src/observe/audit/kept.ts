@@ -17,9 +17,18 @@ export class Kept {
     return this.#messages[0]
   }
 
-  /** False when there is no room for it. */
-  add(message: Buffer): boolean {
-    if (this.#bytes + message.length > this.#most) return false
+  /** Less than half of what can be kept is. */
+  get isRoomy(): boolean {
+    return this.#bytes < this.#most / 2
+  }
+
+  /**
+   * False when there is no room for it.
+   *
+   * @param share of the room that it may use with what is there already
+   */
+  add(message: Buffer, share = 1): boolean {
+    if (this.#bytes + message.length > this.#most * share) return false
     this.#messages.push(message)
     this.#bytes += message.length
     return true

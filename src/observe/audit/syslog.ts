@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { type AuditSource, auditMessages } from './audit-message.ts'
 import type { AuditRecord } from './audit-record.ts'
-import type { AuditSink, SinkReports } from './audit-sink.ts'
+import { type AuditSink, type SinkReports, strangersShare } from './audit-sink.ts'
 import { Kept } from './kept.ts'
 
 /** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
@@ -25,6 +25,15 @@ const longestPause = 30_000
 /** How long (ms) the last messages may take at the end. */
 const farewell = 2_000
 
+interface Times {
+  /** Milliseconds that the repository may leave a message untaken. */
+  readonly patience: number
+  /** Milliseconds after which a new connection is trusted to stay, once one has failed. */
+  readonly settled: number
+}
+
+const usual: Times = { patience: 10_000, settled: 5_000 }
+
 /**
  * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425, PS3.15 A.6). Syslog has no
  * acknowledgement: what was on its way when a connection broke may be lost.
@@ -33,30 +42,36 @@ export class SyslogSink implements AuditSink {
   readonly #target: SyslogTarget
   readonly #source: AuditSource
   readonly #reports: SinkReports
+  readonly #times: Times
   readonly #header: string
   readonly #kept = new Kept(mostKept)
   #socket: TLSSocket | null = null
   #sending = false
+  /** From the end of a connection until the next one has stayed for a while, and what was kept has gone over it. */
   #failing = false
+  #hasSettled = false
   #pause = shortestPause
   #retrying: NodeJS.Timeout | null = null
   #closed = false
 
-  constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports) {
+  constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports, times = usual) {
     this.#target = target
     this.#source = source
     this.#reports = reports
+    this.#times = times
     this.#header = headerOf(source)
     this.#connect()
   }
 
+  /** A connection alone says little: who accepts it need not read. */
   get available(): boolean {
-    return this.#socket !== null
+    return this.#socket !== null && !this.#failing && this.#kept.isRoomy
   }
 
-  write(record: AuditRecord): void {
+  write(record: AuditRecord, ofStranger = false): void {
+    const share = ofStranger ? strangersShare : 1
     for (const message of auditMessages(record, this.#source)) {
-      if (!this.#kept.add(this.#frame(record.time, message))) this.#reports.lost(1)
+      if (!this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
     }
     this.#send()
   }
@@ -70,6 +85,7 @@ export class SyslogSink implements AuditSink {
       await once(socket, 'sent', { signal: enough }).catch(() => {})
     }
     if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
+    this.#reports.ended()
     socket?.end()
     socket?.destroySoon()
   }
@@ -80,6 +96,8 @@ export class SyslogSink implements AuditSink {
       host,
       port,
       minVersion: 'TLSv1.2',
+      // The default would heed NODE_TLS_REJECT_UNAUTHORIZED.
+      rejectUnauthorized: true,
       // A name for the server to choose its certificate by; addresses are none (RFC 6066 3).
       ...(isIP(host) === 0 && { servername: host }),
       ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
@@ -101,15 +119,27 @@ export class SyslogSink implements AuditSink {
     socket.setTimeout(0)
     socket.setKeepAlive(true, 60_000)
     this.#socket = socket
-    this.#pause = shortestPause
-    if (this.#failing) this.#reports.recovered()
-    this.#failing = false
+    const settling = setTimeout(() => this.#settled(), this.#times.settled).unref()
+    socket.once('close', () => clearTimeout(settling))
     this.#send()
+  }
+
+  #settled(): void {
+    this.#hasSettled = true
+    this.#pause = shortestPause
+    this.#recover()
+  }
+
+  #recover(): void {
+    if (!this.#failing || !this.#hasSettled || this.#kept.size > 0) return
+    this.#failing = false
+    this.#reports.recovered()
   }
 
   #disconnected(cause: Error): void {
     this.#socket = null
     this.#sending = false
+    this.#hasSettled = false
     if (this.#closed) return
     if (!this.#failing) this.#reports.failing(cause)
     this.#failing = true
@@ -123,11 +153,16 @@ export class SyslogSink implements AuditSink {
     const message = this.#kept.first
     if (!socket || this.#sending || !message) return
     this.#sending = true
+    const { patience } = this.#times
+    const untaken = new Error(`The repository takes no messages: one has waited for ${patience / 1000} s`)
+    const waiting = setTimeout(() => socket.destroy(untaken), patience).unref()
     socket.write(message, (error) => {
+      clearTimeout(waiting)
       if (error || socket !== this.#socket) return
       this.#sending = false
       this.#kept.done()
       if (this.#kept.size === 0) socket.emit('sent')
+      this.#recover()
       this.#send()
     })
   }

@@ -1,0 +1,58 @@
+import type { Losses, SinkReports } from './audit-sink.ts'
+
+/** As much of a logger as one needs here. */
+interface Log {
+  info(line: object, message: string): void
+  error(line: object, message: string): void
+}
+
+const minute = 60_000
+
+/** Tells the log how a sink fares: of losses the first at once, and then at most once a minute how many there were. */
+export class SinkLog implements SinkReports {
+  readonly #log: Log
+  readonly #sink: string
+  readonly #losses: Losses
+  readonly #between: number
+  #lost = 0
+  #waiting: NodeJS.Timeout | null = null
+
+  /**
+   * @param losses where those of all sinks are counted
+   * @param between milliseconds between two lines about losses
+   */
+  constructor(log: Log, sink: string, losses: Losses, between = minute) {
+    this.#log = log
+    this.#sink = sink
+    this.#losses = losses
+    this.#between = between
+  }
+
+  failing({ message }: Error): void {
+    const line = { sink: this.#sink, reason: message }
+    this.#log.error(line, 'audit trail: records can’t be written, and are kept until they can')
+  }
+
+  recovered(): void {
+    this.#log.info({ sink: this.#sink }, 'audit trail: what was kept is written')
+  }
+
+  lost(records: number): void {
+    this.#lost += records
+    this.#losses.records += records
+    if (!this.#waiting) this.#tell()
+  }
+
+  ended(): void {
+    if (this.#waiting) clearTimeout(this.#waiting)
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#waiting = null
+    if (this.#lost === 0) return
+    this.#log.error({ sink: this.#sink, records: this.#lost }, 'audit trail: records are lost')
+    this.#lost = 0
+    this.#waiting = setTimeout(() => this.#tell(), this.#between).unref()
+  }
+}
