@@ -28,6 +28,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'http-proxy': ['forward'],
   dcmjs: ['emulator'],
   'prom-client': ['observe'],
+  '@opentelemetry/api': ['observe'],
+  '@opentelemetry/exporter-trace-otlp-http': ['observe'],
+  '@opentelemetry/resources': ['observe'],
+  '@opentelemetry/sdk-trace': ['observe', 'cli'],
 }
 /** Folders that may touch `process`. orthanc starts programs: it needs the environment and the end of this one for them. */
 const processUsers = ['main.ts', 'cli', 'orthanc']

@@ -12,6 +12,7 @@ import { type LineLog, type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
+import { passingOn, type Tracing } from '../observe/tracing.ts'
 import { createDataListener, limitTimes } from '../server/data-listener.ts'
 import { ExchangeHandler, shuttingDown } from '../server/exchange-handler.ts'
 import { tlsOptions } from '../server/tls.ts'
@@ -43,7 +44,10 @@ export interface RunningProxy {
 }
 
 /** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
-export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<RunningProxy> {
+export async function startProxy(
+  settings: Settings,
+  { logger, tracing = passingOn }: { logger: Logger; tracing?: Tracing },
+): Promise<RunningProxy> {
   const ending = new AbortController()
   const graceOver = new AbortController()
   const generations = new Generations(settings, { logger, ending: ending.signal })
@@ -68,6 +72,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     refusals,
     history,
     metrics,
+    tracing,
     ...signals,
   })
   const recorded = new RecordedRefusals(refusals, () => generations.current.audit)

@@ -3,12 +3,14 @@ import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { prettyDestination } from '../observe/pretty.ts'
+import type { Tracing } from '../observe/tracing.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { keepInOrthanc } from './orthanc/keep.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { Reload } from './reload.ts'
 import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from './settings.ts'
 import { onHangup, untilEnded } from './signals.ts'
+import { openTracing } from './tracing.ts'
 
 /** Runs the proxy until a signal ends it. */
 export async function serve(stores: readonly string[], options: ConfigurationOptions): Promise<ExitCode> {
@@ -29,7 +31,8 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
 
   const ended = untilEnded()
   const stopListening = onHangup(() => reload('SIGHUP'))
-  const proxy = await start(settings, logger)
+  const tracing = await openTracing(process.env, logger)
+  const proxy = await start(settings, logger, tracing)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
   let registration = Promise.resolve(keepInOrthanc(settings, proxy.url, logger))
@@ -49,6 +52,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   await (await registration).close()
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
+  await tracing.close()
   if (cut === 0) {
     logger.info('ended')
     return code
@@ -57,9 +61,9 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   return exitCode.failure
 }
 
-async function start(settings: Settings, logger: Logger): Promise<RunningProxy> {
+async function start(settings: Settings, logger: Logger, tracing: Tracing): Promise<RunningProxy> {
   try {
-    return await startProxy(settings, { logger })
+    return await startProxy(settings, { logger, tracing })
   } catch (cause) {
     if (cause instanceof CommandFailure) throw cause
     throw new CommandFailure(listenFailure(cause), exitCode.failure, { cause })

@@ -3,6 +3,7 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode, Layer } from '../errors.ts'
 import type { Subjects } from './audit/subjects.ts'
 import type { LineLog } from './logger.ts'
+import type { RequestTrace } from './tracing.ts'
 
 /** What became of the instances of an upload, by Google's answer. */
 export interface InstanceCounts {
@@ -46,6 +47,8 @@ export class RequestEvent {
   cutBy: 'client' | 'upstream' | 'proxy' | undefined
   /** For the audit trail alone; null when none is kept. */
   readonly subjects: Subjects | null
+  /** Null while, and where, nobody is authenticated: strangers make no traces. */
+  trace: RequestTrace | null = null
   /** Times that the request was sent to Google. */
   attempts = 0
   /** Bytes that the body of an upload will have; undefined where its head does not say so. */
@@ -93,11 +96,18 @@ export class RequestEvent {
     return this.#since(this.progress.firstByteAt)
   }
 
+  /** Undefined where it is that of the request, too. */
+  get #ownTraceId(): string | undefined {
+    const id = this.trace?.traceId
+    return id === this.requestId.replaceAll('-', '') ? undefined : id
+  }
+
   /** Writes the one line about this request. */
   log(logger: LineLog): void {
     const { instances } = this
     const line = {
       requestId: this.requestId,
+      traceId: this.#ownTraceId,
       client: this.client,
       address: this.address,
       method: this.method,

@@ -13,6 +13,7 @@ import type { LineLog, Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
+import type { Tracing } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
 import { explain } from './explanation.ts'
 import type { Taken } from './in-use.ts'
@@ -44,6 +45,7 @@ interface Parts {
   readonly graceOver: AbortSignal
   readonly history: Pick<RequestHistory, 'began' | 'record'>
   readonly metrics: Pick<Metrics, 'record'>
+  readonly tracing: Pick<Tracing, 'begin'>
 }
 
 /** The way of a request: client, verdict, tries, one event. */
@@ -101,6 +103,7 @@ export class ExchangeHandler {
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
       isStranger = false
+      event.trace = this.#parts.tracing.begin(event, request.headers)
       const permit = permitFor(guard, { request, target }, client, event)
       if (audit?.accepting === false) throw unrecorded()
       const outcome = await tries.run(request, response, permit, event)
@@ -112,6 +115,7 @@ export class ExchangeHandler {
     }
     discardUnread(request, response)
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
+    event.trace?.end(event)
     this.#parts.history.record(event)
     this.#parts.metrics.record(event)
     audit?.record(event, isStranger)

@@ -10,6 +10,7 @@ import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
+import type { TryResult } from '../observe/tracing.ts'
 import { unlessAborted } from '../unless-aborted.ts'
 import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
@@ -180,8 +181,9 @@ export class Tries {
   ): Promise<Outcome> {
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
-    const headers = this.#headersFor(request, permit, token)
     event.attempts += 1
+    const trace = event.trace?.beginTry(event.attempts)
+    const headers = { ...this.#headersFor(request, permit, token), ...trace?.headers }
     const { attempts: attempt, progress } = event
     const to = { service, origin, path, headers, urls }
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
@@ -191,6 +193,7 @@ export class Tries {
     const exchange = { request, response, ...to, holds, attempt, answerWithin, crowded, readAnswer, progress }
     const outcome = await this.#parts.forwarder.forward(exchange, token)
     line?.write(this.#parts.logger, outcome)
+    trace?.end(resultOf(outcome))
     return outcome
   }
 
@@ -221,6 +224,19 @@ export class Tries {
     // A compressed answer could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
     if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
     return headers
+  }
+}
+
+function resultOf(outcome: Outcome): TryResult {
+  switch (outcome.kind) {
+    case 'held':
+      return { status: outcome.answer.status, code: undefined }
+    case 'failed':
+      return { status: null, code: outcome.error.code }
+    case 'cut':
+      return { status: outcome.status, code: `cut by ${outcome.by}` }
+    case 'answered':
+      return { status: outcome.status, code: undefined }
   }
 }
 

@@ -77,6 +77,8 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
           'x-marker': header,
           'accept-language': header,
           'cache-control': header,
+          traceparent: `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`,
+          tracestate: `vendor=${header}`,
           ...(headers as object),
         },
       })

@@ -1,0 +1,73 @@
+import type { Sampler } from '@opentelemetry/sdk-trace'
+import type { Environment } from '../config/variables.ts'
+import { harmlessError } from '../observe/harmless-error.ts'
+import type { Logger } from '../observe/logger.ts'
+import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { version } from './version.ts'
+
+/**
+ * Traces, where the environment says where to send them
+ * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Whatever is wrong with that goes to the log:
+ * the proxy serves all the same.
+ */
+export async function openTracing(environment: Environment, logger: Logger): Promise<Tracing> {
+  if (!wantsTraces(environment)) return passingOn
+  const problem = unsupported(environment)
+  if (problem !== null) {
+    logger.warn({ reason: problem }, 'no traces are sent')
+    return passingOn
+  }
+  const { startTracing } = await import('../observe/otel-tracing.ts')
+  const reports = {
+    failing: (error: Error | undefined) => logger.warn({ err: error && harmlessError(error) }, 'traces can’t be sent'),
+    recovered: () => logger.info('traces are sent again'),
+  }
+  const tracing = startTracing({ version, sampler: await samplerOf(environment), batch: batchOf(environment), reports })
+  logger.info('traces are sent by OTLP, as the variables OTEL_… say')
+  return tracing
+}
+
+function wantsTraces(environment: Environment): boolean {
+  const { OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT } = environment
+  if (OTEL_SDK_DISABLED?.toLowerCase() === 'true' || OTEL_TRACES_EXPORTER === 'none') return false
+  return Boolean(environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || OTEL_EXPORTER_OTLP_ENDPOINT)
+}
+
+function unsupported(environment: Environment): string | null {
+  const exporter = environment.OTEL_TRACES_EXPORTER || 'otlp'
+  if (exporter !== 'otlp') return 'OTEL_TRACES_EXPORTER may be otlp or none'
+  const { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: ofTraces, OTEL_EXPORTER_OTLP_PROTOCOL: ofAll } = environment
+  if ((ofTraces || ofAll) === 'grpc')
+    return 'OTLP is spoken over HTTP only: name the port 4318, and the protocol http/json'
+  const endpoint = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT || ''
+  const scheme = URL.parse(endpoint)?.protocol
+  return scheme === 'http:' || scheme === 'https:' ? null : 'the endpoint must be a URL: http://host:4318'
+}
+
+/** Milliseconds or numbers; what is none is left to the SDK. */
+function batchOf(environment: Environment) {
+  const number = (name: string, key: string) => {
+    const value = environment[`OTEL_BSP_${name}`]
+    return value && /^\d{1,9}$/.test(value) ? { [key]: Number(value) } : {}
+  }
+  return {
+    ...number('SCHEDULE_DELAY', 'scheduledDelayMillis'),
+    ...number('EXPORT_TIMEOUT', 'exportTimeoutMillis'),
+    ...number('MAX_QUEUE_SIZE', 'maxQueueSize'),
+    ...number('MAX_EXPORT_BATCH_SIZE', 'maxExportBatchSize'),
+  }
+}
+
+async function samplerOf(environment: Environment): Promise<Sampler> {
+  const sdk = await import('@opentelemetry/sdk-trace')
+  const { OTEL_TRACES_SAMPLER: name = '', OTEL_TRACES_SAMPLER_ARG: argument } = environment
+  const given = Number(argument || 1)
+  const ratio = given >= 0 && given <= 1 ? given : 1
+  const root = name.includes('traceidratio')
+    ? new sdk.TraceIdRatioBasedSampler(ratio)
+    : name.includes('always_off')
+      ? new sdk.AlwaysOffSampler()
+      : new sdk.AlwaysOnSampler()
+  // The default: whoever began a trace has decided.
+  return name === '' || name.startsWith('parentbased') ? new sdk.ParentBasedSampler({ root }) : root
+}

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+
+/** W3C Trace Context (https://www.w3.org/TR/trace-context/): which trace a request belongs to, and which span of it sends it. */
+export interface TraceContext {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string
+  /** 16 hexadecimal digits. */
+  readonly spanId: string
+  /** Bits; 1 is "sampled". */
+  readonly flags: number
+  /** `tracestate`, as it came; null if there is none. */
+  readonly state: string | null
+}
+
+/** 3.2.2; a version to come may have more behind a dash (3.2.4). Node joins what comes twice by a comma: that is invalid, too. */
+const traceparent =
+  /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?$/
+/** 3.3.1.3 */
+const member = /^[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
+const mostMembers = 32
+/** Characters; what vendors have to pass on at the least (3.3.1.5). */
+const longestState = 512
+
+/** The context that a request came with; null without a valid one. */
+export function traceContextOf(headers: Readonly<Record<string, string | string[] | undefined>>): TraceContext | null {
+  const found = traceparent.exec(String(headers.traceparent ?? ''))
+  if (!found) return null
+  const [, version, traceId = '', spanId = '', flags = '', more] = found
+  if (version === '00' && more !== undefined) return null
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) & 1, state: stateOf(headers.tracestate) }
+}
+
+/** Of what is longer, or no list of members, nothing is passed on (3.3.1). */
+function stateOf(header: string | string[] | undefined): string | null {
+  if (typeof header !== 'string' || header.length > longestState) return null
+  const members = header.split(',').map((each) => each.trim())
+  const given = members.filter((each) => each !== '')
+  const isValid = given.length > 0 && given.length <= mostMembers && given.every((each) => member.test(each))
+  return isValid ? given.join(',') : null
+}
+
+/** The headers that carry a context. */
+export function traceHeaders({ traceId, spanId, flags, state }: TraceContext): Record<string, string> {
+  const traceparent = `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`
+  return { traceparent, ...(state !== null && { tracestate: state }) }
+}
+
+export function newSpanId(): string {
+  const id = randomBytes(8).toString('hex')
+  return id === '0000000000000000' ? newSpanId() : id
+}
