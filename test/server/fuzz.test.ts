@@ -18,7 +18,7 @@ const foreign =
     ' ',
   )
 /** What a request needs of ours; the rest is between us and Google. */
-const own = ['authorization', 'host', 'user-agent', 'connection', 'transfer-encoding']
+const own = ['authorization', 'host', 'user-agent', 'connection', 'transfer-encoding', 'traceparent']
 
 const oddCase = (name: string) =>
   fc.infiniteStream(fc.boolean()).map((ups) => [...name].map((c) => (ups.next().value ? c.toUpperCase() : c)).join(''))
@@ -148,6 +148,7 @@ function isClean(request: Message, host: string): boolean {
     /^Bearer ya29\.[\w-]+$/.test(valuesOf(request, 'authorization').join()) &&
     valuesOf(request, 'host').join() === host &&
     /^gcp-dicomweb-proxy\//.test(valuesOf(request, 'user-agent').join()) &&
+    /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/.test(valuesOf(request, 'traceparent').join()) &&
     (payer.length === 0 || payer.join() === 'payer') &&
     String(request.body) === (request.start.startsWith('POST') ? 'abc' : '')
   )
