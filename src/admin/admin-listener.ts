@@ -17,7 +17,8 @@ import { StatusStream } from './status-stream.ts'
 
 interface AdminListenerOptions {
   readonly log: LineLog
-  readonly limits: LimitSettings
+  /** Asked again and again: they may change. */
+  readonly limits: () => LimitSettings
   /** Whether a connection may come from this address. */
   readonly allows: (address: string) => boolean
   /** Null: plain http. */
@@ -30,11 +31,12 @@ interface AdminListenerOptions {
  */
 export function createAdminListener(operation: Operation, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
-  const http = { maxHeaderSize: limits.headerBytes }
+  const { headerBytes, idleConnection } = limits()
+  const http = { maxHeaderSize: headerBytes }
   const listener = fastify({
     logger: false,
     forceCloseConnections: true,
-    keepAliveTimeout: limits.idleConnection,
+    keepAliveTimeout: idleConnection,
     ...(tls ? { https: { ...http, ...tls } } : { http }),
   }) as FastifyInstance
   listener.setErrorHandler((error, { raw }, reply) => {

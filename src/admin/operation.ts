@@ -42,5 +42,5 @@ export interface Operation {
   /** Who a request is from. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** Null when no audit trail is kept. */
-  readonly audit: { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
+  audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

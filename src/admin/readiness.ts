@@ -4,9 +4,10 @@ import type { Operation } from './operation.ts'
 /** Ready means that a request to any account would be forwarded with a token right now. */
 export function readinessOf({ accepting, accounts: all, audit }: Operation) {
   const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
-  const auditReady = audit?.accepting ?? true
+  const trail = audit()
+  const auditReady = trail?.accepting ?? true
   const ready = accepting() && auditReady && accounts.every((account) => account.ready)
-  return { ready, accounts, ...(audit && { audit: { ready: auditReady } }) }
+  return { ready, accounts, ...(trail && { audit: { ready: auditReady } }) }
 }
 
 export function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {

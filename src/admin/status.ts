@@ -11,7 +11,8 @@ export type Status = ReturnType<typeof statusOf>
 
 /** How each account fares: its token, what is asked of it just now and was before, and what failed. */
 export function statusOf(operation: Operation, samples: Samples, startedAt: number) {
-  const { version, accepting, accounts, history, refusals, audit } = operation
+  const { version, accepting, accounts, history, refusals } = operation
+  const audit = operation.audit()
   const underWay = Map.groupBy(history.underWay, ({ account }) => account)
   return {
     version,

@@ -1,52 +1,94 @@
 import type { IncomingMessage } from 'node:http'
 import { rereadClients } from '../config/clients-file.ts'
 import { isLoopback } from '../config/loopback.ts'
-import { dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
-import { watchFiles } from '../config/watch-files.ts'
+import { type ClientSettings, dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
+import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import { Authentication } from '../guard/authentication.ts'
 import { anonymous, type Client } from '../guard/client.ts'
 import { ClientDirectory } from '../guard/client-directory.ts'
 import { onlyLocalHosts } from '../guard/local-host.ts'
 import type { Logger } from '../observe/logger.ts'
 
-type ClientOf = (request: IncomingMessage) => Client | Promise<Client>
+type Identified = Client | Promise<Client>
 
-/** Who is who, on both listeners. */
-export interface Access {
-  readonly clientOf: ClientOf
-  readonly adminClientOf: ClientOf
-  close(): void
-}
+const everyone = anonymous(dicomWebServices)
 
-/** Knows the clients of the settings, and reads their file again when it changes. */
-export function openAccess(settings: Settings, logger: Logger): Access {
-  const everyone = anonymous(dicomWebServices)
-  const { clients, listen, adminListen, publicUrl } = settings
-  const checkHost = onlyLocalHosts(publicUrl)
-  const everyoneHere = ({ headers }: IncomingMessage) => {
-    checkHost(headers.host)
+/** Who is who, on both listeners: the clients of the settings, and of their file, which is read again when it changes. */
+export class Access {
+  readonly #logger: Logger
+  #settings: Settings
+  /** Null where nobody is authenticated. */
+  #authentication: Authentication | null = null
+  #watch: FileWatch | null = null
+  #checkHost: (host: string | undefined) => void = () => {}
+
+  constructor(settings: Settings, logger: Logger) {
+    this.#logger = logger
+    this.#settings = settings
+    this.#apply(settings, null)
+  }
+
+  /** Other clients from now on. Who has to wait after failed tries goes on waiting. */
+  replace(settings: Settings): void {
+    const { clients } = this.#settings
+    this.#settings = settings
+    this.#apply(settings, clients?.file ?? null)
+  }
+
+  readonly clientOf = (request: IncomingMessage): Identified =>
+    this.#authentication?.clientOf(request) ?? this.#anyoneAt(this.#settings.listen, request)
+
+  /** Whoever is on this machine may see how the proxy fares. */
+  readonly adminClientOf = (request: IncomingMessage): Identified => {
+    const { adminListen } = this.#settings
+    const isLocal = adminListen === null || isLoopback(adminListen.host)
+    const known = isLocal ? undefined : this.#authentication?.clientOf(request)
+    return known ?? this.#anyoneAt(adminListen, request)
+  }
+
+  close(): void {
+    this.#watch?.close()
+  }
+
+  /** Throws a ProxyError `wrong-host` for what a page of the web has sent. */
+  #anyoneAt(address: ListenAddress | null, { headers }: IncomingMessage): Client {
+    if (address === null || isLoopback(address.host)) this.#checkHost(headers.host)
     return everyone
   }
-  const anyoneAt = (address: ListenAddress | null) => {
-    return address === null || isLoopback(address.host) ? everyoneHere : () => everyone
+
+  #apply({ clients, limits, publicUrl, readAt }: Settings, watched: string | null): void {
+    this.#checkHost = onlyLocalHosts(publicUrl)
+    if (clients === null) this.#authentication = null
+    else this.#know([...clients.named, ...clients.listed], limits.failedLogins)
+    const file = clients?.file ?? null
+    if (file === watched) return
+    this.#watch?.close()
+    this.#watch =
+      file === null
+        ? null
+        : watchFiles(
+            () => [file],
+            () => this.#reread(),
+            readAt,
+          )
   }
-  if (clients === null) return { clientOf: anyoneAt(listen), adminClientOf: anyoneAt(adminListen), close() {} }
-  const directory = new ClientDirectory([...clients.named, ...clients.listed])
-  const authentication = new Authentication(directory, settings.limits.failedLogins)
-  const clientOf = (request: IncomingMessage) => authentication.clientOf(request)
-  const isLocal = adminListen === null || isLoopback(adminListen.host)
-  const reread = () => {
+
+  #know(clients: readonly ClientSettings[], freeTries: number): void {
+    const directory = new ClientDirectory(clients)
+    if (this.#authentication) this.#authentication.replace(directory, freeTries)
+    else this.#authentication = new Authentication(directory, freeTries)
+  }
+
+  #reread(): void {
+    const { clients, accounts, limits } = this.#settings
+    if (clients === null) return
     try {
-      const now = rereadClients(clients, settings.accounts)
-      authentication.replace(new ClientDirectory(now))
-      logger.info({ clients: now.length }, 'ClientsFile read again')
+      const now = rereadClients(clients, accounts)
+      this.#know(now, limits.failedLogins)
+      this.#logger.info({ clients: now.length }, 'ClientsFile read again')
     } catch (error) {
-      logger.error(
-        { reason: (error as Error).message },
-        'ClientsFile has changed, and cannot be used: the clients stay',
-      )
+      const reason = (error as Error).message
+      this.#logger.error({ reason }, 'ClientsFile has changed, and cannot be used: the clients stay')
     }
   }
-  const watch = watchFiles(clients.file === null ? [] : [clients.file], reread, settings.readAt)
-  return { clientOf, adminClientOf: isLocal ? everyoneHere : clientOf, close: () => watch.close() }
 }

@@ -1,17 +1,24 @@
 import { hostname } from 'node:os'
-import type { Settings } from '../config/settings.ts'
+import type { AuditSettings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
 import type { AuditSink, SinkReports } from '../observe/audit/audit-sink.ts'
 import { AuditTrail } from '../observe/audit/audit-trail.ts'
 import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
-import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { CommandFailure, exitCode } from './exit-code.ts'
 import { version } from './version.ts'
 
-/** Opens the places that the audit trail goes to; null if none is wanted. Throws a CommandFailure if its file can't be opened. */
-export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger): AuditTrail | null {
+/**
+ * Opens the places that the audit trail goes to; null if none is wanted. Throws a CommandFailure if its file can't be opened.
+ *
+ * @param storeUrl of an account: its DICOMweb root at Google
+ */
+export function openAudit(
+  audit: AuditSettings | null,
+  storeUrl: (account: string) => string | undefined,
+  logger: Logger,
+): AuditTrail | null {
   if (!audit) return null
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
@@ -20,12 +27,11 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
   if (file !== null) sinks.push(openFile(file, reports(file)))
   if (standardOutput) sinks.push(new AuditFile(null, reports('standard output')))
   if (syslog) {
-    const urls = new Map(accounts.map((account) => [account.name, dicomStoreOf(account, baseUrl).dicomWebUrl]))
     const source = {
       id: syslog.sourceId ?? hostname(),
       hostName: hostname(),
       processId: String(process.pid),
-      storeUrl: (account: string) => urls.get(account),
+      storeUrl,
     }
     sinks.push(new SyslogSink(syslog, source, reports(`${syslog.host}:${syslog.port}`)))
   }

@@ -72,6 +72,7 @@ const serveHelp = `
 The configuration may also be named by the variable GCP_DICOMWEB_PROXY_CONFIG. An orthanc.json that was
 written for the Orthanc GCP plugin works as it is. Stores on the command line use Application Default
 Credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, or the machine's service account).
+A configuration that has changed is put in force by itself, or at once on SIGHUP; the log says what became of it.
 
 Examples:
   gcp-dicomweb-proxy --config /etc/orthanc/

@@ -3,34 +3,22 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { createAdminListener } from '../admin/admin-listener.ts'
+import { type Change, whileRunning } from '../config/change.ts'
 import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
 import { readTls } from '../config/tls.ts'
-import type { FetchToken } from '../credentials/access-token.ts'
-import { DescribedCredential } from '../credentials/credential-description.ts'
-import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
-import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
-import { type Connections, openConnections } from '../forward/connections.ts'
-import { createForwarder } from '../forward/forwarder.ts'
-import { Guard } from '../guard/guard.ts'
-import { allowing } from '../guard/networks.ts'
 import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
-import type { LineLog, Logger } from '../observe/logger.ts'
+import { type LineLog, type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
-import type { ServedAccount } from '../server/account.ts'
-import { createDataListener } from '../server/data-listener.ts'
-import { Deletions } from '../server/deletions.ts'
+import { createDataListener, limitTimes } from '../server/data-listener.ts'
 import { ExchangeHandler, shuttingDown } from '../server/exchange-handler.ts'
-import { Places } from '../server/places.ts'
 import { tlsOptions } from '../server/tls.ts'
-import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
-import { operationUrlsOf } from '../stores/operation-url.ts'
-import { openAccess } from './access.ts'
-import { openAudit } from './audit.ts'
-import { keepTlsFresh } from './listener-tls.ts'
+import { Access } from './access.ts'
+import { Generations } from './generations.ts'
+import { ListenerTls } from './listener-tls.ts'
 import { version } from './version.ts'
 
 /** A running proxy. */
@@ -41,6 +29,12 @@ export interface RunningProxy {
   /** Accounts by name, with the URL to give to Orthanc. */
   readonly accountUrls: ReadonlyMap<string, string>
   /**
+   * Serves by other settings from the next request on; those under way end by the old ones (docs/adr/0025).
+   *
+   * Throws a ConfigurationError or a CommandFailure when that can't be, and then nothing has changed.
+   */
+  reload(settings: Settings): Change
+  /**
    * Takes no more requests, lets those under way finish within the grace, then cuts them.
    *
    * @returns how many connections had to be cut
@@ -50,81 +44,101 @@ export interface RunningProxy {
 
 /** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
 export async function startProxy(settings: Settings, { logger }: { logger: Logger }): Promise<RunningProxy> {
-  const audit = openAudit(settings, logger)
-  const connections = openConnections(settings.outgoing)
-  const tokens = createTokenCache(settings, connections, logger)
-  const accounts = settings.accounts.map((account) => servedAccount(account, settings, tokens))
-  const forwarder = createForwarder(connections, settings.outgoing, settings.retry)
-  const userAgent = `gcp-dicomweb-proxy/${version}`
   const ending = new AbortController()
   const graceOver = new AbortController()
-  const { budget } = settings.retry
-  const { timeouts } = settings.outgoing
-  const { dispatcher } = connections
-  const deletions = new Deletions({ dispatcher, logger, userAgent, wait: settings.deletionWait, ending: ending.signal })
-  const tries = new Tries({ forwarder, deletions, logger, userAgent, budget, timeouts, ending: ending.signal })
-  const guard = new Guard(accounts)
-  const history = new RequestHistory(settings.accounts.map(({ name }) => name))
+  const generations = new Generations(settings, { logger, ending: ending.signal })
+  const history = new RequestHistory(namesOf(settings))
   const signals = { ending: ending.signal, graceOver: graceOver.signal }
-  const access = openAccess(settings, logger)
+  const access = new Access(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
-  const counts = () => connections.counts()
-  const state = { version, accounts: () => accounts, history, connections: counts, refusals, audit }
-  const metrics = new Metrics(state)
+  const shown = {
+    version,
+    accounts: () => generations.current.accounts,
+    history,
+    connections: () => generations.current.connections.counts(),
+    refusals,
+    audit: () => generations.current.audit,
+  }
+  const metrics = new Metrics(shown)
   const handler = new ExchangeHandler({
     clientOf,
-    guard,
-    tries,
+    serving: generations.inUse,
     logger,
     refusals,
     history,
     metrics,
-    audit,
-    idle: timeouts.idle,
     ...signals,
   })
-  const listenerOptions = listenerOptionsOf(settings, audit ? new RecordedRefusals(refusals, audit) : refusals)
+  const recorded = new RecordedRefusals(refusals, () => generations.current.audit)
+  const listenerOptions = listenerOptionsOf(settings, generations, recorded)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const shown = { version, accounts: () => accounts, history, audit, refusals, metrics }
-  const operation = { accepting, ...shown, clientOf: adminClientOf }
+  const operation = { ...shown, accepting, metrics, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
-  const tls = keepTlsFresh(settings, secured, logger)
+  const tls = new ListenerTls(settings, secured, logger)
+
+  function reload(wanted: Settings): Change {
+    const before = generations.current.settings
+    const change = whileRunning(before, wanted)
+    const { settings: next } = change
+    generations.replace(next)
+    // From here on nothing fails: all of it is in force, or nothing.
+    access.replace(next)
+    tls.replace(next)
+    history.keepOnly(namesOf(next))
+    refusals.perMinute = next.limits.logLines
+    limitTimes(data, next.requestHead, next.limits.idleConnection)
+    if (next.verbose !== before.verbose) logger.level = levelOf(next)
+    return change
+  }
 
   async function close() {
     ending.abort(shuttingDown())
     tls.close()
     access.close()
-    const cut = await closeWithin(data, settings.shutdownGrace, graceOver)
+    const cut = await closeWithin(data, generations.current.settings.shutdownGrace, graceOver)
     // What was cut may still wait for a token, which nobody needs any more.
     await within(lastLines, handler.concluded())
-    tokens.close()
+    generations.stop()
     await admin?.close()
-    await connections.close()
     refusals.close()
-    await audit?.close()
+    await generations.close()
     return cut
   }
 
   try {
     const url = await listen(data, settings.listen)
     const adminUrl = admin && settings.adminListen ? await listen(admin, settings.adminListen) : null
-    tokens.start()
-    const accountUrls = new Map(
-      settings.accounts.map((account) => [account.name, url + dicomStoreOf(account, settings.baseUrl).localPath]),
-    )
-    return { url, adminUrl, accountUrls, close }
+    generations.start()
+    return {
+      url,
+      adminUrl,
+      get accountUrls() {
+        return accountUrlsOf(url, generations.current.settings)
+      },
+      reload,
+      close,
+    }
   } catch (error) {
     await close()
     throw error
   }
 }
 
+function namesOf({ accounts }: Settings): string[] {
+  return accounts.map(({ name }) => name)
+}
+
+function accountUrlsOf(url: string, { accounts, baseUrl }: Settings): ReadonlyMap<string, string> {
+  return new Map(accounts.map((account) => [account.name, url + dicomStoreOf(account, baseUrl).localPath]))
+}
+
 /** The admin listener speaks TLS only where other machines reach it: probes of this one need none. */
-function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, tls }: Settings, log: LineLog) {
-  const allows = allowing(allowedNetworks)
+function listenerOptionsOf({ adminListen, requestHead, tls }: Settings, generations: Generations, log: LineLog) {
+  const limits = () => generations.current.settings.limits
+  const allows = (address: string) => generations.current.allows(address)
   const material = tls && readTls(tls)
   const tlsOf = (requireClientCertificate: boolean) =>
     material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHead })
@@ -133,53 +147,6 @@ function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, 
     return { data, admin: { log, limits, allows: isLoopback, tls: null } }
   const allowsAdmin = (address: string) => isLoopback(address) || allows(address)
   return { data, admin: { log, limits, allows: allowsAdmin, tls: tlsOf(false) } }
-}
-
-function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {
-  const { fetch, fetchDirect } = connections
-  const access = { ...settings.tokens, fetch, fetchDirect }
-  const fetches = new Map<string, FetchToken>()
-  const names = new Map<string, string[]>()
-  for (const { name, credential } of settings.accounts) {
-    const identity = credentialIdentity(credential)
-    fetches.set(identity, createFetchToken(credential, access))
-    names.set(identity, [...(names.get(identity) ?? []), name])
-  }
-  const onRefresh = (identity: string, event: TokenEvent) => logRefresh(logger, names.get(identity) ?? [], event)
-  return new TokenCache(fetches, { refreshInterval: settings.tokens.refreshInterval, onRefresh })
-}
-
-function logRefresh(logger: Logger, accounts: readonly string[], event: TokenEvent): void {
-  if ('error' in event) {
-    const retryInSeconds = Math.ceil(event.retryIn / 1000)
-    logger.error({ accounts, reason: event.error.message, retryInSeconds }, 'no access token')
-  } else {
-    logger.info({ accounts, expiresAt: new Date(event.expiresAt).toISOString() }, 'access token fetched')
-  }
-}
-
-function servedAccount(account: Settings['accounts'][number], settings: Settings, tokens: TokenCache): ServedAccount {
-  const { name, access, quotaProject, credential } = account
-  const identity = credentialIdentity(credential)
-  const { resourceName, dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
-  return {
-    name,
-    access,
-    quotaProject,
-    store: resourceName,
-    dicomWebUrl: new URL(dicomWebUrl),
-    urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
-    operationUrl: operationUrlsOf(account, settings.baseUrl),
-    tokens: tokens.source(identity),
-    credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
-    places: placesOf(settings.concurrency),
-    tokenState: () => tokens.state(identity),
-  }
-}
-
-function placesOf(concurrency: Settings['concurrency']): ServedAccount['places'] {
-  const places = () => new Places(concurrency)
-  return { 'STOW-RS': places(), 'QIDO-RS': places(), 'WADO-RS': places(), DELETE: places() }
 }
 
 async function listen(listener: FastifyInstance, { host, port }: ListenAddress): Promise<string> {

@@ -10,20 +10,28 @@ export interface ConfigurationOptions {
   readonly adminListen?: string
 }
 
-/** The settings that the command line, the environment and the files say. All problems are told at once, with exit code 2. */
-export function readSettings(
-  stores: readonly string[],
-  { config, listen, adminListen }: ConfigurationOptions,
-): Settings {
+/** The file or folder that the command line or the environment names; undefined if neither does. */
+export function configurationPath({ config }: Pick<ConfigurationOptions, 'config'>): string | undefined {
+  return config ?? process.env.GCP_DICOMWEB_PROXY_CONFIG
+}
+
+/** The settings that the command line, the environment and the files say. Throws a ConfigurationError with all problems. */
+export function loadedSettings(stores: readonly string[], options: ConfigurationOptions): Settings {
+  const { listen, adminListen } = options
+  return loadSettings({
+    path: configurationPath(options),
+    stores,
+    overrides: { listen, adminListen },
+    environment: process.env,
+    workingDirectory: process.cwd(),
+    homeDirectory: homedir(),
+  })
+}
+
+/** The same for a command that can't go on without them. All problems are told at once, with exit code 2. */
+export function readSettings(stores: readonly string[], options: ConfigurationOptions): Settings {
   try {
-    return loadSettings({
-      path: config ?? process.env.GCP_DICOMWEB_PROXY_CONFIG,
-      stores,
-      overrides: { listen, adminListen },
-      environment: process.env,
-      workingDirectory: process.cwd(),
-      homeDirectory: homedir(),
-    })
+    return loadedSettings(stores, options)
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     throw new CommandFailure(`The configuration can't be used:\n${error.message}`, exitCode.usage, { cause: error })

@@ -17,3 +17,9 @@ export function untilEnded(): Promise<ExitCode> {
     process.on('SIGTERM', end)
   })
 }
+
+/** Calls back at each SIGHUP, which would end the program otherwise, until the function that it returns is called. */
+export function onHangup(callback: () => void): () => void {
+  process.on('SIGHUP', callback)
+  return () => process.off('SIGHUP', callback)
+}

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { extname, join, resolve } from 'node:path'
 import { type ConfigDocument, type JsonObject, parseDocument } from './document.ts'
 import type { ConfigProblem } from './problem.ts'
@@ -34,9 +35,25 @@ function filesAt(path: string, workingDirectory: string): string[] {
   const absolute = resolve(workingDirectory, path)
   if (!statSync(absolute).isDirectory()) return [path]
   return readdirSync(absolute)
-    .filter((name) => extname(name).toLowerCase() === '.json' && !isFolder(join(absolute, name)))
+    .filter((name) => isJson(name) && !isFolder(join(absolute, name)))
     .sort()
     .map((name) => join(path, name))
+}
+
+function isJson(name: string): boolean {
+  return extname(name).toLowerCase() === '.json'
+}
+
+/** Absolute paths of what a configuration is read from, to look for changes: the file, or the folder's files as they are now. */
+export async function configurationFiles(path: string, workingDirectory: string): Promise<string[]> {
+  const absolute = resolve(workingDirectory, path)
+  const names = await readdir(absolute).catch(() => null)
+  return names === null
+    ? [absolute]
+    : names
+        .filter(isJson)
+        .sort()
+        .map((name) => join(absolute, name))
 }
 
 /** A link that leads nowhere is not a folder: reading it then names it. */

@@ -6,6 +6,9 @@ import { Backoff } from './backoff.ts'
 /** Below this remaining life (ms) a token is still used, while a refresh runs behind. */
 const refreshAhead = 5 * 60_000
 
+/** Room for those of a configuration and of the one before, while requests still need it. */
+const mostCredentials = 1_000
+
 /** What the world may know of a credential's token: for readiness, status and logs. */
 export interface TokenState {
   /** True when a request would be answered with a token right now. */
@@ -31,7 +34,9 @@ interface TokenCacheOptions {
 }
 
 interface Credential {
-  readonly fetch: FetchToken
+  fetch: FetchToken
+  /** By how many it is kept. */
+  keepers: number
   readonly backoff: Backoff
   /** The value that Google rejected last; the cache may still hold it. */
   rejected: string | null
@@ -57,26 +62,51 @@ interface HeldToken extends AccessToken {
 export class TokenCache {
   readonly #tokens: LRUCache<string, HeldToken>
   readonly #credentials = new Map<string, Credential>()
-  readonly #refreshInterval: number
+  /** Longest time (ms) between two looks at a token's remaining life; from the next look on. */
+  refreshInterval: number
   readonly #onRefresh: NonNullable<TokenCacheOptions['onRefresh']>
   #closed = false
 
   constructor(credentials: ReadonlyMap<string, FetchToken>, { refreshInterval, onRefresh }: TokenCacheOptions) {
-    this.#refreshInterval = refreshInterval
+    this.refreshInterval = refreshInterval
     this.#onRefresh = onRefresh ?? (() => {})
-    for (const [identity, fetch] of credentials) {
-      const state = { rejected: null, failure: null, refreshes: 0, failures: 0, timer: null }
-      this.#credentials.set(identity, { fetch, backoff: new Backoff(), ...state })
-    }
+    for (const [identity, fetch] of credentials) this.keep(identity, fetch)
     this.#tokens = new LRUCache<string, HeldToken>({
       // An evicted token would only be fetched again, but none is ever evicted.
-      max: Math.max(credentials.size, 1),
+      max: Math.max(2 * credentials.size, mostCredentials),
       fetchMethod: (identity) => this.#fetch(identity),
       noDeleteOnFetchRejection: true,
     })
   }
 
-  /** Fetches every token now, and keeps each ahead of its expiry from here on, also when no request comes. */
+  /**
+   * Knows a credential from now on, or one more time: each keeping needs a {@link release} of its own. The token stays; the
+   * next one comes by this `fetch`, and one that failed before is asked for without waiting any longer.
+   */
+  keep(identity: string, fetch: FetchToken): void {
+    const known = this.#credentials.get(identity)
+    const credential = known ?? newCredential(fetch)
+    credential.fetch = fetch
+    credential.keepers += 1
+    credential.backoff.succeeded()
+    this.#credentials.set(identity, credential)
+  }
+
+  /** To be called when no request needs a keeping any more. After the last one the token is forgotten. */
+  release(identity: string): void {
+    const credential = this.#credential(identity)
+    credential.keepers -= 1
+    if (credential.keepers > 0) return
+    if (credential.timer) clearTimeout(credential.timer)
+    this.#credentials.delete(identity)
+    // Nobody waits for a fetch that is under way, but the cache itself.
+    this.#tokens.delete(identity)
+  }
+
+  /**
+   * Fetches every token that is not there now, and keeps each ahead of its expiry from here on, also when no request comes. To be
+   * called again when there are more.
+   */
   start(): void {
     for (const identity of this.#credentials.keys()) this.#look(identity)
   }
@@ -150,6 +180,9 @@ export class TokenCache {
   async #fetch(identity: string): Promise<HeldToken> {
     const credential = this.#credential(identity)
     credential.refreshes += 1
+    const tell = (event: TokenEvent) => {
+      if (credential.keepers > 0) this.#onRefresh(identity, event)
+    }
     try {
       const token = await credential.fetch()
       const fetchedAt = Date.now()
@@ -159,13 +192,13 @@ export class TokenCache {
       }
       credential.backoff.succeeded()
       credential.failure = null
-      this.#onRefresh(identity, { expiresAt: token.expiresAt })
+      tell({ expiresAt: token.expiresAt })
       return { ...token, fetchedAt, endsAt: performance.now() + life }
     } catch (error) {
       credential.backoff.failed()
       credential.failure = asFailure(error)
       credential.failures += 1
-      this.#onRefresh(identity, { error: credential.failure, retryIn: credential.backoff.remaining() })
+      tell({ error: credential.failure, retryIn: credential.backoff.remaining() })
       throw credential.failure
     }
   }
@@ -178,12 +211,12 @@ export class TokenCache {
   }
 
   #schedule(identity: string): void {
-    if (this.#closed) return
-    const credential = this.#credential(identity)
+    const credential = this.#credentials.get(identity)
+    if (this.#closed || !credential) return
     const token = this.#held(identity)
-    const untilAgeing = token ? remaining(token) - margin(token) : this.#refreshInterval
+    const untilAgeing = token ? remaining(token) - margin(token) : this.refreshInterval
     const untilNextTry = credential.backoff.remaining()
-    const delay = untilNextTry || Math.min(Math.max(untilAgeing, 1000), this.#refreshInterval)
+    const delay = untilNextTry || Math.min(Math.max(untilAgeing, 1000), this.refreshInterval)
     if (credential.timer) clearTimeout(credential.timer)
     credential.timer = setTimeout(() => this.#look(identity), delay)
     credential.timer.unref()
@@ -208,6 +241,11 @@ export class TokenCache {
     if (!credential) throw new Error('No such credential')
     return credential
   }
+}
+
+function newCredential(fetch: FetchToken): Credential {
+  const state = { rejected: null, failure: null, refreshes: 0, failures: 0, timer: null }
+  return { fetch, keepers: 0, backoff: new Backoff(), ...state }
 }
 
 function ageing(token: HeldToken): boolean {

@@ -10,10 +10,15 @@ const leastCost = 512
 
 /** How much is kept of all uploads that are under way. */
 export class Keeping {
-  readonly #limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>
+  #limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>
   #inAll = 0
 
   constructor(limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>) {
+    this.#limits = limits
+  }
+
+  /** Other limits from now on, also for what is under way. */
+  adapt(limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>): void {
     this.#limits = limits
   }
 

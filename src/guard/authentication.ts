@@ -37,8 +37,9 @@ export class Authentication {
   }
 
   /** Other clients from now on, also for connections that are open already. */
-  replace(directory: ClientDirectory): void {
+  replace(directory: ClientDirectory, freeTries: number): void {
     this.#directory = directory
+    this.#tries.free = freeTries
   }
 
   /**

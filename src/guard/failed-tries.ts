@@ -25,10 +25,10 @@ export class FailedTries {
   /** How often each name was tried from an address that had to wait, and until when that counts. */
   readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: mostAddresses })
   /** How many may fail before the waiting begins. */
-  readonly #free: number
+  free: number
 
   constructor(free: number) {
-    this.#free = free
+    this.free = free
   }
 
   /** Milliseconds until this address may try again; 0 if it may now. */
@@ -42,7 +42,7 @@ export class FailedTries {
   }
 
   #mostUnderWay({ failed }: Tries): number {
-    return Math.max(this.#free, 1) + (failed === 0 ? burst : 0)
+    return Math.max(this.free, 1) + (failed === 0 ? burst : 0)
   }
 
   /** To be told of each try from an address that has to wait. */
@@ -80,7 +80,7 @@ export class FailedTries {
   #fail(address: string, tries: Tries): void {
     tries.failed += 1
     tries.forgetAt = performance.now() + memory
-    const beyond = tries.failed - this.#free
+    const beyond = tries.failed - this.free
     if (beyond >= 0) tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
     this.#addresses.set(address, tries)
   }

@@ -59,6 +59,11 @@ export function returnedHeaders(
   return pick(upstream, responseHeaders)
 }
 
+/** Whether a header of Google's answer goes to the client; its name in lower case. */
+export function isReturned(name: string): boolean {
+  return (responseHeaders as readonly string[]).includes(name)
+}
+
 function pick(from: Readonly<Record<string, string | string[] | undefined>>, names: readonly string[]): Headers {
   const picked: Headers = {}
   for (const name of names) {

@@ -19,11 +19,15 @@ interface LoggerOptions {
 /** One JSON line per event. Only named, harmless fields are ever given to it: it redacts nothing. */
 export function createLogger({ verbose, destination }: LoggerOptions): Logger {
   const options = {
-    level: verbose ? 'debug' : 'info',
+    level: levelOf({ verbose }),
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: harmlessError },
     formatters: { level: (level: string) => ({ level }) },
   }
   return destination ? pino(options, destination) : pino(options)
+}
+
+export function levelOf({ verbose }: Pick<LoggerOptions, 'verbose'>): 'debug' | 'info' {
+  return verbose ? 'debug' : 'info'
 }

@@ -13,7 +13,8 @@ interface Line {
  */
 export class RefusalLog implements LineLog {
   readonly #log: LineLog
-  readonly #perMinute: number
+  /** Lines that are written. */
+  perMinute: number
   readonly #counts = new Map<string, number>()
   #written = 0
   #left = 0
@@ -21,7 +22,7 @@ export class RefusalLog implements LineLog {
 
   constructor(log: LineLog, perMinute: number) {
     this.#log = log
-    this.#perMinute = perMinute
+    this.perMinute = perMinute
   }
 
   info(line: Line, message: string): void {
@@ -47,7 +48,7 @@ export class RefusalLog implements LineLog {
     const kind = code ?? message
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
     this.#minute ??= setTimeout(() => this.#begin(), minute).unref()
-    if (this.#written < this.#perMinute) {
+    if (this.#written < this.perMinute) {
       this.#written += 1
       return true
     }

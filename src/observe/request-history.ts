@@ -60,14 +60,18 @@ interface Kept {
 
 /** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
-  readonly #accounts: ReadonlyMap<string, Kept>
+  #accounts: ReadonlyMap<string, Kept> = new Map()
   readonly #underWay = new Set<RequestEvent>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
-    this.#accounts = new Map(
-      accounts.map((name) => [name, { requests: {}, failures: [], ended: nothingYet(), bytes: new Map() }]),
-    )
+    this.keepOnly(accounts)
+  }
+
+  /** The accounts from now on. Those that were there before keep their history. */
+  keepOnly(accounts: readonly string[]): void {
+    const before = this.#accounts
+    this.#accounts = new Map(accounts.map((name) => [name, before.get(name) ?? newHistory()]))
   }
 
   /** Requests that have come and not ended, the oldest first. */
@@ -123,6 +127,10 @@ export class RequestHistory {
       for (const [service, passed] of all) yield { account, service, ...passed }
     }
   }
+}
+
+function newHistory(): Kept {
+  return { requests: {}, failures: [], ended: nothingYet(), bytes: new Map() }
 }
 
 function nothingYet() {

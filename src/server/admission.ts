@@ -5,7 +5,8 @@ import type { LineLog } from '../observe/logger.ts'
 
 interface AdmissionOptions {
   readonly allows: (address: string) => boolean
-  readonly limits: Pick<LimitSettings, 'connections' | 'connectionsPerAddress'>
+  /** Asked for each connection: they may change. */
+  readonly limits: () => Pick<LimitSettings, 'connections' | 'connectionsPerAddress'>
   readonly log: LineLog
 }
 
@@ -19,9 +20,10 @@ export function admitOnly(server: Server, { allows, limits, log }: AdmissionOpti
 
   const refusal = (address: string): string | null => {
     if (!allows(address)) return 'not in AllowedNetworks'
-    if (inAll >= limits.connections) return 'as many connections as Limits.Connections allows'
+    const { connections, connectionsPerAddress } = limits()
+    if (inAll >= connections) return 'as many connections as Limits.Connections allows'
     const own = open.get(countedAs(address)) ?? 0
-    return own >= limits.connectionsPerAddress ? 'as many connections as Limits.ConnectionsPerAddress allows' : null
+    return own >= connectionsPerAddress ? 'as many connections as Limits.ConnectionsPerAddress allows' : null
   }
   const count = (whose: string, by: 1 | -1) => {
     inAll += by

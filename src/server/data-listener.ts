@@ -19,7 +19,8 @@ import { toldUnreadable } from './unreadable.ts'
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
   readonly log: LineLog
-  readonly limits: LimitSettings
+  /** Asked again and again: they may change. */
+  readonly limits: () => LimitSettings
   /** Whether a connection may come from this address. */
   readonly allows: (address: string) => boolean
   /** Null: plain http. */
@@ -39,10 +40,11 @@ function headLook(requestHead: number): number {
  */
 export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
   const { log, limits, allows, tls, requestHead } = options
+  const { headerBytes, idleConnection } = limits()
   const http = {
     headersTimeout: requestHead,
     connectionsCheckingInterval: headLook(requestHead),
-    maxHeaderSize: limits.headerBytes,
+    maxHeaderSize: headerBytes,
     // A missing Host is refused later, in our words.
     requireHostHeader: false,
   }
@@ -50,7 +52,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     logger: false,
     // Plain Node would kill an upload that takes more than five minutes.
     requestTimeout: 0,
-    keepAliveTimeout: limits.idleConnection,
+    keepAliveTimeout: idleConnection,
     ...(tls ? { https: { ...http, ...tls } } : { http }),
     forceCloseConnections: 'idle',
     // Requests on open connections are refused in our words, not fastify's.
@@ -62,7 +64,11 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
       else refuseHandshake(error, socket, log)
     },
   }) as FastifyInstance
-  const handleInTurn = inTurn(handle)
+  const handleInTurn = inTurn(async (request, response, target) => {
+    // The networks may have become fewer since the connection was let in.
+    if (allows(canonicalAddress(request.socket.remoteAddress))) await handle(request, response, target)
+    else request.socket.resetAndDestroy()
+  })
   listener.addHook('onRequest', (request, reply) => {
     reply.hijack()
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
@@ -81,6 +87,12 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   // Last, for it looks after all that was done with connections before.
   admitOnly(listener.server, { allows, limits, log })
   return listener
+}
+
+/** Gives a listener other limits of time, in milliseconds, from each connection's next request on. */
+export function limitTimes({ server }: FastifyInstance, requestHead: number, idleConnection: number): void {
+  server.headersTimeout = requestHead
+  server.keepAliveTimeout = idleConnection
 }
 
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */

@@ -15,18 +15,27 @@ import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from './account.ts'
 import { explain } from './explanation.ts'
+import type { Taken } from './in-use.ts'
 import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 import { toldUnreadable } from './unreadable.ts'
 
+/** What requests are served by as one configuration wants it. */
+export interface Serving {
+  readonly guard: Guard<ServedAccount>
+  readonly tries: Tries
+  /** Milliseconds that the last bytes of an answer may wait for a client that does not read. */
+  readonly idle: number
+  /** Null when none is kept. */
+  readonly audit: Pick<AuditTrail, 'accepting' | 'record'> | null
+}
+
 interface Parts {
   /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
-  readonly guard: Guard<ServedAccount>
-  readonly tries: Tries
+  /** A request keeps to what it takes when it comes, and gives it back when it has ended. */
+  readonly serving: { take(): Taken<Serving> }
   readonly logger: Logger
-  /** Milliseconds that the last bytes of an answer may wait for a client that does not read. */
-  readonly idle: number
   /** For the lines about those who are not let in. */
   readonly refusals: LineLog
   /** Aborts when the proxy is told to end. */
@@ -35,8 +44,6 @@ interface Parts {
   readonly graceOver: AbortSignal
   readonly history: Pick<RequestHistory, 'began' | 'record'>
   readonly metrics: Pick<Metrics, 'record'>
-  /** Null when none is kept. */
-  readonly audit: Pick<AuditTrail, 'accepting' | 'record'> | null
 }
 
 /** The way of a request: client, verdict, tries, one event. */
@@ -55,8 +62,12 @@ export class ExchangeHandler {
    * @param target the request target as it came, path and query
    */
   handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
-    limitLastBytes(response, this.#parts.idle)
-    const exchange = this.#exchange(request, response, target).finally(() => this.#underWay.delete(response))
+    const { thing: serving, giveBack } = this.#parts.serving.take()
+    limitLastBytes(response, serving.idle)
+    const exchange = this.#exchange(request, response, target, serving).finally(() => {
+      this.#underWay.delete(response)
+      giveBack()
+    })
     this.#underWay.set(response, exchange)
     return exchange
   }
@@ -72,8 +83,12 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
-    const { audit } = this.#parts
+  async #exchange(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+    { guard, tries, audit }: Serving,
+  ): Promise<void> {
     const subjects = audit && new Subjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     event.expected = Number(request.headers['content-length']) || undefined
@@ -86,9 +101,9 @@ export class ExchangeHandler {
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
       isStranger = false
-      const permit = this.#permitFor(request, target, client, event)
+      const permit = permitFor(guard, { request, target }, client, event)
       if (audit?.accepting === false) throw unrecorded()
-      const outcome = await this.#parts.tries.run(request, response, permit, event)
+      const outcome = await tries.run(request, response, permit, event)
       const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
       if (told) note(event, told)
       else explain(event, this.#byWhom(outcome), permit.service)
@@ -100,23 +115,6 @@ export class ExchangeHandler {
     this.#parts.history.record(event)
     this.#parts.metrics.record(event)
     audit?.record(event, isStranger)
-  }
-
-  #permitFor(
-    { method, headers }: IncomingMessage,
-    target: string,
-    client: Client,
-    event: RequestEvent,
-  ): Permit<ServedAccount> {
-    const verdict = this.#parts.guard.judge({ method, headers, target }, client)
-    event.account = verdict.account?.name
-    event.service = verdict.service
-    event.route = verdict.route
-    if (event.subjects && verdict.route && verdict.target) {
-      event.subjects.asked = askedBy(verdict.route, verdict.target.segments, verdict.target.query)
-    }
-    if (!verdict.allowed) throw verdict.error
-    return verdict
   }
 
   /** To the transports, a client's connection that the end of the grace cut looks like a client that left. */
@@ -138,6 +136,23 @@ export class ExchangeHandler {
       answerProblem(response, error, event)
     }
   }
+}
+
+function permitFor(
+  guard: Guard<ServedAccount>,
+  { request: { method, headers }, target }: { request: IncomingMessage; target: string },
+  client: Client,
+  event: RequestEvent,
+): Permit<ServedAccount> {
+  const verdict = guard.judge({ method, headers, target }, client)
+  event.account = verdict.account?.name
+  event.service = verdict.service
+  event.route = verdict.route
+  if (event.subjects && verdict.route && verdict.target) {
+    event.subjects.asked = askedBy(verdict.route, verdict.target.segments, verdict.target.query)
+  }
+  if (!verdict.allowed) throw verdict.error
+  return verdict
 }
 
 function note(event: RequestEvent, error: ProxyError): void {

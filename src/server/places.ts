@@ -28,7 +28,7 @@ const retryAfter = 5
  * instead of storming against it. Who finds no place waits, in turn with the other clients.
  */
 export class Places {
-  readonly #settings: ConcurrencySettings
+  #settings: ConcurrencySettings
   readonly #queue = new FairQueue<Waiting>()
   #underWay = 0
   /** What the last refusal left. */
@@ -39,6 +39,12 @@ export class Places {
   constructor(settings: ConcurrencySettings) {
     this.#settings = settings
     this.#limit = settings.underWay
+  }
+
+  /** Other limits from now on; whoever waits keeps the longest wait that they met. */
+  adapt(settings: ConcurrencySettings): void {
+    this.#settings = settings
+    this.#admit()
   }
 
   get underWay(): number {

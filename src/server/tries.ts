@@ -14,6 +14,7 @@ import { unlessAborted } from '../unless-aborted.ts'
 import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
 import type { Deletion, Deletions } from './deletions.ts'
+import { ExchangeLine } from './exchange-line.ts'
 import { clientLeft, interruption } from './interruption.ts'
 import { ownHeaders } from './own-headers.ts'
 import { left, passOn } from './pass-on.ts'
@@ -177,22 +178,19 @@ export class Tries {
     token: AccessToken,
     answerWithin: number | null,
   ): Promise<Outcome> {
-    const { account, service, route, path } = permit
+    const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
     const headers = this.#headersFor(request, permit, token)
     event.attempts += 1
-    const { requestId, attempts: attempt, progress } = event
+    const { attempts: attempt, progress } = event
     const to = { service, origin, path, headers, urls }
-    const readAnswer = readingAlong(permit, event)
+    const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
+    const reading = readingAlong(permit, event)
+    const readAnswer = line ? line.reading(reading) : reading
     const crowded = () => account.places[service].waiting > 0
     const exchange = { request, response, ...to, holds, attempt, answerWithin, crowded, readAnswer, progress }
     const outcome = await this.#parts.forwarder.forward(exchange, token)
-    const { kind } = outcome
-    const status = outcome.kind === 'held' ? outcome.answer.status : 'status' in outcome ? outcome.status : null
-    this.#parts.logger.debug(
-      { requestId, account: account.name, service, route, attempt, kind, status },
-      'sent to Google',
-    )
+    line?.write(this.#parts.logger, outcome)
     return outcome
   }
 

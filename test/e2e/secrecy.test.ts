@@ -72,7 +72,13 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
     try {
       const answer = await fetch(url(account) + path, {
         ...init,
-        headers: { authorization, 'x-marker': header, ...(headers as object) },
+        headers: {
+          authorization,
+          'x-marker': header,
+          'accept-language': header,
+          'cache-control': header,
+          ...(headers as object),
+        },
       })
       const text = await answer.text()
       const isOwn = answer.headers.get('content-type')?.startsWith('application/problem+json')
@@ -177,6 +183,7 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
   ]
   const patients = [patient, patient.replace('^', '%5E'), query, header, ...new Set(uids)]
   const outputs = { 'the output of the program': output(), 'answers and status': shown.join('\n') }
+  t.match(output(), /"requestHeaders":\{[^}]*"accept-language":"…"/, 'exchanges are shown')
   let checks = 0
   for (const [where, text] of Object.entries(outputs)) {
     t.ok(text.length > 1000, `${where}: there is some`)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { Test } from 'tap'
 import { type RunningProxy, startProxy } from '../../src/cli/proxy.ts'
+import type { Change } from '../../src/config/change.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import {
   type CredentialFiles,
@@ -22,6 +23,8 @@ export interface Served {
   readonly url: string
   /** The proxy's log so far, a JSON object per line. */
   log(): Record<string, unknown>[]
+  /** Gives the running proxy the configuration that these options make. Emulator and credentials stay. */
+  reload(options?: ServedOptions): Promise<Change>
 }
 
 export interface ServedOptions {
@@ -63,7 +66,14 @@ export async function startServed(t: Test, options: ServedOptions = {}): Promise
     for (const line of lines) if (secrets.test(line)) throw new Error(`The log has a secret or a patient: ${line}`)
   })
   const url = proxy.accountUrls.get('google') ?? ''
-  return { emulator, credentials, proxy, url, log: () => lines.map((line) => JSON.parse(line)) }
+  return {
+    emulator,
+    credentials,
+    proxy,
+    url,
+    log: () => lines.map((line) => JSON.parse(line)),
+    reload: async (other = {}) => proxy.reload(await settingsFor(folder, emulator, credentials, other)),
+  }
 }
 
 async function settingsFor(folder: string, emulator: Emulator, credentials: CredentialFiles, options: ServedOptions) {

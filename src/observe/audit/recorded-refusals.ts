@@ -5,9 +5,10 @@ import type { AuditTrail } from './audit-trail.ts'
 /** The log of who was refused before there was a request, which tells the audit trail, too. */
 export class RecordedRefusals implements LineLog {
   readonly #log: LineLog
-  readonly #audit: Pick<AuditTrail, 'refused'>
+  readonly #audit: () => Pick<AuditTrail, 'refused'> | null
 
-  constructor(log: LineLog, audit: Pick<AuditTrail, 'refused'>) {
+  /** @param audit the trail that is kept now, if one is */
+  constructor(log: LineLog, audit: () => Pick<AuditTrail, 'refused'> | null) {
     this.#log = log
     this.#audit = audit
   }
@@ -18,6 +19,6 @@ export class RecordedRefusals implements LineLog {
 
   warn(line: Refused, message: string): void {
     this.#log.warn(line, message)
-    this.#audit.refused(line, message)
+    this.#audit()?.refused(line, message)
   }
 }

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { RequestEvent } from '../request-event.ts'
-import { type ProxyState, readState } from './proxy-state.ts'
+import { type ProxyState, readAudit, readState } from './proxy-state.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
 /** Gauges that are named like counters, which misleads both people and the checks of Prometheus. */
@@ -9,11 +9,15 @@ const misnamed = ['resources', 'handles', 'requests'].map((what) => `nodejs_acti
 /** What monitoring can read of this proxy, in the text format of Prometheus. */
 export class Metrics {
   readonly #registry = new Registry()
+  readonly #auditRegistry = new Registry()
+  readonly #state: ProxyState
   readonly #requests: RequestMetrics
 
   constructor(state: ProxyState) {
+    this.#state = state
     this.#requests = new RequestMetrics(this.#registry, state.accounts)
     readState(this.#registry, state)
+    readAudit(this.#auditRegistry, state)
     // Memory, processor time and the event loop's lag, by the names that dashboards for Node.js know.
     collectDefaultMetrics({ register: this.#registry })
     for (const name of misnamed) this.#registry.removeSingleMetric(name)
@@ -28,7 +32,8 @@ export class Metrics {
     this.#requests.record(event)
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics()
+  async text(): Promise<string> {
+    const audit = this.#state.audit() ? await this.#auditRegistry.metrics() : ''
+    return (await this.#registry.metrics()) + audit
   }
 }

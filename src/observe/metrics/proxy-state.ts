@@ -42,7 +42,7 @@ export interface ProxyState {
   connections(): Readonly<Record<string, ConnectionCounts>>
   readonly refusals: { readonly counts: Readonly<Record<string, number>> }
   /** Null when no audit trail is kept. */
-  readonly audit: { readonly available: boolean; readonly lost: number } | null
+  audit(): { readonly available: boolean; readonly lost: number } | null
 }
 
 const byService = ['account', 'service']
@@ -137,7 +137,7 @@ function until(at: number | null): number | null {
   return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
 }
 
-function readRest(registry: Registry, { version, connections, refusals, audit }: ProxyState): void {
+function readRest(registry: Registry, { version, connections, refusals }: ProxyState): void {
   readGauge(registry, {
     name: 'build_info',
     help: 'Always 1; the label says which version runs.',
@@ -160,15 +160,18 @@ function readRest(registry: Registry, { version, connections, refusals, audit }:
     labels: ['reason'],
     read: () => Object.entries(refusals.counts).map(([reason, count]) => [{ reason }, count]),
   })
-  if (!audit) return
+}
+
+/** Metrics of the audit trail, in a registry of their own: it may begin and end while the proxy runs. */
+export function readAudit(registry: Registry, { audit }: Pick<ProxyState, 'audit'>): void {
   readGauge(registry, {
     name: 'audit_available',
     help: '1 while all places of the audit trail take records, else 0.',
-    read: () => [[{}, audit.available ? 1 : 0]],
+    read: () => [[{}, audit()?.available ? 1 : 0]],
   })
   readCounter(registry, {
     name: 'audit_records_lost_total',
     help: 'Records of the audit trail that are lost.',
-    read: () => [[{}, audit.lost]],
+    read: () => [[{}, audit()?.lost ?? 0]],
   })
 }

@@ -1,0 +1,65 @@
+import { Writable } from 'node:stream'
+import { styleText } from 'node:util'
+
+interface Terminal {
+  write(text: string): unknown
+}
+
+type Style = Parameters<typeof styleText>[0]
+type Paint = (style: Style, text: string) => string
+
+const levels: Readonly<Record<string, { word: string; style: Style }>> = {
+  debug: { word: 'debug', style: 'gray' },
+  info: { word: 'info ', style: 'green' },
+  warn: { word: 'WARN ', style: 'yellow' },
+  error: { word: 'ERROR', style: 'red' },
+  fatal: { word: 'FATAL', style: 'red' },
+}
+
+/** Sentences get lines of their own, below. */
+const sentences = ['detail', 'reason', 'problem', 'googleMessage']
+
+/** Where a logger's JSON lines go when a person reads them as they come. */
+export function prettyDestination(terminal: Terminal & NodeJS.WritableStream): Writable {
+  // Heeds NO_COLOR, and what the terminal can.
+  const paint: Paint = (style, text) => styleText(style, text, { stream: terminal })
+  return new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      for (const line of String(chunk).split('\n')) if (line !== '') terminal.write(`${prettyLine(line, paint)}\n`)
+      done()
+    },
+  })
+}
+
+/** One line of the log for people: time, level, message, and the fields behind it. */
+export function prettyLine(line: string, paint: Paint = (_style, text) => text): string {
+  const { level, time, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>
+  const { word, style } = levels[String(level)] ?? { word: String(level), style: 'white' }
+  const given = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)
+  const short = given.filter(([name]) => !sentences.includes(name))
+  const below = given.filter(([name]) => sentences.includes(name))
+  const head = [paint('gray', timeOfDay(time)), paint(style, word), shownText(String(msg))]
+  const behind = short.map(([name, value]) => `${paint('gray', `${name}=`)}${valueText(value)}`)
+  const more = below.map(([name, value]) => `\n         ${paint('gray', `${name}:`)} ${shownText(String(value))}`)
+  const failure = err === undefined ? '' : `\n         ${shownText(JSON.stringify(err))}`
+  return `${[...head, ...behind].join(' ')}${more.join('')}${failure}`
+}
+
+/** In the time zone of the reader. */
+function timeOfDay(time: unknown): string {
+  const at = new Date(String(time))
+  return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':')
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return shownText(value)
+  return shownText(JSON.stringify(value))
+}
+
+/** What strangers have a say in must not move the cursor, nor turn the direction of writing (Unicode TR 36). */
+function shownText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    return `\\u{${character.codePointAt(0)?.toString(16)}}`
+  })
+}

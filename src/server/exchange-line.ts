@@ -1,0 +1,56 @@
+import type { ReadAnswer } from '../forward/answer-reader.ts'
+import type { Outcome } from '../forward/exchange.ts'
+import type { UpstreamHeaders } from '../forward/held-answer.ts'
+import { isReturned } from '../guard/headers.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
+import { shownHeaders } from '../observe/shown-headers.ts'
+
+/** What `HttpVerbose` shows of one try to send a request to Google: all that is neither a secret nor about a patient. */
+export class ExchangeLine {
+  readonly #event: RequestEvent
+  readonly #sent: Readonly<Record<string, string>>
+  readonly #startedAt = performance.now()
+  readonly #before: { readonly received: number; readonly sent: number }
+  #answered: { readonly status: number; readonly headers: UpstreamHeaders } | null = null
+
+  /** @param headers as they are sent, without the token */
+  constructor(event: RequestEvent, headers: Readonly<Record<string, string>>) {
+    this.#event = event
+    this.#sent = headers
+    const { received, sent } = event.progress
+    this.#before = { received, sent }
+  }
+
+  /** Looks at the head of each answer that is read. */
+  reading(readAnswer: ReadAnswer): ReadAnswer {
+    return (status, headers) => {
+      this.#answered = { status, headers }
+      return readAnswer(status, headers)
+    }
+  }
+
+  /** Writes the line, once the try has ended. */
+  write(logger: Logger, outcome: Outcome): void {
+    const { requestId, account, service, method, route, attempts: attempt, progress } = this.#event
+    const answer = outcome.kind === 'held' ? outcome.answer : this.#answered
+    const line = {
+      requestId,
+      account,
+      service,
+      method,
+      route,
+      attempt,
+      kind: outcome.kind,
+      status: answer?.status ?? null,
+      code: outcome.kind === 'failed' ? outcome.error.code : undefined,
+      bytesReceived: progress.received - this.#before.received,
+      bytesSent: progress.sent - this.#before.sent,
+      milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
+      // Allow-listed names, all of them: no client has made one up.
+      requestHeaders: { ...shownHeaders(this.#sent, () => true), authorization: '…' },
+      answerHeaders: answer ? shownHeaders(answer.headers, isReturned) : undefined,
+    }
+    logger.debug(line, 'sent to Google')
+  }
+}

@@ -1,0 +1,128 @@
+import { mkdir, rename, symlink, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { eventually } from '../helpers/eventually.ts'
+import { ended, startProgram } from '../helpers/program.ts'
+
+const account = { Project: 'p', Location: 'l', Dataset: 'd', DicomStore: 's', ServiceAccountFile: 'missing.json' }
+
+function configuration(names: readonly string[], more: object = {}): string {
+  const Accounts = Object.fromEntries(names.map((name) => [name, account]))
+  const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', ...more }
+  return JSON.stringify({ GoogleCloudPlatform: { Accounts }, DicomWebProxy })
+}
+
+/** The program, once it serves. */
+async function started(t: Test, path: string) {
+  const { child, output } = startProgram(t, ['--config', path])
+  const lines = () =>
+    output()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const said = (message: RegExp) => lines().filter(({ msg }) => message.test(String(msg)))
+  await eventually('it serves', () => said(/^admin listener/).length === 1)
+  const names = async () => {
+    const answer = await fetch(`${said(/^admin listener/)[0]?.url}/api/status`)
+    const { accounts } = (await answer.json()) as { accounts: { name: string }[] }
+    return accounts.map(({ name }) => name)
+  }
+  return {
+    child,
+    said,
+    names,
+    inForce: (times: number) => eventually('it is in force', () => said(/it is in force/).length === times),
+  }
+}
+
+test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
+  const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
+  const { child, said, names, inForce } = await started(t, path)
+  child.kill('SIGHUP')
+  await eventually('it was read', () => said(/nothing has changed/).length === 1)
+
+  await writeFile(path, configuration(['a', 'b']))
+  child.kill('SIGHUP')
+  await inForce(1)
+  t.match(said(/it is in force/)[0], { level: 'info', why: 'SIGHUP', added: ['b'], removed: [], changed: [] })
+  t.match(said(/DICOMweb server/).at(-1), { account: 'b', url: /\/b\/$/ })
+  t.same(await names(), ['a', 'b'])
+  await eventually('the change on disk is noticed, too, and is none', () => said(/nothing has changed/).length === 2)
+
+  await writeFile(path, configuration(['b', 'c']))
+  await inForce(2)
+  t.match(said(/it is in force/)[1], { why: 'its files have changed', added: ['c'], removed: ['a'] })
+
+  await writeFile(`${path}~`, configuration(['d']))
+  await rename(`${path}~`, path)
+  await inForce(3)
+  t.same(await names(), ['d'])
+
+  await writeFile(path, configuration(['d'], { Listen: '127.0.0.1:1', DeletionWait: 7 }))
+  child.kill('SIGHUP')
+  await inForce(4)
+  t.match(said(/only a restart/), [{ level: 'warn', keys: ['DicomWebProxy.Listen'] }])
+  child.kill('SIGTERM')
+  t.equal(await ended(child), 143)
+})
+
+test('a configuration that cannot be used is refused, each of its problems is told, and nothing changes', async (t) => {
+  const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
+  const { child, said, names, inForce } = await started(t, path)
+  const refused = (times: number) => eventually('it is refused', () => said(/cannot be used/).length === times)
+  await writeFile(path, configuration(['a', 'b'], { Retry: { Budget: -1 }, Lisen: 'x' }))
+  child.kill('SIGHUP')
+  await refused(2)
+  t.match(said(/cannot be used: the old one stays in force/), [
+    { level: 'error', file: path, path: 'DicomWebProxy.Lisen', problem: /did you mean Listen/ },
+    { level: 'error', file: path, path: 'DicomWebProxy.Retry.Budget' },
+  ])
+  t.same(await names(), ['a'])
+  await writeFile(path, '{ "GoogleCloudPlatform": {')
+  child.kill('SIGHUP')
+  await refused(3)
+  t.match(said(/cannot be used/).at(-1), { problem: /not valid JSON/ })
+  await unlink(path)
+  await refused(4)
+  t.match(said(/cannot be used/).at(-1), { why: 'its files have changed', problem: /does not exist/ })
+  await writeFile(path, configuration(['a'], { Audit: { File: '/nowhere/at/all.jsonl' } }))
+  await refused(5)
+  t.match(said(/cannot be used/).at(-1), { problem: /Audit\.File/ })
+  t.same(await names(), ['a'])
+  await writeFile(path, configuration(['a', 'b']))
+  await inForce(1)
+  t.same(await names(), ['a', 'b'])
+})
+
+test('a folder, whose files come and go', async (t) => {
+  const accounts = (names: readonly string[]) =>
+    JSON.stringify({ GoogleCloudPlatform: { Accounts: Object.fromEntries(names.map((name) => [name, account])) } })
+  const listeners = (more: object) =>
+    JSON.stringify({ DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', ...more } })
+  const folder = t.testdir({ 'accounts.json': accounts(['a']), 'proxy.json': listeners({}) })
+  const { said, names, inForce } = await started(t, folder)
+  await writeFile(join(folder, 'verbose.json'), '{ "HttpVerbose": true }')
+  await inForce(1)
+  await rename(join(folder, 'accounts.json'), join(folder, 'stores.json'))
+  await eventually('nothing has changed', () => said(/nothing has changed/).length === 1)
+  await writeFile(join(folder, 'stores.json'), accounts(['a', 'b']))
+  await inForce(2)
+  t.same(await names(), ['a', 'b'])
+})
+
+// A ConfigMap's files are links to links: `orthanc.json` -> `..data/orthanc.json`, and `..data` is swapped as a whole.
+test('what Kubernetes mounts', async (t) => {
+  const folder = t.testdir()
+  const write = async (version: string, names: readonly string[]) => {
+    await mkdir(join(folder, version))
+    await writeFile(join(folder, version, 'orthanc.json'), configuration(names))
+    await symlink(version, join(folder, '..data_tmp'))
+    await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+  }
+  await write('..2026_01', ['a'])
+  await symlink('..data/orthanc.json', join(folder, 'orthanc.json'))
+  const { names, inForce } = await started(t, folder)
+  await write('..2026_02', ['a', 'b'])
+  await inForce(1)
+  t.same(await names(), ['a', 'b'])
+})
