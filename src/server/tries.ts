@@ -20,6 +20,7 @@ import { left, passOn } from './pass-on.ts'
 import type { Place } from './places.ts'
 import { readingAlong } from './reading-along.ts'
 import {
+  beginsOperation,
   isRefusedForLoad,
   isRepeatable,
   type Repetition,
@@ -63,6 +64,7 @@ export class Tries {
     const deadline = performance.now() + this.#parts.budget
     const repetition = repetitionOf(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
+    event.endUnseen = beginsOperation(permit.service, permit.route)
     const holds = (status: number) =>
       status === 401 ||
       (status === 200 && deletion !== null) ||
