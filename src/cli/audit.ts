@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Settings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
@@ -32,9 +33,20 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
 
 function openFile(file: string, logger: Logger): AuditFile {
   try {
-    return new AuditFile(file, new SinkLog(logger, file))
+    const opened = new AuditFile(file, new SinkLog(logger, file))
+    if (isOpenToOthers(file)) logger.warn({ file }, warning)
+    return opened
   } catch (cause) {
     const { message } = cause as Error
     throw new CommandFailure(`Can't write DicomWebProxy.Audit.File: ${message}`, exitCode.failure, { cause })
   }
+}
+
+const warning =
+  'The file of the audit trail can be read or changed by every user of this machine, and says who looked at which study: chmod o-rw'
+
+/** A device is no trail that anybody could read. */
+function isOpenToOthers(file: string): boolean {
+  const stat = statSync(file)
+  return process.platform !== 'win32' && stat.isFile() && (stat.mode & 0o006) !== 0
 }

@@ -71,7 +71,7 @@ export class SyslogSink implements AuditSink {
   write(record: AuditRecord, ofStranger = false): void {
     const share = ofStranger ? strangersShare : 1
     for (const message of auditMessages(record, this.#source)) {
-      if (!this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
+      if (this.#closed || !this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
     }
     this.#send()
   }
