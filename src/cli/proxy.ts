@@ -60,7 +60,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const { timeouts } = settings.outgoing
   const { dispatcher } = connections
   const deletions = new Deletions({ dispatcher, logger, userAgent, wait: settings.deletionWait, ending: ending.signal })
-  const tries = new Tries({ forwarder, deletions, logger, userAgent, budget, timeouts, ending: ending.signal })
+  const tries = new Tries({ forwarder, deletions, logger, userAgent, budget, timeouts, audit, ending: ending.signal })
   const guard = new Guard(accounts)
   const history = new RequestHistory(settings.accounts.map(({ name }) => name))
   const signals = { ending: ending.signal, graceOver: graceOver.signal }

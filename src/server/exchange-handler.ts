@@ -17,6 +17,7 @@ import { explain } from './explanation.ts'
 import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 import { toldUnreadable } from './unreadable.ts'
+import { checkRecordable } from './unrecorded.ts'
 
 interface Parts {
   /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
@@ -83,7 +84,7 @@ export class ExchangeHandler {
       event.client = client.name ?? undefined
       isStranger = false
       const permit = this.#permitFor(request, target, client, event)
-      if (audit?.accepting === false) throw unrecorded()
+      checkRecordable(audit)
       const outcome = await this.#parts.tries.run(request, response, permit, event)
       const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
       if (told) note(event, told)
@@ -147,12 +148,6 @@ function note(event: RequestEvent, error: ProxyError): void {
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
-}
-
-function unrecorded(): ProxyError {
-  const detail =
-    'The audit trail can’t be written, and DicomWebProxy.Audit.Required lets no request pass without it: see the proxy’s log for the reason.'
-  return new ProxyError('audit-unavailable', detail, { retryAfter: 10 })
 }
 
 /** What a request is told that the end of the proxy stops before it was sent. */
