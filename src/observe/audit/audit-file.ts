@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import type { AuditRecord } from './audit-record.ts'
-import { type AuditSink, type SinkReports, strangersShare } from './audit-sink.ts'
+import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
 import { Kept } from './kept.ts'
 
 /** Bytes of records that are kept while nothing can be written. */
@@ -43,9 +43,9 @@ export class AuditFile implements AuditSink {
     return this.#retrying === null
   }
 
-  write(record: AuditRecord, ofStranger = false): void {
+  write(record: AuditRecord, isMinor = false): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`)
-    if (this.#fd === null || !this.#kept.add(line, ofStranger ? strangersShare : 1)) this.#reports.lost(1)
+    if (this.#fd === null || !this.#kept.add(line, isMinor ? minorShare : 1)) this.#reports.lost(1)
     if (this.available) this.#flush()
   }
 
