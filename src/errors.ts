@@ -105,6 +105,12 @@ export const errorTable = {
     title: 'No answer from Google in time',
     proxyStatus: 'http_response_timeout',
   },
+  'wrong-host': {
+    status: 421,
+    layer: 'client',
+    title: 'Not the name of this listener',
+    proxyStatus: 'http_request_denied',
+  },
   'too-busy': {
     status: 503,
     layer: 'proxy',

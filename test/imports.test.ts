@@ -27,6 +27,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'lru-cache': ['credentials', 'guard'],
   'http-proxy': ['forward'],
   dcmjs: ['emulator'],
+  'prom-client': ['observe'],
 }
 /** Folders that may touch `process`. orthanc starts programs: it needs the environment and the end of this one for them. */
 const processUsers = ['main.ts', 'cli', 'orthanc']

@@ -26,10 +26,17 @@ function buildPackage(t: Test): string {
     encoding: 'utf8',
   })
   t.equal(status, 0, stdout + stderr)
+  copyAsBuilt(folder)
   cpSync(join(project, 'package.json'), join(folder, 'package.json'))
   cpSync(join(project, 'config'), join(folder, 'config'), { recursive: true })
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
   return folder
+}
+
+/** What the build script does besides compiling, done by its own words. */
+function copyAsBuilt(folder: string): void {
+  const copies = [...manifest.scripts.build.matchAll(/cpSync\('([^']+)','([^']+)',\{recursive:true\}\)/g)]
+  for (const [, from, to] of copies) cpSync(join(project, from), join(folder, to), { recursive: true })
 }
 
 function run(folder: string, ...words: string[]) {
@@ -66,7 +73,12 @@ test('the package as it is built', async (t) => {
     const served = spawn(process.execPath, [...flags, join(folder, 'dist/main.js'), '--config', file])
     t.teardown(() => served.kill('SIGKILL'))
     const ended = once(served, 'exit')
-    const answer = await fetch(`${await adminUrl(served)}/healthz`)
+    const url = await adminUrl(served)
+    for (const file of ['', 'page.js', 'page.css', 'uplot.js', 'uplot.css', 'icon.svg']) {
+      const { ok, headers } = await fetch(`${url}/${file}`)
+      t.ok(ok && Number(headers.get('content-length')) > 100, `the status page has /${file}`)
+    }
+    const answer = await fetch(`${url}/healthz`)
     t.match({ status: answer.status, body: await answer.json() }, { status: 200, body: { status: 'alive' } })
     served.kill('SIGTERM')
     t.same(await ended, [143, null])

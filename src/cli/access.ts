@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { rereadClients } from '../config/clients-file.ts'
 import { isLoopback } from '../config/loopback.ts'
-import { dicomWebServices, type Settings } from '../config/settings.ts'
+import { dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { Authentication } from '../guard/authentication.ts'
 import { anonymous, type Client } from '../guard/client.ts'
 import { ClientDirectory } from '../guard/client-directory.ts'
+import { onlyLocalHosts } from '../guard/local-host.ts'
 import type { Logger } from '../observe/logger.ts'
 
 type ClientOf = (request: IncomingMessage) => Client | Promise<Client>
@@ -20,8 +21,16 @@ export interface Access {
 /** Knows the clients of the settings, and reads their file again when it changes. */
 export function openAccess(settings: Settings, logger: Logger): Access {
   const everyone = anonymous(dicomWebServices)
-  const { clients, adminListen } = settings
-  if (clients === null) return { clientOf: () => everyone, adminClientOf: () => everyone, close() {} }
+  const { clients, listen, adminListen, publicUrl } = settings
+  const checkHost = onlyLocalHosts(publicUrl)
+  const everyoneHere = ({ headers }: IncomingMessage) => {
+    checkHost(headers.host)
+    return everyone
+  }
+  const anyoneAt = (address: ListenAddress | null) => {
+    return address === null || isLoopback(address.host) ? everyoneHere : () => everyone
+  }
+  if (clients === null) return { clientOf: anyoneAt(listen), adminClientOf: anyoneAt(adminListen), close() {} }
   const directory = new ClientDirectory([...clients.named, ...clients.listed])
   const authentication = new Authentication(directory, settings.limits.failedLogins)
   const clientOf = (request: IncomingMessage) => authentication.clientOf(request)
@@ -38,6 +47,6 @@ export function openAccess(settings: Settings, logger: Logger): Access {
       )
     }
   }
-  const watch = watchFiles(clients.file === null ? [] : [clients.file], reread)
-  return { clientOf, adminClientOf: isLocal ? () => everyone : clientOf, close: () => watch.close() }
+  const watch = watchFiles(clients.file === null ? [] : [clients.file], reread, settings.readAt)
+  return { clientOf, adminClientOf: isLocal ? everyoneHere : clientOf, close: () => watch.close() }
 }

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Settings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
-import type { AuditSink } from '../observe/audit/audit-sink.ts'
+import type { AuditSink, SinkReports } from '../observe/audit/audit-sink.ts'
 import { AuditTrail } from '../observe/audit/audit-trail.ts'
 import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
@@ -16,8 +16,10 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
   if (!audit) return null
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
-  if (file !== null) sinks.push(openFile(file, logger))
-  if (standardOutput) sinks.push(new AuditFile(null, new SinkLog(logger, 'standard output')))
+  const losses = { records: 0 }
+  const reports = (sink: string) => new SinkLog(logger, sink, losses)
+  if (file !== null) sinks.push(openFile(file, reports(file), logger))
+  if (standardOutput) sinks.push(new AuditFile(null, reports('standard output')))
   if (syslog) {
     const urls = new Map(accounts.map((account) => [account.name, dicomStoreOf(account, baseUrl).dicomWebUrl]))
     const source = {
@@ -26,14 +28,14 @@ export function openAudit({ audit, accounts, baseUrl }: Settings, logger: Logger
       processId: String(process.pid),
       storeUrl: (account: string) => urls.get(account),
     }
-    sinks.push(new SyslogSink(syslog, source, new SinkLog(logger, `${syslog.host}:${syslog.port}`)))
+    sinks.push(new SyslogSink(syslog, source, reports(`${syslog.host}:${syslog.port}`)))
   }
-  return new AuditTrail({ sinks, version, required, queryValues })
+  return new AuditTrail({ sinks, version, required, queryValues, losses })
 }
 
-function openFile(file: string, logger: Logger): AuditFile {
+function openFile(file: string, reports: SinkReports, logger: Logger): AuditFile {
   try {
-    const opened = new AuditFile(file, new SinkLog(logger, file))
+    const opened = new AuditFile(file, reports)
     if (isOpenToOthers(file)) logger.warn({ file }, warning)
     return opened
   } catch (cause) {

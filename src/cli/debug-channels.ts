@@ -2,7 +2,9 @@
 const ofPackages = ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING']
 /** Those of Node, which has read them already. */
 const ofNode = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE']
-const options = /^--(?:trace-tls|tls-keylog)\b/
+/** Also those that open the memory to others, or have Node print what an error holds. */
+const options =
+  /^--(?:trace-tls|tls-keylog|inspect|heapsnapshot|heap-prof|report-on|report-uncaught|trace-event|unhandled-rejections|trace-uncaught)/
 
 /**
  * Turns off what would print access tokens, passwords or patients' data around the log. Must run before packages are loaded.
@@ -11,11 +13,17 @@ const options = /^--(?:trace-tls|tls-keylog)\b/
  */
 export function silenceDebugChannels({ env, execArgv }: Pick<NodeJS.Process, 'env' | 'execArgv'>): string | null {
   for (const name of ofPackages) delete env[name]
-  const given = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(/\s+/)]
+  const given = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(/\s+/)].map(asNodeReads)
   const found = [...ofNode.filter((name) => env[name]), ...given.filter((option) => options.test(option))]
   const [first] = found
   if (first === undefined) return null
-  return `${first.replace(/=.*/, '')} would print access tokens, passwords and patients' data: take it out of the environment or the command line. HttpVerbose logs each exchange without them.`
+  return `${first.replace(/=.*/, '')} would show access tokens, passwords and patients' data: take it out of the environment or the command line. HttpVerbose logs each exchange without them.`
+}
+
+/** Node takes underscores for hyphens, and quotation marks in NODE_OPTIONS. */
+function asNodeReads(option: string): string {
+  const [name = '', ...value] = option.replaceAll(/["']/g, '').split('=')
+  return [name.replaceAll('_', '-'), ...value].join('=')
 }
 
 /** Crash reports have no environment, where secrets may be, and say of an error only what it is and where. */

@@ -13,6 +13,7 @@ import { createDicomWebClient } from './demo/dicomweb-client.ts'
 import { startOrthancClient } from './demo/orthanc-client.ts'
 import { roundTrip, type Step } from './demo/round-trip.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
+import { Progress } from './progress.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { untilEnded } from './signals.ts'
 
@@ -30,10 +31,10 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
   }
   const ended = once ? null : untilEnded()
   try {
-    const google = opened(await startEmulator())
-    const proxy = opened(await startDemoProxy(google, folder, logFile))
+    const google = opened(await starting('the stand-in for Google', startEmulator()))
+    const proxy = opened(await starting('the proxy', startDemoProxy(google, folder, logFile)))
     const accountUrl = proxy.accountUrls.get(account) ?? ''
-    const client = opened(await startClient(accountUrl))
+    const client = opened(await starting('Orthanc, if it is here', startClient(accountUrl)))
     print(`${client.name} -> proxy ${accountUrl} -> stand-in for Google ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
     await roundTrip({ client, google, study, step })
@@ -66,14 +67,24 @@ async function startClient(accountUrl: string): Promise<DemoClient> {
   return findOrthanc() ? startOrthancClient(accountUrl) : createDicomWebClient(accountUrl)
 }
 
+/** Columns for what is done. */
+const width = 36
+const progress = new Progress(process.stdout, width)
+
 const step: Step = async (title, work) => {
-  const startedAt = performance.now()
-  const outcome = await work().catch((error: Error) => {
-    print(`✗ ${title}`)
+  const line = progress.begin(title)
+  try {
+    line.end('✓', await work())
+  } catch (error) {
+    line.end('✗', '')
     throw error
-  })
-  const took = `${Math.round(performance.now() - startedAt)} ms`
-  print(`✓ ${title.padEnd(36)} ${took.padStart(8)}  ${outcome}`)
+  }
+}
+
+/** Something that takes a moment; on a terminal it is seen meanwhile. */
+async function starting<Thing>(what: string, thing: Promise<Thing>): Promise<Thing> {
+  const line = progress.begin(`Starting ${what}`)
+  return thing.finally(() => line.drop())
 }
 
 function invitation(client: DemoClient, proxy: RunningProxy, accountUrl: string, logFile: string): string {
@@ -81,6 +92,7 @@ function invitation(client: DemoClient, proxy: RunningProxy, accountUrl: string,
 It stays up until Ctrl+C. Try it by hand:
   ${client.hints.join('\n  ')}
   DICOMweb through the proxy:  ${accountUrl}studies
+  status page of the proxy:    ${proxy.adminUrl}/
   readiness of the proxy:      ${proxy.adminUrl}/readyz
   log of the proxy:            ${logFile}
 

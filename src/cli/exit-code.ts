@@ -1,5 +1,17 @@
 /** What the shell, systemd or Kubernetes reads. */
-export const exitCode = { fine: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const
+export const exitCode = {
+  fine: 0,
+  failure: 1,
+  usage: 2,
+  // What `check` finds, the first of them.
+  network: 3,
+  clock: 4,
+  credential: 5,
+  store: 6,
+  orthanc: 7,
+  interrupted: 130,
+  terminated: 143,
+} as const
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 

@@ -27,7 +27,7 @@ function oneLine(all: string): string {
 }
 
 /** Lines of a terminal that doesn't show what is typed. */
-class HiddenLines {
+export class HiddenLines {
   readonly #input: PasswordInput
   readonly #prompts: NodeJS.WritableStream
   readonly #onData = (chunk: Buffer | string) => this.#take(String(chunk))
@@ -42,6 +42,8 @@ class HiddenLines {
     input.setRawMode?.(true)
     input.setEncoding('utf8')
     input.on('data', this.#onData)
+    // Whoever read before has paused it.
+    input.resume()
   }
 
   async read(prompt: string): Promise<string> {

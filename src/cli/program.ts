@@ -8,9 +8,11 @@ type RunCommand = (...words: never[]) => Promise<ExitCode>
 /** Loaded when they are run: who serves needs neither the emulator nor its dictionary of DICOM attributes. */
 const commands = {
   serve: async (): Promise<RunCommand> => (await import('./serve.ts')).serve,
+  check: async (): Promise<RunCommand> => (await import('./check.ts')).check,
   client: async (): Promise<RunCommand> => (await import('./client.ts')).client,
   demo: async (): Promise<RunCommand> => (await import('./demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
+  register: async (): Promise<RunCommand> => (await import('./register.ts')).register,
   schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,
 }
 
@@ -41,12 +43,15 @@ function createProgram(actionOf: ActionOf): Command {
     .exitOverride()
     .showHelpAfterError('(add --help for the manual)')
   addServe(program, actionOf('serve'))
+  addCheck(program, actionOf('check'))
+  addRegister(program, actionOf('register'))
   addClient(program, actionOf('client'))
   addDemo(program, actionOf('demo'))
   addEmulator(program, actionOf('emulator'))
   program
     .command('schema')
     .description('print the JSON Schema of the configuration, for editors that check files')
+    .addHelpText('after', schemaHelp)
     .action(actionOf('schema'))
   return program
 }
@@ -73,6 +78,75 @@ Examples:
   gcp-dicomweb-proxy my-google=projects/hospital/locations/europe-west4/datasets/radiology/dicomStores/archive
 
 Exit codes: 0 fine, 1 failure, 2 bad usage or configuration, 130 and 143 ended by SIGINT and SIGTERM.
+`
+
+function addCheck(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('check')
+    .description('look whether all works, and say of what does not why, and what mends it')
+    .argument('[stores...]', 'DICOM stores, as for serve')
+    .option('-c, --config <file or folder>', 'the configuration, as for serve')
+    .option('--offline', 'look at the configuration and its files only')
+    .option(
+      '--orthanc <url>',
+      'look at this Orthanc, too: http://127.0.0.1:8042 (default: that of DicomWebProxy.Orthanc)',
+    )
+    .option('--user <name>', 'a user of that Orthanc, where it wants a login')
+    .option('--orthanc-ca <file>', "authority of Orthanc's own certificate, PEM")
+    .option('--proxy-url <url>', 'how Orthanc reaches the proxy (default: PublicUrl, else the address of Listen)')
+    .option('--json', 'print the results as JSON')
+    .addHelpText('after', checkHelp)
+    .action(action)
+}
+
+const checkHelp = `
+Looks at the configuration, the credentials, the way to Google (names, outgoing proxy, TLS), the clock and, for
+each account, token, scope, store, permissions and a search with limit=1. It uses the same connections as the
+proxy, changes nothing, and prints no secret and nothing of a patient. Run it as the user that the proxy runs as.
+With --orthanc: does it answer, and does its DICOMweb server for each account lead here, with time enough? A
+password of --user is read from the variable GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD, or from standard input.
+
+Examples:
+  gcp-dicomweb-proxy check --config /etc/orthanc/
+  gcp-dicomweb-proxy check --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
+  gcp-dicomweb-proxy check --config /etc/orthanc/ --json
+
+Exit codes: 0 all is well. Else the first of these that failed: 2 configuration, 3 way to Google, 4 clock,
+5 credential or token, 6 store, 7 Orthanc. 1 for anything else.
+`
+
+function addRegister(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('register')
+    .description('make each account a DICOMweb server of a running Orthanc')
+    .argument('[stores...]', 'DICOM stores, as for serve')
+    .option('-c, --config <file or folder>', 'the configuration, as for serve')
+    .option('--orthanc <url>', 'the Orthanc: http://127.0.0.1:8042 (default: that of DicomWebProxy.Orthanc)')
+    .option('--user <name>', 'a user of that Orthanc, where it wants a login')
+    .option('--orthanc-ca <file>', "authority of Orthanc's own certificate, PEM")
+    .option('--client <name>', 'the client of the proxy as which Orthanc logs in')
+    .option('--proxy-url <url>', 'how Orthanc reaches the proxy (default: PublicUrl, else the address of Listen)')
+    .option('--timeout <seconds>', 'that Orthanc allows one transfer in all (default 600)')
+    .option('--dry-run', 'only show what would be changed')
+    .option('--print', 'print the section DicomWeb.Servers for orthanc.json instead; asks no Orthanc')
+    .addHelpText('after', registerHelp)
+    .action(action)
+}
+
+const registerHelp = `
+Compares Orthanc's DICOMweb servers with the accounts, shows what differs, writes what differs by Orthanc's REST
+interface, and looks at it again. A second run changes nothing. Other servers are left alone.
+
+Passwords are never options, because others can read those. That of --user is read from the variable
+GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD, that of --client from GCP_DICOMWEB_PROXY_CLIENT_PASSWORD; what is not there
+is asked for on a terminal, or read from standard input, a line each in this order.
+
+Examples:
+  gcp-dicomweb-proxy register --config /etc/orthanc/ --orthanc http://127.0.0.1:8042 --dry-run
+  gcp-dicomweb-proxy register --config /etc/orthanc/ --orthanc https://pacs:8042 --user admin --client radiology
+  gcp-dicomweb-proxy register --config /etc/orthanc/ --print
+
+Exit codes: 0 fine, 2 bad usage or configuration, 7 Orthanc can't be reached, or refuses. 1 for anything else.
 `
 
 function addClient(program: Command, action: (...words: unknown[]) => Promise<void>): void {
@@ -130,6 +204,11 @@ are printed. Never give it data of a real patient: anyone on this machine can re
 
 Example:
   gcp-dicomweb-proxy emulator --port 8045 --folder ./emulator
+`
+
+const schemaHelp = `
+Example:
+  gcp-dicomweb-proxy schema > schema.json
 `
 
 function explain(error: unknown): ExitCode {

@@ -7,6 +7,7 @@ import { isLoopback } from '../config/loopback.ts'
 import type { ListenAddress, Settings } from '../config/settings.ts'
 import { readTls } from '../config/tls.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
+import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
@@ -15,6 +16,7 @@ import { Guard } from '../guard/guard.ts'
 import { allowing } from '../guard/networks.ts'
 import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
+import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from '../server/account.ts'
@@ -67,6 +69,9 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const access = openAccess(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const { clientOf, adminClientOf } = access
+  const counts = () => connections.counts()
+  const state = { version, accounts: () => accounts, history, connections: counts, refusals, audit }
+  const metrics = new Metrics(state)
   const handler = new ExchangeHandler({
     clientOf,
     guard,
@@ -74,6 +79,7 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
     logger,
     refusals,
     history,
+    metrics,
     audit,
     idle: timeouts.idle,
     ...signals,
@@ -81,10 +87,11 @@ export async function startProxy(settings: Settings, { logger }: { logger: Logge
   const listenerOptions = listenerOptionsOf(settings, audit ? new RecordedRefusals(refusals, audit) : refusals)
   const data = createDataListener((...exchange) => handler.handle(...exchange), listenerOptions.data)
   const accepting = () => !ending.signal.aborted
-  const operation = { accepting, accounts: () => accounts, history, audit, refusals, clientOf: adminClientOf }
+  const shown = { version, accounts: () => accounts, history, audit, refusals, metrics }
+  const operation = { accepting, ...shown, clientOf: adminClientOf }
   const admin = settings.adminListen && createAdminListener(operation, listenerOptions.admin)
   const secured = [data, admin].map((listener) => listener?.server).filter((server) => server instanceof HttpsServer)
-  const tls = keepTlsFresh(settings.tls, secured, logger)
+  const tls = keepTlsFresh(settings, secured, logger)
 
   async function close() {
     ending.abort(shuttingDown())
@@ -124,8 +131,8 @@ function listenerOptionsOf({ adminListen, allowedNetworks, limits, requestHead, 
   const data = { log, limits, allows, requestHead, tls: tlsOf(tls?.requireClientCertificate ?? false) }
   if (!adminListen || isLoopback(adminListen.host))
     return { data, admin: { log, limits, allows: isLoopback, tls: null } }
-  const admin = { log, limits, allows: (address: string) => isLoopback(address) || allows(address), tls: tlsOf(false) }
-  return { data, admin }
+  const allowsAdmin = (address: string) => isLoopback(address) || allows(address)
+  return { data, admin: { log, limits, allows: allowsAdmin, tls: tlsOf(false) } }
 }
 
 function createTokenCache(settings: Settings, connections: Connections, logger: Logger): TokenCache {
@@ -164,6 +171,7 @@ function servedAccount(account: Settings['accounts'][number], settings: Settings
     urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
     operationUrl: operationUrlsOf(account, settings.baseUrl),
     tokens: tokens.source(identity),
+    credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
     places: placesOf(settings.concurrency),
     tokenState: () => tokens.state(identity),
   }

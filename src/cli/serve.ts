@@ -1,6 +1,7 @@
 import type { Settings } from '../config/settings.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { keepInOrthanc } from './orthanc/keep.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { type ConfigurationOptions, readSettings } from './settings.ts'
 import { untilEnded } from './signals.ts'
@@ -16,8 +17,10 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   const proxy = await start(settings, logger)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
+  const registration = keepInOrthanc(settings, proxy.url, logger)
 
   const code = await ended
+  await registration.close()
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   if (cut === 0) {

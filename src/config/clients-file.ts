@@ -23,12 +23,14 @@ export function readClientsFile(
   } catch (error) {
     return { clients: [], problems: [{ file, path: '', message: fileMessage(error) }] }
   }
-  const { content, problems, notices } = parseDocument(file, text, {})
+  const { content, problems, warnings, notices } = parseDocument(file, text, {})
   const findings: Finding[] = [...schemaFindings({ DicomWebProxy: { Clients: content } })]
   const clients = clientsOf(new Section(content, within, findings), around)
   const found = findings.map(({ path, message }) => ({ file, path: jsonPath(path.slice(within.length)), message }))
   const variables = notices.length > 0 ? [{ file, path: '', message: noVariables }] : []
-  return { clients, problems: problems.length > 0 ? problems : [...variables, ...found] }
+  // Of two entries of one name the last counts: who deletes it would think that the client is gone.
+  const doubles = warnings.map((warning) => ({ file, path: '', message: warning.slice(file.length + 2) }))
+  return { clients, problems: problems.length > 0 ? problems : [...variables, ...doubles, ...found] }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { canonicalAlternative } from './certificate-name.ts'
 import { parsePasswordHash } from './password-hash.ts'
 import type { Section } from './section.ts'
 import { type ClientRights, type ClientSettings, dicomWebServices } from './settings.ts'
@@ -63,6 +64,13 @@ function reportDoubles(clients: Section, found: readonly ClientSettings[], other
   for (const { name } of found.filter(({ name }) => names.has(name))) {
     clients.problem(name, 'is in DicomWebProxy.Clients, too; leave one of them')
   }
+  const spelled = new Map(others.map(({ name }) => [name.normalize('NFC'), name]))
+  for (const { name } of found) {
+    const other = spelled.get(name.normalize('NFC'))
+    if (other !== undefined && other !== name)
+      clients.problem(name, 'is the name of two clients, written in two ways of Unicode')
+    spelled.set(name.normalize('NFC'), name)
+  }
   for (const [key, partOf] of distinctive) {
     const owners = new Map<string, string>()
     for (const client of [...others, ...found]) {
@@ -79,5 +87,5 @@ function reportDoubles(clients: Section, found: readonly ClientSettings[], other
 const distinctive: readonly [key: string, partOf: (client: ClientSettings) => string | null][] = [
   ['TokenDigest', ({ tokenDigest }) => tokenDigest],
   ['CertificateSubject', ({ certificateSubject }) => certificateSubject],
-  ['CertificateName', ({ certificateName }) => certificateName],
+  ['CertificateName', ({ certificateName }) => certificateName && canonicalAlternative(certificateName)],
 ]

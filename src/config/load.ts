@@ -12,6 +12,7 @@ import { limitsOf } from './limits.ts'
 import { checkClients, hasClients, listenAddress } from './listen.ts'
 import { networksOf } from './networks.ts'
 import { withoutEffect } from './notices.ts'
+import { orthancOf } from './orthanc.ts'
 import { outgoingOf } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { readSections, type Sections } from './read.ts'
@@ -38,12 +39,13 @@ const empty: Sections = { content: {}, files: new Map(), problems: [], warnings:
  */
 export function loadSettings(options: LoadOptions): Settings {
   const { path, environment, workingDirectory } = options
+  const readAt = Date.now()
   const read = path === undefined ? empty : readSections(path, workingDirectory, environment)
   const { content, isArgument, problems: argumentProblems } = withArguments(read.content, options)
   const findings: Finding[] = [...schemaFindings(content), ...misspelledSections(Object.keys(content))]
   const environmentFindings: Finding[] = []
   const fileProblems: ConfigProblem[] = []
-  const settings = settingsOf(content, options, read, findings, environmentFindings, fileProblems)
+  const settings = { readAt, ...settingsOf(content, options, read, findings, environmentFindings, fileProblems) }
 
   const fileOf = (segments: Finding['path']) =>
     isArgument(segments) ? 'command line' : (read.files.get(String(segments[0])) ?? path ?? 'command line')
@@ -69,7 +71,7 @@ function settingsOf(
   findings: Finding[],
   environmentFindings: Finding[],
   fileProblems: ConfigProblem[],
-): Settings {
+): Omit<Settings, 'readAt'> {
   const orthanc = new Section(content, [], findings)
   const environment = new Section(options.environment, [], environmentFindings)
   const google = orthanc.section('GoogleCloudPlatform')
@@ -116,6 +118,7 @@ function settingsOf(
     limits: limitsOf(proxy.section('Limits')),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
     audit: auditOf(proxy.section('Audit'), options.workingDirectory),
+    orthanc: orthancOf(orthanc, { clients, listen, workingDirectory: options.workingDirectory }),
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,
     notices,

@@ -4,6 +4,8 @@ export type DicomWebService = (typeof dicomWebServices)[number]
 
 /** Everything the program was configured to do: read once, checked, frozen. Durations are milliseconds. */
 export interface Settings {
+  /** When the files were read, in milliseconds since the epoch. */
+  readonly readAt: number
   readonly accounts: readonly AccountSettings[]
   /** Root of the Cloud Healthcare API; ends with a slash. */
   readonly baseUrl: string
@@ -33,12 +35,40 @@ export interface Settings {
   readonly allowAnonymous: boolean
   /** Null keeps no audit trail. */
   readonly audit: AuditSettings | null
+  readonly orthanc: OrthancSettings
   /** `HttpVerbose`: log each upstream exchange (redacted). */
   readonly verbose: boolean
   /** Things worth a warning at every start, a sentence each, ready to print. */
   readonly warnings: readonly string[]
   /** Options that were read but don't matter to a proxy, a sentence each, ready to print. */
   readonly notices: readonly string[]
+}
+
+/** What the configuration says of Orthanc itself, which `check` and `register` look at. */
+export interface OrthancSettings {
+  /** `DicomWeb.Root`: where its DICOMweb plugin answers. */
+  readonly dicomWebRoot: string
+  /** `HttpTimeout`, for one transfer in all; null if it is not set. */
+  readonly httpTimeout: number | null
+  /** The Orthanc that the accounts are registered in; null if there is none. */
+  readonly registration: RegistrationSettings | null
+}
+
+/** How the accounts are registered in an Orthanc. The passwords are secrets. */
+export interface RegistrationSettings {
+  /** Of its REST interface, without a trailing slash. */
+  readonly url: string
+  readonly login: { readonly username: string; readonly password: string } | null
+  /** PEM; null: those that Node trusts. */
+  readonly certificateAuthorities: readonly string[] | null
+  /** As which of our clients Orthanc logs in; null: it doesn't. */
+  readonly client: { readonly username: string; readonly password: string } | null
+  /** How Orthanc reaches the data listener, without a trailing slash; null: by PublicUrl or Listen. */
+  readonly proxyUrl: string | null
+  /** That Orthanc allows one transfer in all. */
+  readonly timeout: number
+  /** Between two looks at Orthanc. */
+  readonly interval: number
 }
 
 /** Where the audit trail goes, and what is in it. */

@@ -7,8 +7,14 @@ const look = 1_000
  * Calls back when one of the files has changed, and then has stayed the same from one look to the next: so that one that is
  * just being written, or a certificate whose key still has to come, is not taken too early. By looking, because events
  * miss what is mounted or linked, such as Kubernetes' secrets.
+ *
+ * @param readAt when the files were read, by `Date.now()`: what has changed since then has changed, too
  */
-export function watchFiles(files: readonly string[], onChange: () => void): { close(): void } {
+export function watchFiles(
+  files: readonly string[],
+  onChange: () => void,
+  readAt = Number.POSITIVE_INFINITY,
+): { close(): void } {
   let taken: string | null = null
   let before: string | null = null
   let timer: NodeJS.Timeout | null = null
@@ -17,9 +23,9 @@ export function watchFiles(files: readonly string[], onChange: () => void): { cl
     if (!closed) timer = setTimeout(() => void compare(), look).unref()
   }
   const compare = async () => {
-    const now = await stateOf(files)
+    const { state: now, changedAt } = await stateOf(files)
     if (closed) return
-    taken ??= now
+    taken ??= changedAt > readAt ? '' : now
     if (now !== taken && now === before) {
       taken = now
       onChange()
@@ -36,14 +42,15 @@ export function watchFiles(files: readonly string[], onChange: () => void): { cl
   }
 }
 
-async function stateOf(files: readonly string[]): Promise<string> {
+async function stateOf(files: readonly string[]): Promise<{ state: string; changedAt: number }> {
   const states = files.map(async (file) => {
     try {
       const { ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
-      return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+      return { state: `${ino} ${size} ${mtimeNs} ${ctimeNs}`, changedAt: Number(ctimeNs / 1_000_000n) }
     } catch (error) {
-      return String((error as NodeJS.ErrnoException).code)
+      return { state: String((error as NodeJS.ErrnoException).code), changedAt: 0 }
     }
   })
-  return (await Promise.all(states)).join()
+  const all = await Promise.all(states)
+  return { state: all.map(({ state }) => state).join(), changedAt: Math.max(...all.map(({ changedAt }) => changedAt)) }
 }

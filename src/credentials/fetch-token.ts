@@ -45,7 +45,8 @@ interface Issuer {
   readonly transport: IssuerTransport
 }
 
-const fileTypes = {
+/** What a credential file of a kind may be. */
+export const fileTypes = {
   'service-account-file': ['service_account'],
   'authorized-user-file': ['authorized_user'],
   'external-account-file': ['external_account'],

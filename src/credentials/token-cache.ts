@@ -15,6 +15,9 @@ export interface TokenState {
   /** The last failure, if the last try failed. */
   readonly failure: string | null
   readonly nextTryAt: number | null
+  /** How often a token was asked for since the start, and how often none came. */
+  readonly refreshes: number
+  readonly failures: number
 }
 
 /** What the cache tells about each try; `error` is absent on success. */
@@ -33,6 +36,8 @@ interface Credential {
   /** The value that Google rejected last; the cache may still hold it. */
   rejected: string | null
   failure: TokenFailure | null
+  refreshes: number
+  failures: number
   timer: NodeJS.Timeout | null
 }
 
@@ -60,7 +65,8 @@ export class TokenCache {
     this.#refreshInterval = refreshInterval
     this.#onRefresh = onRefresh ?? (() => {})
     for (const [identity, fetch] of credentials) {
-      this.#credentials.set(identity, { fetch, backoff: new Backoff(), rejected: null, failure: null, timer: null })
+      const state = { rejected: null, failure: null, refreshes: 0, failures: 0, timer: null }
+      this.#credentials.set(identity, { fetch, backoff: new Backoff(), ...state })
     }
     this.#tokens = new LRUCache<string, HeldToken>({
       // An evicted token would only be fetched again, but none is ever evicted.
@@ -99,6 +105,8 @@ export class TokenCache {
       fetchedAt: token?.fetchedAt ?? null,
       failure: credential.failure?.message ?? null,
       nextTryAt: credential.failure ? Date.now() + credential.backoff.remaining() : null,
+      refreshes: credential.refreshes,
+      failures: credential.failures,
     }
   }
 
@@ -141,6 +149,7 @@ export class TokenCache {
 
   async #fetch(identity: string): Promise<HeldToken> {
     const credential = this.#credential(identity)
+    credential.refreshes += 1
     try {
       const token = await credential.fetch()
       const fetchedAt = Date.now()
@@ -155,6 +164,7 @@ export class TokenCache {
     } catch (error) {
       credential.backoff.failed()
       credential.failure = asFailure(error)
+      credential.failures += 1
       this.#onRefresh(identity, { error: credential.failure, retryIn: credential.backoff.remaining() })
       throw credential.failure
     }

@@ -17,19 +17,36 @@ const remedies: Record<string, string> = {
   NOT_FOUND: 'The service account to impersonate does not exist: check ImpersonateServiceAccount.',
 }
 
-/** Says in one or two sentences why an issuer gave no token. Quotes Google's own words, never a request's content. */
-export function describeTokenFailure(error: unknown): string {
-  const answer = (error as { response?: { status?: number; data?: unknown } }).response
-  if (answer?.status) return describeAnswer(answer.status, answer.data)
-  if (error instanceof gaxios.GaxiosError) return describeNetworkFailure(error)
-  return 'No token came of the answer or the credential: check the credential and the token URL.'
+/** What an issuer that was reached said in place of a token. */
+export interface IssuerRefusal {
+  readonly status: number
+  /** Of OAuth or of Google's APIs: `invalid_grant`, `PERMISSION_DENIED`. */
+  readonly code: string | undefined
+  /** Google's own, cut and without anything that could be a secret. */
+  readonly words: string | undefined
+  /** What it said, in a sentence. */
+  readonly said: string
+  /** What to do, in a sentence or two. */
+  readonly remedy: string
 }
 
-function describeAnswer(status: number, data: unknown): string {
-  const { code, words } = googleError(data)
-  const said = [code, words].filter(Boolean).join(': ')
-  const hint = (code && remedies[code]) ?? hintFor(status)
-  return `The token endpoint answered ${status}${said ? ` (${said})` : ''}. ${hint}`
+/** The refusal that a failed token request ended in; null if it ended in another way. */
+export function issuerRefusalOf(error: unknown): IssuerRefusal | null {
+  const answer = (error as { response?: { status?: number; data?: unknown } } | undefined)?.response
+  if (!answer?.status) return null
+  const { status } = answer
+  const { code, words } = googleError(answer.data)
+  const quoted = [code, words].filter(Boolean).join(': ')
+  const said = `The token endpoint answered ${status}${quoted ? ` (${quoted})` : ''}.`
+  return { status, code, words, said, remedy: (code && remedies[code]) ?? hintFor(status) }
+}
+
+/** Says in one or two sentences why an issuer gave no token. Quotes Google's own words, never a request's content. */
+export function describeTokenFailure(error: unknown): string {
+  const refusal = issuerRefusalOf(error)
+  if (refusal) return `${refusal.said} ${refusal.remedy}`
+  if (error instanceof gaxios.GaxiosError) return describeNetworkFailure(error)
+  return 'No token came of the answer or the credential: check the credential and the token URL.'
 }
 
 function hintFor(status: number): string {

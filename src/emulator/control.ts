@@ -1,5 +1,6 @@
 import { type Answer, jsonAnswer } from './answer.ts'
 import type { Call } from './call.ts'
+import type { Clock } from './clock.ts'
 import { type Fault, type Faults, faultTargets } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
@@ -13,11 +14,12 @@ export interface Controlled {
   readonly tokens: AccessTokens
   readonly tokenRequests: TokenCounts
   readonly operations: Operations
+  readonly clock: Clock
 }
 
 /** The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor subject to faults. */
 export async function answerControl(
-  { faults, log, tokens, tokenRequests, operations }: Controlled,
+  { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
   call: Call,
 ): Promise<Answer> {
   switch (`${call.method} ${call.path}`) {
@@ -41,6 +43,9 @@ export async function answerControl(
       return jsonAnswer({})
     case 'PUT /emulator/tokens/lifetime':
       tokens.lifetime = await seconds(call)
+      return jsonAnswer({})
+    case 'PUT /emulator/clock':
+      clock.skew = (await seconds(call, Number.NEGATIVE_INFINITY)) * 1000
       return jsonAnswer({})
     case 'PUT /emulator/operations/duration':
       operations.duration = (await seconds(call)) * 1000
@@ -68,9 +73,9 @@ async function replaceFaults(faults: Faults, call: Call): Promise<Answer> {
   return jsonAnswer(faults.list())
 }
 
-async function seconds(call: Call): Promise<number> {
+async function seconds(call: Call, least = 0): Promise<number> {
   const { seconds } = await call.json()
-  if (typeof seconds !== 'number' || !(seconds >= 0)) throw new GoogleError(400, 'Send {"seconds": N}.')
+  if (typeof seconds !== 'number' || !(seconds >= least)) throw new GoogleError(400, 'Send {"seconds": N}.')
   return seconds
 }
 

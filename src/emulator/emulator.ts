@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Clock } from './clock.ts'
 import { type Fault, Faults } from './faults.ts'
 import { handle, type State } from './handling.ts'
 import { listen } from './listener.ts'
@@ -64,6 +65,8 @@ export interface Emulator {
   denyImpersonation(identity: string, email: string): void
   /** Seconds that tokens live from now on. */
   setTokenLifetime(seconds: number): void
+  /** Seconds that its clock is ahead of this machine's from now on. */
+  setClockSkew(seconds: number): void
   revokeTokens(): void
   expireTokens(): void
   /** Milliseconds that deleting a study or series takes from now on; Infinity: until `finishOperations`. */
@@ -105,7 +108,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const operations = new Operations()
   const metadata = new MetadataServer(tokens, metadataEmail, project)
 
-  const world: World = { url, identities, tokens, user, workload, metadata, stores, operations }
+  const clock = new Clock()
+  const world: World = { url, identities, tokens, user, workload, metadata, stores, operations, clock }
   const state: State = { world, faults: new Faults(), log: new RequestLog(), tokenRequests: newTokenCounts() }
   const running = new Set<Promise<void>>()
   listener.serve((request, response, socket) => {
@@ -133,6 +137,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     denyImpersonation: (identity, email) => identities.denyImpersonation(identity, email),
     setTokenLifetime: (seconds) => {
       tokens.lifetime = seconds
+    },
+    setClockSkew: (seconds) => {
+      clock.skew = seconds * 1000
     },
     revokeTokens: () => tokens.revoke(),
     expireTokens: () => tokens.expire(),

@@ -1,5 +1,14 @@
 export type DicomWebService = 'STOW-RS' | 'QIDO-RS' | 'WADO-RS' | 'DELETE'
-export const faultTargets = ['token', 'STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE', 'operation'] as const
+export const faultTargets = [
+  'token',
+  'STOW-RS',
+  'QIDO-RS',
+  'WADO-RS',
+  'DELETE',
+  'operation',
+  'store',
+  'permissions',
+] as const
 export type FaultTarget = (typeof faultTargets)[number]
 export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-exchange' | 'impersonation'
 
@@ -8,7 +17,10 @@ export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-ex
  * makes sense (`delay` with any other; `status` with `headers` and `body`).
  */
 export interface Fault {
-  /** `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation` is asking how far one is. */
+  /**
+   * `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation` is asking how far one is,
+   * `store` what a DICOM store is, `permissions` what may be done with one.
+   */
   readonly target: FaultTarget
   /** Only requests to this store (`projects/…/dicomStores/S`). */
   readonly store?: string

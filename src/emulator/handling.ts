@@ -35,6 +35,8 @@ export async function handle(
   // A client may go at any time; the reader and the writer of the bodies notice it themselves.
   request.on('error', () => undefined)
   response.on('error', () => undefined)
+  const { clock } = state.world
+  if (clock.skew !== 0) response.setHeader('date', new Date(clock.now()).toUTCString())
   try {
     const found: Route = control ? controlRoute(state, call) : await routeOf(state.world, call)
     if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
@@ -57,8 +59,8 @@ async function routeOf(world: World, call: Call): Promise<Route> {
 const noFault: Fault = { target: 'token' }
 
 function controlRoute(state: State, call: Call): Route {
-  const { tokens, operations } = state.world
-  return { work: () => answerControl({ ...state, tokens, operations }, call) }
+  const { tokens, operations, clock } = state.world
+  return { work: () => answerControl({ ...state, tokens, operations, clock }, call) }
 }
 
 function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {

@@ -1,9 +1,10 @@
 import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
+import type { Clock } from './clock.ts'
 import type { FaultSubject, TokenGrant } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
-import { authorize } from './oauth/bearer.ts'
+import { authenticate, authorize } from './oauth/bearer.ts'
 import { answerGenerateAccessToken } from './oauth/iam-credentials.ts'
 import type { AuthorizedUser, Identities, WorkloadIdentity } from './oauth/identities.ts'
 import type { MetadataServer } from './oauth/metadata-server.ts'
@@ -12,6 +13,7 @@ import { answerTokenRequest } from './oauth/token-endpoint.ts'
 import type { DicomStore } from './store/dicom-store.ts'
 import { answerDicomWeb, parseResource, serviceOf } from './store/dicom-web.ts'
 import type { Operations } from './store/operations.ts'
+import { answerStore, answerTestIamPermissions } from './store/store-resource.ts'
 
 /** All of Google that is emulated. */
 export interface World {
@@ -23,6 +25,7 @@ export interface World {
   readonly metadata: MetadataServer
   readonly stores: ReadonlyMap<string, DicomStore>
   readonly operations: Operations
+  readonly clock: Clock
 }
 
 /** What answers a request, and what the request counts as for faults. Nothing runs, and no body is read, before `work`. */
@@ -69,13 +72,32 @@ function tokenRoute(grant: TokenGrant, work: () => Promise<Answer>): Route {
   return { subject: { target: 'token', grant }, work }
 }
 
-/** `projects/P/locations/L/datasets/D/dicomStores/S/dicomWeb/…` and `…/D/operations/ID`. */
+/** `projects/P/locations/L/datasets/D/dicomStores/S`, its `/dicomWeb/…` and `:testIamPermissions`, and `…/D/operations/ID`. */
 function healthcareRoute(world: World, call: Call, path: readonly string[]): Route {
   const [, , locations, , datasets, , collection, id, dicomWeb] = path
   if (locations !== 'locations' || datasets !== 'datasets') return notFound
   if (collection === 'operations' && id && path.length === 8 && call.method === 'GET')
     return operationRoute(world, call, path)
-  return collection === 'dicomStores' && dicomWeb === 'dicomWeb' ? dicomWebRoute(world, call, path) : notFound
+  if (collection !== 'dicomStores') return notFound
+  if (path.length === 8) return storeRoute(world, call, path.join('/'))
+  return dicomWeb === 'dicomWeb' ? dicomWebRoute(world, call, path) : notFound
+}
+
+const testIamPermissions = ':testIamPermissions'
+
+function storeRoute(world: World, call: Call, path: string): Route {
+  const { tokens, identities, stores } = world
+  const asksPermissions = path.endsWith(testIamPermissions)
+  const name = asksPermissions ? path.slice(0, -testIamPermissions.length) : path
+  if (call.method !== (asksPermissions ? 'POST' : 'GET')) return notFound
+  const work = async () => {
+    const identity = authenticate(tokens, call.headers.authorization)
+    checkQuotaProject(world, call)
+    const resource = { stores: new Set(stores.keys()), name, identities, identity }
+    if (!asksPermissions) return answerStore(resource)
+    return answerTestIamPermissions(resource, (await call.json()).permissions)
+  }
+  return { subject: { target: asksPermissions ? 'permissions' : 'store', store: name }, work }
 }
 
 function operationRoute({ tokens, identities, operations }: World, call: Call, path: readonly string[]): Route {

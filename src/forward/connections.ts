@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, fetch as undiciFetch } from 'undici'
 import type { OutgoingSettings } from '../config/settings.ts'
+import { type ConnectionCounts, countsOf, Pools } from './connection-counts.ts'
 
 type Fetch = typeof globalThis.fetch
 
@@ -27,19 +28,23 @@ export interface Connections {
   readonly fetch: Fetch
   /** `fetch` past any outgoing proxy, for addresses that only this machine can reach. */
   readonly fetchDirect: Fetch
+  /** How many are open now, by transport. */
+  counts(): { readonly bodyless: ConnectionCounts; readonly upload: ConnectionCounts }
   close(): Promise<void>
 }
 
 export function openConnections(outgoing: OutgoingSettings): Connections {
   const secureContext = trusting(outgoing)
-  const direct = new Agent(undiciOptions(outgoing, secureContext))
-  const dispatcher = outgoing.httpsProxy || outgoing.httpProxy ? proxied(outgoing, secureContext) : direct
+  const pools = new Pools()
+  const direct = new Agent({ ...undiciOptions(outgoing, secureContext), factory: pools.open })
+  const dispatcher = outgoing.httpsProxy || outgoing.httpProxy ? proxied(outgoing, secureContext, pools) : direct
   const agents = { 'http:': new HttpAgent(agentOptions(outgoing)), 'https:': httpsAgent(outgoing, secureContext) }
   return {
     dispatcher,
     agentFor: (protocol) => (protocol === 'https:' ? agents['https:'] : agents['http:']),
     fetch: fetchOver(dispatcher),
     fetchDirect: fetchOver(direct),
+    counts: () => ({ bodyless: pools.counts, upload: countsOf(Object.values(agents)) }),
     async close() {
       agents['http:'].destroy()
       agents['https:'].destroy()
@@ -66,7 +71,7 @@ function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContex
   }
 }
 
-function proxied(outgoing: OutgoingSettings, secureContext: SecureContext): Dispatcher {
+function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, pools: Pools): Dispatcher {
   const options = undiciOptions(outgoing, secureContext)
   const tls = { secureContext, rejectUnauthorized: outgoing.verifyPeers }
   const { connect } = outgoing.timeouts
@@ -75,6 +80,7 @@ function proxied(outgoing: OutgoingSettings, secureContext: SecureContext): Disp
     requestTls: tls,
     proxyTls: tls,
     connectTimeout: connect,
+    factory: pools.open,
     // An outgoing proxy that never answers the CONNECT counts as no connection, too.
     clientFactory: (origin, tunnel) => new Pool(origin, { ...tunnel, headersTimeout: connect }),
     // An empty text, unlike none, keeps undici from reading the environment itself.

@@ -51,7 +51,7 @@ export class Authentication {
     const address = canonicalAddress(socket.remoteAddress)
     const digest = this.#digest(address, header)
     const known = this.#verified.get(digest)
-    if (known && !this.#tries.isShut(countedAs(address))) {
+    if (known && !this.#tries.isShut(countedAs(address), known.client.name ?? '')) {
       const now = this.#directory.byName(known.client.name ?? '')
       if (now?.hashText === known.hashText) return now.client
     }
@@ -80,12 +80,12 @@ export class Authentication {
     if (!login) throw unauthenticated('Authorization is neither Basic nor Bearer, or not well-formed')
     const bearer = login.scheme === 'bearer' ? this.#directory.byToken(login.token) : undefined
     if (bearer) return bearer
+    // Not counted: nobody finds 256 bits by trying, and who has an old token must not lock others out.
+    if (login.scheme === 'bearer') throw unauthenticated('unknown bearer token')
     const wait = this.#tries.waitOf(address)
-    if (wait > 0) throw tooManyTries(wait)
-    if (login.scheme === 'bearer') {
-      this.#tries.begin(address)
-      this.#tries.end(address, { failed: true })
-      throw unauthenticated('unknown bearer token')
+    if (wait > 0) {
+      this.#tries.guessed(address, login.name.normalize('NFC'))
+      throw tooManyTries(wait)
     }
     if (this.#line.isFull) throw tooManyLogins()
     const verification = this.#verify(login, digest, address).finally(() => this.#underWay.delete(digest))

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { canonicalAlternative } from '../config/certificate-name.ts'
 
 /** What a verified certificate says about its owner. */
 export interface CertificateNames {
@@ -26,11 +27,6 @@ export function namesOf({
     subject: (subject ?? '').split('\n').reverse().join(','),
     alternatives: alternativesOf(subjectAltName ?? ''),
   }
-}
-
-/** How a configured name is compared. */
-export function canonicalAlternative(name: string): string {
-  return name.startsWith('DNS:') ? `DNS:${name.slice(4).toLowerCase()}` : name
 }
 
 /** Node puts a name that could be mistaken for several into quotation marks, as JSON. */

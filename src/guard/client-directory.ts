@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
+import { canonicalAlternative } from '../config/certificate-name.ts'
 import { type PasswordHash, parsePasswordHash } from '../config/password-hash.ts'
 import type { ClientSettings } from '../config/settings.ts'
-import { type CertificateNames, canonicalAlternative } from './certificate.ts'
+import type { CertificateNames } from './certificate.ts'
 import { type Client, clientFrom } from './client.ts'
 
 /** A client that logs in by password. */
@@ -34,7 +35,7 @@ export class ClientDirectory {
   }
 
   byName(name: string): PasswordClient | undefined {
-    return this.#byName.get(name)
+    return this.#byName.get(name.normalize('NFC'))
   }
 
   /** Nobody can choose what a token's digest is, so how long it takes to find it says nothing about others. */

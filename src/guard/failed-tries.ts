@@ -1,10 +1,13 @@
+import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
 /** Milliseconds after the last failed try until an address is as good as new. */
 const memory = 15 * 60_000
 const longestWait = 60_000
-/** Tries during a wait that end the privilege of those who are known. */
-const mostDuringWait = 100
+/** Guesses at one name during a wait that end the privilege of who is known by it. */
+const mostGuesses = 100
+/** Tries that may be under way at the same time from an address where none has failed: several clients may begin at once. */
+const burst = 16
 /** Addresses that are remembered; beyond, those that were quiet longest are forgotten. */
 const mostAddresses = 10_000
 
@@ -13,14 +16,14 @@ interface Tries {
   underWay: number
   /** By `performance.now()`. */
   waitUntil: number
-  /** Since the wait began. */
-  duringWait: number
   forgetAt: number
 }
 
 /** Counts the failed tries to log in by address, and makes those who fail often wait: twice as long each time. */
 export class FailedTries {
   readonly #addresses = new LRUCache<string, Tries>({ max: mostAddresses })
+  /** How often each name was tried from an address that had to wait, and until when that counts. */
+  readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: mostAddresses })
   /** How many may fail before the waiting begins. */
   readonly #free: number
 
@@ -33,24 +36,35 @@ export class FailedTries {
     const tries = this.#addresses.get(address)
     if (!tries) return 0
     const wait = tries.waitUntil - performance.now()
-    if (wait > 0) {
-      tries.duringWait += 1
-      return wait
-    }
+    if (wait > 0) return wait
     // Whatever is under way may fail: many at once must not be cheaper than one after another.
-    return tries.underWay > 0 && tries.underWay + tries.failed >= Math.max(this.#free, 1) ? 1000 : 0
+    return tries.underWay > 0 && tries.underWay + tries.failed >= this.#mostUnderWay(tries) ? 1000 : 0
   }
 
-  /** Whether so many tries came during the wait that even those who are known have to wait, lest they be found by guessing. */
-  isShut(address: string): boolean {
-    const tries = this.#addresses.size === 0 ? undefined : this.#addresses.get(address)
-    return tries !== undefined && tries.duringWait > mostDuringWait && tries.waitUntil > performance.now()
+  #mostUnderWay({ failed }: Tries): number {
+    return Math.max(this.#free, 1) + (failed === 0 ? burst : 0)
+  }
+
+  /** To be told of each try from an address that has to wait. */
+  guessed(address: string, name: string): void {
+    const now = performance.now()
+    const key = keyOf(address, name)
+    const known = this.#guesses.get(key)
+    const guesses = known && known.until > now ? known : { count: 0, until: now + longestWait }
+    guesses.count += 1
+    this.#guesses.set(key, guesses)
+  }
+
+  /** Whether a name was guessed at so often that even who is known by it has to wait, lest its password be found without a hash. */
+  isShut(address: string, name: string): boolean {
+    const guesses = this.#guesses.size === 0 ? undefined : this.#guesses.get(keyOf(address, name))
+    return guesses !== undefined && guesses.count > mostGuesses && guesses.until > performance.now()
   }
 
   begin(address: string): void {
     const known = this.#addresses.get(address)
     const isOld = known !== undefined && known.underWay === 0 && known.forgetAt < performance.now()
-    const tries = known && !isOld ? known : { failed: 0, underWay: 0, waitUntil: 0, duringWait: 0, forgetAt: 0 }
+    const tries = known && !isOld ? known : { failed: 0, underWay: 0, waitUntil: 0, forgetAt: 0 }
     tries.underWay += 1
     this.#addresses.set(address, tries)
   }
@@ -67,10 +81,12 @@ export class FailedTries {
     tries.failed += 1
     tries.forgetAt = performance.now() + memory
     const beyond = tries.failed - this.#free
-    if (beyond >= 0) {
-      tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
-      tries.duringWait = 0
-    }
+    if (beyond >= 0) tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
     this.#addresses.set(address, tries)
   }
+}
+
+/** Names are a client's own words, of any length. */
+function keyOf(address: string, name: string): string {
+  return `${address}\n${hash('sha256', name)}`
 }

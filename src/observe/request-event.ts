@@ -12,6 +12,12 @@ export interface InstanceCounts {
   readonly warned: number
 }
 
+/**
+ * Where a request is: it waits for a token or a place; it has been sent, and Google has not answered; its answer is on the
+ * way to the client.
+ */
+export type RequestPhase = 'waiting' | 'sent' | 'answering'
+
 /** What one request was and how it went. What goes to the log has no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()
@@ -44,6 +50,8 @@ export class RequestEvent {
   readonly subjects: Subjects | null
   /** Times that the request was sent to Google. */
   attempts = 0
+  /** Bytes that the body of an upload will have; undefined where its head does not say so. */
+  expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
@@ -63,6 +71,11 @@ export class RequestEvent {
     this.#tokenAt ??= performance.now()
   }
 
+  get phase(): RequestPhase {
+    if (this.progress.sent > 0) return 'answering'
+    return this.attempts > 0 ? 'sent' : 'waiting'
+  }
+
   /** Something that was asked for was not done. */
   get failed(): boolean {
     return (this.status ?? 0) >= 400 || this.code !== undefined || this.cutBy !== undefined || this.#lostInstances
@@ -70,6 +83,16 @@ export class RequestEvent {
 
   get #lostInstances(): boolean {
     return (this.instances?.failed ?? 0) > 0
+  }
+
+  /** Milliseconds since the request came. */
+  get age(): number {
+    return performance.now() - this.#startedAt
+  }
+
+  /** Milliseconds from then to the first byte of Google's answer; undefined while there is none. */
+  get firstByteAfter(): number | undefined {
+    return this.#since(this.progress.firstByteAt)
   }
 
   /** Writes the one line about this request. */
@@ -97,7 +120,7 @@ export class RequestEvent {
       bytesReceived: this.progress.received,
       bytesSent: this.progress.sent,
       tokenMs: this.#since(this.#tokenAt),
-      firstByteMs: this.#since(this.progress.firstByteAt),
+      firstByteMs: this.firstByteAfter,
       totalMs: this.#since(performance.now()),
     }
     if (this.failed) logger.warn(line, 'request')

@@ -19,6 +19,28 @@ export interface Failure
   readonly instancesFailed: number | undefined
 }
 
+/** Bytes of bodies that have passed. */
+export interface Traffic {
+  readonly account: string
+  readonly service: string
+  /** From clients. */
+  readonly received: number
+  /** To clients. */
+  readonly sent: number
+}
+
+/** All of an account since the start. */
+export interface Totals extends Omit<Traffic, 'account' | 'service'> {
+  /** Requests that have ended. */
+  readonly requests: number
+  /** Of these: failed for want of something that is not the client's to mend. */
+  readonly failed: number
+  /** Of these: uploads of which Google has not stored every instance. */
+  readonly incomplete: number
+  /** Of these: failed because of the request, or because the client left. */
+  readonly refused: number
+}
+
 export interface AccountHistory {
   readonly requests: RequestCounts
   /** The latest first. */
@@ -28,31 +50,95 @@ export interface AccountHistory {
 /** Failures remembered per account. */
 const longest = 20
 
-/** What has become of the requests to each account since the start. */
+interface Kept {
+  readonly requests: RequestCounts
+  readonly failures: Failure[]
+  readonly ended: { requests: number; failed: number; incomplete: number; refused: number }
+  /** By service, of requests that have ended. */
+  readonly bytes: Map<string, { received: number; sent: number }>
+}
+
+/** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
-  readonly #accounts: ReadonlyMap<string, { requests: RequestCounts; failures: Failure[] }>
+  readonly #accounts: ReadonlyMap<string, Kept>
+  readonly #underWay = new Set<RequestEvent>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
-    this.#accounts = new Map(accounts.map((name) => [name, { requests: {}, failures: [] }]))
+    this.#accounts = new Map(
+      accounts.map((name) => [name, { requests: {}, failures: [], ended: nothingYet(), bytes: new Map() }]),
+    )
   }
 
+  /** Requests that have come and not ended, the oldest first. */
+  get underWay(): Iterable<RequestEvent> {
+    return this.#underWay
+  }
+
+  began(event: RequestEvent): void {
+    this.#underWay.add(event)
+  }
+
+  /** To be called once a request has ended. */
   record(event: RequestEvent): void {
+    this.#underWay.delete(event)
     const history = this.#accounts.get(event.account ?? '')
     if (!history) return
-    const { requests, failures } = history
+    const { requests, failures, ended, bytes } = history
+    ended.requests += 1
     const service = event.service ?? 'other'
+    addTo(bytes, service, event.progress)
     const counts = requests[service] ?? { succeeded: 0, incomplete: 0, refused: 0, failed: 0, cut: 0 }
     counts[outcomeOf(event)] += 1
     requests[service] = counts
     if (!event.failed) return
+    ended[kindOf(event)] += 1
     failures.unshift(failureOf(event))
     failures.length = Math.min(failures.length, longest)
   }
 
   of(account: string): AccountHistory {
-    return this.#accounts.get(account) ?? { requests: {}, failures: [] }
+    const { requests, failures } = this.#accounts.get(account) ?? { requests: {}, failures: [] }
+    return { requests, failures }
   }
+
+  /** Also of the bytes of what is under way. */
+  totals(account: string): Totals {
+    const totals = { ...(this.#accounts.get(account)?.ended ?? nothingYet()), received: 0, sent: 0 }
+    for (const traffic of this.traffic(account)) {
+      totals.received += traffic.received
+      totals.sent += traffic.sent
+    }
+    return totals
+  }
+
+  /** Also of what is under way: an upload of half an hour shall not show at its end only. */
+  *traffic(only?: string): Generator<Traffic> {
+    for (const [account, { bytes }] of this.#accounts) {
+      if (only !== undefined && account !== only) continue
+      const all = new Map([...bytes].map(([service, passed]) => [service, { ...passed }]))
+      for (const event of this.#underWay) {
+        if (event.account === account && event.service) addTo(all, event.service, event.progress)
+      }
+      for (const [service, passed] of all) yield { account, service, ...passed }
+    }
+  }
+}
+
+function nothingYet() {
+  return { requests: 0, failed: 0, incomplete: 0, refused: 0 }
+}
+
+function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
+  const passed = bytes.get(service) ?? { received: 0, sent: 0 }
+  passed.received += received
+  passed.sent += sent
+  bytes.set(service, passed)
+}
+
+function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'refused' {
+  if (event.layer === 'client') return 'refused'
+  return outcomeOf(event) === 'incomplete' ? 'incomplete' : 'failed'
 }
 
 export function outcomeOf(event: RequestEvent): RequestOutcome {

@@ -10,12 +10,16 @@ export interface OrthancRestOptions {
   readonly dicomWebRoot?: string
   /** Milliseconds for one request, or for a job as a whole. Default ten minutes, as Orthanc's guide advises for large studies. */
   readonly timeout?: number
+  /** PEM: who may have signed Orthanc's own certificate. Default: Node's authorities. */
+  readonly certificateAuthorities?: readonly string[] | undefined
 }
 
 export type OrthancLevel = 'patients' | 'studies' | 'series' | 'instances'
 
-/** A DICOMweb server entry of Orthanc, as its configuration has it: old versions want strings for numbers and flags. */
-export type DicomWebServerEntry = { readonly Url: string } & Readonly<Record<string, string | Record<string, string>>>
+/** A DICOMweb server entry of Orthanc, as its configuration has it. Old versions want texts for flags; `Timeout` is a number in all. */
+export type DicomWebServerEntry = { readonly Url: string } & Readonly<
+  Record<string, string | number | boolean | Record<string, string>>
+>
 
 /** DICOM identifiers of what lies on a remote server: a study, one series of it, or one instance. */
 export interface RemoteResource {
@@ -47,7 +51,13 @@ export class OrthancRest {
     this.url = url.replace(/\/+$/, '')
     this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|\/+$/g, '')}`
     this.#timeout = options.timeout ?? TEN_MINUTES
-    this.#agent = new Agent({ allowH2: false, headersTimeout: this.#timeout, bodyTimeout: this.#timeout })
+    const ca = options.certificateAuthorities
+    this.#agent = new Agent({
+      allowH2: false,
+      headersTimeout: this.#timeout,
+      bodyTimeout: this.#timeout,
+      ...(ca && { connect: { ca: [...ca] } }),
+    })
     this.#headers = authorization(options)
   }
 
@@ -58,6 +68,11 @@ export class OrthancRest {
   /** Name, version and ports: the cheapest request there is. */
   async system(): Promise<Readonly<Record<string, unknown>>> {
     return this.#json('GET', '/system')
+  }
+
+  /** Version of the DICOMweb plugin. Rejects with status 404 where it is not loaded. */
+  async dicomWebVersion(): Promise<string> {
+    return String((await this.#json<Record<string, unknown>>('GET', '/plugins/dicom-web')).Version)
   }
 
   /** Stores a DICOM file; answers Orthanc's identifiers of it, and whether it was there already. */
@@ -96,7 +111,12 @@ export class OrthancRest {
     return this.#json('GET', `${this.#dicomWeb}/servers`)
   }
 
-  /** Adds or replaces a DICOMweb server; without `DicomWebServersInDatabase` it is forgotten when Orthanc ends. */
+  /** What Orthanc shows of its DICOMweb servers, by name: no passwords, and no values of headers. */
+  async serverEntries(): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>> {
+    return this.#json('GET', `${this.#dicomWeb}/servers?expand`)
+  }
+
+  /** Adds or replaces a DICOMweb server; without `DicomWeb.ServersInDatabase` it is forgotten when Orthanc ends. */
   async putServer(name: string, entry: DicomWebServerEntry): Promise<void> {
     await this.#send('PUT', this.#server(name), json(entry))
   }

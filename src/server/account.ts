@@ -1,5 +1,6 @@
 import type { DicomWebService } from '../config/settings.ts'
 import type { TokenSource } from '../credentials/access-token.ts'
+import type { CredentialDescription } from '../credentials/credential-description.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { UrlReplacement } from '../forward/public-urls.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
@@ -11,6 +12,8 @@ export interface ServedAccount extends GuardedAccount {
   /** The store's resource name at Google, `projects/P/locations/L/datasets/D/dicomStores/S`. */
   readonly store: string
   readonly tokens: TokenSource
+  /** What people may know of its credential. */
+  readonly credential: { readonly description: CredentialDescription }
   /** Each service has its own: uploads don't hold up searches, nor searches uploads. */
   readonly places: Readonly<Record<DicomWebService, Places>>
   /** Project to bill, when the configuration names one. */

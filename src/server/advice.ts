@@ -1,7 +1,7 @@
 import type { DicomWebService } from '../config/settings.ts'
 
 /** What a service needs at Google: https://cloud.google.com/healthcare-api/docs/access-control. */
-const permissions: Readonly<Record<DicomWebService, { permission: string; role: string }>> = {
+export const permissions: Readonly<Record<DicomWebService, { permission: string; role: string }>> = {
   'STOW-RS': { permission: 'healthcare.dicomStores.dicomWebWrite', role: 'roles/healthcare.dicomEditor' },
   'QIDO-RS': { permission: 'healthcare.dicomStores.dicomWebRead', role: 'roles/healthcare.dicomViewer' },
   'WADO-RS': { permission: 'healthcare.dicomStores.dicomWebRead', role: 'roles/healthcare.dicomViewer' },

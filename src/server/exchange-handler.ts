@@ -10,6 +10,7 @@ import { checkMessage } from '../guard/message.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import { askedBy, Subjects } from '../observe/audit/subjects.ts'
 import type { LineLog, Logger } from '../observe/logger.ts'
+import type { Metrics } from '../observe/metrics/metrics.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { ServedAccount } from './account.ts'
@@ -33,7 +34,8 @@ interface Parts {
   readonly ending: AbortSignal
   /** Aborts when the grace is over: connections are cut then. */
   readonly graceOver: AbortSignal
-  readonly history: Pick<RequestHistory, 'record'>
+  readonly history: Pick<RequestHistory, 'began' | 'record'>
+  readonly metrics: Pick<Metrics, 'record'>
   /** Null when none is kept. */
   readonly audit: Pick<AuditTrail, 'accepting' | 'record'> | null
 }
@@ -75,6 +77,8 @@ export class ExchangeHandler {
     const { audit } = this.#parts
     const subjects = audit && new Subjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
+    event.expected = Number(request.headers['content-length']) || undefined
+    this.#parts.history.began(event)
     let isStranger = true
     try {
       this.#parts.ending.throwIfAborted()
@@ -95,6 +99,7 @@ export class ExchangeHandler {
     discardUnread(request, response)
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     this.#parts.history.record(event)
+    this.#parts.metrics.record(event)
     audit?.record(event, isStranger)
   }
 

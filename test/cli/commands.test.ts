@@ -134,6 +134,10 @@ t.test('schema, version and help', async (t) => {
     [['--help'], /Commands:.*serve.*demo.*emulator.*schema/s],
     [['serve', '--help'], /Examples:/],
     [['demo', '--help'], /Example:/],
+    [['check', '--help'], /Examples:.*Exit codes:/s],
+    [['register', '--help'], /Examples:.*Exit codes:/s],
+    [['client', '--help'], /Example:/],
+    [['schema', '--help'], /Example:/],
     [['emulator', '--help'], /Example:/],
   ] as const) {
     const { child } = start(t, args)

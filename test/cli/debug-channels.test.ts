@@ -9,12 +9,17 @@ t.test('what Node itself would print can’t be silenced: the program says so, a
     [{ NODE_DEBUG: 'http' }, []],
     [{ NODE_DEBUG_NATIVE: 'tls' }, []],
     [{}, ['--trace-tls']],
+    [{}, ['--trace_tls']],
+    [{}, ['--unhandled-rejections=warn']],
     [{}, [`--tls-keylog=${join(t.testdir(), 'keys.txt')}`]],
   ]
   for (const [env, options] of loud) {
     const { child, output } = startProgram(t, ['emulator', '--port', '0'], env, options)
     t.equal(await ended(child), 2)
-    t.match(output(), /(NODE_DEBUG|NODE_DEBUG_NATIVE|--trace-tls|--tls-keylog) would print access tokens/)
+    t.match(
+      output(),
+      /(NODE_DEBUG|NODE_DEBUG_NATIVE|--trace-tls|--tls-keylog|--unhandled-rejections) would show access tokens/,
+    )
     t.notMatch(output(), /keys\.txt/)
   }
 })

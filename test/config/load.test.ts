@@ -6,7 +6,8 @@ import { loadSettings } from '../../src/config/load.ts'
 import { account, configuration, folder, load, location, problems, refusal } from './settings-of.ts'
 
 test('one account, all else by default', async (t) => {
-  const settings = load(t, configuration())
+  const { readAt, ...settings } = load(t, configuration())
+  t.ok(Date.now() - readAt < 10_000)
   t.strictSame(settings, {
     accounts: [
       {
@@ -42,6 +43,7 @@ test('one account, all else by default', async (t) => {
     shutdownGrace: 20_000,
     deletionWait: 45_000,
     audit: null,
+    orthanc: { dicomWebRoot: '/dicom-web/', httpTimeout: null, registration: null },
     clients: null,
     allowedNetworks: null,
     tls: null,

@@ -13,6 +13,9 @@ const rights = { Accounts: { a: ['QIDO-RS'] } }
 const client = (entry: object, name = 'c') => proxy({ Clients: { [name]: entry } })
 const password = { PasswordHash: hash, ...rights }
 
+const orthanc = (more: object, around: object = {}) =>
+  proxy({ Orthanc: { Url: 'http://127.0.0.1:8042', ...more }, ...around })
+
 /** Accepted by the schema and by the code. */
 export const good: Readonly<Record<string, object>> = {
   'an account': configuration(),
@@ -45,6 +48,16 @@ export const good: Readonly<Record<string, object>> = {
   TokenUrl: google({ TokenUrl: 'https://oauth2.googleapis.com/token' }),
   IamCredentialsUrl: google({ IamCredentialsUrl: 'http://127.1.2.3:1' }),
   AllowedCredentialHosts: google({ AllowedCredentialHosts: ['idp.example.com', 'h:8443', '[::1]:1'] }),
+  'an Orthanc': orthanc({}),
+  'an Orthanc with logins': orthanc(
+    { Username: 'u', Password: 'p', Client: 'c', ClientPassword: 'p' },
+    { Clients: { c: password } },
+  ),
+  'an Orthanc on another machine': orthanc({ Url: 'https://pacs:8042/orthanc', ProxyUrl: 'https://proxy:8043' }),
+  'an Orthanc on another machine, a PublicUrl': orthanc(
+    { Url: 'http://pacs:8042' },
+    { PublicUrl: 'http://proxy:8043' },
+  ),
   'zero seconds': google({ Timeout: 0, RefreshInterval: 0 }),
   'Orthanc’s longest': google({ Timeout: 2147483647, RefreshInterval: 2147483647 }),
   'Orthanc’s own options': configuration({
@@ -305,6 +318,26 @@ export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
   'an authority that is not there': [
     proxy({ Audit: { Syslog: { Server: 'a', CACertificates: 'nowhere.pem' } } }),
     'DicomWebProxy.Audit.Syslog.CACertificates: names a file that does not exist',
+  ],
+  'a user of Orthanc without a password': [
+    orthanc({ Username: 'u' }),
+    'DicomWebProxy.Orthanc.Password: is missing; Username and Password are of use together only',
+  ],
+  'a client for Orthanc that there is not': [
+    orthanc({ Client: 'd', ClientPassword: 'p' }, { Clients: { c: password } }),
+    'DicomWebProxy.Orthanc.Client: is none of Clients or ClientsFile',
+  ],
+  'a client for Orthanc without a password': [
+    orthanc({ Client: 'c', ClientPassword: 'p' }, { Clients: { c: { TokenDigest: digest, ...rights } } }),
+    'DicomWebProxy.Orthanc.Client: has no PasswordHash',
+  ],
+  'an Orthanc that could not connect': [
+    orthanc({ Url: 'http://pacs:8042' }),
+    'DicomWebProxy.Orthanc.ProxyUrl: is missing; Orthanc is on another machine',
+  ],
+  'an authority of Orthanc that is not there': [
+    orthanc({ CACertificates: 'nowhere.pem' }),
+    'DicomWebProxy.Orthanc.CACertificates: names a file that does not exist',
   ],
   'clients, and everyone': [
     proxy({ AllowAnonymous: true, Clients: { c: password } }),

@@ -9,7 +9,7 @@ import { substituteVariables } from '../../src/config/variables.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { bad, badBeyondSchema, good } from './samples.ts'
-import { folder } from './settings-of.ts'
+import { configuration, folder } from './settings-of.ts'
 
 interface Schema {
   readonly $ref?: string
@@ -98,6 +98,7 @@ test('every key that the code reads is in the schema, and the other way round', 
     'load',
     'networks',
     'notices',
+    'orthanc',
     'outgoing',
     'retry',
     'tls',
@@ -157,6 +158,16 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.tokens.refreshInterval, 1000 * Number(google.RefreshInterval?.default))
   t.equal(`${settings.listen.host}:${settings.listen.port}`, proxy.Listen?.default)
   t.equal(`${settings.adminListen?.host}:${settings.adminListen?.port}`, proxy.AdminListen?.default)
+  const { orthanc } = loadSettings({
+    path: 'orthanc.json',
+    environment,
+    workingDirectory: folder(t, {
+      'orthanc.json': configuration({ DicomWebProxy: { Orthanc: { Url: 'http://[::1]:8042/' } } }),
+    }),
+    homeDirectory: '/',
+  })
+  t.equal(orthanc.registration?.timeout, 1000 * Number(schema.$defs?.orthanc?.properties?.Timeout?.default))
+  t.equal(orthanc.registration?.interval, 1000 * Number(schema.$defs?.orthanc?.properties?.Interval?.default))
   t.equal(settings.allowAnonymous, proxy.AllowAnonymous?.default)
   t.equal(settings.publicUrl, proxy.PublicUrl?.default)
   t.equal(settings.outgoing.timeouts.connect, 1000 * Number(timeouts.Connect?.default))

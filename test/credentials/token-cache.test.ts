@@ -99,11 +99,20 @@ test('all tokens are fetched at the start, without any request', async (t) => {
   const [a, b] = [issuer({ life: hour }), issuer({ life: hour })]
   const cache = cacheOf(t, { a: a.fetch, b: b.fetch })
   t.same([a.calls.length, b.calls.length], [0, 0], 'not before it')
-  t.same(cache.state('a'), { usable: false, expiresAt: null, fetchedAt: null, failure: null, nextTryAt: null })
+  t.same(cache.state('a'), {
+    usable: false,
+    expiresAt: null,
+    fetchedAt: null,
+    failure: null,
+    nextTryAt: null,
+    refreshes: 0,
+    failures: 0,
+  })
   cache.start()
   await turn()
   t.same([a.calls.length, b.calls.length], [1, 1])
-  t.same(cache.state('a'), { usable: true, expiresAt: start + hour, fetchedAt: start, failure: null, nextTryAt: null })
+  t.match(cache.state('a'), { usable: true, expiresAt: start + hour, fetchedAt: start, failure: null, nextTryAt: null })
+  t.match(cache.state('a'), { refreshes: 1, failures: 0 })
   t.equal(await textOf(cache.source('a').token()), 'token-1')
 })
 

@@ -139,7 +139,7 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
     `studies?StudyDate=${query}%`,
     `${retrieving}/${query}`,
   ]) {
-    t.ok((await ask(path)) ?? 0 >= 400)
+    t.ok(((await ask(path)) ?? 0) >= 400)
   }
   await new Promise((resolve) => {
     const leaving = request(`${url('google')}studies`, {

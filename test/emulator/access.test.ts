@@ -96,7 +96,7 @@ test('a client that asks first is spared the upload', async (t) => {
     const socket = connect(Number(port), hostname)
     t.teardown(() => socket.destroy())
     socket.write(
-      `POST ${pathname}/studies HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\nexpect: 100-continue\r\ncontent-type: application/dicom\r\ncontent-length: 5\r\n\r\n`,
+      `POST ${pathname}/studies HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\nexpect: 100-continue\r\ncontent-type: application/dicom\r\ncontent-length: 5\r\n\r\n`,
     )
     const [answer] = await once(socket, 'data')
     return String(answer).split('\r\n')[0] ?? ''

@@ -42,7 +42,7 @@ test('faults of the DICOM store', async (t) => {
   const rawSearch = async (fault: Partial<Fault>) => {
     emulator.faults.add({ target: 'QIDO-RS', times: 1, ...fault })
     const target = `${new URL(emulator.dicomWebUrl()).pathname}/studies`
-    const head = `GET ${target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\nconnection: close\r\n\r\n`
+    const head = `GET ${target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\nconnection: close\r\n\r\n`
     return (await rawRequest(emulator.url, head)).toString('latin1')
   }
 

@@ -75,7 +75,7 @@ test('what cannot be stored', async (t) => {
 
   const path = new URL(emulator.dicomWebUrl()).pathname
   const body = Buffer.concat([Buffer.from('--b\r\ncontent-type: application/dicom\r\n\r\n'), instance.bytes])
-  const head = `POST ${path}/studies HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\nconnection: close\r\ncontent-length: ${body.length}\r\ncontent-type: multipart/related; type=application/dicom; boundary="b"\r\n\r\n`
+  const head = `POST ${path}/studies HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\nconnection: close\r\ncontent-length: ${body.length}\r\ncontent-type: multipart/related; type=application/dicom; boundary="b"\r\n\r\n`
   const answer = await rawRequest(emulator.url, Buffer.concat([Buffer.from(head), body]))
   t.match(answer.toString(), /^HTTP\/1.1 400 [\s\S]*closing boundary/)
   t.equal((await request(instancePath(instance))).status, 404, 'nothing of the broken part is stored')

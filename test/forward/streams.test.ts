@@ -127,7 +127,7 @@ t.test('an answer that breaks off breaks the connection of the client, in every 
       })
       const body = method === 'POST' ? 'Content-Length: 1\r\n\r\nx' : '\r\n'
       const path = method === 'POST' ? 'studies' : 'studies/1.2'
-      const broken = rawRequest(proxy.url, `${method} /google/${path} HTTP/1.1\r\nHost: x\r\n${body}`)
+      const broken = rawRequest(proxy.url, `${method} /google/${path} HTTP/1.1\r\nHost: localhost\r\n${body}`)
       await t.rejects(broken, { code: 'ECONNRESET' }, `${method}, ${framing}`)
       await eventually('the log says so', () => log().some(({ cutBy }) => cutBy === 'upstream'))
     }
@@ -194,7 +194,7 @@ t.test('trailers of a request are dropped, its body goes through', async (t) => 
     seen.resolve({ body, trailers: request.trailers, headers: request.headers })
   })
   const head =
-    'POST /google/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n'
+    'POST /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n'
   t.match(String(await rawRequest(proxy.url, `${head}3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n`)), /^HTTP\/1.1 200 OK/)
   const { body, trailers, headers } = await seen.promise
   t.equal(body, 'abc')
@@ -213,7 +213,7 @@ t.test('a broken chunk in an upload never becomes a whole body at Google', async
   })
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
   const answering = text(socket)
-  socket.write('POST /google/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+  socket.write('POST /google/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
   await begun.promise
   socket.write('ZZ\r\n')
   t.equal(await ending.promise, 'cut')

@@ -64,24 +64,25 @@ test('tries under way count as if they had failed', async (t) => {
   t.equal(tries.waitOf(here), 0)
 })
 
-test('more than a hundred tries during a wait shut out those who are known, too, until its end', async (t) => {
+test('more than a hundred guesses at a name while the address waits shut out who is known by it, and nobody else', async (t) => {
   const clock = clockOf(t)
   const tries = new FailedTries(1)
-  t.notOk(tries.isShut(here))
-  fail(tries)
-  for (let guess = 0; guess < 100; guess++) tries.waitOf(here)
-  t.notOk(tries.isShut(here))
-  tries.waitOf(here)
-  t.ok(tries.isShut(here))
-  t.notOk(tries.isShut('192.0.2.2'))
-  clock.advance(1000)
-  t.notOk(tries.isShut(here))
+  t.notOk(tries.isShut(here, 'a'))
+  for (let guess = 0; guess < 100; guess++) tries.guessed(here, 'a')
+  t.notOk(tries.isShut(here, 'a'))
+  tries.guessed(here, 'a')
+  t.ok(tries.isShut(here, 'a'))
+  t.notOk(tries.isShut(here, 'b'))
+  t.notOk(tries.isShut('192.0.2.2', 'a'))
+  clock.advance(60_000)
+  t.notOk(tries.isShut(here, 'a'))
 })
 
-test('the table has an end', async (t) => {
+test('several clients of one address may begin at once', async (t) => {
+  clockOf(t)
   const tries = new FailedTries(1)
-  fail(tries, 'first')
-  for (let address = 0; address < 10_000; address++) fail(tries, `${address}`)
-  t.equal(tries.waitOf('first'), 0, 'forgotten')
-  t.ok(tries.waitOf('9999') > 0)
+  for (let client = 0; client < 16; client++) {
+    t.equal(tries.waitOf(here), 0)
+    tries.begin(here)
+  }
 })

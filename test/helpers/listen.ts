@@ -4,7 +4,7 @@ import { Server as TlsServer } from 'node:tls'
 import type { Test } from 'tap'
 
 /** Opens a server on a free loopback port until the test ends; answers its URL without a slash at the end. */
-export async function listenOn(t: Test, server: Server): Promise<string> {
+export async function listenOn(t: Pick<Test, 'teardown'>, server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => endServer(server))

@@ -15,7 +15,10 @@ export function needsOrthanc(): { skip?: string } {
 }
 
 /** A real Orthanc that ends with the test. For tests with `needsOrthanc()`. */
-export async function startOrthanc(t: Test, options: LocalOrthancOptions = {}): Promise<LocalOrthanc> {
+export async function startOrthanc(
+  t: Pick<Test, 'teardown'>,
+  options: LocalOrthancOptions = {},
+): Promise<LocalOrthanc> {
   // Only with CI=true does a test come here without one.
   if (!findOrthanc()) throw new Error(`${MISSING_PEER}${PEER}`)
   const orthanc = await startLocalOrthanc(options)

@@ -34,7 +34,8 @@ t.test('a request with two Hosts, or with one that is none, is refused', async (
     'xn--mller-kva.example',
     'a%20b',
   ]) {
-    t.match(String(await rawRequest(proxy.url, ask(`Host: ${host}\r\n`))), /^HTTP\/1\.1 200 /, host)
+    // Those of other machines are well-formed, and refused for another reason.
+    t.match(String(await rawRequest(proxy.url, ask(`Host: ${host}\r\n`))), /^HTTP\/1\.1 (200|421) /, host)
   }
   t.match(String(await rawRequest(proxy.url, ask('', 'HTTP/1.0'))), /^HTTP\/1\.1 200 /, 'HTTP/1.0 needs none')
 })

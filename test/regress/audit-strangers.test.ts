@@ -155,7 +155,8 @@ t.test('nor do the requests that are refused because the trail fails', async (t)
     write: (record: AuditRecord, isMinor = false) => kept.push(['code' in record && record.code, isMinor]),
     close: async () => {},
   }
-  const trail = new AuditTrail({ sinks: [sink], version: '1', required: true, queryValues: false })
+  const more = { version: '1', required: true, queryValues: false, losses: { records: 0 } }
+  const trail = new AuditTrail({ sinks: [sink], ...more })
   const event = new RequestEvent('127.0.0.1', 'GET', new Subjects())
   event.code = 'audit-unavailable'
   trail.record(event)

@@ -16,8 +16,8 @@ function breaking(framing: string) {
 }
 
 const requests = [
-  'GET /google/studies HTTP/1.0\r\nHost: x\r\n\r\n',
-  'POST /google/studies HTTP/1.0\r\nHost: x\r\nContent-Length: 1\r\n\r\nx',
+  'GET /google/studies HTTP/1.0\r\nHost: localhost\r\n\r\n',
+  'POST /google/studies HTTP/1.0\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx',
 ]
 
 // The end of the connection is the end of an answer to HTTP/1.0: only a reset tells it from a break.

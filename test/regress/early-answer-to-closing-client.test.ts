@@ -39,7 +39,7 @@ t.test('a client that asks for the connection to be closed gets an early answer,
       ['google', /^HTTP\/1.1 403 .*bad$/s],
       ['nobody', /^HTTP\/1.1 404 .*}$/s],
     ] as const) {
-      const head = `POST /${account}/studies ${version}\r\nHost: x\r\nConnection: close\r\nContent-Length: 900000000\r\n\r\n`
+      const head = `POST /${account}/studies ${version}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 900000000\r\n\r\n`
       t.match(await sendMuch(proxy.url, head), end, `${account}, ${version}`)
     }
   }

@@ -10,7 +10,7 @@ t.test('a connection with too many requests behind the first is closed', async (
   const { proxy } = await startServed(t, { baseUrl: google.baseUrl })
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
   socket.on('error', () => {})
-  const one = 'GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n'
+  const one = 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\n\r\n'
   socket.write(one)
   await google.reached(1)
   socket.write(one.repeat(1000))

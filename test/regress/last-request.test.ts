@@ -5,7 +5,7 @@ import t from 'tap'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-const next = 'DELETE /google/studies/1.2 HTTP/1.1\r\nHost: x\r\n\r\n'
+const next = 'DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const chunked = '3\r\nabc\r\n0\r\n\r\n'
 
 // Where these end, two readers may see differently (RFC 9112 6.1, 11.2), or Node itself loses what came in the same packet:
@@ -18,23 +18,27 @@ const doubtful: readonly [what: string, request: string, status: RegExp][] = [
   ],
   [
     'another coding before chunked',
-    `POST /google/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity, chunked\r\n\r\n${chunked}`,
+    `POST /google/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity, chunked\r\n\r\n${chunked}`,
     /400/,
   ],
   [
     'chunked in two headers',
-    `POST /google/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}`,
+    `POST /google/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}`,
     /400/,
   ],
   [
     'an empty coding',
-    `POST /google/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ,chunked\r\n\r\n${chunked}`,
+    `POST /google/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: ,chunked\r\n\r\n${chunked}`,
     /400/,
   ],
-  ['an upgrade', 'GET /google/studies HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n', /200/],
+  [
+    'an upgrade',
+    'GET /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n',
+    /200/,
+  ],
   [
     'an upload with an upgrade',
-    'POST /nobody/studies HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc',
+    'POST /nobody/studies HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc',
     /404/,
   ],
 ]

@@ -27,9 +27,9 @@ t.test('a request waits for the one before it on the same connection', async (t)
   const answers = await rawRequest(
     proxy.url,
     [
-      'DELETE /google/studies/1.2 HTTP/1.1\r\nHost: x\r\n\r\n',
-      'POST /google/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc',
-      'GET /google/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      'DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'POST /google/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc',
+      'GET /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
     ].join(''),
   )
   t.same(events, ['DELETE begins', 'DELETE ends', 'POST begins', 'POST ends', 'GET begins', 'GET ends'])
@@ -45,8 +45,8 @@ t.test('what waits when its client leaves is not carried out', async (t) => {
   })
   const { proxy, log } = await startServed(t, { baseUrl: await listenOn(t, google), proxy: { DeletionWait: 0 } })
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
-  const get = 'GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n'
-  socket.write(`${get}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: x\r\n\r\n${get}`)
+  const get = 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\n\r\n'
+  socket.write(`${get}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n${get}`)
   await eventually('the first has reached Google', () => seen.length > 0)
   socket.destroy()
   await eventually('the log says so', () => log().some(({ msg, cutBy }) => msg === 'request' && cutBy === 'client'))
@@ -59,8 +59,11 @@ t.test('what follows an answer that closes the connection is not carried out', a
   const { emulator, proxy } = await startServed(t)
   await (await fetch(`${proxy.url}/google/studies`)).text()
   emulator.clearLog()
-  const asking = 'POST /nobody/studies HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc'
-  const answer = String(await rawRequest(proxy.url, `${asking}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: x\r\n\r\n`))
+  const asking =
+    'POST /nobody/studies HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc'
+  const answer = String(
+    await rawRequest(proxy.url, `${asking}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n`),
+  )
   t.match(answer, /^HTTP\/1\.1 404 .*\r\nConnection: close\r\n/s)
   t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
   t.same(emulator.log, [])

@@ -23,8 +23,8 @@ async function behind(t: Test, begin: Begin, proxy = {}) {
 }
 
 const requests = {
-  retrieval: 'GET /google/studies/1.2 HTTP/1.0\r\nHost: x\r\n\r\n',
-  upload: 'POST /google/studies HTTP/1.0\r\nHost: x\r\nContent-Length: 1\r\n\r\nx',
+  retrieval: 'GET /google/studies/1.2 HTTP/1.0\r\nHost: localhost\r\n\r\n',
+  upload: 'POST /google/studies HTTP/1.0\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx',
 }
 
 /** A connection on which the answer has begun, and which reads nothing of it for now. */

@@ -25,7 +25,7 @@ for (const method of ['GET', 'POST']) {
       const socket = connect(Number(port), '127.0.0.1').pause()
       t.teardown(() => socket.destroy())
       socket.on('error', () => {})
-      socket.write(`${method} /google/studies HTTP/1.1\r\nHost: x\r\nContent-Language: ${size}\r\n${body}`)
+      socket.write(`${method} /google/studies HTTP/1.1\r\nHost: localhost\r\nContent-Language: ${size}\r\n${body}`)
     }
     const lines = () => served.log().filter(({ msg }) => msg === 'request').length
     await eventually('each has ended, and its line', () => lines() === sizes.length, 20_000)

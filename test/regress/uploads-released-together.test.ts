@@ -23,7 +23,7 @@ t.test('uploads that wait for a token together leave places for others', async (
     const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
     t.teardown(() => socket.destroy())
     socket.on('error', () => {})
-    socket.write('POST /google/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx')
+    socket.write('POST /google/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx')
     return socket
   })
   await Promise.all(strangers.map((socket) => once(socket, 'connect')))

@@ -71,7 +71,9 @@ t.test('2,000 damaged headers at the socket: only the right ones get in, and the
   const headers = fc.sample(damaged, { numRuns: 2_000, seed: 7 }).filter(isSendable)
   const seen = { in: 0, out: 0 }
   for (const header of headers) {
-    socket.write(Buffer.from(`GET /google/studies HTTP/1.1\r\nHost: x\r\nAuthorization: ${header}\r\n\r\n`, 'latin1'))
+    socket.write(
+      Buffer.from(`GET /google/studies HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${header}\r\n\r\n`, 'latin1'),
+    )
     const status = await answer()
     const isRight = isKey(header.trim())
     seen[isRight ? 'in' : 'out'] += 1

@@ -189,7 +189,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
     socket.on('error', () => {})
     t.teardown(() => socket.destroy())
     // Half of them never end their head, the others never get on with their body.
-    const head = `POST /google/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n`
+    const head = `POST /google/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n`
     socket.write(at % 2 ? head : `${head}\r\nx`)
     return socket
   })

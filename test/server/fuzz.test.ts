@@ -63,7 +63,7 @@ t.test('whatever the header lines, only allowed ones and ours arrive', async (t)
       upstream.clear()
       const bytes = requests.map(({ first, account, lines }) => {
         const ends = first.startsWith('POST') ? 'Content-Length: 3\r\n\r\nabc' : '\r\n'
-        return `${first.replace('/A/', `/${account}/`)} HTTP/1.1\r\nHost: x\r\n${lines.map((each) => `${each}\r\n`).join('')}${ends}`
+        return `${first.replace('/A/', `/${account}/`)} HTTP/1.1\r\nHost: localhost\r\n${lines.map((each) => `${each}\r\n`).join('')}${ends}`
       })
       await send(proxy.url, bytes)
       arrived += upstream.requests.length
@@ -109,7 +109,7 @@ t.test('whatever the target, what arrives is below the store', async (t) => {
       for (const half of [targets.slice(0, perConnection / 2), targets.slice(perConnection / 2)]) {
         await send(
           proxy.url,
-          half.map((each) => `GET ${each} HTTP/1.1\r\nHost: x\r\n\r\n`),
+          half.map((each) => `GET ${each} HTTP/1.1\r\nHost: localhost\r\n\r\n`),
         )
       }
       arrived += upstream.requests.length
@@ -133,7 +133,7 @@ type Test = Parameters<typeof startServed>[0]
 
 /** All of them over one connection, and one more that ends it; a connection that is reset ends as well. */
 async function send(url: string, requests: readonly string[]): Promise<void> {
-  const last = 'GET /nobody/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+  const last = 'GET /nobody/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
   await rawRequest(url, Buffer.from(requests.join('') + last, 'latin1')).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error
   })

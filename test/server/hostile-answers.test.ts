@@ -118,7 +118,7 @@ for (const method of ['GET', 'DELETE', 'POST']) {
 /** The body that came with its end, 502, or that the answer was broken off. */
 async function outcomeOf(url: string, method: string, study: string): Promise<string> {
   const body = method === 'POST' ? 'Content-Length: 3\r\n\r\nabc' : '\r\n'
-  const head = `${method} /google/studies/${study} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n`
+  const head = `${method} /google/studies/${study} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n`
   const bytes = await rawRequest(url, head + body).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ECONNRESET') throw error
     return Buffer.alloc(0)

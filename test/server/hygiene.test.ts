@@ -25,7 +25,7 @@ t.test('no header of the client beyond the allowed ones reaches Google', async (
   const ask = (first: string, rest: string) =>
     rawRequest(
       proxy.url,
-      `${first} HTTP/1.1\r\nHost: malice\r\n${head.join('')}Connection: close, authorization\r\n${rest}`,
+      `${first} HTTP/1.1\r\nHost: localhost\r\n${head.join('')}Connection: close, authorization\r\n${rest}`,
     )
   await ask('GET /google/studies', 'Accept: application/dicom+json\r\n\r\n')
   await ask('POST /google/studies', 'Content-Type: application/dicom\r\nContent-Length: 1\r\n\r\nx')
@@ -127,9 +127,13 @@ t.test('what is refused says why, and never reaches Google', async (t) => {
   await (await fetch(`${proxy.url}/google/studies`)).text()
   emulator.clearLog()
   for (const [why, request, status, code] of refused) {
-    const text = request.includes('\r\n\r\n') ? `${request}\r\n` : `${request}Host: x\r\nConnection: close\r\n\r\n`
+    const text = request.includes('\r\n\r\n')
+      ? `${request}\r\n`
+      : `${request}Host: localhost\r\nConnection: close\r\n\r\n`
     const whole =
-      text.includes('Host:') || why === 'no Host' ? text : text.replace('\r\n', '\r\nHost: x\r\nConnection: close\r\n')
+      text.includes('Host:') || why === 'no Host'
+        ? text
+        : text.replace('\r\n', '\r\nHost: localhost\r\nConnection: close\r\n')
     const answer = String(await rawRequest(proxy.url, whole))
     t.equal(Number(answer.split(' ')[1]), status, why)
     t.match(answer, /content-type: application\/problem\+json/)
@@ -146,10 +150,10 @@ t.test('what is refused says why, and never reaches Google', async (t) => {
 
 t.test('what comes after a refused body is not taken for a request', async (t) => {
   const { emulator, proxy } = await startServed(t)
-  const smuggled = 'GET /google/instances HTTP/1.1\r\nHost: x\r\n\r\n'
+  const smuggled = 'GET /google/instances HTTP/1.1\r\nHost: localhost\r\n\r\n'
   const requests = [
-    `DELETE /google/studies/1.2 HTTP/1.1\r\nHost: x\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`,
-    `GET /google/studies/1.2/metadata HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    `DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`,
+    `GET /google/studies/1.2/metadata HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
   ]
   const answer = String(await rawRequest(proxy.url, requests.join('')))
   t.same(
@@ -229,6 +233,6 @@ t.test('what can not be read is logged under the id that its answer names', asyn
 
 t.test('an expectation that nobody knows is no reason to refuse', async (t) => {
   const { proxy } = await startServed(t)
-  const head = 'GET /google/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: miracles\r\n\r\n'
+  const head = 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: miracles\r\n\r\n'
   t.match(String(await rawRequest(proxy.url, head)), /^HTTP\/1.1 200 /)
 })

@@ -12,7 +12,7 @@ import { brief, startWireUpstream } from '../helpers/wire-upstream.ts'
  */
 export type WireCase = readonly [name: string, bytes: string, expected: string]
 
-export const host = 'Host: x\r\n'
+export const host = 'Host: localhost\r\n'
 export const get = (headers: string, target = '/google/studies', method = 'GET', version = 'HTTP/1.1') =>
   `${method} ${target} ${version}\r\n${host}${headers}\r\n`
 export const post = (headers: string, body: string) => `POST /google/studies HTTP/1.1\r\n${host}${headers}\r\n${body}`
@@ -23,7 +23,7 @@ export const post = (headers: string, body: string) => `POST /google/studies HTT
  */
 export async function holds(t: Test, cases: readonly WireCase[]): Promise<void> {
   const upstream = await startWireUpstream(t)
-  const { proxy } = await startServed(t, { baseUrl: upstream.baseUrl })
+  const { proxy } = await startServed(t, { baseUrl: upstream.baseUrl, proxy: { DeletionWait: 0 } })
   for (const [at, [name, bytes, expected]] of cases.entries()) {
     upstream.clear()
     const next = `GET /series?offset=${at}`

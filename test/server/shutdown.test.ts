@@ -46,7 +46,7 @@ t.test('the answers of the end close their connections: no request is lost on on
   const served = await startServed(t, { baseUrl: google.baseUrl, proxy })
   const socket = connect(Number(new URL(served.proxy.url).port), '127.0.0.1')
   const answering = text(socket)
-  socket.write('GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n')
+  socket.write('GET /google/studies HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await google.reached(1)
   const waiting = fetch(`${served.url}studies`)
   await eventually('it waits for its turn', async () => {
@@ -54,7 +54,7 @@ t.test('the answers of the end close their connections: no request is lost on on
     return status.includes('"waiting":1')
   })
   const closing = served.proxy.close()
-  socket.write('GET /google/series HTTP/1.1\r\nHost: x\r\n\r\n')
+  socket.write('GET /google/series HTTP/1.1\r\nHost: localhost\r\n\r\n')
   const refused = await waiting
   t.match(await refused.json(), { status: 503, code: 'shutting-down' })
   t.equal(refused.headers.get('connection'), 'close')

@@ -26,7 +26,7 @@ function agreed(output: string): string | null {
   return `${/^\s*Protocol\s*:\s*(\S+)/m.exec(output)?.[1] ?? version} ${cipher}`
 }
 
-const get = 'GET /google/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+const get = 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
 
 async function start(t: Test) {
   const authority = makeAuthority(t)

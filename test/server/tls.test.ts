@@ -138,7 +138,7 @@ t.test('where a certificate is required, there is no connection without one', ne
 
 t.test('plain http on the TLS listener', needsOpenssl(), async (t) => {
   const { url, log } = await startSecured(t)
-  await rawRequest(url, 'GET /google/studies HTTP/1.1\r\nHost: x\r\n\r\n').catch(() => null)
+  await rawRequest(url, 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\n\r\n').catch(() => null)
   await eventually('the log says so', () => log().some(({ detail }) => detail === 'It speaks plain http: use https.'))
 })
 
@@ -150,7 +150,7 @@ async function keep(t: Test, { url, authority }: Secured, identity?: Identity) {
   await once(socket, 'secureConnect')
   t.teardown(() => socket.destroy())
   const ask = async (authorization = '') => {
-    socket.write(`GET /google/studies HTTP/1.1\r\nHost: x\r\n${authorization}\r\n`)
+    socket.write(`GET /google/studies HTTP/1.1\r\nHost: localhost\r\n${authorization}\r\n`)
     const [answer] = await once(socket, 'data')
     return Number(/^HTTP\/1.1 (\d+)/.exec(String(answer))?.[1])
   }
@@ -206,7 +206,7 @@ t.test('a session of before the change is not resumed after it', needsOpenssl(),
     const socket = connect({ ...options, maxVersion: 'TLSv1.2', session })
     await once(socket, 'secureConnect')
     const resumed = socket.isSessionReused()
-    socket.write('GET /google/studies HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    socket.write('GET /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
     return { resumed, answer: String(await buffer(socket)).slice(9, 12) }
   }
   first.destroy()

@@ -13,6 +13,16 @@ export function unauthenticated(): GoogleError {
   )
 }
 
+/** Who asks, by a token that is good and meant for the Cloud Healthcare API; throws what Google answers otherwise. */
+export function authenticate(tokens: AccessTokens, authorization: string | undefined): string {
+  const token = tokens.bearer(authorization)
+  if (!token) throw unauthenticated()
+  if (allowsHealthcare(token.scopes)) return token.identity
+  throw new GoogleError(403, 'Request had insufficient authentication scopes.', {
+    'www-authenticate': `${realm}, error="insufficient_scope"`,
+  })
+}
+
 /** Lets a request pass that may read (or write) on a store; throws what Google answers otherwise. */
 export function authorize(
   tokens: AccessTokens,
@@ -20,14 +30,7 @@ export function authorize(
   authorization: string | undefined,
   store: { readonly name: string; readonly exists: boolean; readonly write: boolean },
 ): void {
-  const token = tokens.bearer(authorization)
-  if (!token) throw unauthenticated()
-  if (!allowsHealthcare(token.scopes)) {
-    throw new GoogleError(403, 'Request had insufficient authentication scopes.', {
-      'www-authenticate': `${realm}, error="insufficient_scope"`,
-    })
-  }
-  const role = identities.role(token.identity, store.name)
+  const role = identities.role(authenticate(tokens, authorization), store.name)
   if (role === 'editor' ? store.exists : role === 'viewer' && store.exists && !store.write) return
   // The same answer for a store that does not exist: its name must not leak to whoever may not see it.
   const permission = store.write ? 'dicomWebWrite' : 'dicomWebRead'

@@ -4,6 +4,18 @@ import { promisify } from 'node:util'
 /** What an identity may do on a DICOM store: `roles/healthcare.dicomViewer`, `roles/healthcare.dicomEditor`, nothing. */
 export type Role = 'viewer' | 'editor' | 'none'
 
+/** What each role holds on a DICOM store, as far as this project asks (Google's "Access control with IAM"). */
+export const permissionsOf: Readonly<Record<Role, readonly string[]>> = {
+  none: [],
+  viewer: ['healthcare.dicomStores.get', 'healthcare.dicomStores.dicomWebRead'],
+  editor: [
+    'healthcare.dicomStores.get',
+    'healthcare.dicomStores.dicomWebRead',
+    'healthcare.dicomStores.dicomWebWrite',
+    'healthcare.dicomStores.dicomWebDelete',
+  ],
+}
+
 export interface KeyPair {
   readonly id: string
   readonly publicKey: KeyObject

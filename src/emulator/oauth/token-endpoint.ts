@@ -1,4 +1,5 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
+import type { Clock } from '../clock.ts'
 import { OAuthError } from '../google-error.ts'
 import type { AccessTokens, IssuedToken } from './access-tokens.ts'
 import type { AuthorizedUser, Identities } from './identities.ts'
@@ -18,6 +19,7 @@ export interface TokenEndpoint {
   readonly tokens: AccessTokens
   readonly user: AuthorizedUser
   readonly tokenUrl: string
+  readonly clock: Clock
 }
 
 /** `POST /token`: service accounts (RFC 7523) and authorized users (RFC 6749, 6). */
@@ -28,7 +30,7 @@ export function answerTokenRequest(endpoint: TokenEndpoint, form: URLSearchParam
   throw new OAuthError(400, 'unsupported_grant_type', `Invalid grant_type: ${grant ?? ''}`)
 }
 
-function jwtBearerGrant({ identities, tokens, tokenUrl }: TokenEndpoint, form: URLSearchParams): IssuedToken {
+function jwtBearerGrant({ identities, tokens, tokenUrl, clock }: TokenEndpoint, form: URLSearchParams): IssuedToken {
   const jwt = decodeJwt(form.get('assertion') ?? '')
   if (!jwt) throw invalidGrant('Bad Request')
   const account = identities.serviceAccount(String(jwt.claims.iss))
@@ -38,12 +40,12 @@ function jwtBearerGrant({ identities, tokens, tokenUrl }: TokenEndpoint, form: U
   if (jwt.claims.aud !== googleTokenUrl && jwt.claims.aud !== tokenUrl) {
     throw invalidGrant('Invalid JWT: Failed audience check.')
   }
-  checkTimes(jwt)
+  checkTimes(jwt, clock)
   return tokens.issue(account.email, parseScopes(jwt.claims.scope))
 }
 
-function checkTimes({ claims: { iat, exp } }: Jwt): void {
-  const now = Date.now() / 1000
+function checkTimes({ claims: { iat, exp } }: Jwt, clock: Clock): void {
+  const now = clock.now() / 1000
   const sane =
     typeof iat === 'number' &&
     typeof exp === 'number' &&

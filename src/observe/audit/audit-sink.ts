@@ -29,3 +29,8 @@ export interface SinkReports {
 
 /** Of the room for what is kept, how much minor records may use. Less than the half at which requests are refused. */
 export const minorShare = 1 / 4
+
+/** Records of all sinks that are lost, so far. */
+export interface Losses {
+  records: number
+}

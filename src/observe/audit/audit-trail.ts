@@ -1,6 +1,6 @@
 import type { RequestEvent } from '../request-event.ts'
 import { type AuditRecord, type Refused, recordOf } from './audit-record.ts'
-import type { AuditSink } from './audit-sink.ts'
+import type { AuditSink, Losses } from './audit-sink.ts'
 import { Strangers } from './strangers.ts'
 
 interface Parts {
@@ -11,6 +11,7 @@ interface Parts {
   readonly required: boolean
   /** Whether the values of queries are recorded. */
   readonly queryValues: boolean
+  readonly losses: Losses
 }
 
 /** Who asked for what, and what became of it: a record for each request, apart from the logs. */
@@ -28,7 +29,17 @@ export class AuditTrail {
 
   /** False while requests must be refused, because they could not be recorded. */
   get accepting(): boolean {
-    return !this.#parts.required || this.#parts.sinks.every(({ available }) => available)
+    return !this.#parts.required || this.available
+  }
+
+  /** Whether records get to all of their places now. */
+  get available(): boolean {
+    return this.#parts.sinks.every(({ available }) => available)
+  }
+
+  /** How many records are lost since the start; counted anew for each place that they don't get to. */
+  get lost(): number {
+    return this.#parts.losses.records
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { SinkReports } from './audit-sink.ts'
+import type { Losses, SinkReports } from './audit-sink.ts'
 
 /** As much of a logger as one needs here. */
 interface Log {
@@ -12,14 +12,19 @@ const minute = 60_000
 export class SinkLog implements SinkReports {
   readonly #log: Log
   readonly #sink: string
+  readonly #losses: Losses
   readonly #between: number
   #lost = 0
   #waiting: NodeJS.Timeout | null = null
 
-  /** @param between milliseconds between two lines about losses */
-  constructor(log: Log, sink: string, between = minute) {
+  /**
+   * @param losses where those of all sinks are counted
+   * @param between milliseconds between two lines about losses
+   */
+  constructor(log: Log, sink: string, losses: Losses, between = minute) {
     this.#log = log
     this.#sink = sink
+    this.#losses = losses
     this.#between = between
   }
 
@@ -34,6 +39,7 @@ export class SinkLog implements SinkReports {
 
   lost(records: number): void {
     this.#lost += records
+    this.#losses.records += records
     if (!this.#waiting) this.#tell()
   }
 

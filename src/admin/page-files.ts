@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A file of the status page. */
+export interface PageFile {
+  /** Below the page's own address, without a slash at the beginning. */
+  readonly path: string
+  readonly type: string
+  readonly content: Buffer
+  readonly etag: string
+}
+
+const folder = fileURLToPath(new URL('./page/', import.meta.url))
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+/** The plotting library comes from its package, whole: nothing is fetched from elsewhere. */
+const packaged: Readonly<Record<string, string>> = {
+  'uplot.js': 'uplot/dist/uPlot.esm.js',
+  'uplot.css': 'uplot/dist/uPlot.min.css',
+}
+
+/** All files of the page, read once. There is no other way to a file than this list. */
+export function readPageFiles(): readonly PageFile[] {
+  const own = readdirSync(folder).filter((name) => extname(name) in types)
+  return [
+    ...own.map((name) => pageFile(name === 'index.html' ? '' : name, join(folder, name))),
+    ...Object.entries(packaged).map(([path, file]) => pageFile(path, fileURLToPath(import.meta.resolve(file)))),
+  ]
+}
+
+function pageFile(path: string, file: string): PageFile {
+  const content = readFileSync(file)
+  const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
+  return { path, content, etag, type: types[extname(file)] ?? 'application/octet-stream' }
+}

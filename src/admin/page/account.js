@@ -1,0 +1,299 @@
+// One account: its state, its token, its last minutes, what is under way, what failed.
+
+import { Plots } from './account-plots.js'
+import { element, renderList, setAttribute, setText } from './elements.js'
+import { Failures } from './failures.js'
+import { bytesText, countText, durationText, plural, timeText } from './format.js'
+import { phaseText, shapeOf, states } from './words.js'
+
+/** @typedef {import('./words.js').Account} Account */
+/** @typedef {import('../samples.ts').Sample} Sample */
+/** @typedef {Account['underWay']['requests'][number]} UnderWay */
+/** @typedef {Omit<Account, 'failures'> & { failures?: Account['failures'], samples: Sample[] }} Told */
+
+/** @param {string} account */
+export function anchorOf(account) {
+  return `account-${encodeURIComponent(account)}`
+}
+
+export class AccountView {
+  /** @param {Told} account */
+  constructor({ name }) {
+    const id = anchorOf(name)
+    this.badge = element('p', { class: 'badge' })
+    this.store = element('p', { class: 'store' })
+    this.advice = element('p', { class: 'notice', hidden: true })
+    this.token = new TokenView(name)
+    this.credential = factList()
+    this.services = factList()
+    this.plots = new Plots()
+    this.underWay = element('ul', { class: 'rows' })
+    this.nothing = element('p', { class: 'nothing' }, 'Nothing is under way.')
+    this.underWayTitle = element('h3', {}, 'Under way')
+    this.failures = new Failures()
+    this.counts = new CountsView(name)
+    this.root = element(
+      'section',
+      { class: 'card', id, 'aria-labelledby': `${id}-title`, tabindex: '-1' },
+      element('header', { class: 'card-head' }, element('h2', { id: `${id}-title` }, name), this.badge, this.store),
+      this.advice,
+      element(
+        'div',
+        { class: 'blocks' },
+        this.token.root,
+        element('div', { class: 'block' }, element('h3', {}, 'Credential'), this.credential),
+        element('div', { class: 'block' }, element('h3', {}, 'Services at Google now'), this.services),
+      ),
+      this.plots.root,
+      element(
+        'div',
+        { class: 'halves' },
+        element('div', { class: 'half' }, this.underWayTitle, this.nothing, this.underWay),
+        element('div', { class: 'half' }, this.failures.root),
+      ),
+      this.counts.root,
+    )
+  }
+
+  /** @param {Told} account */
+  update(account) {
+    this.#showState(account)
+    setText(this.store, account.store)
+    this.token.update(account.token)
+    showFacts(this.credential, credentialFacts(account.credential))
+    showFacts(this.services, serviceFacts(account))
+    this.plots.add(account.samples)
+    this.#showUnderWay(account.underWay)
+    if (account.failures) this.failures.update(account.failures)
+    this.counts.update(account)
+  }
+
+  remove() {
+    this.plots.remove()
+  }
+
+  /** @param {Told} account */
+  #showState({ state, token }) {
+    if (this.badge.dataset.state !== state) {
+      const { words, tone } = states[state]
+      this.badge.dataset.state = state
+      this.badge.dataset.tone = tone
+      this.badge.replaceChildren(shapeOf(state), words)
+    }
+    setText(this.advice, token.failure ?? '')
+    this.advice.hidden = token.failure === null
+    this.advice.dataset.tone = token.ready ? 'warning' : 'bad'
+  }
+
+  /** @param {Account['underWay']} underWay */
+  #showUnderWay({ count, requests }) {
+    setText(this.underWayTitle, count === 0 ? 'Under way' : `Under way: ${countText(count)}`)
+    this.nothing.hidden = count > 0
+    renderList(this.underWay, requests, ({ requestId }) => requestId, makeUnderWay)
+  }
+}
+
+/** @returns {HTMLDListElement} */
+function factList() {
+  return element('dl', { class: 'facts' })
+}
+
+/**
+ * @param {Element} list
+ * @param {readonly (readonly [string, string])[]} facts
+ */
+export function showFacts(list, facts) {
+  renderList(
+    list,
+    facts,
+    ([name]) => name,
+    ([name]) => {
+      const value = element('dd')
+      return { root: element('div', {}, element('dt', {}, name), value), update: ([, text]) => setText(value, text) }
+    },
+  )
+}
+
+/**
+ * @param {Account['credential']} credential
+ * @returns {[string, string][]}
+ */
+function credentialFacts({ kind, identity, file }) {
+  return [
+    ['Kind', kind],
+    ['Identity', identity ?? 'not known: the credential can’t be read'],
+    ...(file === null ? [] : /** @type {[string, string][]} */ ([['File', file]])),
+  ]
+}
+
+/**
+ * @param {Told} account
+ * @returns {[string, string][]}
+ */
+function serviceFacts({ access, places }) {
+  const most = Math.max(...Object.values(places).map(({ limit }) => limit))
+  return Object.entries(places).map(([service, { underWay, waiting, limit }]) => {
+    if (!access.includes(service)) return [service, 'not allowed by Access']
+    const queue = waiting > 0 ? `, ${countText(waiting)} waiting` : ''
+    const why = limit < most ? ', lowered after refusals' : ''
+    return [service, `${countText(underWay)} of ${countText(limit)}${queue}${why}`]
+  })
+}
+
+class TokenView {
+  /** @param {string} account */
+  constructor(account) {
+    this.left = element('p', { class: 'token-left' })
+    this.bar = element('progress', {
+      class: 'bar',
+      max: 1,
+      value: 0,
+      'aria-label': `Life left of the access token of ${account}`,
+    })
+    this.detail = element('p', { class: 'detail' })
+    this.root = element('div', { class: 'block' }, element('h3', {}, 'Access token'), this.left, this.bar, this.detail)
+  }
+
+  /** @param {Account['token']} token */
+  update({ ready, tokenExpiresAt, tokenFetchedAt, failure, nextTryAt }) {
+    const now = Date.now()
+    const end = tokenExpiresAt === null ? null : Date.parse(tokenExpiresAt)
+    const begin = tokenFetchedAt === null ? null : Date.parse(tokenFetchedAt)
+    const left = end === null ? 0 : Math.max(0, end - now)
+    const share = end === null || begin === null ? 0 : Math.min(1, left / (end - begin))
+    this.bar.value = share
+    setAttribute(this.bar, 'aria-valuetext', leftText(end, left, ready))
+    this.bar.dataset.tone = !ready ? 'bad' : failure === null ? 'good' : 'warning'
+    setText(this.left, leftText(end, left, ready))
+    setText(this.detail, detailText(end, nextTryAt, left))
+  }
+}
+
+/**
+ * @param {number | null} end
+ * @param {number} left
+ * @param {boolean} ready
+ */
+function leftText(end, left, ready) {
+  if (end === null) return 'There is none'
+  if (left === 0) return 'Expired'
+  return ready ? `${durationText(left)} left` : 'Rejected by Google'
+}
+
+/**
+ * @param {number | null} end
+ * @param {string | null} nextTryAt
+ * @param {number} left
+ */
+function detailText(end, nextTryAt, left) {
+  const next = nextTryAt === null ? '' : ` Next try ${soon(Date.parse(nextTryAt) - Date.now())}.`
+  if (end === null) return next.trim() || 'It is being fetched.'
+  return `${left === 0 ? 'Ended' : 'Ends'} at ${timeText(end)}.${next || (left === 0 ? '' : ' Renewed ahead of that.')}`
+}
+
+/** @param {number} milliseconds */
+function soon(milliseconds) {
+  return milliseconds <= 500 ? 'now' : `in ${durationText(milliseconds)}`
+}
+
+/** @param {UnderWay} _request */
+function makeUnderWay(_request) {
+  const what = element('span', { class: 'row-what' })
+  const route = element('span', { class: 'route' })
+  const time = element('span', { class: 'row-time' })
+  const how = element('p', { class: 'detail' })
+  const bar = element('progress', { class: 'bar', max: 1, 'aria-label': 'Sent so far' })
+  let passed = 0
+  let at = performance.now()
+  let rate = 0
+  return {
+    root: element('li', {}, element('p', { class: 'row-head' }, what, route, time), how, bar),
+    /** @param {UnderWay} request */
+    update(request) {
+      const { service, route: template, phase, milliseconds, received, sent, expected, attempts } = request
+      const now = performance.now()
+      if (received + sent > 0 && now - at > 1000) {
+        rate = ((received + sent - passed) / (now - at)) * 1000
+        passed = received + sent
+        at = now
+      }
+      setText(what, service ?? 'Request')
+      setText(route, template ?? '')
+      setText(time, durationText(milliseconds))
+      const tries = attempts > 1 ? `, ${plural(attempts, 'try', 'tries')}` : ''
+      setText(
+        how,
+        `${phaseText(phase, service)}${bytesSoFar(request)}${rate > 0 ? `, ${bytesText(rate)}/s` : ''}${tries}`,
+      )
+      const isKnown = expected !== undefined && sent === 0
+      bar.hidden = !isKnown
+      if (isKnown) bar.value = Math.min(1, received / expected)
+    },
+  }
+}
+
+/** @param {UnderWay} request */
+function bytesSoFar({ received, expected, sent }) {
+  if (sent > 0) return `: ${bytesText(sent)}`
+  if (received === 0) return ''
+  return expected === undefined ? `: ${bytesText(received)}` : `: ${bytesText(received)} of ${bytesText(expected)}`
+}
+
+const outcomes = /** @type {const} */ ([
+  ['succeeded', 'Succeeded'],
+  ['incomplete', 'Incomplete'],
+  ['refused', 'Refused'],
+  ['failed', 'Failed'],
+  ['cut', 'Cut'],
+])
+
+class CountsView {
+  /** @param {string} account */
+  constructor(account) {
+    const heads = outcomes.map(([, words]) => element('th', { scope: 'col' }, words))
+    this.rows = element('tbody')
+    this.summary = element('summary')
+    this.root = element(
+      'details',
+      { class: 'counts' },
+      this.summary,
+      element(
+        'div',
+        { class: 'scroll', role: 'region', 'aria-label': `Requests to ${account} since the start`, tabindex: '0' },
+        element(
+          'table',
+          {},
+          element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Service'), ...heads)),
+          this.rows,
+        ),
+      ),
+    )
+  }
+
+  /** @param {Told} account */
+  update({ requests, bytes }) {
+    const services = Object.entries(requests)
+    const all = services.reduce((sum, [, counts]) => sum + Object.values(counts).reduce((a, b) => a + b, 0), 0)
+    setText(
+      this.summary,
+      `Since the start: ${plural(all, 'request')}, ${bytesText(bytes.received)} from clients, ${bytesText(bytes.sent)} to clients`,
+    )
+    renderList(
+      this.rows,
+      services,
+      ([service]) => service,
+      ([service]) => {
+        const cells = outcomes.map(() => element('td'))
+        return {
+          root: element('tr', {}, element('th', { scope: 'row' }, service), ...cells),
+          update: ([, counts]) => {
+            outcomes.forEach(([outcome], at) => {
+              const cell = cells[at]
+              if (cell) setText(cell, countText(counts[outcome]))
+            })
+          },
+        }
+      },
+    )
+  }
+}

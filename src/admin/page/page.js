@@ -1,0 +1,123 @@
+// The status page: one stream of messages, each shown at once.
+import { AccountView, anchorOf, showFacts } from './account.js'
+import { byId, element, renderList, setText } from './elements.js'
+import { bytesText, countText, durationText, plural, timeText } from './format.js'
+import { follow } from './stream.js'
+import { shapeOf, states } from './words.js'
+
+/** @typedef {import('./account.js').Told} Told */
+/** @typedef {Omit<import('../status.ts').Status, 'accounts'> & { accounts: Told[] }} Message */
+/** @typedef {import('./words.js').State} State */
+
+const accountsRoot = byId('accounts')
+const overview = byId('overview')
+const live = byId('live')
+/** @type {Map<string, State>} */
+const before = new Map()
+/** @type {number | null} */
+let shownAt = null
+
+follow('api/events', show, lost)
+
+/** @param {Message} message */
+function show(message) {
+  shownAt = Date.now()
+  live.dataset.live = 'live'
+  setText(byId('live-text'), `Live, ${timeText(shownAt)}`)
+  document.body.classList.remove('stale')
+  const { accounts } = message
+  showHead(message)
+  overview.hidden = accounts.length < 2
+  renderList(byId('overview-list'), accounts, ({ name }) => name, makeOverview)
+  renderList(
+    accountsRoot,
+    accounts,
+    ({ name }) => name,
+    (account) => new AccountView(account),
+  )
+  showProxy(message)
+  announce(accounts)
+}
+
+function lost() {
+  live.dataset.live = 'lost'
+  const since = shownAt === null ? '' : ` What is shown is of ${timeText(shownAt)}.`
+  setText(byId('live-text'), `Not connected, trying again.${since}`)
+  document.body.classList.add('stale')
+  setText(byId('announcements'), 'The connection to the proxy is lost. It is tried again.')
+  document.title = 'Not connected – gcp-dicomweb-proxy'
+}
+
+/** @param {Message} message */
+function showHead({ version, startedAt, time, accepting, accounts }) {
+  const summary = accepting ? summaryOf(accounts) : 'The proxy is shutting down'
+  setText(byId('summary'), summary)
+  setText(byId('version'), version)
+  const running = Date.parse(time ?? '') - Date.parse(startedAt ?? '')
+  setText(byId('since'), `Runs for ${durationText(running)}, since ${timeText(Date.parse(startedAt ?? ''))}`)
+  document.title = `${summary} – gcp-dicomweb-proxy`
+}
+
+/** @param {readonly Told[]} accounts */
+function summaryOf(accounts) {
+  const inTrouble = accounts.filter(({ state }) => ['warning', 'bad'].includes(states[state].tone))
+  const [first] = inTrouble
+  if (accounts.length === 0) return 'There is no account'
+  if (!first) return accounts.length === 1 ? 'The account works' : `All ${accounts.length} accounts work`
+  if (accounts.length === 1) return `${first.name}: ${states[first.state].words}`
+  return `${inTrouble.length} of ${accounts.length} accounts ${inTrouble.length === 1 ? 'needs' : 'need'} attention`
+}
+
+/** @param {Told} account */
+function makeOverview({ name }) {
+  const state = element('span', { class: 'badge' })
+  const figures = element('span', { class: 'overview-figures' })
+  return {
+    root: element('li', {}, element('a', { href: `#${anchorOf(name)}` }, name), state, figures),
+    /** @param {Told} account */
+    update(account) {
+      if (state.dataset.state !== account.state) {
+        state.dataset.state = account.state
+        state.dataset.tone = states[account.state].tone
+        state.replaceChildren(shapeOf(account.state), states[account.state].words)
+      }
+      setText(figures, figuresOf(account))
+    },
+  }
+}
+
+/** @param {Told} account */
+function figuresOf({ underWay, bytes, requests }) {
+  const all = Object.values(requests).flatMap((counts) => Object.values(counts))
+  const total = all.reduce((sum, count) => sum + count, 0)
+  return `${plural(total, 'request')}, ${countText(underWay.count)} under way, ${bytesText(bytes.received + bytes.sent)}`
+}
+
+/** @param {Message} message */
+function showProxy({ audit, refusals }) {
+  const refused = Object.entries(refusals).map(([reason, count]) => `${reason} ${countText(count)}`)
+  byId('proxy').hidden = false
+  showFacts(byId('proxy-facts'), [
+    ['Audit trail', auditText(audit)],
+    ['Not let in', refused.length === 0 ? 'nobody so far' : refused.join(', ')],
+  ])
+}
+
+/** @param {Message['audit']} audit */
+function auditText(audit) {
+  if (audit === null) return 'none is kept'
+  const lost = audit.lost === 0 ? '' : `; ${plural(audit.lost, 'record')} lost`
+  return (audit.available ? 'is written' : 'CAN’T BE WRITTEN: see the log') + lost
+}
+
+/**
+ * Told to screen readers: what has changed, not every figure.
+ *
+ * @param {readonly Told[]} accounts
+ */
+function announce(accounts) {
+  const changed = accounts.filter(({ name, state }) => before.has(name) && before.get(name) !== state)
+  for (const { name, state } of accounts) before.set(name, state)
+  if (changed.length === 0) return
+  setText(byId('announcements'), changed.map(({ name, state }) => `${name}: ${states[state].words}.`).join(' '))
+}

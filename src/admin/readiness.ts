@@ -1,0 +1,18 @@
+import type { TokenState } from '../credentials/token-cache.ts'
+import type { Operation } from './operation.ts'
+
+/** Ready means that a request to any account would be forwarded with a token right now. */
+export function readinessOf({ accepting, accounts: all, audit }: Operation) {
+  const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
+  const auditReady = audit?.accepting ?? true
+  const ready = accepting() && auditReady && accounts.every((account) => account.ready)
+  return { ready, accounts, ...(audit && { audit: { ready: auditReady } }) }
+}
+
+export function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {
+  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextTryAt: isoTime(nextTryAt) }
+}
+
+export function isoTime(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
+}

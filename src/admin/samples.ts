@@ -1,0 +1,63 @@
+import type { Totals } from '../observe/request-history.ts'
+import type { Account, Operation } from './operation.ts'
+
+/** What has come in since the sample before. */
+export interface Sample extends Totals {
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+interface Series {
+  totals: Totals
+  readonly samples: Sample[]
+}
+
+/** The last ten minutes of each account, sample by sample: for plots, and to tell how it fares just now. */
+export class Samples {
+  readonly #operation: Pick<Operation, 'accounts' | 'history'>
+  readonly #most: number
+  readonly #series = new Map<string, Series>()
+
+  /** @param most samples that are kept */
+  constructor(operation: Pick<Operation, 'accounts' | 'history'>, most: number) {
+    this.#operation = operation
+    this.#most = most
+    this.take()
+  }
+
+  /** The oldest first. */
+  of(account: string): readonly Sample[] {
+    return this.#series.get(account)?.samples ?? []
+  }
+
+  /** To be called at even intervals. */
+  take(): void {
+    const accounts = [...this.#operation.accounts()]
+    for (const name of this.#series.keys()) if (!accounts.some((one) => one.name === name)) this.#series.delete(name)
+    for (const account of accounts) this.#sample(account)
+  }
+
+  #sample({ name }: Account): void {
+    const totals = this.#operation.history.totals(name)
+    const series = this.#series.get(name)
+    if (!series) {
+      this.#series.set(name, { totals, samples: [] })
+      return
+    }
+    series.samples.push({ at: Date.now(), ...difference(totals, series.totals) })
+    if (series.samples.length > this.#most) series.samples.shift()
+    series.totals = totals
+  }
+}
+
+function difference(now: Totals, before: Totals): Totals {
+  const { requests, failed, incomplete, refused, received, sent } = now
+  return {
+    requests: requests - before.requests,
+    failed: failed - before.failed,
+    incomplete: incomplete - before.incomplete,
+    refused: refused - before.refused,
+    received: received - before.received,
+    sent: sent - before.sent,
+  }
+}

@@ -1,0 +1,56 @@
+import type { RequestEvent } from '../observe/request-event.ts'
+import { accountState } from './account-state.ts'
+import type { Account, Operation } from './operation.ts'
+import { isoTime, tokenReadiness } from './readiness.ts'
+import type { Samples } from './samples.ts'
+
+/** Requests under way that are listed for each account: the oldest. */
+const listed = 50
+
+export type Status = ReturnType<typeof statusOf>
+
+/** How each account fares: its token, what is asked of it just now and was before, and what failed. */
+export function statusOf(operation: Operation, samples: Samples, startedAt: number) {
+  const { version, accepting, accounts, history, refusals, audit } = operation
+  const underWay = Map.groupBy(history.underWay, ({ account }) => account)
+  return {
+    version,
+    startedAt: isoTime(startedAt),
+    time: isoTime(Date.now()),
+    accepting: accepting(),
+    audit: audit && { available: audit.available, lost: audit.lost },
+    refusals: refusals.counts,
+    accounts: [...accounts()].map((account) => accountStatus(account, operation, samples, underWay.get(account.name))),
+  }
+}
+
+function accountStatus(account: Account, { history }: Operation, samples: Samples, underWay: RequestEvent[] = []) {
+  const { name, store, access, credential, tokenState, places } = account
+  const token = tokenState()
+  const { received, sent } = history.totals(name)
+  return {
+    name,
+    store,
+    access,
+    credential: credential.description,
+    state: accountState(token, samples.of(name)),
+    token: { ...tokenReadiness(token), tokenFetchedAt: isoTime(token.fetchedAt) },
+    places: occupancyOf(places),
+    underWay: { count: underWay.length, requests: underWay.slice(0, listed).map(underWayOf) },
+    bytes: { received, sent },
+    ...history.of(name),
+  }
+}
+
+function underWayOf({ requestId, service, route, phase, attempts, age, expected, progress }: RequestEvent) {
+  const { received, sent } = progress
+  const milliseconds = Math.round(age)
+  return { requestId, service, route, phase, attempts, milliseconds, received, expected, sent }
+}
+
+function occupancyOf(places: Account['places']): Account['places'] {
+  const each = Object.entries(places)
+  return Object.fromEntries(
+    each.map(([service, { underWay, waiting, limit }]) => [service, { underWay, waiting, limit }]),
+  )
+}

@@ -1,0 +1,117 @@
+import type { Settings } from '../config/settings.ts'
+import { Checklist, type Reporter, type Result } from './check/checklist.ts'
+import { checkCredentials, checkGoogle } from './check/checks.ts'
+import { checkConfiguration, surroundings } from './check/configuration.ts'
+import { checkOrthanc } from './check/orthanc.ts'
+import { jsonReport, silent, TextReport } from './check/report.ts'
+import { type Layer, layers, Trouble } from './check/trouble.ts'
+import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
+import { proxyUrlFor, wantedEntries } from './orthanc/wanted.ts'
+import type { ConfigurationOptions } from './settings.ts'
+
+export interface CheckOptions extends ConfigurationOptions, OrthancOptions {
+  readonly offline?: boolean
+  readonly json?: boolean
+}
+
+/** Looks whether the proxy would work, and says of each thing that would not what mends it. */
+export async function check(stores: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  const text = options.json ? null : new TextReport(process.stdout)
+  const { results, warnings } = await runChecks(stores, options, text ?? silent)
+  const code = codeOf(results)
+  if (!text) process.stdout.write(jsonReport(results, warnings, code))
+  else for (const line of closing(results, warnings)) text.say(line)
+  return code
+}
+
+export interface Checked {
+  readonly results: readonly Result[]
+  /** What works and is dangerous all the same, a sentence each. */
+  readonly warnings: readonly string[]
+}
+
+export async function runChecks(
+  stores: readonly string[],
+  options: CheckOptions,
+  reporter: Reporter,
+  around = surroundings(),
+): Promise<Checked> {
+  const { config, listen, adminListen, offline } = options
+  const list = new Checklist(reporter)
+  const path = config ?? around.environment.GCP_DICOMWEB_PROXY_CONFIG
+  list.heading('On this machine')
+  const settings: Settings | null = await checkConfiguration(list, {
+    ...around,
+    path,
+    stores,
+    overrides: { listen, adminListen },
+  })
+  if (settings) {
+    const known = await checkCredentials(list, settings)
+    if (!offline) await checkGoogle(list, settings, known)
+    if (!offline) await checkOrthancOf(list, settings, options)
+  }
+  return { results: list.results, warnings: settings?.warnings ?? [] }
+}
+
+/** The Orthanc that the command line or the configuration names, if any. */
+async function checkOrthancOf(list: Checklist, settings: Settings, options: CheckOptions): Promise<void> {
+  const target = await targetOf(settings, options)
+  if (!target) return
+  const { url, rest, client, timeout } = target
+  list.heading(`Orthanc: ${url}`)
+  try {
+    const proxyUrl = await addressForOrthanc(list, settings, target)
+    if (proxyUrl === null) return
+    const wanted = wantedEntries(settings, { proxyUrl, client, timeout }).entries
+    await checkOrthanc(list, { settings, rest, wanted, registerCommand: registerCommand(url, options) })
+  } finally {
+    await rest.close()
+  }
+}
+
+async function addressForOrthanc(
+  list: Checklist,
+  settings: Settings,
+  { url, proxyUrl }: Target,
+): Promise<string | null> {
+  try {
+    return proxyUrlFor(settings, url, proxyUrl)
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error
+    const trouble = new Trouble('proxy-url', error.message, 'Set PublicUrl, or name it by --proxy-url.', {
+      cause: error,
+    })
+    await list.check({ layer: 'orthanc', subject: url, title: 'Address of the proxy' }, () => Promise.reject(trouble))
+    return null
+  }
+}
+
+/** The command that mends an entry, as far as it can be told from this one. */
+function registerCommand(url: string, { config, user }: CheckOptions): string {
+  const login = user === undefined ? '' : ` --user ${user}`
+  return `gcp-dicomweb-proxy register --orthanc ${url}${login}${config === undefined ? '' : ` --config ${config}`}`
+}
+
+const codes: Readonly<Record<Layer, ExitCode>> = {
+  configuration: exitCode.usage,
+  network: exitCode.network,
+  clock: exitCode.clock,
+  credential: exitCode.credential,
+  store: exitCode.store,
+  orthanc: exitCode.orthanc,
+}
+
+/** Of the first layer that has a failure: what comes later may follow from it. */
+export function codeOf(results: readonly Result[]): ExitCode {
+  const failed = layers.find((layer) => results.some((result) => result.layer === layer && result.status === 'failed'))
+  return failed === undefined ? exitCode.fine : codes[failed]
+}
+
+function closing(results: readonly Result[], warnings: readonly string[]): string[] {
+  const failed = results.filter(({ status }) => status === 'failed').length
+  const made = results.filter(({ status }) => status !== 'skipped').length
+  const verdict = failed === 0 ? `All is well: ${made} checks.` : `${failed} of ${made} checks failed.`
+  return ['', ...warnings.map((warning) => `Warning: ${warning}`), verdict]
+}

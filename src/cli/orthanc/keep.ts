@@ -1,0 +1,58 @@
+import type { Settings } from '../../config/settings.ts'
+import type { Logger } from '../../observe/logger.ts'
+import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
+import { OrthancError } from '../../orthanc/orthanc-error.ts'
+import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
+import { CommandFailure } from '../exit-code.ts'
+import { orthancTrouble } from './orthanc-trouble.ts'
+import { checkLogin, proxyUrlFor, wantedEntries } from './wanted.ts'
+
+/** Milliseconds that Orthanc may take for one answer. */
+const patience = 30_000
+
+/**
+ * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one. Whatever goes wrong goes to
+ * the log: the proxy serves all the same.
+ *
+ * @param url of the data listener, as it was opened
+ */
+export function keepInOrthanc(settings: Settings, url: string, logger: Logger): { close(): Promise<void> } {
+  const { registration, dicomWebRoot } = settings.orthanc
+  if (!registration) return { async close() {} }
+  const { client, login, certificateAuthorities, interval, timeout } = registration
+  const opened = new URL(url)
+  const port = Number(opened.port || (opened.protocol === 'https:' ? 443 : 80))
+  const listening = { ...settings, listen: { ...settings.listen, port } }
+  const proxyUrl = proxyUrlFor(listening, registration.url, registration.proxyUrl)
+  const { entries, lacksLogin } = wantedEntries(settings, { proxyUrl, client, timeout })
+  if (lacksLogin)
+    logger.warn({ orthanc: registration.url }, 'Orthanc logs in as nobody: see DicomWebProxy.Orthanc.Client')
+  if (client) warnOfWrongLogin(settings, client, logger)
+  const rest = new OrthancRest(registration.url, {
+    ...(login && login),
+    dicomWebRoot,
+    timeout: patience,
+    certificateAuthorities: certificateAuthorities ?? undefined,
+  })
+  const onEvent = (event: RegistrationEvent) => logEvent(logger, registration.url, event)
+  return keepRegistered({ rest, wanted: entries, interval, onEvent })
+}
+
+function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
+  if ('registered' in event) logger.info({ orthanc, accounts: event.registered }, 'registered in Orthanc')
+  else logger.warn({ orthanc, ...reasonOf(event.error, orthanc) }, 'not registered in Orthanc: trying again')
+}
+
+function reasonOf(error: unknown, orthanc: string): object {
+  if (!(error instanceof OrthancError)) return { err: error }
+  const { why, remedy } = orthancTrouble(error, orthanc)
+  return { reason: why, remedy }
+}
+
+/** It takes a moment of computing, so the start does not wait for it. */
+function warnOfWrongLogin(settings: Settings, client: Parameters<typeof checkLogin>[1], logger: Logger): void {
+  checkLogin(settings, client).catch((error) => {
+    const reason = error instanceof CommandFailure ? error.message : 'Unexpected failure.'
+    logger.warn({ reason }, 'Orthanc will not be let in: see DicomWebProxy.Orthanc.ClientPassword')
+  })
+}

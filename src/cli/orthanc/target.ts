@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+import { advisedTimeout } from '../../config/orthanc.ts'
+import { fileMessage } from '../../config/read.ts'
+import type { Settings } from '../../config/settings.ts'
+import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
+import { CommandFailure, exitCode } from '../exit-code.ts'
+import { passwordVariables } from './orthanc-trouble.ts'
+import { Secrets } from './secrets.ts'
+import type { Login } from './wanted.ts'
+
+/** How a command line names an Orthanc, and what of the proxy it should know. */
+export interface OrthancOptions {
+  readonly orthanc?: string
+  readonly user?: string
+  readonly orthancCa?: string
+  readonly client?: string
+  readonly proxyUrl?: string
+}
+
+/** An Orthanc, and how it is to reach the proxy: from the command line, else from `DicomWebProxy.Orthanc`. */
+export interface Target {
+  readonly url: string
+  readonly rest: OrthancRest
+  readonly client: Login | null
+  readonly proxyUrl: string | null
+  /** Milliseconds that Orthanc allows one transfer in all. */
+  readonly timeout: number
+}
+
+/** Milliseconds that Orthanc may take for one answer. */
+const patience = 30_000
+
+/** Null if no Orthanc is named. Passwords come from the environment, or standard input. */
+export async function targetOf(settings: Settings, options: OrthancOptions): Promise<Target | null> {
+  const { registration, dicomWebRoot } = settings.orthanc
+  const url = addressOf(options.orthanc) ?? registration?.url
+  if (url === undefined) return null
+  // What the configuration knows of its own Orthanc is for nobody else.
+  const configured = registration?.url === url ? registration : null
+  const secrets = new Secrets(process.stdin, process.stderr, process.env)
+  const login =
+    options.user === undefined
+      ? (configured?.login ?? null)
+      : await secrets.login(options.user, 'Orthanc', passwordVariables.orthanc)
+  const client =
+    options.client === undefined
+      ? (configured?.client ?? null)
+      : await secrets.login(options.client, 'the proxy', passwordVariables.client)
+  const ca = options.orthancCa === undefined ? configured?.certificateAuthorities : [readAuthorities(options.orthancCa)]
+  const rest = new OrthancRest(url, {
+    ...(login && login),
+    dicomWebRoot,
+    timeout: patience,
+    certificateAuthorities: ca ?? undefined,
+  })
+  return {
+    url,
+    rest,
+    client,
+    proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,
+    timeout: configured?.timeout ?? advisedTimeout,
+  }
+}
+
+function addressOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const url = URL.parse(text)
+  const isPlain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash
+  if (isPlain) return url.href.replace(/\/+$/, '')
+  // What was given may have a password in it.
+  throw new CommandFailure(
+    'An address is http://HOST:PORT or https://HOST:PORT, without user name, query or fragment.',
+    exitCode.usage,
+  )
+}
+
+function readAuthorities(file: string): string {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch (cause) {
+    throw new CommandFailure(`${file} ${fileMessage(cause)}`, exitCode.usage, { cause })
+  }
+}

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import type { CredentialSettings } from '../config/settings.ts'
+import { type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+
+/** What people may know of a credential: nothing of it is a secret. */
+export interface CredentialDescription {
+  readonly kind: string
+  /** Who the proxy is at Google, as far as the credential says; null where it does not, or can't be read. */
+  readonly identity: string | null
+  /** Absolute path of the file, if it is one. */
+  readonly file: string | null
+}
+
+const kinds = {
+  'service-account-file': 'Service account key',
+  'authorized-user-file': 'User login',
+  'authorized-user': 'User login',
+  'external-account-file': 'Workload identity federation',
+  'application-default': 'Application Default Credentials',
+} as const
+
+/** How long (ms) what a file said holds: it may be replaced at any time. */
+const freshFor = 10_000
+
+/** Describes a credential, and reads its file again now and then while somebody asks. */
+export class DescribedCredential {
+  readonly #credential: CredentialSettings
+  readonly #allowedHosts: readonly string[]
+  #known: CredentialDescription
+  #readAt = Number.NEGATIVE_INFINITY
+
+  /** @param allowedHosts hosts that credential files may name besides Google's */
+  constructor(credential: CredentialSettings, allowedHosts: readonly string[]) {
+    this.#credential = credential
+    this.#allowedHosts = allowedHosts
+    this.#known = { kind: kindOf(credential), identity: credential.impersonate, file: fileOf(credential) }
+    this.#look()
+  }
+
+  /** What is known now. */
+  get description(): CredentialDescription {
+    if (performance.now() - this.#readAt > freshFor) this.#look()
+    return this.#known
+  }
+
+  #look(): void {
+    this.#readAt = performance.now()
+    // That it can't be read is told where its token is asked for.
+    void this.#describe().then(
+      (identity) => this.#know(identity),
+      () => this.#know(null),
+    )
+  }
+
+  #know(identity: string | null): void {
+    this.#known = { ...this.#known, identity: this.#credential.impersonate ?? identity, file: fileOf(this.#credential) }
+  }
+
+  async #describe(): Promise<string | null> {
+    const { source } = this.#credential
+    if (source.kind === 'authorized-user') return clientOf(source)
+    const file = fileOf(this.#credential)
+    if (file === null) return 'service account of this machine'
+    return identityOf(await readCredentialFile(file, { types: credentialTypes, allowedHosts: this.#allowedHosts }))
+  }
+}
+
+function kindOf({ source, impersonate }: CredentialSettings): string {
+  return impersonate === null ? kinds[source.kind] : `Impersonation, by ${lowerFirst(kinds[source.kind])}`
+}
+
+function lowerFirst(text: string): string {
+  return text.startsWith('Application') ? text : text.charAt(0).toLowerCase() + text.slice(1)
+}
+
+function fileOf({ source }: CredentialSettings): string | null {
+  if (source.kind === 'authorized-user') return null
+  if (source.kind !== 'application-default') return source.file
+  return source.file ?? (source.wellKnownFile && existsSync(source.wellKnownFile) ? source.wellKnownFile : null)
+}
+
+function identityOf(file: CredentialFile): string | null {
+  switch (file.type) {
+    case 'service_account':
+      return file.email
+    case 'authorized_user':
+      return clientOf(file)
+    case 'external_account':
+      return principalOf(file.json.service_account_impersonation_url) ?? text(file.json.audience)
+    case 'impersonated_service_account':
+      return principalOf(file.impersonationUrl)
+  }
+}
+
+/** Whose login it is, no credential says; its client is named in Google's console. */
+function clientOf({ clientId }: { readonly clientId: string }): string {
+  return `a user of OAuth client ${clientId}`
+}
+
+function principalOf(url: unknown): string | null {
+  const encoded = typeof url === 'string' ? /\/serviceAccounts\/([^/:]+):/.exec(url)?.[1] : undefined
+  return encoded === undefined ? null : decodeURIComponent(encoded)
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}

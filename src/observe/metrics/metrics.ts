@@ -1,0 +1,34 @@
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { RequestEvent } from '../request-event.ts'
+import { type ProxyState, readState } from './proxy-state.ts'
+import { RequestMetrics } from './request-metrics.ts'
+
+/** Gauges that are named like counters, which misleads both people and the checks of Prometheus. */
+const misnamed = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
+
+/** What monitoring can read of this proxy, in the text format of Prometheus. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #requests: RequestMetrics
+
+  constructor(state: ProxyState) {
+    this.#requests = new RequestMetrics(this.#registry, state.accounts)
+    readState(this.#registry, state)
+    // Memory, processor time and the event loop's lag, by the names that dashboards for Node.js know.
+    collectDefaultMetrics({ register: this.#registry })
+    for (const name of misnamed) this.#registry.removeSingleMetric(name)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** To be called once a request has ended. */
+  record(event: RequestEvent): void {
+    this.#requests.record(event)
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}

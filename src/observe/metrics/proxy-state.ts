@@ -1,0 +1,174 @@
+import type { Registry } from 'prom-client'
+import type { RequestEvent } from '../request-event.ts'
+import type { Traffic } from '../request-history.ts'
+import { type Reading, readCounter, readGauge } from './read-metrics.ts'
+
+/** How many connections to Google are in use, and wait for use. */
+export interface ConnectionCounts {
+  readonly busy: number
+  readonly idle: number
+}
+
+interface Occupancy {
+  readonly underWay: number
+  readonly waiting: number
+  readonly limit: number
+}
+
+interface Account {
+  readonly name: string
+  /** By service. */
+  readonly places: Readonly<Record<string, Occupancy>>
+  tokenState(): TokenState
+}
+
+interface TokenState {
+  readonly usable: boolean
+  readonly expiresAt: number | null
+  readonly fetchedAt: number | null
+  readonly refreshes: number
+  readonly failures: number
+}
+
+/** What the metrics read at each scrape. */
+export interface ProxyState {
+  readonly version: string
+  accounts(): Iterable<Account>
+  readonly history: {
+    readonly underWay: Iterable<RequestEvent>
+    traffic(): Iterable<Traffic>
+  }
+  /** By the transport that uses them. */
+  connections(): Readonly<Record<string, ConnectionCounts>>
+  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
+  /** Null when no audit trail is kept. */
+  readonly audit: { readonly available: boolean; readonly lost: number } | null
+}
+
+const byService = ['account', 'service']
+
+export function readState(registry: Registry, state: ProxyState): void {
+  readTraffic(registry, state)
+  readPlaces(registry, state)
+  readTokens(registry, state)
+  readRest(registry, state)
+}
+
+function readTraffic(registry: Registry, { history }: ProxyState): void {
+  const bytes = (direction: 'received' | 'sent') =>
+    function* (): Generator<Reading> {
+      for (const { account, service, ...passed } of history.traffic()) yield [{ account, service }, passed[direction]]
+    }
+  readCounter(registry, {
+    name: 'received_bytes_total',
+    help: 'Bytes of bodies from clients, as they come.',
+    labels: byService,
+    read: bytes('received'),
+  })
+  readCounter(registry, {
+    name: 'sent_bytes_total',
+    help: "Bytes of bodies of Google's answers to clients, as they go.",
+    labels: byService,
+    read: bytes('sent'),
+  })
+}
+
+function readPlaces(registry: Registry, { accounts, history }: ProxyState): void {
+  const places = (figure: keyof Occupancy) =>
+    function* (): Generator<Reading> {
+      for (const { name: account, places } of accounts()) {
+        for (const [service, occupancy] of Object.entries(places)) yield [{ account, service }, occupancy[figure]]
+      }
+    }
+  const gauge = (name: string, help: string, read: () => Iterable<Reading>) =>
+    readGauge(registry, { name, help, labels: byService, read })
+  gauge('requests_under_way', 'Requests that have come and not ended yet.', () => countsOf(history.underWay))
+  gauge('upstream_requests', 'Requests that are at Google.', places('underWay'))
+  gauge('upstream_requests_waiting', 'Requests that wait for a place at Google.', places('waiting'))
+  gauge(
+    'upstream_requests_limit',
+    'Requests that may be at Google at the same time; fewer while Google refuses some because of load.',
+    places('limit'),
+  )
+}
+
+function countsOf(events: Iterable<RequestEvent>): Iterable<Reading> {
+  const counts = new Map<string, [{ account: string; service: string }, number]>()
+  for (const { account = '', service = '' } of events) {
+    const counted = counts.get(`${account}/${service}`) ?? [{ account, service }, 0]
+    counted[1] += 1
+    counts.set(`${account}/${service}`, counted)
+  }
+  return counts.values()
+}
+
+function readTokens(registry: Registry, { accounts }: ProxyState): void {
+  const labels = ['account']
+  const tokens = (figure: (state: TokenState) => number | null) =>
+    function* (): Generator<Reading> {
+      for (const { name: account, tokenState } of accounts()) {
+        const value = figure(tokenState())
+        if (value !== null) yield [{ account }, value]
+      }
+    }
+  const gauge = (name: string, help: string, figure: (state: TokenState) => number | null) =>
+    readGauge(registry, { name, help, labels, read: tokens(figure) })
+  const counter = (name: string, help: string, figure: (state: TokenState) => number) =>
+    readCounter(registry, { name, help, labels, read: tokens(figure) })
+  gauge('token_usable', '1 when a request would be sent with an access token right now, else 0.', ({ usable }) =>
+    usable ? 1 : 0,
+  )
+  gauge('token_age_seconds', 'Time since the access token was fetched.', ({ fetchedAt }) => since(fetchedAt))
+  gauge('token_remaining_seconds', 'Life that the access token has left.', ({ expiresAt }) => until(expiresAt))
+  counter(
+    'token_refreshes_total',
+    'Times that an access token was asked for. Accounts with the same credential share one, and each counts it.',
+    ({ refreshes }) => refreshes,
+  )
+  counter('token_refresh_failures_total', 'Of these: the times that none came.', ({ failures }) => failures)
+}
+
+/** Seconds; by the wall clock, which may have been set back. */
+function since(at: number | null): number | null {
+  return at === null ? null : Math.max(0, (Date.now() - at) / 1000)
+}
+
+function until(at: number | null): number | null {
+  return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
+}
+
+function readRest(registry: Registry, { version, connections, refusals, audit }: ProxyState): void {
+  readGauge(registry, {
+    name: 'build_info',
+    help: 'Always 1; the label says which version runs.',
+    labels: ['version'],
+    read: () => [[{ version }, 1]],
+  })
+  readGauge(registry, {
+    name: 'upstream_connections',
+    help: 'Open connections to Google and its issuers of tokens, by the transport that uses them.',
+    labels: ['transport', 'state'],
+    read: () =>
+      Object.entries(connections()).flatMap(([transport, { busy, idle }]): Reading[] => [
+        [{ transport, state: 'busy' }, busy],
+        [{ transport, state: 'idle' }, idle],
+      ]),
+  })
+  readCounter(registry, {
+    name: 'refusals_total',
+    help: 'Requests and connections of strangers that were not let in.',
+    labels: ['reason'],
+    read: () => Object.entries(refusals.counts).map(([reason, count]) => [{ reason }, count]),
+  })
+  if (!audit) return
+  readGauge(registry, {
+    name: 'audit_available',
+    help: '1 while all places of the audit trail take records, else 0.',
+    read: () => [[{}, audit.available ? 1 : 0]],
+  })
+  readCounter(registry, {
+    name: 'audit_records_lost_total',
+    help: 'Records of the audit trail that are lost.',
+    read: () => [[{}, audit.lost]],
+  })
+}

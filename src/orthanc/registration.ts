@@ -1,0 +1,16 @@
+import type { OrthancRest } from './orthanc-rest.ts'
+import { type Plan, planOf, type WantedEntry } from './server-entry.ts'
+
+/** By the name of the account, which is that of the server in Orthanc. */
+export type WantedEntries = ReadonlyMap<string, WantedEntry>
+
+/** Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. */
+export async function plansFor(rest: OrthancRest, wanted: WantedEntries): Promise<readonly Plan[]> {
+  const seen = await rest.serverEntries()
+  return [...wanted].map(([name, entry]) => planOf(name, entry, Object.hasOwn(seen, name) ? seen[name] : undefined))
+}
+
+/** Does what a plan says. */
+export async function carryOut(rest: OrthancRest, { name, action, entry }: Plan): Promise<void> {
+  if (action !== 'keep') await rest.putServer(name, entry)
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { needsOrthanc } from '../helpers/orthanc.ts'
+import { rowOf } from './document.ts'
+import { faults } from './faults.ts'
+import { runFault } from './run-fault.ts'
+
+const document = readFileSync(new URL('../../docs/check.md', import.meta.url), 'utf8')
+/** Tokens, keys, passwords. */
+const secrets = /ya29\.|PRIVATE KEY|1\/\/|user:wrong|another password|a long password/
+
+for (const [group, inGroup] of Object.entries(faults)) {
+  t.test(group, async (t) => {
+    for (const fault of inGroup) {
+      await t.test(fault.name, fault.needsOrthanc ? needsOrthanc() : {}, async (t) => {
+        const told = await runFault(fault)
+        const failed = told.results.filter(({ status }) => status === 'failed')
+        t.same(
+          failed.map(({ trouble }) => trouble?.code),
+          fault.codes,
+        )
+        t.equal(told.exitCode, fault.exitCode)
+        t.ok(document.includes(`${rowOf(fault, told)}\n`), 'docs/check.md says so; if not: npm run check:faults')
+        t.notMatch(JSON.stringify(told.results), secrets)
+      })
+    }
+  })
+}
+
+t.test('each has a cause and a remedy of its own', async (t) => {
+  const rows = [...document.matchAll(/^\| … (.+?) \| (.+?) \| (.+?) \| `[a-z-]+`, \d+ \|$/gm)]
+  const all = Object.values(faults).flat()
+  t.same(
+    rows.map(([, name]) => name),
+    all.map(({ name }) => name),
+    'all are documented, in their order',
+  )
+  const causes = rows.map(([, , cause]) => cause)
+  t.equal(new Set(causes).size, causes.length, 'no two causes are the same')
+  t.notOk(
+    rows.some(([, , , remedy = '']) => remedy.trim().length < 10),
+    'none is without a remedy',
+  )
+})

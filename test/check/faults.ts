@@ -1,0 +1,634 @@
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import { connect, createServer } from 'node:net'
+import { pino } from 'pino'
+import type { CheckOptions } from '../../src/cli/check.ts'
+import { startProxy } from '../../src/cli/proxy.ts'
+import { loadSettings } from '../../src/config/load.ts'
+import { demoStore, type EmulatorOptions, type Fault as GoogleFault } from '../../src/emulator/emulator.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
+import { hashOf } from '../helpers/clients.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { startOrthanc } from '../helpers/orthanc.ts'
+import type { Broken, Stage } from './stage.ts'
+
+/** One thing that is broken, and what `check` says of it. */
+export interface Fault {
+  /** What is broken; continues its group's heading. */
+  readonly name: string
+  /** Codes of all checks that fail; the first is the fault's own. */
+  readonly codes: readonly [string, ...string[]]
+  readonly exitCode: number
+  readonly needsOrthanc?: boolean
+  readonly emulator?: EmulatorOptions
+  /** Breaks it; answers the options of `check`, and variables of its environment. */
+  readonly breaks: (stage: Stage) => Promise<CheckOptions & { readonly environment?: Record<string, string> }>
+}
+
+type Breaks = Fault['breaks']
+
+const configured =
+  (broken: Broken | ((stage: Stage) => Broken | Promise<Broken>)): Breaks =>
+  async (stage) => ({ config: await stage.configuration(typeof broken === 'function' ? await broken(stage) : broken) })
+
+const googleFault = (fault: GoogleFault): Breaks =>
+  configured(({ emulator }) => {
+    emulator.faults.add(fault)
+    return {}
+  })
+
+const keyFile =
+  (name: string, content: (stage: Stage) => string | object | Promise<string | object>): Breaks =>
+  async (stage) => {
+    const text = await content(stage)
+    const file = await stage.write(name, typeof text === 'string' ? text : JSON.stringify(text))
+    return { config: await stage.configuration({ account: { credential: { ServiceAccountFile: file } } }) }
+  }
+
+const userFile =
+  (change: object): Breaks =>
+  async (stage) => {
+    const { clientId, clientSecret, refreshToken } = stage.credentials.authorizedUser
+    const content = { type: 'authorized_user', client_id: clientId, client_secret: clientSecret }
+    const file = await stage.write('user.json', { ...content, refresh_token: refreshToken, ...change })
+    return { config: await stage.configuration({ account: { credential: { AuthorizedUserFile: file } } }) }
+  }
+
+/** A text of the key file as the emulator wrote it. */
+async function accountKey({ emulator, credentials }: Stage, change: object = {}): Promise<object> {
+  return { ...(await emulator.addServiceAccount(credentials.serviceAccountEmail)), ...change }
+}
+
+const configuration: readonly Fault[] = [
+  {
+    name: 'the file does not exist',
+    codes: ['configuration'],
+    exitCode: 2,
+    breaks: async ({ folder }) => ({ config: `${folder}/missing.json` }),
+  },
+  {
+    name: 'the file is no JSON: a bracket is missing',
+    codes: ['configuration'],
+    exitCode: 2,
+    breaks: async (stage) => ({ config: await stage.write('bad.json', '{ "GoogleCloudPlatform": { "Accounts": {} }') }),
+  },
+  {
+    name: 'a key is misspelled',
+    codes: ['configuration'],
+    exitCode: 2,
+    breaks: configured({ account: { QuotaProjekt: 'billing' } }),
+  },
+  {
+    name: 'a value has the wrong type',
+    codes: ['configuration'],
+    exitCode: 2,
+    breaks: configured({ google: { Timeout: 'long' } }),
+  },
+  {
+    name: 'other machines may connect, and nobody says who',
+    codes: ['configuration'],
+    exitCode: 2,
+    breaks: configured({ proxy: { Listen: '0.0.0.0:8043', AdminListen: null } }),
+  },
+  {
+    name: 'the file of the trusted authorities is missing',
+    codes: ['configuration'],
+    exitCode: 2,
+    breaks: configured({ top: { HttpsCACertificates: 'missing.pem' } }),
+  },
+]
+
+const credentialFiles: readonly Fault[] = [
+  {
+    name: 'it does not exist',
+    codes: ['file-missing'],
+    exitCode: 5,
+    breaks: configured(({ folder }) => ({ account: { credential: { ServiceAccountFile: `${folder}/missing.json` } } })),
+  },
+  {
+    name: 'it is a folder',
+    codes: ['file-unreadable'],
+    exitCode: 5,
+    breaks: configured(({ folder }) => ({ account: { credential: { ServiceAccountFile: folder } } })),
+  },
+  {
+    name: 'it is no JSON',
+    codes: ['file-flawed'],
+    exitCode: 5,
+    breaks: keyFile('key.json', () => '-----BEGIN PRIVATE KEY-----'),
+  },
+  {
+    name: 'it is of another kind',
+    codes: ['file-flawed'],
+    exitCode: 5,
+    breaks: configured(({ credentials }) => ({
+      account: { credential: { ServiceAccountFile: credentials.authorizedUserFile } },
+    })),
+  },
+  {
+    name: 'its key is damaged',
+    codes: ['file-flawed'],
+    exitCode: 5,
+    breaks: keyFile('key.json', (stage) => accountKey(stage, { private_key: 'damaged' })),
+  },
+  {
+    name: 'it names a host that is not Google’s',
+    codes: ['file-flawed'],
+    exitCode: 5,
+    breaks: configured(({ credentials }) => ({
+      account: { credential: { ExternalAccountFile: credentials.externalAccountFile } },
+    })),
+  },
+]
+
+/** A server in Google's place, or an outgoing proxy. */
+async function otherServer(stage: Stage, answer: (response: ServerResponse) => void): Promise<string> {
+  return listenOn(
+    stage,
+    createHttpServer((_request, response) => answer(response)),
+  )
+}
+
+/** An outgoing proxy that answers CONNECT with a status; with 200 it leads on. */
+async function outgoingProxy(stage: Stage, status: number): Promise<string> {
+  const server = createHttpServer()
+  server.on('connect', (request, socket) => {
+    socket.on('error', () => undefined)
+    if (status !== 200) return socket.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`)
+    const { hostname, port } = new URL(`http://${request.url}`)
+    const onward = connect(Number(port), hostname, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    onward.on('error', () => socket.destroy())
+    return onward.pipe(socket).pipe(onward)
+  })
+  return new URL(await listenOn(stage, server)).host
+}
+
+const throughProxy = (status: number, login = ''): Breaks =>
+  configured(async (stage) => ({ top: { HttpProxy: `${login}${await outgoingProxy(stage, status)}` } }))
+
+const tls = (options: Parameters<typeof makeCertificate>[0] = {}) => makeCertificate(options)
+const here = tls()
+const expired = tls({ notAfter: new Date(Date.now() - 86_400_000) })
+const elsewhere = tls({ names: ['login.example.com'] })
+
+const trusting = (authority: string): Breaks =>
+  configured(async (stage) => ({ top: { HttpsCACertificates: await stage.write('authorities.pem', authority) } }))
+
+const network: readonly Fault[] = [
+  {
+    name: 'its name is unknown to the name server',
+    codes: ['name'],
+    exitCode: 3,
+    breaks: configured({ google: { BaseUrl: 'https://healthcare.invalid/v1/' } }),
+  },
+  {
+    name: 'the connection is refused',
+    codes: ['refused'],
+    exitCode: 3,
+    breaks: configured(async (stage) => ({ google: { BaseUrl: `http://${await stage.closedPort()}/v1/` } })),
+  },
+  {
+    name: 'a firewall lets the connection be, and no answer through',
+    codes: ['timeout'],
+    exitCode: 3,
+    breaks: configured(async (stage) => ({
+      google: { BaseUrl: `${await otherServer(stage, () => undefined)}/v1/` },
+      proxy: { Timeouts: { SearchAnswer: 1 } },
+    })),
+  },
+  {
+    name: 'the connection is closed without an answer',
+    codes: ['reset'],
+    exitCode: 3,
+    breaks: configured(async (stage) => ({
+      google: { BaseUrl: `${await otherServer(stage, (response) => response.destroy())}/v1/` },
+    })),
+  },
+  {
+    name: 'a TLS inspection signs with its own authority',
+    codes: ['tls-authority'],
+    exitCode: 3,
+    emulator: { tls: here },
+    breaks: configured({}),
+  },
+  {
+    name: 'HttpsCACertificates has other authorities only',
+    codes: ['tls-authority'],
+    exitCode: 3,
+    emulator: { tls: here },
+    breaks: trusting(elsewhere.authority),
+  },
+  {
+    name: 'the certificate is not valid by this clock',
+    codes: ['tls-expired'],
+    exitCode: 3,
+    emulator: { tls: expired },
+    breaks: trusting(expired.authority),
+  },
+  {
+    name: 'a login page of the network answers',
+    codes: ['tls-name'],
+    exitCode: 3,
+    emulator: { tls: elsewhere },
+    breaks: trusting(elsewhere.authority),
+  },
+  {
+    name: 'what answers does not speak TLS',
+    codes: ['tls-protocol'],
+    exitCode: 3,
+    breaks: configured(async (stage) => ({
+      google: {
+        BaseUrl: `${(
+          await listenOn(
+            stage,
+            createServer((socket) => socket.resume().end('no TLS')),
+          )
+        ).replace('http:', 'https:')}/v1/`,
+      },
+    })),
+  },
+  {
+    name: 'the outgoing proxy does not run',
+    codes: ['proxy-unreachable'],
+    exitCode: 3,
+    breaks: configured(async (stage) => ({ top: { HttpProxy: await stage.closedPort() } })),
+  },
+  {
+    name: 'the outgoing proxy’s name is unknown',
+    codes: ['proxy-name'],
+    exitCode: 3,
+    breaks: configured({ top: { HttpProxy: 'proxy.invalid:3128' } }),
+  },
+  { name: 'the outgoing proxy wants a login', codes: ['proxy-login'], exitCode: 3, breaks: throughProxy(407) },
+  {
+    name: 'the outgoing proxy refuses the login',
+    codes: ['proxy-login'],
+    exitCode: 3,
+    breaks: throughProxy(407, 'user:wrong@'),
+  },
+  {
+    name: 'the outgoing proxy does not let Google through',
+    codes: ['proxy-refuses'],
+    exitCode: 3,
+    breaks: throughProxy(403),
+  },
+  {
+    name: 'the token endpoint’s name is unknown',
+    codes: ['name'],
+    exitCode: 3,
+    breaks: configured({ google: { TokenUrl: 'https://oauth2.invalid/token' } }),
+  },
+]
+
+const clock: readonly Fault[] = [
+  {
+    name: 'it is ten minutes fast',
+    codes: ['clock', 'token-clock'],
+    exitCode: 4,
+    breaks: configured(({ emulator }) => {
+      emulator.setClockSkew(-600)
+      return {}
+    }),
+  },
+  {
+    name: 'it is two minutes slow',
+    codes: ['clock'],
+    exitCode: 4,
+    breaks: configured(({ emulator }) => {
+      emulator.setClockSkew(120)
+      return {}
+    }),
+  },
+]
+
+const token: readonly Fault[] = [
+  {
+    name: 'the key was deleted at Google',
+    codes: ['key-revoked'],
+    exitCode: 5,
+    breaks: configured(async ({ emulator, credentials }) => {
+      await emulator.addServiceAccount(credentials.serviceAccountEmail)
+      return {}
+    }),
+  },
+  {
+    name: 'the file has the key of another account',
+    codes: ['key-revoked'],
+    exitCode: 5,
+    breaks: keyFile('key.json', async (stage) => {
+      const other = await stage.emulator.addServiceAccount('other@demo.iam.gserviceaccount.com')
+      return { ...other, client_email: stage.credentials.serviceAccountEmail, private_key_id: undefined }
+    }),
+  },
+  {
+    name: 'the service account was deleted',
+    codes: ['account-gone'],
+    exitCode: 5,
+    breaks: keyFile('key.json', (stage) => accountKey(stage, { client_email: 'gone@demo.iam.gserviceaccount.com' })),
+  },
+  {
+    name: 'the user’s login was revoked',
+    codes: ['login-revoked'],
+    exitCode: 5,
+    breaks: userFile({ refresh_token: 'x' }),
+  },
+  {
+    name: 'the client secret is wrong',
+    codes: ['client-wrong'],
+    exitCode: 5,
+    breaks: userFile({ client_secret: 'x' }),
+  },
+  {
+    name: 'there are no Application Default Credentials',
+    codes: ['no-credential'],
+    exitCode: 5,
+    breaks: async (stage) => ({
+      config: await stage.configuration({ account: { credential: { ApplicationDefault: true } } }),
+      environment: { GCE_METADATA_HOST: await stage.closedPort() },
+    }),
+  },
+  {
+    name: 'impersonation is not allowed',
+    codes: ['impersonation-denied'],
+    exitCode: 5,
+    breaks: configured(({ emulator, credentials }) => {
+      emulator.denyImpersonation(credentials.serviceAccountEmail, credentials.impersonatedEmail)
+      return { account: { ImpersonateServiceAccount: credentials.impersonatedEmail } }
+    }),
+  },
+  {
+    name: 'the token endpoint is down',
+    codes: ['issuer-down'],
+    exitCode: 5,
+    breaks: googleFault({ target: 'token', status: 503 }),
+  },
+  {
+    name: 'the token endpoint limits the rate',
+    codes: ['token-quota'],
+    exitCode: 5,
+    breaks: googleFault({ target: 'token', status: 429 }),
+  },
+  {
+    name: 'something else answers in place of the token endpoint',
+    codes: ['issuer-wrong'],
+    exitCode: 5,
+    breaks: googleFault({ target: 'token', garbage: true }),
+  },
+]
+
+const refusal = (reason: string, message: string): GoogleFault => ({
+  target: 'permissions',
+  status: 403,
+  body: { error: { code: 403, message, status: 'PERMISSION_DENIED', details: [{ reason, domain: 'googleapis.com' }] } },
+})
+
+const store: readonly Fault[] = [
+  {
+    name: 'the token lacks the scope',
+    codes: ['scope'],
+    exitCode: 6,
+    breaks: googleFault({
+      target: 'permissions',
+      status: 403,
+      headers: { 'www-authenticate': 'Bearer realm="https://accounts.google.com/", error="insufficient_scope"' },
+      body: { error: { code: 403, message: 'Request had insufficient authentication scopes.' } },
+    }),
+  },
+  {
+    name: 'the Cloud Healthcare API is not enabled',
+    codes: ['api-disabled'],
+    exitCode: 6,
+    breaks: googleFault(refusal('SERVICE_DISABLED', 'Cloud Healthcare API has not been used in project demo before.')),
+  },
+  {
+    name: 'a perimeter keeps this machine out',
+    codes: ['perimeter'],
+    exitCode: 6,
+    breaks: googleFault(refusal('SECURITY_POLICY_VIOLATED', "Request is prohibited by organization's policy.")),
+  },
+  {
+    name: 'QuotaProject may not be used',
+    codes: ['quota-project'],
+    exitCode: 6,
+    breaks: configured({ account: { QuotaProject: 'billing' } }),
+  },
+  {
+    name: 'Google refuses the token',
+    codes: ['token-rejected'],
+    exitCode: 6,
+    breaks: googleFault({ target: 'permissions', status: 401 }),
+  },
+  {
+    name: 'BaseUrl leads to something else',
+    codes: ['redirect'],
+    exitCode: 6,
+    breaks: configured(async (stage) => ({
+      google: {
+        BaseUrl: `${await otherServer(stage, (response) => response.writeHead(302, { location: '/login' }).end())}/v1/`,
+      },
+    })),
+  },
+  {
+    name: 'the project is wrong',
+    codes: ['store-denied'],
+    exitCode: 6,
+    breaks: configured({ account: { Project: 'dem0' } }),
+  },
+  {
+    name: 'the store is wrong',
+    codes: ['no-store'],
+    exitCode: 6,
+    breaks: configured({ account: { DicomStore: 'dem0' } }),
+  },
+  {
+    name: 'the identity may read only',
+    codes: ['permission-missing'],
+    exitCode: 6,
+    breaks: configured(({ emulator, credentials }) => {
+      emulator.grant(credentials.serviceAccountEmail, demoStore, 'viewer')
+      return {}
+    }),
+  },
+  {
+    name: 'Google limits the rate',
+    codes: ['quota'],
+    exitCode: 6,
+    breaks: googleFault({ target: 'QIDO-RS', status: 429 }),
+  },
+  {
+    name: 'Google fails',
+    codes: ['google-failed'],
+    exitCode: 6,
+    breaks: googleFault({ target: 'QIDO-RS', status: 503 }),
+  },
+  {
+    name: 'Google closes the connection in place of an answer',
+    codes: ['no-answer'],
+    exitCode: 6,
+    breaks: googleFault({ target: 'QIDO-RS', resetBefore: true }),
+  },
+]
+
+interface OrthancFault {
+  readonly entry?: Readonly<Record<string, string | number>> | null
+  readonly configuration?: Readonly<Record<string, unknown>>
+  readonly broken?: Broken
+}
+
+/** A real Orthanc whose server `my-google` is as it should be, but for what is changed; null for none. */
+const orthanc =
+  ({ entry = {}, configuration = {}, broken = {} }: OrthancFault): Breaks =>
+  async (stage) => {
+    const listen = await stage.closedPort()
+    const proper = { Url: `http://${listen}/my-google/`, HasDelete: '1', Timeout: 600 }
+    const servers = entry === null ? {} : { 'my-google': { ...proper, ...entry } }
+    const { url } = await startOrthanc(stage, { servers, configuration })
+    const config = await stage.configuration({ ...broken, proxy: { Listen: listen, ...broken.proxy } })
+    return { config, orthanc: url }
+  }
+
+const needsOrthanc = true
+const client = { PasswordHash: hashOf('a long password'), Accounts: { 'my-google': ['QIDO-RS'] } }
+
+const orthancs: readonly Fault[] = [
+  {
+    name: 'it does not run',
+    codes: ['orthanc-unreachable'],
+    exitCode: 7,
+    breaks: async (stage) => ({
+      config: await stage.configuration(),
+      orthanc: `http://${await stage.closedPort()}`,
+    }),
+  },
+  {
+    name: 'something else listens there',
+    codes: ['not-orthanc'],
+    exitCode: 7,
+    breaks: async (stage) => ({
+      config: await stage.configuration(),
+      orthanc: await otherServer(stage, (response) => response.end('<!doctype html>')),
+    }),
+  },
+  {
+    name: 'its certificate is of its own making',
+    codes: ['orthanc-tls'],
+    exitCode: 7,
+    breaks: async (stage) => ({
+      config: await stage.configuration(),
+      orthanc: await listenOn(stage, createHttpsServer(here)),
+    }),
+  },
+  {
+    name: 'it lets this machine not in',
+    codes: ['orthanc-forbidden'],
+    exitCode: 7,
+    breaks: async (stage) => ({
+      config: await stage.configuration(),
+      orthanc: await otherServer(stage, (response) => response.writeHead(403).end()),
+    }),
+  },
+  {
+    name: 'it wants a login',
+    codes: ['orthanc-login'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ configuration: { AuthenticationEnabled: true, RegisteredUsers: { synthetic: 'password' } } }),
+  },
+  {
+    name: 'its DICOMweb plugin is missing',
+    codes: ['no-plugin'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ configuration: { Plugins: [] } }),
+  },
+  {
+    name: 'its DICOMweb plugin answers elsewhere',
+    codes: ['dicomweb-root'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ configuration: { DicomWeb: { Root: '/other/' } } }),
+  },
+  {
+    name: 'the account is no server of it',
+    codes: ['server-missing'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ entry: null }),
+  },
+  {
+    name: 'the server’s Url is wrong',
+    codes: ['server-url'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ entry: { Url: 'http://127.0.0.1:8043/my-googel/' } }),
+  },
+  {
+    name: 'HttpTimeout was never raised',
+    codes: ['http-timeout-short'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ entry: { Timeout: 0 } }),
+  },
+  {
+    name: 'the server’s Timeout is short',
+    codes: ['timeout-short'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ entry: { Timeout: 60 } }),
+  },
+  {
+    name: 'chunked transfers are off',
+    codes: ['chunked-off'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ entry: { ChunkedTransfers: '0' } }),
+  },
+  {
+    name: 'the proxy has clients, and the server no login',
+    codes: ['login-missing'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ broken: { proxy: { Clients: { radiology: client } } } }),
+  },
+  {
+    name: 'the proxy refuses the server’s login',
+    codes: ['through-refused'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: async (stage) => {
+      const entry = { Username: 'radiology', Password: 'another password' }
+      return running(stage, await orthanc({ entry, broken: { proxy: { Clients: { radiology: client } } } })(stage))
+    },
+  },
+  {
+    name: 'a search by Orthanc fails, though all else works',
+    codes: ['through-failed'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: async (stage) => {
+      stage.emulator.faults.add({ target: 'QIDO-RS', skip: 1, status: 500 })
+      return running(stage, await orthanc({ broken: { proxy: { Retry: { Budget: 0 } } } })(stage))
+    },
+  },
+]
+
+/** Starts the proxy of a configuration, until the stage closes. */
+async function running<Options extends CheckOptions>(stage: Stage, options: Options): Promise<Options> {
+  const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
+  const proxy = await startProxy(loadSettings({ path: options.config, ...around }), {
+    logger: pino({ enabled: false }),
+  })
+  stage.teardown(() => proxy.close())
+  return options
+}
+
+/** By what is broken. */
+export const faults: Readonly<Record<string, readonly Fault[]>> = {
+  'The configuration': configuration,
+  'A credential file': credentialFiles,
+  'The way to Google': network,
+  'The clock of this machine': clock,
+  'The access token': token,
+  'The store at Google': store,
+  Orthanc: orthancs,
+}

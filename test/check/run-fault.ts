@@ -1,0 +1,42 @@
+import { homedir } from 'node:os'
+import type { Result } from '../../src/cli/check/checklist.ts'
+import { silent } from '../../src/cli/check/report.ts'
+import { codeOf, runChecks } from '../../src/cli/check.ts'
+import type { Fault } from './faults.ts'
+import { Stage } from './stage.ts'
+
+export interface Told {
+  readonly results: readonly Result[]
+  readonly exitCode: number
+  /** Cause and remedy of the first check that fails, without what differs between two runs. */
+  readonly why: string
+  readonly remedy: string
+}
+
+/** Breaks something, and runs the checks. */
+export async function runFault({ emulator = {}, breaks }: Fault): Promise<Told> {
+  const stage = await Stage.open(emulator)
+  try {
+    const { environment = {}, ...options } = await breaks(stage)
+    const around = { environment, workingDirectory: stage.folder, homeDirectory: stage.folder }
+    const { results } = await runChecks([], options, silent, around)
+    const trouble = results.find(({ status }) => status === 'failed')?.trouble
+    const settled = (text = '') => withoutChance(text, stage.folder)
+    return { results, exitCode: codeOf(results), why: settled(trouble?.why), remedy: settled(trouble?.remedy) }
+  } finally {
+    await stage.close()
+  }
+}
+
+/** Ports, folders, names and dates that are new each time. */
+function withoutChance(text: string, folder: string): string {
+  return text
+    .replaceAll(`${folder}/`, '')
+    .replaceAll(folder, '.')
+    .replaceAll(homedir(), '~')
+    .replaceAll(/\b127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
+    .replaceAll(/Test authority \w+/g, 'Example authority')
+    .replaceAll(/\d{4}-\d\d-\d\d/g, 'DATE')
+    .replaceAll(/\b(59[89]|60[012]) s/g, '600 s')
+    .replaceAll(/\b(119|12[012]) s/g, '120 s')
+}

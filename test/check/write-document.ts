@@ -1,0 +1,16 @@
+/** `npm run check:faults`: breaks everything in turn, and writes what `check` says into docs/check.md. Needs Orthanc. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { rowOf, tablesOf, withTables } from './document.ts'
+import { type Fault, faults } from './faults.ts'
+import { runFault } from './run-fault.ts'
+
+const document = new URL('../../docs/check.md', import.meta.url)
+const rows = new Map<Fault, string>()
+for (const fault of Object.values(faults).flat()) {
+  const told = await runFault(fault)
+  rows.set(fault, rowOf(fault, told))
+  process.stdout.write(
+    `${fault.name}: ${told.results.filter(({ trouble }) => trouble).map(({ trouble }) => trouble?.code)}\n`,
+  )
+}
+writeFileSync(document, withTables(readFileSync(document, 'utf8'), tablesOf(rows)))

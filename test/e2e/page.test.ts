@@ -1,0 +1,101 @@
+import { request } from 'node:http'
+import { connect, createServer, type Socket } from 'node:net'
+import t from 'tap'
+import { needsChromium, startChromium } from '../helpers/chromium.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { startServed, stowOf } from '../helpers/served.ts'
+import { ask, card, open, openTroubled, says, study } from './status-page.ts'
+
+t.test('live traffic: requests, bytes, what is under way and how far', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { url, proxy } = await startServed(t)
+  const { page, complaints } = await open(t, browser, proxy.adminUrl)
+  await page.getByRole('heading', { level: 1, name: 'The account works' }).waitFor()
+  await says(page, 'google', 'Ready, idle')
+  await says(page, 'google', 'Nothing is under way.')
+  await says(page, 'google', 'proxy@demo.iam.gserviceaccount.com')
+  await says(page, 'google', /^5\d min left$/)
+
+  await ask(`${url}studies`, stowOf(study))
+  await ask(`${url}studies`)
+  await says(page, 'google', 'Working')
+  await says(page, 'google', '2 in 10 min')
+  await page.getByRole('img', { name: 'Requests: 2 in ten minutes, at most 2 in ten seconds.' }).waitFor()
+
+  const upload = request(`${url}studies`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/related; type="application/dicom"; boundary=b', 'content-length': 4_000_000 },
+  })
+  upload.on('error', () => {})
+  upload.write(Buffer.alloc(1_000_000))
+  await says(page, 'google', 'Under way: 1')
+  await says(page, 'google', /to Google: 1\.0 MB of 4\.0 MB/)
+  const progress = card(page, 'google').getByRole('progressbar', { name: 'Sent so far' })
+  t.equal(await progress.evaluate((bar) => (bar as unknown as { value: number }).value), 0.25)
+  upload.destroy()
+  await says(page, 'google', 'Nothing is under way.')
+  await says(page, 'google', 'The client left')
+  t.same(complaints, [])
+})
+
+t.test('a token that has expired, until there is a new one', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { url, proxy, emulator } = await startServed(t, { emulator: { tokenLifetime: 6 } })
+  await ask(`${url}studies`)
+  emulator.faults.add({ target: 'token', status: 503 })
+  const { page, complaints } = await open(t, browser, proxy.adminUrl)
+  await says(page, 'google', 'Expired')
+  await says(page, 'google', 'No access token')
+  await says(page, 'google', /The token endpoint answered 503.*this proxy keeps trying/)
+  await says(page, 'google', /^Ended at .*Next try/)
+  await page.getByRole('heading', { level: 1, name: 'google: No access token' }).waitFor()
+  t.match(await page.title(), /^google: No access token/)
+  t.equal(await card(page, 'google').getByRole('progressbar').getAttribute('aria-valuetext'), 'Expired')
+  emulator.setTokenLifetime(3600)
+  emulator.faults.clear()
+  await page.getByRole('heading', { level: 1, name: 'The account works' }).waitFor({ timeout: 45_000 })
+  t.match(await page.getByRole('status').textContent(), /google: (Working|Ready, idle)\./, 'said to screen readers')
+  t.same(complaints, [])
+})
+
+t.test('a store that fails, with layer, Google’s words and what to do', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { page, complaints } = await openTroubled(t, browser)
+  await says(page, 'google', 'Failing')
+  await says(page, 'google', '403')
+  await says(page, 'google', /grant the account's identity roles\/healthcare\.dicomViewer on this store/)
+  await says(page, 'google', 'The emulator was asked to answer 403.')
+  await says(page, 'google', '1 instance of 3 not stored')
+  await says(page, 'broken', /Credential file .* does not exist/)
+  await page.getByRole('heading', { level: 1, name: '2 of 3 accounts need attention' }).waitFor()
+  t.notMatch(await page.locator('body').textContent(), /ya29|PRIVATE KEY|2\.25\.\d{8}|Synthetic|SYN-\d/)
+  t.same(complaints, [])
+})
+
+t.test('a lost connection is said, and the page comes back by itself', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { proxy, url } = await startServed(t)
+  const { port } = new URL(proxy.adminUrl ?? '')
+  const sockets = new Set<Socket>()
+  let isBroken = false
+  const between = createServer((socket) => {
+    socket.on('error', () => {})
+    if (isBroken) return socket.destroy()
+    const onward = connect(Number(port), '127.0.0.1').on('error', () => {})
+    socket.pipe(onward).pipe(socket)
+    for (const each of [socket, onward]) sockets.add(each)
+  })
+  const { page } = await open(t, browser, await listenOn(t, between))
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  t.teardown(cut)
+  isBroken = true
+  cut()
+  await page.getByText(/^Not connected, trying again\. What is shown is of/).waitFor()
+  t.match(await page.title(), /^Not connected/)
+  await ask(`${url}studies`)
+  isBroken = false
+  await page.locator('#live[data-live="live"]').waitFor()
+  await says(page, 'google', '1 in 10 min')
+})
