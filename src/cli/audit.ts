@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { AuditSettings } from '../config/settings.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
@@ -24,7 +25,7 @@ export function openAudit(
   const sinks: AuditSink[] = []
   const losses = { records: 0 }
   const reports = (sink: string) => new SinkLog(logger, sink, losses)
-  if (file !== null) sinks.push(openFile(file, reports(file)))
+  if (file !== null) sinks.push(openFile(file, reports(file), logger))
   if (standardOutput) sinks.push(new AuditFile(null, reports('standard output')))
   if (syslog) {
     const source = {
@@ -38,11 +39,22 @@ export function openAudit(
   return new AuditTrail({ sinks, version, required, queryValues, losses })
 }
 
-function openFile(file: string, reports: SinkReports): AuditFile {
+function openFile(file: string, reports: SinkReports, logger: Logger): AuditFile {
   try {
-    return new AuditFile(file, reports)
+    const opened = new AuditFile(file, reports)
+    if (isOpenToOthers(file)) logger.warn({ file }, warning)
+    return opened
   } catch (cause) {
     const { message } = cause as Error
     throw new CommandFailure(`Can't write DicomWebProxy.Audit.File: ${message}`, exitCode.failure, { cause })
   }
+}
+
+const warning =
+  'The file of the audit trail can be read or changed by every user of this machine, and says who looked at which study: chmod o-rw'
+
+/** A device is no trail that anybody could read. */
+function isOpenToOthers(file: string): boolean {
+  const stat = statSync(file)
+  return process.platform !== 'win32' && stat.isFile() && (stat.mode & 0o006) !== 0
 }

@@ -26,6 +26,7 @@ export async function register(stores: readonly string[], options: RegisterOptio
     throw new CommandFailure(advice, exitCode.usage)
   }
   try {
+    if (target.exposure) process.stderr.write(`Warning: ${target.exposure}\n`)
     if (target.client) await checkLogin(settings, target.client)
     const { url, client } = target
     const proxyUrl = proxyUrlFor(settings, url, target.proxyUrl)

@@ -37,7 +37,8 @@ export function openConnections(outgoing: OutgoingSettings): Connections {
   const secureContext = trusting(outgoing)
   const pools = new Pools()
   const direct = new Agent({ ...undiciOptions(outgoing, secureContext), factory: pools.open })
-  const dispatcher = outgoing.httpsProxy || outgoing.httpProxy ? proxied(outgoing, secureContext, pools) : direct
+  // Google speaks https. One for http alone must not be taken for it: undici would, Node's agents would not.
+  const dispatcher = outgoing.httpsProxy ? proxied(outgoing, secureContext, pools) : direct
   const agents = { 'http:': new HttpAgent(agentOptions(outgoing)), 'https:': httpsAgent(outgoing, secureContext) }
   return {
     dispatcher,
@@ -91,12 +92,12 @@ function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, pools
 }
 
 function agentOptions({ httpProxy, httpsProxy, noProxy }: OutgoingSettings): AgentOptions {
-  const proxyEnv = {
+  const proxyEnv = httpsProxy && {
     ...(httpProxy && { HTTP_PROXY: httpProxy }),
-    ...(httpsProxy && { HTTPS_PROXY: httpsProxy }),
+    HTTPS_PROXY: httpsProxy,
     NO_PROXY: noProxy,
   }
-  return { keepAlive: true, timeout: keepAliveForUploads, scheduling: 'lifo', proxyEnv }
+  return { keepAlive: true, timeout: keepAliveForUploads, scheduling: 'lifo', ...(proxyEnv && { proxyEnv }) }
 }
 
 function httpsAgent(outgoing: OutgoingSettings, secureContext: SecureContext): HttpsAgent {

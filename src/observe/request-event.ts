@@ -45,6 +45,8 @@ export class RequestEvent {
   instances: InstanceCounts | undefined
   /** The answer, or the request, ended before its end, and who ended it. */
   cutBy: 'client' | 'upstream' | 'proxy' | undefined
+  /** Google does behind its answer what was asked for, and that was not seen to end. */
+  endUnseen = false
   /** For the audit trail alone; null when none is kept. */
   readonly subjects: Subjects | null
   /** Null while, and where, nobody is authenticated: strangers make no traces. */

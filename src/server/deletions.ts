@@ -72,6 +72,7 @@ export class Deletions {
     if (response.destroyed) return left
     if (waited.end === 'done') {
       const { operation } = waited
+      event.endUnseen = false
       if (operation.failure) throw asProxyError(operation.failure, path)
       return passOn({ response, account }, documentOf(200, operation), event)
     }

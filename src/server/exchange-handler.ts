@@ -20,6 +20,7 @@ import type { Taken } from './in-use.ts'
 import { answerProblem } from './problem.ts'
 import type { Tries } from './tries.ts'
 import { toldUnreadable } from './unreadable.ts'
+import { checkRecordable } from './unrecorded.ts'
 
 /** What requests are served by as one configuration wants it. */
 export interface Serving {
@@ -105,7 +106,7 @@ export class ExchangeHandler {
       isStranger = false
       event.trace = this.#parts.tracing.begin(event, request.headers)
       const permit = permitFor(guard, { request, target }, client, event)
-      if (audit?.accepting === false) throw unrecorded()
+      checkRecordable(audit)
       const outcome = await tries.run(request, response, permit, event)
       const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
       if (told) note(event, told)
@@ -171,12 +172,6 @@ function note(event: RequestEvent, error: ProxyError): void {
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
-}
-
-function unrecorded(): ProxyError {
-  const detail =
-    'The audit trail can’t be written, and DicomWebProxy.Audit.Required lets no request pass without it: see the proxy’s log for the reason.'
-  return new ProxyError('audit-unavailable', detail, { retryAfter: 10 })
 }
 
 /** What a request is told that the end of the proxy stops before it was sent. */

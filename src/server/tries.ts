@@ -8,6 +8,7 @@ import type { Forwarder, Outcome } from '../forward/exchange.ts'
 import type { HeldAnswer } from '../forward/held-answer.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
+import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { TryResult } from '../observe/tracing.ts'
@@ -22,6 +23,7 @@ import { left, passOn } from './pass-on.ts'
 import type { Place } from './places.ts'
 import { readingAlong } from './reading-along.ts'
 import {
+  beginsOperation,
   isRefusedForLoad,
   isRepeatable,
   type Repetition,
@@ -29,6 +31,7 @@ import {
   type Unanswered,
   waitBefore,
 } from './repetition.ts'
+import { checkRecordable } from './unrecorded.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -43,6 +46,8 @@ interface Parts {
   /** Milliseconds after a request's arrival within which it may be sent to Google again. */
   readonly budget: number
   readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>
+  /** Null when none is kept. */
+  readonly audit: Pick<AuditTrail, 'accepting'> | null
   /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
   readonly ending: AbortSignal
 }
@@ -65,6 +70,7 @@ export class Tries {
     const deadline = performance.now() + this.#parts.budget
     const repetition = repetitionOf(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
+    event.endUnseen = beginsOperation(permit.service, permit.route)
     const holds = (status: number) =>
       status === 401 ||
       (status === 200 && deletion !== null) ||
@@ -181,6 +187,8 @@ export class Tries {
   ): Promise<Outcome> {
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
+    // It may have waited long, for its body, a token, a place or its next try.
+    checkRecordable(this.#parts.audit)
     event.attempts += 1
     const trace = event.trace?.beginTry(event.attempts)
     const headers = { ...this.#headersFor(request, permit, token), ...trace?.headers }

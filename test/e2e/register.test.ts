@@ -316,6 +316,11 @@ t.test('usage', async (t) => {
   const remote = await register(['-c', config, '--orthanc', 'http://pacs.invalid:8042'])
   t.equal(remote.code, 2)
   t.match(remote.stderr, /--proxy-url URL: Orthanc is on another machine/)
+  const plain = ['-c', config, '--orthanc', 'http://pacs.invalid:8042', '--user', 'u', '--proxy-url', 'http://h']
+  const exposed = await register(plain, { input: 'secret\n' })
+  t.equal(exposed.code, 7)
+  t.match(exposed.stderr, /^Warning: .*passwords can be read on the way/)
+  t.notMatch(exposed.stdout + exposed.stderr, /secret/)
   t.equal((await register(['-c', config, '--orthanc', closed, '--timeout', '0'])).code, 2)
   const named = await register(['-c', config, '--print', '--proxy-url', 'http://proxy:8043/'])
   t.match(JSON.parse(named.stdout).DicomWeb.Servers['my-google'], { Url: 'http://proxy:8043/my-google/' })

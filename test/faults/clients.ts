@@ -51,7 +51,7 @@ export const headStart = 300
 export async function runClient(client: Client, { url, request, underWay, isTried }: Exchange): Promise<Got> {
   const { hostname, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
-  const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: proxy', ...request.headers, '', '']
+  const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: localhost', ...request.headers, '', '']
   const head = Buffer.from(lines.join('\r\n'))
   try {
     await once(socket, 'connect')

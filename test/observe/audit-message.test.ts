@@ -103,6 +103,30 @@ test('who is kept out is an alert, be it a connection or a try to log in too man
   t.same(others, [])
 })
 
+const eventOf = (record: RequestRecord) =>
+  auditMessages(record, source).map((one) => {
+    const [, action, indicator] = /EventActionCode="(.)".*?EventOutcomeIndicator="(\d)"/.exec(one) ?? []
+    const [, code] = /<EventID csd-code="(\d+)"/.exec(one) ?? []
+    return [code, action, indicator, /<EventOutcomeDescription>([^<]*)/.exec(one)?.[1]]
+  })
+
+test('a deletion that goes on is no done one', async (t) => {
+  const deletion = { ...upload, service: 'DELETE', method: 'DELETE', route: '/studies/{study}', study: '1.2' } as const
+  const pending = { ...deletion, outcome: 'pending', status: 202 } as const
+  t.same(eventOf(deletion), [['110105', 'D', '0', undefined]])
+  t.same(eventOf(pending), [['110105', 'D', '4', 'begun, and its end was not seen, HTTP status 202']])
+  t.same(eventOf({ ...pending, route: '/studies/{study}/series/{series}', series: '1.3' }), [
+    ['110103', 'D', '4', 'begun, and its end was not seen, HTTP status 202'],
+  ])
+})
+
+test('only what moves instances is a transfer', async (t) => {
+  const retrieval = { ...upload, service: 'WADO-RS', method: 'GET', route: '/studies/{study}', study: '1.2' } as const
+  t.same(eventOf(retrieval), [['110104', 'R', '0', undefined]])
+  t.same(eventOf({ ...retrieval, method: 'HEAD' }), [])
+  t.same(eventOf({ ...retrieval, route: '/studies/{study}/metadata' }), [['110103', 'R', '0', undefined]])
+})
+
 test('whatever a client sent, it stays text in the message', async (t) => {
   t.equal(
     element('a', { b: '"<&\u0000\ud800', c: undefined }, element('d', {}, 'e')),

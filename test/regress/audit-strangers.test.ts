@@ -7,6 +7,10 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { AuditFile } from '../../src/observe/audit/audit-file.ts'
+import type { AuditRecord } from '../../src/observe/audit/audit-record.ts'
+import { AuditTrail } from '../../src/observe/audit/audit-trail.ts'
+import { Subjects } from '../../src/observe/audit/subjects.ts'
+import { RequestEvent } from '../../src/observe/request-event.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { digestOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -142,4 +146,25 @@ t.test('what strangers cause pushes no record of a client out', async (t) => {
   t.equal(lost, 16)
   for (let written = 0; written < 12; written++) file.write(record)
   t.equal(lost, 16)
+})
+
+t.test('nor do the requests that are refused because the trail fails', async (t) => {
+  const kept: [unknown, unknown][] = []
+  const sink = {
+    available: false,
+    write: (record: AuditRecord, isMinor = false) => kept.push(['code' in record && record.code, isMinor]),
+    close: async () => {},
+  }
+  const more = { version: '1', required: true, queryValues: false, losses: { records: 0 } }
+  const trail = new AuditTrail({ sinks: [sink], ...more })
+  const event = new RequestEvent('127.0.0.1', 'GET', new Subjects())
+  event.code = 'audit-unavailable'
+  trail.record(event)
+  event.code = 'upstream-reset'
+  trail.record(event)
+  await trail.close()
+  t.same(kept.slice(1, 3), [
+    ['audit-unavailable', true],
+    ['upstream-reset', false],
+  ])
 })

@@ -1,9 +1,9 @@
 import type { OutgoingSettings } from '../../config/settings.ts'
 
-/** The outgoing proxy that leads to a URL; null if there is none on the way. By the rules of undici's EnvHttpProxyAgent, which the proxy uses. */
+/** The outgoing proxy that leads to a URL; null if there is none on the way. As the proxy's own connections have it (src/forward/connections.ts). */
 export function outgoingProxyFor(url: URL, { httpsProxy, httpProxy, noProxy }: OutgoingSettings): URL | null {
-  const proxy = url.protocol === 'https:' ? (httpsProxy ?? httpProxy) : httpProxy
-  if (!proxy || passesBy(url, noProxy)) return null
+  const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
+  if (!httpsProxy || !proxy || passesBy(url, noProxy)) return null
   return URL.parse(proxy)
 }
 

@@ -5,7 +5,7 @@ import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure } from '../exit-code.ts'
 import { orthancTrouble } from './orthanc-trouble.ts'
-import { checkLogin, proxyUrlFor, wantedEntries } from './wanted.ts'
+import { checkLogin, exposure, proxyUrlFor, wantedEntries } from './wanted.ts'
 
 /** Milliseconds that Orthanc may take for one answer. */
 const patience = 30_000
@@ -27,6 +27,8 @@ export function keepInOrthanc(settings: Settings, url: string, logger: Logger): 
   const { entries, lacksLogin } = wantedEntries(settings, { proxyUrl, client, timeout })
   if (lacksLogin)
     logger.warn({ orthanc: registration.url }, 'Orthanc logs in as nobody: see DicomWebProxy.Orthanc.Client')
+  const exposed = exposure(registration.url, [client, login])
+  if (exposed) logger.warn({ orthanc: registration.url }, exposed)
   if (client) warnOfWrongLogin(settings, client, logger)
   const rest = new OrthancRest(registration.url, {
     ...(login && login),

@@ -6,7 +6,7 @@ import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
 import { passwordVariables } from './orthanc-trouble.ts'
 import { Secrets } from './secrets.ts'
-import type { Login } from './wanted.ts'
+import { exposure, type Login } from './wanted.ts'
 
 /** How a command line names an Orthanc, and what of the proxy it should know. */
 export interface OrthancOptions {
@@ -21,6 +21,8 @@ export interface OrthancOptions {
 export interface Target {
   readonly url: string
   readonly rest: OrthancRest
+  /** Worth a warning, ready to print; null if nothing is. */
+  readonly exposure: string | null
   readonly client: Login | null
   readonly proxyUrl: string | null
   /** Milliseconds that Orthanc allows one transfer in all. */
@@ -56,6 +58,7 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
   return {
     url,
     rest,
+    exposure: exposure(url, [login, client]),
     client,
     proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,
     timeout: configured?.timeout ?? advisedTimeout,

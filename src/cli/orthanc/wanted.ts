@@ -84,7 +84,9 @@ export function proxyUrlFor(settings: Settings, orthancUrl: string, given: strin
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Whether an address is this machine's own. */
-export function isHere(url: string): boolean {
-  return isLoopback(new URL(url).hostname)
+/** A warning where passwords would go to another machine unencrypted; null if all is well. */
+export function exposure(orthancUrl: string, logins: readonly (Login | null)[]): string | null {
+  const { protocol, hostname } = new URL(orthancUrl)
+  if (protocol === 'https:' || isLoopback(hostname) || logins.every((login) => login === null)) return null
+  return 'Orthanc is on another machine and reached by http: passwords can be read on the way. Take https.'
 }

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import type { AuditRecord } from './audit-record.ts'
-import { type AuditSink, type SinkReports, strangersShare } from './audit-sink.ts'
+import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
 import { Kept } from './kept.ts'
 
 /** Bytes of records that are kept while nothing can be written. */
@@ -20,7 +20,10 @@ export class AuditFile implements AuditSink {
   readonly #path: string | null
   readonly #reports: SinkReports
   readonly #kept = new Kept(mostKept)
-  #fd: number
+  /** Null once it is closed: the number may soon stand for something else. */
+  #fd: number | null
+  /** The file ends in a line that was cut short. */
+  #continues: boolean
   #lookedAt = performance.now()
   #retrying: NodeJS.Timeout | null = null
 
@@ -33,31 +36,35 @@ export class AuditFile implements AuditSink {
     this.#path = path
     this.#reports = reports
     this.#fd = path === null ? standardOutput : open(path)
+    this.#continues = path !== null && endsWithinLine(this.#fd, path)
   }
 
   get available(): boolean {
     return this.#retrying === null
   }
 
-  write(record: AuditRecord, ofStranger = false): void {
+  write(record: AuditRecord, isMinor = false): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`)
-    if (!this.#kept.add(line, ofStranger ? strangersShare : 1)) this.#reports.lost(1)
+    if (this.#fd === null || !this.#kept.add(line, isMinor ? minorShare : 1)) this.#reports.lost(1)
     if (this.available) this.#flush()
   }
 
   async close(): Promise<void> {
-    if (this.#retrying) clearTimeout(this.#retrying)
+    const fd = this.#fd
+    if (fd === null) return
     this.#flush()
     if (this.#retrying) clearTimeout(this.#retrying)
+    this.#fd = null
     if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
     this.#reports.ended()
-    if (this.#path !== null) closeSync(this.#fd)
+    if (this.#path !== null) closeSync(fd)
   }
 
   #flush(): void {
+    if (this.#fd === null) return
+    if (this.#retrying) clearTimeout(this.#retrying)
     try {
-      this.#follow()
-      for (let line = this.#kept.first; line; line = this.#kept.first) this.#kept.done(writeSync(this.#fd, line))
+      this.#writeKept(this.#follow(this.#fd))
       if (this.#retrying) this.#reports.recovered()
       this.#retrying = null
     } catch (error) {
@@ -66,17 +73,43 @@ export class AuditFile implements AuditSink {
     }
   }
 
+  #writeKept(fd: number): void {
+    if (this.#continues && this.#kept.size > 0) {
+      writeSync(fd, '\n')
+      this.#continues = false
+    }
+    for (let line = this.#kept.first; line; line = this.#kept.first) this.#kept.done(writeSync(fd, line))
+  }
+
   /** Opens the file anew where its name stands for another one, or for none. */
-  #follow(): void {
-    if (this.#path === null || performance.now() - this.#lookedAt < look) return
+  #follow(fd: number): number {
+    if (this.#path === null || performance.now() - this.#lookedAt < look) return fd
     this.#lookedAt = performance.now()
     const named = statSync(this.#path, { throwIfNoEntry: false })
-    const opened = fstatSync(this.#fd)
-    if (named?.ino === opened.ino && named.dev === opened.dev) return
+    const opened = fstatSync(fd)
+    if (named?.ino === opened.ino && named.dev === opened.dev) return fd
     const next = open(this.#path)
-    closeSync(this.#fd)
     this.#fd = next
+    closeSync(fd)
+    this.#continues = endsWithinLine(next, this.#path)
+    this.#kept.restart()
+    return next
   }
+}
+
+/** After a kill, or on a disk that became full. Where that can't be read, an empty line does less harm than two records in one. */
+function endsWithinLine(fd: number, path: string): boolean {
+  const stat = fstatSync(fd)
+  if (!stat.isFile() || stat.size === 0) return false
+  const last = Buffer.alloc(1)
+  try {
+    const reading = openSync(path, 'r')
+    readSync(reading, last, 0, 1, stat.size - 1)
+    closeSync(reading)
+  } catch {
+    return true
+  }
+  return last.toString() !== '\n'
 }
 
 /** Only the user of the proxy may read a new one: it says who looked at which study. */

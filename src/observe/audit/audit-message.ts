@@ -53,7 +53,7 @@ export function auditMessages(record: AuditRecord, source: AuditSource): readonl
     case 'STOW-RS':
       return transfers(record, source)
     case 'WADO-RS':
-      return [transferred(record, source, indicatorOf(record), [study(record, namedBy(record))])]
+      return retrieval(record, source)
     case 'QIDO-RS':
       return [query(record, source)]
     case 'DELETE':
@@ -142,6 +142,13 @@ function partsOf(count: number, uids: readonly string[]): readonly Instances[] {
   return unnamed > 0 ? [...parts, { count: unnamed, uids: [] }] : parts
 }
 
+/** Metadata are looked at, without instances being moved; HEAD moves nothing, and shows nothing of a patient. */
+function retrieval(record: RequestRecord, source: AuditSource): readonly string[] {
+  if (record.method === 'HEAD') return []
+  if (record.route?.endsWith('/metadata')) return [accessed(record, source, 'R')]
+  return [transferred(record, source, indicatorOf(record), [study(record, namedBy(record))])]
+}
+
 function namedBy({ instance }: RequestRecord): Instances {
   return instance === undefined ? nobody : { count: 1, uids: [instance] }
 }
@@ -177,18 +184,22 @@ function query(record: RequestRecord, source: AuditSource): string {
   return message(found, participants, source, [searched, ...studies])
 }
 
-/** The standard has an event for a study; series and instances are accessed, to delete them. */
+/**
+ * The standard has an event for a study (A.5.3.8); series and instances are accessed, to delete them (A.5.3.6). One that goes on
+ * is the same event without success: it has no event of its own, and who looks for what became of a study must find it.
+ */
 function deletion(record: RequestRecord, source: AuditSource): string {
-  const participants = [requestor(record), store(record, source)]
-  const ofStudy = record.series === undefined
-  const deleted = event(
-    ofStudy ? 'DICOM Study Deleted' : 'DICOM Instances Accessed',
-    'D',
-    record.time,
-    indicatorOf(record),
-    outcome(record),
-  )
-  return message(deleted, participants, source, [study(record, namedBy(record))])
+  return accessed(record, source, 'D', record.series === undefined ? 'DICOM Study Deleted' : 'DICOM Instances Accessed')
+}
+
+function accessed(
+  record: RequestRecord,
+  source: AuditSource,
+  action: 'R' | 'D',
+  meaning: Meaning = 'DICOM Instances Accessed',
+): string {
+  const access = event(meaning, action, record.time, indicatorOf(record), outcome(record))
+  return message(access, [requestor(record), store(record, source)], source, [study(record, namedBy(record))])
 }
 
 function message(
@@ -223,8 +234,11 @@ function event(
 }
 
 /** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
-function wordsOf({ status, code, cutBy }: RequestRecord): string {
-  return [cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code].filter(Boolean).join(', ')
+function wordsOf({ outcome, status, code, cutBy }: RequestRecord): string {
+  const begun = outcome === 'pending' && 'begun, and its end was not seen'
+  return [begun, cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code]
+    .filter(Boolean)
+    .join(', ')
 }
 
 function outcome(record: RequestRecord): { description?: string } {

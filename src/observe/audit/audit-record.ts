@@ -4,6 +4,9 @@ import { outcomeOf, type RequestOutcome } from '../request-history.ts'
 import type { StrangerCounts } from './strangers.ts'
 import type { Asked, Subjects } from './subjects.ts'
 
+/** `pending`: Google has taken a deletion on, and its end was not seen. */
+export type AuditOutcome = RequestOutcome | 'pending'
+
 /** One request in the audit trail. The keys are those of docs/audit.md; what is not known has none. */
 export interface RequestRecord extends Omit<Asked, 'query'> {
   readonly audit: 'request'
@@ -18,7 +21,7 @@ export interface RequestRecord extends Omit<Asked, 'query'> {
   readonly method: string
   readonly route: string | undefined
   readonly query: string | undefined
-  readonly outcome: RequestOutcome
+  readonly outcome: AuditOutcome
   readonly status: number | null
   readonly code: string | undefined
   readonly cutBy: string | undefined
@@ -84,7 +87,7 @@ export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: b
     route: event.route,
     ...identifiers,
     query: queryOf(event, query, queryValues),
-    outcome: outcomeOf(event),
+    outcome: auditOutcomeOf(event),
     status: event.status,
     code: event.code,
     cutBy: event.cutBy,
@@ -97,6 +100,11 @@ export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: b
     bytesReceived: event.progress.received,
     bytesSent: event.progress.sent,
   }
+}
+
+function auditOutcomeOf(event: RequestEvent): AuditOutcome {
+  const outcome = outcomeOf(event)
+  return outcome === 'succeeded' && event.endUnseen ? 'pending' : outcome
 }
 
 /** Without its values: which attributes were matched. In a query that was refused, the names are the client's own words, too. */

@@ -7,9 +7,10 @@ export interface AuditSink {
   /**
    * Never throws: what can't be brought there now is kept, within bounds, and goes first when it can.
    *
-   * @param ofStranger what anybody can cause: for it there is less room, so that it pushes out no other
+   * @param isMinor of somebody whom nobody knows, or of a request that was refused for want of the trail: for it there is less
+   * room, so that it pushes out no other
    */
-  write(record: AuditRecord, ofStranger?: boolean): void
+  write(record: AuditRecord, isMinor?: boolean): void
   /** Brings what is left there if that is possible now. */
   close(): Promise<void>
 }
@@ -26,8 +27,8 @@ export interface SinkReports {
   ended(): void
 }
 
-/** Of the room for what is kept, how much what strangers cause may use. Less than the half at which requests are refused. */
-export const strangersShare = 1 / 4
+/** Of the room for what is kept, how much minor records may use. Less than the half at which requests are refused. */
+export const minorShare = 1 / 4
 
 /** Records of all sinks that are lost, so far. */
 export interface Losses {

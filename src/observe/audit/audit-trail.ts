@@ -50,7 +50,9 @@ export class AuditTrail {
   record(event: RequestEvent, ofStranger = false): void {
     if (!event.subjects) return
     if (ofStranger && !this.#strangers.admit(event.address, event.code ?? 'request')) return
-    this.#write(recordOf(event, event.subjects, this.#parts.queryValues), ofStranger)
+    // Their clients ask again and again; nothing of theirs was passed on.
+    const isMinor = ofStranger || event.code === 'audit-unavailable'
+    this.#write(recordOf(event, event.subjects, this.#parts.queryValues), isMinor)
   }
 
   /**
@@ -80,7 +82,7 @@ export class AuditTrail {
     this.#write({ audit, time: new Date().toISOString(), version: this.#parts.version })
   }
 
-  #write(record: AuditRecord, ofStranger = false): void {
-    for (const sink of this.#parts.sinks) sink.write(record, ofStranger)
+  #write(record: AuditRecord, isMinor = false): void {
+    for (const sink of this.#parts.sinks) sink.write(record, isMinor)
   }
 }

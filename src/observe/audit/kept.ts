@@ -3,6 +3,8 @@ export class Kept {
   readonly #most: number
   #messages: Buffer[] = []
   #bytes = 0
+  /** Bytes of the first one that are done. */
+  #done = 0
 
   /** @param most bytes that are kept */
   constructor(most: number) {
@@ -14,7 +16,7 @@ export class Kept {
   }
 
   get first(): Buffer | undefined {
-    return this.#messages[0]
+    return this.#done === 0 ? this.#messages[0] : this.#messages[0]?.subarray(this.#done)
   }
 
   /** Less than half of what can be kept is. */
@@ -34,12 +36,19 @@ export class Kept {
     return true
   }
 
-  /** The first one is done, or so many bytes of it. */
+  /** What is left of the first one is done, or so many bytes of it. */
   done(bytes = this.first?.length ?? 0): void {
     const message = this.#messages[0]
     if (!message) return
-    this.#bytes -= bytes
-    if (bytes < message.length) this.#messages[0] = message.subarray(bytes)
-    else this.#messages.shift()
+    this.#done += bytes
+    if (this.#done < message.length) return
+    this.#bytes -= message.length
+    this.#messages.shift()
+    this.#done = 0
+  }
+
+  /** The first one is to be done from its beginning: what was done of it went elsewhere. */
+  restart(): void {
+    this.#done = 0
   }
 }

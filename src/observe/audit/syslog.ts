@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { type AuditSource, auditMessages } from './audit-message.ts'
 import type { AuditRecord } from './audit-record.ts'
-import { type AuditSink, type SinkReports, strangersShare } from './audit-sink.ts'
+import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
 import { Kept } from './kept.ts'
 
 /** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
@@ -68,10 +68,10 @@ export class SyslogSink implements AuditSink {
     return this.#socket !== null && !this.#failing && this.#kept.isRoomy
   }
 
-  write(record: AuditRecord, ofStranger = false): void {
-    const share = ofStranger ? strangersShare : 1
+  write(record: AuditRecord, isMinor = false): void {
+    const share = isMinor ? minorShare : 1
     for (const message of auditMessages(record, this.#source)) {
-      if (!this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
+      if (this.#closed || !this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
     }
     this.#send()
   }

@@ -1,0 +1,93 @@
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { AuditFile } from '../../src/observe/audit/audit-file.ts'
+import { Kept } from '../../src/observe/audit/kept.ts'
+import { startServed } from '../helpers/served.ts'
+
+const record = { audit: 'start', time: '2026-11-25T00:00:00.000Z', version: '1' } as const
+const line = `${JSON.stringify(record)}\n`
+
+function newFile(t: Test, content?: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'audit-file-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'audit.jsonl')
+  if (content !== undefined) writeFileSync(path, content)
+  return path
+}
+
+function collect() {
+  const told: unknown[] = []
+  const reports = {
+    failing: (error: Error) => told.push(error.message),
+    recovered: () => told.push('recovered'),
+    lost: (records: number) => told.push(records),
+    ended: () => {},
+  }
+  return { told, reports }
+}
+
+t.test('the first record does not continue a line that was cut short', async (t) => {
+  for (const [before, after] of [
+    ['{"audit":"requ', `{"audit":"requ\n${line}`],
+    [line, line + line],
+    ['', line],
+  ]) {
+    const path = newFile(t, before)
+    const file = new AuditFile(path, collect().reports)
+    file.write(record)
+    await file.close()
+    t.equal(readFileSync(path, 'utf8'), after)
+  }
+})
+
+t.test('what was written in part only is whole in the next file', async (t) => {
+  const kept = new Kept(100)
+  kept.add(Buffer.from('record'))
+  kept.done(3)
+  t.equal(String(kept.first), 'ord')
+  kept.restart()
+  t.equal(String(kept.first), 'record')
+  kept.done()
+  t.equal(kept.first, undefined)
+})
+
+t.test('a file that ends without a newline and was put in place of the first', async (t) => {
+  const path = newFile(t)
+  const file = new AuditFile(path, collect().reports)
+  renameSync(path, `${path}.1`)
+  writeFileSync(path, 'partial')
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  file.write(record)
+  await file.close()
+  t.equal(readFileSync(path, 'utf8'), `partial\n${line}`)
+})
+
+t.test('nothing is written once it is closed: the descriptor may be that of something else', async (t) => {
+  const { told, reports } = collect()
+  const path = newFile(t)
+  const file = new AuditFile(path, reports)
+  await file.close()
+  const other = newFile(t, '')
+  const fd = openSync(other, 'a')
+  file.write(record)
+  await file.close()
+  closeSync(fd)
+  t.equal(readFileSync(other, 'utf8') + readFileSync(path, 'utf8'), '')
+  t.same(told, [1])
+})
+
+t.test('a file that others can read is warned of', async (t) => {
+  const path = newFile(t, '')
+  for (const [mode, warned] of [
+    [0o644, true],
+    [0o640, false],
+    [0o602, true],
+  ] as const) {
+    chmodSync(path, mode)
+    const { log } = await startServed(t, { proxy: { Audit: { File: path } } })
+    const warnings = log().filter(({ level, file }) => level === 'warn' && file === path)
+    t.equal(warnings.length, warned ? 1 : 0, mode.toString(8))
+  }
+})
