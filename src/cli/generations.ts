@@ -129,15 +129,20 @@ export class Generations {
 
   #inherit(settings: Settings): Inheritance {
     const before = this.#inheritance
-    // First, because it may fail.
+    // First, because it may well fail.
     const audit = Shared.of(before?.audit ?? null, settings.audit, () =>
       openAudit(settings.audit, (account) => this.#storeUrls.get(account), this.#parts.logger),
     )
-    const connections = Shared.of(before?.connections ?? null, settings.outgoing, () =>
-      openConnections(settings.outgoing),
-    )
-    this.#inheritance = { audit, connections }
-    return this.#inheritance
+    try {
+      const connections = Shared.of(before?.connections ?? null, settings.outgoing, () =>
+        openConnections(settings.outgoing),
+      )
+      this.#inheritance = { audit, connections }
+      return this.#inheritance
+    } catch (error) {
+      void audit.release()
+      throw error
+    }
   }
 
   /** Over the connections and with the limits of the configuration that is in force when the token is fetched. */

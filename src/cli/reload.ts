@@ -19,14 +19,21 @@ export class Reload {
   readonly #parts: Parts
   /** What was read last and could be used. */
   #read: Settings
+  #ended = false
 
   constructor(running: Settings, parts: Parts) {
     this.#parts = parts
     this.#read = running
   }
 
+  /** From here on nothing is read any more: the proxy ends. */
+  end(): void {
+    this.#ended = true
+  }
+
   /** @param why for the log */
   run(why: string): void {
+    if (this.#ended) return
     try {
       this.#run(why)
     } catch (error) {

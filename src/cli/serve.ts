@@ -5,7 +5,7 @@ import { createLogger, type Logger } from '../observe/logger.ts'
 import { prettyDestination } from '../observe/pretty.ts'
 import type { Tracing } from '../observe/tracing.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { keepInOrthanc } from './orthanc/keep.ts'
+import { Registration } from './orthanc/registration.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { Reload } from './reload.ts'
 import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from './settings.ts'
@@ -30,26 +30,20 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   for (const notice of settings.notices) logger.info(notice)
 
   const ended = untilEnded()
-  const stopListening = onHangup(() => reload('SIGHUP'))
+  onHangup(() => reload('SIGHUP'))
   const tracing = await openTracing(process.env, logger)
   const proxy = await start(settings, logger, tracing)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
-  let registration = Promise.resolve(keepInOrthanc(settings, proxy.url, logger))
-  /** One after another: the one before must not write what is not wanted any more. */
-  const registerAnew = (settings: Settings) => {
-    registration = registration.then(async (before) => {
-      await before.close()
-      return keepInOrthanc(settings, proxy.url, logger)
-    })
-  }
+  const registration = new Registration(settings, proxy.url, logger)
   const load = () => loadedSettings(stores, options)
-  hasStarted(new Reload(settings, { proxy, logger, load, onChange: registerAnew }))
+  const reloading = new Reload(settings, { proxy, logger, load, onChange: (now) => registration.replace(now) })
+  hasStarted(reloading)
 
   const code = await ended
   watch.close()
-  stopListening()
-  await (await registration).close()
+  reloading.end()
+  await registration.close()
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   await tracing.close()

@@ -18,8 +18,7 @@ export function untilEnded(): Promise<ExitCode> {
   })
 }
 
-/** Calls back at each SIGHUP, which would end the program otherwise, until the function that it returns is called. */
-export function onHangup(callback: () => void): () => void {
+/** Calls back at each SIGHUP, which would end the program otherwise. */
+export function onHangup(callback: () => void): void {
   process.on('SIGHUP', callback)
-  return () => process.off('SIGHUP', callback)
 }

@@ -1,0 +1,42 @@
+import type { Settings } from '../../config/settings.ts'
+import type { Logger } from '../../observe/logger.ts'
+import { CommandFailure } from '../exit-code.ts'
+import { keepInOrthanc } from './keep.ts'
+
+interface Keeping {
+  close(): Promise<void>
+}
+
+const nowhere: Keeping = { async close() {} }
+
+/** Keeps the accounts registered in Orthanc, as the configuration wants it that is in force. */
+export class Registration {
+  readonly #url: string
+  readonly #logger: Logger
+  #keeping: Promise<Keeping>
+
+  /** @param url of the data listener, as it was opened */
+  constructor(settings: Settings, url: string, logger: Logger) {
+    this.#url = url
+    this.#logger = logger
+    this.#keeping = Promise.resolve(keepInOrthanc(settings, url, logger))
+  }
+
+  /** The one before ends first: it must not write what is not wanted any more. */
+  replace(settings: Settings): void {
+    this.#keeping = this.#keeping
+      .then(async (before) => {
+        await before.close()
+        return keepInOrthanc(settings, this.#url, this.#logger)
+      })
+      .catch((error: unknown) => {
+        const why = error instanceof CommandFailure ? { reason: error.message } : { err: error }
+        this.#logger.error(why, 'the accounts are not registered in Orthanc any more')
+        return nowhere
+      })
+  }
+
+  async close(): Promise<void> {
+    await (await this.#keeping).close()
+  }
+}
