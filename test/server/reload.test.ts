@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import { readFile, rename, writeFile } from 'node:fs/promises'
+import { Agent, request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import t from 'tap'
 import { ConfigurationError } from '../../src/config/problem.ts'
 import { demoStore } from '../../src/emulator/emulator.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { basic, digestOf, hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, type Served, type ServedOptions, startServed, stowOf } from '../helpers/served.ts'
@@ -181,6 +184,30 @@ t.test('what only a restart puts in force is named', async (t) => {
   t.equal(await statusOf(`${served.url}studies`), 200)
   t.equal((await apiStatus(served)).accounts.length, 1)
   t.same((await served.reload()).needsRestart, [], 'back again')
+})
+
+t.test('another certificate, for connections to come', async (t) => {
+  const folder = t.testdir()
+  const identity = async (name: string) => {
+    const { authority, cert, key } = makeCertificate()
+    await writeFile(join(folder, `${name}.pem`), cert)
+    await writeFile(join(folder, `${name}.key`), key)
+    return { authority, proxy: { Tls: { Certificate: join(folder, `${name}.pem`), Key: join(folder, `${name}.key`) } } }
+  }
+  const [first, second] = [await identity('first'), await identity('second')]
+  const served = await startServed(t, first)
+  const agent = new Agent({ keepAlive: true, ca: first.authority })
+  t.teardown(() => agent.destroy())
+  const search = async (options: object) => {
+    const [answer] = await once(httpsRequest(`${served.url}studies`, options).end(), 'response')
+    await once(answer.resume(), 'end')
+    return answer.statusCode
+  }
+  t.equal(await search({ agent }), 200)
+  await served.reload(second)
+  t.equal(await search({ agent }), 200, 'an open connection stays')
+  t.equal(await search({ agent: false, ca: second.authority }), 200)
+  await t.rejects(search({ agent: false, ca: first.authority }), { code: /CERT|SIGNATURE|UNABLE/ })
 })
 
 t.test('an audit trail begins, moves and ends', async (t) => {
