@@ -83,7 +83,7 @@ t.test('no connection at all: tried again until the budget ends, then said', asy
   const gone = createServer()
   const baseUrl = await listenOn(t, gone)
   gone.close()
-  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 2 } } })
+  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 3 } } })
   const answer = await fetch(`${url}studies`)
   t.equal(answer.status, 502)
   t.match(await answer.json(), { code: 'upstream-unreachable', attempts: 2 })
