@@ -42,6 +42,7 @@ function createProgram(actionOf: ActionOf): Command {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(add --help for the manual)')
+    .addHelpText('after', programHelp)
   addServe(program, actionOf('serve'))
   addCheck(program, actionOf('check'))
   addRegister(program, actionOf('register'))
@@ -55,6 +56,16 @@ function createProgram(actionOf: ActionOf): Command {
     .action(actionOf('schema'))
   return program
 }
+
+const programHelp = `
+Each command has a manual of its own: gcp-dicomweb-proxy COMMAND --help
+
+Examples, from the first look to the service:
+  gcp-dicomweb-proxy demo --once
+  gcp-dicomweb-proxy check --config /etc/orthanc/
+  gcp-dicomweb-proxy --config /etc/orthanc/
+  gcp-dicomweb-proxy register --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
+`
 
 function addServe(program: Command, action: (...words: unknown[]) => Promise<void>): void {
   program
