@@ -37,7 +37,8 @@ function idOf({ url }: Operation): string | undefined {
 function documentIn(body: Buffer): Record<string, unknown> | null {
   try {
     const document: unknown = JSON.parse(body.toString())
-    return typeof document === 'object' && document !== null ? (document as Record<string, unknown>) : null
+    const isObject = typeof document === 'object' && document !== null && !Array.isArray(document)
+    return isObject ? (document as Record<string, unknown>) : null
   } catch {
     return null
   }

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { UpstreamTimeouts } from '../config/settings.ts'
+import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import { readHeld } from '../forward/answer-reader.ts'
@@ -12,12 +11,10 @@ import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { TryResult } from '../observe/tracing.ts'
-import { unlessAborted } from '../unless-aborted.ts'
 import type { ServedAccount } from './account.ts'
-import { bodyFlows } from './arriving-body.ts'
 import type { Deletion, Deletions } from './deletions.ts'
 import { ExchangeLine } from './exchange-line.ts'
-import { clientLeft, interruption } from './interruption.ts'
+import { clientLeft } from './interruption.ts'
 import { ownHeaders } from './own-headers.ts'
 import { left, passOn } from './pass-on.ts'
 import type { Place } from './places.ts'
@@ -32,32 +29,30 @@ import {
   waitBefore,
 } from './repetition.ts'
 import { checkRecordable } from './unrecorded.ts'
+import { Waits, type WaitsParts } from './waits.ts'
 
-/** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
-const minimumLifeForUpload = 60_000
 /** How long (ms) an answer may take in any case, once Google has said that it is to be asked again. */
 const leastForAnswer = 1_000
 
-interface Parts {
+interface Parts extends WaitsParts {
   readonly forwarder: Forwarder
   readonly deletions: Deletions
   readonly logger: Logger
   readonly userAgent: string
   /** Milliseconds after a request's arrival within which it may be sent to Google again. */
   readonly budget: number
-  readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>
   /** Null when none is kept. */
   readonly audit: Pick<AuditTrail, 'accepting'> | null
-  /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
-  readonly ending: AbortSignal
 }
 
 /** Sends a permitted request to Google, with a token, as often as is safe and useful (docs/adr/0014). */
 export class Tries {
   readonly #parts: Parts
+  readonly #waits: Waits
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#waits = new Waits(parts)
   }
 
   /** Ends with an answer, or with the end of the client's connection; throws a ProxyError when there is no answer. */
@@ -85,11 +80,11 @@ export class Tries {
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
     const { event, permit, repetition, deletion, deadline } = sending
-    const { account } = permit
+    const { account, service } = permit
     let rejected: AccessToken | null = null
     /** What Google said last. */
     let said: HeldAnswer | null = null
-    let place: Place | null = await this.#firstPlace(sending)
+    let place: Place | null = await this.#waits.firstPlace(sending)
     for (;;) {
       const { outcome, token } = await this.#try(sending, place, said)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
@@ -104,31 +99,19 @@ export class Tries {
         rejected = token
         if (token) account.tokens.invalidate(token)
         // Also so that the client's next request meets a token that works, should this one not be repeated.
-        await this.#tokenFor(sending)
+        await this.#waits.token(sending)
         if (!outcome.replayable) throw tooLargeToRepeat()
-        place = await this.#placeFor(sending, Number.POSITIVE_INFINITY)
+        place = await this.#waits.place(sending, Number.POSITIVE_INFINITY)
         continue
       }
       if (outcome.kind === 'held') said = outcome.answer
       const wait = waitBefore(event.attempts, outcome)
       const isLast = !isRepeatable(repetition, outcome) || performance.now() + wait > deadline
-      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, outcome, said)
+      if (isLast || !(await this.#waits.pause(sending, wait))) return giveUp(sending, lastWord(outcome, said, service))
       // Rather what Google said than that there is no room to ask again.
-      place = await this.#placeFor(sending, deadline - performance.now()).catch(nowhere)
-      if (!place) return giveUp(sending, outcome, said)
+      place = await this.#waits.place(sending, deadline - performance.now()).catch(nowhere)
+      if (!place) return giveUp(sending, lastWord(outcome, said, service))
     }
-  }
-
-  /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
-  async #firstPlace(sending: Sending): Promise<Place> {
-    await this.#tokenFor(sending)
-    allowBody(sending)
-    const { account, service } = sending.permit
-    if (service === 'STOW-RS' && account.places[service].scarce) {
-      await bodyFlows(sending.request, this.#parts.timeouts, () => interruption(sending, this.#parts.ending))
-    }
-    // In one go with the look above: others that waited for the same token look next.
-    return this.#placeFor(sending, Number.POSITIVE_INFINITY)
   }
 
   /**
@@ -143,7 +126,7 @@ export class Tries {
   ): Promise<{ outcome: Outcome; token: AccessToken | null }> {
     let refused = false
     try {
-      const token = await this.#tokenFor(sending)
+      const token = await this.#waits.token(sending)
       // No 'close' comes any more that would end a try.
       if (sending.response.destroyed) throw clientLeft
       const answerWithin = said && Math.max(sending.deadline - performance.now(), leastForAnswer)
@@ -156,28 +139,6 @@ export class Tries {
     } finally {
       place.leave(refused)
     }
-  }
-
-  async #placeFor(sending: Sending, longest: number): Promise<Place> {
-    const { account, service } = sending.permit
-    const places = account.places[service]
-    const place = places.enter()
-    if (place) return place
-    const { signal, done } = interruption(sending, this.#parts.ending)
-    try {
-      return await places.wait(sending.event.whose, signal, longest)
-    } finally {
-      done()
-    }
-  }
-
-  /** False when the proxy ends meanwhile: there is no time for another try. */
-  async #pause(sending: Sending, milliseconds: number): Promise<boolean> {
-    const { signal, done } = interruption(sending, this.#parts.ending)
-    await delay(milliseconds, undefined, { signal }).catch(() => {})
-    done()
-    if (sending.response.destroyed) throw clientLeft
-    return !signal.aborted
   }
 
   async #send(
@@ -203,24 +164,6 @@ export class Tries {
     line?.write(this.#parts.logger, outcome)
     trace?.end(resultOf(outcome))
     return outcome
-  }
-
-  /** Most of the time it is there; who waits for it may leave, and the proxy may end. */
-  async #tokenFor(sending: Sending): Promise<AccessToken> {
-    const { account, service } = sending.permit
-    const found = account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
-    const token = found instanceof Promise ? await this.#unlessInterrupted(sending, found) : found
-    sending.event.tokenReceived()
-    return token
-  }
-
-  async #unlessInterrupted<Value>(sending: Sending, work: Promise<Value>): Promise<Value> {
-    const { signal, done } = interruption(sending, this.#parts.ending)
-    try {
-      return await unlessAborted(work, signal)
-    } finally {
-      done()
-    }
   }
 
   #headersFor(
@@ -261,28 +204,19 @@ interface Sending {
   readonly deadline: number
 }
 
-/** A client that asks before it sends (RFC 9110 10.1.1) asks us. */
-function asksFirst(request: IncomingMessage): boolean {
-  return /100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1'
-}
-
-/** Nothing stands in the way of its body any more. */
-function allowBody({ request, response }: Sending): void {
-  if (asksFirst(request)) response.writeContinue()
-}
-
 /**
- * The last that Google said goes to the client whole; if it said nothing, the proxy says why. So it does when an upload may
- * have been stored after all: that weighs more than what Google said of a try before.
+ * What the client gets in the end: the last that Google said; where it said nothing, the proxy throws why. So it does when an
+ * upload may have been stored after all: that weighs more than what Google said of a try before.
  */
-async function giveUp(
-  { response, permit, event }: Sending,
-  outcome: Unanswered,
-  said: HeldAnswer | null,
-): Promise<Outcome> {
-  const isUnknown = outcome.kind === 'failed' && permit.service === 'STOW-RS' && !outcome.replayable
-  const answer = isUnknown ? null : said
-  if (!answer) throw outcome.kind === 'failed' ? outcome.error : new Error('An answer is held, and is not there')
+function lastWord(outcome: Unanswered, said: HeldAnswer | null, service: DicomWebService): HeldAnswer {
+  if (outcome.kind === 'held') return outcome.answer
+  const mayBeStored = service === 'STOW-RS' && !outcome.replayable
+  if (!said || mayBeStored) throw outcome.error
+  return said
+}
+
+/** The answer goes to the client whole. */
+async function giveUp({ response, permit, event }: Sending, answer: HeldAnswer): Promise<Outcome> {
   readHeld(readingAlong(permit, event), answer)
   return passOn({ response, account: permit.account }, answer, event)
 }

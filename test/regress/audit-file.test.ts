@@ -58,6 +58,7 @@ t.test('a file that ends without a newline and was put in place of the first', a
   const file = new AuditFile(path, collect().reports)
   renameSync(path, `${path}.1`)
   writeFileSync(path, 'partial')
+  // Real time: the name is looked at once a second.
   await new Promise((resolve) => setTimeout(resolve, 1_100))
   file.write(record)
   await file.close()

@@ -15,29 +15,27 @@ interface ReadMetric {
 }
 
 /** What others count already, and only add to, is read from them when somebody asks: it costs requests nothing. */
-export function readCounter(registry: Registry, { name, help, labels: labelNames = [], read }: ReadMetric): void {
+export function readCounter(registry: Registry, metric: ReadMetric): void {
   new Counter({
-    name: metricName(name),
-    help,
-    labelNames,
-    registers: [registry],
+    ...optionsOf(registry, metric),
     collect() {
       this.reset()
-      for (const [labels, value] of read()) this.inc(labels, value)
+      for (const [labels, value] of metric.read()) this.inc(labels, value)
     },
   })
 }
 
 /** The same for what goes up and down. */
-export function readGauge(registry: Registry, { name, help, labels: labelNames = [], read }: ReadMetric): void {
+export function readGauge(registry: Registry, metric: ReadMetric): void {
   new Gauge({
-    name: metricName(name),
-    help,
-    labelNames,
-    registers: [registry],
+    ...optionsOf(registry, metric),
     collect() {
       this.reset()
-      for (const [labels, value] of read()) this.set(labels, value)
+      for (const [labels, value] of metric.read()) this.set(labels, value)
     },
   })
+}
+
+function optionsOf(registry: Registry, { name, help, labels = [] }: ReadMetric) {
+  return { name: metricName(name), help, labelNames: labels, registers: [registry] }
 }

@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { UpstreamTimeouts } from '../config/settings.ts'
+import type { AccessToken } from '../credentials/access-token.ts'
+import type { Permit } from '../guard/guard.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
+import { unlessAborted } from '../unless-aborted.ts'
+import type { ServedAccount } from './account.ts'
+import { bodyFlows } from './arriving-body.ts'
+import { clientLeft, interruption } from './interruption.ts'
+import type { Place } from './places.ts'
+
+/** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
+const minimumLifeForUpload = 60_000
+
+export interface WaitsParts {
+  readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>
+  /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
+  readonly ending: AbortSignal
+}
+
+/** Who waits. */
+interface Waiting {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly permit: Permit<ServedAccount>
+  readonly event: RequestEvent
+}
+
+/**
+ * What a request waits for before it is sent: a token, its body, a place at Google, the time of its next try. Each wait
+ * rejects with {@link clientLeft} when the client leaves, and ends when the proxy does.
+ */
+export class Waits {
+  readonly #parts: WaitsParts
+
+  constructor(parts: WaitsParts) {
+    this.#parts = parts
+  }
+
+  /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
+  async firstPlace(waiting: Waiting): Promise<Place> {
+    await this.token(waiting)
+    allowBody(waiting)
+    const { account, service } = waiting.permit
+    if (service === 'STOW-RS' && account.places[service].scarce) {
+      await bodyFlows(waiting.request, this.#parts.timeouts, () => interruption(waiting, this.#parts.ending))
+    }
+    // In one go with the look above: others that waited for the same token look next.
+    return this.place(waiting, Number.POSITIVE_INFINITY)
+  }
+
+  /** @param longest milliseconds, where that is less than what is configured */
+  async place(waiting: Waiting, longest: number): Promise<Place> {
+    const { account, service } = waiting.permit
+    const places = account.places[service]
+    const place = places.enter()
+    if (place) return place
+    const { signal, done } = interruption(waiting, this.#parts.ending)
+    try {
+      return await places.wait(waiting.event.whose, signal, longest)
+    } finally {
+      done()
+    }
+  }
+
+  /** Most of the time it is there. */
+  async token(waiting: Waiting): Promise<AccessToken> {
+    const { account, service } = waiting.permit
+    const found = account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
+    const token = found instanceof Promise ? await this.#unlessInterrupted(waiting, found) : found
+    waiting.event.tokenReceived()
+    return token
+  }
+
+  /** False when the proxy ends meanwhile: there is no time for another try. */
+  async pause(waiting: Waiting, milliseconds: number): Promise<boolean> {
+    const { signal, done } = interruption(waiting, this.#parts.ending)
+    await delay(milliseconds, undefined, { signal }).catch(() => {})
+    done()
+    if (waiting.response.destroyed) throw clientLeft
+    return !signal.aborted
+  }
+
+  async #unlessInterrupted<Value>(waiting: Waiting, work: Promise<Value>): Promise<Value> {
+    const { signal, done } = interruption(waiting, this.#parts.ending)
+    try {
+      return await unlessAborted(work, signal)
+    } finally {
+      done()
+    }
+  }
+}
+
+/** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
+function allowBody({ request, response }: Waiting): void {
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
+}
