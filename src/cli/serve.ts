@@ -47,12 +47,18 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   await tracing.close()
+  endSoon()
   if (cut === 0) {
     logger.info('ended')
     return code
   }
   logger.error({ cut }, 'ended: requests that were under way after the grace were cut; see ShutdownGrace')
   return exitCode.failure
+}
+
+/** The exporter of traces may go on trying for ten seconds, for nobody. */
+function endSoon(): void {
+  setTimeout(() => process.exit(), 200).unref()
 }
 
 async function start(settings: Settings, logger: Logger, tracing: Tracing): Promise<RunningProxy> {
