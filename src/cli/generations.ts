@@ -58,7 +58,6 @@ export class Generations {
   readonly #parts: Parts
   readonly #tokens: TokenCache
   readonly #keeping: Keeping
-  readonly #storeUrls = new Map<string, string>()
   #inheritance: Inheritance | null = null
 
   /** Throws a CommandFailure if the audit trail can't be opened. */
@@ -112,7 +111,6 @@ export class Generations {
       this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
-    for (const { name, dicomWebUrl } of accounts) this.#storeUrls.set(name, dicomWebUrl.href)
     const forwarder = createForwarder(connections, settings.outgoing, this.#keeping)
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
@@ -130,9 +128,7 @@ export class Generations {
   #inherit(settings: Settings): Inheritance {
     const before = this.#inheritance
     // First, because it may well fail.
-    const audit = Shared.of(before?.audit ?? null, settings.audit, () =>
-      openAudit(settings.audit, (account) => this.#storeUrls.get(account), this.#parts.logger),
-    )
+    const audit = Shared.of(before?.audit ?? null, settings.audit, () => openAudit(settings.audit, this.#parts.logger))
     try {
       const connections = Shared.of(before?.connections ?? null, settings.outgoing, () =>
         openConnections(settings.outgoing),

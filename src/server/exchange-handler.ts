@@ -153,6 +153,7 @@ function permitFor(
   event.account = verdict.account?.name
   event.service = verdict.service
   event.route = verdict.route
+  if (event.subjects) event.subjects.store = verdict.account?.dicomWebUrl.href
   if (event.subjects && verdict.route && verdict.target) {
     event.subjects.asked = askedBy(verdict.route, verdict.target.segments, verdict.target.query)
   }
