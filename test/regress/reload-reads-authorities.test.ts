@@ -1,4 +1,4 @@
-import { Agent } from 'node:https'
+import type { Agent } from 'node:https'
 import { test } from 'tap'
 import { openConnections } from '../../src/forward/connections.ts'
 import { configuration, load } from '../config/settings-of.ts'
