@@ -74,6 +74,16 @@ export class Generations {
     return this.inUse.current
   }
 
+  /** Open connections to Google, also those of configurations that only last as long as their last requests. */
+  connectionCounts(): ReturnType<Connections['counts']> {
+    const all = [...new Set(this.inUse.all.map(({ connections }) => connections))].map((each) => each.counts())
+    const sum = (transport: keyof (typeof all)[number]) => ({
+      busy: all.reduce((total, counts) => total + counts[transport].busy, 0),
+      idle: all.reduce((total, counts) => total + counts[transport].idle, 0),
+    })
+    return { bodyless: sum('bodyless'), upload: sum('upload') }
+  }
+
   /** Fetches the tokens, and keeps them fresh from here on. */
   start(): void {
     this.#tokens.start()

@@ -60,7 +60,7 @@ export async function startProxy(
     version,
     accounts: () => generations.current.accounts,
     history,
-    connections: () => generations.current.connections.counts(),
+    connections: () => generations.connectionCounts(),
     refusals,
     audit: () => generations.current.audit,
   }

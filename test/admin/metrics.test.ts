@@ -125,6 +125,19 @@ t.test('what is under way, and what waits', async (t) => {
   t.equal(sumOf(after, `${prefix}received_bytes_total`, { account, service: 'STOW-RS' }), 300_000)
 })
 
+t.test('connections of a request that a reload has overtaken are counted, too', async (t) => {
+  const served = await startServed(t)
+  served.emulator.faults.add({ target: 'QIDO-RS', delay: 1_000, times: 1 })
+  const search = fetch(`${served.url}studies`)
+  await eventually('it is at Google', () => served.emulator.log.some(({ target }) => target.includes('/studies')))
+  await served.reload({ proxy: { Timeouts: { Connect: 7 } } })
+  const busy = async () =>
+    sumOf(await metricsOf(t, served), `${prefix}upstream_connections`, { transport: 'bodyless', state: 'busy' })
+  t.equal(await busy(), 1)
+  t.equal((await search).status, 200)
+  await eventually('it is over', async () => (await busy()) === 0)
+})
+
 t.test('tokens: usable or not, age, life left, refreshes and failures', async (t) => {
   const accounts = (files: { serviceAccountFile: string }) => ({
     broken: { ...demoAccount, ServiceAccountFile: `${files.serviceAccountFile}.missing` },
