@@ -59,15 +59,11 @@ export class ExchangeHandler {
     parts.ending.addEventListener('abort', () => this.#closeAfterAnswers())
   }
 
-  /**
-   * Takes a request over. Never rejects; resolves when it has ended.
-   *
-   * @param target the request target as it came, path and query
-   */
-  handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+  /** Takes a request over. Never rejects; resolves when it has ended. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { thing: serving, giveBack } = this.#parts.serving.take()
     limitLastBytes(response, serving.idle)
-    const exchange = this.#exchange(request, response, target, serving).finally(() => {
+    const exchange = this.#exchange(request, response, serving).finally(() => {
       this.#underWay.delete(response)
       giveBack()
     })
@@ -86,12 +82,7 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: string,
-    { guard, tries, audit }: Serving,
-  ): Promise<void> {
+  async #exchange(request: IncomingMessage, response: ServerResponse, { guard, tries, audit }: Serving): Promise<void> {
     const subjects = audit && new Subjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     event.expected = Number(request.headers['content-length']) || undefined
@@ -105,7 +96,7 @@ export class ExchangeHandler {
       event.client = client.name ?? undefined
       isStranger = false
       event.trace = this.#parts.tracing.begin(event, request.headers)
-      const permit = permitFor(guard, { request, target }, client, event)
+      const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
       const outcome = await tries.run(request, response, permit, event)
       const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
@@ -145,7 +136,7 @@ export class ExchangeHandler {
 
 function permitFor(
   guard: Guard<ServedAccount>,
-  { request: { method, headers }, target }: { request: IncomingMessage; target: string },
+  { method, headers, url: target = '' }: IncomingMessage,
   client: Client,
   event: RequestEvent,
 ): Permit<ServedAccount> {
