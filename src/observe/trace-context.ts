@@ -40,5 +40,5 @@ function stateOf(header: string | string[] | undefined): string | null {
 /** The headers that carry a context. */
 export function traceHeaders({ traceId, spanId, flags, state }: TraceContext): Record<string, string> {
   const traceparent = `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`
-  return { traceparent, ...(state !== null && { tracestate: state }) }
+  return state === null ? { traceparent } : { traceparent, tracestate: state }
 }

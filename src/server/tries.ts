@@ -152,7 +152,7 @@ export class Tries {
     checkRecordable(this.#parts.audit)
     event.attempts += 1
     const trace = event.trace?.beginTry(event.attempts)
-    const headers = { ...this.#headersFor(request, permit, token), ...trace?.headers }
+    const headers = Object.assign(this.#headersFor(request, permit, token), trace?.headers)
     const { attempts: attempt, progress } = event
     const to = { service, origin, path, headers, urls }
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
@@ -171,7 +171,7 @@ export class Tries {
     { account, service }: Permit<ServedAccount>,
     token: AccessToken,
   ): Record<string, string> {
-    const headers = { ...outgoingHeaders(request.headers), ...ownHeaders(this.#parts.userAgent, account, token) }
+    const headers = Object.assign(outgoingHeaders(request.headers), ownHeaders(this.#parts.userAgent, account, token))
     // A compressed answer could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
     if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
     return headers
