@@ -13,7 +13,7 @@ import { answerUnderWay } from './answer-under-way.ts'
 import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
 import { followHandshakes } from './handshakes.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { type Handle, inTurn } from './in-turn.ts'
+import { type Handle, inTurn, nothing } from './in-turn.ts'
 import { joinSmallChunks } from './joined-chunks.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 import { toldUnreadable } from './unreadable.ts'
@@ -63,10 +63,11 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
       else refuseHandshake(error, socket, log)
     },
   })
-  const handleInTurn = inTurn(async (request, response) => {
+  const handleInTurn = inTurn((request, response) => {
     // The networks may have become fewer since the connection was let in.
     if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(request, response)
     request.socket.resetAndDestroy()
+    return nothing
   })
   const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.

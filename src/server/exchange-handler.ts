@@ -52,7 +52,8 @@ interface Parts {
 /** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
-  readonly #underWay = new Map<ServerResponse, Promise<void>>()
+  readonly #underWay = new Set<ServerResponse>()
+  #onConcluded: (() => void) | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -60,25 +61,27 @@ export class ExchangeHandler {
   }
 
   /** Takes a request over. Never rejects; resolves when it has ended. */
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { thing: serving, giveBack } = this.#parts.serving.take()
     limitLastBytes(response, serving.idle)
-    const exchange = this.#exchange(request, response, serving).finally(() => {
+    this.#underWay.add(response)
+    try {
+      await this.#exchange(request, response, serving)
+    } finally {
       this.#underWay.delete(response)
       giveBack()
-    })
-    this.#underWay.set(response, exchange)
-    return exchange
+      if (this.#underWay.size === 0) this.#onConcluded?.()
+    }
   }
 
-  /** Resolves when all requests that were taken over have ended, and have their line in the log. */
+  /** Resolves when all requests that were taken over have ended, and have their line in the log. To be called once. */
   async concluded(): Promise<void> {
-    await Promise.all(this.#underWay.values())
+    if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
 
   /** So that clients don't send their next request on a connection that closes just then. */
   #closeAfterAnswers(): void {
-    for (const response of this.#underWay.keys()) if (!response.headersSent) response.shouldKeepAlive = false
+    for (const response of this.#underWay) if (!response.headersSent) response.shouldKeepAlive = false
   }
 
   /** Never rejects. */

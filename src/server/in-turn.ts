@@ -48,7 +48,8 @@ export function inTurn(handle: Handle): Handle {
   }
 }
 
-const nothing = Promise.resolve()
+/** Done already. */
+export const nothing = Promise.resolve()
 
 async function after({ response, handled }: Turn, turns: Turns): Promise<void> {
   await handled
