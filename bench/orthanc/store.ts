@@ -41,7 +41,11 @@ const searchAnswer = JSON.stringify([
 const retrieved = multipart(study, 'bench')
 const retrievedChunks = [...retrieved.chunks]
 
+/** Bytes per millisecond: a line of 1 Gbit/s. */
+const gigabit = 125_000
+
 let readsNext = false
+let isPaced = false
 let digests: readonly string[] = []
 let provenLength = 0
 
@@ -57,6 +61,12 @@ reportTo(process, `https://127.0.0.1:${port}`, {
     readsNext = true
   },
   digests: () => digests,
+  pace: () => {
+    isPaced = true
+  },
+  unpace: () => {
+    isPaced = false
+  },
 })
 
 function answerToken(request: IncomingMessage, response: ServerResponse): void {
@@ -84,12 +94,21 @@ async function store(request: IncomingMessage, response: ServerResponse): Promis
 
 async function lengthOf(request: IncomingMessage): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const began = performance.now()
   let length = 0
   request.on('data', (chunk: Buffer) => {
     length += chunk.length
+    if (isPaced) delay(request, length / gigabit - (performance.now() - began))
   })
   request.on('end', () => resolve(length)).on('error', reject)
   return promise
+}
+
+/** Leaves the rest unread for these milliseconds, so that TCP slows its sender down. */
+function delay(request: IncomingMessage, milliseconds: number): void {
+  if (milliseconds < 2) return
+  request.pause()
+  setTimeout(() => request.resume(), milliseconds)
 }
 
 async function readDigests(request: IncomingMessage): Promise<readonly string[]> {
