@@ -93,6 +93,7 @@ export async function startProxy(
     access.replace(next)
     tls.replace(next)
     history.keepOnly(namesOf(next))
+    void metrics.keepOnly(namesOf(next))
     refusals.perMinute = next.limits.logLines
     limitTimes(data, next.requestHead, next.limits.idleConnection)
     if (next.verbose !== before.verbose) logger.level = levelOf(next)
