@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { RequestEvent } from '../request-event.ts'
+import type { RequestView } from '../request-event.ts'
 import { metricName } from './metric-name.ts'
 import { statusLabel } from './status-label.ts'
 
@@ -58,7 +58,7 @@ export class RequestMetrics {
     }
   }
 
-  record(event: RequestEvent): void {
+  record(event: RequestView): void {
     const { account = '', service = '', route = '', layer = '', instances, attempts, firstByteAfter } = event
     const labels = { account, service }
     this.#requests.inc({ account, service, route, status: statusLabel(event.status), layer })
