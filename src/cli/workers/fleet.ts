@@ -116,11 +116,12 @@ export class Fleet {
   }
 
   #start(worker: number, backoff: Backoff): void {
-    const { log, onMessage } = this.#parts
+    const { logger, log, onMessage } = this.#parts
     const process = new WorkerProcess({
       log,
       onMessage: (message) => {
         if (message.kind === 'started') this.#configure(worker, process)
+        else if (message.kind === 'serving') logger.info({ worker, pid: process.pid }, 'a worker process serves')
         else onMessage(worker, message)
         this.#changed()
       },

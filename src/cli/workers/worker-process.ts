@@ -20,7 +20,7 @@ interface Parts {
 export class WorkerProcess {
   readonly #worker: Worker
   readonly startedAt = performance.now()
-  /** Resolves when it has ended, and its last line has been read. */
+  /** Resolves when it has ended, and its last line and message have been read. */
   readonly ended: Promise<Ended>
   /** Root of the data listener; null until it serves. */
   url: string | null = null
@@ -47,7 +47,8 @@ export class WorkerProcess {
     this.#worker.on('error', () => {})
     const { process } = this.#worker
     if (process.stdout) relayLines(process.stdout, log)
-    this.ended = once(process, 'close').then(([code, signal]) => ({ code, signal }))
+    const closed = [once(process, 'close'), once(this.#worker, 'disconnect')] as const
+    this.ended = Promise.all(closed).then(([[code, signal]]) => ({ code, signal }))
   }
 
   get pid(): number | undefined {

@@ -23,9 +23,10 @@ export async function worker(): Promise<ExitCode> {
   const serving = new Worker(send, end)
   process.on('message', (message: ToWorker) => serving.handle(message))
   self.once('disconnect', () => {
-    // Else Node would end this process now.
+    // Else Node ends this process now: it has nothing to lose yet, or a second signal has ended the primary.
+    if (!serving.mayFinish) return
     self.exitedAfterDisconnect = true
-    serving.orphaned()
+    void serving.orphaned()
   })
   send({ kind: 'started' })
   const code = await ended
@@ -52,6 +53,7 @@ class Worker {
   readonly #end: (code: ExitCode) => void
   #serving: Promise<Serving> | null = null
   #material: Configuration['material'] = null
+  #isServing = false
   #ending = false
 
   constructor(send: (message: FromWorker) => void, end: (code: ExitCode) => void) {
@@ -59,21 +61,34 @@ class Worker {
     this.#end = end
   }
 
+  /** It serves, and nobody has told it yet to end. */
+  get mayFinish(): boolean {
+    return this.#isServing && !this.#ending
+  }
+
   handle(message: ToWorker): void {
     if (message.kind === 'configuration') void this.#configure(message.configuration)
-    else if (message.kind === 'report') void this.#report(message.number, message.ofProcess)
-    else if (message.kind === 'recorded')
-      void this.#serving?.then(({ relays }) => relays.recorded(message.trail, message.records))
-    else if (message.kind === 'failed-try')
-      void this.#serving?.then(({ access }) => access.failedElsewhere(message.address))
-    else void this.#finish()
+    else if (message.kind === 'end') void this.#finish()
+    else void this.#tell(message)
   }
 
   /** Who asked for all this is gone: what is under way may end, and then so does this process. */
-  orphaned(): void {
-    if (this.#ending) this.#end(exitCode.failure)
-    else void this.#serving?.then(({ relays }) => relays.orphaned()).then(() => this.#finish())
-    if (!this.#serving) this.#end(exitCode.failure)
+  async orphaned(): Promise<void> {
+    const serving = await this.#whenServing()
+    serving?.relays.orphaned()
+    await this.#finish()
+  }
+
+  async #tell(message: Exclude<ToWorker, { kind: 'configuration' | 'end' }>): Promise<void> {
+    const serving = await this.#whenServing()
+    if (message.kind === 'report') await this.#report(message.number, message.ofProcess)
+    else if (message.kind === 'recorded') serving?.relays.recorded(message.trail, message.records)
+    else serving?.access.failedElsewhere(message.address)
+  }
+
+  /** Null where it has not been told what by, or could not: then it is about to end. */
+  async #whenServing(): Promise<Serving | null> {
+    return this.#serving?.catch(() => null) ?? null
   }
 
   async #configure(configuration: Configuration): Promise<void> {
@@ -122,6 +137,7 @@ class Worker {
     this.#material = material
     const url = await data.listen()
     data.start()
+    this.#isServing = true
     this.#send({ kind: 'serving', url })
     return { data, access, reports, relays, tracing }
   }
@@ -135,7 +151,7 @@ class Worker {
   }
 
   async #report(number: number, ofProcess: boolean): Promise<void> {
-    const serving = await this.#serving
+    const serving = await this.#whenServing()
     if (!serving) return
     this.#send({ kind: 'report', number, report: await serving.reports.next(serving.data.generations, ofProcess) })
   }
@@ -143,7 +159,7 @@ class Worker {
   async #finish(): Promise<void> {
     if (this.#ending) return
     this.#ending = true
-    const serving = await this.#serving
+    const serving = await this.#whenServing()
     const cut = (await serving?.data.end()) ?? 0
     await this.#report(0, false)
     await serving?.data.close()
