@@ -1,10 +1,8 @@
-import type { Server as HttpsServer } from 'node:https'
 import { isDeepStrictEqual } from 'node:util'
 import type { Settings, TlsSettings } from '../config/settings.ts'
-import { expiryWarnings, readTls } from '../config/tls.ts'
+import { expiryWarnings, readTls, type TlsMaterial } from '../config/tls.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import type { Logger } from '../observe/logger.ts'
-import { secureContext } from '../server/tls.ts'
 
 type OfSettings = Pick<Settings, 'tls' | 'readAt'>
 
@@ -13,13 +11,14 @@ type OfSettings = Pick<Settings, 'tls' | 'readAt'>
  * that are open stay, new ones meet the new ones.
  */
 export class ListenerTls {
-  readonly #servers: readonly HttpsServer[]
+  readonly #renew: (material: TlsMaterial) => void
   readonly #logger: Logger
   #settings: TlsSettings | null
   #watch: FileWatch | null = null
 
-  constructor({ tls, readAt }: OfSettings, servers: readonly HttpsServer[], logger: Logger) {
-    this.#servers = servers
+  /** @param renew gives what the files hold now to the listeners */
+  constructor({ tls, readAt }: OfSettings, renew: (material: TlsMaterial) => void, logger: Logger) {
+    this.#renew = renew
     this.#logger = logger
     this.#settings = tls
     this.#watchFiles(readAt)
@@ -53,7 +52,7 @@ export class ListenerTls {
     if (this.#settings === null) return
     try {
       const material = readTls(this.#settings)
-      for (const server of this.#servers) server.setSecureContext(secureContext(material))
+      this.#renew(material)
       for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
       this.#logger.info('TLS files read again')
     } catch (error) {

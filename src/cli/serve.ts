@@ -3,8 +3,9 @@ import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { prettyDestination } from '../observe/pretty.ts'
-import type { Tracing } from '../observe/tracing.ts'
-import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
+import { startFailure } from './listen.ts'
 import { Registration } from './orthanc/registration.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { Reload } from './reload.ts'
@@ -31,7 +32,8 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
 
   const ended = untilEnded()
   onHangup(() => reload('SIGHUP'))
-  const tracing = await openTracing(process.env, logger)
+  // Each worker sends traces of its own.
+  const tracing = settings.workers === 1 ? await openTracing(process.env, logger) : passingOn
   const proxy = await start(settings, logger, tracing)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
@@ -63,21 +65,10 @@ function endSoon(): void {
 
 async function start(settings: Settings, logger: Logger, tracing: Tracing): Promise<RunningProxy> {
   try {
-    return await startProxy(settings, { logger, tracing })
+    if (settings.workers === 1) return await startProxy(settings, { logger, tracing })
+    const { startWorkers } = await import('./workers/start-workers.ts')
+    return await startWorkers(settings, logger)
   } catch (cause) {
-    if (cause instanceof CommandFailure) throw cause
-    throw new CommandFailure(listenFailure(cause), exitCode.failure, { cause })
+    throw startFailure(cause)
   }
-}
-
-const reasons: Record<string, string> = {
-  EADDRINUSE: 'another program listens there: end it, or change DicomWebProxy.Listen or AdminListen',
-  EADDRNOTAVAIL: 'this machine has no such address: change DicomWebProxy.Listen or AdminListen',
-  EACCES: 'this user may not: choose a port above 1023 in DicomWebProxy.Listen or AdminListen',
-}
-
-function listenFailure(cause: unknown): string {
-  const { code, address, port, message } = cause as NodeJS.ErrnoException & { address?: string; port?: number }
-  const reason = reasons[code ?? '']
-  return reason ? `Can't listen on ${address}:${port}: ${reason}.` : `Can't start: ${message}`
 }

@@ -1,5 +1,6 @@
 import type { DicomWebService } from '../config/settings.ts'
-import type { RequestEvent } from './request-event.ts'
+import type { RequestView } from './request-event.ts'
+import { UnderWay } from './under-way.ts'
 
 /** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
 export type RequestOutcome = 'succeeded' | 'incomplete' | 'refused' | 'failed' | 'cut'
@@ -10,7 +11,7 @@ export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<Req
 /** What is remembered of a failure: nothing that a client sent. */
 export interface Failure
   extends Pick<
-    RequestEvent,
+    RequestView,
     'requestId' | 'service' | 'route' | 'status' | 'code' | 'layer' | 'attempts' | 'cutBy' | 'googleMessage' | 'detail'
   > {
   /** When the request ended; ISO 8601. */
@@ -61,7 +62,7 @@ interface Kept {
 /** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
   #accounts: ReadonlyMap<string, Kept> = new Map()
-  readonly #underWay = new Set<RequestEvent>()
+  readonly #underWay = new UnderWay<RequestView>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
@@ -75,17 +76,17 @@ export class RequestHistory {
   }
 
   /** Requests that have come and not ended, the oldest first. */
-  get underWay(): Iterable<RequestEvent> {
+  get underWay(): Iterable<RequestView> {
     return this.#underWay
   }
 
-  began(event: RequestEvent): void {
+  began(event: RequestView): void {
     this.#underWay.add(event)
   }
 
   /** To be called once a request has ended. */
-  record(event: RequestEvent): void {
-    this.#underWay.delete(event)
+  record(event: RequestView): void {
+    this.#underWay.remove(event)
     const history = this.#accounts.get(event.account ?? '')
     if (!history) return
     const { requests, failures, ended, bytes } = history
@@ -137,19 +138,19 @@ function nothingYet() {
   return { requests: 0, failed: 0, incomplete: 0, refused: 0 }
 }
 
-function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
+function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestView['progress']): void {
   const passed = bytes.get(service) ?? { received: 0, sent: 0 }
   passed.received += received
   passed.sent += sent
   bytes.set(service, passed)
 }
 
-function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'refused' {
+function kindOf(event: RequestView): 'failed' | 'incomplete' | 'refused' {
   if (event.layer === 'client') return 'refused'
   return outcomeOf(event) === 'incomplete' ? 'incomplete' : 'failed'
 }
 
-export function outcomeOf(event: RequestEvent): RequestOutcome {
+export function outcomeOf(event: RequestView): RequestOutcome {
   if (event.cutBy) return 'cut'
   if (!event.failed) return 'succeeded'
   const { status, service, code } = event
@@ -159,7 +160,7 @@ export function outcomeOf(event: RequestEvent): RequestOutcome {
   return isIncomplete ? 'incomplete' : 'refused'
 }
 
-function failureOf(event: RequestEvent): Failure {
+function failureOf(event: RequestView): Failure {
   const { requestId, service, route, status, code, layer, attempts, cutBy, googleMessage, instances, detail } = event
   return {
     time: new Date().toISOString(),

@@ -14,6 +14,7 @@ import type { Metrics } from '../observe/metrics/metrics.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
+import { UnderWay } from '../observe/under-way.ts'
 import type { ServedAccount } from './account.ts'
 import { explain } from './explanation.ts'
 import type { Taken } from './in-use.ts'
@@ -52,7 +53,7 @@ interface Parts {
 /** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
-  readonly #underWay = new Set<ServerResponse>()
+  readonly #underWay = new UnderWay<ServerResponse>()
   #onConcluded: (() => void) | null = null
 
   constructor(parts: Parts) {
@@ -68,7 +69,7 @@ export class ExchangeHandler {
     try {
       await this.#exchange(request, response, serving)
     } finally {
-      this.#underWay.delete(response)
+      this.#underWay.remove(response)
       giveBack()
       if (this.#underWay.size === 0) this.#onConcluded?.()
     }
