@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os'
 import { contenders } from './contender.ts'
 import { proveCorrect } from './correct.ts'
 import { keepResults } from './keep-results.ts'
@@ -14,6 +15,10 @@ await main()
 async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const options = optionsOrExit()
+  if (process.platform !== 'linux') {
+    process.stderr.write('The bench needs Linux: processor time and memory of the contenders are read from /proc.\n')
+    process.exit(2)
+  }
   const chosen = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
   const missing = chosen.filter((contender) => contender.version() === null)
   for (const { name } of missing) process.stderr.write(`${name} is not installed: left out\n`)
@@ -47,8 +52,8 @@ async function run(options: Options, among: Among, missing: readonly string[]): 
   const startedAt = performance.now()
   const minutes = () => (performance.now() - startedAt) / 60_000
   const wanted = measurementsOf(options).filter(({ name }) => options.only.length === 0 || options.only.includes(name))
-  await prove(wanted, among)
   let results: Results = { ...heading(options, among), missing, finished: false, minutes: 0, workloads: [], curves: [] }
+  await prove(wanted, among)
   for (const measurement of wanted) {
     results = await inform(measurement.title, () => measurement.run(results, among))
     results = { ...results, minutes: minutes(), finished: measurement === wanted.at(-1) }
@@ -68,6 +73,7 @@ function heading({ node, nodeOptions }: Options, { contenders }: Among) {
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: thisMachine(node),
+    load: loadavg()[0] ?? 0,
     nodeOptions: [...nodeOptionsOfAll, ...nodeOptions],
     versions: Object.fromEntries(contenders.map((contender) => [contender.name, contender.version() ?? ''])),
   }

@@ -29,11 +29,11 @@ export function reportOf(results: Results): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
 
-function headingOf({ date, machine, nodeOptions, versions, minutes }: Results): string {
+function headingOf({ date, machine, load, nodeOptions, versions, minutes }: Results): string {
   const { processor, cores, memoryGiB, system, node } = machine
   const others = Object.entries(versions).filter(([, version]) => version !== '')
   return [
-    `${date}; ${processor}, ${cores} cores, ${memoryGiB} GiB; ${system}; one run of ${minutes.toFixed(0)} minutes.`,
+    `${date}; ${processor}, ${cores} cores, ${memoryGiB} GiB; ${system}; one run of ${minutes.toFixed(0)} minutes; load of the machine before it ${load.toFixed(1)}.`,
     `Node ${node}, for every Node contender with ${nodeOptions.join(' ')}.`,
     others.map(([name, version]) => `${name} ${version}`).join(', '),
   ].join('\n')

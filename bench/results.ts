@@ -9,6 +9,8 @@ import type { Rounds } from './sample.ts'
 export interface Results {
   readonly date: string
   readonly machine: Machine
+  /** Of the machine, over one minute, before it began. */
+  readonly load: number
   /** Of all Node contenders alike. */
   readonly nodeOptions: readonly string[]
   /** Of the contenders that were installed already, by name. */

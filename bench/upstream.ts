@@ -17,7 +17,8 @@ const study = { '0020000D': { vr: 'UI', Value: ['1.2.3.4.5'] } }
 const searchResult = Buffer.from(JSON.stringify([study]))
 /** Many studies, and spaces up to the size. */
 const largeSearchResult = Buffer.from(JSON.stringify(Array(4_000).fill(study)).padEnd(largeSearchBytes))
-const block = Buffer.alloc(64 * 1024, 'DICOM ')
+/** Large: every write costs. */
+const block = Buffer.alloc(256 * 1024, Buffer.alloc(64 * 1024, 'DICOM '))
 /** As Google's front end sends them: they have to be read, and mostly dropped. */
 const googleHeaders = {
   vary: 'Origin, X-Origin, Referer',

@@ -12,7 +12,7 @@ export interface Lines {
 const [left, right, top, bottom] = [60, pictureWidth - 200, 64, 344]
 const least = 15
 /** Told apart on white and on black. */
-const colours = ['#bf8700', '#1a7f37', '#cf222e', '#8250df', '#1b7c83', '#bf3989', '#57606a', '#953800', '#6e7781']
+const colours = ['#bf8700', '#1a7f37', '#cf222e', '#8250df', '#1b7c83', '#bf3989', '#8c959f', '#c2571a', '#6e7781']
 
 /** A line for each, with its name and last value at its end; ours has all of its values. */
 export function lineChart({ title, xAxis, yAxis, xs, lines }: Lines): string {
