@@ -31,12 +31,12 @@ async function curveOf(contender: Contender, place: Place, round: number): Promi
   }
 }
 
-/** Of open connections: what opening them costs is another matter. */
+/** Of connections that are open, at the upstream's side, too: what opening them costs is another matter. */
 async function costAt(connections: number, running: RunningContender): Promise<number> {
   const pool = openPool(running, connections)
   const searches = (times: number) =>
     searchBy(pool, running, [running.url + smallSearch], { times, atOnce: connections })
-  await searches(Math.max(500, connections * 4))
+  await searches(1_000 + 10 * connections)
   const before = running.usage().cpu
   await searches(requests)
   const after = running.usage().cpu

@@ -6,7 +6,7 @@ import type { Entrance } from './load/entrance.ts'
 import { repeat } from './load/repeat.ts'
 import { pathOf, search, smallSearch } from './load/search.ts'
 import { inTurn } from './rounds.ts'
-import { fewRequests, warmUpRequests } from './workloads.ts'
+import { fewRequests } from './workloads.ts'
 
 /** Resident memory that each idle connection takes. */
 export interface IdleMemory {
@@ -19,9 +19,13 @@ export interface IdleResult {
   readonly rounds: readonly (readonly IdleMemory[])[]
 }
 
-/** Below what our proxy allows one address by default; Node servers close them after five seconds, so be quick. */
-const connections = 500
+/** Node servers close idle ones after five seconds: they must be open, and measured, before that. */
+const connections = 1_000
 const settling = 1_000
+/** Fewer than elsewhere: what memory a busy process has spare would hide what the connections take. */
+const warmUpRequests = 10_000
+/** Our proxy allows one address 512 by default. */
+const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
 
 export async function measureIdle(contenders: readonly Contender[], place: Place, rounds: number): Promise<IdleResult> {
   return { connections, rounds: await inTurn(contenders, rounds, (contender) => idleMemoryOf(contender, place)) }
@@ -35,7 +39,9 @@ async function idleMemoryOf(contender: Contender, place: Place): Promise<IdleMem
     await search(running, [running.url + smallSearch], { times, atOnce: 16 })
     await delay(settling)
     const before = running.usage().memory
-    await repeat({ times: connections, atOnce: 16 }, async () => void sockets.push(await usedOnce(running)))
+    await repeat({ times: connections, atOnce: 16 }, async (number) => {
+      sockets.push(await usedOnce(running, addresses[number % addresses.length] ?? ''))
+    })
     await delay(settling)
     const after = running.usage().memory
     const open = sockets.filter(({ closed, readableEnded }) => !closed && !readableEnded).length
@@ -48,9 +54,9 @@ async function idleMemoryOf(contender: Contender, place: Place): Promise<IdleMem
 }
 
 /** A connection that has had one answer, and stays open. */
-async function usedOnce({ url, headers }: Entrance): Promise<Socket> {
+async function usedOnce({ url, headers }: Entrance, localAddress: string): Promise<Socket> {
   const { hostname, port, host } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const socket = connect({ port: Number(port), host: hostname, localAddress })
   const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.write(`GET ${pathOf(url + smallSearch)} HTTP/1.1\r\n${lines.join('')}\r\n`)
   let answer = ''

@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os'
+import { inspect } from 'node:util'
 import { contenders } from './contender.ts'
 import { proveCorrect } from './correct.ts'
 import { keepResults } from './keep-results.ts'
@@ -9,6 +10,8 @@ import { reportOf } from './report.ts'
 import type { Results } from './results.ts'
 import { nodeOptionsOfAll } from './spawned.ts'
 import { prepare } from './surroundings.ts'
+
+const nothingYet = { finished: false, minutes: 0, failures: [], workloads: [], curves: [] }
 
 await main()
 
@@ -52,14 +55,25 @@ async function run(options: Options, among: Among, missing: readonly string[]): 
   const startedAt = performance.now()
   const minutes = () => (performance.now() - startedAt) / 60_000
   const wanted = measurementsOf(options).filter(({ name }) => options.only.length === 0 || options.only.includes(name))
-  let results: Results = { ...heading(options, among), missing, finished: false, minutes: 0, workloads: [], curves: [] }
+  let results: Results = { ...heading(options, among), ...nothingYet, missing }
   await prove(wanted, among)
   for (const measurement of wanted) {
-    results = await inform(measurement.title, () => measurement.run(results, among))
+    results = await inform(measurement.title, () => attempt(measurement, results, among))
     results = { ...results, minutes: minutes(), finished: measurement === wanted.at(-1) }
     if (options.results) await keepResults(results, options.results)
   }
   return results
+}
+
+/** One that fails does not end the others: half an hour would be lost. */
+async function attempt(measurement: Measurement, results: Results, among: Among): Promise<Results> {
+  try {
+    return await measurement.run(results, among)
+  } catch (error) {
+    process.exitCode = 1
+    process.stderr.write(`\n${inspect(error)}\n`)
+    return { ...results, failures: [...results.failures, `${measurement.title}: ${(error as Error).message}`] }
+  }
 }
 
 async function prove(wanted: readonly Measurement[], { contenders, surroundings }: Among): Promise<void> {

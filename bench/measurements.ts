@@ -46,7 +46,7 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       oursOnly: false,
       run: async (results, { contenders, surroundings: { place } }) => ({
         ...results,
-        idle: await measureIdle(contenders, place, rounds ?? 3),
+        idle: await measureIdle(contenders, place, rounds ?? 2),
       }),
     },
     {
@@ -64,7 +64,7 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       oursOnly: true,
       run: async (results, { surroundings: { place } }) => ({
         ...results,
-        curves: [...results.curves, await measureAccounts(place, rounds ?? 5)],
+        curves: [...results.curves, await measureAccounts(place, rounds ?? 3)],
       }),
     },
     {

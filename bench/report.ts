@@ -19,6 +19,7 @@ export function reportOf(results: Results): string {
     'How it is measured: [docs/benchmark.md](../../docs/benchmark.md).',
     results.finished ? '' : '**This run was not finished.**',
     results.missing.length > 0 ? `Not installed, and so left out: ${results.missing.join(', ')}.` : '',
+    ...results.failures.map((failure) => `**Failed: ${failure}**`),
     verdictSection(results),
     ...results.workloads.map((workload) => workloadSection(workload, charts)),
     results.latency ? latencySection(results.latency, charts) : '',

@@ -17,6 +17,8 @@ export interface Results {
   readonly versions: Readonly<Record<string, string>>
   /** Contenders that are not installed. */
   readonly missing: readonly string[]
+  /** What could not be measured, and why. */
+  readonly failures: readonly string[]
   /** False: the run was interrupted, or is still going on. */
   readonly finished: boolean
   readonly minutes: number

@@ -14,9 +14,9 @@ export const warmUpRequests = 30_000
 /** Of a program that was compiled long ago: until its connections are open. */
 export const fewRequests = 1_000
 const warmUpBytes = 128 * MiB
-const warmUpObjects = 1_000
+const warmUpObjects = 300
 /** Of a program that is not ours, where sixteen bodies pass at once: theirs shall be seen, not waited for. */
-const rivalsManyMiB = 128
+const rivalsManyMiB = 64
 
 /** How much one round is. */
 export interface Amount {

@@ -14,6 +14,7 @@ test('the report has verdicts, reasons wanted, tables, and the pictures that are
   const report = await readFile(join(folder, 'latest.md'), 'utf8')
   t.match(report, /This run was not finished/)
   t.match(report, /left out: haproxy/)
+  t.match(report, /Failed: Memory of something: it ended/)
   t.match(report, /\| Memory of an idle connection +\| 32\.5 KiB +\| at most 32 KiB +\| MISSED \|/)
   t.match(report, /- Memory of an idle connection: not explained yet\./)
   t.match(report, new RegExp(`\\| ${ours.name} +\\| 88 +\\| 1000 +\\| 100 +\\| 1\\.00`))
@@ -27,9 +28,9 @@ test('the report has verdicts, reasons wanted, tables, and the pictures that are
 
 test('a run that is finished says nothing of not being so', async (t) => {
   const folder = t.testdir()
-  await keepResults({ ...someResults, finished: true, missing: [] }, folder)
+  await keepResults({ ...someResults, finished: true, missing: [], failures: [] }, folder)
   const report = await readFile(join(folder, 'latest.md'), 'utf8')
-  t.notMatch(report, /not finished|left out/)
+  t.notMatch(report, /not finished|left out|Failed/)
 })
 
 test('bars: well-formed, with title, unit, names and values; as long as their values', async (t) => {

@@ -18,6 +18,7 @@ export const someResults: Results = {
   nodeOptions: [],
   versions: { nginx: '1.22.1' },
   missing: ['haproxy'],
+  failures: ['Memory of something: it ended'],
   finished: false,
   minutes: 3,
   workloads: [
