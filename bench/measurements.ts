@@ -5,6 +5,7 @@ import { measureIdle } from './idle.ts'
 import { measureLatency } from './latency.ts'
 import { measureMemory } from './memory.ts'
 import type { Options } from './options.ts'
+import { measureOrthanc } from './orthanc/rounds.ts'
 import { countRefreshes } from './refresh.ts'
 import type { Results } from './results.ts'
 import { measure } from './rounds.ts'
@@ -82,6 +83,15 @@ export function measurementsOf(options: Options): readonly Measurement[] {
         ...results,
         tokenRequests: await countRefreshes(place, upstream),
       }),
+    },
+    {
+      name: 'orthanc',
+      title: 'With a real Orthanc',
+      oursOnly: true,
+      run: async (results, { surroundings: { place } }) => {
+        const orthanc = await measureOrthanc(place, rounds ?? 9)
+        return { ...results, ...(orthanc && { orthanc }) }
+      },
     },
   ]
 }

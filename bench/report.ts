@@ -3,6 +3,7 @@ import { ours } from './contender.ts'
 import { type Curve, mediansOf, steepness } from './curve.ts'
 import type { IdleResult } from './idle.ts'
 import { addedLatencies, type LatencyResult, straightName } from './latency.ts'
+import { orthancSection } from './orthanc/results.ts'
 import { reasons } from './reasons.ts'
 import type { Results, WorkloadResult } from './results.ts'
 import { contendersIn, costPerGiB, costPerRequest, type Sample, samplesOf } from './sample.ts'
@@ -26,6 +27,7 @@ export function reportOf(results: Results): string {
     results.idle ? idleSection(results.idle, charts) : '',
     ...results.curves.map((curve) => curveSection(curve, charts)),
     memorySection(results),
+    results.orthanc ? orthancSection(results.orthanc) : '',
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }

@@ -3,6 +3,7 @@ import type { IdleResult } from './idle.ts'
 import type { LatencyResult } from './latency.ts'
 import type { Machine } from './machine.ts'
 import type { MemoryResult } from './memory.ts'
+import type { OrthancResult } from './orthanc/results.ts'
 import type { Rounds } from './sample.ts'
 
 /** Everything that a run found out; absent is what was not run. */
@@ -28,6 +29,7 @@ export interface Results {
   readonly curves: readonly Curve[]
   readonly memory?: readonly MemoryResult[]
   readonly tokenRequests?: number
+  readonly orthanc?: OrthancResult
 }
 
 export interface WorkloadResult {

@@ -4,6 +4,7 @@ import type { IdleResult } from './idle.ts'
 import type { LatencyResult } from './latency.ts'
 import { addedLatencies } from './latency.ts'
 import type { MemoryResult } from './memory.ts'
+import { orthancVerdicts } from './orthanc/results.ts'
 import type { Results, WorkloadResult } from './results.ts'
 import { costPerGiB, type Rounds, samplesOf } from './sample.ts'
 import { median } from './statistics.ts'
@@ -30,7 +31,7 @@ export interface Verdict {
 
 /** Of everything that was measured and has a target. */
 export function verdictsOf(results: Results): readonly Verdict[] {
-  const { workloads, latency, idle, curves, memory = [], tokenRequests } = results
+  const { workloads, latency, idle, curves, memory = [], tokenRequests, orthanc } = results
   return [
     ...targets.flatMap((target) => ratioVerdict(target, workloads)),
     ...(latency ? latencyVerdicts(latency) : []),
@@ -39,6 +40,7 @@ export function verdictsOf(results: Results): readonly Verdict[] {
     ...curves.flatMap(curveVerdict),
     ...memory.map(memoryVerdict),
     ...(tokenRequests === undefined ? [] : [refreshVerdict(tokenRequests)]),
+    ...(orthanc ? orthancVerdicts(orthanc) : []),
   ]
 }
 
