@@ -73,7 +73,7 @@ function largeSearches(mebibytes: number, connections: number): Workload {
   return {
     name: 'json',
     title: `QIDO-RS of ${largeSearchBytes / KiB} KiB, ${connections} connections`,
-    rounds: 3,
+    rounds: 2,
     amountFor: () => ({ requests, bytes: requests * largeSearchBytes }),
     run: (entrance) => run(entrance, requests),
     warmUp: (entrance) => run(entrance, Math.min(requests, warmUpObjects)),
@@ -86,7 +86,7 @@ function objects(name: string, title: string, carry: Carry, mebibytes: number): 
   return {
     name,
     title: `${title} of 512 KiB, ${atOnce} connections`,
-    rounds: 3,
+    rounds: 2,
     amountFor: () => ({ requests, bytes: requests * size }),
     run: (entrance) => carry(entrance, size, { times: requests, atOnce }),
     warmUp: (entrance) => carry(entrance, size, { times: Math.min(requests, warmUpObjects), atOnce }),
