@@ -1,6 +1,6 @@
 import { ours } from './contender.ts'
 import { type Curve, mediansOf } from './curve.ts'
-import { addedLatencies, type LatencyResult } from './latency.ts'
+import { type LatencyResult, latenciesOf } from './latency.ts'
 import type { Results, WorkloadResult } from './results.ts'
 import { contendersIn, costPerGiB, costPerRequest, type Sample, samplesOf } from './sample.ts'
 import { median } from './statistics.ts'
@@ -68,9 +68,14 @@ function sampleBars(
 }
 
 function latencyChart(latency: LatencyResult, key: 'p50' | 'p99', what: string): Chart {
-  const names = contendersIn(latency.rounds).filter((name) => addedLatencies(latency, name) && name !== 'straight')
   const title = `Latency added at ${latency.rate} requests/s: ${what}`
-  return bars(`latency-${key}`, title, 'ms', names, (name) => addedLatencies(latency, name)?.[key] ?? Number.NaN)
+  return bars(
+    `latency-${key}`,
+    title,
+    'ms',
+    contendersIn(latency.rounds),
+    (name) => latenciesOf(latency, name)?.added[key] ?? 0,
+  )
 }
 
 function bars(

@@ -2,7 +2,7 @@ import { type Chart, chartsOf, isSmall } from './charts.ts'
 import { ours } from './contender.ts'
 import { type Curve, mediansOf, steepness } from './curve.ts'
 import type { IdleResult } from './idle.ts'
-import { addedLatencies, type LatencyResult, straightName } from './latency.ts'
+import { type LatencyResult, latenciesOf } from './latency.ts'
 import { orthancSection } from './orthanc/results.ts'
 import { reasons } from './reasons.ts'
 import type { Results, WorkloadResult } from './results.ts'
@@ -85,15 +85,18 @@ function columnsOf(workload: WorkloadResult): readonly Column[] {
 
 function latencySection(latency: LatencyResult, charts: readonly Chart[]): string {
   const { rate, seconds, connections, rounds } = latency
-  const names = contendersIn(rounds)
-  const ms = (value: number | undefined) => value?.toFixed(2) ?? ''
-  const rows = names.map((name) => {
-    const own = rounds.flatMap((round) => round.filter(({ contender }) => contender === name))
-    const absolute = (['p50', 'p99', 'p999'] as const).map((key) => ms(median(own.map((each) => each[key]))))
-    const added = name === straightName ? undefined : addedLatencies(latency, name)
-    return [name, ...absolute, ms(added?.p50), ms(added?.p99), ms(added?.p999)]
+  const rows = contendersIn(rounds).map((name) => {
+    const latencies = latenciesOf(latency, name)
+    const figures = [latencies?.straight, latencies?.through, latencies?.added]
+    return [name, ...figures.flatMap((each) => [each?.p50, each?.p99, each?.p999]).map((ms) => ms?.toFixed(2) ?? '')]
   })
-  const head = ['contender', 'p50', 'p99', 'p99.9', 'added p50', 'added p99', 'added p99.9']
+  const percentiles = ['p50', 'p99', 'p99.9']
+  const head = [
+    'contender',
+    ...percentiles.map((each) => `straight ${each}`),
+    ...percentiles,
+    ...percentiles.map((each) => `added ${each}`),
+  ]
   const title = `Latency in ms, QIDO-RS of 50 bytes, ${rate} requests/s over ${connections} connections, ${counted(rounds.length)} of ${seconds} s`
   return section(title, table(head, rows), pictureLinks(charts, 'latency-p50', 'latency-p99'))
 }

@@ -1,8 +1,7 @@
 import { ours } from './contender.ts'
 import { type Curve, mediansOf, steepness } from './curve.ts'
 import type { IdleResult } from './idle.ts'
-import type { LatencyResult } from './latency.ts'
-import { addedLatencies } from './latency.ts'
+import { type LatencyResult, latenciesOf } from './latency.ts'
 import type { MemoryResult } from './memory.ts'
 import { orthancVerdicts } from './orthanc/results.ts'
 import type { Results, WorkloadResult } from './results.ts'
@@ -79,7 +78,7 @@ function cheapest(rounds: Rounds, names: readonly string[]): string | undefined 
 }
 
 function latencyVerdicts(latency: LatencyResult): readonly Verdict[] {
-  const added = addedLatencies(latency, ours.name)
+  const added = latenciesOf(latency, ours.name)?.added
   if (!added) return []
   const verdict = (key: 'p50' | 'p99', title: string) =>
     limit(`latency/${key}`, `Latency added at ${latency.rate} requests/s, ${title}`, added[key], latencyTargets[key], {

@@ -14,9 +14,35 @@ test('latency counts from when a request was due: who is late makes all that fol
     response.end('[]')
   })
   const url = `${await listenOn(t, server)}/`
-  const latencies = await searchPaced({ url, headers: {} }, { rate: 100, seconds: 0.5, connections: 1 })
+  const [latencies = []] = await searchPaced([{ url, headers: {} }], { rate: 100, seconds: 0.5, connections: 1 })
   t.equal(latencies.length, 50)
   t.ok((latencies.at(-1) ?? 0) > 300, `the last: ${latencies.at(-1)} ms`)
+})
+
+test('two ways are gone in alternation, each at the pace, and what one does not answer keeps nothing from the other', async (t) => {
+  const order: string[] = []
+  const quick = await listenOn(
+    t,
+    createServer((_, response) => {
+      order.push('quick')
+      response.end('[]')
+    }),
+  )
+  const slow = await listenOn(
+    t,
+    createServer(async (_, response) => {
+      order.push('slow')
+      await delay(200)
+      response.end('[]')
+    }),
+  )
+  const entrances = [quick, slow].map((url) => ({ url: `${url}/`, headers: {} }))
+  const [quickOnes = [], slowOnes = []] = await searchPaced(entrances, { rate: 50, seconds: 0.4, connections: 20 })
+  t.equal(quickOnes.length, 20)
+  t.ok(slowOnes.length === 20 && slowOnes.every((latency) => latency >= 199))
+  const firstOnes = order.slice(40, 50)
+  t.ok(firstOnes.includes('quick') && firstOnes.includes('slow'), `${firstOnes}`)
+  t.ok(Math.min(...quickOnes) < 100, `${quickOnes}`)
 })
 
 test('as often and as many at once as asked for', async (t) => {

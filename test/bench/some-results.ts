@@ -48,8 +48,11 @@ export const someResults: Results = {
     connections: 16,
     rounds: [
       [
-        { contender: 'straight', p50: 0.5, p99: 1, p999: 2 },
-        { contender: ours.name, p50: 0.9, p99: 4.5, p999: 6 },
+        {
+          contender: ours.name,
+          straight: { p50: 0.5, p99: 1, p999: 2 },
+          through: { p50: 0.9, p99: 4.5, p999: 6 },
+        },
       ],
     ],
   },

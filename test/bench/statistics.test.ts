@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { ours } from '../../bench/contender.ts'
 import { mediansOf, steepness } from '../../bench/curve.ts'
-import { addedLatencies } from '../../bench/latency.ts'
+import { latenciesOf } from '../../bench/latency.ts'
 import { inTurn } from '../../bench/rounds.ts'
 import { median, percentile } from '../../bench/statistics.ts'
 
@@ -30,15 +30,18 @@ test('every round begins with another one, and results stand in the order of the
 })
 
 test('latency added is the difference within a round, not between the medians of all', async (t) => {
-  const at = (contender: string, p50: number) => ({ contender, p50, p99: 2 * p50, p999: 3 * p50 })
-  const rounds = [
-    [at('straight', 1), at(ours.name, 2)],
-    [at('straight', 10), at(ours.name, 10.5)],
-    [at('straight', 3), at(ours.name, 3.25)],
+  const of = (p50: number) => ({ p50, p99: 2 * p50, p999: 3 * p50 })
+  const at = (straight: number, through: number) => [
+    { contender: ours.name, straight: of(straight), through: of(through) },
   ]
+  const rounds = [at(1, 2), at(10, 10.5), at(3, 3.25)]
   const latency = { rate: 200, seconds: 1, connections: 16, rounds }
-  t.same(addedLatencies(latency, ours.name), { p50: 0.5, p99: 1, p999: 1.5 })
-  t.equal(addedLatencies(latency, 'nginx'), undefined)
+  t.same(latenciesOf(latency, ours.name), {
+    straight: of(3),
+    through: of(3.25),
+    added: { p50: 0.5, p99: 1, p999: 1.5 },
+  })
+  t.equal(latenciesOf(latency, 'nginx'), undefined)
 })
 
 test('a curve is as steep as its highest point over its lowest', async (t) => {
