@@ -1,7 +1,9 @@
+import { UnderWay } from '../observe/under-way.ts'
+
 /** Who waits, in turn by whom it waits for: one with many items does not hold up one with a single one. */
 export class FairQueue<Item> {
   /** In the order of their turns. */
-  readonly #lines = new Map<string, Set<Item>>()
+  readonly #lines = new Map<string, UnderWay<Item>>()
   #size = 0
 
   get size(): number {
@@ -9,7 +11,7 @@ export class FairQueue<Item> {
   }
 
   add(whose: string, item: Item): void {
-    const line = this.#lines.get(whose) ?? new Set()
+    const line = this.#lines.get(whose) ?? new UnderWay()
     line.add(item)
     this.#lines.set(whose, line)
     this.#size += 1
@@ -18,12 +20,14 @@ export class FairQueue<Item> {
   /** The next one; whose it was has its next turn after all others. */
   take(): Item | undefined {
     for (const [whose, line] of this.#lines) {
-      for (const item of line) {
-        this.remove(whose, item)
+      const item = line.oldest
+      if (item === undefined) continue
+      this.remove(whose, item)
+      if (line.size > 0 && this.#lines.size > 1) {
         this.#lines.delete(whose)
-        if (line.size > 0) this.#lines.set(whose, line)
-        return item
+        this.#lines.set(whose, line)
       }
+      return item
     }
     return undefined
   }
@@ -31,13 +35,13 @@ export class FairQueue<Item> {
   /** Takes out the newest item of whoever has the most, if that is more than this one would have with another. */
   makeRoomFor(whose: string): Item | undefined {
     let most = (this.#lines.get(whose)?.size ?? 0) + 1
-    let longest: [string, Set<Item>] | undefined
+    let longest: [string, UnderWay<Item>] | undefined
     for (const [other, line] of this.#lines) {
       if (line.size <= most) continue
       most = line.size
       longest = [other, line]
     }
-    const newest = longest && [...longest[1]].at(-1)
+    const newest = longest?.[1].newest
     if (longest && newest !== undefined) this.remove(longest[0], newest)
     return newest
   }
@@ -45,7 +49,7 @@ export class FairQueue<Item> {
   /** False when it does not wait any more. */
   remove(whose: string, item: Item): boolean {
     const line = this.#lines.get(whose)
-    if (!line?.delete(item)) return false
+    if (!line?.remove(item)) return false
     if (line.size === 0) this.#lines.delete(whose)
     this.#size -= 1
     return true

@@ -12,6 +12,14 @@ export class UnderWay<Item> {
     return this.#items.length
   }
 
+  get oldest(): Item | undefined {
+    return this.#items[0]
+  }
+
+  get newest(): Item | undefined {
+    return this.#items.at(-1)
+  }
+
   [Symbol.iterator](): Iterator<Item> {
     return this.#items[Symbol.iterator]()
   }
@@ -20,10 +28,11 @@ export class UnderWay<Item> {
     this.#items.push(item)
   }
 
-  remove(item: Item): void {
+  /** False when it is not there. */
+  remove(item: Item): boolean {
     const at = this.#items.indexOf(item)
-    if (at === -1) return
-    this.#items.copyWithin(at, at + 1)
-    this.#items.pop()
+    if (at === -1) return false
+    this.#items.splice(at, 1)
+    return true
   }
 }

@@ -8,6 +8,13 @@ export interface Place {
   leave(refused: boolean): void
 }
 
+/** A place to come. */
+export interface Queued {
+  readonly place: Promise<Place>
+  /** Ends the wait: it rejects with this reason. */
+  giveUp(why: unknown): void
+}
+
 interface Waiting {
   admit(place: Place): void
   refuse(why: unknown): void
@@ -73,28 +80,30 @@ export class Places {
   }
 
   /**
-   * A place, as soon as it is this client's turn. Rejects with a ProxyError `too-busy` when too many wait already, or after
-   * the longest wait; with the signal's reason when that aborts.
+   * A place, as soon as it is this client's turn. It rejects with a ProxyError `too-busy` after the longest wait, or when others need
+   * the room; so does the call itself when too many wait already.
    *
    * @param longest milliseconds to wait at the most, where that is less than what is configured
    */
-  async wait(client: string, signal: AbortSignal, longest: number): Promise<Place> {
-    signal.throwIfAborted()
+  queue(client: string, longest: number): Queued {
     this.#makeRoomFor(client)
-    const { promise, resolve: admit, reject: refuse } = Promise.withResolvers<Place>()
+    const { promise: place, resolve, reject } = Promise.withResolvers<Place>()
+    const refuse = (why: unknown) => {
+      clearTimeout(timer)
+      reject(why)
+    }
+    const admit = (place: Place) => {
+      clearTimeout(timer)
+      resolve(place)
+    }
     const waiting = { admit, refuse }
-    const end = (why: unknown) => this.#queue.remove(client, waiting) && refuse(why)
-    const timer = setTimeout(() => end(tooBusy()), Math.min(longest, this.#settings.longestWait))
-    const onAbort = () => end(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
+    const giveUp = (why: unknown) => {
+      if (this.#queue.remove(client, waiting)) refuse(why)
+    }
+    const timer = setTimeout(() => giveUp(tooBusy()), Math.min(longest, this.#settings.longestWait))
     this.#queue.add(client, waiting)
     this.#admit()
-    try {
-      return await promise
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-    }
+    return { place, giveUp }
   }
 
   /** Whoever waits with the most gives way: one client can't keep all others out. */

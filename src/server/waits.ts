@@ -62,11 +62,21 @@ export class Waits {
   }
 
   async #placeInTurn(waiting: Waiting, places: Places, longest: number): Promise<Place> {
-    const { signal, done } = interruption(waiting, this.#parts.ending)
+    const { response, event } = waiting
+    const { ending } = this.#parts
+    ending.throwIfAborted()
+    if (response.destroyed) throw clientLeft
+    const { place, giveUp } = places.queue(event.whose, longest)
+    // Not by an interruption: beyond its places, a busy account has one such wait for each request.
+    const onClose = () => giveUp(clientLeft)
+    const onEnding = () => giveUp(ending.reason)
+    response.once('close', onClose)
+    ending.addEventListener('abort', onEnding)
     try {
-      return await places.wait(waiting.event.whose, signal, longest)
+      return await place
     } finally {
-      done()
+      response.off('close', onClose)
+      ending.removeEventListener('abort', onEnding)
     }
   }
 
