@@ -170,6 +170,7 @@ export class Fleet {
       process.unanswered += 1
       if (process.unanswered > patience) {
         this.#parts.logger.error({ worker, pid: process.pid }, 'a worker process does not answer: it is ended')
+        process.unanswered = 0
         process.kill()
       }
     }

@@ -7,7 +7,7 @@ import type { Relays } from './relays.ts'
 import { viewOf } from './request-view.ts'
 
 /** Requests that may have ended before somebody is told without having asked. */
-const mostUntold = 500
+const mostUntold = 100
 
 interface Parts {
   readonly refusals: Pick<RefusalLog, 'counts'>

@@ -47,8 +47,8 @@ export class WorkerProcess {
     this.#worker.on('error', () => {})
     const { process } = this.#worker
     if (process.stdout) relayLines(process.stdout, log)
-    const closed = [once(process, 'close'), once(this.#worker, 'disconnect')] as const
-    this.ended = Promise.all(closed).then(([[code, signal]]) => ({ code, signal }))
+    // `disconnect` would not come where a connection was just being handed over.
+    this.ended = once(process, 'close').then(([code, signal]) => ({ code, signal }))
   }
 
   get pid(): number | undefined {

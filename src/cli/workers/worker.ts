@@ -9,6 +9,7 @@ import { DataSide } from '../data-side.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { startFailure } from '../listen.ts'
 import { openTracing } from '../tracing.ts'
+import { within } from '../within.ts'
 import type { Configuration, FromWorker, ToWorker } from './messages.ts'
 import { Relays } from './relays.ts'
 import { Reports } from './reports.ts'
@@ -34,6 +35,9 @@ export async function worker(): Promise<ExitCode> {
   if (process.connected) process.disconnect()
   return code
 }
+
+/** Milliseconds that the first tokens may take before requests are taken without. */
+const tokenWait = 5_000
 
 /** To a primary that is gone nothing can be said. */
 function send(message: FromWorker): void {
@@ -103,7 +107,9 @@ class Worker {
     } catch (cause) {
       const { message, exitCode: code } = startFailure(cause)
       this.#send({ kind: 'failure', message, exitCode: code })
-      this.#end(code)
+      // One that serves already must not go on by an older configuration than the others.
+      if (this.#isServing) await this.#finish()
+      else this.#end(code)
     }
   }
 
@@ -135,8 +141,10 @@ class Worker {
       openAudit,
     })
     this.#material = material
-    const url = await data.listen()
     data.start()
+    // So one that is started anew makes nobody wait, and nobody think that the proxy is not ready.
+    await within(tokenWait, data.firstTokens())
+    const url = await data.listen()
     this.#isServing = true
     this.#send({ kind: 'serving', url })
     return { data, access, reports, relays, tracing }
