@@ -4,6 +4,7 @@ import { proveCorrect } from './correct.ts'
 import { thisMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { type Options, readOptions, usage } from './options.ts'
+import { measureOrthanc } from './orthanc/rounds.ts'
 import { countRefreshes } from './refresh.ts'
 import { reportOf } from './report.ts'
 import type { Results, WorkloadResult } from './results.ts'
@@ -48,6 +49,7 @@ async function run(options: Options, { place, upstream }: Surroundings): Promise
   const memory = wanted('memory') && (await inform('memory', () => measureMemory(place, memoryRounds)))
   // Last: the token that other contenders have pasted in is worth nothing after it.
   const tokenRequests = wanted('refresh') && (await inform('refresh', () => countRefreshes(place, upstream)))
+  const orthanc = wanted('orthanc') && (await inform('orthanc', () => measureOrthanc(place, options.rounds)))
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: thisMachine(),
@@ -56,6 +58,7 @@ async function run(options: Options, { place, upstream }: Surroundings): Promise
     workloads: measured,
     ...(memory && { memory }),
     ...(tokenRequests !== false && { tokenRequests }),
+    ...(orthanc && { orthanc }),
   }
 }
 

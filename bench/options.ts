@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-const measurements = ['small', 'down', 'up', 'memory', 'refresh']
+const measurements = ['small', 'down', 'up', 'memory', 'refresh', 'orthanc']
 
 export interface Options {
-  /** Names of workloads, and `memory` and `refresh`; empty: all. */
+  /** Names of workloads, and `memory`, `refresh` and `orthanc`; empty: all. */
   readonly only: readonly string[]
   /** Names of contenders; empty: all. */
   readonly contenders: readonly string[]
@@ -21,7 +21,7 @@ export interface Options {
 }
 
 export const usage = `npm run bench -- [options]
-  --only small,down,up,memory,refresh   some of the measurements
+  --only small,down,up,memory,refresh,orthanc   some of the measurements
   --contenders NAME,...                 some of the contenders
   --rounds 7  --requests 15000  --connections 16  --mebibytes 512
   --node-options="..."                  for Node, the same for all contenders

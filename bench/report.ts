@@ -1,3 +1,4 @@
+import { orthancSection } from './orthanc/results.ts'
 import { type Results, ratiosOf, verdictsOf, type WorkloadResult } from './results.ts'
 import type { Sample } from './rounds.ts'
 import { median } from './statistics.ts'
@@ -13,6 +14,7 @@ export function reportOf(results: Results, own: string): string {
     verdictTable(results, own),
     ...results.workloads.map((workload) => workloadTable(workload, own)),
     memoryTable(results),
+    results.orthanc ? orthancSection(results.orthanc) : '',
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }

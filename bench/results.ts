@@ -1,5 +1,6 @@
 import type { Machine } from './machine.ts'
 import type { MemoryResult } from './memory.ts'
+import { type OrthancResult, orthancVerdicts } from './orthanc/results.ts'
 import type { Rounds } from './rounds.ts'
 import { median } from './statistics.ts'
 import { memoryTarget, refreshTarget, targets } from './targets.ts'
@@ -14,6 +15,7 @@ export interface Results {
   readonly workloads: readonly WorkloadResult[]
   readonly memory?: readonly MemoryResult[]
   readonly tokenRequests?: number
+  readonly orthanc?: OrthancResult
 }
 
 export interface WorkloadResult {
@@ -30,7 +32,10 @@ export interface Verdict {
   readonly met: boolean
 }
 
-export function verdictsOf({ workloads, memory = [], tokenRequests }: Results, own: string): readonly Verdict[] {
+export function verdictsOf(
+  { workloads, memory = [], tokenRequests, orthanc }: Results,
+  own: string,
+): readonly Verdict[] {
   const verdicts: Verdict[] = []
   for (const { workload, rival, atMost } of targets) {
     const found = workloads.find(({ name }) => name === workload)
@@ -39,6 +44,7 @@ export function verdictsOf({ workloads, memory = [], tokenRequests }: Results, o
   }
   for (const { direction, difference } of memory) verdicts.push(memoryVerdict(direction, difference))
   if (tokenRequests !== undefined) verdicts.push(refreshVerdict(tokenRequests))
+  if (orthanc) verdicts.push(...orthancVerdicts(orthanc))
   return verdicts
 }
 

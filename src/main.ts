@@ -18,6 +18,8 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   if (loud === null) {
     const { describeError } = await import('./observe/harmless-error.ts')
     crashQuietly(describeError)
+    const { endWithReader } = await import('./cli/signals.ts')
+    endWithReader(process)
     const { run } = await import('./cli/program.ts')
     process.exitCode = await run(process.argv.slice(2))
   } else {

@@ -12,14 +12,8 @@ import { version } from './version.ts'
 
 /**
  * Opens the places that the audit trail goes to; null if none is wanted. Throws a CommandFailure if its file can't be opened.
- *
- * @param storeUrl of an account: its DICOMweb root at Google
  */
-export function openAudit(
-  audit: AuditSettings | null,
-  storeUrl: (account: string) => string | undefined,
-  logger: Logger,
-): AuditTrail | null {
+export function openAudit(audit: AuditSettings | null, logger: Logger): AuditTrail | null {
   if (!audit) return null
   const { file, standardOutput, syslog, required, queryValues } = audit
   const sinks: AuditSink[] = []
@@ -32,7 +26,6 @@ export function openAudit(
       id: syslog.sourceId ?? hostname(),
       hostName: hostname(),
       processId: String(process.pid),
-      storeUrl,
     }
     sinks.push(new SyslogSink(syslog, source, reports(`${syslog.host}:${syslog.port}`)))
   }

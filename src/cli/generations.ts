@@ -40,16 +40,8 @@ interface Parts {
   readonly openAudit: OpenAudit
 }
 
-/**
- * Opens the audit trail that is wanted; null if none is. Throws a CommandFailure if its file can't be opened.
- *
- * @param storeUrl of an account: its DICOMweb root at Google
- */
-export type OpenAudit = (
-  audit: Settings['audit'],
-  storeUrl: (account: string) => string | undefined,
-  logger: Logger,
-) => AuditTrail | null
+/** Opens the audit trail that is wanted; null if none is. Throws a CommandFailure if its file can't be opened. */
+export type OpenAudit = (audit: Settings['audit'], logger: Logger) => AuditTrail | null
 
 /** What a generation hands down to the next one, where that wants the same. */
 interface Inheritance {
@@ -69,7 +61,6 @@ export class Generations {
   readonly #parts: Parts
   readonly #tokens: TokenCache
   readonly #keeping: Keeping
-  readonly #storeUrls = new Map<string, string>()
   #inheritance: Inheritance | null = null
 
   /** Throws a CommandFailure if the audit trail can't be opened. */
@@ -84,6 +75,16 @@ export class Generations {
 
   get current(): Generation {
     return this.inUse.current
+  }
+
+  /** Open connections to Google, also those of configurations that only last as long as their last requests. */
+  connectionCounts(): ReturnType<Connections['counts']> {
+    const all = [...new Set(this.inUse.all.map(({ connections }) => connections))].map((each) => each.counts())
+    const sum = (transport: keyof (typeof all)[number]) => ({
+      busy: all.reduce((total, counts) => total + counts[transport].busy, 0),
+      idle: all.reduce((total, counts) => total + counts[transport].idle, 0),
+    })
+    return { bodyless: sum('bodyless'), upload: sum('upload') }
   }
 
   /** Fetches the tokens, and keeps them fresh from here on. */
@@ -123,7 +124,6 @@ export class Generations {
       this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
-    for (const { name, dicomWebUrl } of accounts) this.#storeUrls.set(name, dicomWebUrl.href)
     const forwarder = createForwarder(connections, settings.outgoing, this.#keeping)
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
@@ -142,7 +142,7 @@ export class Generations {
     const before = this.#inheritance
     // First, because it may well fail.
     const audit = Shared.of(before?.audit ?? null, settings.audit, () =>
-      this.#parts.openAudit(settings.audit, (account) => this.#storeUrls.get(account), this.#parts.logger),
+      this.#parts.openAudit(settings.audit, this.#parts.logger),
     )
     try {
       const connections = Shared.of(before?.connections ?? null, settings.outgoing, () =>

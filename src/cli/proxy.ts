@@ -52,7 +52,7 @@ export async function startProxy(
     version,
     accounts: () => generations.current.accounts,
     history,
-    connections: () => generations.current.connections.counts(),
+    connections: () => generations.connectionCounts(),
     refusals,
     audit: () => generations.current.audit,
   }
@@ -76,6 +76,7 @@ export async function startProxy(
     access.replace(next)
     tls.replace(next)
     history.keepOnly(namesOf(next))
+    void metrics.keepOnly(namesOf(next))
     return change
   }
 

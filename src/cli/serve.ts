@@ -4,6 +4,7 @@ import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { prettyDestination } from '../observe/pretty.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { endSoon } from './end-soon.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { startFailure } from './listen.ts'
 import { Registration } from './orthanc/registration.ts'
@@ -49,6 +50,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   await tracing.close()
+  endSoon()
   if (cut === 0) {
     logger.info('ended')
     return code

@@ -1,6 +1,6 @@
 import type { Sampler } from '@opentelemetry/sdk-trace'
 import type { Environment } from '../config/variables.ts'
-import { harmlessError } from '../observe/harmless-error.ts'
+import { networkFailureOf } from '../network-failure.ts'
 import type { Logger } from '../observe/logger.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
 import { version } from './version.ts'
@@ -19,12 +19,20 @@ export async function openTracing(environment: Environment, logger: Logger): Pro
   }
   const { startTracing } = await import('../observe/otel-tracing.ts')
   const reports = {
-    failing: (error: Error | undefined) => logger.warn({ err: error && harmlessError(error) }, 'traces can’t be sent'),
+    failing: (error: Error | undefined) => logger.warn({ reason: reasonOf(error) }, 'traces can’t be sent'),
     recovered: () => logger.info('traces are sent again'),
   }
   const tracing = startTracing({ version, sampler: await samplerOf(environment), batch: batchOf(environment), reports })
   logger.info('traces are sent by OTLP, as the variables OTEL_… say')
   return tracing
+}
+
+/** In words of ours: the library's may have anything in them that a collector said. */
+function reasonOf(error: (Error & { code?: unknown }) | undefined): string {
+  if (typeof error?.code === 'number')
+    return `the collector answers ${error.code}: check OTEL_EXPORTER_OTLP_ENDPOINT, and OTEL_EXPORTER_OTLP_HEADERS where it wants a login`
+  const { code } = networkFailureOf(error)
+  return `no answer of the collector${code ? ` (${code})` : ' in time'}: check OTEL_EXPORTER_OTLP_ENDPOINT, and whether it runs`
 }
 
 function wantsTraces(environment: Environment): boolean {
@@ -44,11 +52,11 @@ function unsupported(environment: Environment): string | null {
   return scheme === 'http:' || scheme === 'https:' ? null : 'the endpoint must be a URL: http://host:4318'
 }
 
-/** Milliseconds or numbers; what is none is left to the SDK. */
+/** Milliseconds or numbers; what is none is left to the SDK. Batches of 0 spans would never end. */
 function batchOf(environment: Environment) {
   const number = (name: string, key: string) => {
     const value = environment[`OTEL_BSP_${name}`]
-    return value && /^\d{1,9}$/.test(value) ? { [key]: Number(value) } : {}
+    return value && /^[1-9]\d{0,8}$/.test(value) ? { [key]: Number(value) } : {}
   }
   return {
     ...number('SCHEDULE_DELAY', 'scheduledDelayMillis'),

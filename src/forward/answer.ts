@@ -26,7 +26,7 @@ export function beginAnswer(
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
-  response.writeHead(status, { ...headers, ...own })
+  response.writeHead(status, Object.assign(headers, own))
   return rewriter
 }
 

@@ -9,6 +9,8 @@ import { breakOff } from './break-off.ts'
  */
 export function limitLastBytes(response: ServerResponse, idle: number): void {
   response.once('prefinish', () => {
+    // Most answers are out by then.
+    if (response.socket?.writableLength === 0) return
     let before = goneOut(response)
     const timer = setInterval(() => {
       const now = goneOut(response)

@@ -2,7 +2,9 @@ import { isIPv6 } from 'node:net'
 
 /** A peer's address in one form only: an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) is the IPv4 address; no zone. */
 export function canonicalAddress(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  // IPv4 has one form only.
+  if (!address?.includes(':')) return address ?? ''
+  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
 }
 
 /**

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
  * Headers of a client's request that concern the DICOM store. All others end here: hop-by-hop ones (RFC 9110 7.6.1),
  * the client's own credentials and cookies, and whatever names the client or its network.
  */
-const requestHeaders = [
+const requestHeaders: ReadonlySet<string> = new Set([
   'accept',
   'accept-charset',
   'accept-encoding',
@@ -20,10 +20,10 @@ const requestHeaders = [
   'if-range',
   'if-unmodified-since',
   'range',
-] as const
+])
 
 /** Headers of Google's answer that concern the client: what the body is, and how long it stays true (RFC 9110 8, 9111). */
-const responseHeaders = [
+const responseHeaders: ReadonlySet<string> = new Set([
   'accept-ranges',
   'age',
   'cache-control',
@@ -43,7 +43,7 @@ const responseHeaders = [
   'vary',
   'warning',
   'x-content-type-options',
-] as const
+])
 
 type Headers = Record<string, string>
 
@@ -61,15 +61,16 @@ export function returnedHeaders(
 
 /** Whether a header of Google's answer goes to the client; its name in lower case. */
 export function isReturned(name: string): boolean {
-  return (responseHeaders as readonly string[]).includes(name)
+  return responseHeaders.has(name)
 }
 
-function pick(from: Readonly<Record<string, string | string[] | undefined>>, names: readonly string[]): Headers {
+/** Looks at the headers that came, a handful, not for each that may come. */
+function pick(from: Readonly<Record<string, string | string[] | undefined>>, names: ReadonlySet<string>): Headers {
   const picked: Headers = {}
-  for (const name of names) {
+  for (const name of Object.keys(from)) {
     const value = from[name]
     // A header that came twice is one list (RFC 9110 5.3).
-    if (value !== undefined) picked[name] = typeof value === 'string' ? value : value.join(', ')
+    if (value !== undefined && names.has(name)) picked[name] = typeof value === 'string' ? value : value.join(', ')
   }
   return picked
 }

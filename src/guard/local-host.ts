@@ -9,12 +9,17 @@ import { ProxyError } from '../errors.ts'
  */
 export function onlyLocalHosts(publicUrl: string | null): (host: string | undefined) => void {
   const own = publicUrl === null ? null : new URL(publicUrl).hostname
+  /** The last that was found local: clients send the same one again and again. */
+  let known = ''
   return (host) => {
     // No browser leaves it out, or empty.
-    if (!host) return
+    if (!host || host === known) return
     const name = URL.parse(`http://${host}`)?.hostname ?? ''
     // An address is nobody's name: no page can have come from there but one of that machine.
-    if (isAddress(name) || name === 'localhost' || name.endsWith('.localhost') || name === own) return
+    if (isAddress(name) || name === 'localhost' || name.endsWith('.localhost') || name === own) {
+      known = host
+      return
+    }
     throw new ProxyError(
       'wrong-host',
       'The Host header names another host than this machine, and this listener is for this machine alone: use http://127.0.0.1 or http://localhost, or set PublicUrl.',

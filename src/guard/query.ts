@@ -46,6 +46,9 @@ const googleParameters = new Set([
   'trace',
 ])
 
+/** A name or value that means itself, however it is encoded; most do. */
+const plain = /^[\w.~-]*$/
+
 /**
  * The query to send, built anew from its parameters: with its question mark, or empty. Throws a ProxyError for a
  * parameter that is not one of this service's. Values keep their meaning; their encoding is made canonical.
@@ -80,6 +83,7 @@ function refusal(service: DicomWebService, name: string): string {
  * apostrophe is what URL parsers encode besides (https://url.spec.whatwg.org/#special-query-percent-encode-set).
  */
 function recode(value: string): string {
+  if (plain.test(value)) return value
   return value
     .split('+')
     .map((part) => encodeURIComponent(decode(part)).replaceAll("'", '%27'))
@@ -87,6 +91,7 @@ function recode(value: string): string {
 }
 
 function decode(text: string): string {
+  if (plain.test(text)) return text
   let decoded: string
   try {
     decoded = decodeURIComponent(text)

@@ -40,13 +40,17 @@ const services: Readonly<Record<string, Services>> = {
 }
 
 interface Template {
-  readonly route: string
   readonly words: readonly string[]
-  readonly services: Services
+  /** Methods, as a refusal names them. */
+  readonly methods: string
+  /** What each method asks for. HEAD asks for what GET would (RFC 9110 9.3.2). */
+  readonly resources: ReadonlyMap<string, Resource>
 }
 
 const templates: readonly Template[] = Object.entries(services).map(([route, offered]) => {
-  return { route, words: route.slice(1).split('/'), services: offered }
+  const all: [string, DicomWebService][] = [...Object.entries(offered), ['HEAD', offered.GET]]
+  const resources = new Map(all.map(([method, service]) => [method, { service, route }]))
+  return { words: route.slice(1).split('/'), methods: Object.keys(offered).join(', '), resources }
 })
 
 /** What may stand in the place of a name in braces; `shape` continues "The study in the path is not …". */
@@ -58,10 +62,7 @@ const identifiers: Readonly<Record<string, { shape: string; pattern: RegExp }>> 
   '{bulkdata}': { shape: 'a bulk data reference: send it as the metadata names it', pattern: /^[\w.,~-]+$/ },
 }
 
-/**
- * The resource that the segments of a path below `/dicomWeb` name, for this method. Throws a ProxyError if there is none.
- * HEAD asks for what GET would (RFC 9110 9.3.2).
- */
+/** The resource that the segments of a path below `/dicomWeb` name, for this method. Throws a ProxyError if there is none. */
 export function resourceOf(method: string, segments: readonly string[]): Resource {
   const template = templates.find(({ words }) => matches(words, segments))
   if (!template) {
@@ -71,13 +72,10 @@ export function resourceOf(method: string, segments: readonly string[]): Resourc
     )
   }
   checkIdentifiers(template.words, segments)
-  const offered: Partial<Record<string, DicomWebService>> = { ...template.services, HEAD: template.services.GET }
-  const service = Object.hasOwn(offered, method) ? offered[method] : undefined
-  if (!service) {
-    const methods = Object.keys(template.services).join(', ')
-    throw new ProxyError('not-dicomweb', `This method does nothing to ${template.route}: use one of ${methods}.`)
-  }
-  return { service, route: template.route }
+  const resource = template.resources.get(method)
+  if (resource) return resource
+  const route = `/${template.words.join('/')}`
+  throw new ProxyError('not-dicomweb', `This method does nothing to ${route}: use one of ${template.methods}.`)
 }
 
 function matches(words: readonly string[], segments: readonly string[]): boolean {

@@ -17,7 +17,7 @@ const levels: Readonly<Record<string, { word: string; style: Style }>> = {
 }
 
 /** Sentences get lines of their own, below. */
-const sentences = ['detail', 'reason', 'problem', 'googleMessage']
+const sentences = ['detail', 'reason', 'problem', 'remedy', 'googleMessage']
 
 /** Where a logger's JSON lines go when a person reads them as they come. */
 export function prettyDestination(terminal: Terminal & NodeJS.WritableStream): Writable {

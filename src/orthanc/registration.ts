@@ -1,5 +1,5 @@
 import type { OrthancRest } from './orthanc-rest.ts'
-import { type Plan, planOf, type WantedEntry } from './server-entry.ts'
+import { isSameUrl, type Plan, planOf, type WantedEntry } from './server-entry.ts'
 
 /** By the name of the account, which is that of the server in Orthanc. */
 export type WantedEntries = ReadonlyMap<string, WantedEntry>
@@ -13,4 +13,18 @@ export async function plansFor(rest: OrthancRest, wanted: WantedEntries): Promis
 /** Does what a plan says. */
 export async function carryOut(rest: OrthancRest, { name, action, entry }: Plan): Promise<void> {
   if (action !== 'keep') await rest.putServer(name, entry)
+}
+
+/**
+ * Takes out what is wanted no more. What leads elsewhere by now is somebody else's, and stays.
+ *
+ * @param unwanted address on the proxy, by name
+ * @returns the names that it took out
+ */
+export async function takeOut(rest: OrthancRest, unwanted: ReadonlyMap<string, string>): Promise<readonly string[]> {
+  if (unwanted.size === 0) return []
+  const seen = await rest.serverEntries()
+  const ours = [...unwanted].filter(([name, url]) => Object.hasOwn(seen, name) && isSameUrl(seen[name]?.Url, url))
+  for (const [name] of ours) await rest.deleteServer(name)
+  return ours.map(([name]) => name)
 }

@@ -81,11 +81,11 @@ function differencesOf(wanted: WantedEntry, seen: SeenEntry): readonly Differenc
   if (isOn(seen.HasDelete, false) !== wanted.hasDelete)
     differs('HasDelete', shown(seen.HasDelete), flag(wanted.hasDelete))
   if (!sendsChunked(seen)) differs('ChunkedTransfers', shown(seen.ChunkedTransfers), flag(true))
-  // Old plugins don't show it.
-  if ('Timeout' in seen && seen.Timeout !== wanted.timeout)
+  // Old plugins don't show it, and texts are numbers, too.
+  if ('Timeout' in seen && Number(seen.Timeout) !== wanted.timeout)
     differs('Timeout', shown(seen.Timeout), String(wanted.timeout))
   const username = wanted.login?.username
-  if (seen.Username !== username) differs('Username', shown(seen.Username), username ?? nothing)
+  if ((seen.Username || undefined) !== username) differs('Username', shown(seen.Username), username ?? nothing)
   // The Orthanc GCP plugin leaves its access token there.
   if (Array.isArray(seen.HttpHeaders) && seen.HttpHeaders.length > 0) {
     differs('HttpHeaders', seen.HttpHeaders.map(String).join(', '), nothing)

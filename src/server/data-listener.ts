@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -11,7 +13,7 @@ import { answerUnderWay } from './answer-under-way.ts'
 import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
 import { followHandshakes } from './handshakes.ts'
 import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { type Handle, inTurn } from './in-turn.ts'
+import { type Handle, inTurn, nothing } from './in-turn.ts'
 import { joinSmallChunks } from './joined-chunks.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
 import { toldUnreadable } from './unreadable.ts'
@@ -35,8 +37,8 @@ function headLook(requestHead: number): number {
 }
 
 /**
- * The listener that Orthanc talks to. Fastify brings the lifecycle and the connections; what a request asks for is the
- * guard's to read, so every request is taken over before fastify routes or parses anything of it.
+ * The listener that Orthanc talks to. Fastify brings the lifecycle; what a request asks for is the guard's to read, so no
+ * request ever reaches fastify's router (docs/adr/0008).
  */
 export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
   const { log, limits, allows, tls, requestHead } = options
@@ -45,47 +47,41 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     headersTimeout: requestHead,
     connectionsCheckingInterval: headLook(requestHead),
     maxHeaderSize: headerBytes,
+    keepAliveTimeout: idleConnection,
+    // Plain Node would kill an upload that takes more than five minutes.
+    requestTimeout: 0,
     // A missing Host is refused later, in our words.
     requireHostHeader: false,
   }
+  const server = tls ? createSecureServer({ ...http, ...tls }) : createServer(http)
   const listener = fastify({
     logger: false,
-    // Plain Node would kill an upload that takes more than five minutes.
-    requestTimeout: 0,
-    keepAliveTimeout: idleConnection,
-    ...(tls ? { https: { ...http, ...tls } } : { http }),
+    serverFactory: () => server,
     forceCloseConnections: 'idle',
-    // Requests on open connections are refused in our words, not fastify's.
-    return503OnClosing: false,
-    // One path for the router: it would refuse some targets before the guard sees them.
-    rewriteUrl: () => '/',
     clientErrorHandler: (error, socket) => {
       if (isSecure(socket)) answerUnreadable(error, socket, log)
       else refuseHandshake(error, socket, log)
     },
-  }) as FastifyInstance
-  const handleInTurn = inTurn(async (request, response, target) => {
+  })
+  const handleInTurn = inTurn((request, response) => {
     // The networks may have become fewer since the connection was let in.
-    if (allows(canonicalAddress(request.socket.remoteAddress))) await handle(request, response, target)
-    else request.socket.resetAndDestroy()
+    if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(request, response)
+    request.socket.resetAndDestroy()
+    return nothing
   })
-  listener.addHook('onRequest', (request, reply) => {
-    reply.hijack()
+  const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
-    reply.raw.setMaxListeners(20)
-    void handleInTurn(request.raw, reply.raw, request.originalUrl)
-  })
-  listener.setNotFoundHandler(() => {})
-  closeOnlyIdleConnections(listener.server)
-  const isSecure = tls ? followHandshakes(listener.server) : () => true
-  resetCutAnswers(listener.server)
-  joinSmallChunks(listener.server)
-  // By default Node says "continue" before anybody has looked at the request.
-  for (const event of ['checkContinue', 'checkExpectation']) {
-    listener.server.on(event, (request, response) => listener.server.emit('request', request, response))
+    response.setMaxListeners(20)
+    joinSmallChunks(request)
+    void handleInTurn(request, response)
   }
+  // By default Node says "continue" before anybody has looked at the request.
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, take)
+  closeOnlyIdleConnections(server)
+  const isSecure = tls ? followHandshakes(server) : () => true
+  resetCutAnswers(server)
   // Last, for it looks after all that was done with connections before.
-  admitOnly(listener.server, { allows, limits, log })
+  admitOnly(server, { allows, limits, log })
   return listener
 }
 

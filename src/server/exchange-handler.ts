@@ -14,6 +14,7 @@ import type { Metrics } from '../observe/metrics/metrics.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
+import { UnderWay } from '../observe/under-way.ts'
 import type { ServedAccount } from './account.ts'
 import { explain } from './explanation.ts'
 import type { Taken } from './in-use.ts'
@@ -52,46 +53,40 @@ interface Parts {
 /** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
-  readonly #underWay = new Map<ServerResponse, Promise<void>>()
+  readonly #underWay = new UnderWay<ServerResponse>()
+  #onConcluded: (() => void) | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
     parts.ending.addEventListener('abort', () => this.#closeAfterAnswers())
   }
 
-  /**
-   * Takes a request over. Never rejects; resolves when it has ended.
-   *
-   * @param target the request target as it came, path and query
-   */
-  handle(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+  /** Takes a request over. Never rejects; resolves when it has ended. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { thing: serving, giveBack } = this.#parts.serving.take()
     limitLastBytes(response, serving.idle)
-    const exchange = this.#exchange(request, response, target, serving).finally(() => {
-      this.#underWay.delete(response)
+    this.#underWay.add(response)
+    try {
+      await this.#exchange(request, response, serving)
+    } finally {
+      this.#underWay.remove(response)
       giveBack()
-    })
-    this.#underWay.set(response, exchange)
-    return exchange
+      if (this.#underWay.size === 0) this.#onConcluded?.()
+    }
   }
 
-  /** Resolves when all requests that were taken over have ended, and have their line in the log. */
+  /** Resolves when all requests that were taken over have ended, and have their line in the log. To be called once. */
   async concluded(): Promise<void> {
-    await Promise.all(this.#underWay.values())
+    if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
 
   /** So that clients don't send their next request on a connection that closes just then. */
   #closeAfterAnswers(): void {
-    for (const response of this.#underWay.keys()) if (!response.headersSent) response.shouldKeepAlive = false
+    for (const response of this.#underWay) if (!response.headersSent) response.shouldKeepAlive = false
   }
 
   /** Never rejects. */
-  async #exchange(
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: string,
-    { guard, tries, audit }: Serving,
-  ): Promise<void> {
+  async #exchange(request: IncomingMessage, response: ServerResponse, { guard, tries, audit }: Serving): Promise<void> {
     const subjects = audit && new Subjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     event.expected = Number(request.headers['content-length']) || undefined
@@ -105,7 +100,7 @@ export class ExchangeHandler {
       event.client = client.name ?? undefined
       isStranger = false
       event.trace = this.#parts.tracing.begin(event, request.headers)
-      const permit = permitFor(guard, { request, target }, client, event)
+      const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
       const outcome = await tries.run(request, response, permit, event)
       const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
@@ -145,7 +140,7 @@ export class ExchangeHandler {
 
 function permitFor(
   guard: Guard<ServedAccount>,
-  { request: { method, headers }, target }: { request: IncomingMessage; target: string },
+  { method, headers, url: target = '' }: IncomingMessage,
   client: Client,
   event: RequestEvent,
 ): Permit<ServedAccount> {
@@ -153,6 +148,7 @@ function permitFor(
   event.account = verdict.account?.name
   event.service = verdict.service
   event.route = verdict.route
+  if (event.subjects) event.subjects.store = verdict.account?.dicomWebUrl.href
   if (event.subjects && verdict.route && verdict.target) {
     event.subjects.asked = askedBy(verdict.route, verdict.target.segments, verdict.target.query)
   }

@@ -2,7 +2,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { isLast } from '../forward/last-request.ts'
 
-export type Handle = (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>
+export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Requests that may wait on one connection. Node reads on as long as none has begun to answer: without a bound they fill the memory. */
+const mostWaiting = 32
+
+/** The requests of one connection. */
+interface Turns {
+  /** The one that came last. */
+  latest: Turn | null
+  /** How many of them wait. */
+  waiting: number
+  /** No more are taken. */
+  ended: boolean
+}
+
+interface Turn {
+  readonly response: ServerResponse
+  readonly handled: Promise<void>
+}
 
 /**
  * Handles the requests of each connection one after another, and none after the last. Node hands them over as soon as
@@ -10,47 +28,31 @@ export type Handle = (request: IncomingMessage, response: ServerResponse, target
  * the answer before it closes the connection (9.6).
  */
 export function inTurn(handle: Handle): Handle {
-  const latest = new WeakMap<Socket, Turn>()
-  const ended = new WeakSet<Socket>()
-  const waiting = new WeakMap<Socket, number>()
-  return async (request, response, target) => {
+  const connections = new WeakMap<Socket, Turns>()
+  return (request, response) => {
     const { socket } = request
-    if (ended.has(socket)) return
-    if (isLast(request)) ended.add(socket)
-    // Of one whose connection has ended meanwhile, nobody would see the answer.
-    const begin = async () => {
-      if (socket.writable) await handle(request, response, target)
-    }
-    const before = latest.get(socket)
-    if (!before || before.response.closed) {
-      const handled = begin()
-      latest.set(socket, { response, handled })
-      return handled
-    }
-    const behind = (waiting.get(socket) ?? 0) + 1
-    if (behind > mostWaiting) {
+    const turns = connections.get(socket) ?? { latest: null, waiting: 0, ended: false }
+    connections.set(socket, turns)
+    if (turns.ended) return nothing
+    if (isLast(request)) turns.ended = true
+    const before = turns.latest
+    if (before && !before.response.closed && ++turns.waiting > mostWaiting) {
       socket.destroy()
-      return
+      return nothing
     }
-    waiting.set(socket, behind)
-    const handled = endOf(before).then(() => {
-      waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
-      return begin()
-    })
-    latest.set(socket, { response, handled })
-    await handled
+    // Of one whose connection has ended meanwhile, nobody would see the answer.
+    const begin = () => (socket.writable ? handle(request, response) : nothing)
+    const handled = !before || before.response.closed ? begin() : after(before, turns).then(begin)
+    turns.latest = { response, handled }
+    return handled
   }
 }
 
-/** Requests that may wait on one connection. Node reads on as long as none has begun to answer: without a bound they fill the memory. */
-const mostWaiting = 32
+/** Done already. */
+export const nothing = Promise.resolve()
 
-interface Turn {
-  readonly response: ServerResponse
-  readonly handled: Promise<void>
-}
-
-async function endOf({ response, handled }: Turn): Promise<void> {
+async function after({ response, handled }: Turn, turns: Turns): Promise<void> {
   await handled
   if (!response.closed) await new Promise((resolve) => response.once('close', resolve))
+  turns.waiting -= 1
 }

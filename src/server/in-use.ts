@@ -33,7 +33,12 @@ export class InUse<Thing extends Closing> {
     return this.#current.thing
   }
 
-  /** Those that were replaced, and are still in use. */
+  /** The current one, and those that were replaced and are still in use. */
+  get all(): readonly Thing[] {
+    return [...this.#old, this.#current].map(({ thing }) => thing)
+  }
+
+  /** How many were replaced, and are still in use. */
   get old(): number {
     return this.#old.size
   }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { carriesBody } from '../forward/unread-body.ts'
 
 /** Bytes. Chunks from this size on pass as they are. */
@@ -12,13 +12,11 @@ const patience = 50
  * Joins the small chunks in which a body may come, as far as nobody waits for them. A client chooses the size of its chunks,
  * Node makes a buffer of each, and bounds its queues by bytes: a stalled upload in chunks of one byte took 125 MiB.
  */
-export function joinSmallChunks(server: Server): void {
-  server.prependListener('request', (request: IncomingMessage) => {
-    if (!carriesBody(request)) return
-    const joined = new JoinedChunks(request)
-    // What Node's parser calls with each chunk, and with null at the end.
-    request.push = (chunk) => joined.push(chunk)
-  })
+export function joinSmallChunks(request: IncomingMessage): void {
+  if (!carriesBody(request)) return
+  const joined = new JoinedChunks(request)
+  // What Node's parser calls with each chunk, and with null at the end.
+  request.push = (chunk) => joined.push(chunk)
 }
 
 class JoinedChunks {

@@ -5,5 +5,5 @@ import type { ServedAccount } from './account.ts'
 export function ownHeaders(userAgent: string, account: ServedAccount, token: AccessToken): Record<string, string> {
   const quotaProject = account.quotaProject ?? token.quotaProject
   // Who pays: https://cloud.google.com/apis/docs/system-parameters
-  return { 'user-agent': userAgent, ...(quotaProject && { 'x-goog-user-project': quotaProject }) }
+  return quotaProject ? { 'user-agent': userAgent, 'x-goog-user-project': quotaProject } : { 'user-agent': userAgent }
 }

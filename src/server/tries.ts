@@ -3,7 +3,7 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import { readHeld } from '../forward/answer-reader.ts'
-import type { Forwarder, Outcome } from '../forward/exchange.ts'
+import type { Exchange, Forwarder, Outcome } from '../forward/exchange.ts'
 import type { HeldAnswer } from '../forward/held-answer.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
@@ -56,7 +56,7 @@ export class Tries {
   }
 
   /** Ends with an answer, or with the end of the client's connection; throws a ProxyError when there is no answer. */
-  async run(
+  run(
     request: IncomingMessage,
     response: ServerResponse,
     permit: Permit<ServedAccount>,
@@ -70,12 +70,8 @@ export class Tries {
       status === 401 ||
       (status === 200 && deletion !== null) ||
       (repetition.statuses.has(status) && performance.now() < deadline)
-    try {
-      return await this.#untilAnswered({ request, response, permit, event, repetition, holds, deletion, deadline })
-    } catch (error) {
-      if (error === clientLeft) return left
-      throw error
-    }
+    const sending = { request, response, permit, event, repetition, holds, deletion, deadline }
+    return this.#untilAnswered(sending).catch(unlessLeft)
   }
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
@@ -109,7 +105,7 @@ export class Tries {
       const isLast = !isRepeatable(repetition, outcome) || performance.now() + wait > deadline
       if (isLast || !(await this.#waits.pause(sending, wait))) return giveUp(sending, lastWord(outcome, said, service))
       // Rather what Google said than that there is no room to ask again.
-      place = await this.#waits.place(sending, deadline - performance.now()).catch(nowhere)
+      place = await Promise.resolve(this.#waits.place(sending, deadline - performance.now())).catch(nowhere)
       if (!place) return giveUp(sending, lastWord(outcome, said, service))
     }
   }
@@ -130,7 +126,10 @@ export class Tries {
       // No 'close' comes any more that would end a try.
       if (sending.response.destroyed) throw clientLeft
       const answerWithin = said && Math.max(sending.deadline - performance.now(), leastForAnswer)
-      const outcome = await this.#send(sending, token, answerWithin)
+      const { exchange, line, trace } = this.#begin(sending, token, answerWithin)
+      const outcome = await this.#parts.forwarder.forward(exchange, token)
+      line?.write(this.#parts.logger, outcome)
+      trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
       return { outcome, token }
     } catch (error) {
@@ -141,29 +140,35 @@ export class Tries {
     }
   }
 
-  async #send(
-    { request, response, permit, event, holds }: Sending,
-    token: AccessToken,
-    answerWithin: number | null,
-  ): Promise<Outcome> {
+  #begin({ request, response, permit, event, holds }: Sending, token: AccessToken, answerWithin: number | null) {
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
     // It may have waited long, for its body, a token, a place or its next try.
     checkRecordable(this.#parts.audit)
     event.attempts += 1
     const trace = event.trace?.beginTry(event.attempts)
-    const headers = { ...this.#headersFor(request, permit, token), ...trace?.headers }
+    const headers = Object.assign(this.#headersFor(request, permit, token), trace?.headers)
     const { attempts: attempt, progress } = event
-    const to = { service, origin, path, headers, urls }
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
     const reading = readingAlong(permit, event)
     const readAnswer = line ? line.reading(reading) : reading
     const crowded = () => account.places[service].waiting > 0
-    const exchange = { request, response, ...to, holds, attempt, answerWithin, crowded, readAnswer, progress }
-    const outcome = await this.#parts.forwarder.forward(exchange, token)
-    line?.write(this.#parts.logger, outcome)
-    trace?.end(resultOf(outcome))
-    return outcome
+    const exchange: Exchange = {
+      request,
+      response,
+      service,
+      origin,
+      path,
+      headers,
+      urls,
+      holds,
+      attempt,
+      answerWithin,
+      crowded,
+      readAnswer,
+      progress,
+    }
+    return { exchange, line, trace }
   }
 
   #headersFor(
@@ -171,11 +176,16 @@ export class Tries {
     { account, service }: Permit<ServedAccount>,
     token: AccessToken,
   ): Record<string, string> {
-    const headers = { ...outgoingHeaders(request.headers), ...ownHeaders(this.#parts.userAgent, account, token) }
+    const headers = Object.assign(outgoingHeaders(request.headers), ownHeaders(this.#parts.userAgent, account, token))
     // A compressed answer could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
     if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
     return headers
   }
+}
+
+function unlessLeft(error: unknown): Outcome {
+  if (error === clientLeft) return left
+  throw error
 }
 
 function resultOf(outcome: Outcome): TryResult {

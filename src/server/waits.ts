@@ -8,7 +8,7 @@ import { unlessAborted } from '../unless-aborted.ts'
 import type { ServedAccount } from './account.ts'
 import { bodyFlows } from './arriving-body.ts'
 import { clientLeft, interruption } from './interruption.ts'
-import type { Place } from './places.ts'
+import type { Place, Places } from './places.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -50,12 +50,18 @@ export class Waits {
     return this.place(waiting, Number.POSITIVE_INFINITY)
   }
 
-  /** @param longest milliseconds, where that is less than what is configured */
-  async place(waiting: Waiting, longest: number): Promise<Place> {
+  /**
+   * Most of the time one is free.
+   *
+   * @param longest milliseconds, where that is less than what is configured
+   */
+  place(waiting: Waiting, longest: number): Place | Promise<Place> {
     const { account, service } = waiting.permit
     const places = account.places[service]
-    const place = places.enter()
-    if (place) return place
+    return places.enter() ?? this.#placeInTurn(waiting, places, longest)
+  }
+
+  async #placeInTurn(waiting: Waiting, places: Places, longest: number): Promise<Place> {
     const { signal, done } = interruption(waiting, this.#parts.ending)
     try {
       return await places.wait(waiting.event.whose, signal, longest)
@@ -65,10 +71,16 @@ export class Waits {
   }
 
   /** Most of the time it is there. */
-  async token(waiting: Waiting): Promise<AccessToken> {
+  token(waiting: Waiting): AccessToken | Promise<AccessToken> {
     const { account, service } = waiting.permit
     const found = account.tokens.token(service === 'STOW-RS' ? minimumLifeForUpload : 0)
-    const token = found instanceof Promise ? await this.#unlessInterrupted(waiting, found) : found
+    if (found instanceof Promise) return this.#tokenToCome(waiting, found)
+    waiting.event.tokenReceived()
+    return found
+  }
+
+  async #tokenToCome(waiting: Waiting, coming: Promise<AccessToken>): Promise<AccessToken> {
+    const token = await this.#unlessInterrupted(waiting, coming)
     waiting.event.tokenReceived()
     return token
   }

@@ -125,6 +125,46 @@ t.test('what is under way, and what waits', async (t) => {
   t.equal(sumOf(after, `${prefix}received_bytes_total`, { account, service: 'STOW-RS' }), 300_000)
 })
 
+t.test('connections of a request that a reload has overtaken are counted, too', async (t) => {
+  const served = await startServed(t)
+  served.emulator.faults.add({ target: 'QIDO-RS', delay: 1_000, times: 1 })
+  const search = fetch(`${served.url}studies`)
+  await eventually('it is at Google', () => served.emulator.log.some(({ target }) => target.includes('/studies')))
+  await served.reload({ proxy: { Timeouts: { Connect: 7 } } })
+  const busy = async () =>
+    sumOf(await metricsOf(t, served), `${prefix}upstream_connections`, { transport: 'bodyless', state: 'busy' })
+  t.equal(await busy(), 1)
+  t.equal((await search).status, 200)
+  await eventually('it is over', async () => (await busy()) === 0)
+})
+
+t.test('the series of an account end with it, also where a request of it ends later', async (t) => {
+  const accounts = ({ serviceAccountFile }: { serviceAccountFile: string }) => ({
+    second: { ...demoAccount, ServiceAccountFile: serviceAccountFile },
+  })
+  const served = await startServed(t, { accounts })
+  const second = served.url.replace('/google/', '/second/')
+  await (await fetch(`${second}studies`, stowOf(study))).text()
+  await (await fetch(`${second}studies`)).text()
+  served.emulator.faults.add({ target: 'QIDO-RS', delay: 700, times: 1 })
+  const search = fetch(`${second}studies`)
+  await eventually('it is at Google', () => served.emulator.log.filter(({ method }) => method === 'GET').length === 2)
+  const series = (metrics: Metrics) =>
+    [...metrics.values()].flatMap(({ samples }) => samples.filter(({ labels }) => labels.account === 'second'))
+  t.ok(series(await metricsAfter(t, served, 2)).length > 40)
+  await served.reload()
+  t.same(
+    new Set(series(await metricsOf(t, served)).map(({ name }) => name)),
+    new Set([`${prefix}requests_under_way`]),
+    'but of what is under way',
+  )
+  t.equal((await search).status, 200)
+  t.same(series(await metricsAfter(t, served, 3)), [])
+  await served.reload({ accounts })
+  await (await fetch(`${second}studies`)).text()
+  t.equal(sumOf(await metricsAfter(t, served, 4), `${prefix}requests_total`, { account: 'second' }), 1)
+})
+
 t.test('tokens: usable or not, age, life left, refreshes and failures', async (t) => {
   const accounts = (files: { serviceAccountFile: string }) => ({
     broken: { ...demoAccount, ServiceAccountFile: `${files.serviceAccountFile}.missing` },

@@ -542,6 +542,17 @@ const orthancs: readonly Fault[] = [
     breaks: orthanc({ configuration: { Plugins: [] } }),
   },
   {
+    name: 'its DICOMweb plugin is from before 2019',
+    codes: ['plugin-old'],
+    exitCode: 7,
+    breaks: async (stage) => ({
+      config: await stage.configuration(),
+      orthanc: await otherServer(stage, (response) =>
+        response.end(response.req.url?.includes('servers') ? '["other"]' : '{"Version":"0.6"}'),
+      ),
+    }),
+  },
+  {
     name: 'its DICOMweb plugin answers elsewhere',
     codes: ['dicomweb-root'],
     exitCode: 7,

@@ -35,6 +35,19 @@ t.test('all is well: plain lines into a pipe, exit code 0', async (t) => {
   )
 })
 
+t.test('who may not see the ends of deletions is told so, and that is no failure', async (t) => {
+  const stage = await stageOf(t)
+  const lineOf = async (proxy: Record<string, unknown>) => {
+    const { stdout, code } = await check(t, ['--config', await stage.configuration({ proxy })])
+    t.equal(code, 0)
+    return /^. Ends of deletions.*$/m.exec(stdout)?.[0]
+  }
+  t.match(await lineOf({}), /^✓ .* the proxy waits for them$/)
+  stage.emulator.faults.add({ target: 'operation', status: 403 })
+  t.match(await lineOf({}), /^✓ .* NOT seen: .*gcloud healthcare datasets add-iam-policy-binding .*datasetViewer$/)
+  t.match(await lineOf({ DeletionWait: 0 }), /^– .* DeletionWait is 0$/)
+})
+
 t.test('a patient in the store is in none of the output', async (t) => {
   const stage = await stageOf(t)
   const config = await stage.configuration()

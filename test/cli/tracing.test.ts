@@ -175,9 +175,27 @@ test('a collector that fails is told of once, and harms nothing', async (t) => {
   await (await fetch(`${url}studies`)).text()
   await eventually('it recovers', () => output().includes('traces are sent again'))
   t.equal(output().split('traces can’t be sent').length, 2)
+  t.match(output(), /"reason":"the collector answers 400: check OTEL_EXPORTER_OTLP_ENDPOINT/)
   t.equal(collector.headers[0]?.path, '/custom')
   child.kill('SIGTERM')
   t.equal(await ended(child), 143)
+})
+
+test('a collector that never answers holds nobody up at the end', async (t) => {
+  const collector = await listenOn(
+    t,
+    createServer(() => {}),
+  )
+  const { child, output, url } = await startTraced(t, {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector,
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0',
+  })
+  t.equal((await fetch(`${url}studies`)).status, 200)
+  const before = performance.now()
+  child.kill('SIGTERM')
+  t.equal(await ended(child), 143)
+  t.match(output(), '"msg":"ended"')
+  t.ok(performance.now() - before < 6_000, 'its own limit would be ten seconds')
 })
 
 test('without the variables, or with others, nothing is sent', async (t) => {

@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { needsChromium, startChromium } from '../helpers/chromium.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
 import { ask, card, open, openTroubled, says, study } from './status-page.ts'
@@ -90,6 +91,20 @@ t.test('a lost connection is said, and the page comes back by itself', needsChro
     for (const socket of sockets) socket.destroy()
   }
   t.teardown(cut)
+  await page.evaluate(`
+    globalThis.told = []
+    const live = document.getElementById('live-text')
+    new MutationObserver(() => told.push(live.textContent)).observe(live, { childList: true })
+  `)
+  const told = () => page.evaluate<string[]>('told')
+  cut()
+  // One at the least is of the new connection, which begins after a second.
+  await eventually('it goes on', async () => (await told()).length >= 2)
+  t.same(
+    (await told()).filter((text) => !text.startsWith('Live')),
+    [],
+    'a stream that ends is no loss',
+  )
   isBroken = true
   cut()
   await page.getByText(/^Not connected, trying again\. What is shown is of/).waitFor()
@@ -98,4 +113,18 @@ t.test('a lost connection is said, and the page comes back by itself', needsChro
   isBroken = false
   await page.locator('#live[data-live="live"]').waitFor()
   await says(page, 'google', '1 in 10 min')
+})
+
+t.test('a browser whose clock is wrong shows what is so', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { proxy, url } = await startServed(t)
+  await ask(`${url}studies`)
+  for (const hours of [-2, 2]) {
+    const page = await (await browser.newContext()).newPage()
+    await page.clock.install({ time: Date.now() + hours * 3_600_000 })
+    await page.goto(`${proxy.adminUrl}/`)
+    await t.resolves(says(page, 'google', '1 in 10 min'), `${hours} hours: its requests`)
+    await t.resolves(says(page, 'google', /^(59|60) min left|1 h 0 min left/), `${hours} hours: its token`)
+    await page.context().close()
+  }
 })

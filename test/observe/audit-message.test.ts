@@ -7,7 +7,6 @@ const source = {
   id: 'proxy',
   hostName: 'h',
   processId: '1',
-  storeUrl: () => 'https://healthcare.example/v1/x/dicomWeb',
 }
 
 const upload: RequestRecord = {
@@ -17,6 +16,7 @@ const upload: RequestRecord = {
   client: 'radiology',
   address: '2001:db8::1',
   account: 'a',
+  store: 'https://healthcare.example/v1/x/dicomWeb',
   service: 'STOW-RS',
   method: 'POST',
   route: '/studies',

@@ -22,6 +22,7 @@ test('an entry that is as it should be', async (t) => {
     { ...shown, HasDelete: true, ChunkedTransfers: true },
     { ...shown, ChunkedTransfers: '1' },
     { Url: wanted.url, HasDelete: 'true' },
+    { ...shown, Timeout: '600', Username: '' },
   ]) {
     t.match(planOf('a', wanted, seen), { action: 'keep', differences: [] }, JSON.stringify(seen))
   }

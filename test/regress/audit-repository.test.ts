@@ -36,7 +36,7 @@ function startSink(t: Test, port: number, trusted = true) {
     certificateAuthorities: trusted ? [certificate.authority] : null,
     identity: null,
   }
-  const source = { id: 'proxy', hostName: 'h', processId: '1', storeUrl: () => undefined }
+  const source = { id: 'proxy', hostName: 'h', processId: '1' }
   const reports = {
     failing: ({ message }: Error) => told.push(`failing: ${message}`),
     recovered: () => told.push('recovered'),

@@ -1,4 +1,5 @@
 // The plots of one account, from its samples.
+import { now } from './clock.js'
 import { element } from './elements.js'
 import { bytesText, countText, plural } from './format.js'
 import { Plot } from './plots.js'
@@ -46,10 +47,12 @@ export class Plots {
 
   /** @param {readonly Sample[]} samples those that are new; all, after a new connection */
   add(samples) {
+    // Of a time that is still to come, since the proxy's clock was set back, there is nothing to show.
+    const [from, until] = [now() - kept, now()]
+    const isOfNow = (/** @type {Sample} */ { at }) => at >= from && at <= until
+    this.samples = this.samples.filter(isOfNow)
     const last = this.samples.at(-1)?.at ?? 0
-    this.samples.push(...samples.filter(({ at }) => at > last))
-    const from = Date.now() - kept
-    while ((this.samples[0]?.at ?? from) < from) this.samples.shift()
+    this.samples.push(...samples.filter((sample) => sample.at > last && isOfNow(sample)))
     this.#show()
   }
 
@@ -114,9 +117,9 @@ function smoothed(samples) {
  * @param {readonly Sample[]} samples
  */
 function collected(samples) {
-  const now = Date.now()
-  const first = Math.floor((now - kept) / bar) + 1
-  const bars = Array.from({ length: Math.floor(now / bar) - first + 1 }, (_, index) => {
+  const time = now()
+  const first = Math.floor((time - kept) / bar) + 1
+  const bars = Array.from({ length: Math.floor(time / bar) - first + 1 }, (_, index) => {
     return { at: ((first + index) * bar) / 1000, requests: 0, failed: 0, refused: 0 }
   })
   for (const { at, requests, failed, incomplete, refused } of samples) {

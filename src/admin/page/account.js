@@ -1,6 +1,7 @@
 // One account: its state, its token, its last minutes, what is under way, what failed.
 
 import { Plots } from './account-plots.js'
+import { now } from './clock.js'
 import { element, renderList, setAttribute, setText } from './elements.js'
 import { Failures } from './failures.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
@@ -156,10 +157,9 @@ class TokenView {
 
   /** @param {Account['token']} token */
   update({ ready, tokenExpiresAt, tokenFetchedAt, failure, nextTryAt }) {
-    const now = Date.now()
     const end = tokenExpiresAt === null ? null : Date.parse(tokenExpiresAt)
     const begin = tokenFetchedAt === null ? null : Date.parse(tokenFetchedAt)
-    const left = end === null ? 0 : Math.max(0, end - now)
+    const left = end === null ? 0 : Math.max(0, end - now())
     const share = end === null || begin === null ? 0 : Math.min(1, left / (end - begin))
     this.bar.value = share
     setAttribute(this.bar, 'aria-valuetext', leftText(end, left, ready))
@@ -186,7 +186,7 @@ function leftText(end, left, ready) {
  * @param {number} left
  */
 function detailText(end, nextTryAt, left) {
-  const next = nextTryAt === null ? '' : ` Next try ${soon(Date.parse(nextTryAt) - Date.now())}.`
+  const next = nextTryAt === null ? '' : ` Next try ${soon(Date.parse(nextTryAt) - now())}.`
   if (end === null) return next.trim() || 'It is being fetched.'
   return `${left === 0 ? 'Ended' : 'Ends'} at ${timeText(end)}.${next || (left === 0 ? '' : ' Renewed ahead of that.')}`
 }

@@ -1,5 +1,6 @@
 // The status page: one stream of messages, each shown at once.
 import { AccountView, anchorOf, showFacts } from './account.js'
+import { now, setClock } from './clock.js'
 import { byId, element, renderList, setText } from './elements.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
 import { follow } from './stream.js'
@@ -21,7 +22,8 @@ follow('api/events', show, lost)
 
 /** @param {Message} message */
 function show(message) {
-  shownAt = Date.now()
+  setClock(Date.parse(message.time ?? ''))
+  shownAt = now()
   live.dataset.live = 'live'
   setText(byId('live-text'), `Live, ${timeText(shownAt)}`)
   document.body.classList.remove('stale')

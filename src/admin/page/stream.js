@@ -24,6 +24,7 @@ export function follow(url, onMessage, onLoss) {
   const open = () => {
     const source = new EventSource(url)
     let isOver = false
+    let hasStumbled = false
     const again = () => {
       if (isOver) return
       isOver = true
@@ -38,13 +39,16 @@ export function follow(url, onMessage, onLoss) {
     }
     source.onmessage = ({ data }) => {
       isLost = false
+      hasStumbled = false
       listen()
       onMessage(JSON.parse(data))
     }
     source.onerror = () => {
-      lose()
       // Of itself a browser comes again after a broken connection, but not after an answer such as 401 or 503.
       if (source.readyState === EventSource.CLOSED) again()
+      // Each stream ends after ten minutes: what fails once only is no loss.
+      else if (hasStumbled) lose()
+      hasStumbled = true
     }
     listen()
   }

@@ -3,6 +3,7 @@ import type { AccessToken } from '../../credentials/access-token.ts'
 import type { Connections } from '../../forward/connections.ts'
 import { permissions as needs } from '../../server/advice.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
+import { operationUrlsOf } from '../../stores/operation-url.ts'
 import type { Checklist } from './checklist.ts'
 import { askGoogle, type GoogleAnswer } from './google-answer.ts'
 import { grantCommand, quoted, type Refused, serviceTrouble, storeTrouble } from './store-trouble.ts'
@@ -35,9 +36,11 @@ export async function checkStore(list: Checklist, context: StoreContext): Promis
     : await list.skip(item('The store exists'), 'needs the API').then(() => false)
   if (!exists) {
     await list.skip(item('Permissions'), 'need the store')
+    await list.skip(item('Ends of deletions'), 'need the store')
     return list.skip(item('Search'), 'needs the store')
   }
   await list.check(item('Permissions'), () => allHeld(account, member, held))
+  await list.check(item('Ends of deletions'), () => endsOfDeletions(context))
   await list.check(item('Search'), () => search(context, refused, held))
 }
 
@@ -92,6 +95,24 @@ function allHeld(account: AccountSettings, member: string, held: readonly string
 function roleFor(services: readonly DicomWebService[]): string {
   const roles = new Set(services.map((service) => needs[service].role))
   return roles.has('roles/healthcare.dicomEditor') ? 'roles/healthcare.dicomEditor' : 'roles/healthcare.dicomViewer'
+}
+
+/**
+ * Google deletes studies and series in operations of the dataset. Who may not look at those can delete all the same: that is
+ * no failure. The operation that is asked for is none.
+ */
+async function endsOfDeletions(context: StoreContext): Promise<string> {
+  const { account, settings, member } = context
+  const { project, location, dataset } = account
+  if (!account.access.includes('DELETE')) throw new Skipped('DELETE is not in Access')
+  if (settings.deletionWait === 0) throw new Skipped('DeletionWait is 0')
+  const name = `projects/${project}/locations/${location}/datasets/${dataset}/operations/0`
+  const url = operationUrlsOf(account, settings.baseUrl)(name)
+  if (!url) throw new Skipped('the names of project or dataset are none of Google')
+  const { status } = await askGoogle({ ...context, url: url.href, accept: 'application/json', keep: true })
+  if (status !== 403) return 'the proxy waits for them'
+  const grant = `gcloud healthcare datasets add-iam-policy-binding ${dataset} --project=${project} --location=${location} --member=${member} --role=roles/healthcare.datasetViewer`
+  return `NOT seen: deletions of studies are answered 202 before they are done. To mend it: ${grant}`
 }
 
 async function search(context: StoreContext, refused: Refused, held: readonly string[] | null): Promise<string> {

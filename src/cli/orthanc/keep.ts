@@ -10,15 +10,26 @@ import { checkLogin, exposure, proxyUrlFor, wantedEntries } from './wanted.ts'
 /** Milliseconds that Orthanc may take for one answer. */
 const patience = 30_000
 
+/** Accounts that are kept registered in an Orthanc. */
+export interface Keeping {
+  /** What was registered in this Orthanc, now or by those before: addresses on the proxy, by name. */
+  readonly known: ReadonlyMap<string, string>
+  readonly orthanc: string | null
+  close(): Promise<void>
+}
+
+export const nowhere: Keeping = { known: new Map(), orthanc: null, async close() {} }
+
 /**
  * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one. Whatever goes wrong goes to
  * the log: the proxy serves all the same.
  *
  * @param url of the data listener, as it was opened
+ * @param before whose accounts are taken out, where they are wanted no more
  */
-export function keepInOrthanc(settings: Settings, url: string, logger: Logger): { close(): Promise<void> } {
+export function keepInOrthanc(settings: Settings, url: string, logger: Logger, before: Keeping = nowhere): Keeping {
   const { registration, dicomWebRoot } = settings.orthanc
-  if (!registration) return { async close() {} }
+  if (!registration) return nowhere
   const { client, login, certificateAuthorities, interval, timeout } = registration
   const opened = new URL(url)
   const port = Number(opened.port || (opened.protocol === 'https:' ? 443 : 80))
@@ -37,11 +48,16 @@ export function keepInOrthanc(settings: Settings, url: string, logger: Logger): 
     certificateAuthorities: certificateAuthorities ?? undefined,
   })
   const onEvent = (event: RegistrationEvent) => logEvent(logger, registration.url, event)
-  return keepRegistered({ rest, wanted: entries, interval, onEvent })
+  const orthanc = registration.url
+  const earlier = before.orthanc === orthanc ? [...before.known] : []
+  const unwanted = new Map(earlier.filter(([name]) => !entries.has(name)))
+  const known = new Map([...earlier, ...[...entries].map(([name, entry]) => [name, entry.url] as const)])
+  return { known, orthanc, ...keepRegistered({ rest, wanted: entries, unwanted, interval, onEvent }) }
 }
 
 function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
   if ('registered' in event) logger.info({ orthanc, accounts: event.registered }, 'registered in Orthanc')
+  else if ('takenOut' in event) logger.info({ orthanc, accounts: event.takenOut }, 'taken out of Orthanc')
   else logger.warn({ orthanc, ...reasonOf(event.error, orthanc) }, 'not registered in Orthanc: trying again')
 }
 

@@ -5,8 +5,17 @@ import { Trouble } from '../check/trouble.ts'
 /** Why Orthanc's REST interface can't be used, and what to do. */
 export function orthancTrouble(error: unknown, url: string): Trouble {
   if (!(error instanceof OrthancError)) throw error
-  if (error.status === 0) return unanswered(error, url)
   const cause = { cause: error }
+  if (error.stranger === 'not-orthanc') {
+    const why = `What answers at ${url} is not Orthanc's REST interface.`
+    return new Trouble('not-orthanc', why, "Correct the address: it is Orthanc's HttpPort, 8042 unless set.", cause)
+  }
+  if (error.stranger === 'old-plugin') {
+    const remedy =
+      'Update it: Debian 12 has 1.7, which is new enough. Until then, put what register --print says into orthanc.json.'
+    return new Trouble('plugin-old', `${error.message}: it is too old.`, remedy, cause)
+  }
+  if (error.status === 0) return unanswered(error, url)
   if (error.status === 401) {
     return new Trouble(
       'orthanc-login',
@@ -23,6 +32,14 @@ export function orthancTrouble(error: unknown, url: string): Trouble {
       cause,
     )
   }
+  if (error.status === 404) {
+    return new Trouble(
+      'no-dicomweb',
+      `Orthanc at ${url} has no DICOMweb servers where they are looked for (404).`,
+      'Install its DICOMweb plugin (Debian: apt install orthanc-dicomweb), and name it in "Plugins" of its configuration; if it is loaded, put its DicomWeb.Root into this configuration.',
+      cause,
+    )
+  }
   const why = `${error.message}.`
   return new Trouble('orthanc-refuses', why, "Look into Orthanc's own log.", cause)
 }
@@ -34,12 +51,6 @@ export const passwordVariables = {
 } as const
 
 function unanswered(error: OrthancError, url: string): Trouble {
-  if (error.cause instanceof SyntaxError) {
-    const why = `What answers at ${url} is not Orthanc's REST interface.`
-    return new Trouble('not-orthanc', why, "Correct the address: it is Orthanc's HttpPort, 8042 unless set.", {
-      cause: error,
-    })
-  }
   const { code, kind, reason } = networkFailureOf(error.cause)
   if (kind === 'tls') {
     const why = `The certificate of ${url} is not trusted${code ? ` (${code})` : ''}.`

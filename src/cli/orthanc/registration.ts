@@ -1,13 +1,7 @@
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { CommandFailure } from '../exit-code.ts'
-import { keepInOrthanc } from './keep.ts'
-
-interface Keeping {
-  close(): Promise<void>
-}
-
-const nowhere: Keeping = { async close() {} }
+import { type Keeping, keepInOrthanc, nowhere } from './keep.ts'
 
 /** Keeps the accounts registered in Orthanc, as the configuration wants it that is in force. */
 export class Registration {
@@ -27,7 +21,7 @@ export class Registration {
     this.#keeping = this.#keeping
       .then(async (before) => {
         await before.close()
-        return keepInOrthanc(settings, this.#url, this.#logger)
+        return keepInOrthanc(settings, this.#url, this.#logger, before)
       })
       .catch((error: unknown) => {
         const why = error instanceof CommandFailure ? { reason: error.message } : { err: error }

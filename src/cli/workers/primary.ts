@@ -12,7 +12,7 @@ import { Access } from '../access.ts'
 import { Generations } from '../generations.ts'
 import { ListenerTls } from '../listener-tls.ts'
 import { OperationSide } from '../operation-side.ts'
-import { accountUrlsOf, type RunningProxy } from '../proxy.ts'
+import { accountUrlsOf, namesOf, type RunningProxy } from '../proxy.ts'
 import { version } from '../version.ts'
 import { CombinedState } from './combined-state.ts'
 import { Fleet } from './fleet.ts'
@@ -100,6 +100,7 @@ export class Primary implements RunningProxy {
     this.#access.replace(next)
     this.#tls.replace(next)
     this.#combined.replace(next)
+    void this.#metrics.keepOnly(namesOf(next))
     this.#refusals.perMinute = next.limits.logLines
     if (next.verbose !== before.verbose) this.#logger.level = levelOf(next)
     await this.#fleet.configure()

@@ -3,7 +3,6 @@ import type { Settings } from '../../config/settings.ts'
 import type { AuditRecord } from '../../observe/audit/audit-record.ts'
 import type { AuditTrail } from '../../observe/audit/audit-trail.ts'
 import type { Logger } from '../../observe/logger.ts'
-import { dicomStoreOf } from '../../stores/dicom-store.ts'
 import { openAudit } from '../audit.ts'
 import type { TrailState } from './messages.ts'
 
@@ -24,7 +23,6 @@ const look = 200
 export class Trails {
   readonly #logger: Logger
   readonly #tell: (trail: TrailState) => void
-  readonly #storeUrls = new Map<string, string>()
   readonly #open = new Map<number, Trail>()
   readonly #looking: NodeJS.Timeout
   #current: Trail | null = null
@@ -48,14 +46,13 @@ export class Trails {
   }
 
   /** Another configuration. Throws a CommandFailure if its trail can't be opened, and then nothing has changed. */
-  replace({ audit, accounts, baseUrl }: Settings): void {
+  replace({ audit }: Settings): void {
     const before = this.#current
     if (!isDeepStrictEqual(before?.settings ?? null, audit)) {
-      const trail = openAudit(audit, (account) => this.#storeUrls.get(account), this.#logger)
+      const trail = openAudit(audit, this.#logger)
       this.#current = trail && this.#add(audit, trail)
       if (before) this.#closeUnused(before)
     }
-    for (const account of accounts) this.#storeUrls.set(account.name, dicomStoreOf(account, baseUrl).dicomWebUrl)
   }
 
   /** Where a worker is to send its records from now on. */

@@ -6,6 +6,7 @@ import { RefusalLog } from '../../observe/refusal-log.ts'
 import type { Tracing } from '../../observe/tracing.ts'
 import { Access } from '../access.ts'
 import { DataSide } from '../data-side.ts'
+import { endSoon } from '../end-soon.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { startFailure } from '../listen.ts'
 import { openTracing } from '../tracing.ts'
@@ -33,6 +34,7 @@ export async function worker(): Promise<ExitCode> {
   const code = await ended
   self.exitedAfterDisconnect = true
   if (process.connected) process.disconnect()
+  endSoon()
   return code
 }
 

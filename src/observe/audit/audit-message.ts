@@ -8,8 +8,6 @@ export interface AuditSource {
   readonly id: string
   readonly hostName: string
   readonly processId: string
-  /** The account's DICOMweb root at Google, by the account's name. */
-  storeUrl(account: string): string | undefined
 }
 
 /** Codes of DICOM PS3.16 CID 400 to 403 (PS3.15 A.5.1). */
@@ -159,7 +157,7 @@ function transferred(record: RequestRecord, source: AuditSource, indicator: Indi
   const isUpload = record.service === 'STOW-RS'
   const participants = [
     requestor(record, isUpload ? 'Source Role ID' : 'Destination Role ID'),
-    store(record, source, isUpload ? 'Destination Role ID' : 'Source Role ID'),
+    store(record, isUpload ? 'Destination Role ID' : 'Source Role ID'),
     participant({ id: source.id, alternative: source.processId, role: 'Application' }),
   ]
   const transfer = event('DICOM Instances Transferred', isUpload ? 'C' : 'R', record.time, indicator, outcome(record))
@@ -169,7 +167,7 @@ function transferred(record: RequestRecord, source: AuditSource, indicator: Indi
 function query(record: RequestRecord, source: AuditSource): string {
   const participants = [
     requestor(record, 'Source Role ID'),
-    store(record, source, 'Destination Role ID'),
+    store(record, 'Destination Role ID'),
     participant({ id: source.id, alternative: source.processId, role: 'Application' }),
   ]
   const asked = `${pathOf(record)}${record.query === undefined ? '' : `?${record.query}`}`
@@ -199,7 +197,7 @@ function accessed(
   meaning: Meaning = 'DICOM Instances Accessed',
 ): string {
   const access = event(meaning, action, record.time, indicatorOf(record), outcome(record))
-  return message(access, [requestor(record), store(record, source)], source, [study(record, namedBy(record))])
+  return message(access, [requestor(record), store(record)], source, [study(record, namedBy(record))])
 }
 
 function message(
@@ -254,8 +252,7 @@ function requestor({ client, address }: Pick<RequestRecord, 'client' | 'address'
   return participant({ id, isRequestor: true, at: address, ...(role && { role }) })
 }
 
-function store({ account = '' }: RequestRecord, source: AuditSource, role?: Meaning): string {
-  const url = source.storeUrl(account)
+function store({ account = '', store: url }: RequestRecord, role?: Meaning): string {
   return participant({ id: url ?? account, ...(url && { at: new URL(url).hostname }), ...(role && { role }) })
 }
 

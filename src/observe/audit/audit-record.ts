@@ -17,6 +17,8 @@ export interface RequestRecord extends Omit<Asked, 'query'> {
   readonly client: string | undefined
   readonly address: string
   readonly account: string | undefined
+  /** The account's DICOMweb root at Google. */
+  readonly store: string | undefined
   readonly service: DicomWebService | undefined
   readonly method: string
   readonly route: string | undefined
@@ -74,7 +76,7 @@ export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | Re
 /** @param queryValues whether the values of the query are recorded, not its names alone */
 export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: boolean): RequestRecord {
   const { query, ...identifiers } = subjects.asked
-  const { stored, failed, omitted } = subjects
+  const { store, stored, failed, omitted } = subjects
   return {
     audit: 'request',
     time: new Date().toISOString(),
@@ -82,6 +84,7 @@ export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: b
     client: event.client,
     address: event.address,
     account: event.account,
+    store,
     service: event.service,
     method: event.method,
     route: event.route,

@@ -13,6 +13,8 @@ const most = 10_000
 /** Whom and what a request was about. */
 export class Subjects {
   asked: Asked = { query: '' }
+  /** The account's DICOMweb root at Google when the request came: a reload may give it another one. */
+  store: string | undefined
   readonly #stored: string[] = []
   readonly #failed: string[] = []
   #omitted = 0

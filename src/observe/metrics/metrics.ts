@@ -30,6 +30,11 @@ export class Metrics {
     this.#requests.record(event)
   }
 
+  /** The accounts from now on: the series of others end. */
+  keepOnly(accounts: readonly string[]): Promise<void> {
+    return this.#requests.keepOnly(accounts)
+  }
+
   async text(): Promise<string> {
     const audit = this.#state.audit() ? await this.#auditRegistry.metrics() : ''
     return (await this.#registry.metrics()) + audit

@@ -20,6 +20,8 @@ export class RequestMetrics {
   readonly #firstByte: Histogram<(typeof byService)[number]>
   readonly #attempts: Counter<(typeof byService)[number]>
   readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned', Counter<'account'>>>
+  /** Null while nobody has taken an account away. */
+  #kept: ReadonlySet<string> | null = null
 
   /** @param accounts those that are there now */
   constructor(registry: Registry, accounts: () => Iterable<{ readonly name: string }>) {
@@ -58,8 +60,17 @@ export class RequestMetrics {
     }
   }
 
+  /** The accounts from now on. What was counted for others goes, and what of theirs still ends is not counted. */
+  async keepOnly(accounts: readonly string[]): Promise<void> {
+    const kept = new Set(accounts)
+    this.#kept = kept
+    const each = [this.#requests, this.#duration, this.#firstByte, this.#attempts, ...Object.values(this.#instances)]
+    await Promise.all(each.map((metric) => removeOthers(metric, kept)))
+  }
+
   record(event: RequestView): void {
     const { account = '', service = '', route = '', layer = '', instances, attempts, firstByteAfter } = event
+    if (this.#kept && account !== '' && !this.#kept.has(account)) return
     const labels = { account, service }
     this.#requests.inc({ account, service, route, status: statusLabel(event.status), layer })
     this.#duration.observe(labels, event.age / 1000)
@@ -69,5 +80,19 @@ export class RequestMetrics {
     this.#instances.stored.inc({ account }, instances.stored)
     this.#instances.failed.inc({ account }, instances.failed)
     this.#instances.warned.inc({ account }, instances.warned)
+  }
+}
+
+type Series = Partial<Record<string, string | number>>
+
+async function removeOthers(
+  metric: { get(): Promise<{ values: readonly { labels: Series }[] }>; remove(labels: Series): void },
+  kept: ReadonlySet<string>,
+): Promise<void> {
+  const { values } = await metric.get()
+  for (const { labels } of values) {
+    // Of a histogram, each bucket is a value.
+    const { le: _bucket, ...series } = labels
+    if (series.account && !kept.has(String(series.account))) metric.remove(series)
   }
 }

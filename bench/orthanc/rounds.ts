@@ -1,0 +1,142 @@
+import { deepEqual } from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import { findOrthanc } from '../../src/orthanc/find-orthanc.ts'
+import { ours, type Place, type RunningContender } from '../contender.ts'
+import { Spawned } from '../spawned.ts'
+import { dicomWebPath, type Upstream } from '../store.ts'
+import type { OrthancResult, OrthancRound } from './results.ts'
+import { Sender } from './sender.ts'
+import { studyTitle } from './study.ts'
+
+/** Below that, one disturbed round weighs too much. */
+const leastRounds = 9
+const searches = 50
+const routes = ['direct', 'through'] as const
+
+interface Task {
+  readonly title: string
+  /** Whether the store reads no faster than a line of 1 Gbit/s would bring it. */
+  readonly isPaced?: boolean
+  /** Milliseconds. */
+  run(sender: Sender, server: string): Promise<number>
+}
+
+const tasks: readonly Task[] = [
+  { title: `STOW-RS, ${studyTitle}`, run: (sender, server) => sender.stow(server) },
+  { title: `STOW-RS, ${studyTitle}, 1 Gbit/s`, isPaced: true, run: (sender, server) => sender.stow(server) },
+  { title: `WADO-RS, ${studyTitle}`, run: (sender, server) => sender.retrieve(server) },
+  { title: `QIDO-RS, ${searches} in turn`, run: (sender, server) => sender.search(server, searches) },
+]
+
+/**
+ * What our proxy adds to the time that a real Orthanc needs. Orthanc sends a study, retrieves it and searches: "direct", by
+ * TLS and with the token pasted into its DICOMweb server's `HttpHeaders`; and "through" the proxy, by plain HTTP,
+ * to the same TLS store. Everything but the two servers' addresses is the same, and as Orthanc ships it; its DICOMweb
+ * plugin 1.7 sends a job as one chunked request, and does not know the `StowMaxInstances` and `StowMaxSize` of others.
+ * What `register` writes (docs/orthanc.md) is, as far as it shows on the wire, that plugin's default.
+ *
+ * First both ways are proven: each file arrives byte for byte, in both directions. Then come rounds, with a new process of
+ * the proxy in each, in which both ways have their turn, in changing order. The time is that of Orthanc's HTTP exchanges
+ * by its own log, from their begin to the last byte of the answer. With an unlimited store on the same machine that is a
+ * race for its cores; so STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
+ *
+ * Null where no Orthanc is installed.
+ */
+export async function measureOrthanc(place: Place, rounds: number): Promise<OrthancResult | null> {
+  if (!findOrthanc()) {
+    process.stderr.write('orthanc: left out, as Orthanc with its DICOMweb plugin is not installed\n')
+    return null
+  }
+  const surroundings = await prepare(place)
+  try {
+    await prove(surroundings)
+    const load = loadavg()[0] ?? 0
+    return { load, tasks: await runTasks(surroundings, Math.max(rounds, leastRounds)) }
+  } finally {
+    await surroundings.close()
+  }
+}
+
+interface Surroundings {
+  readonly place: Place
+  readonly store: Spawned
+  readonly sender: Sender
+  close(): Promise<void>
+}
+
+/** A store, and an Orthanc whose server "direct" is that store. */
+async function prepare(outer: Place): Promise<Surroundings> {
+  const folder = join(outer.folder, 'orthanc')
+  await mkdir(folder)
+  const at = (name: string) => join(folder, name)
+  const { authorityFile } = JSON.parse(await readFile(outer.upstreamFile, 'utf8')) as Upstream
+  const token = randomUUID()
+  const args = [join(outer.folder, 'identity.json'), token]
+  const store = new Spawned({ program: 'orthanc/store.ts', args, log: at('store.log'), nodeOptions: [] })
+  const upstream: Upstream = { origin: await store.url(), authorityFile, token }
+  await writeFile(at('upstream.json'), JSON.stringify(upstream))
+  const sender = await Sender.start(authorityFile)
+  const HttpHeaders = { Authorization: `Bearer ${token}` }
+  await sender.server('direct', { Url: `${upstream.origin}${dicomWebPath}/`, HttpHeaders })
+  return {
+    place: { ...outer, folder, upstreamFile: at('upstream.json') },
+    store,
+    sender,
+    async close() {
+      await sender.close()
+      await store.close()
+    },
+  }
+}
+
+/** Starts the proxy, to which Orthanc's server "through" then leads. */
+async function startProxy({ place, sender }: Surroundings): Promise<RunningContender> {
+  const proxy = await ours.start(place)
+  await sender.server('through', { Url: proxy.url })
+  return proxy
+}
+
+/** That every file comes to the store, and back from it, as it is. */
+async function prove(surroundings: Surroundings): Promise<void> {
+  const { sender, store } = surroundings
+  const proxy = await startProxy(surroundings)
+  try {
+    for (const route of routes) {
+      await store.ask('readNext')
+      await sender.stow(route)
+      deepEqual(await store.ask('digests'), sender.digests, `STOW-RS ${route}`)
+      await sender.retrieve(route)
+      deepEqual(await sender.storedDigests(), sender.digests, `WADO-RS ${route}`)
+    }
+  } finally {
+    await proxy.close()
+  }
+}
+
+async function runTasks(surroundings: Surroundings, rounds: number): Promise<OrthancResult['tasks']> {
+  const results: { title: string; rounds: OrthancRound[] }[] = tasks.map(({ title }) => ({ title, rounds: [] }))
+  for (let round = 0; round < rounds; round += 1) {
+    const proxy = await startProxy(surroundings)
+    try {
+      for (const [at, task] of tasks.entries()) {
+        await surroundings.store.ask(task.isPaced ? 'pace' : 'unpace')
+        results[at]?.rounds.push(await runRound(task, round, surroundings.sender, proxy))
+      }
+    } finally {
+      await proxy.close()
+    }
+  }
+  return results
+}
+
+async function runRound({ run }: Task, round: number, sender: Sender, proxy: RunningContender): Promise<OrthancRound> {
+  for (const route of routes) await run(sender, route)
+  const times = { direct: 0, through: 0 }
+  const before = await proxy.usage()
+  for (const route of round % 2 === 0 ? routes : routes.toReversed()) times[route] = await run(sender, route)
+  const after = await proxy.usage()
+  return { ...times, cpu: (after.cpu - before.cpu) / 1000 }
+}

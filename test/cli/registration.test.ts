@@ -1,0 +1,67 @@
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { type Test, test } from 'tap'
+import { eventually } from '../helpers/eventually.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { startProgram } from '../helpers/program.ts'
+
+/** As much of Orthanc's REST interface as a registration needs. */
+async function startOrthanc(t: Test) {
+  const servers: Record<string, Record<string, unknown>> = {}
+  const url = await listenOn(
+    t,
+    createServer(async (request, response) => {
+      const { method, url = '' } = request
+      const name = url.split('/')[3] ?? ''
+      if (method === 'PUT') servers[name] = (await json(request)) as Record<string, unknown>
+      if (method === 'DELETE') delete servers[name]
+      response.end(method === 'GET' ? JSON.stringify(servers) : '')
+    }),
+  )
+  return { url, servers }
+}
+
+function configuration(names: readonly string[], orthanc: object): string {
+  const account = { Project: 'p', Location: 'l', Dataset: 'd', DicomStore: 's', ServiceAccountFile: 'missing.json' }
+  const Accounts = Object.fromEntries(names.map((name) => [name, account]))
+  const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null, Orthanc: orthanc }
+  return JSON.stringify({ GoogleCloudPlatform: { Accounts }, DicomWebProxy })
+}
+
+async function started(t: Test, names: readonly string[], orthanc: object) {
+  const path = join(t.testdir(), 'orthanc.json')
+  await writeFile(path, configuration(names, orthanc))
+  const { child, output } = startProgram(t, ['--config', path])
+  const change = async (names: readonly string[], orthanc: object) => {
+    await writeFile(path, configuration(names, orthanc))
+    child.kill('SIGHUP')
+  }
+  return { output, change }
+}
+
+test('what a reload adds is registered, and what it takes away is taken out, if it still is ours', async (t) => {
+  const { url, servers } = await startOrthanc(t)
+  servers.archive = { Url: 'http://127.0.0.1:1/' }
+  const names = () => Object.keys(servers).sort().join()
+  const { output, change } = await started(t, ['a', 'b', 'c'], { Url: url })
+  await eventually('all are registered', () => names() === 'a,archive,b,c')
+
+  servers.b = { Url: 'http://127.0.0.1:2/' }
+  await change(['a', 'd'], { Url: url })
+  await eventually('they are as they should be', () => names() === 'a,archive,b,d')
+  await eventually('the log says so', () => output().includes('taken out of Orthanc'))
+  t.match(output(), /"accounts":\["c"\],"msg":"taken out of Orthanc"/)
+  t.same(servers.archive, { Url: 'http://127.0.0.1:1/' })
+  t.same(servers.b, { Url: 'http://127.0.0.1:2/' })
+})
+
+test('another Orthanc gets the accounts after a reload, and the one before is left as it is', async (t) => {
+  const [one, other] = [await startOrthanc(t), await startOrthanc(t)]
+  const { change } = await started(t, ['a', 'b'], { Url: one.url })
+  await eventually('the first has them', () => Object.keys(one.servers).length === 2)
+  await change(['a'], { Url: other.url })
+  await eventually('the other has it', () => Object.keys(other.servers).join() === 'a')
+  t.same(Object.keys(one.servers).sort(), ['a', 'b'], 'the first is not asked any more')
+})

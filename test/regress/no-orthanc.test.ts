@@ -1,0 +1,41 @@
+import { createServer } from 'node:http'
+import { test } from 'tap'
+import { orthancTrouble } from '../../src/cli/orthanc/orthanc-trouble.ts'
+import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
+import { listenOn } from '../helpers/listen.ts'
+
+// `register` took whatever answered JSON for an Orthanc ("Orthanc undefined"), and sent it a password; of a redirect or a 404 it
+// said "Look into Orthanc's own log", and of `null` "please report it".
+
+type Answer = readonly [status: number, body: string]
+
+for (const [what, system, servers, code] of [
+  ['JSON of something else', [200, '{}'], [200, '{}'], 'not-orthanc'],
+  ['a list', [200, '[]'], [200, '{}'], 'not-orthanc'],
+  ['null', [200, 'null'], [200, '{}'], 'not-orthanc'],
+  ['a web server', [404, '<html>'], [404, ''], 'not-orthanc'],
+  ['a login page', [302, ''], [302, ''], 'not-orthanc'],
+  ['an Orthanc in trouble', [500, ''], [500, ''], 'orthanc-refuses'],
+  ['an Orthanc with a login', [401, ''], [401, ''], 'orthanc-login'],
+  ['an Orthanc without the plugin', [200, '{"Version":"1.12.1"}'], [404, '{}'], 'no-dicomweb'],
+  ['an old plugin', [200, '{"Version":"1.5.0"}'], [200, '["a"]'], 'plugin-old'],
+] as const satisfies readonly (readonly [string, Answer, Answer, string])[]) {
+  test(`${what} is told as that`, async (t) => {
+    const url = await listenOn(
+      t,
+      createServer(({ url }, response) => {
+        const [status, body] = url === '/system' ? system : servers
+        response.writeHead(status).end(body)
+      }),
+    )
+    const rest = new OrthancRest(url)
+    t.teardown(() => rest.close())
+    const error = await rest
+      .system()
+      .then(() => rest.serverEntries())
+      .catch((error) => error)
+    const trouble = orthancTrouble(error, url)
+    t.equal(trouble.code, code)
+    t.notMatch(trouble.remedy, code === 'orthanc-refuses' ? /HttpPort/ : /own log/)
+  })
+}
