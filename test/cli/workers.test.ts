@@ -59,8 +59,10 @@ test('several workers are one proxy, also when some of them are killed', async (
   const stopped = pids(2)[0] ?? 0
   process.kill(stopped, 'SIGSTOP')
   const handed = [connectTo(t, url), connectTo(t, url)]
-  await Promise.race(handed.map((socket) => once(socket, 'data')))
+  await Promise.race(handed.map(answerOrEnd))
   process.kill(stopped, 'SIGKILL')
+  await Promise.all(handed.map(answerOrEnd))
+  t.equal(handed.filter(({ bytesRead }) => bytesRead === 0).length, 1, 'its client is not left without an end')
   await allServe(2)
 
   t.comment('all are killed')
@@ -146,6 +148,8 @@ test('the audit trail has each request once, in whole lines, over a rotation and
   const proxy = { Audit: { File: file, Required: true } }
   const { child, url, requests, pids, status, allServe } = await startServing(t, { proxy })
   const before = await askTimes(60, `${url}studies`)
+  // Who is killed while it works on a request has no record of it.
+  await eventually('all are recorded', async () => (await recordsOf(file)).length === 61)
   renameSync(file, `${file}.1`)
   process.kill(pids(1)[0] ?? 0, 'SIGKILL')
   await allServe(1)
@@ -183,10 +187,11 @@ test('TLS with another certificate while it runs; no trail, no request; and what
   const [first, second] = [makeCertificate(), makeCertificate()]
   const folder = t.testdir({ 'server.pem': first.cert, 'server.key': first.key })
   const [Certificate, Key] = ['server.pem', 'server.key'].map((name) => join(folder, name))
-  const proxy = { Tls: { Certificate, Key }, ShutdownGrace: 1 }
+  const proxy = { Tls: { Certificate, Key }, AllowedNetworks: ['127.0.0.1'], ShutdownGrace: 1 }
   const { child, url, said, configure, status } = await startServing(t, { proxy })
   t.match(url, /^https:/)
   t.strictSame(await certificatesOf(url, 4), all(4, fingerprint(first.cert)))
+  for (const from of ['127.0.0.2', '127.0.0.2']) await t.rejects(handshake(url, from), { code: 'ECONNRESET' })
   const open = await Promise.all([handshake(url), handshake(url)])
   await Promise.all([writeFile(Key ?? '', second.key), writeFile(Certificate ?? '', second.cert)])
   await eventually('it was read again', () => said(/TLS files read again/).length === 1)
@@ -261,8 +266,16 @@ function all<Value>(times: number, value: Value): Value[] {
 function connectTo(t: Test, url: string): Socket {
   const socket = connectPlain({ host: '127.0.0.1', port: Number(new URL(url).port) })
   t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
   socket.write(searchOf())
   return socket
+}
+
+async function answerOrEnd(socket: Socket): Promise<void> {
+  if (socket.bytesRead > 0 || socket.destroyed) return
+  await new Promise((resolve) => {
+    for (const event of ['data', 'close']) socket.once(event, resolve)
+  })
 }
 
 /** Each throws where a line is not whole. */
@@ -282,14 +295,15 @@ function fingerprint(certificate: string): string {
 
 /** What so many new connections are shown. */
 async function certificatesOf(url: string, times: number): Promise<(string | undefined)[]> {
-  const sockets = await Promise.all(all(times, url).map(handshake))
+  const sockets = await Promise.all(all(times, url).map((each) => handshake(each)))
   const shown = sockets.map((socket) => socket.getPeerX509Certificate()?.fingerprint256)
   for (const socket of sockets) socket.destroy()
   return shown
 }
 
-async function handshake(url: string): Promise<TLSSocket> {
-  const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), rejectUnauthorized: false })
+async function handshake(url: string, localAddress = '127.0.0.1'): Promise<TLSSocket> {
+  const where = { host: '127.0.0.1', port: Number(new URL(url).port), localAddress }
+  const socket = connect({ ...where, rejectUnauthorized: false })
   await once(socket, 'secureConnect')
   return socket
 }
