@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import type { AddressInfo, Server } from 'node:net'
-import { usageHere } from './usage.ts'
 
 /** What the bench may ask a process that it has started; each answer goes back as JSON. */
 export type Answers = Readonly<Record<string, () => unknown>>
@@ -16,9 +15,8 @@ export interface Answer {
 
 /** In a process that the bench has started: tells where it listens, and from then on answers what it is asked. */
 export function reportTo(parent: NodeJS.Process, url: string, answers: Answers = {}): void {
-  const all: Answers = { usage: usageHere, ...answers }
   parent.on('message', ({ question }: Question) => {
-    parent.send?.({ question, answer: all[question]?.() } satisfies Answer)
+    parent.send?.({ question, answer: answers[question]?.() } satisfies Answer)
   })
   // The bench closes the channel when it has seen enough. Exiting by itself, unlike a signal, leaves a profile behind.
   parent.on('disconnect', () => parent.exit())

@@ -1,10 +1,18 @@
-import { join } from 'node:path'
-import { Spawned } from './spawned.ts'
-import type { Usage } from './usage.ts'
+import type { Entrance } from './load/entrance.ts'
+import { caddy } from './native/caddy.ts'
+import { haproxy } from './native/haproxy.ts'
+import { nginx } from './native/nginx.ts'
+import { nativeContender } from './native-contender.ts'
+import { nodeContender } from './node-contender.ts'
+import type { Usage } from './process-usage.ts'
 
 /** Something that one could put between Orthanc and Google. */
 export interface Contender {
   readonly name: string
+  /** Node compiles a program while it runs: it has to be warm before it is measured. */
+  readonly compilesLate: boolean
+  /** Of the program or package as installed here; empty: it has none of its own; null: it is not installed. */
+  version(): string | null
   start(place: Place): Promise<RunningContender>
 }
 
@@ -14,32 +22,35 @@ export interface Place {
   readonly folder: string
   /** JSON of an `Upstream`. */
   readonly upstreamFile: string
+  /** The Node that Node programs run with. */
+  readonly node: string
   readonly nodeOptions: readonly string[]
 }
 
-export interface RunningContender {
-  /** What takes the place of the store's DICOMweb root; ends with a slash. */
-  readonly url: string
-  /** As the process itself says. */
-  usage(): Promise<Usage>
+export interface RunningContender extends Entrance {
+  usage(): Usage
   close(): Promise<void>
 }
 
-export const ours = nodeContender('gcp-dicomweb-proxy', 'ours')
-export const httpProxy = nodeContender('http-proxy', 'http-proxy')
-export const undici = nodeContender('undici', 'undici')
-export const contenders: readonly Contender[] = [httpProxy, undici, ours]
+export const ours = oursWith(1)
+export const tlsPipe = nodeContender('TLS pipe', 'tls-pipe', { loadBringsToken: true })
+/** Node's own HTTP, and what others have built on it, with nothing of ours around it. */
+export const bareNode: readonly Contender[] = [
+  nodeContender('node:http', 'node-http'),
+  nodeContender('http-proxy', 'http-proxy', { builtOn: 'http-proxy' }),
+  nodeContender('undici', 'undici', { builtOn: 'undici' }),
+  nodeContender('@fastify/http-proxy', 'fastify-http-proxy', { builtOn: '@fastify/http-proxy' }),
+]
+export const contenders: readonly Contender[] = [
+  tlsPipe,
+  nativeContender(nginx),
+  nativeContender(haproxy),
+  nativeContender(caddy),
+  ...bareNode,
+  ours,
+]
 
-/** A contender that is a Node program in `contenders/`. */
-function nodeContender(name: string, program: string): Contender {
-  return {
-    name,
-    async start({ folder, upstreamFile, nodeOptions }) {
-      const args = [upstreamFile, folder]
-      const log = join(folder, `${program}.log`)
-      const spawned = new Spawned({ program: `contenders/${program}.ts`, args, log, nodeOptions })
-      const url = await spawned.url()
-      return { url, usage: () => spawned.ask<Usage>('usage'), close: () => spawned.close() }
-    },
-  }
+/** Our proxy, with this many accounts: that at `url` is `google-1`, and beside it are `google-2` and so on. */
+export function oursWith(accounts: number): Contender {
+  return nodeContender('gcp-dicomweb-proxy', 'ours', { args: [String(accounts)] })
 }

@@ -1,14 +1,26 @@
 import { deepEqual } from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import { fetch } from 'undici'
 import type { Contender, Place } from './contender.ts'
+import type { Entrance } from './load/entrance.ts'
+import { largeSearch, smallSearch } from './load/search.ts'
+import { largeSearchBytes } from './store.ts'
 
 /** Proves that a contender carries requests and answers as they are; what is wrong must not be timed. */
 export async function proveCorrect({ name, start }: Contender, place: Place): Promise<void> {
-  const checks = { findsStudies, missesStudies, retrieves, storesChunked, storesWithLength }
+  const checks = {
+    findsStudies,
+    findsMany,
+    missesStudies,
+    retrieves,
+    retrievesInstances,
+    storesChunked,
+    storesWithLength,
+  }
   const running = await start(place)
   try {
     for (const [what, check] of Object.entries(checks)) {
-      await check(running.url).catch((cause) => {
+      await check(running).catch((cause) => {
         throw new Error(`${name} is not correct: ${what}`, { cause })
       })
     }
@@ -17,44 +29,63 @@ export async function proveCorrect({ name, start }: Contender, place: Place): Pr
   }
 }
 
-async function findsStudies(url: string): Promise<void> {
-  const answer = await fetch(`${url}studies?PatientID=4711`)
+async function findsStudies({ url, headers }: Entrance): Promise<void> {
+  const answer = await fetch(url + smallSearch, { headers })
   const [status, type] = [answer.status, answer.headers.get('content-type')]
   const found = [200, 'application/dicom+json; charset=utf-8', [{ '0020000D': { vr: 'UI', Value: ['1.2.3.4.5'] } }]]
   deepEqual([status, type, await answer.json()], found)
 }
 
-async function missesStudies(url: string): Promise<void> {
-  const answer = await fetch(`${url}studies/1.2.3/metadata`)
+async function findsMany({ url, headers }: Entrance): Promise<void> {
+  const answer = await fetch(url + largeSearch, { headers })
+  const text = await answer.text()
+  deepEqual([answer.status, text.length, Array.isArray(JSON.parse(text))], [200, largeSearchBytes, true])
+}
+
+async function missesStudies({ url, headers }: Entrance): Promise<void> {
+  const answer = await fetch(`${url}studies/1.2.3/metadata`, { headers })
   deepEqual([answer.status, await answer.json()], [404, { error: 'study' }])
 }
 
-async function retrieves(url: string): Promise<void> {
-  const size = 3_000_001
-  const answer = await fetch(`${url}studies/1.2.${size}`)
-  const expected = Buffer.alloc(size)
+const size = 3_000_001
+
+async function retrieves(entrance: Entrance): Promise<void> {
+  await retrievesFrom(`studies/1.2.${size}`, entrance)
+}
+
+async function retrievesInstances(entrance: Entrance): Promise<void> {
+  await retrievesFrom(`studies/1.2.3/series/1.2.4/instances/1.2.${size}`, entrance)
+}
+
+async function retrievesFrom(path: string, { url, headers }: Entrance): Promise<void> {
+  const answer = await fetch(url + path, { headers })
+  // The upstream repeats blocks, and a block is no multiple of the text.
   const block = Buffer.alloc(64 * 1024, 'DICOM ')
-  for (let at = 0; at < size; at += block.length) block.copy(expected, at)
+  const expected = Buffer.alloc(size, block)
   deepEqual([answer.status, sha256(Buffer.from(await answer.arrayBuffer()))], [200, sha256(expected)])
 }
 
-async function storesChunked(url: string): Promise<void> {
-  const body = randomBytes(3_000_001)
-  await stores(url, body, new Blob([body]).stream())
+async function storesChunked(entrance: Entrance): Promise<void> {
+  const body = randomBytes(size)
+  await stores(entrance, body, new Blob([body]).stream())
 }
 
-async function storesWithLength(url: string): Promise<void> {
-  const body = randomBytes(3_000_001)
-  await stores(url, body, body)
+async function storesWithLength(entrance: Entrance): Promise<void> {
+  const body = randomBytes(size)
+  await stores(entrance, body, body)
 }
 
 async function stores(
-  url: string,
+  { url, headers }: Entrance,
   content: Buffer<ArrayBuffer>,
   body: Buffer<ArrayBuffer> | ReadableStream,
 ): Promise<void> {
-  const headers = { 'content-type': 'multipart/related; type="application/dicom"; boundary=bench' }
-  const answer = await fetch(`${url}studies/1.2.3`, { method: 'POST', headers, body, duplex: 'half' })
+  const answer = await fetch(`${url}studies/1.2.3`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/related; type="application/dicom"; boundary=bench', ...headers },
+    body,
+    duplex: 'half',
+  })
   deepEqual([answer.status, await answer.json()], [409, { bytes: content.length, sha256: sha256(content) }])
 }
 

@@ -1,93 +1,103 @@
-import { writeFile } from 'node:fs/promises'
-import { contenders, ours, type Place } from './contender.ts'
+import { loadavg } from 'node:os'
+import { inspect } from 'node:util'
+import { contenders } from './contender.ts'
 import { proveCorrect } from './correct.ts'
+import { keepResults } from './keep-results.ts'
 import { thisMachine } from './machine.ts'
-import { measureMemory } from './memory.ts'
-import { type Options, readOptions, usage } from './options.ts'
-import { measureOrthanc } from './orthanc/rounds.ts'
-import { countRefreshes } from './refresh.ts'
+import { type Among, type Measurement, measurementsOf } from './measurements.ts'
+import { type Options, readOptions, usageText } from './options.ts'
 import { reportOf } from './report.ts'
-import type { Results, WorkloadResult } from './results.ts'
-import { measure } from './rounds.ts'
+import type { Results } from './results.ts'
 import { nodeOptionsOfAll } from './spawned.ts'
-import { prepare, type Surroundings } from './surroundings.ts'
-import { type Workload, workloadsOf } from './workloads.ts'
+import { prepare } from './surroundings.ts'
 
-const memoryRounds = 3
+const nothingYet = { finished: false, minutes: 0, failures: [], workloads: [], curves: [] }
 
 await main()
 
 async function main(): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const options = optionsOrExit()
+  if (process.platform !== 'linux') {
+    process.stderr.write('The bench needs Linux: processor time and memory of the contenders are read from /proc.\n')
+    process.exit(2)
+  }
+  const chosen = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
+  const missing = chosen.filter((contender) => contender.version() === null)
+  for (const { name } of missing) process.stderr.write(`${name} is not installed: left out\n`)
   const surroundings = await prepare(options)
   try {
-    const results = await run(options, surroundings)
-    const report = reportOf(results, ours.name)
-    process.stdout.write(`\n${report}`)
-    if (options.keep) await keep(results, report)
+    const present = chosen.filter((contender) => !missing.includes(contender))
+    const results = await run(
+      options,
+      { contenders: present, surroundings },
+      missing.map(({ name }) => name),
+    )
+    process.stdout.write(`\n${reportOf(results)}`)
   } finally {
     await surroundings.close()
   }
 }
 
 function optionsOrExit(): Options {
+  const names = contenders.map(({ name }) => name)
+  const measurements = measurementsOf(readOptions([], [], [])).map(({ name }) => name)
   try {
-    return readOptions(
-      process.argv.slice(2),
-      contenders.map(({ name }) => name),
-    )
+    return readOptions(process.argv.slice(2), measurements, names)
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`)
+    process.stderr.write(`${(error as Error).message}\n\n${usageText(measurements, names)}`)
     return process.exit(2)
   }
 }
 
-async function run(options: Options, { place, upstream }: Surroundings): Promise<Results> {
-  const wanted = (name: string) => options.only.length === 0 || options.only.includes(name)
-  const workloads = workloadsOf(options).filter(({ name }) => wanted(name))
-  const measured = await runWorkloads(workloads, options, place)
-  const memory = wanted('memory') && (await inform('memory', () => measureMemory(place, memoryRounds)))
-  // Last: the token that other contenders have pasted in is worth nothing after it.
-  const tokenRequests = wanted('refresh') && (await inform('refresh', () => countRefreshes(place, upstream)))
-  const orthanc = wanted('orthanc') && (await inform('orthanc', () => measureOrthanc(place, options.rounds)))
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    machine: thisMachine(),
-    nodeOptions: [...nodeOptionsOfAll, ...options.nodeOptions],
-    rounds: options.rounds,
-    workloads: measured,
-    ...(memory && { memory }),
-    ...(tokenRequests !== false && { tokenRequests }),
-    ...(orthanc && { orthanc }),
-  }
-}
-
-async function runWorkloads(
-  workloads: readonly Workload[],
-  options: Options,
-  place: Place,
-): Promise<readonly WorkloadResult[]> {
-  if (workloads.length === 0) return []
-  const chosen = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
-  for (const contender of chosen) await inform(`proving ${contender.name}`, () => proveCorrect(contender, place))
-  const results: WorkloadResult[] = []
-  for (const workload of workloads) {
-    const rounds = await inform(workload.title, () => measure(workload, chosen, place, options.rounds))
-    results.push({ name: workload.name, title: workload.title, unit: workload.unit, rounds })
+/** Keeps the results after each measurement: an interrupted run leaves what it has found out. */
+async function run(options: Options, among: Among, missing: readonly string[]): Promise<Results> {
+  const startedAt = performance.now()
+  const minutes = () => (performance.now() - startedAt) / 60_000
+  const wanted = measurementsOf(options).filter(({ name }) => options.only.length === 0 || options.only.includes(name))
+  let results: Results = { ...heading(options, among), ...nothingYet, missing }
+  await prove(wanted, among)
+  for (const measurement of wanted) {
+    results = await inform(measurement.title, () => attempt(measurement, results, among))
+    results = { ...results, minutes: minutes(), finished: measurement === wanted.at(-1) }
+    if (options.results) await keepResults(results, options.results)
   }
   return results
 }
 
-/** Says on standard error what is going on: a run takes minutes. */
+/** One that fails does not end the others: half an hour would be lost. */
+async function attempt(measurement: Measurement, results: Results, among: Among): Promise<Results> {
+  try {
+    return await measurement.run(results, among)
+  } catch (error) {
+    process.exitCode = 1
+    process.stderr.write(`\n${inspect(error)}\n`)
+    return { ...results, failures: [...results.failures, `${measurement.title}: ${(error as Error).message}`] }
+  }
+}
+
+async function prove(wanted: readonly Measurement[], { contenders, surroundings }: Among): Promise<void> {
+  if (wanted.every(({ oursOnly }) => oursOnly)) return
+  for (const contender of contenders) {
+    await inform(`proving ${contender.name}`, () => proveCorrect(contender, surroundings.place))
+  }
+}
+
+function heading({ node, nodeOptions }: Options, { contenders }: Among) {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: thisMachine(node),
+    load: loadavg()[0] ?? 0,
+    nodeOptions: [...nodeOptionsOfAll, ...nodeOptions],
+    versions: Object.fromEntries(contenders.map((contender) => [contender.name, contender.version() ?? ''])),
+  }
+}
+
+/** Says on standard error what is going on: a run takes half an hour. */
 async function inform<T>(what: string, action: () => Promise<T>): Promise<T> {
   process.stderr.write(`${what} ...`)
   const startedAt = performance.now()
   const result = await action()
   process.stderr.write(` ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`)
   return result
-}
-
-async function keep(results: Results, report: string): Promise<void> {
-  await writeFile(new URL('results/latest.md', import.meta.url), report)
-  await writeFile(new URL('results/latest.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`)
 }

@@ -1,5 +1,5 @@
 import { ours, type Place } from './contender.ts'
-import { retrieve, stow } from './load.ts'
+import { type Carry, retrieve, stow } from './load/body.ts'
 import { median } from './statistics.ts'
 
 /** Peak resident memory of a fresh process that has carried one body, in MiB: of each size the median of several processes. */
@@ -18,8 +18,6 @@ export async function measureMemory(place: Place, rounds: number): Promise<reado
   return [await growth('WADO-RS', retrieve, place, rounds), await growth('STOW-RS', stow, place, rounds)]
 }
 
-type Carry = (url: string, bytes: number) => Promise<void>
-
 async function growth(direction: string, carry: Carry, place: Place, rounds: number): Promise<MemoryResult> {
   const small: number[] = []
   const large: number[] = []
@@ -33,8 +31,8 @@ async function growth(direction: string, carry: Carry, place: Place, rounds: num
 async function peak(carry: Carry, bytes: number, place: Place): Promise<number> {
   const proxy = await ours.start(place)
   try {
-    await carry(proxy.url, bytes)
-    return (await proxy.usage()).peakMemory / MiB
+    await carry(proxy, bytes)
+    return proxy.usage().peakMemory / MiB
   } finally {
     await proxy.close()
   }

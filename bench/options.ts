@@ -1,59 +1,80 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-const measurements = ['small', 'down', 'up', 'memory', 'refresh', 'orthanc']
-
 export interface Options {
-  /** Names of workloads, and `memory`, `refresh` and `orthanc`; empty: all. */
+  /** Names of measurements; empty: all. */
   readonly only: readonly string[]
   /** Names of contenders; empty: all. */
   readonly contenders: readonly string[]
-  readonly rounds: number
+  /** Of every measurement; undefined: each has its own number. */
+  readonly rounds: number | undefined
   readonly requests: number
   readonly connections: number
   readonly mebibytes: number
-  /** Folder for V8 profiles of all contenders. */
-  readonly profile: string | undefined
+  /** Of each of the bodies of our proxy where sixteen pass at once. */
+  readonly manyMebibytes: number
+  /** Of the latency at a fixed rate, for each contender in each round. */
+  readonly seconds: number
+  /** Executable that the Node contenders run with. */
+  readonly node: string
   /** For Node, the same for all contenders. */
   readonly nodeOptions: readonly string[]
-  /** The results go into the repository only if everything was run as it is by default. */
-  readonly keep: boolean
+  /** Folder for V8 profiles of all Node contenders. */
+  readonly profile: string | undefined
+  /** Folder for the results; undefined: they are only shown. */
+  readonly results: string | undefined
 }
 
-export const usage = `npm run bench -- [options]
-  --only small,down,up,memory,refresh,orthanc   some of the measurements
-  --contenders NAME,...                 some of the contenders
-  --rounds 7  --requests 15000  --connections 16  --mebibytes 512
-  --node-options="..."                  for Node, the same for all contenders
-  --profile FOLDER                      write V8 processor profiles of the contenders there
+export function usageText(measurements: readonly string[], contenders: readonly string[]): string {
+  return `npm run bench -- [options]
+  --only NAME,...          some of the measurements: ${measurements.join(', ')}
+  --contenders NAME,...    some of the contenders: ${contenders.join(', ')}
+  --rounds N               of everything; by default each measurement has its own number
+  --requests 15000  --connections 16  --mebibytes 1024  --many-mebibytes 1024  --seconds 8
+  --node BINARY            Node for the Node contenders
+  --node-options="..."     for Node, the same for all contenders
+  --profile FOLDER         write V8 processor profiles of the Node contenders there
+  --results FOLDER         write the results there
 Without options, the results are written to bench/results.
 `
+}
 
-export function readOptions(args: string[], contenderNames: readonly string[]): Options {
+export function readOptions(
+  args: string[],
+  measurements: readonly string[],
+  contenderNames: readonly string[],
+): Options {
   const text = (value: string) => ({ type: 'string', default: value }) as const
   const { values } = parseArgs({
     args,
     options: {
       only: text(''),
       contenders: text(''),
-      rounds: text('7'),
+      rounds: { type: 'string' },
       requests: text('15000'),
       connections: text('16'),
-      mebibytes: text('512'),
+      mebibytes: text('1024'),
+      'many-mebibytes': text('1024'),
+      seconds: text('8'),
+      node: text(process.execPath),
       'node-options': text(''),
       profile: { type: 'string' },
+      results: { type: 'string' },
     },
   })
   return {
     only: list(values.only, measurements),
     contenders: list(values.contenders, contenderNames),
-    rounds: number(values.rounds),
+    rounds: values.rounds === undefined ? undefined : number(values.rounds),
     requests: number(values.requests),
     connections: number(values.connections),
     mebibytes: number(values.mebibytes),
+    manyMebibytes: number(values['many-mebibytes']),
+    seconds: number(values.seconds),
+    node: values.node,
     nodeOptions: values['node-options'].split(' ').filter((option) => option !== ''),
     profile: values.profile && resolve(values.profile),
-    keep: args.length === 0,
+    results: args.length === 0 ? `${import.meta.dirname}/results` : values.results && resolve(values.results),
   }
 }
 

@@ -1,5 +1,5 @@
 import { ours, type Place } from './contender.ts'
-import { search } from './load.ts'
+import { search, smallSearch } from './load/search.ts'
 import type { Spawned } from './spawned.ts'
 
 const requests = 50
@@ -8,10 +8,11 @@ const requests = 50
 export async function countRefreshes(place: Place, upstream: Spawned): Promise<number> {
   const proxy = await ours.start(place)
   try {
-    await search(proxy.url, { requests, connections: requests })
+    const searches = () => search(proxy, [proxy.url + smallSearch], { times: requests, atOnce: requests })
+    await searches()
     const before = await upstream.ask<number>('tokenRequests')
     await upstream.ask('revokeToken')
-    await search(proxy.url, { requests, connections: requests })
+    await searches()
     return (await upstream.ask<number>('tokenRequests')) - before
   } finally {
     await proxy.close()

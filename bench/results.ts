@@ -1,18 +1,32 @@
+import type { Curve } from './curve.ts'
+import type { IdleResult } from './idle.ts'
+import type { LatencyResult } from './latency.ts'
 import type { Machine } from './machine.ts'
 import type { MemoryResult } from './memory.ts'
-import { type OrthancResult, orthancVerdicts } from './orthanc/results.ts'
-import type { Rounds } from './rounds.ts'
-import { median } from './statistics.ts'
-import { memoryTarget, refreshTarget, targets } from './targets.ts'
+import type { OrthancResult } from './orthanc/results.ts'
+import type { Rounds } from './sample.ts'
 
 /** Everything that a run found out; absent is what was not run. */
 export interface Results {
   readonly date: string
   readonly machine: Machine
-  /** Of all contenders alike. */
+  /** Of the machine, over one minute, before it began. */
+  readonly load: number
+  /** Of all Node contenders alike. */
   readonly nodeOptions: readonly string[]
-  readonly rounds: number
+  /** Of the contenders that were installed already, by name. */
+  readonly versions: Readonly<Record<string, string>>
+  /** Contenders that are not installed. */
+  readonly missing: readonly string[]
+  /** What could not be measured, and why. */
+  readonly failures: readonly string[]
+  /** False: the run was interrupted, or is still going on. */
+  readonly finished: boolean
+  readonly minutes: number
   readonly workloads: readonly WorkloadResult[]
+  readonly latency?: LatencyResult
+  readonly idle?: IdleResult
+  readonly curves: readonly Curve[]
   readonly memory?: readonly MemoryResult[]
   readonly tokenRequests?: number
   readonly orthanc?: OrthancResult
@@ -21,58 +35,5 @@ export interface Results {
 export interface WorkloadResult {
   readonly name: string
   readonly title: string
-  readonly unit: 'request' | 'GiB'
   readonly rounds: Rounds
-}
-
-export interface Verdict {
-  readonly what: string
-  readonly figure: string
-  readonly target: string
-  readonly met: boolean
-}
-
-export function verdictsOf(
-  { workloads, memory = [], tokenRequests, orthanc }: Results,
-  own: string,
-): readonly Verdict[] {
-  const verdicts: Verdict[] = []
-  for (const { workload, rival, atMost } of targets) {
-    const found = workloads.find(({ name }) => name === workload)
-    const ratios = found ? ratiosOf(found.rounds, own, rival) : []
-    if (found && ratios.length > 0) verdicts.push(ratioVerdict(`${found.title}: of ${rival}`, ratios, atMost))
-  }
-  for (const { direction, difference } of memory) verdicts.push(memoryVerdict(direction, difference))
-  if (tokenRequests !== undefined) verdicts.push(refreshVerdict(tokenRequests))
-  if (orthanc) verdicts.push(...orthancVerdicts(orthanc))
-  return verdicts
-}
-
-/** Cost of one contender over that of another, round by round: what disturbs one round disturbs both. */
-export function ratiosOf(rounds: Rounds, own: string, rival: string): readonly number[] {
-  return rounds.flatMap((samples) => {
-    const [mine, theirs] = [own, rival].map((name) => samples.find(({ contender }) => contender === name)?.cost)
-    return mine !== undefined && theirs !== undefined ? [mine / theirs] : []
-  })
-}
-
-function ratioVerdict(what: string, ratios: readonly number[], atMost: number): Verdict {
-  const middle = median(ratios)
-  const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
-  return { what, figure: `${middle.toFixed(2)} (${range})`, target: `at most ${atMost}`, met: middle <= atMost }
-}
-
-function memoryVerdict(direction: string, difference: number): Verdict {
-  const what = `${direction} of 2 GiB: peak memory above that of 64 MiB`
-  return {
-    what,
-    figure: `${difference.toFixed(1)} MiB`,
-    target: `at most ${memoryTarget} MiB`,
-    met: difference <= memoryTarget,
-  }
-}
-
-function refreshVerdict(tokenRequests: number): Verdict {
-  const what = 'Token requests when fifty requests meet a revoked token'
-  return { what, figure: String(tokenRequests), target: String(refreshTarget), met: tokenRequests === refreshTarget }
 }

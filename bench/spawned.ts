@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Question } from './child.ts'
 
@@ -10,6 +10,8 @@ interface SpawnOptions {
   readonly args: readonly string[]
   /** Where its standard output goes: a log costs its writing. */
   readonly log: string
+  /** Default: the Node that runs the bench. */
+  readonly node?: string
   readonly nodeOptions: readonly string[]
 }
 
@@ -25,14 +27,21 @@ function shippedNodeOptions(): readonly string[] {
 export class Spawned {
   readonly #child: ChildProcess
 
-  constructor({ program, args, log, nodeOptions }: SpawnOptions) {
+  constructor({ program, args, log, node = process.execPath, nodeOptions }: SpawnOptions) {
     const file = fileURLToPath(new URL(program, import.meta.url))
+    const output = openSync(log, 'a')
     this.#child = fork(file, args, {
+      execPath: node,
       execArgv: [...nodeOptionsOfAll, ...nodeOptions],
       // An outgoing proxy of this machine must not come between.
       env: { PATH: process.env.PATH },
-      stdio: ['ignore', openSync(log, 'a'), 'inherit', 'ipc'],
+      stdio: ['ignore', output, 'inherit', 'ipc'],
     })
+    closeSync(output)
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
   }
 
   /** Where it listens, once it does. */

@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs'
+
 /** The one DICOM store of the bench, as Google would name it. */
 export const store = { Project: 'bench', Location: 'here', Dataset: 'bench', DicomStore: 'bench' }
 
 /** Its DICOMweb root at the upstream. */
 export const dicomWebPath = '/v1/projects/bench/locations/here/datasets/bench/dicomStores/bench/dicomWeb'
+
+/** Size of what the upstream answers to a search with a limit of 1000. */
+export const largeSearchBytes = 200 * 1024
 
 /** What a contender needs to know of the upstream; written to a file that it gets as its argument. */
 export interface Upstream {
@@ -11,4 +16,8 @@ export interface Upstream {
   readonly authorityFile: string
   /** The token that the upstream accepts at first: contenders that fetch none have it pasted in. */
   readonly token: string
+}
+
+export function readUpstreamFile(file: string): Upstream {
+  return JSON.parse(readFileSync(file, 'utf8')) as Upstream
 }

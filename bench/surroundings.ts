@@ -1,22 +1,33 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, rmSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificate } from '../test/helpers/certificate.ts'
 import type { Place } from './contender.ts'
+import type { Entrance } from './load/entrance.ts'
 import type { Options } from './options.ts'
 import { Spawned } from './spawned.ts'
-import type { Upstream } from './store.ts'
+import { dicomWebPath, type Upstream } from './store.ts'
 
 /** What every contender runs between: the upstream, and a folder that ends with the run. */
 export interface Surroundings {
   readonly place: Place
   readonly upstream: Spawned
+  /** The way with nothing between. */
+  readonly straight: Entrance
   close(): Promise<void>
 }
 
-export async function prepare({ profile, nodeOptions }: Options): Promise<Surroundings> {
+export async function prepare({
+  profile,
+  node,
+  nodeOptions,
+}: Pick<Options, 'profile' | 'node' | 'nodeOptions'>): Promise<Surroundings> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'))
+  // Also when the run is interrupted.
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  process.on('exit', remove)
   const at = (name: string) => join(folder, name)
   const { authority, cert, key } = makeCertificate()
   const token = randomUUID()
@@ -26,14 +37,16 @@ export async function prepare({ profile, nodeOptions }: Options): Promise<Surrou
   const upstream = new Spawned({ program: 'upstream.ts', args, log: at('upstream.log'), nodeOptions: [] })
   const told: Upstream = { origin: await upstream.url(), authorityFile: at('authority.pem'), token }
   await writeFile(at('upstream.json'), JSON.stringify(told))
-  if (profile) await mkdir(profile, { recursive: true })
+  if (profile) mkdirSync(profile, { recursive: true })
   const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
   return {
-    place: { folder, upstreamFile: at('upstream.json'), nodeOptions: [...nodeOptions, ...profiling] },
+    place: { folder, upstreamFile: at('upstream.json'), node, nodeOptions: [...nodeOptions, ...profiling] },
     upstream,
+    straight: { url: `${told.origin}${dicomWebPath}/`, headers: { authorization: `Bearer ${token}` }, authority },
     async close() {
       await upstream.close()
-      await rm(folder, { recursive: true })
+      process.off('exit', remove)
+      remove()
     },
   }
 }

@@ -3,18 +3,22 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { listen, reportTo } from './child.ts'
-import { dicomWebPath } from './store.ts'
+import { dicomWebPath, largeSearchBytes } from './store.ts'
 
 /**
  * The DICOM store of the bench, and its token endpoint: as cheap as Node allows, so that the contenders are what is
- * measured. A study's size is the last part of its UID.
+ * measured. The size of a study or an instance is the last part of its UID, and that of a search result goes by its limit.
  */
 
 const [identityFile = '', firstToken = ''] = process.argv.slice(2)
 const { key, cert } = JSON.parse(readFileSync(identityFile, 'utf8')) as { key: string; cert: string }
 
-const searchResult = Buffer.from('[{"0020000D":{"vr":"UI","Value":["1.2.3.4.5"]}}]')
-const block = Buffer.alloc(64 * 1024, 'DICOM ')
+const study = { '0020000D': { vr: 'UI', Value: ['1.2.3.4.5'] } }
+const searchResult = Buffer.from(JSON.stringify([study]))
+/** Many studies, and spaces up to the size. */
+const largeSearchResult = Buffer.from(JSON.stringify(Array(4_000).fill(study)).padEnd(largeSearchBytes))
+/** Large: every write costs. */
+const block = Buffer.alloc(256 * 1024, Buffer.alloc(64 * 1024, 'DICOM '))
 /** As Google's front end sends them: they have to be read, and mostly dropped. */
 const googleHeaders = {
   vary: 'Origin, X-Origin, Referer',
@@ -53,16 +57,17 @@ function issueToken(request: IncomingMessage, response: ServerResponse): void {
 
 function answerDicomWeb(request: IncomingMessage, response: ServerResponse): void {
   const path = request.url?.slice(dicomWebPath.length) ?? ''
-  const size = Number(/^\/studies\/[\d.]*\.(\d+)$/.exec(path)?.[1] ?? 0)
+  const size = Number(/^\/studies\/[\w/.]*\.(\d+)$/.exec(path)?.[1] ?? 0)
   if (request.method === 'POST') void receive(request, response, size === 0)
-  else if (path.startsWith('/studies?')) search(response)
+  else if (path.startsWith('/studies?'))
+    search(response, path.endsWith('limit=1000') ? largeSearchResult : searchResult)
   else if (size > 0) send(response, size)
   else answer(request, response, 404, '{"error":"study"}')
 }
 
-function search(response: ServerResponse): void {
-  response.writeHead(200, { ...json, 'content-length': searchResult.length })
-  response.end(searchResult)
+function search(response: ServerResponse, result: Buffer): void {
+  response.writeHead(200, { ...json, 'content-length': result.length })
+  response.end(result)
 }
 
 /** Chunked, as Google sends a study: it does not know its length when it begins. */

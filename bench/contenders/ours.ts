@@ -8,30 +8,37 @@ import { reportTo } from '../child.ts'
 import { store } from '../store.ts'
 import { readUpstream } from './upstream.ts'
 
-/** Our proxy with everything on, from a configuration file, as `serve` starts it; its log goes to standard output, a file here. */
-const folder = process.argv[3] ?? ''
+/**
+ * Our proxy with everything on, from a configuration file, as `serve` starts it: guard, tokens, metrics, the audit trail
+ * in a file; its log goes to standard output, a file here. The last argument is the number of accounts.
+ */
+const [folder = '', accounts = '1'] = process.argv.slice(3)
 const { origin, authorityFile } = readUpstream()
 
+// All by one key, as making two hundred takes long; by different names, so that each account has a token of its own.
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-write('key.json', {
-  type: 'service_account',
-  client_email: 'bench@bench.iam.gserviceaccount.com',
-  private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-})
+const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+const numbers = Array.from({ length: Number(accounts) }, (_, at) => at + 1)
+for (const number of numbers) {
+  const name = `bench-${number}@bench.iam.gserviceaccount.com`
+  write(`key-${number}.json`, { type: 'service_account', client_email: name, private_key: key })
+}
 write('orthanc.json', {
   GoogleCloudPlatform: {
     BaseUrl: `${origin}/v1/`,
     TokenUrl: `${origin}/token`,
-    Accounts: { google: { ...store, ServiceAccountFile: 'key.json' } },
+    Accounts: Object.fromEntries(
+      numbers.map((number) => [`google-${number}`, { ...store, ServiceAccountFile: `key-${number}.json` }]),
+    ),
   },
-  DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0' },
+  DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Audit: { File: join(folder, 'audit.jsonl') } },
   HttpsCACertificates: authorityFile,
 })
 
 const path = join(folder, 'orthanc.json')
 const settings = loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
 const proxy = await startProxy(settings, { logger: createLogger(settings) })
-reportTo(process, proxy.accountUrls.get('google') ?? '')
+reportTo(process, proxy.accountUrls.get('google-1') ?? '')
 
 function write(name: string, content: object): void {
   writeFileSync(join(folder, name), JSON.stringify(content))

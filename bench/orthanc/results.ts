@@ -1,6 +1,6 @@
-import type { Verdict } from '../results.ts'
 import { median } from '../statistics.ts'
 import { table } from '../table.ts'
+import type { Verdict } from '../verdicts.ts'
 
 /** How long a real Orthanc takes for the same, straight to a store and through our proxy. */
 export interface OrthancResult {
@@ -32,6 +32,7 @@ export function orthancVerdicts({ tasks }: OrthancResult): readonly Verdict[] {
       const middle = median(ratiosOf(rounds))
       const figure = ratioText(rounds)
       return {
+        name: `orthanc/${title}`,
         what: `Orthanc, ${title}: time of direct`,
         figure,
         target: `at most ${atMost}`,

@@ -135,8 +135,8 @@ async function runTasks(surroundings: Surroundings, rounds: number): Promise<Ort
 async function runRound({ run }: Task, round: number, sender: Sender, proxy: RunningContender): Promise<OrthancRound> {
   for (const route of routes) await run(sender, route)
   const times = { direct: 0, through: 0 }
-  const before = await proxy.usage()
+  const before = proxy.usage()
   for (const route of round % 2 === 0 ? routes : routes.toReversed()) times[route] = await run(sender, route)
-  const after = await proxy.usage()
+  const after = proxy.usage()
   return { ...times, cpu: (after.cpu - before.cpu) / 1000 }
 }

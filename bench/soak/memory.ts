@@ -4,11 +4,11 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeCertificate } from '../../test/helpers/certificate.ts'
-import { stow } from '../load.ts'
+import { stow } from '../load/body.ts'
 import { thisMachine } from '../machine.ts'
+import { usageOf } from '../process-usage.ts'
 import { Spawned } from '../spawned.ts'
 import { store } from '../store.ts'
-import type { Usage } from '../usage.ts'
 import { type MemoryRecord, memoryReport, type Peak } from './memory-report.ts'
 import { program, urlOf } from './program.ts'
 import { keep } from './results.ts'
@@ -64,16 +64,18 @@ async function measured(what: string, pace: SinkPace): Promise<Peak> {
   const proxy = program(['serve', '--config', at('orthanc.json')], at('proxy.log'))
   try {
     const url = await urlOf('google', at('proxy.log'))
-    const idle = (await proxy.ask<Usage>('usage')).peakMemory / MiB
+    const idle = usageOf(proxy.pid).peakMemory / MiB
     const startedAt = performance.now()
-    const large = times(uploads, () => stow(url, size))
+    const large = times(uploads, () => stow({ url, headers: {} }, size))
     // Until none of the large ones is kept any more.
     if (pace.refused > 0) await delay(10_000)
-    const small = times(pace.refused, () => stow(url.replace('/google/', `/${secondStore}/`), keptSize))
+    const small = times(pace.refused, () =>
+      stow({ url: url.replace('/google/', `/${secondStore}/`), headers: {} }, keptSize),
+    )
     const ends = await Promise.allSettled([...large, ...small])
     const seconds = (performance.now() - startedAt) / 1_000
     const whole = ends.filter(({ status }) => status === 'fulfilled').length
-    const peak = (await proxy.ask<Usage>('usage')).peakMemory / MiB
+    const peak = usageOf(proxy.pid).peakMemory / MiB
     return { what, seconds, whole: `${whole} of ${ends.length}`, idle, peak, met: peak < 512 && whole === ends.length }
   } finally {
     await proxy.close()

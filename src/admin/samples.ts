@@ -40,7 +40,8 @@ export class Samples {
   #sample({ name }: Account): void {
     const totals = this.#operation.history.totals(name)
     const series = this.#series.get(name)
-    if (!series) {
+    // An account of this name that has come again begins at 0.
+    if (!series || totals.requests < series.totals.requests) {
       this.#series.set(name, { totals, samples: [] })
       return
     }

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import type { ActivityRecord, AuditRecord, ConnectionRecord, RefusedRecord, RequestRecord } from './audit-record.ts'
+import { type Alert, alertOf } from './alert.ts'
+import { type ActivityRecord, type AuditRecord, type RequestRecord, wordsOf } from './audit-record.ts'
 import { element } from './xml.ts'
 
 /** What the messages say of the proxy itself. */
@@ -65,35 +66,6 @@ function activity({ audit, time }: ActivityRecord, source: AuditSource): string 
   const type = audit === 'start' ? 'Application Start' : 'Application Stop'
   const proxy = participant({ id: source.id, alternative: source.processId, role: 'Application' })
   return message(event('Application Activity', 'E', time, 0, { type }), [proxy], source, [])
-}
-
-interface Alert {
-  readonly type: Meaning
-  readonly description: string
-  readonly client?: string | undefined
-  /** From where; the most active one first, if that is known. */
-  readonly addresses: readonly string[]
-}
-
-/** Null for what needs nobody's attention at once: what can't be read, and who only connects, as a probe does. */
-function alertOf(record: RequestRecord | ConnectionRecord | RefusedRecord): Alert | null {
-  if (record.audit === 'refused') {
-    const description = `${record.count} more were refused since ${record.since}`
-    return { type: 'Node Authentication', description, addresses: Object.keys(record.addresses) }
-  }
-  const type = alertTypeOf(record)
-  if (!type) return null
-  const isRequest = record.audit === 'request'
-  const description = isRequest ? wordsOf(record) : `${record.event}: ${record.code ?? record.reason}`
-  return { type, description, client: isRequest ? record.client : undefined, addresses: [record.address] }
-}
-
-function alertTypeOf(record: RequestRecord | ConnectionRecord): Meaning | null {
-  const { code } = record
-  if (code === 'client-unauthenticated' || code === 'too-many-tries') return 'Node Authentication'
-  if (code === 'unknown-account' || code === 'admin-only') return 'Use of Restricted Function'
-  const isConnection = record.audit === 'connection' && code === undefined && record.reason !== 'ECONNRESET'
-  return isConnection ? 'Node Authentication' : null
 }
 
 function securityAlert({ time }: AuditRecord, alert: Alert, source: AuditSource): string {
@@ -229,14 +201,6 @@ function event(
     type ? coded('EventTypeCode', type) : '',
     description ? element('EventOutcomeDescription', {}, description) : '',
   )
-}
-
-/** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
-function wordsOf({ outcome, status, code, cutBy }: RequestRecord): string {
-  const begun = outcome === 'pending' && 'begun, and its end was not seen'
-  return [begun, cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code]
-    .filter(Boolean)
-    .join(', ')
 }
 
 function outcome(record: RequestRecord): { description?: string } {

@@ -116,3 +116,11 @@ function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean)
   if (withValues) return query
   return attempts === 0 ? undefined : query.replaceAll(/=[^&]*/g, '=')
 }
+
+/** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
+export function wordsOf({ outcome, status, code, cutBy }: RequestRecord): string {
+  const begun = outcome === 'pending' && 'begun, and its end was not seen'
+  return [begun, cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code]
+    .filter(Boolean)
+    .join(', ')
+}

@@ -1,0 +1,34 @@
+import { type ConnectionRecord, type RefusedRecord, type RequestRecord, wordsOf } from './audit-record.ts'
+
+/** Codes 110126 and 110132 of DICOM PS3.16. */
+type AlertType = 'Node Authentication' | 'Use of Restricted Function'
+
+/** What somebody should look at, of what strangers and clients tried. */
+export interface Alert {
+  readonly type: AlertType
+  readonly description: string
+  readonly client?: string | undefined
+  /** From where; the most active one first, if that is known. */
+  readonly addresses: readonly string[]
+}
+
+/** Null for what needs nobody's attention at once: what can't be read, and who only connects, as a probe does. */
+export function alertOf(record: RequestRecord | ConnectionRecord | RefusedRecord): Alert | null {
+  if (record.audit === 'refused') {
+    const description = `${record.count} more were refused since ${record.since}`
+    return { type: 'Node Authentication', description, addresses: Object.keys(record.addresses) }
+  }
+  const type = alertTypeOf(record)
+  if (!type) return null
+  const isRequest = record.audit === 'request'
+  const description = isRequest ? wordsOf(record) : `${record.event}: ${record.code ?? record.reason}`
+  return { type, description, client: isRequest ? record.client : undefined, addresses: [record.address] }
+}
+
+function alertTypeOf(record: RequestRecord | ConnectionRecord): AlertType | null {
+  const { code } = record
+  if (code === 'client-unauthenticated' || code === 'too-many-tries') return 'Node Authentication'
+  if (code === 'unknown-account' || code === 'admin-only') return 'Use of Restricted Function'
+  const isConnection = record.audit === 'connection' && code === undefined && record.reason !== 'ECONNRESET'
+  return isConnection ? 'Node Authentication' : null
+}
