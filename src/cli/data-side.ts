@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
@@ -14,6 +13,7 @@ import { tlsOptions } from '../server/tls.ts'
 import type { Access } from './access.ts'
 import { Generations, type OpenAudit } from './generations.ts'
 import { listen, renewTls } from './listen.ts'
+import { within } from './within.ts'
 
 interface Parts {
   readonly logger: Logger
@@ -79,6 +79,11 @@ export class DataSide {
     this.generations.start()
   }
 
+  /** Resolves when each account has a token, or could not be given one. */
+  async firstTokens(): Promise<void> {
+    await Promise.allSettled(this.generations.current.accounts.map(({ tokens }) => tokens.token()))
+  }
+
   /** Serves by these settings from the next request on. Throws when that can't be, and then nothing has changed. */
   replace(next: Settings): void {
     const { logger, refusals } = this.#parts
@@ -119,14 +124,6 @@ export class DataSide {
 
 /** How long (ms) the requests that were cut may take to write their lines into the log. */
 const lastLines = 1_000
-
-/** Waits for something, but no longer than so many milliseconds. */
-async function within(milliseconds: number, something: Promise<void>): Promise<void> {
-  const enough = new AbortController()
-  const { signal } = enough
-  await Promise.race([something, delay(milliseconds, undefined, { signal })])
-  enough.abort()
-}
 
 /** How often (ms) connections are looked for that have become idle, while their listener closes. */
 const idleLook = 100

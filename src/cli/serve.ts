@@ -4,6 +4,7 @@ import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { prettyDestination } from '../observe/pretty.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { endSoon } from './end-soon.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { startFailure } from './listen.ts'
 import { Registration } from './orthanc/registration.ts'
@@ -56,11 +57,6 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   }
   logger.error({ cut }, 'ended: requests that were under way after the grace were cut; see ShutdownGrace')
   return exitCode.failure
-}
-
-/** The exporter of traces may go on trying for ten seconds, for nobody. */
-function endSoon(): void {
-  setTimeout(() => process.exit(), 200).unref()
 }
 
 async function start(settings: Settings, logger: Logger, tracing: Tracing): Promise<RunningProxy> {

@@ -51,6 +51,7 @@ export async function startServing(t: Test, options: Options = {}) {
   await eventually('it serves', () => said(/^admin listener/).length === 1, 30_000)
   const admin = String(said(/^admin listener/)[0]?.url)
   await eventually('it is ready', async () => (await fetch(`${admin}/readyz`)).ok)
+  const status = async () => (await fetch(`${admin}/api/status`)).json() as Promise<Status>
   return {
     child,
     admin,
@@ -64,7 +65,13 @@ export async function startServing(t: Test, options: Options = {}) {
       said(/a worker process serves/)
         .filter((line) => line.worker === worker)
         .map(({ pid }) => Number(pid)),
-    status: async () => (await fetch(`${admin}/api/status`)).json() as Promise<Status>,
+    status,
+    /** Resolves when all serve, and so many were started anew. */
+    allServe: (times: number) =>
+      eventually('all serve', async () => {
+        const { wanted, serving, restarts } = (await status()).workers
+        return serving === wanted && restarts === times
+      }),
     metrics: async () => (await fetch(`${admin}/metrics`)).text(),
   }
 }

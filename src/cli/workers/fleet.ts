@@ -60,7 +60,7 @@ export class Fleet {
     for (let worker = 1; worker <= count; worker += 1) this.#start(worker, new Backoff())
     await this.#until(() => this.#failure !== null || this.serving === count, startLimit)
     const [{ url } = { url: null }] = this.#processes.values()
-    if (this.#failure || url === null) throw this.#failure ?? new CommandFailure(notInTime, exitCode.failure)
+    if (this.serving < count || url === null) throw this.#failure ?? new CommandFailure(notInTime, exitCode.failure)
     this.#looking = setInterval(() => this.#look(), look)
     return url
   }
@@ -79,7 +79,10 @@ export class Fleet {
     const { logger } = this.#parts
     const told = [...this.#processes].filter(([, { given }]) => given > 0)
     for (const [worker, process] of told) this.#configure(worker, process)
-    const late = () => told.filter(([worker, process]) => this.#isThere(worker, process) && process.has < process.given)
+    // One that is just being started takes it before its first request.
+    const isLate = ([worker, process]: (typeof told)[number]) =>
+      this.#isThere(worker, process) && process.serves && process.has < process.given
+    const late = () => told.filter(isLate)
     await this.#until(() => late().length === 0, configureLimit)
     for (const [worker, process] of late()) {
       logger.error({ worker }, 'a worker process did not take the new configuration: it is started anew')
@@ -170,6 +173,7 @@ export class Fleet {
       process.unanswered += 1
       if (process.unanswered > patience) {
         this.#parts.logger.error({ worker, pid: process.pid }, 'a worker process does not answer: it is ended')
+        process.unanswered = 0
         process.kill()
       }
     }

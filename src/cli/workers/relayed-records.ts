@@ -13,6 +13,7 @@ const farewell = 2_000
 
 interface Parts {
   readonly send: (message: FromWorker) => void
+  readonly onClose: () => void
   /** Where the trail's file is; null where it has none. */
   readonly file: string | null
   readonly logger: Logger
@@ -89,7 +90,7 @@ export class RelayedRecords extends EventEmitter implements AuditSink {
     if (this.#underWay.length > 0) this.#reports.lost(this.#underWay.length)
     this.#reports.ended()
     await this.#file?.close()
-    if (!this.#orphaned) this.#parts.send({ kind: 'trail-closed', trail: this.#trail.id })
+    this.#parts.onClose()
   }
 
   #writeHere({ record, isMinor }: Relayed): void {

@@ -28,8 +28,14 @@ export class Relays {
     const { next } = this
     if (!audit || !next) return null
     const { required, queryValues, file } = audit
-    const relay = new RelayedRecords(next, { send: this.#send, file, logger: this.#logger, losses: this.#losses })
-    this.#open.set(next.id, relay)
+    const { id } = next
+    const onClose = () => {
+      this.#open.delete(id)
+      this.#send({ kind: 'trail-closed', trail: id })
+    }
+    const common = { send: this.#send, logger: this.#logger, losses: this.#losses }
+    const relay = new RelayedRecords(next, { ...common, file, onClose })
+    this.#open.set(id, relay)
     return new AuditTrail({ sinks: [relay], version, required, queryValues, losses: this.#losses })
   }
 

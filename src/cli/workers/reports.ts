@@ -1,13 +1,14 @@
 import type { ProcessMetrics } from '../../observe/metrics/process-metrics.ts'
 import type { RefusalLog } from '../../observe/refusal-log.ts'
 import type { RequestEvent, RequestView } from '../../observe/request-event.ts'
+import { UnderWay } from '../../observe/under-way.ts'
 import type { Generations } from '../generations.ts'
 import type { Report } from './messages.ts'
 import type { Relays } from './relays.ts'
 import { viewOf } from './request-view.ts'
 
 /** Requests that may have ended before somebody is told without having asked. */
-const mostUntold = 500
+const mostUntold = 100
 
 interface Parts {
   readonly refusals: Pick<RefusalLog, 'counts'>
@@ -20,7 +21,7 @@ interface Parts {
 /** Collects what has become of requests, for those who keep history and metrics elsewhere. */
 export class Reports {
   readonly #parts: Parts
-  readonly #underWay = new Set<RequestEvent>()
+  readonly #underWay = new UnderWay<RequestEvent>()
   #ended: RequestView[] = []
 
   constructor(parts: Parts) {
@@ -32,19 +33,19 @@ export class Reports {
   }
 
   record(event: RequestEvent): void {
-    this.#underWay.delete(event)
+    this.#underWay.remove(event)
     this.#ended.push(viewOf(event))
     if (this.#ended.length === mostUntold) this.#parts.onMany()
   }
 
   /** What has happened since the last one, and how it is now. */
-  async next({ current }: Pick<Generations, 'current'>, ofProcess: boolean): Promise<Report> {
+  async next(generations: Pick<Generations, 'current' | 'connectionCounts'>, ofProcess: boolean): Promise<Report> {
     const { refusals, relays, processMetrics } = this.#parts
     const process = ofProcess ? await processMetrics.read() : null
     const ended = this.#ended
     this.#ended = []
     return {
-      accounts: current.accounts.map(({ name, places, tokenState }) => ({
+      accounts: generations.current.accounts.map(({ name, places, tokenState }) => ({
         name,
         token: tokenState(),
         places: Object.fromEntries(
@@ -57,7 +58,7 @@ export class Reports {
       ended,
       underWay: [...this.#underWay].map(viewOf),
       refusals: refusals.counts,
-      connections: current.connections.counts(),
+      connections: generations.connectionCounts(),
       lost: relays.lost,
       process,
     }

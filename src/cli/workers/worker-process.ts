@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
-import { once } from 'node:events'
 import { CommandFailure, exitCode } from '../exit-code.ts'
+import { closeUnaccepted } from './handed-connections.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 import { relayLines } from './relay-lines.ts'
 
@@ -46,9 +46,10 @@ export class WorkerProcess {
     // Of what can't be said to one that just ends.
     this.#worker.on('error', () => {})
     const { process } = this.#worker
+    closeUnaccepted(process)
     if (process.stdout) relayLines(process.stdout, log)
-    const closed = [once(process, 'close'), once(this.#worker, 'disconnect')] as const
-    this.ended = Promise.all(closed).then(([[code, signal]]) => ({ code, signal }))
+    // `disconnect` would not come where a connection was just being handed over; and events.once would fail with any `error`.
+    this.ended = new Promise((resolve) => process.once('close', (code, signal) => resolve({ code, signal })))
   }
 
   get pid(): number | undefined {

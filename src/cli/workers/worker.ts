@@ -6,9 +6,11 @@ import { RefusalLog } from '../../observe/refusal-log.ts'
 import type { Tracing } from '../../observe/tracing.ts'
 import { Access } from '../access.ts'
 import { DataSide } from '../data-side.ts'
+import { endSoon } from '../end-soon.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { startFailure } from '../listen.ts'
 import { openTracing } from '../tracing.ts'
+import { within } from '../within.ts'
 import type { Configuration, FromWorker, ToWorker } from './messages.ts'
 import { Relays } from './relays.ts'
 import { Reports } from './reports.ts'
@@ -32,8 +34,12 @@ export async function worker(): Promise<ExitCode> {
   const code = await ended
   self.exitedAfterDisconnect = true
   if (process.connected) process.disconnect()
+  endSoon()
   return code
 }
+
+/** Milliseconds that the first tokens may take before requests are taken without. */
+const tokenWait = 5_000
 
 /** To a primary that is gone nothing can be said. */
 function send(message: FromWorker): void {
@@ -103,7 +109,9 @@ class Worker {
     } catch (cause) {
       const { message, exitCode: code } = startFailure(cause)
       this.#send({ kind: 'failure', message, exitCode: code })
-      this.#end(code)
+      // One that serves already must not go on by an older configuration than the others.
+      if (this.#isServing) await this.#finish()
+      else this.#end(code)
     }
   }
 
@@ -135,8 +143,10 @@ class Worker {
       openAudit,
     })
     this.#material = material
-    const url = await data.listen()
     data.start()
+    // So one that is started anew makes nobody wait, and nobody think that the proxy is not ready.
+    await within(tokenWait, data.firstTokens())
+    const url = await data.listen()
     this.#isServing = true
     this.#send({ kind: 'serving', url })
     return { data, access, reports, relays, tracing }
