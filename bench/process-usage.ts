@@ -13,7 +13,10 @@ export interface Usage {
 /** As the kernel counts it, for every kind of program alike; needs Linux (proc_pid_stat(5), proc_pid_status(5)). */
 export function usageOf(pid: number): Usage {
   const pids = family(pid)
-  return { cpu: sum(pids, cpuOf), peakMemory: sum(pids, fromStatus('VmHWM')), memory: sum(pids, fromStatus('VmRSS')) }
+  // Each read once: the process goes on between two looks, and its highest must not be below what it has now.
+  const statuses = pids.map((each) => read(each, 'status'))
+  const memory = (field: string) => sum(statuses, (status) => bytesOf(status, field))
+  return { cpu: sum(pids, cpuOf), peakMemory: memory('VmHWM'), memory: memory('VmRSS') }
 }
 
 function family(pid: number): readonly number[] {
@@ -34,9 +37,9 @@ function cpuOf(pid: number): number {
   return Math.max(ticks, threads)
 }
 
-function fromStatus(field: string): (pid: number) => number {
+function bytesOf(status: string, field: string): number {
   const line = new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm')
-  return (pid) => Number(line.exec(read(pid, 'status'))?.[1] ?? 0) * 1024
+  return Number(line.exec(status)?.[1] ?? 0) * 1024
 }
 
 function threadsOf(pid: number): readonly number[] {
