@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { logDestination } from '../../src/cli/log-destination.ts'
 import { startProxy } from '../../src/cli/proxy.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { createLogger } from '../../src/observe/logger.ts'
@@ -37,7 +38,9 @@ write('orthanc.json', {
 
 const path = join(folder, 'orthanc.json')
 const settings = loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
-const proxy = await startProxy(settings, { logger: createLogger(settings) })
+const proxy = await startProxy(settings, {
+  logger: createLogger({ ...settings, destination: logDestination(process) }),
+})
 reportTo(process, proxy.accountUrls.get('google-1') ?? '')
 
 function write(name: string, content: object): void {

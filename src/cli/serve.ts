@@ -2,11 +2,11 @@ import { configurationFiles } from '../config/read.ts'
 import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
-import { prettyDestination } from '../observe/pretty.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
 import { endSoon } from './end-soon.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { startFailure } from './listen.ts'
+import { logDestination } from './log-destination.ts'
 import { Registration } from './orthanc/registration.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { Reload } from './reload.ts'
@@ -24,10 +24,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   // What changes while it is read is noticed, and read again.
   await watch.ready
   const settings = readSettings(stores, options)
-  const logger = createLogger({
-    ...settings,
-    ...(process.stdout.isTTY && { destination: prettyDestination(process.stdout) }),
-  })
+  const logger = createLogger({ ...settings, destination: logDestination(process) })
   for (const warning of settings.warnings) logger.warn(warning)
   for (const notice of settings.notices) logger.info(notice)
 

@@ -13,7 +13,7 @@ interface LoggerOptions {
   /** More than what happens: each upstream exchange, too. */
   readonly verbose: boolean
   /** Standard output when absent. */
-  readonly destination?: DestinationStream
+  readonly destination?: DestinationStream | undefined
   /** The number of the worker process, which its lines then name; absent where there are none. */
   readonly worker?: number
 }

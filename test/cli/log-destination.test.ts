@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+
+const [logger, destination] = ['observe/logger.ts', 'cli/log-destination.ts'].map(
+  (file) => new URL(`../../src/${file}`, import.meta.url).href,
+)
+
+/** Runs a program that logs into a file. Answers the numbers in its lines, and what ended it. */
+async function logged(t: Test, program: string) {
+  const path = join(t.testdir(), 'log')
+  const file = await open(path, 'w')
+  const whole = `import { createLogger } from '${logger}'; import { logDestination } from '${destination}';
+    const log = createLogger({ verbose: false, destination: logDestination(process) }); ${program}`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', whole], { stdio: ['ignore', file.fd, 'ignore'] })
+  const [code] = await once(child, 'exit')
+  await file.close()
+  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
+  return { code, numbers: lines.map((line) => JSON.parse(line).number) }
+}
+
+const numbersTo = (end: number) => Array.from({ length: end }, (_, at) => at)
+const writeTo = (end: number) => `for (let number = 0; number < ${end}; number += 1) log.info({ number }, 'line');`
+
+test('all lines get to a file, whole and in order', async (t) => {
+  t.same(await logged(t, writeTo(5_000)), { code: 0, numbers: numbersTo(5_000) })
+})
+
+test('so they do when the program ends itself within the same turn', async (t) => {
+  t.same(await logged(t, `${writeTo(10)} process.exit(3)`), { code: 3, numbers: numbersTo(10) })
+})
+
+test('and when it crashes', async (t) => {
+  t.same(await logged(t, `${writeTo(10)} throw new Error('bug')`), { code: 1, numbers: numbersTo(10) })
+})
+
+test('one that is killed leaves the lines of the turns before', async (t) => {
+  const { numbers } = await logged(t, `${writeTo(10)} setImmediate(() => process.kill(process.pid, 'SIGKILL'))`)
+  t.same(numbers, numbersTo(10))
+})
