@@ -66,6 +66,8 @@ export class ExchangeHandler {
     const { thing: serving, giveBack } = this.#parts.serving.take()
     limitLastBytes(response, serving.idle)
     this.#underWay.add(response)
+    // It has waited behind an answer that had begun: its connection closes after its own.
+    if (this.#parts.ending.aborted) response.shouldKeepAlive = false
     try {
       await this.#exchange(request, response, serving)
     } finally {

@@ -11,8 +11,8 @@ const look = 1_000
 const patience = 30
 /** Milliseconds that all of them may take to start. */
 const startLimit = 120_000
-/** Milliseconds that their reports are waited for where somebody waits. */
-const reportLimit = 1_000
+/** Milliseconds that their reports are waited for where somebody waits: many a probe gives up after a second. */
+const reportLimit = 500
 /** Milliseconds in which a worker takes a new configuration, or is started anew with it. */
 const configureLimit = 10_000
 /** Milliseconds that a worker may need beyond the grace for its last lines and records. */
@@ -90,7 +90,7 @@ export class Fleet {
     }
   }
 
-  /** Resolves when all that serve have reported anew, or have had a second for it. */
+  /** Resolves when all that serve have reported anew, or have had time for it. */
   async reports({ ofProcess = false } = {}): Promise<void> {
     this.#question += 1
     const number = this.#question

@@ -43,10 +43,13 @@ export class WorkerProcess {
       this.#note(message)
       onMessage(message)
     })
-    // Of what can't be said to one that just ends.
-    this.#worker.on('error', () => {})
+    // Of what can't be said to one that just ends, nobody needs to hear.
+    this.#worker.on('error', ({ message }) => {
+      if (this.pid === undefined) this.failure = new CommandFailure(`${notStarted}: ${message}.`, exitCode.failure)
+    })
     const { process } = this.#worker
-    closeUnaccepted(process)
+    // Where there is no room for another process, it has nothing at all.
+    if (this.pid !== undefined) closeUnaccepted(process)
     if (process.stdout) relayLines(process.stdout, log)
     // `disconnect` would not come where a connection was just being handed over; and events.once would fail with any `error`.
     this.ended = new Promise((resolve) => process.once('close', (code, signal) => resolve({ code, signal })))
@@ -87,3 +90,5 @@ export class WorkerProcess {
     }
   }
 }
+
+const notStarted = "Can't start a worker process"

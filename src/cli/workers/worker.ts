@@ -25,10 +25,11 @@ export async function worker(): Promise<ExitCode> {
   const serving = new Worker(send, end)
   process.on('message', (message: ToWorker) => serving.handle(message))
   self.once('disconnect', () => {
-    // Else Node ends this process now: it has nothing to lose yet, or a second signal has ended the primary.
+    // First, and in one go: Node ends this process right after, if it does not serve yet, or was told to end.
+    serving.orphaned()
     if (!serving.mayFinish) return
     self.exitedAfterDisconnect = true
-    void serving.orphaned()
+    void serving.finish()
   })
   send({ kind: 'started' })
   const code = await ended
@@ -58,6 +59,7 @@ class Worker {
   readonly #send: (message: FromWorker) => void
   readonly #end: (code: ExitCode) => void
   #serving: Promise<Serving> | null = null
+  #relays: Relays | null = null
   #material: Configuration['material'] = null
   #isServing = false
   #ending = false
@@ -74,15 +76,13 @@ class Worker {
 
   handle(message: ToWorker): void {
     if (message.kind === 'configuration') void this.#configure(message.configuration)
-    else if (message.kind === 'end') void this.#finish()
+    else if (message.kind === 'end') void this.finish()
     else void this.#tell(message)
   }
 
-  /** Who asked for all this is gone: what is under way may end, and then so does this process. */
-  async orphaned(): Promise<void> {
-    const serving = await this.#whenServing()
-    serving?.relays.orphaned()
-    await this.#finish()
+  /** Who took the records is gone: what was not confirmed is recorded from here. */
+  orphaned(): void {
+    this.#relays?.orphaned()
   }
 
   async #tell(message: Exclude<ToWorker, { kind: 'configuration' | 'end' }>): Promise<void> {
@@ -110,7 +110,7 @@ class Worker {
       const { message, exitCode: code } = startFailure(cause)
       this.#send({ kind: 'failure', message, exitCode: code })
       // One that serves already must not go on by an older configuration than the others.
-      if (this.#isServing) await this.#finish()
+      if (this.#isServing) await this.finish()
       else this.#end(code)
     }
   }
@@ -120,6 +120,7 @@ class Worker {
     const tracing = await openTracing(process.env, logger)
     const refusals = new RefusalLog(logger, settings.limits.logLines)
     const relays = new Relays(this.#send, logger)
+    this.#relays = relays
     relays.next = trail
     const reports = new Reports({
       refusals,
@@ -166,7 +167,8 @@ class Worker {
     this.#send({ kind: 'report', number, report: await serving.reports.next(serving.data.generations, ofProcess) })
   }
 
-  async #finish(): Promise<void> {
+  /** What is under way may end, and then so does this process. */
+  async finish(): Promise<void> {
     if (this.#ending) return
     this.#ending = true
     const serving = await this.#whenServing()
