@@ -10,5 +10,5 @@ export const reasons: Readonly<Record<string, string>> = {
   connections:
     'one connection alone costs every contender more, as no request shares its wake-ups; at 256, three of four requests wait for a place at Google (`Concurrency`), and more than fits into the young generation is under way.',
   accounts:
-    'each account has its own token, counters, history and places, so that 200 of them do not fit into the processor’s caches as one does.',
+    'by the profile it is garbage collection, 8 % with one account and 13 % with 200: probably since each request then writes to counters that no other one has written since the last small collection.',
 }
