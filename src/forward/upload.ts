@@ -259,9 +259,12 @@ export class Upload {
     )
   }
 
-  /** When the upload has not ended, its connection can't be used for another request. */
+  /**
+   * When the upload has not ended, its connection can't be used for another request. One of which the last bytes are still on their way
+   * out has ended: Node gives its connection back when they are out, and the idle limit goes on.
+   */
   #abandonBody(): void {
-    if (this.#upstream?.writableFinished) return
+    if (this.#upstream?.writableEnded) return
     this.#body.unpipe()
     this.#upstream?.destroy()
   }
