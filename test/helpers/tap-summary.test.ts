@@ -26,3 +26,38 @@ t.test('ends with the missing peers, then the counts', async (t) => {
   const whole = totals('total: 8, pass: 8')
   t.same(closingLines(whole, countTests(whole, 0)), ['8 passed, 0 failed'])
 })
+
+t.test('says again at the end what failed, each once', async (t) => {
+  const output = `TAP version 14
+# Subtest: test/a.test.ts
+    # Subtest: an upload
+        ok 1 - it is stored
+        not ok 2 - the bytes are those sent
+          ---
+          source: |
+            t.equal(stored, sent)
+          diff: |
+            -2
+            +1
+          ...
+        1..2
+    not ok 1 - an upload # time=2ms
+    1..1
+not ok 1 - test/a.test.ts # time=3ms
+not ok 2 - test/b.test.ts
+  ---
+  signal: SIGKILL
+  command: node
+  ...
+1..2
+# { total: 3, pass: 1, fail: 2 }
+`
+  t.same(closingLines(output, countTests(output, 1)), [
+    'failed: test/a.test.ts > an upload > the bytes are those sent',
+    '    diff: -2',
+    '    +1',
+    'failed: test/b.test.ts',
+    '    signal: SIGKILL',
+    '1 passed, 2 failed',
+  ])
+})
