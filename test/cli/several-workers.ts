@@ -66,11 +66,12 @@ export async function startServing(t: Test, options: Options = {}) {
         .filter((line) => line.worker === worker)
         .map(({ pid }) => Number(pid)),
     status,
-    /** Resolves when all serve, and so many were started anew. */
+    /** Resolves when all serve, so many were started anew, and `pids` has them all. */
     allServe: (times: number) =>
       eventually('all serve', async () => {
         const { wanted, serving, restarts } = (await status()).workers
-        return serving === wanted && restarts === times
+        const told = said(/a worker process serves/).length
+        return serving === wanted && restarts === times && told === wanted + restarts
       }),
     metrics: async () => (await fetch(`${admin}/metrics`)).text(),
   }
