@@ -54,6 +54,8 @@ export class OrthancRest {
     const ca = options.certificateAuthorities
     this.#agent = new Agent({
       allowH2: false,
+      // A connection for each request: Orthanc soon closes an idle one, maybe just as the next request leaves on it.
+      pipelining: 0,
       headersTimeout: this.#timeout,
       bodyTimeout: this.#timeout,
       ...(ca && { connect: { ca: [...ca] } }),
