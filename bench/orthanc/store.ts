@@ -84,10 +84,11 @@ async function answerDicomWeb(request: IncomingMessage, response: ServerResponse
 async function store(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const reads = readsNext
   readsNext = false
-  const arrived = lengthOf(request)
-  if (reads) digests = await readDigests(request)
-  const length = await arrived
-  if (reads) provenLength = length
+  const [length, read] = await Promise.all([lengthOf(request), reads ? readDigests(request) : null])
+  if (read) {
+    digests = read
+    provenLength = length
+  }
   if (length === provenLength) answer(request, response, 200, storedAnswer)
   else answer(request, response, 409, '{}')
 }
