@@ -52,6 +52,10 @@ export async function startServing(t: Test, options: Options = {}) {
   const admin = String(said(/^admin listener/)[0]?.url)
   await eventually('it is ready', async () => (await fetch(`${admin}/readyz`)).ok)
   const status = async () => (await fetch(`${admin}/api/status`)).json() as Promise<Status>
+  const pids = (worker: number) =>
+    said(/a worker process serves/)
+      .filter((line) => line.worker === worker)
+      .map(({ pid }) => Number(pid))
   return {
     child,
     admin,
@@ -61,17 +65,14 @@ export async function startServing(t: Test, options: Options = {}) {
     requests: () => said(/^request$/),
     configure,
     /** Process ids of all workers that have served so far, by their number, the latest last. */
-    pids: (worker: number) =>
-      said(/a worker process serves/)
-        .filter((line) => line.worker === worker)
-        .map(({ pid }) => Number(pid)),
+    pids,
     status,
     /** Resolves when all serve, so many were started anew, and `pids` has them all. */
     allServe: (times: number) =>
       eventually('all serve', async () => {
         const { wanted, serving, restarts } = (await status()).workers
-        const told = said(/a worker process serves/).length
-        return serving === wanted && restarts === times && told === wanted + restarts
+        const latest = Array.from({ length: wanted }, (_, index) => pids(index + 1).at(-1))
+        return serving === wanted && restarts === times && latest.every((pid) => pid !== undefined && isThere(pid))
       }),
     metrics: async () => (await fetch(`${admin}/metrics`)).text(),
   }
