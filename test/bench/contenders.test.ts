@@ -34,12 +34,13 @@ test('one that answers wrongly is told', { skip }, async (t) => {
 test('processor time and memory from /proc agree with what Node says of itself', { skip }, async (t) => {
   const [before, nodeBefore] = [usageOf(process.pid), process.cpuUsage()]
   const until = performance.now() + 300
-  const ballast = Buffer.alloc(64 * 1024 ** 2, 1)
+  const ballast = Buffer.alloc(256 * 1024 ** 2, 1)
   while (performance.now() < until) ballast.fill(2, 0, 4096)
   const [after, node] = [usageOf(process.pid), process.cpuUsage(nodeBefore)]
   const cpu = after.cpu - before.cpu
   // The one is asked before the other; and threads of V8 go on between.
   t.ok(Math.abs(cpu - node.user - node.system) < 50_000, `${cpu} and ${node.user + node.system}`)
-  t.ok(after.memory - before.memory > 32 * 1024 ** 2)
+  // Something else may have been freed meanwhile.
+  t.ok(after.memory - before.memory > 128 * 1024 ** 2)
   t.ok(after.peakMemory >= after.memory)
 })
