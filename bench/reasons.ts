@@ -9,8 +9,6 @@ export const reasons: Readonly<Record<string, string>> = {
     'the best of four, chosen after the run, within the spread of the rounds. The same body goes the same way; counting it, keeping its first MiB to send it again, and watching its pace come on top.',
   connections:
     'one connection alone costs every contender more, as no request shares its wake-ups; at 256, three of four requests wait for a place at Google (`Concurrency`), and more than fits into the young generation is under way.',
-  accounts:
-    'by the profile it is garbage collection, 8 % with one account and 13 % with 200: probably since each request then writes to counters that no other one has written since the last small collection.',
   'orthanc/STOW-RS, 500 instances of 512 KiB':
     'Orthanc, the proxy and the store race for two cores: the time of direct fills both already, and each byte is read, encrypted and written once more; nginx in the same place misses it, too (docs/benchmark.md). At the speed of a line of 1 Gbit/s nothing is left of it.',
 }
