@@ -26,8 +26,6 @@ class JoinedChunks {
   #length = 0
   #timer: NodeJS.Timeout | null = null
   #isScheduled = false
-  /** Whether more is wanted, by the last that was passed on. */
-  #goesOn = true
 
   constructor(request: IncomingMessage) {
     this.#request = request
@@ -37,14 +35,14 @@ class JoinedChunks {
   push(chunk: Buffer | null): boolean {
     if (chunk === null || chunk.length >= large) {
       this.#flush()
-      this.#goesOn = this.#passOn(chunk)
-      return this.#goesOn
+      return this.#passOn(chunk)
     }
     if (this.#length + chunk.length > most) this.#flush()
     this.#bytes ??= Buffer.allocUnsafeSlow(most)
     this.#length += chunk.copy(this.#bytes, this.#length)
     this.#schedule()
-    return this.#goesOn
+    // As the stream would say it now. After any other "no", nobody would say that there is room again.
+    return this.#request.readableLength < this.#request.readableHighWaterMark
   }
 
   /** When all chunks of a packet have come, each in a turn of its own; what would only wait behind others may wait here. */
@@ -64,6 +62,6 @@ class JoinedChunks {
     if (this.#length === 0 || this.#bytes === null) return
     const joined = Buffer.from(this.#bytes.subarray(0, this.#length))
     this.#length = 0
-    if (!this.#request.destroyed) this.#goesOn = this.#passOn(joined)
+    if (!this.#request.destroyed) this.#passOn(joined)
   }
 }
