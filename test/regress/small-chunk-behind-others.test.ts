@@ -7,8 +7,9 @@ import { joinSmallChunks } from '../../src/server/joined-chunks.ts'
 import { listenOn } from '../helpers/listen.ts'
 
 /**
- * Orthanc sends the head of each part as a chunk of its own. Node was told to read no further, because that had been so at the
- * chunk before; it was told otherwise only after the 50 ms for which a small chunk may wait. A study took half as long again.
+ * Orthanc's chunks are of 64 KiB, as are Node's reads: now and then the last bytes of one come alone. Node was told then to read no
+ * further, because that had been so at the bytes before; it was told otherwise only after the 50 ms for which a few bytes may
+ * wait for others. A study took half as long again.
  */
 test('a small chunk behind others does not stop the reading', async (t) => {
   const server = createServer({ highWaterMark: 16 * 1024 }, joinSmallChunks)
