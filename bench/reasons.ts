@@ -10,5 +10,5 @@ export const reasons: Readonly<Record<string, string>> = {
   connections:
     'one connection alone costs every contender more, as no request shares its wake-ups; at 256, three of four requests wait for a place at Google (`Concurrency`), and more than fits into the young generation is under way.',
   'orthanc/STOW-RS, 500 instances of 512 KiB':
-    'Orthanc, the proxy and the store race for two cores, which direct sending fills already, and ours takes a tenth more processor time than bare http-proxy, which makes it as nginx does (docs/benchmark.md): reading the answer along for 500 instances, their audit record, the first MiB that is kept. At the speed of a line of 1 Gbit/s nothing is left of it.',
+    'Orthanc, the proxy and the store race for two cores, which direct sending fills already. nginx and bare http-proxy make it, the latter with a tenth less processor time than ours (docs/benchmark.md). At the speed of a line of 1 Gbit/s nothing is left of it.',
 }

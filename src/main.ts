@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=2 --initial-old-space-size=128 --no-allocation-site-pretenuring --disable-warning=DEP0060
 // Streaming makes buffers that die at once. With a small young generation they are collected there, and cheaply: a quarter
 // less processor time per GiB and some 70 MiB less memory than with Node's default (bench/results). It can't be set from within.
-// DEP0060 is Node's note about util._extend, which http-proxy calls.
+// DEP0060 is Node's note about util._extend, which http-proxy calls. All of the flags: docs/adr/0010.
 
 /** google-auth-library and undici need a newer Node than many distributions bring; the oldest line still maintained is 24. */
 const oldestNode = 24

@@ -36,8 +36,8 @@ export function closingLines(output: string, { passed, failed, skipped }: TestCo
 function describeFailures(output: string): string[] {
   return failuresIn(output).flatMap(({ fullname, diag }) => [
     `failed: ${fullname}`,
-    ...Object.entries({ ...diag, ...NOT_SAID_AGAIN })
-      .filter(([, value]) => value !== undefined)
+    ...Object.entries(diag ?? {})
+      .filter(([name]) => !NOT_SAID_AGAIN.has(name))
       .flatMap(([name, value]) =>
         `${name}: ${typeof value === 'string' ? value : inspect(value)}`.trimEnd().split('\n'),
       )
@@ -48,7 +48,7 @@ function describeFailures(output: string): string[] {
 
 const MAX_DIAGNOSTIC_LINES = 60
 /** Lines of the test's source, and how its process was started: the repository has them. */
-const NOT_SAID_AGAIN = { source: undefined, args: undefined, command: undefined, cwd: undefined }
+const NOT_SAID_AGAIN: ReadonlySet<string> = new Set(['source', 'args', 'command', 'cwd'])
 
 /** Assertions; a subtest or a file only where none of its assertions failed, as when its process was killed. */
 function failuresIn(output: string): Result[] {

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Clock } from '@tapjs/clock'
 import t, { type Test } from 'tap'
 import { AuditFile } from '../../src/observe/audit/audit-file.ts'
 import { Kept } from '../../src/observe/audit/kept.ts'
@@ -55,11 +56,13 @@ t.test('what was written in part only is whole in the next file', async (t) => {
 
 t.test('a file that ends without a newline and was put in place of the first', async (t) => {
   const path = newFile(t)
+  const clock = new Clock()
+  t.teardown(clock.enter())
   const file = new AuditFile(path, collect().reports)
   renameSync(path, `${path}.1`)
   writeFileSync(path, 'partial')
-  // Real time: the name is looked at once a second.
-  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  // The name is looked at once a second.
+  clock.advance(1_100)
   file.write(record)
   await file.close()
   t.equal(readFileSync(path, 'utf8'), `partial\n${line}`)
