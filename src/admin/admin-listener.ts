@@ -64,7 +64,6 @@ export function createAdminListener(operation: Operation, options: AdminListener
 function addProbes(listener: FastifyInstance, operation: Operation): void {
   listener.get('/healthz', () => ({ status: 'alive' }))
   listener.get('/readyz', async ({ raw }, reply) => {
-    await operation.upToDate?.()
     const readiness = readinessOf(operation)
     const { ready } = readiness
     const client = await clientIfAny(operation, raw)
@@ -75,10 +74,7 @@ function addProbes(listener: FastifyInstance, operation: Operation): void {
 function addDetails(listener: FastifyInstance, operation: Operation): void {
   const stream = new StatusStream(operation)
   listener.addHook('preClose', async () => stream.close())
-  listener.get('/api/status', async (_request, reply) => {
-    await operation.upToDate?.()
-    return reply.header('cache-control', 'no-store').send(stream.status)
-  })
+  listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(stream.status))
   listener.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
     const headers = { ...pageHeaders, 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     reply.hijack()

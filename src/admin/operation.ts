@@ -3,7 +3,7 @@ import type { CredentialDescription } from '../credentials/credential-descriptio
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { Client } from '../guard/client.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
-import type { RequestView } from '../observe/request-event.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
 import type { AccountHistory, Totals } from '../observe/request-history.ts'
 
 /** How many requests are at Google, wait for it, and may be there now. */
@@ -25,15 +25,6 @@ export interface Account {
   tokenState(): TokenState
 }
 
-/** The processes that serve requests. */
-export interface Workers {
-  readonly wanted: number
-  /** How many of them serve now. */
-  readonly serving: number
-  /** How often one was started anew since the start, because it had ended. */
-  readonly restarts: number
-}
-
 /** What the admin listener needs to know of the proxy. */
 export interface Operation {
   readonly version: string
@@ -44,16 +35,12 @@ export interface Operation {
   readonly history: {
     of(account: string): AccountHistory
     totals(account: string): Totals
-    readonly underWay: Iterable<RequestView>
+    readonly underWay: Iterable<RequestEvent>
   }
   /** How often strangers were refused, by what. */
   readonly refusals: { readonly counts: Readonly<Record<string, number>> }
   /** Who a request is from. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
-  /** Resolves when all that is shown is of now; absent where it always is. */
-  readonly upToDate?: () => Promise<void>
-  /** Absent where no processes work for this one. */
-  workers?(): Workers
   /** Null when no audit trail is kept. */
   audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

@@ -1,4 +1,4 @@
-import type { RequestView } from '../observe/request-event.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
 import { accountState } from './account-state.ts'
 import type { Account, Operation } from './operation.ts'
 import { isoTime, tokenReadiness } from './readiness.ts'
@@ -19,14 +19,13 @@ export function statusOf(operation: Operation, samples: Samples, startedAt: numb
     startedAt: isoTime(startedAt),
     time: isoTime(Date.now()),
     accepting: accepting(),
-    ...(operation.workers && { workers: operation.workers() }),
     audit: audit && { available: audit.available, lost: audit.lost },
     refusals: refusals.counts,
     accounts: [...accounts()].map((account) => accountStatus(account, operation, samples, underWay.get(account.name))),
   }
 }
 
-function accountStatus(account: Account, { history }: Operation, samples: Samples, underWay: RequestView[] = []) {
+function accountStatus(account: Account, { history }: Operation, samples: Samples, underWay: RequestEvent[] = []) {
   const { name, store, access, credential, tokenState, places } = account
   const token = tokenState()
   const { received, sent } = history.totals(name)
@@ -44,7 +43,7 @@ function accountStatus(account: Account, { history }: Operation, samples: Sample
   }
 }
 
-function underWayOf({ requestId, service, route, phase, attempts, age, expected, progress }: RequestView) {
+function underWayOf({ requestId, service, route, phase, attempts, age, expected, progress }: RequestEvent) {
   const { received, sent } = progress
   const milliseconds = Math.round(age)
   return { requestId, service, route, phase, attempts, milliseconds, received, expected, sent }

@@ -13,29 +13,17 @@ type Identified = Client | Promise<Client>
 
 const everyone = anonymous(dicomWebServices)
 
-/** For those who share the clients with other processes. */
-interface AccessEvents {
-  /** A try to log in has failed. */
-  readonly onFailedTry?: ((address: string) => void) | undefined
-  /** The file of the clients has changed: all clients that there are now. */
-  readonly onReread?: ((clients: readonly ClientSettings[]) => void) | undefined
-}
-
 /** Who is who, on both listeners: the clients of the settings, and of their file, which is read again when it changes. */
 export class Access {
   readonly #logger: Logger
-  readonly #onFailedTry: AccessEvents['onFailedTry']
-  readonly #onReread: AccessEvents['onReread']
   #settings: Settings
   /** Null where nobody is authenticated. */
   #authentication: Authentication | null = null
   #watch: FileWatch | null = null
   #checkHost: (host: string | undefined) => void = () => {}
 
-  constructor(settings: Settings, logger: Logger, { onFailedTry, onReread }: AccessEvents = {}) {
+  constructor(settings: Settings, logger: Logger) {
     this.#logger = logger
-    this.#onFailedTry = onFailedTry
-    this.#onReread = onReread
     this.#settings = settings
     this.#apply(settings, null)
   }
@@ -56,11 +44,6 @@ export class Access {
     const isLocal = adminListen === null || isLoopback(adminListen.host)
     const known = isLocal ? undefined : this.#authentication?.clientOf(request)
     return known ?? this.#anyoneAt(adminListen, request)
-  }
-
-  /** A try from this address has failed where another process was asked. */
-  failedElsewhere(address: string): void {
-    this.#authentication?.failedElsewhere(address)
   }
 
   close(): void {
@@ -93,7 +76,7 @@ export class Access {
   #know(clients: readonly ClientSettings[], freeTries: number): void {
     const directory = new ClientDirectory(clients)
     if (this.#authentication) this.#authentication.replace(directory, freeTries)
-    else this.#authentication = new Authentication(directory, freeTries, this.#onFailedTry)
+    else this.#authentication = new Authentication(directory, freeTries)
   }
 
   #reread(): void {
@@ -102,7 +85,6 @@ export class Access {
     try {
       const now = rereadClients(clients, accounts)
       this.#know(now, limits.failedLogins)
-      this.#onReread?.(now)
       this.#logger.info({ clients: now.length }, 'ClientsFile read again')
     } catch (error) {
       const reason = (error as Error).message

@@ -18,6 +18,7 @@ import { Places } from '../server/places.ts'
 import { Tries } from '../server/tries.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { operationUrlsOf } from '../stores/operation-url.ts'
+import { openAudit } from './audit.ts'
 import { Shared } from './shared.ts'
 import { version } from './version.ts'
 
@@ -37,11 +38,7 @@ interface Parts {
   readonly logger: Logger
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
-  readonly openAudit: OpenAudit
 }
-
-/** Opens the audit trail that is wanted; null if none is. Throws a CommandFailure if its file can't be opened. */
-export type OpenAudit = (audit: Settings['audit'], logger: Logger) => AuditTrail | null
 
 /** What a generation hands down to the next one, where that wants the same. */
 interface Inheritance {
@@ -141,9 +138,7 @@ export class Generations {
   #inherit(settings: Settings): Inheritance {
     const before = this.#inheritance
     // First, because it may well fail.
-    const audit = Shared.of(before?.audit ?? null, settings.audit, () =>
-      this.#parts.openAudit(settings.audit, this.#parts.logger),
-    )
+    const audit = Shared.of(before?.audit ?? null, settings.audit, () => openAudit(settings.audit, this.#parts.logger))
     try {
       const connections = Shared.of(before?.connections ?? null, settings.outgoing, () =>
         openConnections(settings.outgoing),

@@ -2,20 +2,18 @@ import type { FastifyInstance } from 'fastify'
 import { createAdminListener } from '../admin/admin-listener.ts'
 import type { Operation } from '../admin/operation.ts'
 import { isLoopback } from '../config/loopback.ts'
-import type { LimitSettings, Settings } from '../config/settings.ts'
+import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { tlsOptions } from '../server/tls.ts'
+import type { Generations } from './generations.ts'
 import { listen, renewTls } from './listen.ts'
 
 interface Options {
-  readonly operation: Operation
+  readonly generations: Generations
   /** For who is refused. */
   readonly log: LineLog
-  /** Asked again and again: they may change. */
-  readonly limits: () => LimitSettings
-  /** Whether a connection may come from this address, unless it is this machine. */
-  readonly allows: (address: string) => boolean
+  /** What the files of Tls hold; null: plain http. */
   readonly material: TlsMaterial | null
 }
 
@@ -24,7 +22,9 @@ export class OperationSide {
   readonly #address: Settings['adminListen']
   readonly #listener: FastifyInstance | null
 
-  constructor({ adminListen, requestHead }: Settings, { operation, log, limits, allows, material }: Options) {
+  constructor(operation: Operation, { generations, log, material }: Options) {
+    const { adminListen, requestHead } = generations.current.settings
+    const limits = () => generations.current.settings.limits
     this.#address = adminListen
     this.#listener =
       adminListen &&
@@ -34,7 +34,7 @@ export class OperationSide {
         : createAdminListener(operation, {
             log,
             limits,
-            allows: (address) => isLoopback(address) || allows(address),
+            allows: (address) => isLoopback(address) || generations.current.allows(address),
             tls: material && tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHead }),
           }))
   }

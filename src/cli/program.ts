@@ -14,7 +14,6 @@ const commands = {
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
   register: async (): Promise<RunCommand> => (await import('./register.ts')).register,
   schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,
-  worker: async (): Promise<RunCommand> => (await import('./workers/worker.ts')).worker,
 }
 
 /** What commander calls for a command, with its arguments and options. */
@@ -55,8 +54,6 @@ function createProgram(actionOf: ActionOf): Command {
     .description('print the JSON Schema of the configuration, for editors that check files')
     .addHelpText('after', schemaHelp)
     .action(actionOf('schema'))
-  // What serve runs in its worker processes; of no use to anybody else.
-  program.command('worker', { hidden: true }).action(actionOf('worker'))
   return program
 }
 

@@ -1,15 +1,17 @@
 import { type Change, whileRunning } from '../config/change.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
-import type { Logger } from '../observe/logger.ts'
+import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
+import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { shuttingDown } from '../server/exchange-handler.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { Access } from './access.ts'
-import { openAudit } from './audit.ts'
 import { DataSide } from './data-side.ts'
+import { Generations } from './generations.ts'
 import { ListenerTls } from './listener-tls.ts'
 import { OperationSide } from './operation-side.ts'
 import { version } from './version.ts'
@@ -26,7 +28,7 @@ export interface RunningProxy {
    *
    * Throws a ConfigurationError or a CommandFailure when that can't be, and then nothing has changed.
    */
-  reload(settings: Settings): Change | Promise<Change>
+  reload(settings: Settings): Change
   /**
    * Takes no more requests, lets those under way finish within the grace, then cuts them.
    *
@@ -35,19 +37,17 @@ export interface RunningProxy {
   close(): Promise<number>
 }
 
-/** Builds the proxy from its settings and starts it, all in this process. Rejects when a listener can't listen. */
+/** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
 export async function startProxy(
   settings: Settings,
   { logger, tracing = passingOn }: { logger: Logger; tracing?: Tracing },
 ): Promise<RunningProxy> {
-  const history = new RequestHistory(namesOf(settings))
+  const material = settings.tls && readTls(settings.tls)
+  const ending = new AbortController()
+  const generations = new Generations(settings, { logger, ending: ending.signal })
   const access = new Access(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
-  const material = settings.tls && readTls(settings.tls)
-  const counting: Pick<Metrics, 'record'> = { record: (event) => metrics.record(event) }
-  const parts = { logger, tracing, access, refusals, history, metrics: counting, material, openAudit }
-  const data = new DataSide(settings, parts)
-  const { generations } = data
+  const history = new RequestHistory(namesOf(settings))
   const shown = {
     version,
     accounts: () => generations.current.accounts,
@@ -57,42 +57,52 @@ export async function startProxy(
     audit: () => generations.current.audit,
   }
   const metrics = new Metrics(shown)
-  const admin = new OperationSide(settings, {
-    operation: { ...shown, accepting: () => data.accepting, metrics, clientOf: access.adminClientOf },
-    log: data.recorded,
-    limits: () => generations.current.settings.limits,
-    allows: (address) => generations.current.allows(address),
-    material,
-  })
-  const renew = (material: TlsMaterial) => {
+  const log = new RecordedRefusals(refusals, () => generations.current.audit)
+  const data = new DataSide(
+    { logger, tracing, refusals, history, metrics, ending: ending.signal, clientOf: access.clientOf },
+    { generations, log, material },
+  )
+  const admin = new OperationSide(
+    { ...shown, accepting: () => !ending.signal.aborted, metrics, clientOf: access.adminClientOf },
+    { generations, log, material },
+  )
+  const renewTls = (material: TlsMaterial) => {
     for (const side of [data, admin]) side.renewTls(material)
   }
-  const tls = new ListenerTls(settings, renew, logger)
+  const tls = new ListenerTls(settings, renewTls, logger)
 
   function reload(wanted: Settings): Change {
-    const change = whileRunning(generations.current.settings, wanted)
+    const before = generations.current.settings
+    const change = whileRunning(before, wanted)
     const { settings: next } = change
+    generations.replace(next)
+    // From here on nothing fails: all of it is in force, or nothing.
     data.replace(next)
     access.replace(next)
     tls.replace(next)
     history.keepOnly(namesOf(next))
     void metrics.keepOnly(namesOf(next))
+    refusals.perMinute = next.limits.logLines
+    if (next.verbose !== before.verbose) logger.level = levelOf(next)
     return change
   }
 
   async function close() {
+    ending.abort(shuttingDown())
     tls.close()
     access.close()
-    const cut = await data.end()
+    const cut = await data.close()
+    generations.stop()
     await admin.close()
-    await data.close()
+    refusals.close()
+    await generations.close()
     return cut
   }
 
   try {
     const url = await data.listen()
     const adminUrl = await admin.listen()
-    data.start()
+    generations.start()
     return {
       url,
       adminUrl,
@@ -108,10 +118,10 @@ export async function startProxy(
   }
 }
 
-export function namesOf({ accounts }: Settings): string[] {
+function namesOf({ accounts }: Settings): string[] {
   return accounts.map(({ name }) => name)
 }
 
-export function accountUrlsOf(url: string, { accounts, baseUrl }: Settings): ReadonlyMap<string, string> {
+function accountUrlsOf(url: string, { accounts, baseUrl }: Settings): ReadonlyMap<string, string> {
   return new Map(accounts.map((account) => [account.name, url + dicomStoreOf(account, baseUrl).localPath]))
 }

@@ -20,8 +20,6 @@ export class Reload {
   /** What was read last and could be used. */
   #read: Settings
   #ended = false
-  /** One after another. */
-  #running = Promise.resolve()
 
   constructor(running: Settings, parts: Parts) {
     this.#parts = parts
@@ -35,18 +33,22 @@ export class Reload {
 
   /** @param why for the log */
   run(why: string): void {
-    this.#running = this.#running.then(() => this.#run(why)).catch((error: unknown) => this.#refuse(why, error))
+    if (this.#ended) return
+    try {
+      this.#run(why)
+    } catch (error) {
+      this.#refuse(why, error)
+    }
   }
 
-  async #run(why: string): Promise<void> {
-    if (this.#ended) return
+  #run(why: string): void {
     const { load, logger, proxy, onChange } = this.#parts
     const wanted = load()
     if (isDeepStrictEqual({ ...wanted, readAt: 0 }, { ...this.#read, readAt: 0 })) {
       logger.info({ why }, 'configuration read again: nothing has changed')
       return
     }
-    const { settings, accounts, needsRestart } = await proxy.reload(wanted)
+    const { settings, accounts, needsRestart } = proxy.reload(wanted)
     onChange(settings)
     for (const warning of wanted.warnings) if (!this.#read.warnings.includes(warning)) logger.warn(warning)
     for (const notice of wanted.notices) if (!this.#read.notices.includes(notice)) logger.info(notice)

@@ -2,7 +2,7 @@ import { configurationFiles } from '../config/read.ts'
 import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
-import { passingOn, type Tracing } from '../observe/tracing.ts'
+import type { Tracing } from '../observe/tracing.ts'
 import { endSoon } from './end-soon.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { startFailure } from './listen.ts'
@@ -30,8 +30,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
 
   const ended = untilEnded()
   onHangup(() => reload('SIGHUP'))
-  // Each worker sends traces of its own.
-  const tracing = settings.workers === 1 ? await openTracing(process.env, logger) : passingOn
+  const tracing = await openTracing(process.env, logger)
   const proxy = await start(settings, logger, tracing)
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
@@ -58,9 +57,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
 
 async function start(settings: Settings, logger: Logger, tracing: Tracing): Promise<RunningProxy> {
   try {
-    if (settings.workers === 1) return await startProxy(settings, { logger, tracing })
-    const { startWorkers } = await import('./workers/start-workers.ts')
-    return await startWorkers(settings, logger)
+    return await startProxy(settings, { logger, tracing })
   } catch (cause) {
     throw startFailure(cause)
   }

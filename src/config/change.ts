@@ -22,7 +22,6 @@ const fixed: readonly [key: string, read: (settings: Settings) => unknown][] = [
   ['DicomWebProxy.Listen', ({ listen }) => addressText(listen)],
   ['DicomWebProxy.AdminListen', ({ adminListen }) => addressText(adminListen)],
   ['DicomWebProxy.Tls', ({ tls }) => tls !== null],
-  ['DicomWebProxy.Workers', ({ workers }) => workers],
   ['DicomWebProxy.Limits.HeaderBytes', ({ limits }) => limits.headerBytes],
 ]
 const fixedOfTls: readonly [key: string, read: (tls: TlsSettings) => unknown][] = [
@@ -36,9 +35,9 @@ const fixedOfTls: readonly [key: string, read: (tls: TlsSettings) => unknown][] 
  * @throws ConfigurationError when the rest would let in whom neither the old nor the new configuration lets in
  */
 export function whileRunning(running: Settings, next: Settings): Change {
-  const { listen, adminListen, workers } = running
+  const { listen, adminListen } = running
   const limits = { ...next.limits, headerBytes: running.limits.headerBytes }
-  const settings = { ...next, listen, adminListen, workers, limits, tls: tlsInForce(running.tls, next.tls) }
+  const settings = { ...next, listen, adminListen, limits, tls: tlsInForce(running.tls, next.tls) }
   if (letsInEveryone(settings)) throw new ConfigurationError([exposed])
   return { settings, needsRestart: changedKeys(running, next), accounts: changedAccounts(running, next) }
 }

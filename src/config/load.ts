@@ -24,7 +24,6 @@ import { misspelledSections } from './suggestion.ts'
 import { tlsOf } from './tls.ts'
 import { tokensOf } from './tokens.ts'
 import { googleRoot, publicUrl } from './url.ts'
-import { workersOf } from './workers.ts'
 
 export interface LoadOptions extends Surroundings, Arguments {
   /** A configuration file, or a folder of them; relative to the working directory. */
@@ -110,7 +109,6 @@ function settingsOf(
     retry: retryOf(proxy.section('Retry')),
     concurrency: concurrencyOf(proxy.section('Concurrency')),
     requestHead: 1000 * (proxy.section('Timeouts').number('RequestHead') ?? 30),
-    workers: workersOf(proxy),
     shutdownGrace: 1000 * (proxy.number('ShutdownGrace') ?? 20),
     // Below Orthanc's own limit of 60 seconds.
     deletionWait: 1000 * (proxy.number('DeletionWait') ?? 45),

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { JsonObject } from './document.ts'
 import type { Finding, Segment } from './problem.ts'
+import { retiredKey } from './retired.ts'
 import { unknownItem, unknownKey } from './suggestion.ts'
 
 /** The published JSON Schema: beside `src` and, in the package, beside `dist`. */
@@ -28,7 +29,10 @@ const validate = ajv.compile(schema)
 export function schemaFindings(content: JsonObject): readonly Finding[] {
   if (validate(content)) return []
   const errors = (validate.errors ?? []).filter(isSaidHere)
-  return errors.map((error) => ({ path: pathOf(error, content), message: messageOf(error) }))
+  return errors.map((error) => {
+    const path = pathOf(error, content)
+    return { path, message: messageOf(error, path) }
+  })
 }
 
 /** Whether the schema refuses this, whatever the words for it. */
@@ -65,11 +69,11 @@ function segmentsOf(pointer: string, content: JsonObject): readonly Segment[] {
     })
 }
 
-function messageOf(error: ErrorObject): string {
+function messageOf(error: ErrorObject, path: readonly Segment[]): string {
   const parent = (error.parentSchema ?? {}) as AnnotatedSchema
   switch (error.keyword) {
     case 'additionalProperties':
-      return unknownKey(error.params.additionalProperty, Object.keys(parent.properties ?? {}))
+      return retiredKey(path) ?? unknownKey(error.params.additionalProperty, Object.keys(parent.properties ?? {}))
     case 'required':
       return `is missing; it must ${mustOf(parent.properties?.[error.params.missingProperty])}`
     case 'propertyNames':

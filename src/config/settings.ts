@@ -20,8 +20,6 @@ export interface Settings {
   readonly concurrency: ConcurrencySettings
   /** How long a client may take for the head of a request. */
   readonly requestHead: number
-  /** Processes that serve requests; 1: this one alone. */
-  readonly workers: number
   /** How long requests under way may take to finish once the proxy ends. */
   readonly shutdownGrace: number
   /** After its arrival a deletion of a study or series is waited for until this has passed; 0 passes Google's operation through. */

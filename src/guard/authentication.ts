@@ -29,21 +29,11 @@ export class Authentication {
   readonly #verified = new LRUCache<string, PasswordClient>({ max: mostVerified })
   readonly #certificates = new WeakMap<Socket, CertificateNames | null>()
   readonly #underWay = new Map<string, Promise<Client>>()
-  readonly #onFailedTry: (address: string) => void
 
-  /**
-   * @param freeTries how many tries of an address may fail before it has to wait
-   * @param onFailedTry told of each address from which a try has failed
-   */
-  constructor(directory: ClientDirectory, freeTries: number, onFailedTry: (address: string) => void = () => {}) {
+  /** @param freeTries how many tries of an address may fail before it has to wait */
+  constructor(directory: ClientDirectory, freeTries: number) {
     this.#directory = directory
     this.#tries = new FailedTries(freeTries)
-    this.#onFailedTry = onFailedTry
-  }
-
-  /** A try from this address has failed where another process was asked: it counts here, too. */
-  failedElsewhere(address: string): void {
-    this.#tries.failedElsewhere(address)
   }
 
   /** Other clients from now on, also for connections that are open already. */
@@ -113,7 +103,6 @@ export class Authentication {
     const isRight = hash !== undefined && (await this.#line.run(address, () => isHashOf(password, hash)))
     const client = found && isRight ? found : null
     this.#tries.end(address, { failed: client === null })
-    if (!client) this.#onFailedTry(address)
     if (!client) throw unauthenticated(found ? `wrong password of client ${name}` : 'unknown user name')
     this.#verified.set(digest, client)
     return client.client

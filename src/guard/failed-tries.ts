@@ -77,12 +77,6 @@ export class FailedTries {
     else if (tries.failed === 0 && tries.underWay === 0) this.#addresses.delete(address)
   }
 
-  /** A try from this address has failed where another process was asked. */
-  failedElsewhere(address: string): void {
-    this.begin(address)
-    this.end(address, { failed: true })
-  }
-
   #fail(address: string, tries: Tries): void {
     tries.failed += 1
     tries.forgetAt = performance.now() + memory

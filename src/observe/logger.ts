@@ -14,25 +14,18 @@ interface LoggerOptions {
   readonly verbose: boolean
   /** Standard output when absent. */
   readonly destination?: DestinationStream | undefined
-  /** The number of the worker process, which its lines then name; absent where there are none. */
-  readonly worker?: number
 }
 
 /** One JSON line per event. Only named, harmless fields are ever given to it: it redacts nothing. */
-export function createLogger({ verbose, destination, worker }: LoggerOptions): Logger {
+export function createLogger({ verbose, destination }: LoggerOptions): Logger {
   const options = {
     level: levelOf({ verbose }),
-    base: worker === undefined ? null : { worker },
+    base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: harmlessError },
     formatters: { level: (level: string) => ({ level }) },
   }
   return destination ? pino(options, destination) : pino(options)
-}
-
-/** Where a logger's lines go: for lines that another process has made ready. */
-export function destinationOf(logger: Logger): DestinationStream {
-  return (logger as unknown as Record<symbol, DestinationStream>)[pino.symbols.streamSym] as DestinationStream
 }
 
 export function levelOf({ verbose }: Pick<LoggerOptions, 'verbose'>): 'debug' | 'info' {

@@ -19,29 +19,6 @@ export interface InstanceCounts {
  */
 export type RequestPhase = 'waiting' | 'sent' | 'answering'
 
-/** As much of a request as history, metrics and the status page need to know; also of one that another process serves. */
-export type RequestView = Pick<
-  RequestEvent,
-  | 'requestId'
-  | 'account'
-  | 'service'
-  | 'route'
-  | 'status'
-  | 'code'
-  | 'layer'
-  | 'detail'
-  | 'googleMessage'
-  | 'instances'
-  | 'cutBy'
-  | 'attempts'
-  | 'expected'
-  | 'progress'
-  | 'phase'
-  | 'age'
-  | 'firstByteAfter'
-  | 'failed'
->
-
 /** What one request was and how it went. What goes to the log has no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
   readonly requestId = randomUUID()

@@ -1,5 +1,5 @@
 import type { DicomWebService } from '../config/settings.ts'
-import type { RequestView } from './request-event.ts'
+import type { RequestEvent } from './request-event.ts'
 import { UnderWay } from './under-way.ts'
 
 /** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
@@ -11,7 +11,7 @@ export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<Req
 /** What is remembered of a failure: nothing that a client sent. */
 export interface Failure
   extends Pick<
-    RequestView,
+    RequestEvent,
     'requestId' | 'service' | 'route' | 'status' | 'code' | 'layer' | 'attempts' | 'cutBy' | 'googleMessage' | 'detail'
   > {
   /** When the request ended; ISO 8601. */
@@ -62,7 +62,7 @@ interface Kept {
 /** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
   #accounts: ReadonlyMap<string, Kept> = new Map()
-  readonly #underWay = new UnderWay<RequestView>()
+  readonly #underWay = new UnderWay<RequestEvent>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
@@ -76,16 +76,16 @@ export class RequestHistory {
   }
 
   /** Requests that have come and not ended, the oldest first. */
-  get underWay(): Iterable<RequestView> {
+  get underWay(): Iterable<RequestEvent> {
     return this.#underWay
   }
 
-  began(event: RequestView): void {
+  began(event: RequestEvent): void {
     this.#underWay.add(event)
   }
 
   /** To be called once a request has ended. */
-  record(event: RequestView): void {
+  record(event: RequestEvent): void {
     this.#underWay.remove(event)
     const history = this.#accounts.get(event.account ?? '')
     if (!history) return
@@ -138,19 +138,19 @@ function nothingYet() {
   return { requests: 0, failed: 0, incomplete: 0, refused: 0 }
 }
 
-function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestView['progress']): void {
+function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
   const passed = bytes.get(service) ?? { received: 0, sent: 0 }
   passed.received += received
   passed.sent += sent
   bytes.set(service, passed)
 }
 
-function kindOf(event: RequestView): 'failed' | 'incomplete' | 'refused' {
+function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'refused' {
   if (event.layer === 'client') return 'refused'
   return outcomeOf(event) === 'incomplete' ? 'incomplete' : 'failed'
 }
 
-export function outcomeOf(event: RequestView): RequestOutcome {
+export function outcomeOf(event: RequestEvent): RequestOutcome {
   if (event.cutBy) return 'cut'
   if (!event.failed) return 'succeeded'
   const { status, service, code } = event
@@ -160,7 +160,7 @@ export function outcomeOf(event: RequestView): RequestOutcome {
   return isIncomplete ? 'incomplete' : 'refused'
 }
 
-function failureOf(event: RequestView): Failure {
+function failureOf(event: RequestEvent): Failure {
   const { requestId, service, route, status, code, layer, attempts, cutBy, googleMessage, instances, detail } = event
   return {
     time: new Date().toISOString(),

@@ -40,7 +40,6 @@ test('one account, all else by default', async (t) => {
     retry: { budget: 45_000, keptPerUpload: 1024 * 1024, keptInAll: 64 * 1024 * 1024 },
     concurrency: { underWay: 64, waiting: 256, longestWait: 20_000 },
     requestHead: 30_000,
-    workers: 1,
     shutdownGrace: 20_000,
     deletionWait: 45_000,
     audit: null,

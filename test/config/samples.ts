@@ -79,8 +79,6 @@ export const good: Readonly<Record<string, object>> = {
   Timeouts: proxy({ Timeouts: { Connect: 1, Answer: 86400, SearchAnswer: 1, Idle: 60, IdleBytes: 0, RequestHead: 1 } }),
   Concurrency: proxy({ Concurrency: { UnderWay: 1, Waiting: 0, Wait: 1 } }),
   ShutdownGrace: proxy({ ShutdownGrace: 0 }),
-  Workers: proxy({ Workers: 4 }),
-  'a worker for each core': proxy({ Workers: 'auto' }),
   'an audit file': proxy({ Audit: { File: 'audit.jsonl', Required: true, QueryValues: true } }),
   'an audit trail on standard output': proxy({ Audit: { StandardOutput: true } }),
   'an audit repository': proxy({ Audit: { Syslog: { Server: '[2001:db8::1]:6514', SourceId: 'p' } } }),
@@ -292,8 +290,10 @@ export const bad: Readonly<Record<string, Refusal>> = {
     proxy({ Concurrency: { UnderWay: 0 } }),
     'DicomWebProxy.Concurrency.UnderWay: must*from 1*, not 0',
   ],
-  'no workers': [proxy({ Workers: 0 }), 'DicomWebProxy.Workers: must*from 1 to 256, or "auto"*, not 0'],
-  'a number of workers as a text': [proxy({ Workers: '2' }), 'DicomWebProxy.Workers: must*"auto"*'],
+  'a retired key': [
+    proxy({ Workers: 1 }),
+    'DicomWebProxy.Workers: is retired: remove it; *replicas*(docs/operations.md#replicas)',
+  ],
   'half a grace': [proxy({ ShutdownGrace: 0.5 }), 'DicomWebProxy.ShutdownGrace: must*whole number*, not 0.5'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],
   ...Object.fromEntries(

@@ -103,7 +103,6 @@ test('every key that the code reads is in the schema, and the other way round', 
     'retry',
     'tls',
     'tokens',
-    'workers',
   ]
   const code = files
     .map((name) => readFileSync(new URL(`../../src/config/${name}.ts`, import.meta.url), 'utf8'))
@@ -177,7 +176,6 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.outgoing.timeouts.idle, 1000 * Number(timeouts.Idle?.default))
   t.equal(settings.outgoing.timeouts.idleBytes, timeouts.IdleBytes?.default)
   t.equal(settings.requestHead, 1000 * Number(timeouts.RequestHead?.default))
-  t.equal(settings.workers, proxy.Workers?.default)
   t.equal(settings.shutdownGrace, 1000 * Number(proxy.ShutdownGrace?.default))
   const concurrency = proxy.Concurrency?.properties ?? {}
   t.equal(settings.concurrency.underWay, concurrency.UnderWay?.default)

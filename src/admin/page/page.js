@@ -96,23 +96,13 @@ function figuresOf({ underWay, bytes, requests }) {
 }
 
 /** @param {Message} message */
-function showProxy({ audit, refusals, workers }) {
+function showProxy({ audit, refusals }) {
   const refused = Object.entries(refusals).map(([reason, count]) => `${reason} ${countText(count)}`)
   byId('proxy').hidden = false
   showFacts(byId('proxy-facts'), [
-    ...(workers ? [workersFact(workers)] : []),
     ['Audit trail', auditText(audit)],
     ['Not let in', refused.length === 0 ? 'nobody so far' : refused.join(', ')],
   ])
-}
-
-/**
- * @param {NonNullable<Message['workers']>} workers
- * @returns {[string, string]}
- */
-function workersFact({ wanted, serving, restarts }) {
-  const restarted = restarts === 0 ? '' : `; ${plural(restarts, 'restart')} so far: see the log`
-  return ['Workers', (serving === wanted ? `all ${wanted} serve` : `${serving} of ${wanted} serve`) + restarted]
 }
 
 /** @param {Message['audit']} audit */

@@ -66,11 +66,6 @@ export class AuditTrail {
     this.#write({ audit: 'connection', time: new Date().toISOString(), event, ...known }, true)
   }
 
-  /** Passes on what another process has recorded. */
-  relayed(record: AuditRecord, isMinor: boolean): void {
-    this.#write(record, isMinor)
-  }
-
   /** May be called again. */
   close(): Promise<unknown> {
     this.#closing ??= this.#end()

@@ -1,8 +1,10 @@
-import { Registry } from 'prom-client'
-import type { RequestView } from '../request-event.ts'
-import { collectProcess } from './process-metrics.ts'
-import { type ProxyState, readAudit, readState, readWorkers } from './proxy-state.ts'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { RequestEvent } from '../request-event.ts'
+import { type ProxyState, readAudit, readState } from './proxy-state.ts'
 import { RequestMetrics } from './request-metrics.ts'
+
+/** Gauges that are named like counters, which misleads both people and the checks of Prometheus. */
+const misnamed = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
 /** What monitoring can read of this proxy, in the text format of Prometheus. */
 export class Metrics {
@@ -16,9 +18,9 @@ export class Metrics {
     this.#requests = new RequestMetrics(this.#registry, state.accounts)
     readState(this.#registry, state)
     readAudit(this.#auditRegistry, state)
-    // Where several processes work together, what each of them uses is shown side by side, by others.
-    if (state.workers) readWorkers(this.#registry, state.workers)
-    else collectProcess(this.#registry)
+    // Memory, processor time and the event loop's lag, by the names that dashboards for Node.js know.
+    collectDefaultMetrics({ register: this.#registry })
+    for (const name of misnamed) this.#registry.removeSingleMetric(name)
   }
 
   get contentType(): string {
@@ -26,7 +28,7 @@ export class Metrics {
   }
 
   /** To be called once a request has ended. */
-  record(event: RequestView): void {
+  record(event: RequestEvent): void {
     this.#requests.record(event)
   }
 

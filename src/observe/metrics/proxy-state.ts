@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import type { RequestView } from '../request-event.ts'
+import type { RequestEvent } from '../request-event.ts'
 import type { Traffic } from '../request-history.ts'
 import { type Reading, readCounter, readGauge } from './read-metrics.ts'
 
@@ -35,14 +35,12 @@ export interface ProxyState {
   readonly version: string
   accounts(): Iterable<Account>
   readonly history: {
-    readonly underWay: Iterable<RequestView>
+    readonly underWay: Iterable<RequestEvent>
     traffic(): Iterable<Traffic>
   }
   /** By the transport that uses them. */
   connections(): Readonly<Record<string, ConnectionCounts>>
   readonly refusals: { readonly counts: Readonly<Record<string, number>> }
-  /** The processes that serve requests; absent where this one does. */
-  workers?(): { readonly serving: number; readonly restarts: number }
   /** Null when no audit trail is kept. */
   audit(): { readonly available: boolean; readonly lost: number } | null
 }
@@ -94,7 +92,7 @@ function readPlaces(registry: Registry, { accounts, history }: ProxyState): void
   )
 }
 
-function countsOf(events: Iterable<RequestView>): Iterable<Reading> {
+function countsOf(events: Iterable<RequestEvent>): Iterable<Reading> {
   const counts = new Map<string, [{ account: string; service: string }, number]>()
   for (const { account = '', service = '' } of events) {
     const counted = counts.get(`${account}/${service}`) ?? [{ account, service }, 0]
@@ -161,19 +159,6 @@ function readRest(registry: Registry, { version, connections, refusals }: ProxyS
     help: 'Requests and connections of strangers that were not let in.',
     labels: ['reason'],
     read: () => Object.entries(refusals.counts).map(([reason, count]) => [{ reason }, count]),
-  })
-}
-
-export function readWorkers(registry: Registry, workers: NonNullable<ProxyState['workers']>): void {
-  readGauge(registry, {
-    name: 'workers',
-    help: 'Worker processes that serve requests now.',
-    read: () => [[{}, workers().serving]],
-  })
-  readCounter(registry, {
-    name: 'worker_restarts_total',
-    help: 'Times that a worker process was started anew because it had ended.',
-    read: () => [[{}, workers().restarts]],
   })
 }
 

@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { RequestView } from '../request-event.ts'
+import type { RequestEvent } from '../request-event.ts'
 import { metricName } from './metric-name.ts'
 import { statusLabel } from './status-label.ts'
 
@@ -68,7 +68,7 @@ export class RequestMetrics {
     await Promise.all(each.map((metric) => removeOthers(metric, kept)))
   }
 
-  record(event: RequestView): void {
+  record(event: RequestEvent): void {
     const { account = '', service = '', route = '', layer = '', instances, attempts, firstByteAfter } = event
     if (this.#kept && account !== '' && !this.#kept.has(account)) return
     const labels = { account, service }
