@@ -26,7 +26,6 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   // Tokens; and, of strangers, tables that have an end.
   'lru-cache': ['credentials', 'guard'],
   'http-proxy': ['forward'],
-  dcmjs: ['emulator'],
   'prom-client': ['observe'],
   '@opentelemetry/api': ['observe'],
   '@opentelemetry/exporter-trace-otlp-http': ['observe'],
@@ -71,6 +70,11 @@ function importsOf(source: string): (string | null)[] {
 /** A line comment begins after a blank: `https://` in a text does not. */
 function withoutComments(source: string): string {
   return source.replace(/(^|\s)\/\*[\s\S]*?\*\//g, '$1').replace(/(^|\s)\/\/.*$/gm, '$1')
+}
+
+/** `ajv/dist/2020.js` is of `ajv`, `@scope/name/part` of `@scope/name`. */
+function packageOf(name: string): string {
+  return name.split('/', name.startsWith('@') ? 2 : 1).join('/')
 }
 
 function violations(sources: Sources): string[] {
@@ -130,6 +134,15 @@ test('imports point one way', async (t) => {
   t.ok(sources.size > 50, 'the sources are read')
   t.ok(importsOf(sources.get('cli/serve.ts') ?? '').includes('../config/settings.ts'), 'their imports are found')
   t.same(violations(sources), [])
+})
+
+test('what the program imports is installed with it', async (t) => {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const named = [...readSources().values()].flatMap(importsOf)
+  const packages = named.flatMap((name) => (name && !/^(\.|node:)/.test(name) ? [packageOf(name)] : []))
+  t.ok(packages.includes('google-auth-library'), 'packages are found')
+  const missing = packages.filter((name) => !Object.hasOwn(manifest.dependencies, name))
+  t.same([...new Set(missing)], [], 'each is among the dependencies, not only among those for development')
 })
 
 test('wrong imports are noticed', async (t) => {

@@ -5,7 +5,7 @@ import { version } from './version.ts'
 
 type RunCommand = (...words: never[]) => Promise<ExitCode>
 
-/** Loaded when they are run: who serves needs neither the emulator nor its dictionary of DICOM attributes. */
+/** Loaded when they are run: who serves needs neither the emulator nor its data dictionary. */
 const commands = {
   serve: async (): Promise<RunCommand> => (await import('./serve.ts')).serve,
   check: async (): Promise<RunCommand> => (await import('./check.ts')).check,

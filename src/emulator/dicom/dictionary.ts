@@ -1,30 +1,36 @@
-import { data } from 'dcmjs'
+import { dictionaryLines } from './dictionary-lines.ts'
 
 /** A data element's tag as the DICOM JSON Model writes it: eight upper-case hexadecimal digits. */
 export type Tag = string
 
-const { nameMap, dictionary } = data.DicomMetaDictionary
+interface Entry {
+  readonly vr: string
+  readonly keyword: string
+}
+
+/** By tag, with `xx` in the tags of repeating groups. */
+const entries = new Map<string, Entry>()
+const tags = new Map<string, Tag>()
+for (const line of dictionaryLines.trim().split('\n')) {
+  const [tag = '', vr = '', , keyword = ''] = line.split(' ')
+  entries.set(tag, { vr, keyword })
+  tags.set(keyword, tag.replace('xx', '00'))
+}
 
 /** "PatientName", "00100010" -> "00100010"; undefined for what is neither a keyword nor a tag. */
 export function tagOf(name: string): Tag | undefined {
-  if (/^[0-9a-f]{8}$/i.test(name)) return name.toUpperCase()
-  const tag = Object.hasOwn(nameMap, name) ? nameMap[name]?.tag : undefined
-  return tag?.replace(/[(),]/g, '').toUpperCase()
+  return /^[0-9a-f]{8}$/i.test(name) ? name.toUpperCase() : tags.get(name)
 }
 
 export function keywordOf(tag: Tag): string | undefined {
-  return entry(tag)?.name
+  return entry(tag)?.keyword
 }
 
 /** The VR for Implicit VR data sets (PS3.6); where it depends on other elements, the one that fits most. */
 export function vrOf(tag: Tag): string {
-  if (tag.endsWith('0000')) return 'UL'
-  const vr = entry(tag)?.vr ?? 'UN'
-  if (vr === 'ox') return 'OW'
-  if (vr === 'xs') return 'US'
-  return /^[A-Z]{2}/.exec(vr)?.[0] ?? 'UN'
+  return tag.endsWith('0000') ? 'UL' : (entry(tag)?.vr ?? 'UN')
 }
 
-function entry(tag: Tag) {
-  return dictionary[`(${tag.slice(0, 4)},${tag.slice(4)})`]
+function entry(tag: Tag): Entry | undefined {
+  return entries.get(tag) ?? entries.get(`${tag.slice(0, 2)}xx${tag.slice(4)}`)
 }
