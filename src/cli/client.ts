@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { passwordHashText } from '../config/password-hash.ts'
 import { jsonPath } from '../config/problem.ts'
 import { fileMessage } from '../config/read.ts'
-import { schemaFindings } from '../config/schema.ts'
+import { applySchema } from '../config/schema.ts'
 import { namesOf } from '../guard/certificate.ts'
 import { hashPassword } from '../guard/password.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
@@ -84,7 +84,7 @@ function accountsOf(allowed: readonly string[]): Record<string, readonly string[
 /** Before a person types a password: would the configuration take this name, and these services? */
 function checkEntry(name: string, accounts: Record<string, readonly string[]> | null): void {
   const entry = { TokenDigest: `sha256:${'0'.repeat(64)}`, Accounts: accounts ?? {} }
-  const findings = schemaFindings({ DicomWebProxy: { Clients: { [name]: entry } } })
+  const { findings } = applySchema({ DicomWebProxy: { Clients: { [name]: entry } } })
   if (findings.length === 0) return
   const lines = findings.map(({ path, message }) => `${jsonPath(path.slice(2))}: ${message}`)
   throw new CommandFailure(lines.join('\n'), exitCode.usage)

@@ -1,4 +1,4 @@
-import { advisedTimeout } from '../config/orthanc.ts'
+import { defaultTransferTimeout } from '../config/orthanc.ts'
 import type { Settings } from '../config/settings.ts'
 import { carryOut, plansFor } from '../orthanc/registration.ts'
 import { configurationOf, type Difference, type Plan } from '../orthanc/server-entry.ts'
@@ -50,7 +50,7 @@ function print(settings: Settings, options: RegisterOptions): ExitCode {
   const client = username === undefined ? null : { username, password: '' }
   const orthanc = options.orthanc ?? registration?.url ?? 'http://127.0.0.1:8042'
   const proxyUrl = proxyUrlFor(settings, orthanc, options.proxyUrl ?? registration?.proxyUrl ?? null)
-  const timeout = timeoutOf(options, registration?.timeout ?? advisedTimeout)
+  const timeout = timeoutOf(options, registration?.timeout ?? defaultTransferTimeout)
   const { entries, lacksLogin } = wantedEntries(settings, { proxyUrl, client, timeout })
   const Servers = Object.fromEntries(
     [...entries].map(([name, entry]) => [name, configurationOf(entry, passwordVariables.client)]),

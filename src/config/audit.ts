@@ -7,24 +7,25 @@ import { readIdentity } from './tls.ts'
 /** Syslog over TLS (RFC 5425 4.1). */
 const syslogPort = 6514
 
-/** The audit trail; null if none is wanted. */
-export function auditOf(audit: Section, workingDirectory: string): AuditSettings | null {
-  if (audit.keys.length === 0) return null
+/** The audit trail; null if there is none. */
+export function readAudit(audit: Section | null, workingDirectory: string): AuditSettings | null {
+  if (!audit) return null
   const file = audit.text('File')
+  const syslog = audit.enabled('Syslog')
   const settings = {
     file: file === undefined ? null : resolve(workingDirectory, file),
-    standardOutput: audit.flag('StandardOutput') ?? false,
-    syslog: syslogOf(audit.section('Syslog'), workingDirectory),
-    required: audit.flag('Required') ?? false,
-    queryValues: audit.flag('QueryValues') ?? false,
+    standardOutput: audit.flag('StandardOutput'),
+    syslog: syslog && readSyslog(syslog, workingDirectory),
+    required: audit.flag('Required'),
+    queryValues: audit.flag('QueryValues'),
   }
-  if (!settings.file && !settings.standardOutput && !audit.has('Syslog') && audit.readable) {
+  if (!settings.file && !settings.standardOutput && !syslog && audit.readable) {
     audit.problem(null, 'names no place that the audit trail goes to; set File, Syslog, or "StandardOutput": true')
   }
   return settings
 }
 
-function syslogOf(syslog: Section, workingDirectory: string): AuditSyslogSettings | null {
+function readSyslog(syslog: Section, workingDirectory: string): AuditSyslogSettings | null {
   const server = syslog.text('Server')
   const url = URL.parse(`tls://${server}`)
   if (server === undefined || !url) return null
@@ -33,11 +34,11 @@ function syslogOf(syslog: Section, workingDirectory: string): AuditSyslogSetting
     port: Number(url.port || syslogPort),
     sourceId: syslog.text('SourceId') ?? null,
     certificateAuthorities: certificateAuthorities(syslog, 'CACertificates', workingDirectory),
-    identity: identityOf(syslog, workingDirectory),
+    identity: readOwnIdentity(syslog, workingDirectory),
   }
 }
 
-function identityOf(syslog: Section, workingDirectory: string): AuditSyslogSettings['identity'] {
+function readOwnIdentity(syslog: Section, workingDirectory: string): AuditSyslogSettings['identity'] {
   const [certificate, key] = [syslog.text('Certificate'), syslog.text('Key')]
   if ((certificate === undefined) !== (key === undefined)) {
     syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing; Certificate and Key are of use together only')

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { type ClientsAround, clientsOf } from './clients.ts'
+import { type ClientsAround, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { fileMessage } from './read.ts'
-import { schemaFindings } from './schema.ts'
+import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
 import type { AccountSettings, ClientSettings, ClientsSettings } from './settings.ts'
 
@@ -24,8 +24,10 @@ export function readClientsFile(
     return { clients: [], problems: [{ file, path: '', message: fileMessage(error) }] }
   }
   const { content, problems, warnings, notices } = parseDocument(file, text, {})
-  const findings: Finding[] = [...schemaFindings({ DicomWebProxy: { Clients: content } })]
-  const clients = clientsOf(new Section(content, within, findings), around)
+  const checked = applySchema({ DicomWebProxy: { Clients: content } })
+  const findings: Finding[] = [...checked.findings]
+  const section = new Section(checked.content, [], findings).section('DicomWebProxy').section('Clients')
+  const clients = readClients(section, around)
   const found = findings.map(({ path, message }) => ({ file, path: jsonPath(path.slice(within.length)), message }))
   const variables = notices.length > 0 ? [{ file, path: '', message: noVariables }] : []
   // Of two entries of one name the last counts: who deletes it would think that the client is gone.

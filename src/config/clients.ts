@@ -14,13 +14,13 @@ export interface ClientsAround {
 }
 
 /** The clients of a section, or of a file like it; those with problems are reported. */
-export function clientsOf(clients: Section, around: ClientsAround): readonly ClientSettings[] {
-  const found = clients.keys.flatMap((name) => clientOf(name, clients.section(name), around) ?? [])
+export function readClients(clients: Section, around: ClientsAround): readonly ClientSettings[] {
+  const found = clients.keys.flatMap((name) => readClient(name, clients.section(name), around) ?? [])
   reportDoubles(clients, found, around.others)
   return found
 }
 
-function clientOf(name: string, client: Section, { accounts, hasAuthorities }: ClientsAround): ClientSettings | null {
+function readClient(name: string, client: Section, { accounts, hasAuthorities }: ClientsAround): ClientSettings | null {
   const login = {
     passwordHash: client.text('PasswordHash') ?? null,
     tokenDigest: client.text('TokenDigest') ?? null,
@@ -33,8 +33,8 @@ function clientOf(name: string, client: Section, { accounts, hasAuthorities }: C
   for (const key of ['CertificateSubject', 'CertificateName'].filter((key) => client.has(key) && !hasAuthorities)) {
     client.problem(key, 'needs DicomWebProxy.Tls.ClientAuthorities, the file with the authority that signed it')
   }
-  const rights = rightsOf(client.section('Accounts'), accounts)
-  const admin = client.flag('Admin') ?? false
+  const rights = readRights(client.section('Accounts'), accounts)
+  const admin = client.flag('Admin')
   if (rights.length === 0 && !admin && !client.has('Accounts')) client.problem(null, noRights)
   return { name, ...login, accounts: rights, admin }
 }
@@ -46,14 +46,14 @@ const badHash =
 const noRights =
   'may do nothing; add Accounts, such as { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }, or "Admin": true'
 
-function rightsOf(rights: Section, accounts: readonly string[]): readonly ClientRights[] {
+function readRights(rights: Section, accounts: readonly string[]): readonly ClientRights[] {
   for (const name of rights.keys.filter((key) => !accounts.includes(key))) {
     const near = nearest(name, accounts)
     const hint = near === undefined ? `there are ${accounts.join(', ')}` : `did you mean ${near}?`
     rights.problem(name, `is no account of GoogleCloudPlatform.Accounts; ${hint}`)
   }
   return rights.keys.map((account) => {
-    const named = rights.texts(account) ?? []
+    const named = rights.texts(account)
     return { account, services: dicomWebServices.filter((service) => named.includes(service)) }
   })
 }

@@ -15,7 +15,7 @@ const inlineKeys = ['AuthorizedUserClientId', 'AuthorizedUserClientSecret', 'Aut
 const pluginKeys = ['ServiceAccountFile', 'AuthorizedUserFile', ...inlineKeys] as const
 
 /** An account's credential. The file is not read here: that it is missing concerns one account, at run time. */
-export function credentialOf(account: Section, around: Surroundings, notices: string[]): CredentialSettings | null {
+export function readCredential(account: Section, around: Surroundings, notices: string[]): CredentialSettings | null {
   const source = sourceOf(account, around, notices)
   return source && { source, impersonate: account.text('ImpersonateServiceAccount') ?? null }
 }
@@ -31,7 +31,7 @@ function sourceOf(account: Section, around: Surroundings, notices: string[]): Cr
 }
 
 function givenKeys(account: Section): readonly string[] {
-  const fresh = account.flag('ApplicationDefault') === true ? ['ApplicationDefault'] : []
+  const fresh = account.flag('ApplicationDefault') ? ['ApplicationDefault'] : []
   return [...fresh, ...['ExternalAccountFile', ...pluginKeys].filter((key) => account.has(key))]
 }
 

@@ -1,29 +1,22 @@
 import { resolve } from 'node:path'
-import { accountsOf } from './accounts.ts'
 import { type Arguments, withArguments } from './arguments.ts'
-import { auditOf } from './audit.ts'
-import { clientsOf } from './clients.ts'
+import { readAudit } from './audit.ts'
+import { readClients } from './clients.ts'
 import { readClientsFile } from './clients-file.ts'
-import { concurrencyOf } from './concurrency.ts'
 import type { Surroundings } from './credential.ts'
-import type { JsonObject } from './document.ts'
+import { readDicomWebProxy, readTimeouts } from './dicom-web-proxy.ts'
 import { deepFreeze } from './freeze.ts'
-import { limitsOf } from './limits.ts'
-import { checkClients, hasClients, listenAddress } from './listen.ts'
-import { networksOf } from './networks.ts'
-import { withoutEffect } from './notices.ts'
-import { orthancOf } from './orthanc.ts'
-import { outgoingOf } from './outgoing.ts'
+import { readGoogle } from './google.ts'
+import { checkClients, hasClients, readListen, readNetworks } from './listen.ts'
+import { ignoredOptions, readOrthanc } from './orthanc.ts'
+import { readOutgoing } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { readSections, type Sections } from './read.ts'
-import { retryOf } from './retry.ts'
-import { refusedBySchema, schemaFindings } from './schema.ts'
+import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
 import type { ClientsSettings, Settings } from './settings.ts'
 import { misspelledSections } from './suggestion.ts'
-import { tlsOf } from './tls.ts'
-import { tokensOf } from './tokens.ts'
-import { googleRoot, publicUrl } from './url.ts'
+import { readTlsSettings } from './tls.ts'
 
 export interface LoadOptions extends Surroundings, Arguments {
   /** A configuration file, or a folder of them; relative to the working directory. */
@@ -31,6 +24,17 @@ export interface LoadOptions extends Surroundings, Arguments {
 }
 
 const empty: Sections = { content: {}, files: new Map(), problems: [], warnings: [], notices: [] }
+
+/** Everything that is found wrong or worth telling while the configuration is read. */
+interface Report {
+  readonly findings: Finding[]
+  /** About environment variables. */
+  readonly environment: Finding[]
+  /** About files that the configuration names. */
+  readonly files: ConfigProblem[]
+  readonly warnings: string[]
+  readonly notices: string[]
+}
 
 /**
  * Reads the configuration and checks all of it. Frozen, all the way down.
@@ -41,87 +45,77 @@ export function loadSettings(options: LoadOptions): Settings {
   const { path, environment, workingDirectory } = options
   const readAt = Date.now()
   const read = path === undefined ? empty : readSections(path, workingDirectory, environment)
-  const { content, isArgument, problems: argumentProblems } = withArguments(read.content, options)
-  const findings: Finding[] = [...schemaFindings(content), ...misspelledSections(Object.keys(content))]
-  const environmentFindings: Finding[] = []
-  const fileProblems: ConfigProblem[] = []
-  const settings = { readAt, ...settingsOf(content, options, read, findings, environmentFindings, fileProblems) }
+  const { content: written, isArgument, problems: argumentProblems } = withArguments(read.content, options)
+  const { content, findings, accepted } = applySchema(written)
+  const report: Report = {
+    findings: [...findings, ...misspelledSections(Object.keys(written))],
+    environment: [],
+    files: [],
+    warnings: [...read.warnings],
+    notices: [...read.notices],
+  }
+  const orthanc = new Section(content, [], report.findings)
+  if (read.problems.length === 0) checkStores(orthanc)
+  const settings = readSettings(orthanc, options, report)
+  report.notices.push(...ignoredOptions(new Section(written, [], [])))
 
   const fileOf = (segments: Finding['path']) =>
     isArgument(segments) ? 'command line' : (read.files.get(String(segments[0])) ?? path ?? 'command line')
   const problems = [
     ...read.problems,
     ...argumentProblems,
-    ...findings.map(({ path, message }) => ({ file: fileOf(path), path: jsonPath(path), message })),
-    ...environmentFindings.map(({ path, message }) => ({ file: 'environment', path: jsonPath(path), message })),
-    ...fileProblems,
+    ...report.findings.map(({ path, message }) => ({ file: fileOf(path), path: jsonPath(path), message })),
+    ...report.environment.map(({ path, message }) => ({ file: 'environment', path: jsonPath(path), message })),
+    ...report.files,
   ]
-  if (problems.length === 0 && refusedBySchema(content)) problems.push({ file: fileOf([]), path: '', message: unsaid })
+  if (problems.length === 0 && !accepted) problems.push({ file: fileOf([]), path: '', message: unsaid })
   if (problems.length > 0) throw new ConfigurationError(onePerPlace(problems), [...read.warnings, ...read.notices])
-  return deepFreeze(settings)
+  return deepFreeze({ readAt, ...settings, warnings: report.warnings, notices: report.notices })
 }
 
 /** Should the schema know a rule that the code has no words for: refuse all the same. */
 const unsaid = 'does not follow the JSON Schema (config/schema.json)'
 
-function settingsOf(
-  content: JsonObject,
+function checkStores(orthanc: Section): void {
+  const google = orthanc.section('GoogleCloudPlatform')
+  const accounts = google.section('Accounts')
+  if (accounts.keys.length === 0 && accounts.readable && google.readable) accounts.problem(null, noStore)
+}
+
+const noStore =
+  'no DICOM store is configured; name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
+
+function readSettings(
+  orthanc: Section,
   options: LoadOptions,
-  read: Sections,
-  findings: Finding[],
-  environmentFindings: Finding[],
-  fileProblems: ConfigProblem[],
-): Omit<Settings, 'readAt'> {
-  const orthanc = new Section(content, [], findings)
-  const environment = new Section(options.environment, [], environmentFindings)
+  report: Report,
+): Omit<Settings, 'readAt' | 'warnings' | 'notices'> {
+  const { workingDirectory } = options
+  const { warnings, notices } = report
+  const environment = new Section(options.environment, [], report.environment)
   const google = orthanc.section('GoogleCloudPlatform')
   const proxy = orthanc.section('DicomWebProxy')
-  const accounts = google.section('Accounts')
-  const warnings = [...read.warnings]
-  const notices = [...read.notices, ...withoutEffect(orthanc)]
-  const noneNamed = accounts.keys.length === 0 && accounts.readable && google.readable
-  if (noneNamed && read.problems.length === 0) accounts.problem(null, noStore)
-
-  const tls = tlsOf(proxy.section('Tls'), options.workingDirectory, warnings)
-  const clients = allClients(
-    proxy,
-    accounts.keys,
-    tls !== null && tls.clientAuthorities !== null,
-    options,
-    fileProblems,
-  )
-  const listen = listenAddress(proxy, 'Listen', '127.0.0.1:8043', warnings)
-  const adminListen = proxy.isNull('AdminListen')
-    ? null
-    : listenAddress(proxy, 'AdminListen', '127.0.0.1:8044', warnings)
+  const tls = readTlsSettings(proxy.enabled('Tls'), workingDirectory, warnings)
+  const hasAuthorities = tls !== null && tls.clientAuthorities !== null
+  const clients = allClients(proxy, google.section('Accounts').keys, hasAuthorities, options, report.files)
+  const listen = readListen(proxy, 'Listen', warnings)
+  const adminListen = proxy.isNull('AdminListen') ? null : readListen(proxy, 'AdminListen', warnings)
   checkClients(proxy, { listen, clients, tls }, warnings)
   if (adminListen && listen.port !== 0 && listen.host === adminListen.host && listen.port === adminListen.port) {
     proxy.problem('AdminListen', 'must differ from Listen; take another port, or null for no admin listener')
   }
   return {
-    accounts: accountsOf(accounts, options, notices),
-    baseUrl: googleRoot(google, 'BaseUrl') ?? 'https://healthcare.googleapis.com/v1/',
-    tokens: tokensOf(google),
-    outgoing: outgoingOf(orthanc, proxy.section('Timeouts'), options, environment, warnings),
+    ...readGoogle(google, options, notices),
+    ...readDicomWebProxy(proxy),
+    outgoing: readOutgoing(orthanc, readTimeouts(proxy.section('Timeouts')), options, environment, warnings),
     listen,
     adminListen,
-    publicUrl: publicUrl(proxy, 'PublicUrl'),
-    retry: retryOf(proxy.section('Retry')),
-    concurrency: concurrencyOf(proxy.section('Concurrency')),
-    requestHead: 1000 * (proxy.section('Timeouts').number('RequestHead') ?? 30),
-    shutdownGrace: 1000 * (proxy.number('ShutdownGrace') ?? 20),
-    // Below Orthanc's own limit of 60 seconds.
-    deletionWait: 1000 * (proxy.number('DeletionWait') ?? 45),
     clients,
-    allowedNetworks: networksOf(proxy),
+    allowedNetworks: readNetworks(proxy),
     tls,
-    limits: limitsOf(proxy.section('Limits')),
-    allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
-    audit: auditOf(proxy.section('Audit'), options.workingDirectory),
-    orthanc: orthancOf(orthanc, { clients, listen, workingDirectory: options.workingDirectory }),
-    verbose: orthanc.flag('HttpVerbose') ?? false,
-    warnings,
-    notices,
+    audit: readAudit(proxy.enabled('Audit'), workingDirectory),
+    orthanc: readOrthanc(orthanc, { clients, listen, workingDirectory }),
+    verbose: orthanc.flag('HttpVerbose'),
   }
 }
 
@@ -134,7 +128,7 @@ function allClients(
   fileProblems: ConfigProblem[],
 ): ClientsSettings | null {
   if (!hasClients(proxy)) return null
-  const named = clientsOf(proxy.section('Clients'), { accounts, hasAuthorities, others: [] })
+  const named = readClients(proxy.section('Clients'), { accounts, hasAuthorities, others: [] })
   const name = proxy.text('ClientsFile')
   if (name === undefined) return { named, file: null, listed: [], hasAuthorities }
   const file = resolve(workingDirectory, name)
@@ -142,9 +136,6 @@ function allClients(
   fileProblems.push(...problems)
   return { named, file, listed: clients, hasAuthorities }
 }
-
-const noStore =
-  'no DICOM store is configured; name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
 
 /** The schema and the code may both object to a value: the first word is enough. */
 function onePerPlace(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {

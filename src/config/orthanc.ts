@@ -1,5 +1,6 @@
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
+import { schemaDefault } from './schema.ts'
 import type { Section } from './section.ts'
 import type { OrthancSettings, RegistrationSettings, Settings } from './settings.ts'
 import { publicUrl } from './url.ts'
@@ -8,30 +9,44 @@ interface Around extends Pick<Settings, 'clients' | 'listen'> {
   readonly workingDirectory: string
 }
 
-/** What Orthanc's guide advises for large studies, in milliseconds. */
-export const advisedTimeout = 600_000
+/** What Orthanc is told to allow one transfer, in milliseconds, unless the configuration says otherwise. */
+export const defaultTransferTimeout = 1000 * Number(schemaDefault('DicomWebProxy', 'Orthanc', 'Timeout'))
+
+/** Options that the Orthanc GCP plugin read, and that don't matter to a proxy: a sentence each. */
+export function ignoredOptions(written: Section): readonly string[] {
+  const notices: string[] = []
+  const registers = written.section('DicomWebProxy').enabled('Orthanc') !== null
+  if (written.section('DicomWeb').has('Root') && !registers) {
+    notices.push('DicomWeb.Root has no effect here: it says where the DICOMweb server of Orthanc itself listens.')
+  }
+  if (written.has('HttpTimeout')) {
+    notices.push(
+      'HttpTimeout has no effect here: it limits the transfers from Orthanc to this proxy. The limits of the proxy itself are DicomWebProxy.Timeouts.',
+    )
+  }
+  return notices
+}
 
 /** What the configuration says of Orthanc itself. */
-export function orthancOf(orthanc: Section, around: Around): OrthancSettings {
-  const httpTimeout = orthanc.number('HttpTimeout')
+export function readOrthanc(orthanc: Section, around: Around): OrthancSettings {
   const proxy = orthanc.section('DicomWebProxy')
+  const registration = proxy.enabled('Orthanc')
   return {
-    dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '/dicom-web/',
-    httpTimeout: httpTimeout === undefined ? null : 1000 * httpTimeout,
-    registration: registrationOf(proxy.section('Orthanc'), proxy, around),
+    dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '',
+    httpTimeout: orthanc.has('HttpTimeout') ? 1000 * orthanc.number('HttpTimeout') : null,
+    registration: registration && readRegistration(registration, proxy, around),
   }
 }
 
-function registrationOf(section: Section, proxy: Section, around: Around): RegistrationSettings | null {
-  if (section.keys.length === 0) return null
+function readRegistration(section: Section, proxy: Section, around: Around): RegistrationSettings | null {
   const url = publicUrl(section, 'Url')
   const settings = {
-    login: loginOf(section, 'Username', 'Password'),
+    login: readLogin(section, 'Username', 'Password'),
     certificateAuthorities: certificateAuthorities(section, 'CACertificates', around.workingDirectory),
-    client: loginOf(section, 'Client', 'ClientPassword'),
+    client: readLogin(section, 'Client', 'ClientPassword'),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
-    timeout: 1000 * (section.number('Timeout') ?? advisedTimeout / 1000),
-    interval: 1000 * (section.number('Interval') ?? 30),
+    timeout: 1000 * section.number('Timeout'),
+    interval: 1000 * section.number('Interval'),
   }
   checkClient(section, around.clients)
   if (url === null) return null
@@ -55,7 +70,7 @@ export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
-function loginOf(section: Section, user: string, secret: string) {
+function readLogin(section: Section, user: string, secret: string) {
   const [username, password] = [section.text(user), section.text(secret)]
   if ((username === undefined) !== (password === undefined)) {
     section.problem(

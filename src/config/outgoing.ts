@@ -7,15 +7,15 @@ import { fileMessage } from './read.ts'
 import type { Section } from './section.ts'
 import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
-/** How outgoing connections are made, from Orthanc's own options, the `Timeouts` section, and the environment. */
-export function outgoingOf(
+/** How outgoing connections are made, from Orthanc's own options and the environment. */
+export function readOutgoing(
   orthanc: Section,
-  timeouts: Section,
+  timeouts: UpstreamTimeouts,
   around: Surroundings,
   environmentProblems: Section,
   warnings: string[],
 ): OutgoingSettings {
-  const verifyPeers = orthanc.flag('HttpsVerifyPeers') ?? true
+  const verifyPeers = orthanc.flag('HttpsVerifyPeers')
   if (!verifyPeers) {
     warnings.push(
       'HttpsVerifyPeers is false: certificates are not checked, so anyone on the way can read and change images and steal access tokens. Not for production; name the authority in HttpsCACertificates instead.',
@@ -29,18 +29,7 @@ export function outgoingOf(
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
-    timeouts: timeoutsOf(timeouts),
-  }
-}
-
-function timeoutsOf(timeouts: Section): UpstreamTimeouts {
-  const answer = timeouts.number('Answer') ?? 1900
-  return {
-    connect: 1000 * (timeouts.number('Connect') ?? 15),
-    answer: 1000 * answer,
-    searchAnswer: 1000 * (timeouts.number('SearchAnswer') ?? Math.min(answer, 300)),
-    idle: 1000 * (timeouts.number('Idle') ?? 300),
-    idleBytes: timeouts.number('IdleBytes') ?? 16_384,
+    timeouts,
   }
 }
 

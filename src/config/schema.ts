@@ -17,27 +17,45 @@ export function schemaText(): string {
 interface AnnotatedSchema {
   readonly $ref?: string
   readonly 'x-must'?: string
+  readonly default?: unknown
   readonly properties?: Readonly<Record<string, AnnotatedSchema>>
 }
 
 const schema = JSON.parse(schemaText())
-const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true })
+const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true, useDefaults: true })
 ajv.addVocabulary(['x-must'])
 const validate = ajv.compile(schema)
 
-/** Holds the configuration against the schema: known keys, types, shapes. All findings, one for each place. */
-export function schemaFindings(content: JsonObject): readonly Finding[] {
-  if (validate(content)) return []
-  const errors = (validate.errors ?? []).filter(isSaidHere)
-  return errors.map((error) => {
+export interface CheckedContent {
+  /** What was written, and the schema's defaults for what was not. */
+  readonly content: JsonObject
+  /** Known keys, types, shapes: one for each place. */
+  readonly findings: readonly Finding[]
+  /** Whether the schema accepts it. Without words for a rule, it may refuse what has no findings. */
+  readonly accepted: boolean
+}
+
+/** Holds the configuration against the schema, and adds the defaults; what was written stays as it is. */
+export function applySchema(written: JsonObject): CheckedContent {
+  const content = structuredClone(written)
+  const accepted = validate(content)
+  const errors = accepted ? [] : (validate.errors ?? []).filter(isSaidHere)
+  const findings = errors.map((error) => {
     const path = pathOf(error, content)
     return { path, message: messageOf(error, path) }
   })
+  return { content, findings, accepted }
 }
 
-/** Whether the schema refuses this, whatever the words for it. */
-export function refusedBySchema(content: JsonObject): boolean {
-  return !validate(content)
+/** The default of a key, for what is done without the section that holds it. */
+export function schemaDefault(...path: readonly string[]): unknown {
+  const part = path.reduce<AnnotatedSchema>((parent, key) => resolved(parent).properties?.[key] ?? {}, schema)
+  return part.default
+}
+
+function resolved(part: AnnotatedSchema): AnnotatedSchema {
+  const name = part.$ref?.split('/').at(-1)
+  return name === undefined ? part : { ...schema.$defs[name], ...part }
 }
 
 /** Which credentials may stand together is part of the schema, but credential.ts says it in plain words. */
@@ -86,8 +104,7 @@ function messageOf(error: ErrorObject, path: readonly Segment[]): string {
 }
 
 function mustOf(part: AnnotatedSchema = {}): string {
-  const name = part.$ref?.split('/').at(-1)
-  return part['x-must'] ?? (name === undefined ? 'follow the JSON Schema' : mustOf(schema.$defs[name]))
+  return resolved(part)['x-must'] ?? 'follow the JSON Schema'
 }
 
 /** What was found instead; never a text itself, which may be a secret. */

@@ -2,8 +2,8 @@ import type { JsonObject } from './document.ts'
 import type { Finding, Segment } from './problem.ts'
 
 /**
- * An object of the configuration, read key by key. A value of the wrong type reads as absent: the schema has reported it
- * already, and all problems are wanted at once.
+ * An object of the configuration, read key by key, with the schema's defaults in it. A value of the
+ * wrong type reads as absent: the schema has reported it, and the other problems are still wanted.
  */
 export class Section {
   readonly path: readonly Segment[]
@@ -27,24 +27,25 @@ export class Section {
     return Object.hasOwn(this.#content, key)
   }
 
+  /** Undefined if it isn't there, and if it is something else. */
   text(key: string): string | undefined {
     const value = this.#get(key)
     return typeof value === 'string' ? value : undefined
   }
 
-  texts(key: string): readonly string[] | undefined {
+  texts(key: string): readonly string[] {
     const value = this.#get(key)
-    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
   }
 
-  flag(key: string): boolean | undefined {
-    const value = this.#get(key)
-    return typeof value === 'boolean' ? value : undefined
+  flag(key: string): boolean {
+    return this.#get(key) === true
   }
 
-  number(key: string): number | undefined {
+  /** NaN if it isn't there, and if it is something else. */
+  number(key: string): number {
     const value = this.#get(key)
-    return typeof value === 'number' ? value : undefined
+    return typeof value === 'number' ? value : Number.NaN
   }
 
   isNull(key: string): boolean {
@@ -53,6 +54,13 @@ export class Section {
 
   section(key: string): Section {
     return new Section(this.#get(key), [...this.path, key], this.#findings)
+  }
+
+  /** A section that turns something on; null if it isn't there, or says `"Enabled": false`. */
+  enabled(key: string): Section | null {
+    if (!this.has(key)) return null
+    const section = this.section(key)
+    return section.#get('Enabled') === false ? null : section
   }
 
   /** Reports what is wrong with a key; without a key, with the object itself. */

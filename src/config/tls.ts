@@ -17,14 +17,14 @@ export interface TlsMaterial {
 }
 
 /** Whether and how the listeners speak TLS; null if they don't. The files are read once, to see that they can be. */
-export function tlsOf(tls: Section, workingDirectory: string, warnings: string[]): TlsSettings | null {
-  if (tls.keys.length === 0) return null
+export function readTlsSettings(tls: Section | null, workingDirectory: string, warnings: string[]): TlsSettings | null {
+  if (!tls) return null
   const path = (key: 'Certificate' | 'Key' | 'ClientAuthorities') => {
     const file = tls.text(key)
     return file === undefined ? null : resolve(workingDirectory, file)
   }
   const [certificate, key, clientAuthorities] = [path('Certificate'), path('Key'), path('ClientAuthorities')]
-  const requireClientCertificate = tls.flag('RequireClientCertificate') ?? false
+  const requireClientCertificate = tls.flag('RequireClientCertificate')
   if (requireClientCertificate && clientAuthorities === null) {
     tls.problem('RequireClientCertificate', 'needs ClientAuthorities, the file with the authorities that signed them')
   }

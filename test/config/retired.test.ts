@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { retiredKey, retiredKeys } from '../../src/config/retired.ts'
-import { schemaFindings } from '../../src/config/schema.ts'
+import { applySchema } from '../../src/config/schema.ts'
 
 test('a retired key is known by its whole path', async (t) => {
   t.match(retiredKey(['DicomWebProxy', 'Workers']), /^is retired: remove it; .*\(docs\/operations\.md#replicas\)$/)
@@ -15,7 +15,7 @@ for (const [pattern, advice] of Object.entries(retiredKeys)) {
   test(`${pattern} is refused with what to do instead`, async (t) => {
     const path = pattern.split('.').map((segment) => (segment === '*' ? 'any' : segment))
     const content = path.reduceRight<unknown>((value, key) => ({ [key]: value }), 1) as Record<string, unknown>
-    const findings = schemaFindings(content).filter((finding) => finding.path.join('.') === path.join('.'))
+    const findings = applySchema(content).findings.filter((finding) => finding.path.join('.') === path.join('.'))
     t.strictSame(findings, [{ path, message: `is retired: ${advice}` }])
     t.match(advice, /^[a-z].*[^.]$/)
     for (const [, page = '', anchor = ''] of advice.matchAll(/(docs\/[\w-]+\.md)#([\w-]+)/g)) {

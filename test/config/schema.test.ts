@@ -1,43 +1,21 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { parse } from 'jsonc-parser'
 import { type Test, test } from 'tap'
 import { loadSettings } from '../../src/config/load.ts'
-import { refusedBySchema, schemaPath, schemaText } from '../../src/config/schema.ts'
+import { applySchema, schemaPath } from '../../src/config/schema.ts'
 import { substituteVariables } from '../../src/config/variables.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { bad, badBeyondSchema, good } from './samples.ts'
-import { configuration, folder } from './settings-of.ts'
+import { keys, resolved, type Schema, schema } from './schema-keys.ts'
+import { folder } from './settings-of.ts'
 
-interface Schema {
-  readonly $ref?: string
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly additionalProperties?: Schema | boolean
-  readonly items?: Schema
-  readonly description?: string
-  readonly default?: unknown
-  readonly $defs?: Readonly<Record<string, Schema>>
-  readonly 'x-must'?: string
-}
-const schema: Schema = JSON.parse(schemaText())
 const configFolder = new URL('../../config/', import.meta.url)
 const environment = { GOOGLE_CLIENT_SECRET: 'x', GOOGLE_REFRESH_TOKEN: 'y' }
 
-function resolved(part: Schema): Schema {
-  const name = part.$ref?.split('/').at(-1)
-  return name === undefined ? part : { ...schema.$defs?.[name], ...part }
-}
-
-/** Every key of the schema, as a path; an account's are under `Accounts.*`. */
-function keys(part: Schema = schema, path = ''): string[] {
-  const { properties = {}, additionalProperties } = resolved(part)
-  const own = Object.entries(properties).flatMap(([key, value]) => [`${path}${key}`, ...keys(value, `${path}${key}.`)])
-  return typeof additionalProperties === 'object' ? [...own, ...keys(additionalProperties, `${path}*.`)] : own
-}
-
-/** The same of a configuration's content. */
+/** The paths of all keys of a configuration; an account's are under `Accounts.*`. */
 function keysOf(content: unknown, path = ''): string[] {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) return []
   return Object.entries(content).flatMap(([key, value]) => {
@@ -68,8 +46,8 @@ test('schema and code accept the same', async (t) => {
 })
 
 test('what the schema refuses is refused, words or not', async (t) => {
-  t.equal(refusedBySchema({}), false)
-  t.equal(refusedBySchema({ DicomWebProxy: 1 }), true)
+  t.equal(applySchema({}).accepted, true)
+  t.equal(applySchema({ DicomWebProxy: 1 }).accepted, false)
 })
 
 test('every key has a description, and every rule its words', async (t) => {
@@ -82,34 +60,20 @@ test('every key has a description, and every rule its words', async (t) => {
   }
 })
 
+const paths = keys().map(([path]) => path)
+
 test('config/full.json has every key of the schema, and no other', async (t) => {
-  t.strictSame([...new Set(keysOf(example('full.json')))].sort(), keys().sort())
+  t.strictSame([...new Set(keysOf(example('full.json')))].sort(), paths.sort())
 })
 
 test('every key that the code reads is in the schema, and the other way round', async (t) => {
-  const files = [
-    'accounts',
-    'audit',
-    'clients',
-    'concurrency',
-    'credential',
-    'limits',
-    'listen',
-    'load',
-    'networks',
-    'notices',
-    'orthanc',
-    'outgoing',
-    'retry',
-    'tls',
-    'tokens',
-  ]
-  const code = files
-    .map((name) => readFileSync(new URL(`../../src/config/${name}.ts`, import.meta.url), 'utf8'))
+  const folder = new URL('../../src/config/', import.meta.url)
+  const code = readdirSync(folder)
+    .map((name) => readFileSync(new URL(name, folder), 'utf8'))
     .join('')
-  const known = new Set(keys().map((path) => path.split('.').at(-1) ?? ''))
+  const known = new Set(paths.map((path) => path.split('.').at(-1) ?? ''))
   for (const key of known) t.ok(code.includes(`'${key}'`), `the code reads ${key}`)
-  const read = [...code.matchAll(/(?:text|texts|flag|number|section|has|isNull)\('([A-Z][A-Za-z]+)'\)/g)].map(
+  const read = [...code.matchAll(/(?:text|texts|flag|number|section|enabled|has|isNull)\('([A-Z][A-Za-z]+)'\)/g)].map(
     ([, key]) => key ?? '',
   )
   t.ok(read.length > 15)
@@ -134,65 +98,3 @@ function namedFiles(t: Test): string {
   const pem = { 'server.pem': cert, 'server.key': keyText, 'client-authorities.pem': authority.cert }
   return folder(t, { 'clients.json': clients, ...pem })
 }
-
-test('defaults of the schema are those of the code', async (t) => {
-  const [account, ...more] = loadSettings({
-    stores: ['a=projects/p/locations/l/datasets/d/dicomStores/s'],
-    environment: {},
-    workingDirectory: '/',
-    homeDirectory: '/',
-  }).accounts
-  t.strictSame(more, [])
-  t.strictSame(account?.access, schema.$defs?.account?.properties?.Access?.default)
-  const settings = loadSettings({
-    path: 'minimal.json',
-    environment,
-    workingDirectory: configFolder.pathname,
-    homeDirectory: '/',
-  })
-  const google = schema.$defs?.googleCloudPlatform?.properties ?? {}
-  const proxy = schema.$defs?.dicomWebProxy?.properties ?? {}
-  const timeouts = proxy.Timeouts?.properties ?? {}
-  t.equal(settings.baseUrl, google.BaseUrl?.default)
-  t.equal(settings.tokens.timeout, 1000 * Number(google.Timeout?.default))
-  t.equal(settings.tokens.refreshInterval, 1000 * Number(google.RefreshInterval?.default))
-  t.equal(`${settings.listen.host}:${settings.listen.port}`, proxy.Listen?.default)
-  t.equal(`${settings.adminListen?.host}:${settings.adminListen?.port}`, proxy.AdminListen?.default)
-  const { orthanc } = loadSettings({
-    path: 'orthanc.json',
-    environment,
-    workingDirectory: folder(t, {
-      'orthanc.json': configuration({ DicomWebProxy: { Orthanc: { Url: 'http://[::1]:8042/' } } }),
-    }),
-    homeDirectory: '/',
-  })
-  t.equal(orthanc.registration?.timeout, 1000 * Number(schema.$defs?.orthanc?.properties?.Timeout?.default))
-  t.equal(orthanc.registration?.interval, 1000 * Number(schema.$defs?.orthanc?.properties?.Interval?.default))
-  t.equal(settings.allowAnonymous, proxy.AllowAnonymous?.default)
-  t.equal(settings.publicUrl, proxy.PublicUrl?.default)
-  t.equal(settings.outgoing.timeouts.connect, 1000 * Number(timeouts.Connect?.default))
-  t.equal(settings.outgoing.timeouts.answer, 1000 * Number(timeouts.Answer?.default))
-  t.equal(settings.outgoing.timeouts.searchAnswer, 1000 * Number(timeouts.SearchAnswer?.default))
-  t.equal(settings.outgoing.timeouts.idle, 1000 * Number(timeouts.Idle?.default))
-  t.equal(settings.outgoing.timeouts.idleBytes, timeouts.IdleBytes?.default)
-  t.equal(settings.requestHead, 1000 * Number(timeouts.RequestHead?.default))
-  t.equal(settings.shutdownGrace, 1000 * Number(proxy.ShutdownGrace?.default))
-  const concurrency = proxy.Concurrency?.properties ?? {}
-  t.equal(settings.concurrency.underWay, concurrency.UnderWay?.default)
-  t.equal(settings.concurrency.waiting, concurrency.Waiting?.default)
-  t.equal(settings.concurrency.longestWait, 1000 * Number(concurrency.Wait?.default))
-  const retry = proxy.Retry?.properties ?? {}
-  t.equal(settings.retry.budget, 1000 * Number(retry.Budget?.default))
-  t.equal(settings.retry.keptPerUpload, retry.KeepPerUpload?.default)
-  t.equal(settings.retry.keptInAll, retry.KeepInAll?.default)
-  t.equal(settings.deletionWait, 1000 * Number(proxy.DeletionWait?.default))
-  const limits = proxy.Limits?.properties ?? {}
-  t.equal(settings.limits.connections, limits.Connections?.default)
-  t.equal(settings.limits.connectionsPerAddress, limits.ConnectionsPerAddress?.default)
-  t.equal(settings.limits.headerBytes, limits.HeaderBytes?.default)
-  t.equal(settings.limits.idleConnection, 1000 * Number(limits.IdleConnection?.default))
-  t.equal(settings.limits.failedLogins, limits.FailedLogins?.default)
-  t.equal(settings.limits.logLines, limits.LogLines?.default)
-  t.equal(settings.outgoing.verifyPeers, schema.properties?.HttpsVerifyPeers?.default)
-  t.equal(settings.verbose, schema.properties?.HttpVerbose?.default)
-})

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { parseNetwork } from '../../src/config/networks.ts'
+import { parseNetwork } from '../../src/config/listen.ts'
 import { canonicalAddress, countedAs } from '../../src/guard/address.ts'
 import { allowing } from '../../src/guard/networks.ts'
 

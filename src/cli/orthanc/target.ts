@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { advisedTimeout } from '../../config/orthanc.ts'
+import { defaultTransferTimeout } from '../../config/orthanc.ts'
 import { fileMessage } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
@@ -61,7 +61,7 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
     exposure: exposure(url, [login, client]),
     client,
     proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,
-    timeout: configured?.timeout ?? advisedTimeout,
+    timeout: configured?.timeout ?? defaultTransferTimeout,
   }
 }
 

@@ -1,0 +1,126 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { type Test, test } from 'tap'
+import { applySchema } from '../../src/config/schema.ts'
+import type { ListenAddress, Settings } from '../../src/config/settings.ts'
+import { hashOf } from '../helpers/clients.ts'
+import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
+import { defaults } from './schema-keys.ts'
+import { configuration, load } from './settings-of.ts'
+
+type Read = (settings: Settings) => unknown
+const address = (from: ListenAddress | null) => from && `${from.host}:${from.port}`
+/** An empty text turns something off. */
+const off = (value: unknown) => value ?? ''
+const seconds = (milliseconds: number | undefined) => (milliseconds ?? Number.NaN) / 1000
+
+/** Where each default turns up when nothing is configured but an account. */
+const always: Readonly<Record<string, Read>> = {
+  'GoogleCloudPlatform.Accounts.*.Access': ({ accounts }) => accounts[0]?.access,
+  'GoogleCloudPlatform.BaseUrl': ({ baseUrl }) => baseUrl,
+  'GoogleCloudPlatform.AllowedCredentialHosts': ({ tokens }) => tokens.allowedHosts,
+  'GoogleCloudPlatform.Timeout': ({ tokens }) => seconds(tokens.timeout),
+  'GoogleCloudPlatform.RefreshInterval': ({ tokens }) => seconds(tokens.refreshInterval),
+  'DicomWebProxy.Listen': ({ listen }) => address(listen),
+  'DicomWebProxy.AdminListen': ({ adminListen }) => address(adminListen),
+  'DicomWebProxy.Limits.Connections': ({ limits }) => limits.connections,
+  'DicomWebProxy.Limits.ConnectionsPerAddress': ({ limits }) => limits.connectionsPerAddress,
+  'DicomWebProxy.Limits.HeaderBytes': ({ limits }) => limits.headerBytes,
+  'DicomWebProxy.Limits.IdleConnection': ({ limits }) => seconds(limits.idleConnection),
+  'DicomWebProxy.Limits.FailedLogins': ({ limits }) => limits.failedLogins,
+  'DicomWebProxy.Limits.LogLines': ({ limits }) => limits.logLines,
+  'DicomWebProxy.AllowAnonymous': ({ allowAnonymous }) => allowAnonymous,
+  'DicomWebProxy.PublicUrl': ({ publicUrl }) => publicUrl,
+  'DicomWebProxy.Retry.Budget': ({ retry }) => seconds(retry.budget),
+  'DicomWebProxy.Retry.KeepPerUpload': ({ retry }) => retry.keptPerUpload,
+  'DicomWebProxy.Retry.KeepInAll': ({ retry }) => retry.keptInAll,
+  'DicomWebProxy.Concurrency.UnderWay': ({ concurrency }) => concurrency.underWay,
+  'DicomWebProxy.Concurrency.Waiting': ({ concurrency }) => concurrency.waiting,
+  'DicomWebProxy.Concurrency.Wait': ({ concurrency }) => seconds(concurrency.longestWait),
+  'DicomWebProxy.ShutdownGrace': ({ shutdownGrace }) => seconds(shutdownGrace),
+  'DicomWebProxy.DeletionWait': ({ deletionWait }) => seconds(deletionWait),
+  'DicomWebProxy.Timeouts.Connect': ({ outgoing }) => seconds(outgoing.timeouts.connect),
+  'DicomWebProxy.Timeouts.Answer': ({ outgoing }) => seconds(outgoing.timeouts.answer),
+  'DicomWebProxy.Timeouts.Idle': ({ outgoing }) => seconds(outgoing.timeouts.idle),
+  'DicomWebProxy.Timeouts.IdleBytes': ({ outgoing }) => outgoing.timeouts.idleBytes,
+  'DicomWebProxy.Timeouts.RequestHead': ({ requestHead }) => seconds(requestHead),
+  'DicomWeb.Root': ({ orthanc }) => orthanc.dicomWebRoot,
+  HttpsVerifyPeers: ({ outgoing }) => outgoing.verifyPeers,
+  HttpsCACertificates: ({ outgoing }) => off(outgoing.certificateAuthorities),
+  HttpProxy: ({ outgoing }) => off(outgoing.httpsProxy),
+  HttpVerbose: ({ verbose }) => verbose,
+}
+
+/** Where they turn up once the sections that turn something on are there, with what they require and no more. */
+const whenConfigured: Readonly<Record<string, Read>> = {
+  'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
+  'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
+  'DicomWebProxy.Tls.RequireClientCertificate': ({ tls }) => tls?.requireClientCertificate,
+  'DicomWebProxy.Audit.Enabled': ({ audit }) => audit !== null,
+  'DicomWebProxy.Audit.StandardOutput': ({ audit }) => audit?.standardOutput,
+  'DicomWebProxy.Audit.Syslog.Enabled': ({ audit }) => audit !== null && audit.syslog !== null,
+  'DicomWebProxy.Audit.Required': ({ audit }) => audit?.required,
+  'DicomWebProxy.Audit.QueryValues': ({ audit }) => audit?.queryValues,
+  'DicomWebProxy.Orthanc.Enabled': ({ orthanc }) => orthanc.registration !== null,
+  'DicomWebProxy.Orthanc.Timeout': ({ orthanc }) => seconds(orthanc.registration?.timeout),
+  'DicomWebProxy.Orthanc.Interval': ({ orthanc }) => seconds(orthanc.registration?.interval),
+}
+
+/** Which kind of credential an account has is read from the keys that are given, this one among them. */
+const ofCredentials = ['GoogleCloudPlatform.Accounts.*.ApplicationDefault']
+
+test('every default of the schema is in one of the tables', async (t) => {
+  const known = [...Object.keys(always), ...Object.keys(whenConfigured), ...ofCredentials]
+  t.strictSame([...defaults().keys()].sort(), known.sort())
+})
+
+function compare(t: Test, settings: Settings, table: Readonly<Record<string, Read>>): void {
+  for (const [path, read] of Object.entries(table)) t.strictSame(read(settings), defaults().get(path), path)
+}
+
+test('a configuration of one account holds the defaults of the schema', async (t) => {
+  compare(t, load(t, configuration()), always)
+})
+
+test('sections are off unless they are there, and on with their defaults when they are', needsOpenssl(), async (t) => {
+  const none = load(t, configuration())
+  t.strictSame([none.tls, none.audit, none.orthanc.registration, none.clients], [null, null, null, null])
+  const { certificate, key } = makeAuthority(t).issue()
+  const sections = {
+    Tls: { Certificate: certificate, Key: key },
+    Audit: { Syslog: { Server: 'audit.example.org' } },
+    Orthanc: { Url: 'http://127.0.0.1:8042' },
+  }
+  const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }
+  compare(t, load(t, configuration({ DicomWebProxy: { ...sections, Clients } })), whenConfigured)
+
+  const { Syslog } = sections.Audit
+  const disabled = (section: object) => ({ ...section, Enabled: false })
+  const off = Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, disabled(section)]))
+  const { tls, audit, orthanc, notices } = load(t, configuration({ DicomWebProxy: off, DicomWeb: { Root: '/x' } }))
+  t.strictSame([tls, audit, orthanc.registration], [null, null, null])
+  t.match(notices, [/^DicomWeb\.Root has no effect/])
+  const noSyslog = { File: 'audit.jsonl', Syslog: disabled(Syslog) }
+  t.match(load(t, configuration({ DicomWebProxy: { Audit: noSyslog } })).audit, { syslog: null })
+})
+
+test('what was written stays as it was written', async (t) => {
+  const written = configuration({ DicomWebProxy: { Retry: {} } }) as Record<string, unknown>
+  const before = structuredClone(written)
+  const { content } = applySchema(written)
+  t.strictSame(written, before)
+  t.notSame(content, before)
+})
+
+test('no code has a default of its own', async (t) => {
+  const source = new URL('../../src/config/', import.meta.url)
+  const fallback = /\.(?:text|texts|flag|number)\([^()]*\)+\s*(?:\?\?|\|\|)\s*(\S+?)[,)\s]/g
+  const found = readdirSync(source).flatMap((name) =>
+    [...readFileSync(new URL(name, source), 'utf8').matchAll(fallback)].map(([, value]) => `${name}: ${value}`),
+  )
+  t.ok(found.includes('clients.ts: null'), 'they are found')
+  // The plugin takes 0 for 60 seconds; null and an empty text stand for what is not there.
+  t.strictSame(
+    found.filter((each) => !/: (null|'')$/.test(each)),
+    ['google.ts: zeroStandsFor'],
+  )
+})
