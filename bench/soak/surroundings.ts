@@ -37,10 +37,10 @@ const storeOf = (account: string) => `projects/soak/locations/here/datasets/soak
 const settings = {
   Listen: '127.0.0.1:0',
   AdminListen: '127.0.0.1:0',
-  Retry: { Budget: 8, KeepInAll: 8 * 1024 ** 2 },
+  Retry: { TotalTimeout: 8, BufferTotal: 8 * 1024 ** 2 },
   DeletionWait: 10,
-  Concurrency: { UnderWay: 16, Wait: 5 },
-  Timeouts: { Connect: 5, Answer: 6, SearchAnswer: 4, Idle: 3, IdleBytes: 1_024, RequestHead: 5 },
+  Concurrency: { MaxInFlight: 16, QueueTimeout: 5 },
+  Timeouts: { Connect: 5, Response: 6, SearchResponse: 4, Idle: 3, MinBodyRate: 1_024, RequestHeaders: 5 },
 }
 
 export async function surround(): Promise<SoakSurroundings> {

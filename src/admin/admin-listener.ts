@@ -31,12 +31,12 @@ interface AdminListenerOptions {
  */
 export function createAdminListener(operation: Operation, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
-  const { headerBytes, idleConnection } = limits()
+  const { headerBytes, keepAliveTimeout } = limits()
   const http = { maxHeaderSize: headerBytes }
   const listener = fastify({
     logger: false,
     forceCloseConnections: true,
-    keepAliveTimeout: idleConnection,
+    keepAliveTimeout,
     ...(tls ? { https: { ...http, ...tls } } : { http }),
   }) as FastifyInstance
   listener.setErrorHandler((error, { raw }, reply) => {

@@ -33,14 +33,14 @@ export class DataSide {
       serving: generations.inUse,
       graceOver: this.#graceOver.signal,
     })
-    const { requestHead, tls } = generations.current.settings
+    const { requestHeaders, tls } = generations.current.settings
     const requireClientCertificate = tls?.requireClientCertificate ?? false
     this.#listener = createDataListener((...exchange) => this.#handler.handle(...exchange), {
       log,
       limits: () => generations.current.settings.limits,
       allows: (address) => generations.current.allows(address),
-      requestHead,
-      tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHead }),
+      requestHead: requestHeaders,
+      tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHeaders }),
     })
   }
 
@@ -50,8 +50,8 @@ export class DataSide {
   }
 
   /** Other limits on the time that clients may take. */
-  replace({ requestHead, limits }: Settings): void {
-    limitTimes(this.#listener, requestHead, limits.idleConnection)
+  replace({ requestHeaders, limits }: Settings): void {
+    limitTimes(this.#listener, requestHeaders, limits.keepAliveTimeout)
   }
 
   /** For the next connection on. */

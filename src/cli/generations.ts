@@ -125,7 +125,7 @@ export class Generations {
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
     const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
-    const tries = new Tries({ ...common, forwarder, deletions, audit, budget: settings.retry.budget, timeouts })
+    const tries = new Tries({ ...common, forwarder, deletions, audit, budget: settings.retry.totalTimeout, timeouts })
     const close = () => {
       for (const identity of identities) this.#tokens.release(identity)
       return Promise.all([inheritance.connections.release(), inheritance.audit.release()])

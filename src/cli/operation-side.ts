@@ -23,7 +23,7 @@ export class OperationSide {
   readonly #listener: FastifyInstance | null
 
   constructor(operation: Operation, { generations, log, material }: Options) {
-    const { adminListen, requestHead } = generations.current.settings
+    const { adminListen, requestHeaders } = generations.current.settings
     const limits = () => generations.current.settings.limits
     this.#address = adminListen
     this.#listener =
@@ -35,7 +35,8 @@ export class OperationSide {
             log,
             limits,
             allows: (address) => isLoopback(address) || generations.current.allows(address),
-            tls: material && tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHead }),
+            tls:
+              material && tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHeaders }),
           }))
   }
 

@@ -46,7 +46,7 @@ export async function startProxy(
   const ending = new AbortController()
   const generations = new Generations(settings, { logger, ending: ending.signal })
   const access = new Access(settings, logger)
-  const refusals = new RefusalLog(logger, settings.limits.logLines)
+  const refusals = new RefusalLog(logger, settings.limits.rejectedLogRate)
   const history = new RequestHistory(namesOf(settings))
   const shown = {
     version,
@@ -82,7 +82,7 @@ export async function startProxy(
     tls.replace(next)
     history.keepOnly(namesOf(next))
     void metrics.keepOnly(namesOf(next))
-    refusals.perMinute = next.limits.logLines
+    refusals.perMinute = next.limits.rejectedLogRate
     if (next.verbose !== before.verbose) logger.level = levelOf(next)
     return change
   }

@@ -7,14 +7,21 @@ export function readDicomWebProxy(
   proxy: Section,
 ): Pick<
   Settings,
-  'publicUrl' | 'retry' | 'concurrency' | 'limits' | 'requestHead' | 'shutdownGrace' | 'deletionWait' | 'allowAnonymous'
+  | 'publicUrl'
+  | 'retry'
+  | 'concurrency'
+  | 'limits'
+  | 'requestHeaders'
+  | 'shutdownGrace'
+  | 'deletionWait'
+  | 'allowAnonymous'
 > {
   return {
     publicUrl: publicUrl(proxy, 'PublicUrl'),
     retry: readRetry(proxy.section('Retry')),
     concurrency: readConcurrency(proxy.section('Concurrency')),
     limits: readLimits(proxy.section('Limits')),
-    requestHead: 1000 * proxy.section('Timeouts').number('RequestHead'),
+    requestHeaders: 1000 * proxy.section('Timeouts').number('RequestHeaders'),
     shutdownGrace: 1000 * proxy.number('ShutdownGrace'),
     deletionWait: 1000 * proxy.number('DeletionWait'),
     allowAnonymous: proxy.flag('AllowAnonymous'),
@@ -23,30 +30,31 @@ export function readDicomWebProxy(
 
 /** The limits on an exchange with Google. */
 export function readTimeouts(timeouts: Section): UpstreamTimeouts {
-  const answer = timeouts.number('Answer')
+  const response = timeouts.number('Response')
   return {
     connect: 1000 * timeouts.number('Connect'),
-    answer: 1000 * answer,
-    // No default of its own in the schema: it depends on Answer.
-    searchAnswer: 1000 * (timeouts.has('SearchAnswer') ? timeouts.number('SearchAnswer') : Math.min(answer, 300)),
+    response: 1000 * response,
+    // No default of its own in the schema: it depends on Response.
+    searchResponse:
+      1000 * (timeouts.has('SearchResponse') ? timeouts.number('SearchResponse') : Math.min(response, 300)),
     idle: 1000 * timeouts.number('Idle'),
-    idleBytes: timeouts.number('IdleBytes'),
+    minBodyRate: timeouts.number('MinBodyRate'),
   }
 }
 
 function readRetry(retry: Section): RetrySettings {
   return {
-    budget: 1000 * retry.number('Budget'),
-    keptPerUpload: retry.number('KeepPerUpload'),
-    keptInAll: retry.number('KeepInAll'),
+    totalTimeout: 1000 * retry.number('TotalTimeout'),
+    bufferPerRequest: retry.number('BufferPerRequest'),
+    bufferTotal: retry.number('BufferTotal'),
   }
 }
 
 function readConcurrency(concurrency: Section): ConcurrencySettings {
   return {
-    underWay: concurrency.number('UnderWay'),
-    waiting: concurrency.number('Waiting'),
-    longestWait: 1000 * concurrency.number('Wait'),
+    maxInFlight: concurrency.number('MaxInFlight'),
+    maxPending: concurrency.number('MaxPending'),
+    queueTimeout: 1000 * concurrency.number('QueueTimeout'),
   }
 }
 
@@ -55,8 +63,8 @@ function readLimits(limits: Section): LimitSettings {
     connections: limits.number('Connections'),
     connectionsPerAddress: limits.number('ConnectionsPerAddress'),
     headerBytes: limits.number('HeaderBytes'),
-    idleConnection: 1000 * limits.number('IdleConnection'),
+    keepAliveTimeout: 1000 * limits.number('KeepAliveTimeout'),
     failedLogins: limits.number('FailedLogins'),
-    logLines: limits.number('LogLines'),
+    rejectedLogRate: limits.number('RejectedLogRate'),
   }
 }

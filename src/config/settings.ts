@@ -19,7 +19,7 @@ export interface Settings {
   readonly retry: RetrySettings
   readonly concurrency: ConcurrencySettings
   /** How long a client may take for the head of a request. */
-  readonly requestHead: number
+  readonly requestHeaders: number
   /** How long requests under way may take to finish once the proxy ends. */
   readonly shutdownGrace: number
   /** After its arrival a deletion of a study or series is waited for until this has passed; 0 passes Google's operation through. */
@@ -161,11 +161,11 @@ export interface LimitSettings {
   /** Of a request's line and headers. */
   readonly headerBytes: number
   /** How long a connection may stay open without a request. */
-  readonly idleConnection: number
+  readonly keepAliveTimeout: number
   /** Tries to log in that may fail, by address, before it has to wait. */
   readonly failedLogins: number
   /** Lines a minute about those who are not let in. */
-  readonly logLines: number
+  readonly rejectedLogRate: number
 }
 
 /** One DICOM store, and how to get into it. */
@@ -239,31 +239,31 @@ export interface UpstreamTimeouts {
   /** To reach the upstream: name resolution, TCP, TLS. */
   readonly connect: number
   /** From the end of a store or retrieve request to the first byte of the answer. Google gives up after 30 minutes. */
-  readonly answer: number
+  readonly response: number
   /** The same for searches and deletions. */
-  readonly searchAnswer: number
+  readonly searchResponse: number
   /** Without a single byte in the direction that should flow. */
   readonly idle: number
   /** Bytes of a client's body that `idle` must bring at the least. */
-  readonly idleBytes: number
+  readonly minBodyRate: number
 }
 
 /** How much each account asks of Google at the same time, for each service. */
 export interface ConcurrencySettings {
   /** Requests that may be under way at the most; fewer while Google refuses some because of load. */
-  readonly underWay: number
+  readonly maxInFlight: number
   /** Requests that may wait for a place. */
-  readonly waiting: number
+  readonly maxPending: number
   /** How long one may wait. */
-  readonly longestWait: number
+  readonly queueTimeout: number
 }
 
 /** How far the proxy goes to get a request through by itself. */
 export interface RetrySettings {
   /** After its arrival a request may be sent to Google again until this has passed; 0 sends once only. */
-  readonly budget: number
+  readonly totalTimeout: number
   /** Bytes of an upload that are kept so that it can be sent again. */
-  readonly keptPerUpload: number
+  readonly bufferPerRequest: number
   /** Bytes that are kept of all uploads together. */
-  readonly keptInAll: number
+  readonly bufferTotal: number
 }

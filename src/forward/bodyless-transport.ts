@@ -25,7 +25,7 @@ export class BodylessTransport implements Forwarder {
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, headers, request, service, answerWithin } = exchange
-    const limit = service === 'WADO-RS' ? this.#timeouts.answer : this.#timeouts.searchAnswer
+    const limit = service === 'WADO-RS' ? this.#timeouts.response : this.#timeouts.searchResponse
     this.#dispatcher.dispatch(
       {
         origin: origin.origin,

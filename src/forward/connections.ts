@@ -74,7 +74,7 @@ function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContex
     // Google's own DICOM adapter went back to HTTP/1.1 because of error rates over HTTP/2.
     allowH2: false,
     connect: { secureContext, rejectUnauthorized: verifyPeers, timeout: timeouts.connect },
-    headersTimeout: timeouts.answer,
+    headersTimeout: timeouts.response,
     bodyTimeout: timeouts.idle,
     keepAliveTimeout: keepAlive,
     pipelining: 1,

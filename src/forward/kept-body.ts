@@ -10,22 +10,22 @@ const leastCost = 512
 
 /** How much is kept of all uploads that are under way. */
 export class Keeping {
-  #limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>
+  #limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>
   #inAll = 0
 
-  constructor(limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>) {
+  constructor(limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>) {
     this.#limits = limits
   }
 
   /** Other limits from now on, also for what is under way. */
-  adapt(limits: Pick<RetrySettings, 'keptPerUpload' | 'keptInAll'>): void {
+  adapt(limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>): void {
     this.#limits = limits
   }
 
   /** Whether an upload of which so much is kept may keep so much more; if so, it counts as kept. */
   take(kept: number, more: number): boolean {
-    const { keptPerUpload, keptInAll } = this.#limits
-    if (kept + more > keptPerUpload || this.#inAll + more > keptInAll) return false
+    const { bufferPerRequest, bufferTotal } = this.#limits
+    if (kept + more > bufferPerRequest || this.#inAll + more > bufferTotal) return false
     this.#inAll += more
     return true
   }

@@ -20,7 +20,7 @@ export class Pace {
 
   /** @param onStall told at the end of each period that brought less than it should */
   constructor(
-    { idle, idleBytes }: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>,
+    { idle, minBodyRate }: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>,
     { passed, crowded }: Body,
     onStall: () => void,
   ) {
@@ -32,7 +32,7 @@ export class Pace {
       const now = passed()
       elapsed += period
       const isIdleOver = elapsed >= idle
-      if ((isIdleOver && now - beforeIdle < idleBytes) || (now - beforePeriod < idleBytes && crowded())) onStall()
+      if ((isIdleOver && now - beforeIdle < minBodyRate) || (now - beforePeriod < minBodyRate && crowded())) onStall()
       beforePeriod = now
       if (!isIdleOver) return
       beforeIdle = now
@@ -48,6 +48,6 @@ export class Pace {
 export function clientStalled(): ProxyError {
   return new ProxyError(
     'request-timeout',
-    'The client sent its body too slowly, or stopped: DicomWebProxy.Timeouts.Idle and IdleBytes say how slow it may be. Check the network between it and this proxy.',
+    'The client sent its body too slowly, or stopped: DicomWebProxy.Timeouts.Idle and MinBodyRate say how slow it may be. Check the network between it and this proxy.',
   )
 }

@@ -109,7 +109,7 @@ export class Upload {
     })
     upstream.once('finish', () => {
       this.#pace?.stop()
-      if (this.#status === null) upstream.setTimeout(this.#timeouts.answer)
+      if (this.#status === null) upstream.setTimeout(this.#timeouts.response)
     })
     // Some connections end without an error and without an answer: after a 101, for instance.
     upstream.once('close', () => {

@@ -61,6 +61,7 @@ export class RefusalLog implements LineLog {
     this.#minute = null
     this.#written = 0
     this.#left = 0
-    if (left > 0) this.#log.warn({ left }, 'more was refused within a minute than is logged; see Limits.LogLines')
+    if (left > 0)
+      this.#log.warn({ left }, 'more was refused within a minute than is logged; see Limits.RejectedLogRate')
   }
 }

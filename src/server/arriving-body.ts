@@ -15,10 +15,10 @@ const enough = 16 * 1024
  */
 export async function bodyFlows(
   request: IncomingMessage,
-  { idle, idleBytes }: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>,
+  { idle, minBodyRate }: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>,
   interruption: () => Interruption,
 ): Promise<void> {
-  const hasCome = () => request.complete || request.readableLength >= Math.min(enough, idleBytes)
+  const hasCome = () => request.complete || request.readableLength >= Math.min(enough, minBodyRate)
   if (hasCome()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const { signal, done } = interruption()

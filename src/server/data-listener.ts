@@ -42,12 +42,12 @@ function headLook(requestHead: number): number {
  */
 export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
   const { log, limits, allows, tls, requestHead } = options
-  const { headerBytes, idleConnection } = limits()
+  const { headerBytes, keepAliveTimeout } = limits()
   const http = {
     headersTimeout: requestHead,
     connectionsCheckingInterval: headLook(requestHead),
     maxHeaderSize: headerBytes,
-    keepAliveTimeout: idleConnection,
+    keepAliveTimeout,
     // Plain Node would kill an upload that takes more than five minutes.
     requestTimeout: 0,
     // Bytes that may wait for a client, or for Google. Four times Node's own: the two sides stop and start each other less often, which

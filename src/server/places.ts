@@ -45,7 +45,7 @@ export class Places {
 
   constructor(settings: ConcurrencySettings) {
     this.#settings = settings
-    this.#limit = settings.underWay
+    this.#limit = settings.maxInFlight
   }
 
   /** Other limits from now on; whoever waits keeps the longest wait that they met. */
@@ -64,7 +64,7 @@ export class Places {
 
   /** How many may be under way now. */
   get limit(): number {
-    const { underWay: most } = this.#settings
+    const { maxInFlight: most } = this.#settings
     const calmFor = Math.max(performance.now() - this.#refusedAt - calm, 0)
     return Math.min(most, this.#limit + Math.floor((calmFor / recovery) * most))
   }
@@ -100,7 +100,7 @@ export class Places {
     const giveUp = (why: unknown) => {
       if (this.#queue.remove(client, waiting)) refuse(why)
     }
-    const timer = setTimeout(() => giveUp(tooBusy()), Math.min(longest, this.#settings.longestWait))
+    const timer = setTimeout(() => giveUp(tooBusy()), Math.min(longest, this.#settings.queueTimeout))
     this.#queue.add(client, waiting)
     this.#admit()
     return { place, giveUp }
@@ -108,7 +108,7 @@ export class Places {
 
   /** Whoever waits with the most gives way: one client can't keep all others out. */
   #makeRoomFor(client: string): void {
-    if (this.#queue.size < this.#settings.waiting) return
+    if (this.#queue.size < this.#settings.maxPending) return
     const waiting = this.#queue.makeRoomFor(client)
     if (!waiting) throw tooBusy()
     waiting.refuse(tooBusy())
@@ -142,7 +142,7 @@ export class Places {
       waiting.admit(this.#place())
     }
     // Those under way may take half an hour: calm alone can make room.
-    if (this.#queue.size > 0 && this.limit < this.#settings.underWay) this.#lookLater()
+    if (this.#queue.size > 0 && this.limit < this.#settings.maxInFlight) this.#lookLater()
   }
 
   #lookLater(): void {

@@ -14,7 +14,7 @@ import type { Place, Places } from './places.ts'
 const minimumLifeForUpload = 60_000
 
 export interface WaitsParts {
-  readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>
+  readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
   /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
   readonly ending: AbortSignal
 }

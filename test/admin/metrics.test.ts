@@ -82,7 +82,7 @@ t.test('what is under way, and what waits', async (t) => {
   const google = await startHeldGoogle(t)
   const served = await startServed(t, {
     baseUrl: google.baseUrl,
-    proxy: { Concurrency: { UnderWay: 2, Waiting: 8 } },
+    proxy: { Concurrency: { MaxInFlight: 2, MaxPending: 8 } },
   })
   const upload = request(`${served.url}studies`, {
     method: 'POST',

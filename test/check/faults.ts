@@ -193,7 +193,7 @@ const network: readonly Fault[] = [
     exitCode: 3,
     breaks: configured(async (stage) => ({
       google: { BaseUrl: `${await otherServer(stage, () => undefined)}/v1/` },
-      proxy: { Timeouts: { SearchAnswer: 1 } },
+      proxy: { Timeouts: { SearchResponse: 1 } },
     })),
   },
   {
@@ -618,7 +618,7 @@ const orthancs: readonly Fault[] = [
     needsOrthanc,
     breaks: async (stage) => {
       stage.emulator.faults.add({ target: 'QIDO-RS', skip: 1, status: 500 })
-      return running(stage, await orthanc({ broken: { proxy: { Retry: { Budget: 0 } } } })(stage))
+      return running(stage, await orthanc({ broken: { proxy: { Retry: { TotalTimeout: 0 } } } })(stage))
     },
   },
 ]

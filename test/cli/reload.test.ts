@@ -70,12 +70,12 @@ test('a configuration that cannot be used is refused, each of its problems is to
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   const refused = (times: number) => eventually('it is refused', () => said(/cannot be used/).length === times)
-  await writeFile(path, configuration(['a', 'b'], { Retry: { Budget: -1 }, Lisen: 'x' }))
+  await writeFile(path, configuration(['a', 'b'], { Retry: { TotalTimeout: -1 }, Lisen: 'x' }))
   child.kill('SIGHUP')
   await refused(2)
   t.match(said(/cannot be used: the old one stays in force/), [
     { level: 'error', file: path, path: 'DicomWebProxy.Lisen', problem: /did you mean Listen/ },
-    { level: 'error', file: path, path: 'DicomWebProxy.Retry.Budget' },
+    { level: 'error', file: path, path: 'DicomWebProxy.Retry.TotalTimeout' },
   ])
   t.same(await names(), ['a'])
   await writeFile(path, '{ "GoogleCloudPlatform": {')

@@ -32,14 +32,14 @@ test('one account, all else by default', async (t) => {
       httpsProxy: null,
       httpProxy: null,
       noProxy: '',
-      timeouts: { connect: 15_000, answer: 1_900_000, searchAnswer: 300_000, idle: 300_000, idleBytes: 16_384 },
+      timeouts: { connect: 15_000, response: 1_900_000, searchResponse: 300_000, idle: 300_000, minBodyRate: 16_384 },
     },
     listen: { host: '127.0.0.1', port: 8043 },
     adminListen: { host: '127.0.0.1', port: 8044 },
     publicUrl: null,
-    retry: { budget: 45_000, keptPerUpload: 1024 * 1024, keptInAll: 64 * 1024 * 1024 },
-    concurrency: { underWay: 64, waiting: 256, longestWait: 20_000 },
-    requestHead: 30_000,
+    retry: { totalTimeout: 45_000, bufferPerRequest: 1024 * 1024, bufferTotal: 64 * 1024 * 1024 },
+    concurrency: { maxInFlight: 64, maxPending: 256, queueTimeout: 20_000 },
+    requestHeaders: 30_000,
     shutdownGrace: 20_000,
     deletionWait: 45_000,
     audit: null,
@@ -51,9 +51,9 @@ test('one account, all else by default', async (t) => {
       connections: 2048,
       connectionsPerAddress: 512,
       headerBytes: 16_384,
-      idleConnection: 75_000,
+      keepAliveTimeout: 75_000,
       failedLogins: 5,
-      logLines: 60,
+      rejectedLogRate: 60,
     },
     allowAnonymous: false,
     verbose: false,
@@ -84,8 +84,8 @@ test('every option has its effect', async (t) => {
       Listen: '[::1]:9000',
       AdminListen: null,
       PublicUrl: 'https://pacs.example.com/google/',
-      Timeouts: { Connect: 1, Answer: 2, Idle: 3, IdleBytes: 5, RequestHead: 4 },
-      Concurrency: { UnderWay: 8, Waiting: 0, Wait: 1 },
+      Timeouts: { Connect: 1, Response: 2, Idle: 3, MinBodyRate: 5, RequestHeaders: 4 },
+      Concurrency: { MaxInFlight: 8, MaxPending: 0, QueueTimeout: 1 },
       ShutdownGrace: 0,
       DeletionWait: 5,
       Audit: {
@@ -103,7 +103,7 @@ test('every option has its effect', async (t) => {
   t.match(accounts, [{ credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing' }])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])
   // Searches are not given longer than everything else.
-  t.strictSame(outgoing.timeouts, { connect: 1000, answer: 2000, searchAnswer: 2000, idle: 3000, idleBytes: 5 })
+  t.strictSame(outgoing.timeouts, { connect: 1000, response: 2000, searchResponse: 2000, idle: 3000, minBodyRate: 5 })
   t.match(rest, {
     baseUrl: 'http://127.0.0.1:9090/v1beta1/',
     tokens: {
@@ -116,8 +116,8 @@ test('every option has its effect', async (t) => {
     listen: { host: '::1', port: 9000 },
     adminListen: null,
     publicUrl: 'https://pacs.example.com/google',
-    concurrency: { underWay: 8, waiting: 0, longestWait: 1000 },
-    requestHead: 4000,
+    concurrency: { maxInFlight: 8, maxPending: 0, queueTimeout: 1000 },
+    requestHeaders: 4000,
     shutdownGrace: 0,
     deletionWait: 5000,
     audit: {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { retiredKey, retiredKeys } from '../../src/config/retired.ts'
 import { applySchema } from '../../src/config/schema.ts'
+import { keys } from './schema-keys.ts'
 
 test('a retired key is known by its whole path', async (t) => {
   t.match(retiredKey(['DicomWebProxy', 'Workers']), /^is retired: remove it; .*\(docs\/operations\.md#replicas\)$/)
@@ -25,3 +26,12 @@ for (const [pattern, advice] of Object.entries(retiredKeys)) {
     }
   })
 }
+
+test('a key that was renamed has another one of the schema in its place', async (t) => {
+  const known = keys().map(([path]) => path)
+  for (const [pattern, advice] of Object.entries(retiredKeys)) {
+    t.notOk(known.includes(pattern), pattern)
+    const [, name] = /^rename it to (\S+)$/.exec(advice) ?? []
+    if (name !== undefined) t.ok(known.includes(name), name)
+  }
+})

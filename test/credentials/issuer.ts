@@ -44,7 +44,7 @@ export const outgoingDirect: OutgoingSettings = {
   httpsProxy: null,
   httpProxy: null,
   noProxy: '',
-  timeouts: { connect: 10_000, answer: 10_000, searchAnswer: 10_000, idle: 10_000, idleBytes: 1 },
+  timeouts: { connect: 10_000, response: 10_000, searchResponse: 10_000, idle: 10_000, minBodyRate: 1 },
 }
 
 /** An emulator as the issuer of tokens, with one DICOM store for each of its identities and nobody else. */

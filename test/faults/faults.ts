@@ -107,7 +107,7 @@ const failed = (uid: string) => ({
 const noneStored = { '00081198': { vr: 'SQ', Value: [failed('1.2.3'), failed('1.2.4')] } }
 
 /** Time enough for a second try however slow this machine is: that one ends well. */
-const once = { settings: { Retry: { Budget: 10 } } }
+const once = { settings: { Retry: { TotalTimeout: 10 } } }
 
 const noToken = { expected: all('503 token-unavailable ×0'), atOnce: services }
 
@@ -150,7 +150,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       expected: repeated('502 upstream-unreachable', { upload: 2 }),
       arrivesNever: true,
       // The first try alone takes `Timeouts.Connect`.
-      settings: { Retry: { Budget: 5 } },
+      settings: { Retry: { TotalTimeout: 5 } },
     },
     {
       name: 'is by a certificate that is not trusted',

@@ -48,12 +48,12 @@ interface OpenStage extends Stage {
 }
 
 /**
- * Small limits, so that no cell takes longer than a few seconds; `IdleBytes` lets the slow client be. The budget is enough
+ * Small limits, so that no cell takes longer than a few seconds; `MinBodyRate` lets the slow client be. The budget is enough
  * for exactly one more try: the waits before it are at most 2 s, and those before another one at least 3.
  */
 const limits = {
-  Timeouts: { Connect: 1, Answer: 3, SearchAnswer: 3, Idle: 2, IdleBytes: 100 },
-  Retry: { Budget: 3 },
+  Timeouts: { Connect: 1, Response: 3, SearchResponse: 3, Idle: 2, MinBodyRate: 100 },
+  Retry: { TotalTimeout: 3 },
 }
 
 async function openStage(cause: Cause): Promise<OpenStage> {

@@ -8,7 +8,7 @@ function stalls(bytesPerSecond: number, crowded: boolean, idle = 60_000): number
   const leave = clock.enter()
   let bytes = 0
   let told = 0
-  const pace = new Pace({ idle, idleBytes: 16_384 }, { passed: () => bytes, crowded: () => crowded }, () => told++)
+  const pace = new Pace({ idle, minBodyRate: 16_384 }, { passed: () => bytes, crowded: () => crowded }, () => told++)
   for (let second = 0; second < 120; second++) {
     bytes += bytesPerSecond
     clock.advance(1000)

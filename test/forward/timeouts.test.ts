@@ -7,7 +7,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-const proxy = { Timeouts: { Connect: 1, Answer: 2, Idle: 1 } }
+const proxy = { Timeouts: { Connect: 1, Response: 2, Idle: 1 } }
 
 async function behind(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void) {
   return startServed(t, { proxy, baseUrl: await listenOn(t, createServer(answer)) })
@@ -60,7 +60,7 @@ t.test('a client that stops sending: 408', async (t) => {
 })
 
 t.test('a client that sends a byte now and then, and one that never ends its head: 408', async (t) => {
-  const { proxy, url, log } = await behindWith(t, { Timeouts: { Idle: 1, IdleBytes: 1000, RequestHead: 1 } })
+  const { proxy, url, log } = await behindWith(t, { Timeouts: { Idle: 1, MinBodyRate: 1000, RequestHeaders: 1 } })
   const dripping = request(`${url}studies`, { method: 'POST' })
   dripping.on('error', () => {})
   const drip = setInterval(() => dripping.write('x'), 100)
@@ -74,7 +74,7 @@ t.test('a client that sends a byte now and then, and one that never ends its hea
 })
 
 t.test('a slow upload that makes way is not cut', async (t) => {
-  const { url } = await behindWith(t, { Timeouts: { Idle: 1, IdleBytes: 1000 } })
+  const { url } = await behindWith(t, { Timeouts: { Idle: 1, MinBodyRate: 1000 } })
   const sending = request(`${url}studies`, { method: 'POST' })
   let sent = 0
   const drip = setInterval(() => {
@@ -92,7 +92,7 @@ t.test('searches and deletions have a limit of their own', async (t) => {
   const google = createServer(() => {})
   const { url } = await startServed(t, {
     baseUrl: await listenOn(t, google),
-    proxy: { Timeouts: { Answer: 60, SearchAnswer: 1 } },
+    proxy: { Timeouts: { Response: 60, SearchResponse: 1 } },
   })
   for (const [method, path] of [
     ['GET', 'studies'],

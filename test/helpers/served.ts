@@ -87,7 +87,7 @@ async function settingsFor(folder: string, emulator: Emulator, credentials: Cred
       ...options.google,
     },
     // Tests of trying again say so: others want to see the first answer.
-    DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Retry: { Budget: 0 }, ...options.proxy },
+    DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Retry: { TotalTimeout: 0 }, ...options.proxy },
     ...options.top,
   }
   await writeFile(path, JSON.stringify(content))

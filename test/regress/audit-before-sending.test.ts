@@ -22,7 +22,7 @@ t.test('a request that waited for its place is not sent once the trail has faile
   })
   const { url } = await startServed(t, {
     baseUrl: await listenOn(t, google),
-    proxy: { Audit: { File: file, Required: true }, Concurrency: { UnderWay: 1 } },
+    proxy: { Audit: { File: file, Required: true }, Concurrency: { MaxInFlight: 1 } },
   })
   const first = fetch(`${url}studies?limit=1`)
   await eventually('the first one is sent', () => targets.length === 1)

@@ -7,7 +7,7 @@ const study = [...syntheticStudy({ instances: 1, seed: 1 })]
 /** What Google had said was lost when a later try failed otherwise, or took far longer than the budget. */
 t.test('the last that Google said is passed on when later tries bring no answer', async (t) => {
   for (const later of [{ resetBefore: true }, { hang: true }]) {
-    const { emulator, url } = await startServed(t, { proxy: { Retry: { Budget: 3 } } })
+    const { emulator, url } = await startServed(t, { proxy: { Retry: { TotalTimeout: 3 } } })
     emulator.faults.add({ target: 'QIDO-RS', status: 503, headers: { 'retry-after': '1' }, times: 1 })
     emulator.faults.add({ target: 'QIDO-RS', ...later })
     const before = performance.now()
@@ -19,7 +19,7 @@ t.test('the last that Google said is passed on when later tries bring no answer'
 })
 
 t.test('but not when an upload may have been stored after it', async (t) => {
-  const { emulator, url } = await startServed(t, { proxy: { Retry: { Budget: 3 } } })
+  const { emulator, url } = await startServed(t, { proxy: { Retry: { TotalTimeout: 3 } } })
   emulator.faults.add({ target: 'STOW-RS', status: 503, times: 1 })
   emulator.faults.add({ target: 'STOW-RS', lateReset: true })
   const answer = await fetch(`${url}studies`, stowOf(study))

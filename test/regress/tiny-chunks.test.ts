@@ -68,7 +68,7 @@ t.test('an upload that comes byte by byte is kept by the memory that it takes', 
     })
     request.on('end', () => response.writeHead(503).end())
   })
-  const Retry = { Budget: 3, KeepPerUpload: 64 * 1024 }
+  const Retry = { TotalTimeout: 3, BufferPerRequest: 64 * 1024 }
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google), proxy: { Retry } })
   const send = async (count: number) => {
     received = 0

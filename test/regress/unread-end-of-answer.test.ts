@@ -15,7 +15,7 @@ for (const method of ['GET', 'POST']) {
         .resume()
         .once('end', () => response.writeHead(200, { 'content-length': size }).end(bytes.subarray(0, size)))
     })
-    const proxy = { Timeouts: { Idle: 1 }, Concurrency: { UnderWay: 1000 } }
+    const proxy = { Timeouts: { Idle: 1 }, Concurrency: { MaxInFlight: 1000 } }
     const served = await startServed(t, { baseUrl: await listenOn(t, google), proxy })
     const { port } = new URL(served.url)
     // How much the kernel takes without a reader differs: one of these sizes is just above it.

@@ -52,7 +52,7 @@ t.test('a 401 without an end does not end the try after it', async (t) => {
       }
     })
   })
-  const Timeouts = { Idle: 2, Answer: 2 }
+  const Timeouts = { Idle: 2, Response: 2 }
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google), proxy: { Timeouts } })
   t.equal(await (await fetch(`${url}studies`, { method: 'POST', body: 'x' })).text(), 'stored')
 })

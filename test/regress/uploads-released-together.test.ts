@@ -11,7 +11,7 @@ t.test('uploads that wait for a token together leave places for others', async (
   const google = await startHeldGoogle(t)
   const { emulator, proxy, log } = await startServed(t, {
     baseUrl: google.baseUrl,
-    proxy: { Concurrency: { UnderWay: 8 } },
+    proxy: { Concurrency: { MaxInFlight: 8 } },
   })
   await eventually('the first token is there', () => log().some(({ msg }) => msg === 'access token fetched'))
   // Google rejects the token, and the next one takes its time.

@@ -139,7 +139,7 @@ t.test('each service, from both sides', async (t) => {
 t.test('clients take turns by name, wherever they come from', async (t) => {
   const google = await startHeldGoogle(t)
   const served = await startServed(t, {
-    proxy: { ...proxy, Concurrency: { UnderWay: 1 } },
+    proxy: { ...proxy, Concurrency: { MaxInFlight: 1 } },
     accounts,
     baseUrl: google.baseUrl,
   })

@@ -20,7 +20,7 @@ async function search(url: string, localAddress = '127.0.0.1', path = 'studies')
 
 t.test('what finds no place waits; what finds no room to wait is told to come again', async (t) => {
   const google = await startHeldGoogle(t)
-  const proxy = { Concurrency: { UnderWay: 2, Waiting: 1 } }
+  const proxy = { Concurrency: { MaxInFlight: 2, MaxPending: 1 } }
   const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy })
   const first = [search(url), search(url)]
   await google.reached(2)
@@ -42,7 +42,10 @@ t.test('what finds no place waits; what finds no room to wait is told to come ag
 
 t.test('nobody waits longer than is allowed', async (t) => {
   const google = await startHeldGoogle(t)
-  const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1, Wait: 1 } } })
+  const { url } = await startServed(t, {
+    baseUrl: google.baseUrl,
+    proxy: { Concurrency: { MaxInFlight: 1, QueueTimeout: 1 } },
+  })
   const first = search(url)
   await google.reached(1)
   t.equal((await search(url)).statusCode, 503)
@@ -52,7 +55,7 @@ t.test('nobody waits longer than is allowed', async (t) => {
 
 t.test('clients wait in turn: one with many requests does not hold up one with a single one', async (t) => {
   const google = await startHeldGoogle(t)
-  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { MaxInFlight: 1 } } })
   const order: string[] = []
   const send = (who: string) =>
     search(url, who, `studies?PatientID=${who}`).then(({ statusCode }) => t.equal(statusCode, 200))
@@ -73,7 +76,7 @@ t.test('clients wait in turn: one with many requests does not hold up one with a
 
 t.test('who waits with the most gives way: one client can’t keep the others out', async (t) => {
   const google = await startHeldGoogle(t)
-  const settings = { Concurrency: { UnderWay: 1, Waiting: 3 } }
+  const settings = { Concurrency: { MaxInFlight: 1, MaxPending: 3 } }
   const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: settings })
   const busy = [search(url, '127.0.0.2')]
   await google.reached(1)
@@ -92,7 +95,7 @@ t.test('who waits with the most gives way: one client can’t keep the others ou
 
 t.test('a single refusal halves the places, also when few are taken', async (t) => {
   const google = await startHeldGoogle(t)
-  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 64 } } })
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { MaxInFlight: 64 } } })
   const refused = search(url)
   await google.reached(1)
   google.answer(503)
@@ -106,7 +109,7 @@ t.test('each service of each account has its own places', async (t) => {
   const { proxy, url, credentials } = await startServed(t, {
     baseUrl: google.baseUrl,
     accounts: ({ serviceAccountFile }) => ({ other: { ...demoAccount, ServiceAccountFile: serviceAccountFile } }),
-    proxy: { Concurrency: { UnderWay: 1, Waiting: 0 } },
+    proxy: { Concurrency: { MaxInFlight: 1, MaxPending: 0 } },
   })
   t.ok(credentials)
   const requests: [string, string][] = [
@@ -130,7 +133,10 @@ t.test('each service of each account has its own places', async (t) => {
 
 t.test('a client that leaves while it waits is never sent to Google', async (t) => {
   const google = await startHeldGoogle(t)
-  const { proxy, url, log } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const { proxy, url, log } = await startServed(t, {
+    baseUrl: google.baseUrl,
+    proxy: { Concurrency: { MaxInFlight: 1 } },
+  })
   const first = search(url)
   await google.reached(1)
   const leaving = request(`${url}series`, { agent: false }).end()
@@ -168,7 +174,7 @@ t.test('refusals because of load lower the number under way, until all get throu
     response.writeHead(isTooMany ? 429 : 200, { 'content-length': '2' }).end('[]')
   })
   const baseUrl = await listenOn(t, google)
-  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 45 } } })
+  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { TotalTimeout: 45 } } })
   const answers = await Promise.all(Array.from({ length: clients }, () => search(url)))
   t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
   t.equal(Math.max(...seen), clients, 'all at once, at first')
@@ -181,7 +187,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
   const google = await startHeldGoogle(t)
   const { proxy, url } = await startServed(t, {
     baseUrl: google.baseUrl,
-    proxy: { Concurrency: { UnderWay: 8 } },
+    proxy: { Concurrency: { MaxInFlight: 8 } },
   })
   const port = Number(new URL(proxy.url).port)
   const strangers = Array.from({ length: 100 }, (_, at) => {

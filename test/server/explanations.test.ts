@@ -53,7 +53,7 @@ t.test('a refusal of Google passes unchanged, and the log says what to do, for e
 })
 
 t.test('answers that were held and sent again say how often', async (t) => {
-  const served = await startServed(t, { proxy: { Retry: { Budget: 3 } } })
+  const served = await startServed(t, { proxy: { Retry: { TotalTimeout: 3 } } })
   for (const [at, [target, path, init]] of requests.slice(0, 2).entries()) {
     served.emulator.faults.add({ target, status: 503 })
     const answer = await fetch(served.url + path, init)
@@ -65,7 +65,7 @@ t.test('answers that were held and sent again say how often', async (t) => {
 })
 
 t.test('what failed at first and then did not is no failure', async (t) => {
-  const served = await startServed(t, { proxy: { Retry: { Budget: 30 } } })
+  const served = await startServed(t, { proxy: { Retry: { TotalTimeout: 30 } } })
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503, times: 1 })
   const answer = await fetch(`${served.url}studies`)
   t.equal(answer.status, 200)

@@ -96,7 +96,7 @@ for (const method of ['GET', 'DELETE', 'POST']) {
     // What waits for more than came is given up soon.
     const { proxy } = await startServed(t, {
       baseUrl: upstream.baseUrl,
-      proxy: { Timeouts: { Idle: 1, Answer: 1 }, DeletionWait: 0 },
+      proxy: { Timeouts: { Idle: 1, Response: 1 }, DeletionWait: 0 },
     })
     const ask = (study: string) => outcomeOf(proxy.url, method, study)
     let asked = 0

@@ -16,8 +16,8 @@ const emulator = { tokenLifetime: 3_599 }
 function configurationOf(round: number): ServedOptions {
   const proxy = [
     { Timeouts: { Idle: 100 + round } },
-    { Concurrency: { UnderWay: 32 + round } },
-    { Retry: { Budget: 0, KeepInAll: 1_000_000 + round } },
+    { Concurrency: { MaxInFlight: 32 + round } },
+    { Retry: { TotalTimeout: 0, BufferTotal: 1_000_000 + round } },
     { DeletionWait: round, PublicUrl: `http://127.0.0.1:${1000 + round}` },
   ][round % 4]
   return {

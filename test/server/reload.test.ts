@@ -108,16 +108,16 @@ t.test('what is configured of an account holds from the next request on', async 
 t.test('limits hold from the next request on, and whoever waits gets the room that is made', async (t) => {
   const google = await startHeldGoogle(t)
   const { baseUrl } = google
-  const served = await startServed(t, { baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const served = await startServed(t, { baseUrl, proxy: { Concurrency: { MaxInFlight: 1 } } })
   const answers = [1, 2, 3].map(() => statusOf(`${served.url}studies`))
   await google.reached(1)
-  await served.reload({ baseUrl, proxy: { Concurrency: { UnderWay: 3 } } })
+  await served.reload({ baseUrl, proxy: { Concurrency: { MaxInFlight: 3 } } })
   await google.reached(3)
   t.equal((await apiStatus(served)).accounts[0]?.places['QIDO-RS']?.limit, 3)
   for (let answered = 0; answered < 3; answered++) google.answer()
   t.same(await Promise.all(answers), [200, 200, 200])
 
-  await served.reload({ baseUrl, proxy: { Timeouts: { SearchAnswer: 1 } } })
+  await served.reload({ baseUrl, proxy: { Timeouts: { SearchResponse: 1 } } })
   t.equal(await statusOf(`${served.url}studies`), 504)
 })
 

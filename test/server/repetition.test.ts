@@ -13,7 +13,7 @@ const study = [...syntheticStudy({ instances: 2 })]
 const stow = stowOf(study)
 const [first] = study
 const instance = `studies/${first?.studyInstanceUid}/series/${first?.seriesInstanceUid}/instances/${first?.sopInstanceUid}`
-const proxy = { Retry: { Budget: 30 } }
+const proxy = { Retry: { TotalTimeout: 30 } }
 
 function statuses({ emulator }: Served) {
   return emulator.log.filter(({ target }) => target.includes('/dicomWeb/')).map(({ status }) => status)
@@ -58,7 +58,7 @@ t.test('Retry-After is honoured', async (t) => {
 })
 
 t.test('when the budget ends the last answer of Google is passed on whole', async (t) => {
-  const served = await startStored(t, { proxy: { Retry: { Budget: 3 } } })
+  const served = await startStored(t, { proxy: { Retry: { TotalTimeout: 3 } } })
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503, headers: { 'retry-after': '1' } })
   const answer = await fetch(`${served.url}studies`)
   t.equal(answer.status, 503)
@@ -83,7 +83,7 @@ t.test('no connection at all: tried again until the budget ends, then said', asy
   const gone = createServer()
   const baseUrl = await listenOn(t, gone)
   gone.close()
-  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 3 } } })
+  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { TotalTimeout: 3 } } })
   const answer = await fetch(`${url}studies`)
   t.equal(answer.status, 502)
   t.match(await answer.json(), { code: 'upstream-unreachable', attempts: 2 })
@@ -137,8 +137,8 @@ t.test('an upload that Google may have stored is never sent again', async (t) =>
 
 t.test('an upload that is larger than what is kept is sent once', async (t) => {
   for (const Retry of [
-    { Budget: 30, KeepPerUpload: 1000 },
-    { Budget: 30, KeepInAll: 1000 },
+    { TotalTimeout: 30, BufferPerRequest: 1000 },
+    { TotalTimeout: 30, BufferTotal: 1000 },
   ]) {
     const served = await startServed(t, { proxy: { Retry } })
     served.emulator.faults.add({ target: 'STOW-RS', times: 1, status: 503 })
@@ -151,8 +151,8 @@ t.test('an upload that is larger than what is kept is sent once', async (t) => {
 
 t.test('what was kept of an upload is given back, however the upload ends', async (t) => {
   // Room for one upload, and not for two.
-  const KeepInAll = Math.round(stow.body.length * 1.5)
-  const served = await startServed(t, { proxy: { Retry: { Budget: 30, KeepInAll } } })
+  const BufferTotal = Math.round(stow.body.length * 1.5)
+  const served = await startServed(t, { proxy: { Retry: { TotalTimeout: 30, BufferTotal } } })
   const endings: Partial<Fault>[] = [{}, { status: 400 }, { lateReset: true }, { resetAfterHeaders: true }]
   for (const ending of endings) {
     served.emulator.faults.add({ target: 'STOW-RS', times: 1, ...ending })
@@ -226,7 +226,7 @@ t.test('URLs in an answer that was held are rewritten, too', async (t) => {
   const store = 'projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo/dicomWeb'
   root = `${baseUrl}/${store}`
   const PublicUrl = 'https://pacs.example/google'
-  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { Budget: 1 }, PublicUrl } })
+  const { url } = await startServed(t, { baseUrl, proxy: { Retry: { TotalTimeout: 1 }, PublicUrl } })
   const answer = await fetch(`${url}studies`)
   t.equal(answer.status, 503)
   t.match(await answer.json(), { error: { message: `${PublicUrl}/google/studies` } })

@@ -42,7 +42,7 @@ t.test('an answer that a slow client still reads is not cut', async (t) => {
 
 t.test('the answers of the end close their connections: no request is lost on one that closes just then', async (t) => {
   const google = await startHeldGoogle(t)
-  const proxy = { Concurrency: { UnderWay: 1 } }
+  const proxy = { Concurrency: { MaxInFlight: 1 } }
   const served = await startServed(t, { baseUrl: google.baseUrl, proxy })
   const socket = connect(Number(new URL(served.proxy.url).port), '127.0.0.1')
   const answering = text(socket)
@@ -85,7 +85,7 @@ t.test('what is still under way after the grace is cut, counted and said', async
 
 t.test('what waits to be tried again is not tried again: the client gets what Google said', async (t) => {
   const google = await startHeldGoogle(t)
-  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Retry: { Budget: 45 } } })
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Retry: { TotalTimeout: 45 } } })
   const asking = fetch(`${url}studies`)
   await google.reached(1)
   google.answer(503, { 'retry-after': '30' })
@@ -98,7 +98,7 @@ t.test('what waits to be tried again is not tried again: the client gets what Go
 
 t.test('what waits for its turn is refused in words, what has it goes on', async (t) => {
   const google = await startHeldGoogle(t)
-  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { UnderWay: 1 } } })
+  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { MaxInFlight: 1 } } })
   const first = fetch(`${url}studies`)
   await google.reached(1)
   const waiting = request(`${url}series`).end()

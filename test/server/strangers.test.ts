@@ -102,7 +102,7 @@ t.test('many requests with one right password cost one verification', async (t) 
 })
 
 t.test('what is logged about strangers has a limit, what is logged about clients has none', async (t) => {
-  const served = await serve(t, { LogLines: 5, FailedLogins: 1000 })
+  const served = await serve(t, { RejectedLogRate: 5, FailedLogins: 1000 })
   for (let count = 0; count < 20; count++) await search(served)
   await rawRequest(served.url, 'nonsense\r\n\r\n')
   for (let count = 0; count < 20; count++) t.equal((await search(served, right)).status, 200)
@@ -182,7 +182,7 @@ t.test('AllowedNetworks where IPv4 comes as IPv6, as on a listener for both', as
 })
 
 t.test('a head that is larger than allowed, and a connection that idles', async (t) => {
-  const served = await serve(t, { HeaderBytes: 4096, IdleConnection: 1 })
+  const served = await serve(t, { HeaderBytes: 4096, KeepAliveTimeout: 1 })
   const large = { ...right, 'x-more': 'a'.repeat(5000) }
   t.equal((await search(served, large)).status, 431)
   t.equal((await search(served, { ...right, 'x-more': 'a'.repeat(3000) })).status, 200)

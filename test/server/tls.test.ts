@@ -289,7 +289,7 @@ t.test('a large upload that is refused gets its answer, and the connection goes 
 })
 
 t.test('who begins no handshake is not waited for', needsOpenssl(), async (t) => {
-  const { url, log } = await startSecured(t, { Timeouts: { RequestHead: 1 } } as object)
+  const { url, log } = await startSecured(t, { Timeouts: { RequestHeaders: 1 } } as object)
   const silent = connectPlain(Number(new URL(url).port), '127.0.0.1')
   silent.on('error', () => {}).resume()
   await new Promise((resolve) => silent.once('close', resolve))

@@ -3,7 +3,7 @@ import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
 
 t.test('each try to reach Google is shown, free of secrets and patients', async (t) => {
-  const { emulator, url, log } = await startServed(t, { proxy: { Retry: { Budget: 5 } } })
+  const { emulator, url, log } = await startServed(t, { proxy: { Retry: { TotalTimeout: 5 } } })
   const study = [...syntheticStudy({ instances: 1 })]
   await (await fetch(`${url}studies`, stowOf(study))).text()
   emulator.faults.add({ target: 'QIDO-RS', status: 503, times: 1 })

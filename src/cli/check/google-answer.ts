@@ -31,13 +31,13 @@ interface Question {
   readonly keep: boolean
 }
 
-/** How long (ms) Google may take, if `Timeouts.SearchAnswer` is not less. */
+/** How long (ms) Google may take, if `Timeouts.SearchResponse` is not less. */
 const patience = 30_000
 
 /** Asks Google something for an account, over the proxy's own connections. Rejects with a Trouble if no answer comes. */
 export async function askGoogle(question: Question): Promise<GoogleAnswer> {
   const { url, account, token, settings, connections, accept, body, keep } = question
-  const longest = settings.outgoing.timeouts.searchAnswer
+  const longest = settings.outgoing.timeouts.searchResponse
   const quotaProject = account.quotaProject ?? token.quotaProject
   const headers = {
     authorization: `Bearer ${token.value}`,

@@ -95,14 +95,14 @@ function trusted({ verifyPeers, certificateAuthorities }: OutgoingSettings): str
   return `certificate trusted by ${certificateAuthorities === null ? "the system's authorities" : 'HttpsCACertificates'}`
 }
 
-/** How long (ms) an answer may take, if `Timeouts.SearchAnswer` is not less. */
+/** How long (ms) an answer may take, if `Timeouts.SearchResponse` is not less. */
 const patience = 30_000
 
 /** Any answer will do: whoever gives it was reached as the proxy will reach it. */
 async function ask(url: URL, { outgoing, connections }: Surroundings, proxy: URL | null) {
   const sentAt = Date.now()
   try {
-    const signal = AbortSignal.timeout(Math.min(patience, outgoing.timeouts.searchAnswer))
+    const signal = AbortSignal.timeout(Math.min(patience, outgoing.timeouts.searchResponse))
     const answer = await connections.fetch(url.origin, { method: 'HEAD', redirect: 'manual', signal })
     return { skew: skewOf(answer.headers.get('date'), (sentAt + Date.now()) / 2) }
   } catch (cause) {
