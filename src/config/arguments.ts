@@ -61,7 +61,7 @@ function accountsOf(stores: readonly string[], existing: JsonObject, problems: C
     if (name === '' || !match) {
       problem(argument, `is not a DICOM store; write NAME=${example}; ${hint(argument)}`)
     } else if (name in accounts || Object.hasOwn(existing, name)) {
-      problem(jsonPath([name]), 'names an account that exists already; each needs a name of its own')
+      problem(jsonPath([name]), 'names an account that already exists; choose another name')
     } else {
       const [, Project, Location, Dataset, DicomStore] = match
       accounts[name] = { Project, Location, Dataset, DicomStore, ApplicationDefault: true }
@@ -73,7 +73,7 @@ function accountsOf(stores: readonly string[], existing: JsonObject, problems: C
 const example = 'projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE'
 
 function hint(argument: string): string {
-  if (argument.startsWith('projects/')) return 'put a name of your choice and = before it, such as my-google='
+  if (argument.startsWith('projects/')) return 'put a name of your choice and = in front, such as my-google='
   if (argument.includes('://')) return 'leave out everything between NAME= and projects/'
   return 'the Google Cloud console shows the full name of a store in this form'
 }

@@ -20,7 +20,7 @@ export function readAudit(audit: Section | null, workingDirectory: string): Audi
     queryValues: audit.flag('QueryValues'),
   }
   if (!settings.file && !settings.standardOutput && !syslog && audit.readable) {
-    audit.problem(null, 'names no place that the audit trail goes to; set File, Syslog, or "StandardOutput": true')
+    audit.problem(null, 'has no destination; set File, Syslog or "StandardOutput": true')
   }
   return settings
 }
@@ -41,7 +41,7 @@ function readSyslog(syslog: Section, workingDirectory: string): AuditSyslogSetti
 function readOwnIdentity(syslog: Section, workingDirectory: string): AuditSyslogSettings['identity'] {
   const [certificate, key] = [syslog.text('Certificate'), syslog.text('Key')]
   if ((certificate === undefined) !== (key === undefined)) {
-    syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing; Certificate and Key are of use together only')
+    syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing; set both Certificate and Key, or neither')
   }
   if (certificate === undefined || key === undefined) return null
   return readIdentity(syslog, {

@@ -76,7 +76,7 @@ const exposed = {
   file: 'configuration',
   path: 'DicomWebProxy.Clients',
   message:
-    'are removed, and the addresses that other machines reach can only be changed by a restart: everyone would be let in until then, so start the proxy anew',
+    'are removed, but the addresses that other machines can reach change only with a restart, and until then everyone would be let in; restart the proxy',
 }
 
 function addressText(address: Settings['adminListen']): string {

@@ -10,7 +10,7 @@ import type { AccountSettings, ClientSettings, ClientsSettings } from './setting
 const within = ['DicomWebProxy', 'Clients'] as const
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what stands in the file
-const noVariables = 'holds ${...}, and environment variables are not replaced in this file'
+const noVariables = 'contains ${...}, but environment variables are not replaced in this file; write the value itself'
 
 /** The clients of a `ClientsFile`: JSON with comments, of the same shape as `Clients`, without environment variables. */
 export function readClientsFile(

@@ -31,7 +31,10 @@ function readClient(name: string, client: Section, { accounts, hasAuthorities }:
   if (Object.values(login).every((value) => value === null)) client.problem(null, noLogin)
   if (login.passwordHash !== null && !parsePasswordHash(login.passwordHash)) client.problem('PasswordHash', badHash)
   for (const key of ['CertificateSubject', 'CertificateName'].filter((key) => client.has(key) && !hasAuthorities)) {
-    client.problem(key, 'needs DicomWebProxy.Tls.ClientAuthorities, the file with the authority that signed it')
+    client.problem(
+      key,
+      'has no effect without the authorities that sign certificates; set DicomWebProxy.Tls.ClientAuthorities',
+    )
   }
   const rights = readRights(client.section('Accounts'), accounts)
   const admin = client.flag('Admin')
@@ -40,17 +43,17 @@ function readClient(name: string, client: Section, { accounts, hasAuthorities }:
 }
 
 const noLogin =
-  'has nothing to log in with; add PasswordHash, TokenDigest, CertificateSubject or CertificateName (the command "gcp-dicomweb-proxy client NAME" makes an entry)'
+  'has no login; add PasswordHash, TokenDigest, CertificateSubject or CertificateName (the command "gcp-dicomweb-proxy client NAME" creates an entry)'
 const badHash =
-  'has a cost that is too low to protect a password, or too high to serve; make it anew with "gcp-dicomweb-proxy client NAME"'
+  'has a cost that is too low to protect a password, or too high to verify; create a new one with "gcp-dicomweb-proxy client NAME"'
 const noRights =
-  'may do nothing; add Accounts, such as { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }, or "Admin": true'
+  'has no permissions; add Accounts, such as { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }, or "Admin": true'
 
 function readRights(rights: Section, accounts: readonly string[]): readonly ClientRights[] {
   for (const name of rights.keys.filter((key) => !accounts.includes(key))) {
     const near = nearest(name, accounts)
-    const hint = near === undefined ? `there are ${accounts.join(', ')}` : `did you mean ${near}?`
-    rights.problem(name, `is no account of GoogleCloudPlatform.Accounts; ${hint}`)
+    const hint = near === undefined ? `use one of ${accounts.join(', ')}` : `did you mean ${near}?`
+    rights.problem(name, `is not an account in GoogleCloudPlatform.Accounts; ${hint}`)
   }
   return rights.keys.map((account) => {
     const named = rights.texts(account)
@@ -62,13 +65,13 @@ function readRights(rights: Section, accounts: readonly string[]): readonly Clie
 function reportDoubles(clients: Section, found: readonly ClientSettings[], others: readonly ClientSettings[]): void {
   const names = new Set(others.map(({ name }) => name))
   for (const { name } of found.filter(({ name }) => names.has(name))) {
-    clients.problem(name, 'is in DicomWebProxy.Clients, too; leave one of them')
+    clients.problem(name, 'is also in DicomWebProxy.Clients; remove one of them')
   }
   const spelled = new Map(others.map(({ name }) => [name.normalize('NFC'), name]))
   for (const { name } of found) {
     const other = spelled.get(name.normalize('NFC'))
     if (other !== undefined && other !== name)
-      clients.problem(name, 'is the name of two clients, written in two ways of Unicode')
+      clients.problem(name, 'is the name of two clients in different Unicode spellings; rename one of them')
     spelled.set(name.normalize('NFC'), name)
   }
   for (const [key, partOf] of distinctive) {
@@ -79,7 +82,7 @@ function reportDoubles(clients: Section, found: readonly ClientSettings[], other
       const other = owners.get(value)
       if (other === undefined) owners.set(value, client.name)
       else if (other !== client.name)
-        clients.section(client.name).problem(key, `is also that of client ${other}; each needs its own`)
+        clients.section(client.name).problem(key, `is the same as that of client ${other}; give each client its own`)
     }
   }
 }

@@ -24,7 +24,7 @@ function sourceOf(account: Section, around: Surroundings, notices: string[]): Cr
   const given = givenKeys(account)
   if (given.some((key) => !isPluginKey(key))) {
     if (given.length === 1) return newSource(account, around)
-    account.problem(null, `names more than one credential (${given.join(', ')}); leave one of them`)
+    account.problem(null, `has more than one credential (${given.join(', ')}); keep one of them`)
     return null
   }
   return pluginSource(account, around, notices)
@@ -71,11 +71,11 @@ function inlineSource(account: Section): CredentialSource | null {
   if (missing.length === inlineKeys.length) {
     account.problem(
       null,
-      'names no credential; add ServiceAccountFile, AuthorizedUserFile, ExternalAccountFile, the three texts AuthorizedUserClientId, AuthorizedUserClientSecret and AuthorizedUserRefreshToken, or "ApplicationDefault": true',
+      'has no credential; add ServiceAccountFile, AuthorizedUserFile, ExternalAccountFile, the three texts AuthorizedUserClientId, AuthorizedUserClientSecret and AuthorizedUserRefreshToken, or "ApplicationDefault": true',
     )
     return null
   }
-  for (const key of missing) account.problem(key, `is missing; ${inlineKeys.join(', ')} are needed together`)
+  for (const key of missing) account.problem(key, `is missing; set ${inlineKeys.join(', ')} together`)
   const [clientId, clientSecret, refreshToken] = inlineKeys.map((key) => account.text(key))
   if (!clientId || !clientSecret || !refreshToken) return null
   return { kind: 'authorized-user', clientId, clientSecret, refreshToken }

@@ -30,7 +30,7 @@ export function readListen(proxy: Section, key: string, warnings: string[]): Lis
   } else {
     proxy.problem(
       key,
-      'lets other machines connect, and no Clients are configured; name them, listen on 127.0.0.1 or [::1], or write "AllowAnonymous": true if everyone who can reach this address may use it',
+      'lets other machines connect, but no Clients are configured; add Clients, listen on 127.0.0.1 or [::1], or set "AllowAnonymous": true to let everyone who can reach this address use it',
     )
   }
   return address
@@ -50,16 +50,22 @@ export function checkClients(
   warnings: string[],
 ): void {
   if (clients && proxy.flag('AllowAnonymous')) {
-    proxy.problem('AllowAnonymous', 'contradicts Clients, which lets in nobody else; remove one of them')
+    proxy.problem(
+      'AllowAnonymous',
+      'contradicts Clients, which admits only the clients it names; remove one of the two',
+    )
   }
   if (!clients && tls?.clientAuthorities) {
     proxy
       .section('Tls')
-      .problem('ClientAuthorities', 'has no effect without Clients, which say what the owner of a certificate may do')
+      .problem(
+        'ClientAuthorities',
+        'has no effect without Clients; add Clients, which say what the owner of a certificate may do',
+      )
   }
   if (clients && !tls && !isLoopback(listen.host)) {
     warnings.push(
-      'DicomWebProxy.Listen lets other machines connect without TLS: passwords, bearer tokens and images can be read on the way. Add DicomWebProxy.Tls, or let nothing but a TLS proxy connect (AllowedNetworks).',
+      'DicomWebProxy.Listen lets other machines connect without TLS: passwords, bearer tokens and images can be read in transit. Add DicomWebProxy.Tls, or let only a TLS proxy connect (AllowedNetworks).',
     )
   }
 }

@@ -74,7 +74,7 @@ export function loadSettings(options: LoadOptions): Settings {
 }
 
 /** Should the schema know a rule that the code has no words for: refuse all the same. */
-const unsaid = 'does not follow the JSON Schema (config/schema.json)'
+const unsaid = 'violates the JSON Schema; compare it with config/schema.json'
 
 function checkStores(orthanc: Section): void {
   const google = orthanc.section('GoogleCloudPlatform')
@@ -102,7 +102,7 @@ function readSettings(
   const adminListen = proxy.isNull('AdminListen') ? null : readListen(proxy, 'AdminListen', warnings)
   checkClients(proxy, { listen, clients, tls }, warnings)
   if (adminListen && listen.port !== 0 && listen.host === adminListen.host && listen.port === adminListen.port) {
-    proxy.problem('AdminListen', 'must differ from Listen; take another port, or null for no admin listener')
+    proxy.problem('AdminListen', 'must differ from Listen; use another port, or null to turn the admin listener off')
   }
   return {
     ...readGoogle(google, options, notices),

@@ -17,11 +17,11 @@ export function ignoredOptions(written: Section): readonly string[] {
   const notices: string[] = []
   const registers = written.section('DicomWebProxy').enabled('Orthanc') !== null
   if (written.section('DicomWeb').has('Root') && !registers) {
-    notices.push('DicomWeb.Root has no effect here: it says where the DICOMweb server of Orthanc itself listens.')
+    notices.push("DicomWeb.Root has no effect on the proxy: it is the path of Orthanc's own DICOMweb server.")
   }
   if (written.has('HttpTimeout')) {
     notices.push(
-      'HttpTimeout has no effect here: it limits the transfers from Orthanc to this proxy. The limits of the proxy itself are DicomWebProxy.Timeouts.',
+      "HttpTimeout has no effect on the proxy: it limits Orthanc's transfers to the proxy. The proxy's own limits are in DicomWebProxy.Timeouts.",
     )
   }
   return notices
@@ -52,7 +52,8 @@ function readRegistration(section: Section, proxy: Section, around: Around): Reg
   if (url === null) return null
   const known = section.has('ProxyUrl') || proxy.text('PublicUrl') !== undefined
   const problem = known ? null : unreachable(around.listen.host, url)
-  if (problem !== null) section.problem('ProxyUrl', `is missing; ${problem}`)
+  if (problem !== null)
+    section.problem('ProxyUrl', `is missing (${problem}); set it to the URL at which Orthanc reaches the proxy`)
   return { url, ...settings }
 }
 
@@ -60,9 +61,9 @@ function readRegistration(section: Section, proxy: Section, around: Around): Reg
 export function unreachable(host: string, orthancUrl: string): string | null {
   const isHere = isLoopback(new URL(orthancUrl).hostname)
   if (isHere) return null
-  if (isLoopback(host)) return 'Orthanc is on another machine, and Listen lets only this one connect'
+  if (isLoopback(host)) return 'Orthanc is on another machine, but Listen lets only this one connect'
   return isWildcard(host)
-    ? 'Orthanc is on another machine, and Listen does not say by which name it reaches this one'
+    ? 'Orthanc is on another machine, and Listen is a wildcard address, which does not say where to connect'
     : null
 }
 
@@ -73,10 +74,7 @@ export function isWildcard(host: string): boolean {
 function readLogin(section: Section, user: string, secret: string) {
   const [username, password] = [section.text(user), section.text(secret)]
   if ((username === undefined) !== (password === undefined)) {
-    section.problem(
-      username === undefined ? user : secret,
-      `is missing; ${user} and ${secret} are of use together only`,
-    )
+    section.problem(username === undefined ? user : secret, `is missing; set both ${user} and ${secret}, or neither`)
   }
   return username === undefined || password === undefined ? null : { username, password }
 }
@@ -85,8 +83,11 @@ function checkClient(section: Section, clients: Settings['clients']): void {
   const name = section.text('Client')
   if (name === undefined) return
   const client = clients && [...clients.named, ...clients.listed].find((client) => client.name === name)
-  if (!client) section.problem('Client', 'is none of Clients or ClientsFile; name one of them')
+  if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile; name one that is')
   else if (client.passwordHash === null) {
-    section.problem('Client', 'has no PasswordHash; Orthanc can log in by a password only')
+    section.problem(
+      'Client',
+      'names a client without PasswordHash; add one, because Orthanc can log in only with a password',
+    )
   }
 }

@@ -8,7 +8,7 @@ export function proxyUrl(section: Section, key: string): string | null {
   if (url === null) {
     section.problem(
       key,
-      'must be host:port or user:password@host:port; only proxies spoken to by plain http are supported',
+      'must be host:port or user:password@host:port; use a proxy that speaks plain http, the only kind that is supported',
     )
   }
   return url

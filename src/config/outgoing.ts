@@ -18,7 +18,7 @@ export function readOutgoing(
   const verifyPeers = orthanc.flag('HttpsVerifyPeers')
   if (!verifyPeers) {
     warnings.push(
-      'HttpsVerifyPeers is false: certificates are not checked, so anyone on the way can read and change images and steal access tokens. Not for production; name the authority in HttpsCACertificates instead.',
+      "HttpsVerifyPeers is false: certificates are not checked, so anyone on the network path can read and change images and steal access tokens. Don't use it in production; name the authority in HttpsCACertificates instead.",
     )
   }
   const configured = proxyUrl(orthanc, 'HttpProxy')

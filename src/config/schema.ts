@@ -109,7 +109,7 @@ function mustOf(part: AnnotatedSchema = {}): string {
 
 /** What was found instead; never a text itself, which may be a secret. */
 function remark({ data: value, keyword, params }: ErrorObject): string {
-  if (value === '') return '; it is empty'
+  if (value === '') return ', but it is empty'
   if (typeof value === 'string') return value === value.trim() ? '' : '; remove the space at its beginning or end'
   if (typeof value === 'number' && keyword === 'type' && params.type !== 'integer') return ', not a number'
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `, not ${value}`

@@ -14,7 +14,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 /** The message for a key that doesn't exist where it stands. */
 export function unknownKey(key: string, known: readonly string[]): string {
   const near = nearest(key, known)
-  return near === undefined ? `is not known; known here are ${known.join(', ')}` : `is not known; did you mean ${near}?`
+  return near === undefined ? `is not known; use one of ${known.join(', ')}` : `is not known; did you mean ${near}?`
 }
 
 /** The message for an item of a list with fixed choices, such as `STOW` for `STOW-RS`. */

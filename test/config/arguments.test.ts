@@ -51,11 +51,11 @@ test('stores are added to a file’s accounts; a name exists once', async (t) =>
   )
   t.match(
     problems(() => load(t, configuration(), { stores: [`a=${store}`] })),
-    [/^a: names an account that exists/],
+    [/^a: names an account that already exists; choose/],
   )
   t.match(
     problems(() => withStores(`a=${store}`, `a=${store}`)),
-    [/^a: names an account that exists/],
+    [/^a: names an account that already exists; choose/],
   )
 })
 

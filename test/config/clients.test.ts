@@ -28,8 +28,8 @@ test('what is wrong in the file is told with its name', async (t) => {
   const error = refusal(() => load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'c.json' }), { files }))
   t.match(error?.problems.map(({ file, path, message }) => `${file.split('/').at(-1)}: ${path}: ${message}`).sort(), [
     /^c\.json: \[""\]: must have a name/,
-    /^c\.json: day: is in DicomWebProxy\.Clients, too/,
-    /^c\.json: night\.Accounts\.b: is no account/,
+    /^c\.json: day: is also in DicomWebProxy\.Clients;/,
+    /^c\.json: night\.Accounts\.b: is not an account/,
     /^c\.json: night\.Accounts\.b\[0\]: .*did you mean "STOW-RS"/,
   ])
   for (const text of ['', '[]', '{', '{}', '{ "a": ${HASH} }']) {

@@ -102,23 +102,23 @@ export const bad: Readonly<Record<string, Refusal>> = {
     proxy({ Audit: { Syslog: { Server: 'tls://a:6514' } } }),
     'DicomWebProxy.Audit.Syslog.Server: must be host:port',
   ],
-  'no credential': [credential({}), `${a}: names no credential; add ServiceAccountFile*"ApplicationDefault": true`],
-  'application default false alone': [credential({ ApplicationDefault: false }), `${a}: names no credential`],
-  'impersonation alone': [credential({ ImpersonateServiceAccount: 'a@b.com' }), `${a}: names no credential`],
+  'no credential': [credential({}), `${a}: has no credential; add ServiceAccountFile*"ApplicationDefault": true`],
+  'application default false alone': [credential({ ApplicationDefault: false }), `${a}: has no credential`],
+  'impersonation alone': [credential({ ImpersonateServiceAccount: 'a@b.com' }), `${a}: has no credential`],
   'two of three texts': [
     credential({ AuthorizedUserClientId: 'i', AuthorizedUserRefreshToken: 'r' }),
-    `${a}.AuthorizedUserClientSecret: is missing; *needed together`,
+    `${a}.AuthorizedUserClientSecret: is missing; set * together`,
   ],
   'two new credentials': [
     credential({ ApplicationDefault: true, ExternalAccountFile: 'e' }),
-    `${a}: names more than one credential (ApplicationDefault, ExternalAccountFile)`,
+    `${a}: has more than one credential (ApplicationDefault, ExternalAccountFile)`,
   ],
-  'new and old': [inAccount({ ApplicationDefault: true }), `${a}: names more than one credential`],
+  'new and old': [inAccount({ ApplicationDefault: true }), `${a}: has more than one credential`],
   'external and one text': [
     credential({ ExternalAccountFile: 'e', AuthorizedUserClientId: 'i' }),
-    `${a}: names more than one credential (ExternalAccountFile, AuthorizedUserClientId)`,
+    `${a}: has more than one credential (ExternalAccountFile, AuthorizedUserClientId)`,
   ],
-  'an empty file name': [credential({ ServiceAccountFile: '' }), `${a}.ServiceAccountFile: must be *; it is empty`],
+  'an empty file name': [credential({ ServiceAccountFile: '' }), `${a}.ServiceAccountFile: must be *, but it is empty`],
   'an empty secret': [
     credential({ ...inline, AuthorizedUserClientSecret: '' }),
     `${a}.AuthorizedUserClientSecret: must`,
@@ -132,20 +132,23 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'a mistyped key': [inAccount({ QuotaProjekt: 'p' }), `${a}.QuotaProjekt: is not known; did you mean QuotaProject?`],
   'a key in another case': [inAccount({ access: [] }), `${a}.access: is not known; did you mean Access?`],
-  'an unlike key': [inAccount({ Zzzzzz: 1 }), `${a}.Zzzzzz: is not known; known here are *ServiceAccountFile`],
+  'an unlike key': [inAccount({ Zzzzzz: 1 }), `${a}.Zzzzzz: is not known; use one of *ServiceAccountFile`],
   'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
   'no client': [proxy({ Clients: {} }), 'DicomWebProxy.Clients: must be an object with one entry for each client'],
   'clients as a list': [proxy({ Clients: [] }), 'DicomWebProxy.Clients: must be an object'],
   'a client that is a text': [client('x' as never), 'DicomWebProxy.Clients.c: must be an object'],
-  'a client with nothing to log in with': [client(rights), 'DicomWebProxy.Clients.c: has nothing to log in with'],
-  'a client that may do nothing': [client({ PasswordHash: hash }), 'DicomWebProxy.Clients.c: may do nothing; add'],
-  'the same, said so': [client({ PasswordHash: hash, Admin: false }), 'DicomWebProxy.Clients.c: may do nothing; add'],
+  'a client with nothing to log in with': [client(rights), 'DicomWebProxy.Clients.c: has no login; add'],
+  'a client that may do nothing': [client({ PasswordHash: hash }), 'DicomWebProxy.Clients.c: has no permissions; add'],
+  'the same, said so': [
+    client({ PasswordHash: hash, Admin: false }),
+    'DicomWebProxy.Clients.c: has no permissions; add',
+  ],
   'a password': [
     client({ Password: 'x', ...rights }),
     'DicomWebProxy.Clients.c.Password: *did you mean PasswordHash?',
-    'DicomWebProxy.Clients.c: has nothing',
+    'DicomWebProxy.Clients.c: has no login',
   ],
   'a password as hash': [
     client({ ...password, PasswordHash: 'x' }),
@@ -165,7 +168,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'a name of no kind': [
     client({ ...password, CertificateName: 'x' }),
-    'DicomWebProxy.Clients.c.CertificateName: must be one of',
+    'DicomWebProxy.Clients.c.CertificateName: must be a subject alternative name',
   ],
   'a service that does not exist': [
     client({ ...password, Accounts: { a: ['STOW'] } }),
@@ -188,7 +191,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'Tls without key': [
     proxy({ Tls: { Certificate: 'server.pem' } }),
-    'DicomWebProxy.Tls.Key: is missing; it must be the name of a PEM file',
+    'DicomWebProxy.Tls.Key: is missing; it must be the path of a PEM file',
   ],
   'no connection at all': [
     proxy({ Limits: { Connections: 0 } }),
@@ -321,11 +324,11 @@ export const bad: Readonly<Record<string, Refusal>> = {
 export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
   'an audit trail to nowhere': [
     proxy({ Audit: { Required: true } }),
-    'DicomWebProxy.Audit: names no place that the audit trail goes to; set File, Syslog',
+    'DicomWebProxy.Audit: has no destination; set File, Syslog',
   ],
   'a certificate without its key': [
     proxy({ Audit: { Syslog: { Server: 'a', Certificate: 'nowhere.pem' } } }),
-    'DicomWebProxy.Audit.Syslog.Key: is missing; Certificate and Key are of use together only',
+    'DicomWebProxy.Audit.Syslog.Key: is missing; set both Certificate and Key, or neither',
   ],
   'an authority that is not there': [
     proxy({ Audit: { Syslog: { Server: 'a', CACertificates: 'nowhere.pem' } } }),
@@ -333,19 +336,19 @@ export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
   ],
   'a user of Orthanc without a password': [
     orthanc({ Username: 'u' }),
-    'DicomWebProxy.Orthanc.Password: is missing; Username and Password are of use together only',
+    'DicomWebProxy.Orthanc.Password: is missing; set both Username and Password, or neither',
   ],
   'a client for Orthanc that there is not': [
     orthanc({ Client: 'd', ClientPassword: 'p' }, { Clients: { c: password } }),
-    'DicomWebProxy.Orthanc.Client: is none of Clients or ClientsFile',
+    'DicomWebProxy.Orthanc.Client: is not a client in Clients or ClientsFile',
   ],
   'a client for Orthanc without a password': [
     orthanc({ Client: 'c', ClientPassword: 'p' }, { Clients: { c: { TokenDigest: digest, ...rights } } }),
-    'DicomWebProxy.Orthanc.Client: has no PasswordHash',
+    'DicomWebProxy.Orthanc.Client: names a client without PasswordHash',
   ],
   'an Orthanc that could not connect': [
     orthanc({ Url: 'http://pacs:8042' }),
-    'DicomWebProxy.Orthanc.ProxyUrl: is missing; Orthanc is on another machine',
+    'DicomWebProxy.Orthanc.ProxyUrl: is missing (Orthanc is on another machine*; set it to the URL',
   ],
   'an authority of Orthanc that is not there': [
     orthanc({ CACertificates: 'nowhere.pem' }),
@@ -357,11 +360,11 @@ export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
   ],
   'a client of an account that does not exist': [
     client({ ...password, Accounts: { b: ['QIDO-RS'] } }),
-    'DicomWebProxy.Clients.c.Accounts.b: is no account of GoogleCloudPlatform.Accounts',
+    'DicomWebProxy.Clients.c.Accounts.b: is not an account in GoogleCloudPlatform.Accounts',
   ],
   'two clients with one token': [
     proxy({ Clients: { c: { TokenDigest: digest, ...rights }, d: { TokenDigest: digest, ...rights } } }),
-    'DicomWebProxy.Clients.d.TokenDigest: is also that of client c',
+    'DicomWebProxy.Clients.d.TokenDigest: is the same as that of client c',
   ],
   'a hash that is too cheap': [
     client({ ...password, PasswordHash: hash.replace('ln=15', 'ln=10') }),
@@ -373,7 +376,7 @@ export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
   ],
   'a certificate without authorities': [
     client({ ...password, CertificateSubject: 'CN=c' }),
-    'DicomWebProxy.Clients.c.CertificateSubject: needs DicomWebProxy.Tls.ClientAuthorities',
+    'DicomWebProxy.Clients.c.CertificateSubject: has no effect*set DicomWebProxy.Tls.ClientAuthorities',
   ],
   'a ClientsFile that is not there': [proxy({ ClientsFile: 'missing.json' }), ': does not exist'],
   'a network that is too exact': [
