@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { rereadClients } from '../config/clients-file.ts'
+import { reloadClients } from '../config/clients-file.ts'
 import { isLoopback } from '../config/loopback.ts'
 import { type ClientSettings, dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
@@ -83,7 +83,7 @@ export class Access {
     const { clients, accounts, limits } = this.#settings
     if (clients === null) return
     try {
-      const now = rereadClients(clients, accounts)
+      const now = reloadClients(clients, accounts)
       this.#know(now, limits.failedLogins)
       this.#logger.info({ clients: now.length }, 'ClientsFile read again')
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.ts'
 import { Checklist, type Reporter, type Result } from './check/checklist.ts'
 import { checkCredentials, checkGoogle } from './check/checks.ts'
-import { checkConfiguration, surroundings } from './check/configuration.ts'
+import { checkConfiguration, loadContext } from './check/configuration.ts'
 import { checkOrthanc } from './check/orthanc.ts'
 import { jsonReport, silent, TextReport } from './check/report.ts'
 import { type Layer, layers, Trouble } from './check/trouble.ts'
@@ -35,14 +35,14 @@ export async function runChecks(
   stores: readonly string[],
   options: CheckOptions,
   reporter: Reporter,
-  around = surroundings(),
+  context = loadContext(),
 ): Promise<Checked> {
   const { config, listen, adminListen, offline } = options
   const list = new Checklist(reporter)
-  const path = config ?? around.environment.GCP_DICOMWEB_PROXY_CONFIG
+  const path = config ?? context.environment.GCP_DICOMWEB_PROXY_CONFIG
   list.heading('On this machine')
   const settings: Settings | null = await checkConfiguration(list, {
-    ...around,
+    ...context,
     path,
     stores,
     overrides: { listen, adminListen },

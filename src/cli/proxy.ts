@@ -1,4 +1,4 @@
-import { type Change, whileRunning } from '../config/change.ts'
+import { planReload, type ReloadPlan } from '../config/reload-plan.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
 import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
@@ -28,7 +28,7 @@ export interface RunningProxy {
    *
    * Throws a ConfigurationError or a CommandFailure when that can't be, and then nothing has changed.
    */
-  reload(settings: Settings): Change
+  reload(settings: Settings): ReloadPlan
   /**
    * Takes no more requests, lets those under way finish within the grace, then cuts them.
    *
@@ -71,10 +71,10 @@ export async function startProxy(
   }
   const tls = new ListenerTls(settings, renewTls, logger)
 
-  function reload(wanted: Settings): Change {
+  function reload(wanted: Settings): ReloadPlan {
     const before = generations.current.settings
-    const change = whileRunning(before, wanted)
-    const { settings: next } = change
+    const plan = planReload(before, wanted)
+    const { settings: next } = plan
     generations.replace(next)
     // From here on nothing fails: all of it is in force, or nothing.
     data.replace(next)
@@ -84,7 +84,7 @@ export async function startProxy(
     void metrics.keepOnly(namesOf(next))
     refusals.perMinute = next.limits.rejectedLogRate
     if (next.verbose !== before.verbose) logger.level = levelOf(next)
-    return change
+    return plan
   }
 
   async function close() {

@@ -1,11 +1,11 @@
 import type { JsonObject } from './document.ts'
 import { type ConfigProblem, jsonPath, type Segment } from './problem.ts'
 
-/** What the command line may add to the configuration. */
+/** What the command line can add to the configuration. */
 export interface Arguments {
-  /** `NAME=projects/…/dicomStores/…`; their credentials are Application Default. */
+  /** `NAME=projects/…/dicomStores/…`; they use Application Default Credentials. */
   readonly stores?: readonly string[] | undefined
-  /** `host:port`, in place of `DicomWebProxy.Listen` and `AdminListen`. */
+  /** `host:port`, instead of `DicomWebProxy.Listen` and `AdminListen`. */
   readonly overrides?: { readonly listen?: string | undefined; readonly adminListen?: string | undefined } | undefined
 }
 
@@ -18,12 +18,15 @@ interface Combined {
 
 const accountsPath = ['GoogleCloudPlatform', 'Accounts'] as const
 
-/** The files' content with the command line's stores and addresses in it, so that all is checked by the same rules. */
-export function withArguments(content: JsonObject, { stores = [], overrides = {} }: Arguments): Combined {
+/**
+ * Adds the command line's stores and addresses to the files' content, so that one set of rules
+ * checks both.
+ */
+export function addArguments(content: JsonObject, { stores = [], overrides = {} }: Arguments): Combined {
   const problems: ConfigProblem[] = []
   const google = objectAt(content, 'GoogleCloudPlatform')
   const accounts = google && objectAt(google, 'Accounts')
-  const added = accountsOf(stores, accounts ?? {}, problems)
+  const added = accountsOfStores(stores, accounts ?? {}, problems)
   const listen = {
     ...(overrides.listen !== undefined && { Listen: overrides.listen }),
     ...(overrides.adminListen !== undefined && { AdminListen: overrides.adminListen }),
@@ -42,21 +45,28 @@ export function withArguments(content: JsonObject, { stores = [], overrides = {}
   return { content: combined, isArgument, problems }
 }
 
-/** The object under a key, empty if absent; undefined if something else stands there, which the schema then reports. */
+/**
+ * The object under a key, empty if absent. Undefined if the value is not an object, which the
+ * schema then reports.
+ */
 function objectAt(parent: JsonObject, key: string): JsonObject | undefined {
   const value = Object.hasOwn(parent, key) ? parent[key] : {}
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
 }
 
-const form = /^projects\/([^/]*)\/locations\/([^/]*)\/datasets\/([^/]*)\/dicomStores\/([^/]*?)(?:\/dicomWeb)?\/?$/
+const storePattern =
+  /^projects\/([^/]*)\/locations\/([^/]*)\/datasets\/([^/]*)\/dicomStores\/([^/]*?)(?:\/dicomWeb)?\/?$/
 
-/** Stores such as `my-google=projects/P/locations/L/datasets/D/dicomStores/S`, as they would stand in `Accounts`. */
-function accountsOf(stores: readonly string[], existing: JsonObject, problems: ConfigProblem[]): JsonObject {
+/**
+ * Converts stores such as `my-google=projects/P/locations/L/datasets/D/dicomStores/S` to entries of
+ * `Accounts`.
+ */
+function accountsOfStores(stores: readonly string[], existing: JsonObject, problems: ConfigProblem[]): JsonObject {
   const accounts: JsonObject = Object.create(null)
   for (const argument of stores) {
     const equals = argument.indexOf('=')
     const name = argument.slice(0, Math.max(equals, 0))
-    const match = form.exec(argument.slice(equals + 1))
+    const match = storePattern.exec(argument.slice(equals + 1))
     const problem = (path: string, message: string) => problems.push({ file: 'command line', path, message })
     if (name === '' || !match) {
       problem(argument, `is not a DICOM store; write NAME=${example}; ${hint(argument)}`)

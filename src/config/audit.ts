@@ -4,7 +4,7 @@ import type { Section } from './section.ts'
 import type { AuditSettings, AuditSyslogSettings } from './settings.ts'
 import { readIdentity } from './tls.ts'
 
-/** Syslog over TLS (RFC 5425 4.1). */
+/** The port of syslog over TLS (RFC 5425 4.1). */
 const syslogPort = 6514
 
 /** The audit trail; null if there is none. */

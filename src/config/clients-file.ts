@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type ClientsAround, readClients } from './clients.ts'
+import { type ClientsContext, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { fileMessage } from './read.ts'
@@ -7,15 +7,18 @@ import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
 import type { AccountSettings, ClientSettings, ClientsSettings } from './settings.ts'
 
-const within = ['DicomWebProxy', 'Clients'] as const
+const clientsPath = ['DicomWebProxy', 'Clients'] as const
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what stands in the file
 const noVariables = 'contains ${...}, but environment variables are not replaced in this file; write the value itself'
 
-/** The clients of a `ClientsFile`: JSON with comments, of the same shape as `Clients`, without environment variables. */
+/**
+ * Reads the clients of a `ClientsFile`: JSON with comments in the format of `Clients`, without
+ * environment variables.
+ */
 export function readClientsFile(
   file: string,
-  around: ClientsAround,
+  context: ClientsContext,
 ): { clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] } {
   let text: string
   try {
@@ -27,26 +30,27 @@ export function readClientsFile(
   const checked = applySchema({ DicomWebProxy: { Clients: content } })
   const findings: Finding[] = [...checked.findings]
   const section = new Section(checked.content, [], findings).section('DicomWebProxy').section('Clients')
-  const clients = readClients(section, around)
-  const found = findings.map(({ path, message }) => ({ file, path: jsonPath(path.slice(within.length)), message }))
+  const clients = readClients(section, context)
+  const found = findings.map(({ path, message }) => ({ file, path: jsonPath(path.slice(clientsPath.length)), message }))
   const variables = notices.length > 0 ? [{ file, path: '', message: noVariables }] : []
-  // Of two entries of one name the last counts: who deletes it would think that the client is gone.
+  // Of two entries with one name, JSON keeps the last. If somebody deletes it, the first would come
+  // back unnoticed.
   const doubles = warnings.map((warning) => ({ file, path: '', message: warning.slice(file.length + 2) }))
   return { clients, problems: problems.length > 0 ? problems : [...variables, ...doubles, ...found] }
 }
 
 /**
- * All clients, with the file read again.
+ * Reads the file again and returns all clients.
  *
- * @throws ConfigurationError if it can't be used
+ * @throws ConfigurationError if the file can't be used
  */
-export function rereadClients(
+export function reloadClients(
   { named, file, hasAuthorities }: ClientsSettings,
   accounts: readonly AccountSettings[],
 ): readonly ClientSettings[] {
   if (file === null) return named
-  const around = { accounts: accounts.map(({ name }) => name), others: named, hasAuthorities }
-  const { clients, problems } = readClientsFile(file, around)
+  const context = { accounts: accounts.map(({ name }) => name), others: named, hasAuthorities }
+  const { clients, problems } = readClientsFile(file, context)
   if (problems.length > 0) throw new ConfigurationError(problems)
   return [...named, ...clients]
 }

@@ -4,23 +4,27 @@ import type { Section } from './section.ts'
 import { type ClientRights, type ClientSettings, dicomWebServices } from './settings.ts'
 import { nearest } from './suggestion.ts'
 
-export interface ClientsAround {
-  /** Names of the accounts that there are. */
+export interface ClientsContext {
+  /** Names of all accounts. */
   readonly accounts: readonly string[]
-  /** Clients that are named elsewhere. */
+  /** Clients that are configured elsewhere. */
   readonly others: readonly ClientSettings[]
-  /** Whether clients may be known by their certificates. */
+  /** Whether clients can authenticate with certificates. */
   readonly hasAuthorities: boolean
 }
 
-/** The clients of a section, or of a file like it; those with problems are reported. */
-export function readClients(clients: Section, around: ClientsAround): readonly ClientSettings[] {
-  const found = clients.keys.flatMap((name) => readClient(name, clients.section(name), around) ?? [])
-  reportDoubles(clients, found, around.others)
+/** Reads the clients of a section or of a file in its format, and reports problems. */
+export function readClients(clients: Section, context: ClientsContext): readonly ClientSettings[] {
+  const found = clients.keys.flatMap((name) => readClient(name, clients.section(name), context) ?? [])
+  reportDuplicates(clients, found, context.others)
   return found
 }
 
-function readClient(name: string, client: Section, { accounts, hasAuthorities }: ClientsAround): ClientSettings | null {
+function readClient(
+  name: string,
+  client: Section,
+  { accounts, hasAuthorities }: ClientsContext,
+): ClientSettings | null {
   const login = {
     passwordHash: client.text('PasswordHash') ?? null,
     tokenDigest: client.text('TokenDigest') ?? null,
@@ -61,8 +65,8 @@ function readRights(rights: Section, accounts: readonly string[]): readonly Clie
   })
 }
 
-/** What tells clients apart must be one client's alone. */
-function reportDoubles(clients: Section, found: readonly ClientSettings[], others: readonly ClientSettings[]): void {
+/** What identifies a client must be unique. */
+function reportDuplicates(clients: Section, found: readonly ClientSettings[], others: readonly ClientSettings[]): void {
   const names = new Set(others.map(({ name }) => name))
   for (const { name } of found.filter(({ name }) => names.has(name))) {
     clients.problem(name, 'is also in DicomWebProxy.Clients; remove one of them')
@@ -74,7 +78,7 @@ function reportDoubles(clients: Section, found: readonly ClientSettings[], other
       clients.problem(name, 'is the name of two clients in different Unicode spellings; rename one of them')
     spelled.set(name.normalize('NFC'), name)
   }
-  for (const [key, partOf] of distinctive) {
+  for (const [key, partOf] of uniqueKeys) {
     const owners = new Map<string, string>()
     for (const client of [...others, ...found]) {
       const value = partOf(client)
@@ -87,7 +91,7 @@ function reportDoubles(clients: Section, found: readonly ClientSettings[], other
   }
 }
 
-const distinctive: readonly [key: string, partOf: (client: ClientSettings) => string | null][] = [
+const uniqueKeys: readonly [key: string, partOf: (client: ClientSettings) => string | null][] = [
   ['TokenDigest', ({ tokenDigest }) => tokenDigest],
   ['CertificateSubject', ({ certificateSubject }) => certificateSubject],
   ['CertificateName', ({ certificateName }) => certificateName && canonicalAlternative(certificateName)],

@@ -4,8 +4,8 @@ import type { Section } from './section.ts'
 import type { CredentialSettings, CredentialSource } from './settings.ts'
 import type { Environment } from './variables.ts'
 
-/** Where files are looked up, and what the environment says. */
-export interface Surroundings {
+/** What the configuration is read with besides its files. */
+export interface LoadContext {
   readonly environment: Environment
   readonly workingDirectory: string
   readonly homeDirectory: string
@@ -14,20 +14,23 @@ export interface Surroundings {
 const inlineKeys = ['AuthorizedUserClientId', 'AuthorizedUserClientSecret', 'AuthorizedUserRefreshToken'] as const
 const pluginKeys = ['ServiceAccountFile', 'AuthorizedUserFile', ...inlineKeys] as const
 
-/** An account's credential. The file is not read here: that it is missing concerns one account, at run time. */
-export function readCredential(account: Section, around: Surroundings, notices: string[]): CredentialSettings | null {
-  const source = sourceOf(account, around, notices)
+/**
+ * Reads an account's credential, but not its file: a missing file affects only this account, at run
+ * time.
+ */
+export function readCredential(account: Section, context: LoadContext, notices: string[]): CredentialSettings | null {
+  const source = readSource(account, context, notices)
   return source && { source, impersonate: account.text('ImpersonateServiceAccount') ?? null }
 }
 
-function sourceOf(account: Section, around: Surroundings, notices: string[]): CredentialSource | null {
+function readSource(account: Section, context: LoadContext, notices: string[]): CredentialSource | null {
   const given = givenKeys(account)
   if (given.some((key) => !isPluginKey(key))) {
-    if (given.length === 1) return newSource(account, around)
+    if (given.length === 1) return readNewSource(account, context)
     account.problem(null, `has more than one credential (${given.join(', ')}); keep one of them`)
     return null
   }
-  return pluginSource(account, around, notices)
+  return readPluginSource(account, context, notices)
 }
 
 function givenKeys(account: Section): readonly string[] {
@@ -39,34 +42,37 @@ function isPluginKey(key: string): boolean {
   return pluginKeys.some((known) => known === key)
 }
 
-function newSource(account: Section, around: Surroundings): CredentialSource | null {
-  if (account.flag('ApplicationDefault')) return applicationDefault(around)
+function readNewSource(account: Section, context: LoadContext): CredentialSource | null {
+  if (account.flag('ApplicationDefault')) return applicationDefault(context)
   const file = account.text('ExternalAccountFile')
-  return file ? { kind: 'external-account-file', file: resolve(around.workingDirectory, file) } : null
+  return file ? { kind: 'external-account-file', file: resolve(context.workingDirectory, file) } : null
 }
 
-/** The plugin's order (GoogleAccount.cpp): the service account's file, the authorized user's file, the three texts. */
-function pluginSource(account: Section, around: Surroundings, notices: string[]): CredentialSource | null {
+/**
+ * Uses the plugin's order (GoogleAccount.cpp): service account file, authorized user file, the
+ * three texts.
+ */
+function readPluginSource(account: Section, context: LoadContext, notices: string[]): CredentialSource | null {
   const given = pluginKeys.filter((key) => account.has(key))
   const used = account.has('ServiceAccountFile')
     ? 'ServiceAccountFile'
     : account.has('AuthorizedUserFile')
       ? 'AuthorizedUserFile'
       : null
-  if (used === null) return inlineSource(account)
-  if (given.length > 1) notices.push(precedenceText(account, used, given))
+  if (used === null) return readInlineSource(account)
+  if (given.length > 1) notices.push(precedenceNotice(account, used, given))
   const file = account.text(used)
   if (!file) return null
   const kind = used === 'ServiceAccountFile' ? 'service-account-file' : 'authorized-user-file'
-  return { kind, file: resolve(around.workingDirectory, file) }
+  return { kind, file: resolve(context.workingDirectory, file) }
 }
 
-function precedenceText(account: Section, used: string, given: readonly string[]): string {
+function precedenceNotice(account: Section, used: string, given: readonly string[]): string {
   const others = given.filter((key) => key !== used)
   return `${jsonPath(account.path)}: ${used} is used, as in the Orthanc GCP plugin; ${others.join(', ')} ${others.length > 1 ? 'have' : 'has'} no effect.`
 }
 
-function inlineSource(account: Section): CredentialSource | null {
+function readInlineSource(account: Section): CredentialSource | null {
   const missing = inlineKeys.filter((key) => !account.has(key))
   if (missing.length === inlineKeys.length) {
     account.problem(
@@ -81,8 +87,11 @@ function inlineSource(account: Section): CredentialSource | null {
   return { kind: 'authorized-user', clientId, clientSecret, refreshToken }
 }
 
-/** Google's order of search (google.aip.dev/auth/4110) as far as it is files; the metadata server comes last, at run time. */
-export function applicationDefault({ environment, workingDirectory, homeDirectory }: Surroundings): CredentialSource {
+/**
+ * Google's search order (google.aip.dev/auth/4110) for files; the metadata server comes last, at
+ * run time.
+ */
+export function applicationDefault({ environment, workingDirectory, homeDirectory }: LoadContext): CredentialSource {
   const named = environment.GOOGLE_APPLICATION_CREDENTIALS
   const windowsFolder = sep === '\\' && environment.APPDATA ? join(environment.APPDATA, 'gcloud') : undefined
   const gcloud = environment.CLOUDSDK_CONFIG || windowsFolder || join(homeDirectory, '.config', 'gcloud')

@@ -1,21 +1,9 @@
 import type { Section } from './section.ts'
-import type { ConcurrencySettings, LimitSettings, RetrySettings, Settings, UpstreamTimeouts } from './settings.ts'
+import type { ConcurrencySettings, LimitSettings, RetrySettings, UpstreamTimeouts } from './settings.ts'
 import { publicUrl } from './url.ts'
 
-/** What the section DicomWebProxy says in plain numbers, flags and texts; durations become milliseconds. */
-export function readDicomWebProxy(
-  proxy: Section,
-): Pick<
-  Settings,
-  | 'publicUrl'
-  | 'retry'
-  | 'concurrency'
-  | 'limits'
-  | 'requestHeaders'
-  | 'shutdownGrace'
-  | 'deletionWait'
-  | 'allowAnonymous'
-> {
+/** Reads the plain values of the section DicomWebProxy. Durations become milliseconds. */
+export function readDicomWebProxy(proxy: Section) {
   return {
     publicUrl: publicUrl(proxy, 'PublicUrl'),
     retry: readRetry(proxy.section('Retry')),
@@ -28,13 +16,13 @@ export function readDicomWebProxy(
   }
 }
 
-/** The limits on an exchange with Google. */
+/** Reads the time limits on an exchange with Google, in milliseconds. */
 export function readTimeouts(timeouts: Section): UpstreamTimeouts {
   const response = timeouts.number('Response')
   return {
     connect: 1000 * timeouts.number('Connect'),
     response: 1000 * response,
-    // No default of its own in the schema: it depends on Response.
+    // The schema has no default for it, because it depends on Response.
     searchResponse:
       1000 * (timeouts.has('SearchResponse') ? timeouts.number('SearchResponse') : Math.min(response, 300)),
     idle: 1000 * timeouts.number('Idle'),

@@ -1,32 +1,32 @@
-import { readCredential, type Surroundings } from './credential.ts'
+import { type LoadContext, readCredential } from './credential.ts'
 import type { Section } from './section.ts'
 import { type AccountSettings, dicomWebServices, type Settings, type TokenSettings } from './settings.ts'
 import { googleRoot, googleUrl } from './url.ts'
 
-/** The section GoogleCloudPlatform: the DICOM stores, and how Google's services are reached. */
+/** Reads the section GoogleCloudPlatform: the DICOM stores, and how to reach Google's services. */
 export function readGoogle(
   google: Section,
-  around: Surroundings,
+  context: LoadContext,
   notices: string[],
 ): Pick<Settings, 'accounts' | 'baseUrl' | 'tokens'> {
   return {
-    accounts: readAccounts(google.section('Accounts'), around, notices),
+    accounts: readAccounts(google.section('Accounts'), context, notices),
     baseUrl: googleRoot(google, 'BaseUrl') ?? '',
     tokens: readTokens(google),
   }
 }
 
-/** The accounts of an `Accounts` section, in the file's order; those with problems are left out and reported. */
-function readAccounts(accounts: Section, around: Surroundings, notices: string[]): readonly AccountSettings[] {
-  return accounts.keys.flatMap((name) => readAccount(name, accounts.section(name), around, notices) ?? [])
+/** Reads the accounts in the file's order. An account with problems is reported and left out. */
+function readAccounts(accounts: Section, context: LoadContext, notices: string[]): readonly AccountSettings[] {
+  return accounts.keys.flatMap((name) => readAccount(name, accounts.section(name), context, notices) ?? [])
 }
 
-function readAccount(name: string, account: Section, around: Surroundings, notices: string[]): AccountSettings | null {
+function readAccount(name: string, account: Section, context: LoadContext, notices: string[]): AccountSettings | null {
   const project = account.text('Project')
   const location = account.text('Location')
   const dataset = account.text('Dataset')
   const dicomStore = account.text('DicomStore')
-  const credential = readCredential(account, around, notices)
+  const credential = readCredential(account, context, notices)
   if (!project || !location || !dataset || !dicomStore || !credential) return null
   const allowed = account.texts('Access')
   return {
@@ -41,7 +41,7 @@ function readAccount(name: string, account: Section, around: Surroundings, notic
   }
 }
 
-/** Where and how often access tokens are fetched. */
+/** Reads where and how often access tokens are fetched. */
 function readTokens(google: Section): TokenSettings {
   return {
     tokenUrl: googleUrl(google, 'TokenUrl'),
@@ -52,18 +52,18 @@ function readTokens(google: Section): TokenSettings {
   }
 }
 
-/** As `URL.host` of an https URL says it: lower case, and without the port 443. */
+/** The form of `URL.host` for an https URL: lower case, without the port 443. */
 function canonicalHost(text: string): string {
   return URL.parse(`https://${text}`)?.host ?? text.toLowerCase()
 }
 
-/** A Node timer takes at most 2^31 - 1 ms, and fires at once beyond that. */
-const longestTimer = 2_147_483
+/** A Node timer takes at most 2^31 - 1 ms; with more it fires at once. */
+const maxTimerSeconds = 2_147_483
 
-/** Seconds that 0 stands for: for RefreshInterval in the plugin itself, for Timeout in Orthanc's HTTP client. */
-const zeroStandsFor = 60
+/** What 0 means: to the plugin for RefreshInterval, to Orthanc's HTTP client for Timeout. */
+const secondsForZero = 60
 
-/** Milliseconds. */
+/** In milliseconds. */
 function pluginSeconds(google: Section, key: string): number {
-  return 1000 * Math.min(google.number(key) || zeroStandsFor, longestTimer)
+  return 1000 * Math.min(google.number(key) || secondsForZero, maxTimerSeconds)
 }

@@ -3,7 +3,7 @@ import { isLoopback } from './loopback.ts'
 import type { Section } from './section.ts'
 import type { ListenAddress, Network, Settings } from './settings.ts'
 
-/** `host:port` or `[::1]:8043` as an address; null if it is neither. */
+/** Parses `host:port` or `[::1]:8043`; null if it is neither. */
 export function parseListen(text: string): ListenAddress | null {
   const at = text.lastIndexOf(':')
   const host = text.slice(0, at).replace(/^\[(.*)\]$/, '$1')
@@ -13,20 +13,20 @@ export function parseListen(text: string): ListenAddress | null {
 }
 
 /**
- * The address under a key. Without clients to authenticate it serves this machine only, unless somebody
- * says in so many words that everyone may come.
+ * Reads an address. Without clients, it must be a loopback address, unless AllowAnonymous
+ * explicitly admits everyone.
  */
 export function readListen(proxy: Section, key: string, warnings: string[]): ListenAddress {
   const text = proxy.text(key)
-  if (text === undefined) return nowhere
+  if (text === undefined) return placeholder
   const address = parseListen(text)
   if (!address) {
     proxy.problem(key, 'must be host:port, such as 127.0.0.1:8043 or [::1]:8043')
-    return nowhere
+    return placeholder
   }
   if (isLoopback(address.host) || hasClients(proxy)) return address
   if (proxy.flag('AllowAnonymous')) {
-    warnings.push(`DicomWebProxy.${key} is ${text}, and AllowAnonymous is true: ${everyone[key]}`)
+    warnings.push(`DicomWebProxy.${key} is ${text}, and AllowAnonymous is true: ${exposureWarnings[key]}`)
   } else {
     proxy.problem(
       key,
@@ -36,14 +36,14 @@ export function readListen(proxy: Section, key: string, warnings: string[]): Lis
   return address
 }
 
-/** In place of an address that has been reported as a problem. */
-const nowhere = { host: '127.0.0.1', port: 0 }
+/** Replaces an address that has been reported as a problem. */
+const placeholder = { host: '127.0.0.1', port: 0 }
 
 export function hasClients(proxy: Section): boolean {
   return proxy.has('Clients') || proxy.has('ClientsFile')
 }
 
-/** What is contradictory or dangerous about who may connect, and how. */
+/** Reports contradictions and dangers in who may connect and how. */
 export function checkClients(
   proxy: Section,
   { listen, clients, tls }: Pick<Settings, 'listen' | 'clients' | 'tls'>,
@@ -70,23 +70,23 @@ export function checkClients(
   }
 }
 
-const everyone: Readonly<Record<string, string>> = {
+const exposureWarnings: Readonly<Record<string, string>> = {
   Listen: 'everyone who can reach this address can use every account without authentication.',
   AdminListen: 'everyone who can reach this address can see the state of the proxy.',
 }
 
-/** `10.0.0.0/8`, `fd00::/8`, or one address; null if it is neither. */
+/** Parses `10.0.0.0/8`, `fd00::/8` or one address; null if it is none of these. */
 export function parseNetwork(text: string): Network | null {
   const [, address = '', prefix] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const version = isIP(address)
-  // As addresses of peers, those of IPv4 are never written in the manner of IPv6.
+  // Peers' IPv4 addresses are never compared in their IPv6 form.
   if (version === 0 || address.includes('%') || /^::ffff:/i.test(address)) return null
   const longest = isIPv6(address) ? 128 : 32
   const bits = prefix === undefined ? longest : Number(prefix)
   return bits > longest ? null : { address, prefix: bits, family: version === 6 ? 'ipv6' : 'ipv4' }
 }
 
-/** From where clients may connect; null if from everywhere. */
+/** Reads the networks that clients may connect from; null allows all. */
 export function readNetworks(proxy: Section): readonly Network[] | null {
   if (!proxy.has('AllowedNetworks')) return null
   return proxy.texts('AllowedNetworks').flatMap((text, at) => {

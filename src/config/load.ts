@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { type Arguments, withArguments } from './arguments.ts'
+import { type Arguments, addArguments } from './arguments.ts'
 import { readAudit } from './audit.ts'
 import { readClients } from './clients.ts'
 import { readClientsFile } from './clients-file.ts'
-import type { Surroundings } from './credential.ts'
+import type { LoadContext } from './credential.ts'
 import { readDicomWebProxy, readTimeouts } from './dicom-web-proxy.ts'
 import { deepFreeze } from './freeze.ts'
 import { readGoogle } from './google.ts'
@@ -18,34 +18,34 @@ import type { ClientsSettings, Settings } from './settings.ts'
 import { misspelledSections } from './suggestion.ts'
 import { readTlsSettings } from './tls.ts'
 
-export interface LoadOptions extends Surroundings, Arguments {
-  /** A configuration file, or a folder of them; relative to the working directory. */
+export interface LoadOptions extends LoadContext, Arguments {
+  /** A configuration file or a folder of them, relative to the working directory. */
   readonly path?: string | undefined
 }
 
-const empty: Sections = { content: {}, files: new Map(), problems: [], warnings: [], notices: [] }
+const noSections: Sections = { content: {}, files: new Map(), problems: [], warnings: [], notices: [] }
 
-/** Everything that is found wrong or worth telling while the configuration is read. */
+/** Collects everything to report about the configuration. */
 interface Report {
   readonly findings: Finding[]
-  /** About environment variables. */
+  /** Problems of environment variables. */
   readonly environment: Finding[]
-  /** About files that the configuration names. */
+  /** Problems of files that the configuration names. */
   readonly files: ConfigProblem[]
   readonly warnings: string[]
   readonly notices: string[]
 }
 
 /**
- * Reads the configuration and checks all of it. Frozen, all the way down.
+ * Reads and checks the whole configuration. The result is deeply frozen.
  *
- * @throws ConfigurationError with every problem found, not only the first.
+ * @throws ConfigurationError with all problems, not only the first
  */
 export function loadSettings(options: LoadOptions): Settings {
   const { path, environment, workingDirectory } = options
   const readAt = Date.now()
-  const read = path === undefined ? empty : readSections(path, workingDirectory, environment)
-  const { content: written, isArgument, problems: argumentProblems } = withArguments(read.content, options)
+  const read = path === undefined ? noSections : readSections(path, workingDirectory, environment)
+  const { content: written, isArgument, problems: argumentProblems } = addArguments(read.content, options)
   const { content, findings, accepted } = applySchema(written)
   const report: Report = {
     findings: [...findings, ...misspelledSections(Object.keys(written))],
@@ -68,13 +68,13 @@ export function loadSettings(options: LoadOptions): Settings {
     ...report.environment.map(({ path, message }) => ({ file: 'environment', path: jsonPath(path), message })),
     ...report.files,
   ]
-  if (problems.length === 0 && !accepted) problems.push({ file: fileOf([]), path: '', message: unsaid })
-  if (problems.length > 0) throw new ConfigurationError(onePerPlace(problems), [...read.warnings, ...read.notices])
+  if (problems.length === 0 && !accepted) problems.push({ file: fileOf([]), path: '', message: schemaViolation })
+  if (problems.length > 0) throw new ConfigurationError(firstPerPath(problems), [...read.warnings, ...read.notices])
   return deepFreeze({ readAt, ...settings, warnings: report.warnings, notices: report.notices })
 }
 
-/** Should the schema know a rule that the code has no words for: refuse all the same. */
-const unsaid = 'violates the JSON Schema; compare it with config/schema.json'
+/** Reported if the schema rejects the content but no finding says why. */
+const schemaViolation = 'violates the JSON Schema; compare it with config/schema.json'
 
 function checkStores(orthanc: Section): void {
   const google = orthanc.section('GoogleCloudPlatform')
@@ -97,7 +97,7 @@ function readSettings(
   const proxy = orthanc.section('DicomWebProxy')
   const tls = readTlsSettings(proxy.enabled('Tls'), workingDirectory, warnings)
   const hasAuthorities = tls !== null && tls.clientAuthorities !== null
-  const clients = allClients(proxy, google.section('Accounts').keys, hasAuthorities, options, report.files)
+  const clients = readAllClients(proxy, google.section('Accounts').keys, hasAuthorities, options, report.files)
   const listen = readListen(proxy, 'Listen', warnings)
   const adminListen = proxy.isNull('AdminListen') ? null : readListen(proxy, 'AdminListen', warnings)
   checkClients(proxy, { listen, clients, tls }, warnings)
@@ -119,8 +119,8 @@ function readSettings(
   }
 }
 
-/** The clients of the configuration and of the file that it names; null if there is neither. */
-function allClients(
+/** Reads the clients of the configuration and of `ClientsFile`; null if neither is set. */
+function readAllClients(
   proxy: Section,
   accounts: readonly string[],
   hasAuthorities: boolean,
@@ -137,8 +137,8 @@ function allClients(
   return { named, file, listed: clients, hasAuthorities }
 }
 
-/** The schema and the code may both object to a value: the first word is enough. */
-function onePerPlace(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+/** The schema and the code may both report a value: the first report is enough. */
+function firstPerPath(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
   const places = new Set<string>()
   return problems.filter(({ file, path, message }) => {
     const place = JSON.stringify(path === '' ? [file, message] : [file, path])

@@ -4,7 +4,10 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** Whether a host name, or an address with or without brackets, is this machine's loopback (RFC 1122 3.2.1.3, RFC 4291 2.5.3). */
+/**
+ * Whether a host name, or an address with or without brackets, is a loopback address (RFC 1122
+ * 3.2.1.3, RFC 4291 2.5.3).
+ */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true
   const address = host.replace(/^\[|\]$/g, '')

@@ -5,14 +5,14 @@ import type { Section } from './section.ts'
 import type { OrthancSettings, RegistrationSettings, Settings } from './settings.ts'
 import { publicUrl } from './url.ts'
 
-interface Around extends Pick<Settings, 'clients' | 'listen'> {
+interface RegistrationContext extends Pick<Settings, 'clients' | 'listen'> {
   readonly workingDirectory: string
 }
 
-/** What Orthanc is told to allow one transfer, in milliseconds, unless the configuration says otherwise. */
+/** Timeout of a registered server, in milliseconds, if the configuration has no section Orthanc. */
 export const defaultTransferTimeout = 1000 * Number(schemaDefault('DicomWebProxy', 'Orthanc', 'Timeout'))
 
-/** Options that the Orthanc GCP plugin read, and that don't matter to a proxy: a sentence each. */
+/** Names configured options that have no effect on the proxy, a sentence each. */
 export function ignoredOptions(written: Section): readonly string[] {
   const notices: string[] = []
   const registers = written.section('DicomWebProxy').enabled('Orthanc') !== null
@@ -27,38 +27,38 @@ export function ignoredOptions(written: Section): readonly string[] {
   return notices
 }
 
-/** What the configuration says of Orthanc itself. */
-export function readOrthanc(orthanc: Section, around: Around): OrthancSettings {
+/** Reads what the configuration says about Orthanc itself. */
+export function readOrthanc(orthanc: Section, context: RegistrationContext): OrthancSettings {
   const proxy = orthanc.section('DicomWebProxy')
   const registration = proxy.enabled('Orthanc')
   return {
     dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '',
     httpTimeout: orthanc.has('HttpTimeout') ? 1000 * orthanc.number('HttpTimeout') : null,
-    registration: registration && readRegistration(registration, proxy, around),
+    registration: registration && readRegistration(registration, proxy, context),
   }
 }
 
-function readRegistration(section: Section, proxy: Section, around: Around): RegistrationSettings | null {
+function readRegistration(section: Section, proxy: Section, context: RegistrationContext): RegistrationSettings | null {
   const url = publicUrl(section, 'Url')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
-    certificateAuthorities: certificateAuthorities(section, 'CACertificates', around.workingDirectory),
+    certificateAuthorities: certificateAuthorities(section, 'CACertificates', context.workingDirectory),
     client: readLogin(section, 'Client', 'ClientPassword'),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
     interval: 1000 * section.number('Interval'),
   }
-  checkClient(section, around.clients)
+  checkClient(section, context.clients)
   if (url === null) return null
   const known = section.has('ProxyUrl') || proxy.text('PublicUrl') !== undefined
-  const problem = known ? null : unreachable(around.listen.host, url)
+  const problem = known ? null : unreachableReason(context.listen.host, url)
   if (problem !== null)
     section.problem('ProxyUrl', `is missing (${problem}); set it to the URL at which Orthanc reaches the proxy`)
   return { url, ...settings }
 }
 
-/** Why Orthanc could not connect to a listener on this host, seen from the URL at which we reach Orthanc; null if it can. */
-export function unreachable(host: string, orthancUrl: string): string | null {
+/** Why the Orthanc at this URL can't connect to a listener on this host; null if it can. */
+export function unreachableReason(host: string, orthancUrl: string): string | null {
   const isHere = isLoopback(new URL(orthancUrl).hostname)
   if (isHere) return null
   if (isLoopback(host)) return 'Orthanc is on another machine, but Listen lets only this one connect'

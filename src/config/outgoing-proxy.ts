@@ -1,10 +1,13 @@
 import type { Section } from './section.ts'
 
-/** The outgoing proxy under a key as `http://[user:password@]host:port`; null if there is none. Its text is never printed. */
+/**
+ * Reads an outgoing proxy as `http://[user:password@]host:port`; null if there is none. Its text is
+ * never logged.
+ */
 export function proxyUrl(section: Section, key: string): string | null {
   const text = section.text(key)
   if (!text) return null
-  const url = normalized(text)
+  const url = normalizedProxyUrl(text)
   if (url === null) {
     section.problem(
       key,
@@ -14,31 +17,31 @@ export function proxyUrl(section: Section, key: string): string | null {
   return url
 }
 
-/** Lower case wins, as in curl; an empty variable counts as unset. */
+/** As in curl, the lower-case variable wins, and an empty one counts as unset. */
 export function proxyFromEnvironment(environment: Section, lower: string, upper: string): string | null {
   return proxyUrl(environment, environment.text(lower) ? lower : upper)
 }
 
 /**
- * Splits at the last `@` and re-encodes user and password, so that `p@ss#word` works as written, as with curl, and
- * percent-encoded ones keep their meaning.
+ * Splits at the last `@` and re-encodes user and password. As in curl, `p@ss#word` works as
+ * written, and percent-encoded characters keep their meaning.
  */
-function normalized(text: string): string | null {
+function normalizedProxyUrl(text: string): string | null {
   const bare = text.replace(/^http:\/\//i, '').replace(/\/$/, '')
   const at = bare.lastIndexOf('@')
   const host = bare.slice(at + 1)
   const url = /[/\\?#\s]/.test(host) || /^[a-z0-9]+:\/\//i.test(bare) ? null : URL.parse(`http://${host}`)
   if (!url?.hostname) return null
-  return `http://${at < 0 ? '' : `${login(bare.slice(0, at))}@`}${url.hostname}:${url.port || 80}`
+  return `http://${at < 0 ? '' : `${encodedLogin(bare.slice(0, at))}@`}${url.hostname}:${url.port || 80}`
 }
 
-function login(text: string): string {
+function encodedLogin(text: string): string {
   const colon = text.indexOf(':')
-  if (colon < 0) return recoded(text)
-  return `${recoded(text.slice(0, colon))}:${recoded(text.slice(colon + 1))}`
+  if (colon < 0) return reencoded(text)
+  return `${reencoded(text.slice(0, colon))}:${reencoded(text.slice(colon + 1))}`
 }
 
-function recoded(text: string): string {
+function reencoded(text: string): string {
   try {
     return encodeURIComponent(decodeURIComponent(text))
   } catch {

@@ -1,17 +1,17 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Surroundings } from './credential.ts'
+import type { LoadContext } from './credential.ts'
 import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
 import { fileMessage } from './read.ts'
 import type { Section } from './section.ts'
 import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
-/** How outgoing connections are made, from Orthanc's own options and the environment. */
+/** Reads Orthanc's options and environment variables for outgoing connections. */
 export function readOutgoing(
   orthanc: Section,
   timeouts: UpstreamTimeouts,
-  around: Surroundings,
+  context: LoadContext,
   environmentProblems: Section,
   warnings: string[],
 ): OutgoingSettings {
@@ -22,10 +22,10 @@ export function readOutgoing(
     )
   }
   const configured = proxyUrl(orthanc, 'HttpProxy')
-  const { environment } = around
+  const { environment } = context
   return {
     verifyPeers,
-    certificateAuthorities: certificateAuthorities(orthanc, 'HttpsCACertificates', around.workingDirectory),
+    certificateAuthorities: certificateAuthorities(orthanc, 'HttpsCACertificates', context.workingDirectory),
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
@@ -35,7 +35,10 @@ export function readOutgoing(
 
 const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
-/** Read at start: with an authority missing, nobody could be reached. They replace the system's, as curl's `--cacert`. */
+/**
+ * Reads a file of authorities, PEM. It is read at load time, because without it no connection would
+ * work. The authorities replace the system's, as with curl's `--cacert`.
+ */
 export function certificateAuthorities(
   section: Section,
   key: string,

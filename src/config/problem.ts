@@ -1,17 +1,23 @@
-/** One thing that is wrong in the configuration. Never carries the value of a text: it may be a secret. */
+/** A problem of the configuration. It never contains the value of a text, which may be a secret. */
 export interface ConfigProblem {
-  /** The file as it was named, or `command line`, or `environment`. */
+  /** The file as the user named it, `command line` or `environment`. */
   readonly file: string
-  /** JSON path such as `GoogleCloudPlatform.Accounts.my-google.Project`; empty for the file as a whole. */
+  /**
+   * JSON path such as `GoogleCloudPlatform.Accounts.my-google.Project`; empty for the file as a
+   * whole.
+   */
   readonly path: string
-  /** What is wrong and what would be right. */
+  /** What is wrong and, after the first semicolon, what to do: a clause that begins with a verb. */
   readonly message: string
 }
 
-/** The configuration can't be used. `message` lists all problems, a line each; then what helps to understand them. */
+/**
+ * The configuration can't be used. `message` lists all problems, one per line, then notes that help
+ * to understand them.
+ */
 export class ConfigurationError extends Error {
   readonly problems: readonly ConfigProblem[]
-  /** For instance environment variables that were not set, a sentence each. */
+  /** For instance about environment variables that are not set, a sentence each. */
   readonly notices: readonly string[]
 
   constructor(problems: readonly ConfigProblem[], notices: readonly string[] = []) {
@@ -34,7 +40,10 @@ export interface Finding {
   readonly message: string
 }
 
-/** `GoogleCloudPlatform.Accounts["my google"].Access[0]`: what is not a plain word is quoted, so that dots stay unambiguous. */
+/**
+ * Formats a path such as `GoogleCloudPlatform.Accounts["my google"].Access[0]`. Names that are not
+ * plain words are quoted, so that dots stay unambiguous.
+ */
 export function jsonPath(segments: readonly Segment[]): string {
   return segments.map(segmentText).join('').replace(/^\./, '')
 }

@@ -1,8 +1,8 @@
 import type { Segment } from './problem.ts'
 
 /**
- * Keys that no longer exist, and what to do instead: a sentence without its full stop that begins with
- * a verb. `*` stands for any name: `GoogleCloudPlatform.Accounts.*.SomeKey`.
+ * Keys that no longer exist, with what to do instead: a clause that begins with a verb. `*` stands
+ * for any name, as in `GoogleCloudPlatform.Accounts.*.SomeKey`.
  */
 export const retiredKeys: Readonly<Record<string, string>> = {
   'DicomWebProxy.Workers':
@@ -21,7 +21,7 @@ export const retiredKeys: Readonly<Record<string, string>> = {
   'DicomWebProxy.Limits.LogLines': 'rename it to DicomWebProxy.Limits.RejectedLogRate',
 }
 
-/** The message for a key that no longer exists; undefined for any other key. */
+/** The message for a key that no longer exists; undefined for other keys. */
 export function retiredKey(path: readonly Segment[]): string | undefined {
   const found = Object.entries(retiredKeys).find(([pattern]) => matches(pattern.split('.'), path))
   return found && `is retired: ${found[1]}`

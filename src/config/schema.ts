@@ -6,10 +6,10 @@ import type { Finding, Segment } from './problem.ts'
 import { retiredKey } from './retired.ts'
 import { unknownItem, unknownKey } from './suggestion.ts'
 
-/** The published JSON Schema: beside `src` and, in the package, beside `dist`. */
+/** The published JSON Schema. Its folder is beside `src` and, in the package, beside `dist`. */
 export const schemaPath = fileURLToPath(new URL('../../config/schema.json', import.meta.url))
 
-/** The schema as it is published, for the `schema` command. */
+/** The published schema, for the command `schema`. */
 export function schemaText(): string {
   return readFileSync(schemaPath, 'utf8')
 }
@@ -27,19 +27,21 @@ ajv.addVocabulary(['x-must'])
 const validate = ajv.compile(schema)
 
 export interface CheckedContent {
-  /** What was written, and the schema's defaults for what was not. */
+  /** What the user wrote, with the schema's defaults for the rest. */
   readonly content: JsonObject
-  /** Known keys, types, shapes: one for each place. */
+  /** Unknown keys, wrong types and wrong formats, one per path. */
   readonly findings: readonly Finding[]
-  /** Whether the schema accepts it. Without words for a rule, it may refuse what has no findings. */
+  /** False also if the schema rejects the content by a rule for which there are no findings. */
   readonly accepted: boolean
 }
 
-/** Holds the configuration against the schema, and adds the defaults; what was written stays as it is. */
+/**
+ * Validates a copy of the content against the schema and adds the schema's defaults to the copy.
+ */
 export function applySchema(written: JsonObject): CheckedContent {
   const content = structuredClone(written)
   const accepted = validate(content)
-  const errors = accepted ? [] : (validate.errors ?? []).filter(isSaidHere)
+  const errors = accepted ? [] : (validate.errors ?? []).filter(isReported)
   const findings = errors.map((error) => {
     const path = pathOf(error, content)
     return { path, message: messageOf(error, path) }
@@ -47,7 +49,7 @@ export function applySchema(written: JsonObject): CheckedContent {
   return { content, findings, accepted }
 }
 
-/** The default of a key, for what is done without the section that holds it. */
+/** The default of a key, for use without the section that contains it. */
 export function schemaDefault(...path: readonly string[]): unknown {
   const part = path.reduce<AnnotatedSchema>((parent, key) => resolved(parent).properties?.[key] ?? {}, schema)
   return part.default
@@ -58,8 +60,11 @@ function resolved(part: AnnotatedSchema): AnnotatedSchema {
   return name === undefined ? part : { ...schema.$defs[name], ...part }
 }
 
-/** Which credentials may stand together is part of the schema, but credential.ts says it in plain words. */
-function isSaidHere({ schemaPath, keyword, propertyName }: ErrorObject): boolean {
+/**
+ * The schema also rejects wrong combinations of credentials, but credential.ts reports them in
+ * plain words.
+ */
+function isReported({ schemaPath, keyword, propertyName }: ErrorObject): boolean {
   return (
     !/\/(anyOf|allOf|if|then|withoutPluginCredentials)(\/|$)/.test(schemaPath) &&
     (propertyName === undefined || keyword === 'propertyNames')
@@ -73,7 +78,7 @@ function pathOf(error: ErrorObject, content: JsonObject): readonly Segment[] {
   return key === undefined ? path : [...path, key]
 }
 
-/** A JSON pointer (RFC 6901) as segments, an array's index as a number. */
+/** Splits a JSON pointer (RFC 6901) into segments. Indexes of arrays become numbers. */
 function segmentsOf(pointer: string, content: JsonObject): readonly Segment[] {
   let value: unknown = content
   return pointer
@@ -107,7 +112,7 @@ function mustOf(part: AnnotatedSchema = {}): string {
   return resolved(part)['x-must'] ?? 'follow the JSON Schema'
 }
 
-/** What was found instead; never a text itself, which may be a secret. */
+/** Says what the value is instead, but never shows a text, which may be a secret. */
 function remark({ data: value, keyword, params }: ErrorObject): string {
   if (value === '') return ', but it is empty'
   if (typeof value === 'string') return value === value.trim() ? '' : '; remove the space at its beginning or end'

@@ -2,12 +2,12 @@ import type { JsonObject } from './document.ts'
 import type { Finding, Segment } from './problem.ts'
 
 /**
- * An object of the configuration, read key by key, with the schema's defaults in it. A value of the
- * wrong type reads as absent: the schema has reported it, and the other problems are still wanted.
+ * An object of the configuration, with the schema's defaults. A value of the wrong type reads as
+ * absent: the schema has reported it, and reading goes on to find the other problems.
  */
 export class Section {
   readonly path: readonly Segment[]
-  /** False if something else than an object stands here. */
+  /** False if the value is not an object. */
   readonly readable: boolean
   readonly #content: JsonObject
   readonly #findings: Finding[]
@@ -27,7 +27,7 @@ export class Section {
     return Object.hasOwn(this.#content, key)
   }
 
-  /** Undefined if it isn't there, and if it is something else. */
+  /** Undefined if the value is missing or not a text. */
   text(key: string): string | undefined {
     const value = this.#get(key)
     return typeof value === 'string' ? value : undefined
@@ -42,7 +42,7 @@ export class Section {
     return this.#get(key) === true
   }
 
-  /** NaN if it isn't there, and if it is something else. */
+  /** NaN if the value is missing or not a number. */
   number(key: string): number {
     const value = this.#get(key)
     return typeof value === 'number' ? value : Number.NaN
@@ -56,19 +56,19 @@ export class Section {
     return new Section(this.#get(key), [...this.path, key], this.#findings)
   }
 
-  /** A section that turns something on; null if it isn't there, or says `"Enabled": false`. */
+  /** A section that turns a feature on; null if it is missing or has `"Enabled": false`. */
   enabled(key: string): Section | null {
     if (!this.has(key)) return null
     const section = this.section(key)
     return section.#get('Enabled') === false ? null : section
   }
 
-  /** Reports what is wrong with a key; without a key, with the object itself. */
+  /** Reports a problem of a key or, if the key is null, of the object itself. */
   problem(key: string | null, message: string): void {
     this.#findings.push({ path: key === null ? this.path : [...this.path, key], message })
   }
 
-  /** Reports what is wrong with an item of a list. */
+  /** Reports a problem of an item of a list. */
   itemProblem(key: string, at: number, message: string): void {
     this.#findings.push({ path: [...this.path, key, at], message })
   }

@@ -1,8 +1,8 @@
-/** The DICOMweb services of DICOM PS3.18 that a store offers; DELETE is Google's own addition to them. */
+/** The DICOMweb services of a store: those of DICOM PS3.18, and DELETE, Google's own addition. */
 export const dicomWebServices = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'] as const
 export type DicomWebService = (typeof dicomWebServices)[number]
 
-/** Everything the program was configured to do: read once, checked, frozen. Durations are milliseconds. */
+/** The whole configuration: checked and frozen. Durations are in milliseconds, sizes in bytes. */
 export interface Settings {
   /** When the files were read, in milliseconds since the epoch. */
   readonly readAt: number
@@ -12,74 +12,86 @@ export interface Settings {
   readonly tokens: TokenSettings
   readonly outgoing: OutgoingSettings
   readonly listen: ListenAddress
-  /** The admin listener's address; null turns that listener off. */
+  /** The admin listener's address; null turns the listener off. */
   readonly adminListen: ListenAddress | null
-  /** How clients reach the data listener, without a trailing slash; null leaves Google's URLs in answers as they are. */
+  /**
+   * URL at which clients reach the data listener, without a trailing slash; null leaves Google's
+   * URLs in responses unchanged.
+   */
   readonly publicUrl: string | null
   readonly retry: RetrySettings
   readonly concurrency: ConcurrencySettings
-  /** How long a client may take for the head of a request. */
+  /** How long a client may take to send the request line and headers. */
   readonly requestHeaders: number
-  /** How long requests under way may take to finish once the proxy ends. */
+  /** How long requests in flight may take to finish once the proxy stops. */
   readonly shutdownGrace: number
-  /** After its arrival a deletion of a study or series is waited for until this has passed; 0 passes Google's operation through. */
+  /**
+   * How long after the request's arrival to wait for a study or series deletion; 0 passes Google's
+   * operation through.
+   */
   readonly deletionWait: number
-  /** Who may use the data listener; null authenticates nobody. */
+  /** The clients that may use the data listener; null authenticates nobody. */
   readonly clients: ClientsSettings | null
-  /** From where clients may connect; null is from everywhere. */
+  /** Networks that clients may connect from; null allows all. */
   readonly allowedNetworks: readonly Network[] | null
   /** Null: the listeners speak plain http. */
   readonly tls: TlsSettings | null
   readonly limits: LimitSettings
-  /** True: anyone who can reach the data listener may use every account. Needed for a `listen` beyond loopback without clients. */
+  /**
+   * True: everyone who can reach the data listener may use every account. Required for a `listen`
+   * beyond loopback without clients.
+   */
   readonly allowAnonymous: boolean
-  /** Null keeps no audit trail. */
+  /** Null: no audit trail. */
   readonly audit: AuditSettings | null
   readonly orthanc: OrthancSettings
-  /** `HttpVerbose`: log each upstream exchange (redacted). */
+  /** `HttpVerbose`: log each exchange with Google (redacted). */
   readonly verbose: boolean
-  /** Things worth a warning at every start, a sentence each, ready to print. */
+  /** Dangers to warn of at every start, a sentence each. */
   readonly warnings: readonly string[]
-  /** Options that were read but don't matter to a proxy, a sentence each, ready to print. */
+  /** Options without effect and similar hints, a sentence each. */
   readonly notices: readonly string[]
 }
 
-/** What the configuration says of Orthanc itself, which `check` and `register` look at. */
+/** What the configuration says about Orthanc itself, for `check` and `register`. */
 export interface OrthancSettings {
-  /** `DicomWeb.Root`: where its DICOMweb plugin answers. */
+  /** `DicomWeb.Root`: path of its DICOMweb server. */
   readonly dicomWebRoot: string
-  /** `HttpTimeout`, for one transfer in all; null if it is not set. */
+  /** `HttpTimeout`, for one transfer as a whole; null if it is not set. */
   readonly httpTimeout: number | null
-  /** The Orthanc that the accounts are registered in; null if there is none. */
+  /** The Orthanc in which to register the accounts; null for none. */
   readonly registration: RegistrationSettings | null
 }
 
-/** How the accounts are registered in an Orthanc. The passwords are secrets. */
+/** How to register the accounts in an Orthanc. The passwords are secrets. */
 export interface RegistrationSettings {
-  /** Of its REST interface, without a trailing slash. */
+  /** URL of its REST interface, without a trailing slash. */
   readonly url: string
   readonly login: { readonly username: string; readonly password: string } | null
   /** PEM; null: those that Node trusts. */
   readonly certificateAuthorities: readonly string[] | null
-  /** As which of our clients Orthanc logs in; null: it doesn't. */
+  /** The proxy's client that Orthanc logs in as; null: no login. */
   readonly client: { readonly username: string; readonly password: string } | null
-  /** How Orthanc reaches the data listener, without a trailing slash; null: by PublicUrl or Listen. */
+  /**
+   * URL at which Orthanc reaches the data listener, without a trailing slash; null: PublicUrl or
+   * Listen.
+   */
   readonly proxyUrl: string | null
-  /** That Orthanc allows one transfer in all. */
+  /** How long Orthanc allows one transfer to take as a whole. */
   readonly timeout: number
-  /** Between two looks at Orthanc. */
+  /** Poll interval for Orthanc's servers. */
   readonly interval: number
 }
 
-/** Where the audit trail goes, and what is in it. */
+/** Where the audit trail goes and what it contains. */
 export interface AuditSettings {
   /** Absolute path; null for none. */
   readonly file: string | null
   readonly standardOutput: boolean
   readonly syslog: AuditSyslogSettings | null
-  /** Whether a request is refused that can't be recorded. */
+  /** Whether to reject requests that can't be recorded. */
   readonly required: boolean
-  /** Whether the values of queries are recorded. */
+  /** Whether to record the values of query parameters. */
   readonly queryValues: boolean
 }
 
@@ -87,7 +99,7 @@ export interface AuditSettings {
 export interface AuditSyslogSettings {
   readonly host: string
   readonly port: number
-  /** What the proxy calls itself there; null: the name of this machine. */
+  /** Audit Source ID; null: the name of this machine. */
   readonly sourceId: string | null
   /** PEM; null: those that Node trusts. */
   readonly certificateAuthorities: readonly string[] | null
@@ -101,22 +113,22 @@ export interface ListenAddress {
   readonly port: number
 }
 
-/** All that is known of clients at the start. */
+/** The clients at load time. */
 export interface ClientsSettings {
-  /** Of `Clients`. */
+  /** Clients of `Clients`. */
   readonly named: readonly ClientSettings[]
-  /** `ClientsFile`, absolute; it may change while the proxy runs. Null if there is none. */
+  /** `ClientsFile`, absolute; it may change while the proxy runs. Null if it is not set. */
   readonly file: string | null
-  /** Of that file, as it was at the start. */
+  /** Clients of that file at load time. */
   readonly listed: readonly ClientSettings[]
-  /** Whether clients may be known by their certificates. */
+  /** Whether clients can authenticate with certificates. */
   readonly hasAuthorities: boolean
 }
 
-/** Somebody who may use the proxy: what proves that it is them, and what they may do. No secret is in it. */
+/** A client: how it logs in and what it may do. Contains no secret. */
 export interface ClientSettings {
   readonly name: string
-  /** Of the password for HTTP Basic, in the PHC string format; null if there is none. */
+  /** Hash of the password for HTTP Basic in the PHC string format; null if there is none. */
   readonly passwordHash: string | null
   /** SHA-256 of the bearer token, in hexadecimal. */
   readonly tokenDigest: string | null
@@ -125,7 +137,7 @@ export interface ClientSettings {
   /** One of the certificate's subject alternative names, such as `DNS:orthanc.example`. */
   readonly certificateName: string | null
   readonly accounts: readonly ClientRights[]
-  /** Whether the admin listener may be used from other machines. */
+  /** Whether the client may use the admin listener from other machines. */
   readonly admin: boolean
 }
 
@@ -139,36 +151,39 @@ export interface ClientRights {
 /** A network, or one address. */
 export interface Network {
   readonly address: string
-  /** How many of its first bits count. */
+  /** Number of leading bits that count. */
   readonly prefix: number
   readonly family: 'ipv4' | 'ipv6'
 }
 
-/** How the data listener speaks TLS, and the admin listener where other machines reach it. Files are absolute paths to PEM. */
+/**
+ * TLS of the data listener, and of the admin listener if other machines can reach it. Files are
+ * absolute paths to PEM.
+ */
 export interface TlsSettings {
   readonly certificate: string
   readonly key: string
-  /** Authorities of clients' certificates; null asks for none. */
+  /** Authorities of clients' certificates; null requests none. */
   readonly clientAuthorities: string | null
-  /** True: who has no valid certificate gets no connection to the data listener. */
+  /** True: reject connections to the data listener without a valid client certificate. */
   readonly requireClientCertificate: boolean
 }
 
-/** What strangers may cost. */
+/** Limits on connections and on unauthenticated clients. */
 export interface LimitSettings {
   readonly connections: number
   readonly connectionsPerAddress: number
-  /** Of a request's line and headers. */
+  /** Maximum size of the request line and headers. */
   readonly headerBytes: number
   /** How long a connection may stay open without a request. */
   readonly keepAliveTimeout: number
-  /** Tries to log in that may fail, by address, before it has to wait. */
+  /** Failed logins allowed per address before further logins are delayed. */
   readonly failedLogins: number
-  /** Lines a minute about those who are not let in. */
+  /** Maximum number of log lines per minute about rejected connections, handshakes and logins. */
   readonly rejectedLogRate: number
 }
 
-/** One DICOM store, and how to get into it. */
+/** One DICOM store and its credential. */
 export interface AccountSettings {
   readonly name: string
   readonly project: string
@@ -181,10 +196,16 @@ export interface AccountSettings {
   readonly access: readonly DicomWebService[]
 }
 
-/** Where an account's access token comes from. Files are absolute paths, read when a token is fetched. */
+/**
+ * Where an account's access tokens come from. Files are absolute paths, read when a token is
+ * fetched.
+ */
 export interface CredentialSettings {
   readonly source: CredentialSource
-  /** E-mail address of a service account to impersonate with the source's token; null uses that token itself. */
+  /**
+   * E-mail address of a service account to impersonate with the source's token; null uses that
+   * token itself.
+   */
   readonly impersonate: string | null
 }
 
@@ -202,68 +223,81 @@ export type CredentialSource =
       readonly kind: 'application-default'
       /** `GOOGLE_APPLICATION_CREDENTIALS`, absolute; null when unset. */
       readonly file: string | null
-      /** gcloud's own file, absolute: used when it exists and `file` is null. */
+      /** gcloud's own file, absolute; used if it exists and `file` is null. */
       readonly wellKnownFile: string | null
-      /** `GCE_METADATA_HOST`: another metadata server, `host[:port]`; null is Google's own address. */
+      /**
+       * `GCE_METADATA_HOST`: another metadata server, `host[:port]`; null is Google's own address.
+       */
       readonly metadataHost: string | null
     }
 
 export interface TokenSettings {
-  /** Another OAuth 2.0 token endpoint instead of Google's; null is Google's. */
+  /** OAuth 2.0 token endpoint; null is Google's. */
   readonly tokenUrl: string | null
-  /** Another root of the IAM Credentials API, for impersonation; ends with a slash; null is Google's. */
+  /**
+   * Root of the IAM Credentials API, for impersonation, with a slash at its end; null is Google's.
+   */
   readonly iamCredentialsUrl: string | null
-  /** Host names (with port where not 443) that credential files may name besides Google's own. */
+  /** Hosts other than Google's that credential files may name, with a port if it is not 443. */
   readonly allowedHosts: readonly string[]
-  /** For one token request as a whole. */
+  /** Maximum duration of a token request. */
   readonly timeout: number
-  /** Longest time between two looks at a token's remaining life. */
+  /** Maximum interval between token expiry checks. */
   readonly refreshInterval: number
 }
 
-/** How every outgoing connection is made: to the DICOM stores and to the token endpoints. */
+/** Settings of all outgoing connections: to the DICOM stores and to the token endpoints. */
 export interface OutgoingSettings {
   readonly verifyPeers: boolean
   /** Trusted authorities as PEM texts; null trusts the system's and Node's own. */
   readonly certificateAuthorities: readonly string[] | null
-  /** `http://[user:password@]host:port` of the outgoing proxy, or null. From `HttpProxy`, else `HTTPS_PROXY`. */
+  /**
+   * `http://[user:password@]host:port` of the outgoing proxy, or null. From `HttpProxy`, else
+   * `HTTPS_PROXY`.
+   */
   readonly httpsProxy: string | null
   /** The same for upstreams on plain http (loopback only): from `HttpProxy`, else `HTTP_PROXY`. */
   readonly httpProxy: string | null
-  /** Value of `NO_PROXY`: hosts reached without the outgoing proxy. */
+  /** Value of `NO_PROXY`: hosts to reach without the outgoing proxy. */
   readonly noProxy: string
   readonly timeouts: UpstreamTimeouts
 }
 
 export interface UpstreamTimeouts {
-  /** To reach the upstream: name resolution, TCP, TLS. */
+  /** For connecting to Google: name resolution, TCP and TLS together. */
   readonly connect: number
-  /** From the end of a store or retrieve request to the first byte of the answer. Google gives up after 30 minutes. */
+  /**
+   * From the end of a store or retrieve request to the first byte of the response. Google gives up
+   * after 30 minutes.
+   */
   readonly response: number
   /** The same for searches and deletions. */
   readonly searchResponse: number
-  /** Without a single byte in the direction that should flow. */
+  /** Without a single byte in the direction in which data should flow. */
   readonly idle: number
-  /** Bytes of a client's body that `idle` must bring at the least. */
+  /** Minimum number of bytes of a client's body per period of `idle`. */
   readonly minBodyRate: number
 }
 
-/** How much each account asks of Google at the same time, for each service. */
+/** Limits on concurrent requests to Google, per account and service. */
 export interface ConcurrencySettings {
-  /** Requests that may be under way at the most; fewer while Google refuses some because of load. */
+  /** Maximum number of requests in flight; lowered while Google rejects some because of load. */
   readonly maxInFlight: number
-  /** Requests that may wait for a place. */
+  /** Maximum number of requests in the queue. */
   readonly maxPending: number
-  /** How long one may wait. */
+  /** How long a request may wait in the queue. */
   readonly queueTimeout: number
 }
 
-/** How far the proxy goes to get a request through by itself. */
+/** Automatic retries. */
 export interface RetrySettings {
-  /** After its arrival a request may be sent to Google again until this has passed; 0 sends once only. */
+  /**
+   * How long after its arrival a request may be retried; 0: no retries, except one with a new token
+   * after a 401.
+   */
   readonly totalTimeout: number
-  /** Bytes of an upload that are kept so that it can be sent again. */
+  /** Bytes of an upload that are buffered for retries. */
   readonly bufferPerRequest: number
-  /** Bytes that are kept of all uploads together. */
+  /** Bytes that are buffered of all uploads together. */
   readonly bufferTotal: number
 }

@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein'
 import type { Finding } from './problem.ts'
 
-/** The known name nearest to a mistyped one in any case, or undefined if none is near. */
+/** The known name most similar to a mistyped one, ignoring case; undefined if none is similar. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase()
   const ranked = known
@@ -11,13 +11,13 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best && best.edits <= Math.max(2, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined
 }
 
-/** The message for a key that doesn't exist where it stands. */
+/** The message for an unknown key. */
 export function unknownKey(key: string, known: readonly string[]): string {
   const near = nearest(key, known)
   return near === undefined ? `is not known; use one of ${known.join(', ')}` : `is not known; did you mean ${near}?`
 }
 
-/** The message for an item of a list with fixed choices, such as `STOW` for `STOW-RS`. */
+/** The message for an item that is not one of the choices, such as `STOW` for `STOW-RS`. */
 export function unknownItem(value: unknown, choices: readonly string[]): string {
   const all = `must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`
   if (typeof value !== 'string' || value === '') return all
@@ -28,7 +28,10 @@ export function unknownItem(value: unknown, choices: readonly string[]): string 
 
 const ownSections = ['GoogleCloudPlatform', 'DicomWebProxy']
 
-/** Other sections belong to Orthanc; but a slip in our own name must not turn a whole section off without a word. */
+/**
+ * Other sections belong to Orthanc, but a mistyped name of one of the proxy's sections must not
+ * silently turn it off.
+ */
 export function misspelledSections(names: readonly string[]): readonly Finding[] {
   return names.flatMap((name) => {
     const meant = ownSections.find((own) => own !== name && distance(own.toLowerCase(), name.toLowerCase()) <= 2)

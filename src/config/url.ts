@@ -2,8 +2,9 @@ import { isLoopback } from './loopback.ts'
 import type { Section } from './section.ts'
 
 /**
- * A URL to which tokens or credentials are sent: https, or http on loopback. The schema has checked its shape; this checks
- * what only a URL parser knows (an IPv4 number out of range, a port that is too high).
+ * Reads a URL that tokens or credentials are sent to: https, or http on loopback. The schema has
+ * checked its format; a URL parser also rejects an IPv4 number out of range and a port that is too
+ * high.
  */
 export function googleUrl(section: Section, key: string): string | null {
   const text = section.text(key)
@@ -18,13 +19,13 @@ export function googleUrl(section: Section, key: string): string | null {
   return null
 }
 
-/** The same for the root of an API: it ends with a slash. */
+/** The same for the root of an API, with a slash at its end. */
 export function googleRoot(section: Section, key: string): string | null {
   const url = googleUrl(section, key)
   return url === null || url.endsWith('/') ? url : `${url}/`
 }
 
-/** The address at which clients reach the proxy, without a trailing slash. */
+/** Reads an http or https URL, without a trailing slash. */
 export function publicUrl(section: Section, key: string): string | null {
   const text = section.text(key)
   if (text === undefined) return null

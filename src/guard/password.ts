@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
-import { mostMemory, type PasswordHash } from '../config/password-hash.ts'
+import { maxMemoryBytes, type PasswordHash } from '../config/password-hash.ts'
 
 /** As hard to guess as OWASP's password storage guide asks for, with 32 MiB of memory and some 150 ms of one processor core. */
 const cost = { costLog: 15, blockSize: 8, parallelization: 3 } as const
@@ -25,6 +25,6 @@ export function decoyLike(expected: PasswordHash): PasswordHash {
 
 function derived(password: string, { costLog, blockSize, parallelization, salt, hash }: PasswordHash): Promise<Buffer> {
   // Node wants a little more than the tables themselves.
-  const options = { N: 2 ** costLog, r: blockSize, p: parallelization, maxmem: 2 * mostMemory }
+  const options = { N: 2 ** costLog, r: blockSize, p: parallelization, maxmem: 2 * maxMemoryBytes }
   return derive(password.normalize('NFC'), salt, hash.length, options)
 }

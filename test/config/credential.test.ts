@@ -34,7 +34,7 @@ for (const [more, source, notice] of kinds) {
 }
 
 const home = '/home/me/.config/gcloud/application_default_credentials.json'
-const surroundings: readonly [environment: Record<string, string>, source: object][] = [
+const environments: readonly [environment: Record<string, string>, source: object][] = [
   [{}, { file: null, wellKnownFile: home, metadataHost: null }],
   [{ GOOGLE_APPLICATION_CREDENTIALS: '' }, { file: null, wellKnownFile: home }],
   [{ GOOGLE_APPLICATION_CREDENTIALS: '/k.json' }, { file: '/k.json', wellKnownFile: home }],
@@ -42,7 +42,7 @@ const surroundings: readonly [environment: Record<string, string>, source: objec
   [{ GCE_METADATA_HOST: '127.0.0.1:8080' }, { file: null, metadataHost: '127.0.0.1:8080' }],
 ]
 
-for (const [environment, expected] of surroundings) {
+for (const [environment, expected] of environments) {
   test(`application default with ${JSON.stringify(environment)}`, async (t) => {
     const content = configuration({}, { Accounts: { a: { ...location, ApplicationDefault: true } } })
     const { source } = load(t, content, { environment }).accounts[0]?.credential ?? {}

@@ -121,6 +121,6 @@ test('no code has a default of its own', async (t) => {
   // The plugin takes 0 for 60 seconds; null and an empty text stand for what is not there.
   t.strictSame(
     found.filter((each) => !/: (null|'')$/.test(each)),
-    ['google.ts: zeroStandsFor'],
+    ['google.ts: secondsForZero'],
   )
 })

@@ -27,7 +27,7 @@ export async function checkConfiguration(list: Checklist, options: LoadOptions):
 }
 
 /** Where files and variables are looked for, from the process. */
-export function surroundings(): Pick<LoadOptions, 'environment' | 'workingDirectory' | 'homeDirectory'> {
+export function loadContext(): Pick<LoadOptions, 'environment' | 'workingDirectory' | 'homeDirectory'> {
   return { environment: process.env, workingDirectory: process.cwd(), homeDirectory: homedir() }
 }
 

@@ -1,5 +1,5 @@
 import { isLoopback } from '../../config/loopback.ts'
-import { isWildcard, unreachable } from '../../config/orthanc.ts'
+import { isWildcard, unreachableReason } from '../../config/orthanc.ts'
 import { parsePasswordHash } from '../../config/password-hash.ts'
 import type { AccountSettings, DicomWebService, Settings } from '../../config/settings.ts'
 import { isHashOf } from '../../guard/password.ts'
@@ -75,7 +75,8 @@ export function proxyUrlFor(settings: Settings, orthancUrl: string, given: strin
   const known = given ?? settings.publicUrl
   if (known !== null) return known.replace(/\/+$/, '')
   const { host, port } = settings.listen
-  const problem = unreachable(host, orthancUrl) ?? (port === 0 ? 'the port of Listen is chosen at the start' : null)
+  const problem =
+    unreachableReason(host, orthancUrl) ?? (port === 0 ? 'the port of Listen is chosen at the start' : null)
   if (problem !== null) {
     throw new CommandFailure(`How does Orthanc reach the proxy? Say it by --proxy-url URL: ${problem}.`, exitCode.usage)
   }

@@ -3,11 +3,11 @@ import { isLoopback } from './loopback.ts'
 import { ConfigurationError } from './problem.ts'
 import type { Settings, TlsSettings } from './settings.ts'
 
-/** What a running proxy makes of a new configuration. */
-export interface Change {
-  /** The new settings, except for what can't change while it runs. */
+/** Which part of a new configuration a running proxy applies. */
+export interface ReloadPlan {
+  /** The new settings, with the current values of what can't change at run time. */
   readonly settings: Settings
-  /** Keys that were changed, and stay as they are until it is started anew. */
+  /** Changed keys that take effect only with a restart. */
   readonly needsRestart: readonly string[]
   /** Names of accounts. */
   readonly accounts: {
@@ -17,32 +17,33 @@ export interface Change {
   }
 }
 
-/** These are decided when a listener is made, or before. */
-const fixed: readonly [key: string, read: (settings: Settings) => unknown][] = [
+/** Keys that are fixed when a listener is created. */
+const restartOnly: readonly [key: string, read: (settings: Settings) => unknown][] = [
   ['DicomWebProxy.Listen', ({ listen }) => addressText(listen)],
   ['DicomWebProxy.AdminListen', ({ adminListen }) => addressText(adminListen)],
   ['DicomWebProxy.Tls', ({ tls }) => tls !== null],
   ['DicomWebProxy.Limits.HeaderBytes', ({ limits }) => limits.headerBytes],
 ]
-const fixedOfTls: readonly [key: string, read: (tls: TlsSettings) => unknown][] = [
+const restartOnlyTls: readonly [key: string, read: (tls: TlsSettings) => unknown][] = [
   ['DicomWebProxy.Tls.ClientAuthorities', ({ clientAuthorities }) => clientAuthorities !== null],
   ['DicomWebProxy.Tls.RequireClientCertificate', ({ requireClientCertificate }) => requireClientCertificate],
 ]
 
 /**
- * What of a new configuration can be put in force now.
+ * Decides which part of a new configuration applies now.
  *
- * @throws ConfigurationError when the rest would let in whom neither the old nor the new configuration lets in
+ * @throws ConfigurationError if the result would admit clients that neither the current nor the new
+ * configuration admits
  */
-export function whileRunning(running: Settings, next: Settings): Change {
+export function planReload(running: Settings, next: Settings): ReloadPlan {
   const { listen, adminListen } = running
   const limits = { ...next.limits, headerBytes: running.limits.headerBytes }
-  const settings = { ...next, listen, adminListen, limits, tls: tlsInForce(running.tls, next.tls) }
-  if (letsInEveryone(settings)) throw new ConfigurationError([exposed])
+  const settings = { ...next, listen, adminListen, limits, tls: effectiveTls(running.tls, next.tls) }
+  if (admitsEveryone(settings)) throw new ConfigurationError([exposure])
   return { settings, needsRestart: changedKeys(running, next), accounts: changedAccounts(running, next) }
 }
 
-function changedAccounts(running: Settings, next: Settings): Change['accounts'] {
+function changedAccounts(running: Settings, next: Settings): ReloadPlan['accounts'] {
   const before = new Map(running.accounts.map((account) => [account.name, account]))
   const after = new Map(next.accounts.map((account) => [account.name, account]))
   const stay = [...after.values()].filter(({ name }) => before.has(name))
@@ -55,24 +56,27 @@ function changedAccounts(running: Settings, next: Settings): Change['accounts'] 
 
 function changedKeys(running: Settings, next: Settings): string[] {
   const [before, after] = [running.tls, next.tls]
-  const ofTls = before && after ? fixedOfTls.filter(([, read]) => read(before) !== read(after)) : []
-  return [...fixed.filter(([, read]) => read(running) !== read(next)), ...ofTls].map(([key]) => key)
+  const ofTls = before && after ? restartOnlyTls.filter(([, read]) => read(before) !== read(after)) : []
+  return [...restartOnly.filter(([, read]) => read(running) !== read(next)), ...ofTls].map(([key]) => key)
 }
 
-function tlsInForce(running: TlsSettings | null, next: TlsSettings | null): TlsSettings | null {
+function effectiveTls(running: TlsSettings | null, next: TlsSettings | null): TlsSettings | null {
   if (!running || !next) return running
   const asksAsBefore = (running.clientAuthorities === null) === (next.clientAuthorities === null)
   const { clientAuthorities } = asksAsBefore ? next : running
   return { ...next, clientAuthorities, requireClientCertificate: running.requireClientCertificate }
 }
 
-/** The check of a whole configuration looks at its own addresses, which may not be those that are open. */
-function letsInEveryone({ clients, allowAnonymous, listen, adminListen }: Settings): boolean {
+/**
+ * The check at load time looks at the new configuration's addresses, which may differ from the open
+ * ones.
+ */
+function admitsEveryone({ clients, allowAnonymous, listen, adminListen }: Settings): boolean {
   const isOpen = [listen, adminListen].some((address) => address !== null && !isLoopback(address.host))
   return isOpen && clients === null && !allowAnonymous
 }
 
-const exposed = {
+const exposure = {
   file: 'configuration',
   path: 'DicomWebProxy.Clients',
   message:

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { whileRunning } from '../../src/config/change.ts'
 import { ConfigurationError } from '../../src/config/problem.ts'
+import { planReload } from '../../src/config/reload-plan.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { configuration, load } from './settings-of.ts'
 
@@ -13,22 +13,22 @@ function settingsWith(t: Test, more: Partial<Settings>): Settings {
 t.test('whether there is TLS stays, and what is asked of clients; files change', async (t) => {
   const plain = settingsWith(t, { tls: null })
   const secured = settingsWith(t, { tls })
-  t.match(whileRunning(plain, secured), { settings: { tls: null }, needsRestart: ['DicomWebProxy.Tls'] })
-  t.match(whileRunning(secured, plain), { settings: { tls }, needsRestart: ['DicomWebProxy.Tls'] })
+  t.match(planReload(plain, secured), { settings: { tls: null }, needsRestart: ['DicomWebProxy.Tls'] })
+  t.match(planReload(secured, plain), { settings: { tls }, needsRestart: ['DicomWebProxy.Tls'] })
 
   const other = { ...tls, certificate: '/b.pem', key: '/b.key' }
-  t.match(whileRunning(secured, settingsWith(t, { tls: other })), { settings: { tls: other }, needsRestart: [] })
+  t.match(planReload(secured, settingsWith(t, { tls: other })), { settings: { tls: other }, needsRestart: [] })
 
   const asking = { ...other, clientAuthorities: '/ca.pem', requireClientCertificate: true }
-  t.match(whileRunning(secured, settingsWith(t, { tls: asking })), {
+  t.match(planReload(secured, settingsWith(t, { tls: asking })), {
     settings: { tls: { ...other, clientAuthorities: null, requireClientCertificate: false } },
     needsRestart: ['DicomWebProxy.Tls.ClientAuthorities', 'DicomWebProxy.Tls.RequireClientCertificate'],
   })
-  t.match(whileRunning(settingsWith(t, { tls: asking }), secured), {
+  t.match(planReload(settingsWith(t, { tls: asking }), secured), {
     settings: { tls: { ...tls, clientAuthorities: '/ca.pem', requireClientCertificate: true } },
   })
   const others = { ...asking, clientAuthorities: '/ca2.pem' }
-  t.match(whileRunning(settingsWith(t, { tls: asking }), settingsWith(t, { tls: others })), {
+  t.match(planReload(settingsWith(t, { tls: asking }), settingsWith(t, { tls: others })), {
     settings: { tls: others },
     needsRestart: [],
   })
@@ -42,11 +42,11 @@ t.test('nobody is let in by the old address and the new clients together', async
   const clients = { named: [], listed: [], file: null, hasAuthorities: false }
   const open = settingsWith(t, { listen: everywhere, clients })
   const closed = settingsWith(t, { listen: here, clients: null })
-  t.throws(() => whileRunning(open, closed), ConfigurationError)
-  t.throws(() => whileRunning({ ...closed, adminListen: everywhere, clients }, closed), ConfigurationError)
-  t.match(whileRunning(open, { ...closed, allowAnonymous: true }).settings, { clients: null, listen: everywhere })
-  t.match(whileRunning(open, { ...closed, clients }).settings, { listen: everywhere })
-  t.match(whileRunning(closed, open).settings, { listen: here, clients })
+  t.throws(() => planReload(open, closed), ConfigurationError)
+  t.throws(() => planReload({ ...closed, adminListen: everywhere, clients }, closed), ConfigurationError)
+  t.match(planReload(open, { ...closed, allowAnonymous: true }).settings, { clients: null, listen: everywhere })
+  t.match(planReload(open, { ...closed, clients }).settings, { listen: everywhere })
+  t.match(planReload(closed, open).settings, { listen: here, clients })
 })
 
 t.test('accounts that come, go and change', async (t) => {
@@ -54,7 +54,7 @@ t.test('accounts that come, go and change', async (t) => {
     names.map((name) => ({ ...load(t, configuration()).accounts[0], name, ...more }))
   const before = settingsWith(t, { accounts: accounts(['a', 'b', 'c']) as Settings['accounts'] })
   const after = [...accounts(['d', 'b']), ...accounts(['c'], { quotaProject: 'p' })] as Settings['accounts']
-  t.same(whileRunning(before, { ...before, accounts: after }).accounts, {
+  t.same(planReload(before, { ...before, accounts: after }).accounts, {
     added: ['d'],
     removed: ['a'],
     changed: ['c'],
