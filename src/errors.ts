@@ -111,6 +111,12 @@ export const errorTable = {
     title: 'Not the name of this listener',
     proxyStatus: 'http_request_denied',
   },
+  'cross-origin': {
+    status: 403,
+    layer: 'client',
+    title: 'Request of another origin',
+    proxyStatus: 'http_request_denied',
+  },
   'too-busy': {
     status: 503,
     layer: 'proxy',

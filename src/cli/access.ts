@@ -7,6 +7,7 @@ import { Authentication } from '../guard/authentication.ts'
 import { anonymous, type Client } from '../guard/client.ts'
 import { ClientDirectory } from '../guard/client-directory.ts'
 import { onlyLocalHosts } from '../guard/local-host.ts'
+import { isOpened, onlySameOrigin } from '../guard/same-origin.ts'
 import type { Logger } from '../observe/logger.ts'
 
 type Identified = Client | Promise<Client>
@@ -21,6 +22,7 @@ export class Access {
   #authentication: Authentication | null = null
   #watch: FileWatch | null = null
   #checkHost: (host: string | undefined) => void = () => {}
+  #checkOrigin: (request: IncomingMessage) => void = () => {}
 
   constructor(settings: Settings, logger: Logger) {
     this.#logger = logger
@@ -35,15 +37,24 @@ export class Access {
     this.#apply(settings, clients?.file ?? null)
   }
 
-  readonly clientOf = (request: IncomingMessage): Identified =>
-    this.#authentication?.clientOf(request) ?? this.#anyoneAt(this.#settings.listen, request)
+  readonly clientOf = (request: IncomingMessage): Identified => {
+    const known = this.#authentication?.clientOf(request)
+    if (known) return known
+    this.#checkLocal(this.#settings.listen, request)
+    this.#checkOrigin(request)
+    return everyone
+  }
 
   /** Whoever is on this machine may see how the proxy fares. */
   readonly adminClientOf = (request: IncomingMessage): Identified => {
     const { adminListen } = this.#settings
     const isLocal = adminListen === null || isLoopback(adminListen.host)
     const known = isLocal ? undefined : this.#authentication?.clientOf(request)
-    return known ?? this.#anyoneAt(adminListen, request)
+    if (known) return known
+    this.#checkLocal(adminListen, request)
+    // People come to the status page by links, too.
+    if (!isOpened(request)) this.#checkOrigin(request)
+    return everyone
   }
 
   close(): void {
@@ -51,13 +62,13 @@ export class Access {
   }
 
   /** Throws a ProxyError `wrong-host` for what a page of the web has sent. */
-  #anyoneAt(address: ListenAddress | null, { headers }: IncomingMessage): Client {
+  #checkLocal(address: ListenAddress | null, { headers }: IncomingMessage): void {
     if (address === null || isLoopback(address.host)) this.#checkHost(headers.host)
-    return everyone
   }
 
   #apply({ clients, limits, publicUrl, readAt }: Settings, watched: string | null): void {
     this.#checkHost = onlyLocalHosts(publicUrl)
+    this.#checkOrigin = onlySameOrigin(publicUrl)
     if (clients === null) this.#authentication = null
     else this.#know([...clients.named, ...clients.listed], limits.failedLogins)
     const file = clients?.file ?? null

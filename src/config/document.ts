@@ -58,12 +58,13 @@ function duplicateText(path: readonly Segment[]): string {
 
 /** Stands for a line break inside a text while parsing, as long as one: so that places in messages stay right. */
 const hidden: Readonly<Record<string, string>> = { '\n': '\uE00A', '\r': '\uE00D' }
-const textOrComment = /"(?:\\[\s\S]|[^"\\])*"|\/\/[^\n\r]*|\/\*[\s\S]*?\*\//g
+/** One without an end goes to that of the document: looking for its end from each place where one begins would take quadratic time. */
+const textOrComment = /"(?:\\[\s\S]|[^"\\])*("?)|\/\/[^\n\r]*|\/\*[\s\S]*?(?:\*\/|$)/g
 
 /** jsonc-parser refuses a line break inside a text, Orthanc doesn't. */
 function hideLineBreaks(text: string): string {
-  return text.replace(textOrComment, (match) =>
-    match.startsWith('"') ? match.replace(/[\n\r]/g, (lineBreak) => hidden[lineBreak] ?? '') : match,
+  return text.replace(textOrComment, (match, closingQuote) =>
+    closingQuote ? match.replace(/[\n\r]/g, (lineBreak) => hidden[lineBreak] ?? '') : match,
   )
 }
 

@@ -14,9 +14,10 @@ export interface Substitution {
 /**
  * `${NAME}`, `${NAME:-default}`, `${NAME:-"default"}`, `${NAME:-'default'}`. What doesn't fit stays as it is, and so does
  * `${}`, at which Orthanc gives up. From the behaviour of Orthanc's Toolbox::SubstituteVariables (1.12): a name holds no colon,
- * a bare default no quote and no brace, and a variable that is set but empty counts as set.
+ * a bare default no quote and no brace, and a variable that is set but empty counts as set. Neither goes beyond the next
+ * `${`: else a text of nothing but those would take quadratic time.
  */
-const reference = /\$\{([^:}]+)(?::-(?:([^'"}]*)|"([^"]*)"|'([^']*)'))?\}/g
+const reference = /\$\{((?:[^$:}]|\$(?!\{))+)(?::-(?:((?:[^$'"}]|\$(?!\{))*)|"([^"]*)"|'([^']*)'))?\}/g
 
 /** Replaces environment variables in the raw text, before JSON is parsed: so a value may be a number, a list, a whole object. */
 export function substituteVariables(source: string, environment: Environment): Substitution {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { returnedHeaders } from '../guard/headers.ts'
+import { isolationHeaders, returnedHeaders } from '../guard/headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { HeldAnswer, UpstreamHeaders } from './held-answer.ts'
 import { receivedStatus } from './proxy-status.ts'
@@ -26,7 +26,7 @@ export function beginAnswer(
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
-  response.writeHead(status, Object.assign(headers, own))
+  response.writeHead(status, Object.assign(headers, isolationHeaders, own))
   return rewriter
 }
 

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net'
 export function canonicalAddress(address: string | undefined): string {
   // IPv4 has one form only.
   if (!address?.includes(':')) return address ?? ''
-  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*/s, '')
 }
 
 /**

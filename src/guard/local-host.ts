@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { ProxyError } from '../errors.ts'
+import { urlOfHost } from './host.ts'
 
 /**
  * Refuses requests that name another host than this machine's own. Where nobody logs in, a page of the web could otherwise have its
@@ -14,7 +15,7 @@ export function onlyLocalHosts(publicUrl: string | null): (host: string | undefi
   return (host) => {
     // No browser leaves it out, or empty.
     if (!host || host === known) return
-    const name = URL.parse(`http://${host}`)?.hostname ?? ''
+    const name = urlOfHost(host)?.hostname ?? ''
     // An address is nobody's name: no page can have come from there but one of that machine.
     if (isAddress(name) || name === 'localhost' || name.endsWith('.localhost') || name === own) {
       known = host

@@ -1,8 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
-
-/** A host as a URL names one, and perhaps a port (RFC 9110 7.2, RFC 3986 3.2.2). */
-const hostAndPort = /^(\[[\w.:%~-]+\]|([\w.~!$&'()*+;=-]|%[0-9a-f]{2})*)(:\d*)?$/i
+import { isHost } from './host.ts'
 
 /** Throws a ProxyError for what RFC 9112 makes a server refuse, though Node reads it. */
 export function checkMessage({
@@ -14,7 +12,7 @@ export function checkMessage({
   if (headers.host === undefined && httpVersion === '1.1') {
     throw malformed('An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
   }
-  if (!hostAndPort.test(headers.host ?? '') || comesTwice('host', rawHeaders)) {
+  if (!isHost(headers.host ?? '') || comesTwice('host', rawHeaders)) {
     throw malformed('The Host header must name one host, and nothing else (RFC 9112 3.2).')
   }
   if (headers.authorization !== undefined && comesTwice('authorization', rawHeaders)) {

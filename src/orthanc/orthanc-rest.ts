@@ -48,8 +48,8 @@ export class OrthancRest {
 
   /** `url` is Orthanc's HTTP address, such as `http://127.0.0.1:8042`. */
   constructor(url: string, options: OrthancRestOptions = {}) {
-    this.url = url.replace(/\/+$/, '')
-    this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|\/+$/g, '')}`
+    this.url = url.replace(/(?<!\/)\/+$/, '')
+    this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|(?<!\/)\/+$/g, '')}`
     this.#timeout = options.timeout ?? TEN_MINUTES
     const ca = options.certificateAuthorities
     this.#agent = new Agent({

@@ -100,7 +100,7 @@ export function sendsChunked({ ChunkedTransfers: value }: SeenEntry): boolean {
 
 /** Orthanc adds a slash, and may leave one out. */
 export function isSameUrl(one: unknown, other: string): boolean {
-  const normal = (text: string) => URL.parse(text)?.href.replace(/\/+$/, '')
+  const normal = (text: string) => URL.parse(text)?.href.replace(/(?<!\/)\/+$/, '')
   return typeof one === 'string' && normal(one) !== undefined && normal(one) === normal(other)
 }
 

@@ -63,7 +63,7 @@ function messageOf(text: string): string | null {
 
 /** Of a document that is too long to be read whole: a message cut short is none, for a part of a value could not be told from others. */
 function firstMessage(text: string): string | null {
-  const found = /^\s*\[?\s*\{\s*"error"\s*:\s*\{[^{}]*?"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]
+  const found = /^\s*(?:\[\s*)?\{\s*"error"\s*:\s*\{[^{}]*?"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]
   try {
     return found === undefined ? null : String(JSON.parse(found))
   } catch {

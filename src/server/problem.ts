@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { errorTable, type ProxyError } from '../errors.ts'
 import { breakOff } from '../forward/break-off.ts'
 import { keepOpenWhileSending } from '../forward/unread-body.ts'
+import { isolationHeaders } from '../guard/headers.ts'
 
 interface About {
   readonly account?: string | undefined
@@ -24,6 +25,7 @@ const challenge = 'Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer rea
 export function problemHeaders({ code, retryAfter }: ProxyError, body: string): Record<string, string | number> {
   const isChallenge = code === 'client-unauthenticated'
   return {
+    ...isolationHeaders,
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',

@@ -77,7 +77,6 @@ test('what goes to the client of Google’s headers', (t) => {
     'retry-after': '3',
     vary: 'Origin, X-Origin',
     warning: '299 - "Coerced"',
-    'x-content-type-options': 'nosniff',
   }
   const kept = {
     'set-cookie': ['NID=1', 'x=2'],

@@ -225,7 +225,7 @@ const requestHeaders =
     ' ',
   )
 const responseHeaders =
-  'accept-ranges age cache-control content-disposition content-encoding content-language content-length content-location content-range content-type date etag expires last-modified pragma retry-after vary warning x-content-type-options'.split(
+  'accept-ranges age cache-control content-disposition content-encoding content-language content-length content-location content-range content-type date etag expires last-modified pragma retry-after vary warning'.split(
     ' ',
   )
 const others =

@@ -13,7 +13,8 @@ const foreign = {
   'x-goog-api-key': 'malice',
   'x-http-method-override': 'DELETE',
   'proxy-authorization': 'Basic malice',
-  origin: 'https://malice.example',
+  // Its own: that of another page is refused.
+  origin: 'http://localhost',
   referer: 'https://malice.example',
   te: 'trailers',
   'user-agent': 'malice',
@@ -33,6 +34,7 @@ t.test('no header of the client beyond the allowed ones reaches Google', async (
   t.equal(reached.length, 2)
   for (const { rawHeaders, headers } of reached) {
     t.notMatch(JSON.stringify(rawHeaders), /malice/)
+    t.equal(headers.origin, undefined)
     t.match(headers.authorization, /^Bearer ya29\./, 'the token of the proxy')
     t.match(headers['user-agent'], /^gcp-dicomweb-proxy\//)
     t.equal(rawHeaders.filter((name) => /^authorization$/i.test(name)).length, 1)
@@ -56,10 +58,13 @@ t.test('no header of Google beyond the allowed ones reaches the client', async (
   t.same([...answer.headers.keys()].sort(), [
     'connection',
     'content-length',
+    'content-security-policy',
     'content-type',
+    'cross-origin-resource-policy',
     'date',
     'etag',
     'keep-alive',
+    'x-content-type-options',
   ])
 })
 

@@ -34,6 +34,9 @@ const hidden: [why: string, message: string, path: string, expected: string][] =
   ['composed otherwise', 'for Ju\u0308rgen', '/studies?PatientName=J%C3%BCrgen', 'for …'],
   ['in another case', 'for JÜRGEN', '/studies?PatientName=J%C3%BCrgen', 'for …'],
   ['a short one', 'Permission a denied', '/studies?PatientID=a', 'Permission … denied'],
+  ['short ones side by side', 'not a b, but ab', '/studies?PatientID=a%20b', 'not …, but ab'],
+  ['a short one beside another', 'of JohnDoe here', '/studies?PatientName=John%5EDoe', 'of … here'],
+  ['values that overlap', 'for abcdefgh here', '/studies?PatientID=abcde&PatientName=defgh', 'for … here'],
   ['one with signs of a pattern', 'for A.B(C) AxBC', '/studies?PatientID=A.B(C)', 'for … AxBC'],
   ['a token', 'token ya29.a0AfH-x_y rejected', '/studies', 'token … rejected'],
   ['a header', 'got "Bearer abc.def"', '/studies', 'got "…'],
@@ -50,6 +53,8 @@ t.test('a service that fails may quote what it failed on', async (t) => {
   t.equal(redact("can't parse 'Doe^John' of \"19700101\"", path, 500), "can't parse '…' of \"…\"")
   t.equal(redact('accession 20240117 failed', path, 503), 'accession … failed')
   t.match(redact("denied for 'projects/demo'", path, 503), 'projects/demo')
+  t.equal(redact("it's 'a \"b\" c' and can't be `d`", path, 503), "it's '…' and can't be `…`")
+  t.equal(redact('an "open one, and \'another', path, 503), 'an "open one, and \'another')
 })
 
 t.test('300 characters are enough', async (t) => {

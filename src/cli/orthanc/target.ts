@@ -69,7 +69,7 @@ function addressOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const url = URL.parse(text)
   const isPlain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash
-  if (isPlain) return url.href.replace(/\/+$/, '')
+  if (isPlain) return url.href.replace(/(?<!\/)\/+$/, '')
   // What was given may have a password in it.
   throw new CommandFailure(
     'An address is http://HOST:PORT or https://HOST:PORT, without user name, query or fragment.',

@@ -73,7 +73,7 @@ export async function checkLogin(settings: Settings, { username, password }: Log
  */
 export function proxyUrlFor(settings: Settings, orthancUrl: string, given: string | null): string {
   const known = given ?? settings.publicUrl
-  if (known !== null) return known.replace(/\/+$/, '')
+  if (known !== null) return known.replace(/(?<!\/)\/+$/, '')
   const { host, port } = settings.listen
   const problem = unreachable(host, orthancUrl) ?? (port === 0 ? 'the port of Listen is chosen at the start' : null)
   if (problem !== null) {
