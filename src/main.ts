@@ -3,18 +3,20 @@
 // less processor time per GiB and some 70 MiB less memory than with Node's default (bench/results). It can't be set from within.
 // DEP0060 is Node's note about util._extend, which http-proxy calls. All of the flags: docs/adr/0010.
 
-/** google-auth-library and undici need a newer Node than many distributions bring; the oldest line still maintained is 24. */
-const oldestNode = 24
+import { unsuitableNode } from './cli/node-version.ts'
 
-if (Number.parseInt(process.versions.node, 10) < oldestNode) {
-  process.stderr.write(
-    `gcp-dicomweb-proxy needs Node.js ${oldestNode} or newer, and this is ${process.version}: install a newer one, or use the container image.\n`,
-  )
-  process.exitCode = 1
+// What Node does at SIGUSR1 by itself is to open its inspector, which evaluates whatever anyone on this machine sends to it.
+process.on('SIGUSR1', () => {})
+
+const unsuitable = unsuitableNode(process.versions.node)
+
+if (unsuitable !== null) {
+  process.stderr.write(`${unsuitable}\n`)
+  process.exitCode = 2
 } else {
   // Only now: an older Node would fail while it reads the imports, with a message that says nothing.
-  const { crashQuietly, silenceDebugChannels } = await import('./cli/debug-channels.ts')
-  const loud = silenceDebugChannels(process)
+  const { crashQuietly, openInspector, silenceDebugChannels } = await import('./cli/debug-channels.ts')
+  const loud = silenceDebugChannels(process) ?? (await openInspector())
   if (loud === null) {
     const { describeError } = await import('./observe/harmless-error.ts')
     crashQuietly(describeError)

@@ -20,6 +20,17 @@ export function silenceDebugChannels({ env, execArgv }: Pick<NodeJS.Process, 'en
   return `${first.replace(/=.*/, '')} would show access tokens, passwords and patients' data: take it out of the environment or the command line. HttpVerbose logs each exchange without them.`
 }
 
+/**
+ * A sentence if Node's inspector is open all the same: by a configuration file of Node's, or by a SIGUSR1 that came before the
+ * program could listen for it. Null if it is not.
+ */
+export async function openInspector(): Promise<string | null> {
+  if (!process.features.inspector) return null
+  const { url } = await import('node:inspector')
+  if (url() === undefined) return null
+  return "Node's inspector is open, and would show access tokens, passwords and patients' data: start the program without it."
+}
+
 /** Node takes underscores for hyphens, and quotation marks in NODE_OPTIONS. */
 function asNodeReads(option: string): string {
   const [name = '', ...value] = option.replaceAll(/["']/g, '').split('=')

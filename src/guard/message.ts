@@ -4,12 +4,18 @@ import { ProxyError } from '../errors.ts'
 /** A host as a URL names one, and perhaps a port (RFC 9110 7.2, RFC 3986 3.2.2). */
 const hostAndPort = /^(\[[\w.:%~-]+\]|([\w.~!$&'()*+;=-]|%[0-9a-f]{2})*)(:\d*)?$/i
 
+/** As many as Node passes on by default (`server.maxHeadersCount`). */
+const maxHeaders = 1000
+
 /** Throws a ProxyError for what RFC 9112 makes a server refuse, though Node reads it. */
 export function checkMessage({
   httpVersion,
   headers,
   rawHeaders,
 }: Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>): void {
+  if (rawHeaders.length > 2 * maxHeaders) {
+    throw new ProxyError('header-too-large', `The request has more than ${maxHeaders} headers: send fewer.`)
+  }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('Only HTTP/1.1 and HTTP/1.0 are understood.')
   if (headers.host === undefined && httpVersion === '1.1') {
     throw malformed('An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
