@@ -7,6 +7,8 @@ import { unsuitableNode } from './cli/node-version.ts'
 
 // What Node does at SIGUSR1 by itself is to open its inspector, which evaluates whatever anyone on this machine sends to it.
 process.on('SIGUSR1', () => {})
+// Threads for files, names and passwords: more than Node's four, for some may hang (src/bounded-files.ts). Node looks at the first use.
+process.env.UV_THREADPOOL_SIZE = String(Math.max(16, Number(process.env.UV_THREADPOOL_SIZE) || 0))
 
 const unsuitable = unsuitableNode(process.versions.node)
 
@@ -24,6 +26,8 @@ if (unsuitable !== null) {
     endWithReader(process)
     const { run } = await import('./cli/program.ts')
     process.exitCode = await run(process.argv.slice(2))
+    const { leaveIfStuck } = await import('./cli/leave.ts')
+    leaveIfStuck()
   } else {
     process.stderr.write(`${loud}\n`)
     process.exitCode = 2

@@ -1,3 +1,5 @@
+import { leave } from './leave.ts'
+
 /** Variables that make packages print what they send and receive; each package reads its own when it is loaded. */
 const ofPackages = ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING']
 /** Those of Node, which has read them already. */
@@ -42,6 +44,6 @@ export function crashQuietly(describe: (error: unknown) => string): void {
   if (process.report) process.report.excludeEnv = true
   process.on('uncaughtException', (error) => {
     process.stderr.write(`Unexpected failure, please report it: ${describe(error)}\n`)
-    process.exit(1)
+    leave(1)
   })
 }

@@ -43,7 +43,7 @@ export async function startProxy(
   const history = new RequestHistory(namesOf(settings))
   const access = new Access(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
-  const material = settings.tls && readTls(settings.tls)
+  const material = settings.tls && (await readTls(settings.tls))
   const counting: Pick<Metrics, 'record'> = { record: (event) => metrics.record(event) }
   const parts = { logger, tracing, access, refusals, history, metrics: counting, material, openAudit }
   const data = new DataSide(settings, parts)

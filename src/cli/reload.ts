@@ -8,8 +8,8 @@ import type { RunningProxy } from './proxy.ts'
 interface Parts {
   readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>
   readonly logger: Logger
-  /** Reads and checks the whole configuration; throws a ConfigurationError. */
-  readonly load: () => Settings
+  /** Reads and checks the whole configuration; rejects with a ConfigurationError. */
+  readonly load: () => Promise<Settings>
   /** Told of the settings that have been put in force. */
   readonly onChange: (settings: Settings) => void
 }
@@ -41,7 +41,9 @@ export class Reload {
   async #run(why: string): Promise<void> {
     if (this.#ended) return
     const { load, logger, proxy, onChange } = this.#parts
-    const wanted = load()
+    const wanted = await load()
+    // It may have taken its time.
+    if (this.#ended) return
     if (isDeepStrictEqual({ ...wanted, readAt: 0 }, { ...this.#read, readAt: 0 })) {
       logger.info({ why }, 'configuration read again: nothing has changed')
       return

@@ -1,6 +1,6 @@
 import { type Change, whileRunning } from '../../config/change.ts'
 import type { Settings } from '../../config/settings.ts'
-import { readTls, type TlsMaterial } from '../../config/tls.ts'
+import type { TlsMaterial } from '../../config/tls.ts'
 import { shareOf } from '../../config/workers.ts'
 import { allowing } from '../../guard/networks.ts'
 import { RecordedRefusals } from '../../observe/audit/recorded-refusals.ts'
@@ -38,12 +38,11 @@ export class Primary implements RunningProxy {
   #accepting = true
 
   /** Throws a CommandFailure if the audit trail can't be opened. */
-  constructor(settings: Settings, logger: Logger) {
+  constructor(settings: Settings, material: TlsMaterial | null, logger: Logger) {
     this.#logger = logger
     this.#trails = new Trails(settings, logger, (trail) => {
       this.#fleet.broadcast({ kind: 'recorded', trail, records: 0 })
     })
-    const material = settings.tls && readTls(settings.tls)
     this.#wanted = new Wanted(settings, material)
     this.#combined = new CombinedState(settings, () => this.#metrics)
     this.#fleet = new Fleet({

@@ -1,4 +1,5 @@
 import type { Settings } from '../../config/settings.ts'
+import { readTls } from '../../config/tls.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { RunningProxy } from '../proxy.ts'
 import { Primary } from './primary.ts'
@@ -8,7 +9,7 @@ import { Primary } from './primary.ts'
  * CommandFailure when a worker can't serve.
  */
 export async function startWorkers(settings: Settings, logger: Logger): Promise<RunningProxy> {
-  const primary = new Primary(settings, logger)
+  const primary = new Primary(settings, settings.tls && (await readTls(settings.tls)), logger)
   try {
     await primary.start()
     return primary
