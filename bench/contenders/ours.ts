@@ -37,7 +37,7 @@ write('orthanc.json', {
 })
 
 const path = join(folder, 'orthanc.json')
-const settings = loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
+const settings = await loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
 const proxy = await startProxy(settings, {
   logger: createLogger({ ...settings, destination: logDestination(process) }),
 })

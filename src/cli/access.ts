@@ -79,7 +79,7 @@ export class Access {
         ? null
         : watchFiles(
             () => [file],
-            () => this.#reread(),
+            () => void this.#reread(),
             readAt,
           )
   }
@@ -90,11 +90,14 @@ export class Access {
     else this.#authentication = new Authentication(directory, freeTries)
   }
 
-  #reread(): void {
-    const { clients, accounts, limits } = this.#settings
+  async #reread(): Promise<void> {
+    const settings = this.#settings
+    const { clients, accounts, limits } = settings
     if (clients === null) return
     try {
-      const now = rereadClients(clients, accounts)
+      const now = await rereadClients(clients, accounts)
+      // The configuration has changed meanwhile: what is in the file may mean something else by that.
+      if (this.#settings !== settings) return await this.#reread()
       this.#know(now, limits.failedLogins)
       this.#logger.info({ clients: now.length }, 'ClientsFile read again')
     } catch (error) {

@@ -1,5 +1,5 @@
 import { hash, randomBytes, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readBoundedFile } from '../bounded-files.ts'
 import { passwordHashText } from '../config/password-hash.ts'
 import { jsonPath } from '../config/problem.ts'
 import { fileMessage } from '../config/read.ts'
@@ -34,7 +34,7 @@ async function loginOf({ generate, token, certificate }: ClientOptions): Promise
   if ([generate, token, certificate].filter(Boolean).length > 1) {
     throw new CommandFailure('Take one of --generate, --token and --certificate.', exitCode.usage)
   }
-  if (certificate !== undefined) return { CertificateSubject: subjectOf(certificate) }
+  if (certificate !== undefined) return { CertificateSubject: await subjectOf(certificate) }
   if (token) {
     const secret = randomBytes(32).toString('base64url')
     say(`Bearer token, shown this once: ${secret}`)
@@ -56,10 +56,10 @@ function checkPassword(password: string): void {
   throw new CommandFailure(advice, exitCode.usage)
 }
 
-function subjectOf(file: string): string {
+async function subjectOf(file: string): Promise<string> {
   let pem: Buffer
   try {
-    pem = readFileSync(file)
+    pem = await readBoundedFile(file)
   } catch (error) {
     throw new CommandFailure(`${file} ${fileMessage(error)}`, exitCode.usage, { cause: error })
   }

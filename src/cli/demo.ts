@@ -53,7 +53,7 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
 /** The proxy as it runs in earnest: from a configuration file. */
 async function startDemoProxy(google: Emulator, folder: string, logFile: string): Promise<RunningProxy> {
   const { serviceAccountFile } = await google.writeCredentials(folder)
-  const settings = loadSettings({
+  const settings = await loadSettings({
     path: configuration,
     environment: { DEMO_GOOGLE_URL: google.url, DEMO_KEY_FILE: serviceAccountFile },
     workingDirectory: folder,

@@ -28,7 +28,7 @@ export class ListenerTls {
   replace({ tls, readAt }: OfSettings): void {
     if (isDeepStrictEqual(tls, this.#settings)) return
     this.#settings = tls
-    this.#read()
+    void this.#read()
     this.#watchFiles(readAt)
   }
 
@@ -43,15 +43,18 @@ export class ListenerTls {
     const files = [certificate, key, ...(clientAuthorities === null ? [] : [clientAuthorities])]
     this.#watch = watchFiles(
       () => files,
-      () => this.#read(),
+      () => void this.#read(),
       readAt,
     )
   }
 
-  #read(): void {
-    if (this.#settings === null) return
+  async #read(): Promise<void> {
+    const settings = this.#settings
+    if (settings === null) return
     try {
-      const material = readTls(this.#settings)
+      const material = await readTls(settings)
+      // Other files have taken the place of these, and are read by now.
+      if (this.#settings !== settings) return
       this.#renew(material)
       for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
       this.#logger.info('TLS files read again')

@@ -42,7 +42,7 @@ export async function startProxy(
   settings: Settings,
   { logger, tracing = passingOn }: { logger: Logger; tracing?: Tracing },
 ): Promise<RunningProxy> {
-  const material = settings.tls && readTls(settings.tls)
+  const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
   const generations = new Generations(settings, { logger, ending: ending.signal })
   const access = new Access(settings, logger)

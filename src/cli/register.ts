@@ -18,7 +18,7 @@ interface RegisterOptions extends ConfigurationOptions, OrthancOptions {
 
 /** Makes each account a DICOMweb server of a running Orthanc, or prints what its configuration would have to say. */
 export async function register(stores: readonly string[], options: RegisterOptions): Promise<ExitCode> {
-  const settings = readSettings(stores, options)
+  const settings = await readSettings(stores, options)
   if (options.print) return print(settings, options)
   const target = await targetOf(settings, options)
   if (!target) {

@@ -8,8 +8,8 @@ import type { RunningProxy } from './proxy.ts'
 interface Parts {
   readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>
   readonly logger: Logger
-  /** Reads and checks the whole configuration; throws a ConfigurationError. */
-  readonly load: () => Settings
+  /** Reads and checks the whole configuration; rejects with a ConfigurationError. */
+  readonly load: () => Promise<Settings>
   /** Told of the settings that have been put in force. */
   readonly onChange: (settings: Settings) => void
 }
@@ -20,6 +20,8 @@ export class Reload {
   /** What was read last and could be used. */
   #read: Settings
   #ended = false
+  /** One after another. */
+  #running = Promise.resolve()
 
   constructor(running: Settings, parts: Parts) {
     this.#parts = parts
@@ -33,17 +35,15 @@ export class Reload {
 
   /** @param why for the log */
   run(why: string): void {
-    if (this.#ended) return
-    try {
-      this.#run(why)
-    } catch (error) {
-      this.#refuse(why, error)
-    }
+    this.#running = this.#running.then(() => this.#run(why)).catch((error: unknown) => this.#refuse(why, error))
   }
 
-  #run(why: string): void {
+  async #run(why: string): Promise<void> {
+    if (this.#ended) return
     const { load, logger, proxy, onChange } = this.#parts
-    const wanted = load()
+    const wanted = await load()
+    // It may have taken its time.
+    if (this.#ended) return
     if (isDeepStrictEqual({ ...wanted, readAt: 0 }, { ...this.#read, readAt: 0 })) {
       logger.info({ why }, 'configuration read again: nothing has changed')
       return

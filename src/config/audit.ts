@@ -8,13 +8,13 @@ import { readIdentity } from './tls.ts'
 const syslogPort = 6514
 
 /** The audit trail; null if none is wanted. */
-export function auditOf(audit: Section, workingDirectory: string): AuditSettings | null {
+export async function auditOf(audit: Section, workingDirectory: string): Promise<AuditSettings | null> {
   if (audit.keys.length === 0) return null
   const file = audit.text('File')
   const settings = {
     file: file === undefined ? null : resolve(workingDirectory, file),
     standardOutput: audit.flag('StandardOutput') ?? false,
-    syslog: syslogOf(audit.section('Syslog'), workingDirectory),
+    syslog: await syslogOf(audit.section('Syslog'), workingDirectory),
     required: audit.flag('Required') ?? false,
     queryValues: audit.flag('QueryValues') ?? false,
   }
@@ -24,7 +24,7 @@ export function auditOf(audit: Section, workingDirectory: string): AuditSettings
   return settings
 }
 
-function syslogOf(syslog: Section, workingDirectory: string): AuditSyslogSettings | null {
+async function syslogOf(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings | null> {
   const server = syslog.text('Server')
   const url = URL.parse(`tls://${server}`)
   if (server === undefined || !url) return null
@@ -32,12 +32,12 @@ function syslogOf(syslog: Section, workingDirectory: string): AuditSyslogSetting
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port || syslogPort),
     sourceId: syslog.text('SourceId') ?? null,
-    certificateAuthorities: certificateAuthorities(syslog, 'CACertificates', workingDirectory),
-    identity: identityOf(syslog, workingDirectory),
+    certificateAuthorities: await certificateAuthorities(syslog, 'CACertificates', workingDirectory),
+    identity: await identityOf(syslog, workingDirectory),
   }
 }
 
-function identityOf(syslog: Section, workingDirectory: string): AuditSyslogSettings['identity'] {
+async function identityOf(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings['identity']> {
   const [certificate, key] = [syslog.text('Certificate'), syslog.text('Key')]
   if ((certificate === undefined) !== (key === undefined)) {
     syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing; Certificate and Key are of use together only')

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readBoundedFile } from '../bounded-files.ts'
 import { type ClientsAround, clientsOf } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -13,13 +13,13 @@ const within = ['DicomWebProxy', 'Clients'] as const
 const noVariables = 'holds ${...}, and environment variables are not replaced in this file'
 
 /** The clients of a `ClientsFile`: JSON with comments, of the same shape as `Clients`, without environment variables. */
-export function readClientsFile(
+export async function readClientsFile(
   file: string,
   around: ClientsAround,
-): { clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] } {
+): Promise<{ clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] }> {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = (await readBoundedFile(file)).toString()
   } catch (error) {
     return { clients: [], problems: [{ file, path: '', message: fileMessage(error) }] }
   }
@@ -36,15 +36,15 @@ export function readClientsFile(
 /**
  * All clients, with the file read again.
  *
- * @throws ConfigurationError if it can't be used
+ * Rejects with a ConfigurationError if it can't be used.
  */
-export function rereadClients(
+export async function rereadClients(
   { named, file, hasAuthorities }: ClientsSettings,
   accounts: readonly AccountSettings[],
-): readonly ClientSettings[] {
+): Promise<readonly ClientSettings[]> {
   if (file === null) return named
   const around = { accounts: accounts.map(({ name }) => name), others: named, hasAuthorities }
-  const { clients, problems } = readClientsFile(file, around)
+  const { clients, problems } = await readClientsFile(file, around)
   if (problems.length > 0) throw new ConfigurationError(problems)
   return [...named, ...clients]
 }

@@ -35,17 +35,18 @@ const empty: Sections = { content: {}, files: new Map(), problems: [], warnings:
 /**
  * Reads the configuration and checks all of it. Frozen, all the way down.
  *
- * @throws ConfigurationError with every problem found, not only the first.
+ * Rejects with a ConfigurationError that has every problem found, not only the first.
  */
-export function loadSettings(options: LoadOptions): Settings {
+export async function loadSettings(options: LoadOptions): Promise<Settings> {
   const { path, environment, workingDirectory } = options
   const readAt = Date.now()
-  const read = path === undefined ? empty : readSections(path, workingDirectory, environment)
+  const read = path === undefined ? empty : await readSections(path, workingDirectory, environment)
   const { content, isArgument, problems: argumentProblems } = withArguments(read.content, options)
   const findings: Finding[] = [...schemaFindings(content), ...misspelledSections(Object.keys(content))]
   const environmentFindings: Finding[] = []
   const fileProblems: ConfigProblem[] = []
-  const settings = { readAt, ...settingsOf(content, options, read, findings, environmentFindings, fileProblems) }
+  const found = await settingsOf(content, options, read, findings, environmentFindings, fileProblems)
+  const settings = { readAt, ...found }
 
   const fileOf = (segments: Finding['path']) =>
     isArgument(segments) ? 'command line' : (read.files.get(String(segments[0])) ?? path ?? 'command line')
@@ -64,14 +65,14 @@ export function loadSettings(options: LoadOptions): Settings {
 /** Should the schema know a rule that the code has no words for: refuse all the same. */
 const unsaid = 'does not follow the JSON Schema (config/schema.json)'
 
-function settingsOf(
+async function settingsOf(
   content: JsonObject,
   options: LoadOptions,
   read: Sections,
   findings: Finding[],
   environmentFindings: Finding[],
   fileProblems: ConfigProblem[],
-): Omit<Settings, 'readAt'> {
+): Promise<Omit<Settings, 'readAt'>> {
   const orthanc = new Section(content, [], findings)
   const environment = new Section(options.environment, [], environmentFindings)
   const google = orthanc.section('GoogleCloudPlatform')
@@ -82,8 +83,8 @@ function settingsOf(
   const noneNamed = accounts.keys.length === 0 && accounts.readable && google.readable
   if (noneNamed && read.problems.length === 0) accounts.problem(null, noStore)
 
-  const tls = tlsOf(proxy.section('Tls'), options.workingDirectory, warnings)
-  const clients = allClients(
+  const tls = await tlsOf(proxy.section('Tls'), options.workingDirectory, warnings)
+  const clients = await allClients(
     proxy,
     accounts.keys,
     tls !== null && tls.clientAuthorities !== null,
@@ -102,7 +103,7 @@ function settingsOf(
     accounts: accountsOf(accounts, options, notices),
     baseUrl: googleRoot(google, 'BaseUrl') ?? 'https://healthcare.googleapis.com/v1/',
     tokens: tokensOf(google),
-    outgoing: outgoingOf(orthanc, proxy.section('Timeouts'), options, environment, warnings),
+    outgoing: await outgoingOf(orthanc, proxy.section('Timeouts'), options, environment, warnings),
     listen,
     adminListen,
     publicUrl: publicUrl(proxy, 'PublicUrl'),
@@ -117,8 +118,8 @@ function settingsOf(
     tls,
     limits: limitsOf(proxy.section('Limits')),
     allowAnonymous: proxy.flag('AllowAnonymous') ?? false,
-    audit: auditOf(proxy.section('Audit'), options.workingDirectory),
-    orthanc: orthancOf(orthanc, { clients, listen, workingDirectory: options.workingDirectory }),
+    audit: await auditOf(proxy.section('Audit'), options.workingDirectory),
+    orthanc: await orthancOf(orthanc, { clients, listen, workingDirectory: options.workingDirectory }),
     verbose: orthanc.flag('HttpVerbose') ?? false,
     warnings,
     notices,
@@ -126,19 +127,19 @@ function settingsOf(
 }
 
 /** The clients of the configuration and of the file that it names; null if there is neither. */
-function allClients(
+async function allClients(
   proxy: Section,
   accounts: readonly string[],
   hasAuthorities: boolean,
   { workingDirectory }: LoadOptions,
   fileProblems: ConfigProblem[],
-): ClientsSettings | null {
+): Promise<ClientsSettings | null> {
   if (!hasClients(proxy)) return null
   const named = clientsOf(proxy.section('Clients'), { accounts, hasAuthorities, others: [] })
   const name = proxy.text('ClientsFile')
   if (name === undefined) return { named, file: null, listed: [], hasAuthorities }
   const file = resolve(workingDirectory, name)
-  const { clients, problems } = readClientsFile(file, { accounts, hasAuthorities, others: named })
+  const { clients, problems } = await readClientsFile(file, { accounts, hasAuthorities, others: named })
   fileProblems.push(...problems)
   return { named, file, listed: clients, hasAuthorities }
 }

@@ -12,22 +12,22 @@ interface Around extends Pick<Settings, 'clients' | 'listen'> {
 export const advisedTimeout = 600_000
 
 /** What the configuration says of Orthanc itself. */
-export function orthancOf(orthanc: Section, around: Around): OrthancSettings {
+export async function orthancOf(orthanc: Section, around: Around): Promise<OrthancSettings> {
   const httpTimeout = orthanc.number('HttpTimeout')
   const proxy = orthanc.section('DicomWebProxy')
   return {
     dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '/dicom-web/',
     httpTimeout: httpTimeout === undefined ? null : 1000 * httpTimeout,
-    registration: registrationOf(proxy.section('Orthanc'), proxy, around),
+    registration: await registrationOf(proxy.section('Orthanc'), proxy, around),
   }
 }
 
-function registrationOf(section: Section, proxy: Section, around: Around): RegistrationSettings | null {
+async function registrationOf(section: Section, proxy: Section, around: Around): Promise<RegistrationSettings | null> {
   if (section.keys.length === 0) return null
   const url = publicUrl(section, 'Url')
   const settings = {
     login: loginOf(section, 'Username', 'Password'),
-    certificateAuthorities: certificateAuthorities(section, 'CACertificates', around.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', around.workingDirectory),
     client: loginOf(section, 'Client', 'ClientPassword'),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * (section.number('Timeout') ?? advisedTimeout / 1000),

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readBoundedFile } from '../bounded-files.ts'
 import type { Surroundings } from './credential.ts'
 import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
 import { fileMessage } from './read.ts'
@@ -8,13 +8,13 @@ import type { Section } from './section.ts'
 import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
 /** How outgoing connections are made, from Orthanc's own options, the `Timeouts` section, and the environment. */
-export function outgoingOf(
+export async function outgoingOf(
   orthanc: Section,
   timeouts: Section,
   around: Surroundings,
   environmentProblems: Section,
   warnings: string[],
-): OutgoingSettings {
+): Promise<OutgoingSettings> {
   const verifyPeers = orthanc.flag('HttpsVerifyPeers') ?? true
   if (!verifyPeers) {
     warnings.push(
@@ -25,7 +25,7 @@ export function outgoingOf(
   const { environment } = around
   return {
     verifyPeers,
-    certificateAuthorities: certificateAuthorities(orthanc, 'HttpsCACertificates', around.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(orthanc, 'HttpsCACertificates', around.workingDirectory),
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
@@ -47,15 +47,16 @@ function timeoutsOf(timeouts: Section): UpstreamTimeouts {
 const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
 /** Read at start: with an authority missing, nobody could be reached. They replace the system's, as curl's `--cacert`. */
-export function certificateAuthorities(
+export async function certificateAuthorities(
   section: Section,
   key: string,
   workingDirectory: string,
-): readonly string[] | null {
+): Promise<readonly string[] | null> {
   const file = section.text(key)
   if (!file) return null
   try {
-    const pems = readFileSync(resolve(workingDirectory, file), 'latin1').match(certificate) ?? []
+    const text = (await readBoundedFile(resolve(workingDirectory, file))).toString('latin1')
+    const pems = text.match(certificate) ?? []
     if (pems.length === 0)
       section.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
     for (const [at, pem] of pems.entries()) {

@@ -57,6 +57,9 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     requireHostHeader: false,
   }
   const server = tls ? createSecureServer({ ...http, ...tls }) : createServer(http)
+  // All of them are shown, up to maxHeaderSize, and too many are refused by the guard. By a limit of its own Node has dropped
+  // those beyond it, and framed the body by them all the same (CVE-2026-58044).
+  server.maxHeadersCount = 0
   const listener = fastify({
     logger: false,
     serverFactory: () => server,

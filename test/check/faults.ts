@@ -626,7 +626,7 @@ const orthancs: readonly Fault[] = [
 /** Starts the proxy of a configuration, until the stage closes. */
 async function running<Options extends CheckOptions>(stage: Stage, options: Options): Promise<Options> {
   const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
-  const proxy = await startProxy(loadSettings({ path: options.config, ...around }), {
+  const proxy = await startProxy(await loadSettings({ path: options.config, ...around }), {
     logger: pino({ enabled: false }),
   })
   stage.teardown(() => proxy.close())

@@ -121,8 +121,8 @@ for (const name of ['orthanc-gcp-plugin.json', 'minimal.json', 'full.json']) {
     t.ok(validate(example(name)), JSON.stringify(validate.errors))
     const path = fileURLToPath(new URL(name, configFolder))
     const options = { path, environment, workingDirectory: namedFiles(t), homeDirectory: '/' }
-    t.ok(loadSettings(options).accounts.length > 0)
-    t.strictSame(loadSettings(options).warnings, [])
+    t.ok((await loadSettings(options)).accounts.length > 0)
+    t.strictSame((await loadSettings(options)).warnings, [])
   })
 }
 
@@ -136,15 +136,17 @@ function namedFiles(t: Test): string {
 }
 
 test('defaults of the schema are those of the code', async (t) => {
-  const [account, ...more] = loadSettings({
-    stores: ['a=projects/p/locations/l/datasets/d/dicomStores/s'],
-    environment: {},
-    workingDirectory: '/',
-    homeDirectory: '/',
-  }).accounts
+  const [account, ...more] = (
+    await loadSettings({
+      stores: ['a=projects/p/locations/l/datasets/d/dicomStores/s'],
+      environment: {},
+      workingDirectory: '/',
+      homeDirectory: '/',
+    })
+  ).accounts
   t.strictSame(more, [])
   t.strictSame(account?.access, schema.$defs?.account?.properties?.Access?.default)
-  const settings = loadSettings({
+  const settings = await loadSettings({
     path: 'minimal.json',
     environment,
     workingDirectory: configFolder.pathname,
@@ -158,7 +160,7 @@ test('defaults of the schema are those of the code', async (t) => {
   t.equal(settings.tokens.refreshInterval, 1000 * Number(google.RefreshInterval?.default))
   t.equal(`${settings.listen.host}:${settings.listen.port}`, proxy.Listen?.default)
   t.equal(`${settings.adminListen?.host}:${settings.adminListen?.port}`, proxy.AdminListen?.default)
-  const { orthanc } = loadSettings({
+  const { orthanc } = await loadSettings({
     path: 'orthanc.json',
     environment,
     workingDirectory: folder(t, {

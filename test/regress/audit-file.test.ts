@@ -5,6 +5,7 @@ import { Clock } from '@tapjs/clock'
 import t, { type Test } from 'tap'
 import { AuditFile } from '../../src/observe/audit/audit-file.ts'
 import { Kept } from '../../src/observe/audit/kept.ts'
+import { makePipe } from '../helpers/dead-drive.ts'
 import { startServed } from '../helpers/served.ts'
 
 const record = { audit: 'start', time: '2026-11-25T00:00:00.000Z', version: '1' } as const
@@ -94,4 +95,10 @@ t.test('a file that others can read is warned of', async (t) => {
     const warnings = log().filter(({ level, file }) => level === 'warn' && file === path)
     t.equal(warnings.length, warned ? 1 : 0, mode.toString(8))
   }
+})
+
+// The start waited for ever for somebody who reads it.
+t.test('a pipe that nobody reads is no audit trail', { skip: process.platform === 'win32' }, async (t) => {
+  const { reports } = collect()
+  t.throws(() => new AuditFile(makePipe(newFile(t)), reports), { code: 'ENXIO' })
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readBoundedFile } from '../../bounded-files.ts'
 import { advisedTimeout } from '../../config/orthanc.ts'
 import { fileMessage } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
@@ -48,7 +48,8 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
     options.client === undefined
       ? (configured?.client ?? null)
       : await secrets.login(options.client, 'the proxy', passwordVariables.client)
-  const ca = options.orthancCa === undefined ? configured?.certificateAuthorities : [readAuthorities(options.orthancCa)]
+  const ca =
+    options.orthancCa === undefined ? configured?.certificateAuthorities : [await readAuthorities(options.orthancCa)]
   const rest = new OrthancRest(url, {
     ...(login && login),
     dicomWebRoot,
@@ -77,9 +78,9 @@ function addressOf(text: string | undefined): string | undefined {
   )
 }
 
-function readAuthorities(file: string): string {
+async function readAuthorities(file: string): Promise<string> {
   try {
-    return readFileSync(file, 'latin1')
+    return (await readBoundedFile(file)).toString('latin1')
   } catch (cause) {
     throw new CommandFailure(`${file} ${fileMessage(cause)}`, exitCode.usage, { cause })
   }
