@@ -6,6 +6,7 @@ import { digestOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { type Served, startServed } from '../helpers/served.ts'
+import { startHeldGoogle } from '../server/google.ts'
 
 // Each chunk costs Node about as much as 16 KiB in one. Some connections that sent nothing but chunks of one byte kept everybody else
 // waiting for up to 6.5 s, for as long as they liked; after a 401, for 30 s.
@@ -25,10 +26,10 @@ async function serve(t: Test): Promise<Served> {
 function sendForEver(t: Test, { proxy }: Served, authorization: string, piece: Buffer) {
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
   t.teardown(() => socket.destroy())
-  const connection = { socket, answer: '' }
+  let answer = ''
   socket.on('error', () => {})
   socket.on('data', (bytes) => {
-    connection.answer += bytes
+    answer += bytes
   })
   const head = `POST /google/studies HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n`
   socket.write(`${head}Content-Type: application/dicom\r\nTransfer-Encoding: chunked\r\n\r\n`)
@@ -37,7 +38,7 @@ function sendForEver(t: Test, { proxy }: Served, authorization: string, piece: B
   }
   socket.on('drain', pump)
   pump()
-  return connection
+  return { socket, answer: () => answer }
 }
 
 t.test('bodies of nothing but tiny chunks are ended, whoever sends them', async (t) => {
@@ -49,11 +50,24 @@ t.test('bodies of nothing but tiny chunks are ended, whoever sends them', async 
   await eventually('all are closed', () => all.every(({ socket }) => socket.closed), 30_000)
   for (const [at, { answer }] of all.entries()) {
     const expected = at % 2 ? /^HTTP\/1.1 401 / : /^HTTP\/1.1 400 .*"tiny-chunks".*less than 64 bytes on average/s
-    if (!expected.test(answer)) t.match(answer, expected)
+    if (!expected.test(answer())) t.match(answer(), expected)
   }
   const lines = served.log().filter(({ msg }) => msg === 'request')
   t.equal(lines.filter(({ status, code }) => status === 400 && code === 'tiny-chunks').length, 16)
   t.equal(lines.length, 32)
+})
+
+t.test('so are those that wait for their body to come, because places are scarce', async (t) => {
+  const google = await startHeldGoogle(t)
+  const proxy = { Clients, Concurrency: { UnderWay: 1 } }
+  const served = await startServed(t, { baseUrl: google.baseUrl, proxy })
+  const first = fetch(`${served.url}studies`, { method: 'POST', headers: { authorization: login.right }, body: 'x' })
+  await google.reached(1)
+  const { socket, answer } = sendForEver(t, served, login.right, Buffer.from('0001\r\nx\r\n'.repeat(10_000)))
+  await eventually('it is closed', () => socket.closed)
+  t.match(answer(), /^HTTP\/1.1 400 .*"tiny-chunks"/s)
+  google.answer()
+  t.equal((await first).status, 200)
 })
 
 t.test('who has not logged in is read for a moment only, whatever the chunks', async (t) => {
