@@ -14,6 +14,12 @@ export const errorTable = {
     proxyStatus: 'http_request_denied',
   },
   'malformed-request': { status: 400, layer: 'client', title: 'Malformed request', proxyStatus: 'http_request_error' },
+  'tiny-chunks': {
+    status: 400,
+    layer: 'client',
+    title: 'Body in too small chunks',
+    proxyStatus: 'http_request_error',
+  },
   'body-not-allowed': {
     status: 400,
     layer: 'client',

@@ -1,5 +1,6 @@
 import { hash, randomBytes, X509Certificate } from 'node:crypto'
 import { readBoundedFile } from '../bounded-files.ts'
+import { canonicalClientName } from '../config/client-name.ts'
 import { passwordHashText } from '../config/password-hash.ts'
 import { jsonPath } from '../config/problem.ts'
 import { fileMessage } from '../config/read.ts'
@@ -25,7 +26,7 @@ export async function client(name: string, options: ClientOptions): Promise<Exit
   checkEntry(name, accounts)
   const login = await loginOf(options)
   const entry = { ...login, ...(accounts && { Accounts: accounts }) }
-  process.stdout.write(`${JSON.stringify({ [name]: entry }, null, 2)}\n`)
+  process.stdout.write(`${JSON.stringify({ [canonicalClientName(name)]: entry }, null, 2)}\n`)
   if (!accounts) say(`Add what the client may do: "Accounts": { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }`)
   return exitCode.fine
 }

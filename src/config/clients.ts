@@ -1,4 +1,5 @@
 import { canonicalAlternative } from './certificate-name.ts'
+import { canonicalClientName } from './client-name.ts'
 import { parsePasswordHash } from './password-hash.ts'
 import type { Section } from './section.ts'
 import { type ClientRights, type ClientSettings, dicomWebServices } from './settings.ts'
@@ -13,11 +14,20 @@ export interface ClientsAround {
   readonly hasAuthorities: boolean
 }
 
+/** A client, and the key that its entry has in the configuration: its name may be written in another way there. */
+interface Entry {
+  readonly key: string
+  readonly client: ClientSettings
+}
+
 /** The clients of a section, or of a file like it; those with problems are reported. */
 export function clientsOf(clients: Section, around: ClientsAround): readonly ClientSettings[] {
-  const found = clients.keys.flatMap((name) => clientOf(name, clients.section(name), around) ?? [])
+  const found = clients.keys.flatMap((key) => {
+    const client = clientOf(canonicalClientName(key), clients.section(key), around)
+    return client ? [{ key, client }] : []
+  })
   reportDoubles(clients, found, around.others)
-  return found
+  return found.map(({ client }) => client)
 }
 
 function clientOf(name: string, client: Section, { accounts, hasAuthorities }: ClientsAround): ClientSettings | null {
@@ -59,27 +69,29 @@ function rightsOf(rights: Section, accounts: readonly string[]): readonly Client
 }
 
 /** What tells clients apart must be one client's alone. */
-function reportDoubles(clients: Section, found: readonly ClientSettings[], others: readonly ClientSettings[]): void {
+function reportDoubles(clients: Section, found: readonly Entry[], others: readonly ClientSettings[]): void {
   const names = new Set(others.map(({ name }) => name))
-  for (const { name } of found.filter(({ name }) => names.has(name))) {
-    clients.problem(name, 'is in DicomWebProxy.Clients, too; leave one of them')
+  for (const { key } of found.filter(({ client }) => names.has(client.name))) {
+    clients.problem(key, 'is in DicomWebProxy.Clients, too; leave one of them')
   }
-  const spelled = new Map(others.map(({ name }) => [name.normalize('NFC'), name]))
-  for (const { name } of found) {
-    const other = spelled.get(name.normalize('NFC'))
-    if (other !== undefined && other !== name)
-      clients.problem(name, 'is the name of two clients, written in two ways of Unicode')
-    spelled.set(name.normalize('NFC'), name)
+  const own = new Set<string>()
+  for (const { key, client } of found) {
+    if (own.has(client.name)) clients.problem(key, 'is the name of two clients, written in two ways of Unicode')
+    own.add(client.name)
   }
-  for (const [key, partOf] of distinctive) {
+  for (const [part, partOf] of distinctive) {
     const owners = new Map<string, string>()
-    for (const client of [...others, ...found]) {
+    for (const client of others) {
+      const value = partOf(client)
+      if (value !== null) owners.set(value, client.name)
+    }
+    for (const { key, client } of found) {
       const value = partOf(client)
       if (value === null) continue
       const other = owners.get(value)
       if (other === undefined) owners.set(value, client.name)
       else if (other !== client.name)
-        clients.section(client.name).problem(key, `is also that of client ${other}; each needs its own`)
+        clients.section(key).problem(part, `is also that of client ${other}; each needs its own`)
     }
   }
 }

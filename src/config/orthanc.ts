@@ -1,3 +1,4 @@
+import { canonicalClientName } from './client-name.ts'
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import type { Section } from './section.ts'
@@ -69,7 +70,8 @@ function loginOf(section: Section, user: string, secret: string) {
 function checkClient(section: Section, clients: Settings['clients']): void {
   const name = section.text('Client')
   if (name === undefined) return
-  const client = clients && [...clients.named, ...clients.listed].find((client) => client.name === name)
+  const client =
+    clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
   if (!client) section.problem('Client', 'is none of Clients or ClientsFile; name one of them')
   else if (client.passwordHash === null) {
     section.problem('Client', 'has no PasswordHash; Orthanc can log in by a password only')

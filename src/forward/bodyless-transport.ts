@@ -7,6 +7,8 @@ import type { AnswerReader } from './answer-reader.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
+import { JoinedChunks } from './joined-chunks.ts'
+import { watchReading } from './pace.ts'
 import type { UrlRewriter } from './public-urls.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
@@ -34,7 +36,7 @@ export class BodylessTransport implements Forwarder {
         headersTimeout: Math.min(limit, answerWithin ?? limit),
         headers: { ...headers, authorization: `Bearer ${token.value}` },
       },
-      new Relay(exchange, this.#timeouts.idle, resolve),
+      new Relay(exchange, this.#timeouts, resolve),
     )
     return promise
   }
@@ -43,7 +45,7 @@ export class BodylessTransport implements Forwarder {
 /** Carries one answer from undici to the client, as fast as the client reads it. */
 class Relay implements Dispatcher.DispatchHandler {
   readonly #exchange: Exchange
-  readonly #idle: number
+  readonly #timeouts: UpstreamTimeouts
   readonly #response: ServerResponse
   readonly #progress: Exchange['progress']
   readonly #resolve: (outcome: Outcome) => void
@@ -51,16 +53,23 @@ class Relay implements Dispatcher.DispatchHandler {
   #status: number | null = null
   #informational = 0
   #failure: unknown
+  /** Why the answer can't be passed on, although Google sent it whole. */
+  #unusable: Error | null = null
   #rewriter: UrlRewriter | null = null
   #held: HeldAnswer | null = null
   #reader: AnswerReader | null = null
   #gathering = false
-  /** Runs while the client does not read. */
-  #waiting: NodeJS.Timeout | null = null
+  /** Whether the client has been seen to read more slowly than Google sends. */
+  #isWatched = false
+  readonly #joined = new JoinedChunks({
+    passOn: (chunk) => this.#attempt(chunk),
+    isBehind: () => this.#response.writableLength > 0,
+    isBlocked: () => this.#response.writableLength > 0,
+  })
 
-  constructor(exchange: Exchange, idle: number, resolve: (outcome: Outcome) => void) {
+  constructor(exchange: Exchange, timeouts: UpstreamTimeouts, resolve: (outcome: Outcome) => void) {
     this.#exchange = exchange
-    this.#idle = idle
+    this.#timeouts = timeouts
     this.#response = exchange.response
     this.#progress = exchange.progress
     this.#resolve = resolve
@@ -86,12 +95,14 @@ class Relay implements Dispatcher.DispatchHandler {
     else this.#begin(status, headers)
   }
 
-  onResponseData(controller: Controller, chunk: Buffer): void {
-    if (!this.#held) this.#write(controller, chunk)
-    else if (!this.#held.add(chunk)) this.#letGo(controller, this.#held)
+  onResponseData(_: Controller, chunk: Buffer): void {
+    this.#joined.push(chunk)
   }
 
   onResponseEnd(): void {
+    this.#joined.flush()
+    // undici makes a failure of it.
+    if (this.#unusable) throw this.#unusable
     if (this.#held) {
       this.#settle({ kind: 'held', answer: this.#held, replayable: true })
       return
@@ -101,6 +112,7 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Controller, error: Error): void {
+    this.#joined.drop()
     if (this.#response.headersSent) {
       // A body cut short must not look whole: only a broken connection says so in every framing.
       this.#failure = error
@@ -120,15 +132,31 @@ class Relay implements Dispatcher.DispatchHandler {
     this.#reader = this.#exchange.readAnswer(status, headers)
   }
 
-  #write(controller: Controller, chunk: Buffer): void {
+  /** Not always called by undici, which would see what is thrown. */
+  #attempt(chunk: Buffer): void {
+    try {
+      this.#take(chunk)
+    } catch (error) {
+      this.#unusable = error as Error
+      this.#controller?.abort(this.#unusable)
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    if (!this.#held) this.#write(chunk)
+    else if (!this.#held.add(chunk)) this.#letGo(this.#held)
+  }
+
+  #write(chunk: Buffer): void {
     this.#reader?.push(chunk)
     const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
     this.#progress.sent += bytes.length
     this.#gather()
     if (this.#response.write(bytes)) return
-    controller.pause()
+    this.#controller?.pause()
     // undici's own timer stands still meanwhile: a client that never reads on would hold both connections for ever.
-    this.#waiting ??= setTimeout(() => breakOff(this.#response), this.#idle)
+    if (!this.#isWatched) watchReading(this.#response, this.#timeouts, this.#exchange.crowded)
+    this.#isWatched = true
   }
 
   /**
@@ -147,24 +175,19 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   /** Too large an answer to hold: it goes to the client after all, but a 401, which no client ever sees. */
-  #letGo(controller: Controller, { status, headers, body }: HeldAnswer): void {
+  #letGo({ status, headers, body }: HeldAnswer): void {
     if (status === 401) {
-      controller.abort(new Error('Enough of a refusal'))
+      this.#controller?.abort(new Error('Enough of a refusal'))
       return
     }
     this.#held = null
     this.#begin(status, headers)
-    this.#write(controller, body)
+    this.#write(body)
   }
 
   readonly #onDrain = () => {
-    this.#stopWaiting()
-    this.#controller?.resume()
-  }
-
-  #stopWaiting(): void {
-    if (this.#waiting) clearTimeout(this.#waiting)
-    this.#waiting = null
+    this.#joined.flush()
+    if (!this.#response.writableNeedDrain) this.#controller?.resume()
   }
 
   /** Comes once per response: after its end, or when either side broke. */
@@ -180,7 +203,7 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   #settle(outcome: Outcome): void {
-    this.#stopWaiting()
+    this.#joined.drop()
     this.#response.off('close', this.#onClose)
     this.#response.off('drain', this.#onDrain)
     this.#resolve(outcome)

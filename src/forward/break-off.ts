@@ -9,6 +9,11 @@ export function carriedBy(tcp: Socket, tls: Socket): void {
   beneath.set(tls, tcp)
 }
 
+/** The TCP connection that carries this one, or itself. */
+export function tcpOf(socket: Socket): Socket {
+  return beneath.get(socket) ?? socket
+}
+
 /**
  * Ends an answer that can't be completed. The connection is reset, not closed: to a client that takes the end of the
  * connection for the end of the body (HTTP/1.0, RFC 9112 6.3), a closed one would make the part look whole. The notice
@@ -16,7 +21,7 @@ export function carriedBy(tcp: Socket, tls: Socket): void {
  */
 export function breakOff(response: ServerResponse): void {
   const { socket } = response
-  const tcp = socket && (beneath.get(socket) ?? socket)
+  const tcp = socket && tcpOf(socket)
   if (tcp && !('encrypted' in tcp)) tcp.resetAndDestroy()
   response.destroy()
 }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { breakOff } from './break-off.ts'
+import { goneOut } from './gone-out.ts'
 
 /**
  * Breaks an answer off of which, once all of it is there, no byte goes out for so long. From then on nobody else waits for the
@@ -19,9 +20,4 @@ export function limitLastBytes(response: ServerResponse, idle: number): void {
     }, idle)
     response.once('close', () => clearInterval(timer))
   })
-}
-
-/** Bytes that the operating system has taken. */
-function goneOut({ socket }: ServerResponse): number {
-  return socket ? socket.bytesWritten - socket.writableLength : 0
 }

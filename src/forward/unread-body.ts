@@ -1,8 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isLast } from './last-request.ts'
+import { refusalOf } from './refused-body.ts'
 
-/** How long (ms) a client may go on sending a body that nobody wants, once it has its answer. */
-const patience = 30_000
+/** How much a client may go on sending of a body that nobody wants, once it has its answer. */
+interface Patience {
+  readonly milliseconds: number
+  readonly bytes: number
+}
+
+const patience: Patience = { milliseconds: 30_000, bytes: Number.POSITIVE_INFINITY }
+/** For who has not logged in: enough for those who send all of a small body before they read. */
+const patienceWithStrangers: Patience = { milliseconds: 5_000, bytes: 1024 * 1024 }
+/** For a body that was refused: the client may read why. */
+const noPatience: Patience = { milliseconds: 1_000, bytes: Number.POSITIVE_INFINITY }
 
 /**
  * Keeps the connection of a client that still sends open beyond its answer, even if it asked for the connection to be
@@ -17,9 +27,9 @@ export function keepOpenWhileSending(response: ServerResponse): void {
 
 /**
  * Reads on and throws away what the client still sends after its answer; then closes the connection, if the client asked
- * for that.
+ * for that. Of a stranger it reads little.
  */
-export function discardUnread(request: IncomingMessage, response: ServerResponse): void {
+export function discardUnread(request: IncomingMessage, response: ServerResponse, isStranger: boolean): void {
   if (!carriesBody(request)) return
   const { socket } = request
   const closeIfLast = () => {
@@ -31,7 +41,13 @@ export function discardUnread(request: IncomingMessage, response: ServerResponse
     return
   }
   if (request.destroyed) return
-  const timer = setTimeout(() => socket.destroy(), patience)
+  const { milliseconds, bytes } = patienceWith(request, isStranger)
+  const timer = setTimeout(() => socket.destroy(), milliseconds)
+  let left = bytes
+  const onData = (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) socket.destroy()
+  }
   // Once its answer is out, Node tells a request no more that its connection has closed.
   const onEnd = () => {
     clearTimeout(timer)
@@ -40,7 +56,15 @@ export function discardUnread(request: IncomingMessage, response: ServerResponse
   }
   socket.once('close', onEnd)
   request.once('end', onEnd)
+  request.on('data', onData)
   request.resume()
+  // At once: what nobody has begun to read when its answer is out, Node throws away without telling.
+  request.read(0)
+}
+
+function patienceWith(request: IncomingMessage, isStranger: boolean): Patience {
+  if (refusalOf(request)) return noPatience
+  return isStranger ? patienceWithStrangers : patience
 }
 
 /** An answer may still wait for that to an earlier request on the same connection. */

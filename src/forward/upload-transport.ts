@@ -6,6 +6,7 @@ import type { AccessToken } from '../credentials/access-token.ts'
 import type { Connections } from './connections.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { type Keeping, KeptBody } from './kept-body.ts'
+import { refusalOf } from './refused-body.ts'
 import { Upload, type UploadRequest } from './upload.ts'
 
 interface UploadOptions {
@@ -41,6 +42,8 @@ export class UploadTransport implements Forwarder {
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
+    const refusal = refusalOf(exchange.request)
+    if (refusal) return Promise.resolve({ kind: 'failed', error: refusal, replayable: false })
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, response } = exchange
     const headers = { ...exchange.headers, host: origin.host, authorization: `Bearer ${token.value}` }

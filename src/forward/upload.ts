@@ -8,9 +8,11 @@ import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
 import { HeldAnswer } from './held-answer.ts'
+import { JoinedChunks } from './joined-chunks.ts'
 import type { KeptBody } from './kept-body.ts'
-import { clientStalled, Pace } from './pace.ts'
+import { clientStalled, Pace, watchReading } from './pace.ts'
 import type { UrlRewriter } from './public-urls.ts'
+import { bodyRefused, refusalOf } from './refused-body.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
 /** What comes after these many headers, Node drops without a word. */
@@ -77,6 +79,7 @@ export class Upload {
     this.#resolve = resolve
     this.#connecting = setTimeout(() => this.#fail(notConnected()), timeouts.connect)
     this.#response.on('close', this.#onClose)
+    exchange.request.once(bodyRefused, this.#onRefused)
     this.request.on('connection', (upstream) => this.#onConnection(upstream))
     this.request.on('answer', (answer) => this.#onAnswer(answer))
     this.request.on('failure', (error) => this.#onBug(error))
@@ -127,9 +130,9 @@ export class Upload {
 
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
-    // A client that does not read stops Google's answer as well.
-    if (this.#response.headersSent && this.#response.writableNeedDrain) breakOff(this.#response)
-    else if (this.#settled || this.#status !== null) upstream.destroy()
+    // A client that does not read stops Google's answer as well, and is looked after elsewhere.
+    if (this.#response.headersSent && this.#response.writableNeedDrain) return
+    if (this.#settled || this.#status !== null) upstream.destroy()
     else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
     else this.#fail(clientStalled())
   }
@@ -140,6 +143,7 @@ export class Upload {
       this.#fail(tooManyHeaders())
       return
     }
+    joinChunksOf(answer, this.#response)
     this.#status = answer.statusCode ?? 0
     this.#progress.firstByteAt ??= performance.now()
     this.#upstream?.setTimeout(this.#timeouts.idle)
@@ -161,6 +165,7 @@ export class Upload {
       this.#fail(upstreamFailure(error))
       return
     }
+    watchReading(this.#response, this.#timeouts, this.#exchange.crowded)
     const reader = this.#exchange.readAnswer(status, answer.headers)
     answer.on('data', (chunk: Buffer) => {
       this.#progress.sent += chunk.length
@@ -233,6 +238,11 @@ export class Upload {
     this.#settle({ kind: 'cut', by: 'client', status: null })
   }
 
+  readonly #onRefused = () => {
+    const refusal = refusalOf(this.#exchange.request)
+    if (refusal) this.#fail(refusal)
+  }
+
   #fail(error: ProxyError): void {
     if (this.#settled) return
     // Once all of it has left, Google may have stored it, whatever became of the answer.
@@ -248,6 +258,7 @@ export class Upload {
     clearTimeout(this.#connecting)
     this.#pace?.stop()
     this.#response.off('close', this.#onClose)
+    this.#exchange.request.off(bodyRefused, this.#onRefused)
     this.#resolve(outcome)
   }
 
@@ -267,6 +278,27 @@ export class Upload {
     if (this.#upstream?.writableEnded) return
     this.#body.unpipe()
     this.#upstream?.destroy()
+  }
+}
+
+/** Also before they wait in the answer itself, which is bounded by bytes as well. */
+function joinChunksOf(answer: IncomingMessage, response: ServerResponse): void {
+  const passOn = answer.push.bind(answer)
+  const joined = new JoinedChunks({
+    passOn: (chunk) => {
+      if (!answer.destroyed) passOn(chunk)
+    },
+    isBehind: () => answer.readableLength > 0 || response.writableLength > 0,
+    isBlocked: () => response.writableLength > 0,
+  })
+  // What Node's parser calls with each chunk, and with null at the end.
+  answer.push = (chunk: Buffer | null) => {
+    if (chunk === null) {
+      joined.flush()
+      return passOn(null)
+    }
+    joined.push(chunk)
+    return answer.readableLength < answer.readableHighWaterMark
   }
 }
 

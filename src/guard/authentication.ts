@@ -85,7 +85,7 @@ export class Authentication {
     if (login.scheme === 'bearer') throw unauthenticated('unknown bearer token')
     const wait = this.#tries.waitOf(address)
     if (wait > 0) {
-      this.#tries.guessed(address, login.name.normalize('NFC'))
+      this.#tries.guessed(address, login.name)
       throw tooManyTries(wait)
     }
     if (this.#line.isFull) throw tooManyLogins()
@@ -95,17 +95,25 @@ export class Authentication {
   }
 
   async #verify({ name, password }: { name: string; password: string }, digest: string, address: string) {
-    const found = this.#directory.byName(name)
-    // Made in any case: what is not needed must not cost less.
-    const decoy = this.#decoyFor(name)
-    const hash = found?.hash ?? decoy
     this.#tries.begin(address)
-    const isRight = hash !== undefined && (await this.#line.run(address, () => isHashOf(password, hash)))
-    const client = found && isRight ? found : null
+    const verified = await this.#line.run(address, () => this.#clientWith(name, password))
+    // The directory may have been replaced during the wait: only what it says now counts.
+    const found = this.#directory.byName(name)
+    const client = found && found.hashText === verified?.hashText ? found : null
     this.#tries.end(address, { failed: client === null })
     if (!client) throw unauthenticated(found ? `wrong password of client ${name}` : 'unknown user name')
     this.#verified.set(digest, client)
     return client.client
+  }
+
+  /** The entry whose password this is, as the directory was when the hashing began; null for a wrong one. */
+  async #clientWith(name: string, password: string): Promise<PasswordClient | null> {
+    const found = this.#directory.byName(name)
+    // Made in any case: what is not needed must not cost less.
+    const decoy = this.#decoyFor(name)
+    const hash = found?.hash ?? decoy
+    const isRight = hash !== undefined && (await isHashOf(password, hash))
+    return found && isRight ? found : null
   }
 
   /** For a name that nobody has: as expensive as that of somebody, and always the same. */

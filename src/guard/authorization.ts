@@ -9,6 +9,12 @@ export type Login =
 const basic = /^basic +([A-Za-z0-9+/]+={0,2})$/i
 const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i
 
+/**
+ * RFC 7617 2 allows none. scrypt would ignore NUL at the end of a password: its HMAC fills short keys up with them (RFC 2104 2).
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const controlCharacter = /[\x00-\x1f\x7f]/
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Reads an `Authorization` header; null for whatever is not a login of a kind that clients may use here. */
@@ -17,7 +23,7 @@ export function parseAuthorization(header: string): Login | null {
   if (token !== undefined) return { scheme: 'bearer', token }
   const pair = decode(basic.exec(header)?.[1])
   const colon = pair?.indexOf(':') ?? -1
-  if (pair === null || colon === -1) return null
+  if (pair === null || colon === -1 || controlCharacter.test(pair)) return null
   return { scheme: 'basic', name: pair.slice(0, colon), password: pair.slice(colon + 1) }
 }
 

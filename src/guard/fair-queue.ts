@@ -17,19 +17,35 @@ export class FairQueue<Item> {
     this.#size += 1
   }
 
-  /** The next one; whose it was has its next turn after all others. */
-  take(): Item | undefined {
-    for (const [whose, line] of this.#lines) {
-      const item = line.oldest
-      if (item === undefined) continue
-      this.remove(whose, item)
-      if (line.size > 0 && this.#lines.size > 1) {
-        this.#lines.delete(whose)
-        this.#lines.set(whose, line)
-      }
-      return item
+  /**
+   * The next one; whose it was has its next turn after all others.
+   *
+   * @param holds how much somebody has already of what is waited for: those who have least go first
+   * @param most what the next one may have already
+   */
+  take(holds: (whose: string) => number = () => 0, most = Number.POSITIVE_INFINITY): Item | undefined {
+    let least = most
+    let next: string | undefined
+    for (const whose of this.#lines.keys()) {
+      const held = holds(whose)
+      if (held > least || (held === least && next !== undefined)) continue
+      least = held
+      next = whose
+      if (held === 0) break
     }
-    return undefined
+    return next === undefined ? undefined : this.#takeFrom(next)
+  }
+
+  #takeFrom(whose: string): Item | undefined {
+    const line = this.#lines.get(whose)
+    const item = line?.oldest
+    if (!line || item === undefined) return undefined
+    this.remove(whose, item)
+    if (line.size > 0 && this.#lines.size > 1) {
+      this.#lines.delete(whose)
+      this.#lines.set(whose, line)
+    }
+    return item
   }
 
   /** Takes out the newest item of whoever has the most, if that is more than this one would have with another. */

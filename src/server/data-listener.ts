@@ -6,6 +6,7 @@ import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
+import { refuseBody } from '../forward/refused-body.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { LineLog } from '../observe/logger.ts'
 import { admitOnly } from './admission.ts'
@@ -78,7 +79,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
     response.setMaxListeners(20)
-    joinSmallChunks(request)
+    joinSmallChunks(request, () => endTinyChunks(request, response))
     void handleInTurn(request, response)
   }
   // By default Node says "continue" before anybody has looked at the request.
@@ -96,6 +97,15 @@ export function limitTimes({ server }: FastifyInstance, requestHead: number, idl
   server.headersTimeout = requestHead
   server.keepAliveTimeout = idleConnection
 }
+
+/** Whoever has an answer already gets no other one. */
+function endTinyChunks(request: IncomingMessage, response: ServerResponse): void {
+  if (response.headersSent) endWhatIsWhole(request.socket)
+  else refuseBody(request, new ProxyError('tiny-chunks', tinyChunks))
+}
+
+const tinyChunks =
+  'The body came in chunks of less than 64 bytes on average: have the client send larger ones, such as of 64 KiB.'
 
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
 function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {

@@ -111,7 +111,7 @@ export class ExchangeHandler {
     } catch (error) {
       this.#answer(response, asProxyError(error), event)
     }
-    discardUnread(request, response)
+    discardUnread(request, response, isStranger)
     event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
     event.trace?.end(event)
     this.#parts.history.record(event)

@@ -1,67 +1,59 @@
 import type { IncomingMessage } from 'node:http'
+import { JoinedChunks } from '../forward/joined-chunks.ts'
 import { carriesBody } from '../forward/unread-body.ts'
 
-/** Bytes. Chunks from this size on pass as they are. */
-const large = 1024
-/** Bytes that are joined at the most. */
-const most = 16 * 1024
-/** How long (ms) bytes wait for others while there is something unread before them. */
-const patience = 50
+/** After so many chunks, each time, it is looked how large they were. */
+const lookAfter = 10_000
+/** Bytes that they must have had on average. Whatever their size, each costs about as much as 16 KiB in one. */
+const leastMean = 64
 
 /**
- * Joins the small chunks in which a body may come, as far as nobody waits for them. A client chooses the size of its chunks,
- * Node makes a buffer of each, and bounds its queues by bytes: a stalled upload in chunks of one byte took 125 MiB.
+ * Joins the small chunks of a request's body as they come in (docs/adr/0021), and ends a body that is nothing but small ones:
+ * a few connections that send chunks of one byte would keep everybody else waiting.
+ *
+ * @param onTooSmall told once; all that still comes of the body is thrown away, and no more is read
  */
-export function joinSmallChunks(request: IncomingMessage): void {
+export function joinSmallChunks(request: IncomingMessage, onTooSmall: () => void): void {
   if (!carriesBody(request)) return
-  const joined = new JoinedChunks(request)
+  const passOn = request.push.bind(request)
+  const joined = new JoinedChunks({
+    passOn: (chunk) => {
+      if (!request.destroyed) passOn(chunk)
+    },
+    isBehind: () => request.readableLength > 0,
+  })
+  const sizes = new ChunkSizes()
   // What Node's parser calls with each chunk, and with null at the end.
-  request.push = (chunk) => joined.push(chunk)
+  request.push = (chunk: Buffer | null) => {
+    if (sizes.tooSmall) return false
+    if (chunk === null) {
+      joined.flush()
+      return passOn(null)
+    }
+    sizes.add(chunk.length)
+    if (sizes.tooSmall) {
+      joined.drop()
+      onTooSmall()
+      return false
+    }
+    joined.push(chunk)
+    // As the stream would say it now. After any other "no", nobody would say that there is room again.
+    return request.readableLength < request.readableHighWaterMark
+  }
 }
 
-class JoinedChunks {
-  readonly #request: IncomingMessage
-  readonly #passOn: IncomingMessage['push']
-  #bytes: Buffer | null = null
-  #length = 0
-  #timer: NodeJS.Timeout | null = null
-  #isScheduled = false
+/** How large the chunks of a body are, looked at in stretches: what came before pays for none of them. */
+class ChunkSizes {
+  tooSmall = false
+  #chunks = 0
+  #bytes = 0
 
-  constructor(request: IncomingMessage) {
-    this.#request = request
-    this.#passOn = request.push.bind(request)
-  }
-
-  push(chunk: Buffer | null): boolean {
-    if (chunk === null || chunk.length >= large) {
-      this.#flush()
-      return this.#passOn(chunk)
-    }
-    if (this.#length + chunk.length > most) this.#flush()
-    this.#bytes ??= Buffer.allocUnsafeSlow(most)
-    this.#length += chunk.copy(this.#bytes, this.#length)
-    this.#schedule()
-    // As the stream would say it now. After any other "no", nobody would say that there is room again.
-    return this.#request.readableLength < this.#request.readableHighWaterMark
-  }
-
-  /** When all chunks of a packet have come, each in a turn of its own; what would only wait behind others may wait here. */
-  #schedule(): void {
-    if (this.#request.readableLength > 0) {
-      this.#timer ??= setTimeout(this.#flush, patience)
-    } else if (!this.#isScheduled) {
-      this.#isScheduled = true
-      setImmediate(this.#flush)
-    }
-  }
-
-  readonly #flush = () => {
-    if (this.#timer) clearTimeout(this.#timer)
-    this.#timer = null
-    this.#isScheduled = false
-    if (this.#length === 0 || this.#bytes === null) return
-    const joined = Buffer.from(this.#bytes.subarray(0, this.#length))
-    this.#length = 0
-    if (!this.#request.destroyed) this.#passOn(joined)
+  add(bytes: number): void {
+    this.#bytes += bytes
+    this.#chunks += 1
+    if (this.#chunks < lookAfter) return
+    this.tooSmall = this.#bytes < leastMean * this.#chunks
+    this.#chunks = 0
+    this.#bytes = 0
   }
 }

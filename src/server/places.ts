@@ -16,6 +16,7 @@ export interface Queued {
 }
 
 interface Waiting {
+  readonly client: string
   admit(place: Place): void
   refuse(why: unknown): void
 }
@@ -28,16 +29,23 @@ const recovery = 60_000
 const look = 1_000
 /** Seconds after which a client that found no place may try again. */
 const retryAfter = 5
+/** The part of the places that there is once more for clients that have none, while another has several. */
+const newcomersShare = 1 / 4
 
 /**
  * The places of one service of one account: how many of its requests may be under way at Google at the same time. A refusal
  * because of load halves them, calm brings them back; so many clients together find the rate that Google's quota allows,
- * instead of storming against it. Who finds no place waits, in turn with the other clients.
+ * instead of storming against it. Who finds no place waits. The next place is for a client that has the fewest; and where
+ * one client has several and another has none, there are a few more, so that nobody waits for the end of others' long transfers (docs/adr/0029).
  */
 export class Places {
   #settings: ConcurrencySettings
   readonly #queue = new FairQueue<Waiting>()
+  /** How many places each client has. */
+  readonly #held = new Map<string, number>()
   #underWay = 0
+  /** Of these: beyond the limit, for clients that had none. */
+  #extra = 0
   /** What the last refusal left. */
   #limit: number
   #refusedAt = Number.NEGATIVE_INFINITY
@@ -75,8 +83,9 @@ export class Places {
   }
 
   /** A place, if one is free and nobody waits for it. */
-  enter(): Place | null {
-    return this.#queue.size === 0 && this.#underWay < this.limit ? this.#place() : null
+  enter(client: string): Place | null {
+    if (this.#queue.size === 0 && this.#underWay < this.limit) return this.#place(client, false)
+    return !this.#held.has(client) && this.#hasExtra ? this.#place(client, true) : null
   }
 
   /**
@@ -96,7 +105,7 @@ export class Places {
       clearTimeout(timer)
       resolve(place)
     }
-    const waiting = { admit, refuse }
+    const waiting = { client, admit, refuse }
     const giveUp = (why: unknown) => {
       if (this.#queue.remove(client, waiting)) refuse(why)
     }
@@ -114,8 +123,10 @@ export class Places {
     waiting.refuse(tooBusy())
   }
 
-  #place(): Place {
+  #place(client: string, isExtra: boolean): Place {
     this.#underWay += 1
+    this.#held.set(client, (this.#held.get(client) ?? 0) + 1)
+    if (isExtra) this.#extra += 1
     const startedAt = performance.now()
     let left = false
     const leave = (refused: boolean) => {
@@ -123,9 +134,22 @@ export class Places {
       left = true
       if (refused) this.#lower(startedAt)
       this.#underWay -= 1
+      if (isExtra) this.#extra -= 1
+      this.#giveUpOne(client)
       this.#admit()
     }
     return { leave }
+  }
+
+  #giveUpOne(client: string): void {
+    const left = (this.#held.get(client) ?? 1) - 1
+    if (left > 0) this.#held.set(client, left)
+    else this.#held.delete(client)
+  }
+
+  /** Whether a client that has no place may have one beyond the limit: another has several. */
+  get #hasExtra(): boolean {
+    return this.#underWay > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * newcomersShare))
   }
 
   /** Once for all that were under way together: they met the same quota. */
@@ -136,10 +160,16 @@ export class Places {
   }
 
   #admit(): void {
+    const holds = (client: string) => this.#held.get(client) ?? 0
     while (this.#underWay < this.limit) {
-      const waiting = this.#queue.take()
+      const waiting = this.#queue.take(holds)
       if (!waiting) return
-      waiting.admit(this.#place())
+      waiting.admit(this.#place(waiting.client, false))
+    }
+    while (this.#hasExtra) {
+      const waiting = this.#queue.take(holds, 0)
+      if (!waiting) break
+      waiting.admit(this.#place(waiting.client, true))
     }
     // Those under way may take half an hour: calm alone can make room.
     if (this.#queue.size > 0 && this.limit < this.#settings.underWay) this.#lookLater()

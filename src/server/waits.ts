@@ -58,7 +58,7 @@ export class Waits {
   place(waiting: Waiting, longest: number): Place | Promise<Place> {
     const { account, service } = waiting.permit
     const places = account.places[service]
-    return places.enter() ?? this.#placeInTurn(waiting, places, longest)
+    return places.enter(waiting.event.whose) ?? this.#placeInTurn(waiting, places, longest)
   }
 
   async #placeInTurn(waiting: Waiting, places: Places, longest: number): Promise<Place> {

@@ -1,3 +1,4 @@
+import { canonicalClientName } from '../../config/client-name.ts'
 import { isLoopback } from '../../config/loopback.ts'
 import { isWildcard, unreachable } from '../../config/orthanc.ts'
 import { parsePasswordHash } from '../../config/password-hash.ts'
@@ -51,7 +52,7 @@ function servicesOf(settings: Settings, { name, access }: AccountSettings, login
 }
 
 function clientNamed({ clients }: Settings, name: string) {
-  return clients && [...clients.named, ...clients.listed].find((client) => client.name === name)
+  return clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
 }
 
 /** Looks whether the proxy will take this login, before Orthanc is told of it. */
