@@ -5,6 +5,7 @@ import type { AccessToken } from '../credentials/access-token.ts'
 import { beginAnswer, isHeld, mostInformational, noFinalAnswer } from './answer.ts'
 import type { AnswerReader } from './answer-reader.ts'
 import { breakOff } from './break-off.ts'
+import { beginEmptySearch, isEmptySearch } from './empty-search.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
 import type { UrlRewriter } from './public-urls.ts'
@@ -52,6 +53,8 @@ class Relay implements Dispatcher.DispatchHandler {
   #informational = 0
   #failure: unknown
   #rewriter: UrlRewriter | null = null
+  /** What is sent in place of the body that Google did not send. */
+  #body: Buffer | null = null
   #held: HeldAnswer | null = null
   #reader: AnswerReader | null = null
   #gathering = false
@@ -97,7 +100,9 @@ class Relay implements Dispatcher.DispatchHandler {
       return
     }
     this.#reader?.end()
-    this.#response.end(this.#rewriter?.end())
+    const rest = this.#body ?? this.#rewriter?.end()
+    if (rest) this.#progress.sent += rest.length
+    this.#response.end(rest)
   }
 
   onResponseError(_: Controller, error: Error): void {
@@ -116,7 +121,8 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   #begin(status: number, headers: UpstreamHeaders): void {
-    this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    if (isEmptySearch(this.#exchange, status)) this.#body = beginEmptySearch(this.#exchange, headers)
+    else this.#rewriter = beginAnswer(this.#exchange, status, headers)
     this.#reader = this.#exchange.readAnswer(status, headers)
   }
 
