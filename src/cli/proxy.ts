@@ -1,6 +1,7 @@
 import { type Change, whileRunning } from '../config/change.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
+import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
@@ -44,7 +45,13 @@ export async function startProxy(
   const access = new Access(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const material = settings.tls && readTls(settings.tls)
-  const counting: Pick<Metrics, 'record'> = { record: (event) => metrics.record(event) }
+  const watch = new EventLoopWatch({ log: logger, inFlight: () => history.underWay, cpuTime })
+  const counting: Pick<Metrics, 'record'> = {
+    record(event) {
+      metrics.record(event)
+      watch.ended(event)
+    },
+  }
   const parts = { logger, tracing, access, refusals, history, metrics: counting, material, openAudit }
   const data = new DataSide(settings, parts)
   const { generations } = data
@@ -86,6 +93,7 @@ export async function startProxy(
     const cut = await data.end()
     await admin.close()
     await data.close()
+    watch.close()
     return cut
   }
 
@@ -106,6 +114,12 @@ export async function startProxy(
     await close()
     throw error
   }
+}
+
+/** Milliseconds of processor time that this thread, and so the event loop, has used. */
+function cpuTime(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
 
 export function namesOf({ accounts }: Settings): string[] {
