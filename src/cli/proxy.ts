@@ -2,6 +2,7 @@ import { type Change, whileRunning } from '../config/change.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
 import { RecordedRefusals } from '../observe/audit/recorded-refusals.ts'
+import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RefusalLog } from '../observe/refusal-log.ts'
@@ -48,6 +49,7 @@ export async function startProxy(
   const access = new Access(settings, logger)
   const refusals = new RefusalLog(logger, settings.limits.logLines)
   const history = new RequestHistory(namesOf(settings))
+  const watch = new EventLoopWatch({ log: logger, inFlight: () => history.underWay, cpuTime })
   const shown = {
     version,
     accounts: () => generations.current.accounts,
@@ -58,8 +60,14 @@ export async function startProxy(
   }
   const metrics = new Metrics(shown)
   const log = new RecordedRefusals(refusals, () => generations.current.audit)
+  const counting: Pick<Metrics, 'record'> = {
+    record(event) {
+      metrics.record(event)
+      watch.ended(event)
+    },
+  }
   const data = new DataSide(
-    { logger, tracing, refusals, history, metrics, ending: ending.signal, clientOf: access.clientOf },
+    { logger, tracing, refusals, history, metrics: counting, ending: ending.signal, clientOf: access.clientOf },
     { generations, log, material },
   )
   const admin = new OperationSide(
@@ -96,6 +104,7 @@ export async function startProxy(
     await admin.close()
     refusals.close()
     await generations.close()
+    watch.close()
     return cut
   }
 
@@ -116,6 +125,12 @@ export async function startProxy(
     await close()
     throw error
   }
+}
+
+/** Milliseconds of processor time that this thread, and so the event loop, has used. */
+function cpuTime(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
 
 function namesOf({ accounts }: Settings): string[] {

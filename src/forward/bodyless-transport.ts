@@ -5,6 +5,7 @@ import type { AccessToken } from '../credentials/access-token.ts'
 import { beginAnswer, isHeld, mostInformational, noFinalAnswer } from './answer.ts'
 import type { AnswerReader } from './answer-reader.ts'
 import { breakOff } from './break-off.ts'
+import { beginEmptySearch, isEmptySearch } from './empty-search.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { HeldAnswer, type UpstreamHeaders } from './held-answer.ts'
 import { JoinedChunks } from './joined-chunks.ts'
@@ -56,6 +57,8 @@ class Relay implements Dispatcher.DispatchHandler {
   /** Why the answer can't be passed on, although Google sent it whole. */
   #unusable: Error | null = null
   #rewriter: UrlRewriter | null = null
+  /** What is sent in place of the body that Google did not send. */
+  #body: Buffer | null = null
   #held: HeldAnswer | null = null
   #reader: AnswerReader | null = null
   #gathering = false
@@ -108,7 +111,9 @@ class Relay implements Dispatcher.DispatchHandler {
       return
     }
     this.#reader?.end()
-    this.#response.end(this.#rewriter?.end())
+    const rest = this.#body ?? this.#rewriter?.end()
+    if (rest) this.#progress.sent += rest.length
+    this.#response.end(rest)
   }
 
   onResponseError(_: Controller, error: Error): void {
@@ -128,7 +133,8 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 
   #begin(status: number, headers: UpstreamHeaders): void {
-    this.#rewriter = beginAnswer(this.#exchange, status, headers)
+    if (isEmptySearch(this.#exchange, status)) this.#body = beginEmptySearch(this.#exchange, headers)
+    else this.#rewriter = beginAnswer(this.#exchange, status, headers)
     this.#reader = this.#exchange.readAnswer(status, headers)
   }
 

@@ -125,7 +125,7 @@ test('spans by OTLP, with a try below each request, and nothing of a patient', a
     ]),
     [
       [client, 1, 503, 2],
-      [client, 2, 200, 0],
+      [client, 2, 204, 0],
     ],
   )
   const sent = emulator.log.filter(({ target }) => target.includes('Geheim')).map(({ headers }) => headers.traceparent)

@@ -74,7 +74,7 @@ t.test('one line per request: who, what, about whom, what became of it', async (
       stored: uids,
       failed: [other[0]?.sopInstanceUid],
     },
-    { service: 'QIDO-RS', route: '/studies/{study}/series', study, query: 'PatientName=&limit=', status: 200 },
+    { service: 'QIDO-RS', route: '/studies/{study}/series', study, query: 'PatientName=&limit=', status: 204 },
     { service: 'WADO-RS', study, series: first?.seriesInstanceUid, instance: uids[0], query: undefined, status: 200 },
     { service: 'QIDO-RS', outcome: 'refused', status: 400, code: 'query-not-allowed', query: undefined, attempts: 0 },
     { service: 'DELETE', study, outcome: 'succeeded', status: 200 },
@@ -161,7 +161,7 @@ t.test('an unwritable trail that is required: nothing passes; what was kept is w
   await eventually('it passes again', async () => (await fetch(`${url}studies`)).status === 200)
   await eventually('all of it is there', async () => {
     const text = await readFile(file, 'utf8')
-    return /"audit":"start".*"code":"audit-unavailable".*"status":200/s.test(text)
+    return /"audit":"start".*"code":"audit-unavailable".*"status":204/s.test(text)
   })
   t.equal((await fetch(`${proxy.adminUrl}/readyz`)).status, 200)
 })

@@ -39,7 +39,7 @@ t.test('with the right password a client gets in, and its header stays here', as
   t.notMatch(JSON.stringify(served.emulator.log), login.authorization.slice(6))
   t.match(
     served.log().filter(({ msg }) => msg === 'request'),
-    [{ client: 'radiology', address: '127.0.0.1', status: 200 }],
+    [{ client: 'radiology', address: '127.0.0.1', status: 204 }],
   )
 })
 
