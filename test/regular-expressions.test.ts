@@ -105,7 +105,7 @@ function worstOf({ source, flags }: RegExp, { length = largest, timeout = 2_000 
   const finals = candidates.slice(0, finalists).map(({ at }) => at)
   const isEndless = candidates[0]?.cost === Number.POSITIVE_INFINITY
   const texts = finals.map((at) => (hostile[at] ? textOf(hostile[at], length) : ''))
-  const limits = { timeout, suspicious: allowed, enough: allowed }
+  const limits = { timeout, suspicious: allowed / 10, enough: allowed }
   const long = isEndless ? [Number.POSITIVE_INFINITY] : costsOf(expression, texts, limits)
   const slowest = long.indexOf(Math.max(...long))
   return {
