@@ -80,6 +80,7 @@ function addDetails(listener: FastifyInstance, operation: Operation): void {
     return reply.header('cache-control', 'no-store').send(stream.status)
   })
   listener.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
+    stream.checkRoom()
     const headers = { ...pageHeaders, 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     reply.hijack()
     // A reverse proxy must not collect it.
