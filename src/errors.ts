@@ -45,6 +45,12 @@ export const errorTable = {
     proxyStatus: 'http_request_denied',
   },
   'admin-only': { status: 403, layer: 'client', title: 'For administrators only', proxyStatus: 'http_request_denied' },
+  'too-many-streams': {
+    status: 503,
+    layer: 'proxy',
+    title: 'The status page is open too often',
+    proxyStatus: 'connection_limit_reached',
+  },
   'service-not-allowed': {
     status: 403,
     layer: 'proxy',

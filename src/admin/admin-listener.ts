@@ -76,6 +76,7 @@ function addDetails(listener: FastifyInstance, operation: Operation): void {
   listener.addHook('preClose', async () => stream.close())
   listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(stream.status))
   listener.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
+    stream.checkRoom()
     const headers = { ...pageHeaders, 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     reply.hijack()
     // A reverse proxy must not collect it.

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { beginAnswer, isHeld, mostInformational, noFinalAnswer, rewritingStages } from './answer.ts'
+import { beginAnswer, isHeld, mostInformational, noFinalAnswer, readingStages, rewritingStages } from './answer.ts'
 import { breakOff } from './break-off.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { readOnAfterHangup } from './hangup.ts'
@@ -169,9 +169,7 @@ export class Upload {
     const reader = this.#exchange.readAnswer(status, answer.headers)
     answer.on('data', (chunk: Buffer) => {
       this.#progress.sent += chunk.length
-      reader?.push(chunk)
     })
-    if (reader) answer.once('end', () => reader.end())
     // Before the pipeline hears of it, which would close the client's connection as if all were well.
     answer.once('error', (error) => {
       if (this.#response.destroyed) return
@@ -184,7 +182,7 @@ export class Upload {
       this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
     }
     // On a failure of either side it destroys the other: a body cut short must not look whole.
-    pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => {
+    pipeline([answer, ...readingStages(reader), ...rewritingStages(rewriter), this.#response], (error) => {
       this.#broken = error
     })
   }
