@@ -6,6 +6,7 @@ import { fileMessage } from '../config/read.ts'
 import { schemaFindings } from '../config/schema.ts'
 import { namesOf } from '../guard/certificate.ts'
 import { hashPassword } from '../guard/password.ts'
+import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { readPassword } from './password-input.ts'
 
@@ -25,7 +26,7 @@ export async function client(name: string, options: ClientOptions): Promise<Exit
   checkEntry(name, accounts)
   const login = await loginOf(options)
   const entry = { ...login, ...(accounts && { Accounts: accounts }) }
-  process.stdout.write(`${JSON.stringify({ [name]: entry }, null, 2)}\n`)
+  process.stdout.write(`${shownJson({ [name]: entry })}\n`)
   if (!accounts) say(`Add what the client may do: "Accounts": { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }`)
   return exitCode.fine
 }
@@ -91,5 +92,5 @@ function checkEntry(name: string, accounts: Record<string, readonly string[]> | 
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${shownText(line)}\n`)
 }

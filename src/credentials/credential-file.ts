@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { TokenFailure } from './access-token.ts'
 import { FileFlaw, type Json, object, optionalText, text, unreadable } from './credential-json.ts'
-import { checkExternalAccount, checkedUrl } from './external-account-check.ts'
+import { checkExternalAccount, checkedImpersonationUrl } from './external-account-check.ts'
 
 /** A credential file's content, checked, with what is needed to ask for a token. */
 export type CredentialFile =
@@ -112,7 +112,7 @@ const parsers: Record<CredentialType, (json: Json, allowedHosts: readonly string
       types: ['service_account', 'authorized_user', 'external_account'],
       allowedHosts,
     }),
-    impersonationUrl: checkedUrl(json, 'service_account_impersonation_url', allowedHosts),
+    impersonationUrl: checkedImpersonationUrl(json, allowedHosts),
     delegates: Array.isArray(json.delegates) ? json.delegates.filter((name) => typeof name === 'string') : [],
   }),
 }
