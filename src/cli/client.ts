@@ -7,6 +7,7 @@ import { fileMessage } from '../config/read.ts'
 import { schemaFindings } from '../config/schema.ts'
 import { namesOf } from '../guard/certificate.ts'
 import { hashPassword } from '../guard/password.ts'
+import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { readPassword } from './password-input.ts'
 
@@ -26,7 +27,7 @@ export async function client(name: string, options: ClientOptions): Promise<Exit
   checkEntry(name, accounts)
   const login = await loginOf(options)
   const entry = { ...login, ...(accounts && { Accounts: accounts }) }
-  process.stdout.write(`${JSON.stringify({ [canonicalClientName(name)]: entry }, null, 2)}\n`)
+  process.stdout.write(`${shownJson({ [canonicalClientName(name)]: entry })}\n`)
   if (!accounts) say(`Add what the client may do: "Accounts": { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }`)
   return exitCode.fine
 }
@@ -92,5 +93,5 @@ function checkEntry(name: string, accounts: Record<string, readonly string[]> | 
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${shownText(line)}\n`)
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { describeError } from '../observe/harmless-error.ts'
+import { shownLines } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { version } from './version.ts'
 
@@ -227,7 +228,7 @@ function explain(error: unknown): ExitCode {
   // Commander has printed its own errors; help and version end that way, too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage
   if (error instanceof CommandFailure) {
-    process.stderr.write(`${error.message}\n`)
+    process.stderr.write(`${shownLines(error.message)}\n`)
     return error.exitCode
   }
   process.stderr.write(`Unexpected failure, please report it: ${describeError(error)}\n`)

@@ -2,6 +2,7 @@ import { advisedTimeout } from '../config/orthanc.ts'
 import type { Settings } from '../config/settings.ts'
 import { carryOut, plansFor } from '../orthanc/registration.ts'
 import { configurationOf, type Difference, type Plan } from '../orthanc/server-entry.ts'
+import { shownJson, shownText } from '../outside-words.ts'
 import { Trouble } from './check/trouble.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { orthancTrouble, passwordVariables } from './orthanc/orthanc-trouble.ts'
@@ -26,7 +27,7 @@ export async function register(stores: readonly string[], options: RegisterOptio
     throw new CommandFailure(advice, exitCode.usage)
   }
   try {
-    if (target.exposure) process.stderr.write(`Warning: ${target.exposure}\n`)
+    if (target.exposure) process.stderr.write(`Warning: ${shownText(target.exposure)}\n`)
     if (target.client) await checkLogin(settings, target.client)
     const { url, client } = target
     const proxyUrl = proxyUrlFor(settings, url, target.proxyUrl)
@@ -55,7 +56,7 @@ function print(settings: Settings, options: RegisterOptions): ExitCode {
   const Servers = Object.fromEntries(
     [...entries].map(([name, entry]) => [name, configurationOf(entry, passwordVariables.client)]),
   )
-  process.stdout.write(`${JSON.stringify({ DicomWeb: { Servers } }, null, 2)}\n`)
+  process.stdout.write(`${shownJson({ DicomWeb: { Servers } })}\n`)
   if (lacksLogin) process.stderr.write(`${noLogin}\n`)
   return exitCode.fine
 }

@@ -3,7 +3,7 @@ import { readBoundedFile, statBounded } from '../bounded-files.ts'
 import type { CredentialSource } from '../config/settings.ts'
 import { TokenFailure } from './access-token.ts'
 import { FileFlaw, type Json, maxCredentialBytes, object, optionalText, text, unreadable } from './credential-json.ts'
-import { checkExternalAccount, checkedUrl } from './external-account-check.ts'
+import { checkExternalAccount, checkedImpersonationUrl } from './external-account-check.ts'
 
 /** A credential file's content, checked, with what is needed to ask for a token. */
 export type CredentialFile =
@@ -137,7 +137,7 @@ const parsers: Record<CredentialType, (json: Json, allowedHosts: readonly string
       types: ['service_account', 'authorized_user', 'external_account'],
       allowedHosts,
     }),
-    impersonationUrl: checkedUrl(json, 'service_account_impersonation_url', allowedHosts),
+    impersonationUrl: checkedImpersonationUrl(json, allowedHosts),
     delegates: Array.isArray(json.delegates) ? json.delegates.filter((name) => typeof name === 'string') : [],
   }),
 }

@@ -25,8 +25,8 @@ export function credentialIdentity(credential: CredentialSettings): string {
  */
 export function createFetchToken(credential: CredentialSettings, access: IssuerAccess): FetchToken {
   const { source, impersonate: principal } = credential
-  const issuer = { access, transport: new IssuerTransport(access) }
   return async () => {
+    const issuer = { access, transport: new IssuerTransport(access) }
     try {
       if (!principal) return await fetchSourceToken(source, issuer, healthcareScope)
       const token = await fetchSourceToken(source, issuer, platformScope)

@@ -27,7 +27,10 @@ export function describeSubjectTokenFailure(error: unknown, source: Json): strin
   const remedy = 'check "credential_source" in the external-account file'
   const { response } = error as { response?: { status?: number } }
   if (response?.status) return `${issuer} answered ${response.status}: ${remedy}.`
-  if (error instanceof gaxios.GaxiosError) return `${issuer} cannot be reached: ${networkFailureOf(error).reason}.`
+  if (error instanceof gaxios.GaxiosError) {
+    const { kind, reason } = networkFailureOf(error)
+    return `${issuer} ${kind === 'invalid' ? 'answered with what cannot be used' : 'cannot be reached'}: ${reason}.`
+  }
   return `${issuer} answered without ${field ? `"${field}"` : 'a token'}: ${remedy}.`
 }
 

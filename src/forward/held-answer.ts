@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { BoundedBody } from '../small-response.ts'
 
 export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>> | IncomingHttpHeaders
 
 /** Bytes of a body that are worth holding: Google's error documents are far smaller. */
-const limit = 64 * 1024
+export const maxHeldBytes = 64 * 1024
 
 /**
  * An answer of Google's that the client has not seen: it may be tried again. Held whole, so that it can still be passed
@@ -12,8 +13,7 @@ const limit = 64 * 1024
 export class HeldAnswer {
   readonly status: number
   readonly headers: UpstreamHeaders
-  readonly #chunks: Buffer[] = []
-  #bytes = 0
+  readonly #body = new BoundedBody(maxHeldBytes)
 
   constructor(status: number, headers: UpstreamHeaders) {
     this.status = status
@@ -21,13 +21,11 @@ export class HeldAnswer {
   }
 
   get body(): Buffer {
-    return Buffer.concat(this.#chunks)
+    return this.#body.bytes
   }
 
   /** False once the body is larger than is worth holding; this part of it is held all the same. */
   add(chunk: Buffer): boolean {
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
-    return this.#bytes <= limit
+    return this.#body.add(chunk)
   }
 }

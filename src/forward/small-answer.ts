@@ -1,30 +1,16 @@
 import type { Dispatcher } from 'undici'
-import { HeldAnswer } from './held-answer.ts'
+import { requestSmall } from '../small-response.ts'
+import { HeldAnswer, maxHeldBytes } from './held-answer.ts'
 
-/**
- * A request of the proxy's own to Google, whose answer is a small document. Redirections are not followed. Rejects when
- * there is no answer, or one larger than is worth holding.
- */
+/** A request of the proxy's own to Google, whose answer is a small document. */
 export async function getSmallAnswer(
   dispatcher: Dispatcher,
-  { origin, pathname: path }: URL,
+  url: URL,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<HeldAnswer> {
-  const {
-    statusCode,
-    headers: answered,
-    body,
-  } = await dispatcher.request({
-    origin,
-    path,
-    method: 'GET',
-    headers,
-    signal,
-  })
-  const answer = new HeldAnswer(statusCode, answered)
-  for await (const chunk of body) {
-    if (!answer.add(chunk)) throw new Error('The answer is too large')
-  }
+  const response = await requestSmall(dispatcher, { url, method: 'GET', headers, signal, maxBytes: maxHeldBytes })
+  const answer = new HeldAnswer(response.status, response.headers)
+  answer.add(response.body)
   return answer
 }

@@ -11,6 +11,7 @@ import {
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, type Sampler, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace'
+import { type CollectorCertificates, collectorAgent } from './collector-agent.ts'
 import { ReportingExporter, type TracingReports } from './reporting-exporter.ts'
 import { type TraceContext, traceContextOf, traceHeaders } from './trace-context.ts'
 import type { RequestTrace, TracedRequest, Tracing, TryResult, TryTrace } from './tracing.ts'
@@ -25,8 +26,12 @@ export interface TracingOptions {
     readonly maxQueueSize?: number
     readonly maxExportBatchSize?: number
   }
+  readonly certificates: CollectorCertificates
   readonly reports: TracingReports
 }
+
+/** Milliseconds for one batch, unless the environment says otherwise: the SDK's own default. */
+const defaultExportTimeoutMs = 30_000
 
 /** Milliseconds that the last spans may take at the end. */
 const farewell = 2_000
@@ -35,8 +40,10 @@ const farewell = 2_000
  * Spans by OpenTelemetry, sent by OTLP over HTTP to where the environment's `OTEL_EXPORTER_OTLP_…` say. This module is only
  * loaded where they do: the packages underneath take a moment and some memory.
  */
-export function startTracing({ version, sampler, batch, reports }: TracingOptions): Tracing {
-  const exporter: SpanExporter = new ReportingExporter(new OTLPTraceExporter(), reports)
+export function startTracing({ version, sampler, batch, certificates, reports }: TracingOptions): Tracing {
+  const maxLifeMs = batch.exportTimeoutMillis ?? defaultExportTimeoutMs
+  const httpAgentOptions = (protocol: string) => collectorAgent(protocol, certificates, maxLifeMs)
+  const exporter: SpanExporter = new ReportingExporter(new OTLPTraceExporter({ httpAgentOptions }), reports)
   const own = resourceFromAttributes({ 'service.name': 'gcp-dicomweb-proxy', 'service.version': version })
   // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
   const resource = defaultResource()

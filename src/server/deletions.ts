@@ -11,6 +11,7 @@ import { getSmallAnswer } from '../forward/small-answer.ts'
 import type { Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
+import { withoutSecrets } from '../outside-words.ts'
 import type { ServedAccount } from './account.ts'
 import { interruption } from './interruption.ts'
 import { ownHeaders } from './own-headers.ts'
@@ -31,8 +32,11 @@ interface Parts {
 
 /** A deletion that Google does behind its answer. Answers the client, or throws a ProxyError when the deletion failed. */
 export interface Deletion {
-  /** @param answer Google's 200, which should name the operation */
-  conclude(answer: HeldAnswer, response: ServerResponse, event: RequestEvent): Promise<Outcome>
+  /**
+   * @param answer Google's 200, which should name the operation
+   * @param tokens that were sent to Google; those that are sent from here on are added
+   */
+  conclude(answer: HeldAnswer, response: ServerResponse, event: RequestEvent, tokens: Set<string>): Promise<Outcome>
 }
 
 /**
@@ -61,6 +65,7 @@ export class Deletions {
     answer: HeldAnswer,
     response: ServerResponse,
     event: RequestEvent,
+    tokens: Set<string>,
   ): Promise<Outcome> {
     const begun = operationIn(answer.body, account.operationUrl)
     if (!begun) {
@@ -68,12 +73,12 @@ export class Deletions {
       event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
       return passOn({ response, account }, answer, event)
     }
-    const waited = await this.#waitFor(begun, account, deadline, response, event)
+    const waited = await this.#waitFor(begun, account, deadline, response, event, tokens)
     if (response.destroyed) return left
     if (waited.end === 'done') {
       const { operation } = waited
       event.endUnseen = false
-      if (operation.failure) throw asProxyError(operation.failure, path)
+      if (operation.failure) throw asProxyError(operation.failure, path, tokens)
       return passOn({ response, account }, documentOf(200, operation), event)
     }
     event.detail = pendingDetail(waited)
@@ -87,10 +92,14 @@ export class Deletions {
     deadline: number,
     response: ServerResponse,
     event: RequestEvent,
+    sent: Set<string>,
   ): Promise<Waited> {
     const { tokens, operationUrl } = account
     const { signal, done } = interruption({ response }, this.#parts.ending)
-    const look = (url: URL, token: AccessToken, signal: AbortSignal) => this.#look(account, event, url, token, signal)
+    const look = (url: URL, token: AccessToken, signal: AbortSignal) => {
+      sent.add(token.value)
+      return this.#look(account, event, url, token, signal)
+    }
     try {
       return await waitFor(begun, { tokens, operationUrl, look }, deadline, signal)
     } finally {
@@ -120,9 +129,12 @@ function notGoogles(): ProxyError {
   return new ProxyError('upstream-invalid', detail)
 }
 
-/** @param path that was sent to Google: nothing of it may come back in Google's words */
-function asProxyError({ code, message, counts }: DeletionFailure, path: string): ProxyError {
-  const words = message && withoutPatientData(message, 500, path)
+/**
+ * @param path that was sent to Google: nothing of it may come back in Google's words
+ * @param tokens that were sent, too
+ */
+function asProxyError({ code, message, counts }: DeletionFailure, path: string, tokens: Iterable<string>): ProxyError {
+  const words = message && withoutPatientData(withoutSecrets(message, tokens), 500, path)
   const reasons = [
     code && `${code}${words ? `: ${words}` : '.'}`,
     counts && `${counts.failed} could not be deleted, ${counts.deleted} were.`,

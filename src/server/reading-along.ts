@@ -7,14 +7,18 @@ import { readStowAnswer } from './stow-answer/stow-answer.ts'
 /**
  * What is learnt for the request's event from answers that pass: Google's words when it refuses, and what became of the
  * instances of an upload. Nobody reads the answers to searches and retrievals.
+ *
+ * @param tokens that were sent to Google
  */
 export function readingAlong(
   { service, path }: Pick<Permit<never>, 'service' | 'path'>,
   event: RequestEvent,
+  tokens: Iterable<string>,
 ): ReadAnswer {
   return (status, headers) => {
     if (speaksOfService(status)) {
-      return new GoogleMessageReader(status, path, headers['content-encoding'] === 'gzip', (message) => {
+      const isCompressed = headers['content-encoding'] === 'gzip'
+      return new GoogleMessageReader(status, { path, tokens }, isCompressed, (message) => {
         event.googleMessage = message
       })
     }

@@ -70,7 +70,8 @@ export class Tries {
       status === 401 ||
       (status === 200 && deletion !== null) ||
       (repetition.statuses.has(status) && performance.now() < deadline)
-    const sending = { request, response, permit, event, repetition, holds, deletion, deadline }
+    const tokens = new Set<string>()
+    const sending = { request, response, permit, event, repetition, holds, deletion, deadline, tokens }
     return this.#untilAnswered(sending).catch(unlessLeft)
   }
 
@@ -85,11 +86,11 @@ export class Tries {
       const { outcome, token } = await this.#try(sending, place, said)
       if (outcome.kind === 'answered' || outcome.kind === 'cut') return outcome
       if (outcome.kind === 'held' && outcome.answer.status === 200 && deletion) {
-        return deletion.conclude(outcome.answer, sending.response, event)
+        return deletion.conclude(outcome.answer, sending.response, event, sending.tokens)
       }
       if (outcome.kind === 'held' && outcome.answer.status === 401) {
         if (rejected) {
-          readHeld(readingAlong(permit, event), outcome.answer)
+          readHeld(readingAlong(permit, event, sending.tokens), outcome.answer)
           throw rejectedTwice(account.name)
         }
         rejected = token
@@ -140,7 +141,8 @@ export class Tries {
     }
   }
 
-  #begin({ request, response, permit, event, holds }: Sending, token: AccessToken, answerWithin: number | null) {
+  #begin(sending: Sending, token: AccessToken, answerWithin: number | null) {
+    const { request, response, permit, event, holds, tokens } = sending
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
     // It may have waited long, for its body, a token, a place or its next try.
@@ -150,7 +152,8 @@ export class Tries {
     const headers = Object.assign(this.#headersFor(request, permit, token), trace?.headers)
     const { attempts: attempt, progress } = event
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
-    const reading = readingAlong(permit, event)
+    tokens.add(token.value)
+    const reading = readingAlong(permit, event, tokens)
     const readAnswer = line ? line.reading(reading) : reading
     const crowded = () => account.places[service].waiting > 0
     const exchange: Exchange = {
@@ -212,6 +215,8 @@ interface Sending {
   readonly deletion: Deletion | null
   /** No try begins after it; by `performance.now()`. */
   readonly deadline: number
+  /** That it was sent with: none may come back in Google's words. */
+  readonly tokens: Set<string>
 }
 
 /**
@@ -226,8 +231,8 @@ function lastWord(outcome: Unanswered, said: HeldAnswer | null, service: DicomWe
 }
 
 /** The answer goes to the client whole. */
-async function giveUp({ response, permit, event }: Sending, answer: HeldAnswer): Promise<Outcome> {
-  readHeld(readingAlong(permit, event), answer)
+async function giveUp({ response, permit, event, tokens }: Sending, answer: HeldAnswer): Promise<Outcome> {
+  readHeld(readingAlong(permit, event, tokens), answer)
   return passOn({ response, account: permit.account }, answer, event)
 }
 
