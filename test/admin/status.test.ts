@@ -37,7 +37,7 @@ t.test('each account: its store, its token, nothing asked yet', async (t) => {
         name: 'google',
         store,
         token: { ready: true, tokenExpiresAt: /^\d{4}-.*Z$/, failure: null, nextTryAt: null },
-        places: { 'STOW-RS': { underWay: 0, waiting: 0, limit: 64 }, DELETE: { underWay: 0, waiting: 0, limit: 64 } },
+        limiters: { 'STOW-RS': { inFlight: 0, queued: 0, limit: 64 }, DELETE: { inFlight: 0, queued: 0, limit: 64 } },
         requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, refused: 0, failed: 0, cut: 0 } },
         failures: [],
       },
@@ -128,7 +128,7 @@ t.test('a client that leaves, and an answer that breaks off', async (t) => {
   t.match(accounts, [
     {
       requests: { 'WADO-RS': { cut: 1 } },
-      failures: [{ cutBy: 'upstream', layer: 'upstream', detail: /broke off.*: send the request again/ }],
+      failures: [{ abortedBy: 'upstream', layer: 'upstream', detail: /broke off.*: send the request again/ }],
     },
   ])
 })
