@@ -8,7 +8,7 @@ import type { Exchange } from './exchange.ts'
 const body = Buffer.from('[]')
 
 /** Headers that describe a body (RFC 9110 8): those of Google's response describe one that is not there. */
-const describesBody = /^(?:content-|etag$|last-modified$|accept-ranges$)/
+const describesBody = /^(?:content-(?!security-policy$)|etag$|last-modified$|accept-ranges$)/
 
 /**
  * Whether Google's response says that a search found nothing, and the client takes JSON. Google has no body for that, and

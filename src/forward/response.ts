@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { ProxyError } from '../errors.ts'
-import { isolationHeaders, returnedHeaders } from '../guard/headers.ts'
+import { returnedHeaders } from '../guard/headers.ts'
 import type { BufferedResponse, UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
 import { receivedStatus } from './proxy-status.ts'
@@ -27,7 +27,7 @@ export function beginResponse(
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
-  response.writeHead(status, Object.assign(headers, isolationHeaders, own))
+  response.writeHead(status, Object.assign(headers, own))
   return rewriter
 }
 

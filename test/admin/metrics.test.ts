@@ -102,11 +102,11 @@ t.test('what is under way, and what waits', async (t) => {
   const metrics = await metricsOf(t, served)
   for (const [name, service, expected] of [
     ['requests_in_flight', 'QIDO-RS', 3],
-    ['upstream_requests', 'QIDO-RS', 2],
+    ['upstream_requests_in_flight', 'QIDO-RS', 2],
     ['upstream_requests_queued', 'QIDO-RS', 1],
     ['upstream_requests_limit', 'QIDO-RS', 2],
     ['requests_in_flight', 'STOW-RS', 1],
-    ['upstream_requests', 'STOW-RS', 1],
+    ['upstream_requests_in_flight', 'STOW-RS', 1],
     ['upstream_requests_queued', 'STOW-RS', 0],
   ] as const) {
     t.equal(sumOf(metrics, prefix + name, { account, service }), expected, `${name} ${service}`)
