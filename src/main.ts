@@ -17,13 +17,13 @@ if (unsuitable !== null) {
   process.exitCode = 2
 } else {
   // Only now: an older Node would fail while it reads the imports, with a message that says nothing.
-  const { crashQuietly, openInspector, silenceDebugChannels } = await import('./cli/debug-channels.ts')
+  const { redactCrashOutput, openInspector, silenceDebugChannels } = await import('./cli/debug-channels.ts')
   const loud = silenceDebugChannels(process) ?? (await openInspector())
   if (loud === null) {
-    const { describeError } = await import('./observe/harmless-error.ts')
-    crashQuietly(describeError)
-    const { endWithReader } = await import('./cli/signals.ts')
-    endWithReader(process)
+    const { describeError } = await import('./observe/serialize-error.ts')
+    redactCrashOutput(describeError)
+    const { exitOnEpipe } = await import('./cli/signals.ts')
+    exitOnEpipe(process)
     const { run } = await import('./cli/program.ts')
     process.exitCode = await run(process.argv.slice(2))
     const { leaveIfStuck } = await import('./cli/leave.ts')

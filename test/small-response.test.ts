@@ -1,5 +1,5 @@
 import t from 'tap'
-import { HeldAnswer } from '../src/forward/held-answer.ts'
+import { BufferedResponse } from '../src/forward/buffered-response.ts'
 import { BoundedBody } from '../src/small-response.ts'
 
 t.test('a body is held up to its bound', async (t) => {
@@ -10,7 +10,7 @@ t.test('a body is held up to its bound', async (t) => {
 })
 
 t.test('chunks of one byte count at what they cost', async (t) => {
-  const answer = new HeldAnswer(503, {})
+  const answer = new BufferedResponse(503, {})
   let chunks = 0
   while (answer.add(Buffer.from('a')) && chunks < 100_000) chunks += 1
   t.ok(chunks < 1_000, `${chunks} of them are held back`)

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import type { Operation } from './operation.ts'
+import type { ProxyStatus } from './proxy-status.ts'
 import { Samples } from './samples.ts'
 import { type Status, statusOf } from './status.ts'
 
@@ -45,7 +45,7 @@ interface Message {
  * Its text is made once for all streams that were told the same before.
  */
 export class StatusStream {
-  readonly #operation: Operation
+  readonly #operation: ProxyStatus
   readonly #times: StreamTimes
   readonly #startedAt = Date.now()
   readonly #samples: Samples
@@ -54,7 +54,7 @@ export class StatusStream {
   /** What streams begin with just now. */
   #opening: (Message & { readonly until: number }) | null = null
 
-  constructor(operation: Operation, times = usual) {
+  constructor(operation: ProxyStatus, times = usual) {
     this.#operation = operation
     this.#times = times
     this.#samples = new Samples(operation, most)

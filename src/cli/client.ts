@@ -29,7 +29,7 @@ export async function client(name: string, options: ClientOptions): Promise<Exit
   const entry = { ...login, ...(accounts && { Accounts: accounts }) }
   process.stdout.write(`${shownJson({ [canonicalClientName(name)]: entry })}\n`)
   if (!accounts) say(`Add what the client may do: "Accounts": { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }`)
-  return exitCode.fine
+  return exitCode.ok
 }
 
 async function loginOf({ generate, token, certificate }: ClientOptions): Promise<Record<string, string>> {

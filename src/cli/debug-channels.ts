@@ -40,7 +40,7 @@ function asNodeReads(option: string): string {
 }
 
 /** Crash reports have no environment, where secrets may be, and say of an error only what it is and where. */
-export function crashQuietly(describe: (error: unknown) => string): void {
+export function redactCrashOutput(describe: (error: unknown) => string): void {
   if (process.report) process.report.excludeEnv = true
   process.on('uncaughtException', (error) => {
     process.stderr.write(`Unexpected failure, please report it: ${describe(error)}\n`)

@@ -9,13 +9,13 @@ import { syntheticStudy } from '../emulator/synthetic-study.ts'
 import { createLogger } from '../observe/logger.ts'
 import { findOrthanc } from '../orthanc/find-orthanc.ts'
 import { shortened, shownText } from '../outside-words.ts'
+import { type RunningProxy, startProxy } from '../proxy/proxy.ts'
 import type { DemoClient } from './demo/client.ts'
 import { createDicomWebClient } from './demo/dicomweb-client.ts'
 import { startOrthancClient } from './demo/orthanc-client.ts'
 import { roundTrip, type Step } from './demo/round-trip.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { Progress } from './progress.ts'
-import { type RunningProxy, startProxy } from './proxy.ts'
 import { untilEnded } from './signals.ts'
 
 const configuration = fileURLToPath(new URL('../../config/demo.json', import.meta.url))
@@ -40,7 +40,7 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
     await roundTrip({ client, google, study, step })
     print('\nAll of it worked.')
-    if (!ended) return exitCode.fine
+    if (!ended) return exitCode.ok
     print(invitation(client, proxy, accountUrl, logFile))
     return await ended
   } catch (error) {

@@ -3,14 +3,14 @@ import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import type { Tracing } from '../observe/tracing.ts'
-import { endSoon } from './end-soon.ts'
-import { type ExitCode, exitCode } from './exit-code.ts'
+import { startFailure } from '../proxy/listen.ts'
+import { type RunningProxy, startProxy } from '../proxy/proxy.ts'
+import { Reload } from '../proxy/reload.ts'
+import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { exitSoon } from './exit-soon.ts'
 import { leave } from './leave.ts'
-import { startFailure } from './listen.ts'
 import { logDestination } from './log-destination.ts'
 import { Registration } from './orthanc/registration.ts'
-import { type RunningProxy, startProxy } from './proxy.ts'
-import { Reload } from './reload.ts'
 import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from './settings.ts'
 import { onHangup, untilEnded } from './signals.ts'
 import { openTracing } from './tracing.ts'
@@ -57,7 +57,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   await tracing.close()
-  endSoon()
+  exitSoon()
   if (cut === 0) {
     logger.info('ended')
     return code
@@ -70,6 +70,7 @@ async function start(settings: Settings, logger: Logger, tracing: Tracing): Prom
   try {
     return await startProxy(settings, { logger, tracing })
   } catch (cause) {
-    throw startFailure(cause)
+    const { message } = startFailure(cause)
+    throw new CommandFailure(message, exitCode.failure, { cause })
   }
 }

@@ -26,7 +26,7 @@ export function onHangup(callback: () => void): void {
 }
 
 /** Whoever reads the output may have seen enough (`check | head`): that ends the program, unless it has to finish something. */
-export function endWithReader({ stdout }: Pick<NodeJS.Process, 'stdout'>): void {
+export function exitOnEpipe({ stdout }: Pick<NodeJS.Process, 'stdout'>): void {
   stdout.on('error', () => {
     if (stdout.listenerCount('error') === 1) leave(1)
   })

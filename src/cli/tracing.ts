@@ -6,7 +6,7 @@ import { networkFailureOf } from '../network-failure.ts'
 import type { CollectorCertificates } from '../observe/collector-agent.ts'
 import type { Logger } from '../observe/logger.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
-import { version } from './version.ts'
+import { version } from '../version.ts'
 
 /**
  * Traces, where the environment says where to send them

@@ -8,10 +8,10 @@ import { concurrencyOf } from './concurrency.ts'
 import type { Surroundings } from './credential.ts'
 import type { JsonObject } from './document.ts'
 import { deepFreeze } from './freeze.ts'
+import { ignoredOptions } from './ignored-options.ts'
 import { limitsOf } from './limits.ts'
 import { checkClients, hasClients, listenAddress } from './listen.ts'
 import { networksOf } from './networks.ts'
-import { withoutEffect } from './notices.ts'
 import { orthancOf } from './orthanc.ts'
 import { outgoingOf } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -79,7 +79,7 @@ async function settingsOf(
   const proxy = orthanc.section('DicomWebProxy')
   const accounts = google.section('Accounts')
   const warnings = [...read.warnings]
-  const notices = [...read.notices, ...withoutEffect(orthanc)]
+  const notices = [...read.notices, ...ignoredOptions(orthanc)]
   const noneNamed = accounts.keys.length === 0 && accounts.readable && google.readable
   if (noneNamed && read.problems.length === 0) accounts.problem(null, noStore)
 

@@ -8,30 +8,34 @@ export interface GoogleEndpoint {
 }
 
 /**
- * The hosts of one API: its own, a regional one, one with mutual TLS, and one of Private Service Connect. These are the patterns that
- * Google's own libraries checked credential files by (https://github.com/golang/oauth2, CL 439677), without capitals, which URLs don't keep.
+ * The hosts of each API: its own, a regional one, one with mutual TLS, and one of Private Service Connect. These are the
+ * patterns that Google's own libraries checked credential files by (https://github.com/golang/oauth2, CL 439677), without
+ * capitals, which URLs don't keep.
  */
-function hostsOf(api: string): string {
-  const label = '[a-z0-9-]+'
-  const host = [api, `${api}\\.${label}`, `${api}\\.${label}\\.rep`, `${label}-${api}`, `${api}-${label}\\.p`].join('|')
-  return `(?:${host})\\.googleapis\\.com`
-}
+const stsHost =
+  /^(?:sts|sts\.[a-z0-9-]{1,63}|sts\.[a-z0-9-]{1,63}\.rep|[a-z0-9-]{1,63}-sts|sts-[a-z0-9-]{1,63}\.p)\.googleapis\.com$/
+const iamCredentialsHost =
+  /^(?:iamcredentials|iamcredentials\.[a-z0-9-]{1,63}|iamcredentials\.[a-z0-9-]{1,63}\.rep|[a-z0-9-]{1,63}-iamcredentials|iamcredentials-[a-z0-9-]{1,63}\.p)\.googleapis\.com$/
+const tokenPath = /^\/v1\/token$/
+const impersonationPath = /^\/v1\/projects\/-\/serviceAccounts\/(?:[\w.@-]|%40)+:generateAccessToken$/
 
-const tokenExchange = new RegExp(`^https://${hostsOf('sts')}/v1/token$`)
-const impersonation = new RegExp(
-  `^https://${hostsOf('iamcredentials')}/v1/projects/-/serviceAccounts/(?:[\\w.@-]|%40)+:generateAccessToken$`,
-)
+/** Whether a URL is https on such a host, with such a path, and has neither user, port, query nor fragment. */
+function isAt(href: string, host: RegExp, path: RegExp): boolean {
+  if (!URL.canParse(href)) return false
+  const { protocol, hostname, pathname, origin } = new URL(href)
+  return protocol === 'https:' && host.test(hostname) && path.test(pathname) && href === origin + pathname
+}
 
 /** https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token */
 export const securityTokenService: GoogleEndpoint = {
   name: "Google's Security Token Service",
   example: 'https://sts.googleapis.com/v1/token',
-  matches: (href) => tokenExchange.test(href),
+  matches: (href) => isAt(href, stsHost, tokenPath),
 }
 
 /** https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken */
 export const iamCredentials: GoogleEndpoint = {
   name: "Google's IAM Credentials API",
   example: 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/EMAIL:generateAccessToken',
-  matches: (href) => impersonation.test(href),
+  matches: (href) => isAt(href, iamCredentialsHost, impersonationPath),
 }

@@ -11,12 +11,12 @@ import { TunnelClient } from './tunnel.ts'
 import { UploadAgent } from './upload-agent.ts'
 
 /** How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually allow. */
-const keepAlive = 30_000
+const keepAliveMs = 30_000
 /**
  * The same for uploads. Should Google close the connection just as it is used again, an upload could not be repeated:
  * nobody knows what became of it. So only uploads in close succession share one.
  */
-const keepAliveForUploads = 4_000
+const uploadKeepAliveMs = 4_000
 
 /**
  * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS checks, outgoing proxy,
@@ -37,7 +37,7 @@ export interface Connections {
 }
 
 export function openConnections(outgoing: OutgoingSettings): Connections {
-  const secureContext = trusting(outgoing)
+  const secureContext = secureContextFor(outgoing)
   const pools = new Pools()
   const upstream = dispatchersFor(outgoing, secureContext, pools.open)
   const small = dispatchersFor(outgoing, secureContext, openBoundedPool)
@@ -73,7 +73,7 @@ let latest: { readonly authorities: readonly string[] | null; readonly context: 
  * One context for all connections: reading some hundred certificates anew for each would cost more than the handshake. It
  * outlasts a change of other settings: a tenth of a second, and 1.7 MB that no garbage collector sees.
  */
-function trusting({ certificateAuthorities: authorities }: OutgoingSettings): SecureContext {
+function secureContextFor({ certificateAuthorities: authorities }: OutgoingSettings): SecureContext {
   if (!latest || !isDeepStrictEqual(latest.authorities, authorities)) {
     const ca = authorities ?? [...getCACertificates('default'), ...getCACertificates('system')]
     latest = { authorities, context: createSecureContext({ ca: [...ca] }) }
@@ -88,7 +88,7 @@ function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContex
     connect: { secureContext, rejectUnauthorized: verifyPeers, timeout: timeouts.connect },
     headersTimeout: timeouts.answer,
     bodyTimeout: timeouts.idle,
-    keepAliveTimeout: keepAlive,
+    keepAliveTimeout: keepAliveMs,
     pipelining: 1,
   }
 }
@@ -113,7 +113,7 @@ function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, open:
 }
 
 function agentOptions(): AgentOptions {
-  return { keepAlive: true, timeout: keepAliveForUploads, scheduling: 'lifo' }
+  return { keepAlive: true, timeout: uploadKeepAliveMs, scheduling: 'lifo' }
 }
 
 /** Node's own way through an outgoing proxy: without TLS no tunnel is needed. */

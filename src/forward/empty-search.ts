@@ -1,14 +1,14 @@
+import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { returnedHeaders } from '../guard/headers.ts'
 import { acceptsDicomJson } from './accepted-types.ts'
+import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
-import type { UpstreamHeaders } from './held-answer.ts'
-import { keepOpenWhileSending } from './unread-body.ts'
 
 /** A search that found nothing. */
 const body = Buffer.from('[]')
 
 /** Headers that describe a body (RFC 9110 8): those of Google's response describe one that is not there. */
-const describesBody = /^(?:content-|etag$|last-modified$|accept-ranges$)/
+const describesBody = /^(?:content-(?!security-policy$)|etag$|last-modified$|accept-ranges$)/
 
 /**
  * Whether Google's response says that a search found nothing, and the client takes JSON. Google has no body for that, and
@@ -24,7 +24,7 @@ export function isEmptySearch({ service, headers }: Pick<Exchange, 'service' | '
  * @returns its body, which is still to be sent; null for HEAD
  */
 export function beginEmptySearch({ request, response }: Exchange, upstream: UpstreamHeaders): Buffer | null {
-  keepOpenWhileSending(response)
+  lingerWhileSending(response)
   const headers = returnedHeaders(upstream)
   for (const name of Object.keys(headers)) if (describesBody.test(name)) delete headers[name]
   response.writeHead(200, {

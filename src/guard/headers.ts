@@ -65,7 +65,7 @@ export function outgoingHeaders(client: IncomingHttpHeaders): Headers {
 export function returnedHeaders(
   upstream: Readonly<Record<string, string | string[] | undefined>>,
 ): OutgoingHttpHeaders {
-  return pick(upstream, responseHeaders)
+  return Object.assign(pick(upstream, responseHeaders), isolationHeaders)
 }
 
 /** Whether a header of Google's answer goes to the client; its name in lower case. */

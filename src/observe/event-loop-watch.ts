@@ -1,11 +1,11 @@
-import type { LineLog } from './logger.ts'
+import type { Log } from './logger.ts'
 import { RecentRequests } from './recent-requests.ts'
 import type { RequestEvent } from './request-event.ts'
 
 type Handled = Pick<RequestEvent, 'service' | 'route'>
 
 interface Options {
-  readonly log: LineLog
+  readonly log: Log
   /** Requests that have come and not ended. */
   readonly inFlight: () => Iterable<Handled>
   /** Milliseconds of processor time that this thread has used so far. */

@@ -51,7 +51,7 @@ function grant(service: DicomWebService): string {
 }
 
 /** What to do about an answer that ended before its end. */
-export const adviceForCut: Readonly<Record<'client' | 'upstream' | 'proxy', string>> = {
+export const adviceForAborted: Readonly<Record<'client' | 'upstream' | 'proxy', string>> = {
   client:
     "The client closed the connection before it had the whole answer, or read it more slowly than DicomWebProxy.Timeouts allows (Idle, IdleBytes): if it was not a person who cancelled, check the network between it and this proxy, and raise the client's time limit (Timeout and HttpTimeout in Orthanc).",
   upstream:

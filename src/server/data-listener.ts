@@ -5,23 +5,23 @@ import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
+import { limitConnections } from '../downstream/admission.ts'
+import { coalesceChunks } from '../downstream/coalesce-chunks.ts'
+import { currentResponse } from '../downstream/current-response.ts'
+import { followHandshakes } from '../downstream/handshakes.ts'
+import { closeOnlyIdleConnections } from '../downstream/idle-connections.ts'
+import { type Handle, resolved, serializePipelined } from '../downstream/pipelining.ts'
+import { refuseBody } from '../downstream/refused-body.ts'
+import { closeAfterCompleteResponse, resetTruncatedResponses } from '../downstream/reset-truncated.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
-import { refuseBody } from '../forward/refused-body.ts'
 import { canonicalAddress } from '../guard/address.ts'
-import type { LineLog } from '../observe/logger.ts'
-import { admitOnly } from './admission.ts'
-import { answerUnderWay } from './answer-under-way.ts'
-import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
-import { followHandshakes } from './handshakes.ts'
-import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { type Handle, inTurn, nothing } from './in-turn.ts'
-import { joinSmallChunks } from './joined-chunks.ts'
+import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
-import { toldUnreadable } from './unreadable.ts'
+import { unreadableRequests } from './unreadable.ts'
 
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
-  readonly log: LineLog
+  readonly log: Log
   /** Asked again and again: they may change. */
   readonly limits: () => LimitSettings
   /** Whether a connection may come from this address. */
@@ -33,7 +33,7 @@ interface DataListenerOptions {
 }
 
 /** How often (ms) Node looks for heads that take too long. */
-function headLook(requestHead: number): number {
+function headersCheckInterval(requestHead: number): number {
   return Math.min(requestHead / 2, 5_000)
 }
 
@@ -46,7 +46,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   const { headerBytes, idleConnection } = limits()
   const http = {
     headersTimeout: requestHead,
-    connectionsCheckingInterval: headLook(requestHead),
+    connectionsCheckingInterval: headersCheckInterval(requestHead),
     maxHeaderSize: headerBytes,
     keepAliveTimeout: idleConnection,
     // Plain Node would kill an upload that takes more than five minutes.
@@ -66,29 +66,29 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     serverFactory: () => server,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => {
-      if (isSecure(socket)) answerUnreadable(error, socket, log)
+      if (isSecure(socket)) respondUnreadable(error, socket, log)
       else refuseHandshake(error, socket, log)
     },
   })
-  const handleInTurn = inTurn((request, response) => {
+  const handleInTurn = serializePipelined((request, response) => {
     // The networks may have become fewer since the connection was let in.
     if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(request, response)
     request.socket.resetAndDestroy()
-    return nothing
+    return resolved
   })
   const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
     response.setMaxListeners(20)
-    joinSmallChunks(request, () => endTinyChunks(request, response))
+    coalesceChunks(request, () => endTinyChunks(request, response))
     void handleInTurn(request, response)
   }
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, take)
   closeOnlyIdleConnections(server)
   const isSecure = tls ? followHandshakes(server) : () => true
-  resetCutAnswers(server)
+  resetTruncatedResponses(server)
   // Last, for it looks after all that was done with connections before.
-  admitOnly(server, { allows, limits, log })
+  limitConnections(server, { allows, limits, log })
   return listener
 }
 
@@ -100,7 +100,7 @@ export function limitTimes({ server }: FastifyInstance, requestHead: number, idl
 
 /** Whoever has an answer already gets no other one. */
 function endTinyChunks(request: IncomingMessage, response: ServerResponse): void {
-  if (response.headersSent) endWhatIsWhole(request.socket)
+  if (response.headersSent) closeAfterCompleteResponse(request.socket)
   else refuseBody(request, new ProxyError('tiny-chunks', tinyChunks))
 }
 
@@ -108,7 +108,7 @@ const tinyChunks =
   'The body came in chunks of less than 64 bytes on average: have the client send larger ones, such as of 64 KiB.'
 
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
-function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {
+function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   const { authorizationError } = socket as TLSSocket
   const reason = authorizationError ? String(authorizationError) : error.code
   const detail = error.code === 'ERR_SSL_HTTP_REQUEST' ? 'It speaks plain http: use https.' : undefined
@@ -123,18 +123,18 @@ const lastWords = 1_000
 const answered = new WeakSet<Socket>()
 
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {
+function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   if (answered.has(socket)) return
-  const underWay = answerUnderWay(socket)
+  const current = currentResponse(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
   if (
     error.code === 'ECONNRESET' ||
     error.code === 'HPE_INVALID_EOF_STATE' ||
     !socket.writable ||
-    underWay?.headersSent ||
-    underWay?.req.complete
+    current?.headersSent ||
+    current?.req.complete
   ) {
-    endWhatIsWhole(socket)
+    closeAfterCompleteResponse(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
@@ -150,18 +150,18 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     reason: error.code,
   }
   // An upload that became unreadable has a line of its own.
-  if (!underWay) log.warn(line, 'request')
-  else toldUnreadable.set(underWay.req, problem)
-  socket.end(answerText(problem, requestId))
+  if (!current) log.warn(line, 'request')
+  else unreadableRequests.set(current.req, problem)
+  socket.end(responseText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
-  if (underWay) socket.destroySoon()
+  if (current) socket.destroySoon()
   else {
     answered.add(socket)
     closeAfter(socket, lastWords)
   }
 }
 
-function answerText(problem: ProxyError, requestId: string): string {
+function responseText(problem: ProxyError, requestId: string): string {
   const body = problemDocument(problem, { requestId, attempts: 0 })
   const headers = Object.entries({ ...problemHeaders(problem, body), connection: 'close' })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')

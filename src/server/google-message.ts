@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib'
-import type { AnswerReader } from '../forward/answer-reader.ts'
+import type { ResponseObserver } from '../forward/response-observer.ts'
 import { withoutSecrets } from '../outside-words.ts'
 import { BoundedBody } from '../small-response.ts'
-import { withoutPatientData } from './redaction.ts'
+import { redactMessage } from './redact-message.ts'
 
 /** Bytes of an error document that are read: Google's are smaller. */
 const limit = 8 * 1024
@@ -16,7 +16,7 @@ export function speaksOfService(status: number): boolean {
 }
 
 /** Reads `error.message` from an error document of Google's (https://cloud.google.com/apis/design/errors) as it passes. */
-export class GoogleMessageReader implements AnswerReader {
+export class GoogleMessageReader implements ResponseObserver {
   readonly #status: number
   readonly #path: string
   readonly #tokens: Iterable<string>
@@ -51,7 +51,7 @@ export class GoogleMessageReader implements AnswerReader {
     try {
       const { bytes } = this.#body
       const message = messageOf((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: limit }) : bytes).toString())
-      if (message) this.#onMessage(withoutPatientData(withoutSecrets(message, this.#tokens), this.#status, this.#path))
+      if (message) this.#onMessage(redactMessage(withoutSecrets(message, this.#tokens), this.#status, this.#path))
     } catch {
       // What could not be made harmless is not repeated.
     }

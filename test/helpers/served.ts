@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { Test } from 'tap'
-import { type RunningProxy, startProxy } from '../../src/cli/proxy.ts'
-import type { Change } from '../../src/config/change.ts'
 import { loadSettings } from '../../src/config/load.ts'
+import type { ReloadPlan } from '../../src/config/reload-plan.ts'
 import {
   type CredentialFiles,
   type Emulator,
@@ -14,6 +13,7 @@ import {
 } from '../../src/emulator/emulator.ts'
 import { multipart, type SyntheticInstance } from '../../src/emulator/synthetic-study.ts'
 import { createLogger } from '../../src/observe/logger.ts'
+import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts'
 
 export interface Served {
   readonly emulator: Emulator
@@ -24,7 +24,7 @@ export interface Served {
   /** The proxy's log so far, a JSON object per line. */
   log(): Record<string, unknown>[]
   /** Gives the running proxy the configuration that these options make. Emulator and credentials stay. */
-  reload(options?: ServedOptions): Promise<Change>
+  reload(options?: ServedOptions): Promise<ReloadPlan>
 }
 
 export interface ServedOptions {

@@ -4,7 +4,7 @@ import { AlwaysOnSampler } from '@opentelemetry/sdk-trace'
 import type { CredentialSettings, OutgoingSettings } from '../../src/config/settings.ts'
 import { createFetchToken } from '../../src/credentials/fetch-token.ts'
 import { openConnections } from '../../src/forward/connections.ts'
-import { getSmallAnswer } from '../../src/forward/small-answer.ts'
+import { getSmallResponse } from '../../src/forward/small-response.ts'
 import type { AuditRecord } from '../../src/observe/audit/audit-record.ts'
 import { SyslogSink } from '../../src/observe/audit/syslog.ts'
 import { startTracing } from '../../src/observe/otel-tracing.ts'
@@ -75,7 +75,7 @@ function peersOf(around: Surroundings): Readonly<Record<string, Ask>> {
     'IAM Credentials API': token(user, fromGood, 'orthanc@demo.iam.gserviceaccount.com'),
     'metadata server': token(machine),
     'Google, small reads': () =>
-      getSmallAnswer(connections.dispatcher, new URL(`http://${hostile}/`), {}, AbortSignal.timeout(timeout)),
+      getSmallResponse(connections.dispatcher, new URL(`http://${hostile}/`), {}, AbortSignal.timeout(timeout)),
     'Google, as check asks': async () =>
       (await fetch(`http://${hostile}/`, { signal: AbortSignal.timeout(timeout) })).text(),
     Orthanc: async () => {
@@ -116,7 +116,7 @@ async function exportSpans(timeout: number): Promise<void> {
     method: 'GET',
     age: 0,
     status: 200,
-    cutBy: undefined,
+    abortedBy: undefined,
     attempts: 1,
     instances: undefined,
     progress: { received: 0, sent: 0 },

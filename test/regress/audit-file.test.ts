@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Clock } from '@tapjs/clock'
 import t, { type Test } from 'tap'
 import { AuditFile } from '../../src/observe/audit/audit-file.ts'
-import { Kept } from '../../src/observe/audit/kept.ts'
+import { BoundedQueue } from '../../src/observe/audit/bounded-queue.ts'
 import { makePipe } from '../helpers/dead-drive.ts'
 import { startServed } from '../helpers/served.ts'
 
@@ -45,7 +45,7 @@ t.test('the first record does not continue a line that was cut short', async (t)
 })
 
 t.test('what was written in part only is whole in the next file', async (t) => {
-  const kept = new Kept(100)
+  const kept = new BoundedQueue(100)
   kept.add(Buffer.from('record'))
   kept.done(3)
   t.equal(String(kept.first), 'ord')

@@ -48,7 +48,7 @@ t.test('where nobody logs in, no page of another origin reaches Google', async (
   await eventually('each has a line', () => lines().length === foreign.length)
   t.match(lines()[0], { level: 'warn', status: 403, layer: 'client', address: '127.0.0.1', attempts: 0 })
   const metrics = await (await fetch(`${proxy.adminUrl}/metrics`)).text()
-  t.match(metrics, `refusals_total{reason="cross-origin"} ${foreign.length}\n`)
+  t.match(metrics, `rejected_total{reason="cross-origin"} ${foreign.length}\n`)
   const records = (await readFile(file, 'utf8')).trim().split('\n')
   t.equal(records.filter((record) => JSON.parse(record).code === 'cross-origin').length, foreign.length)
 })

@@ -33,7 +33,7 @@ for (const method of ['GET', 'POST']) {
     await eventually('it is cut', () => slow.destroyed)
     t.match(
       log().findLast(({ msg }) => msg === 'request'),
-      { status: 200, cutBy: 'client' },
+      { status: 200, abortedBy: 'client' },
     )
   })
 }

@@ -109,7 +109,7 @@ t.test('a client that leaves, and an answer that breaks off', async (t) => {
   const { url, requests } = await startAudited(t, {}, { baseUrl: await listenOn(t, google) })
   await t.rejects((await fetch(`${url}studies/1.2.3`)).text())
   await eventually('it is recorded', async () => (await requests()).length === 1)
-  t.match(await requests(), [{ study: '1.2.3', outcome: 'cut', cutBy: 'upstream', bytesSent: 4 }])
+  t.match(await requests(), [{ study: '1.2.3', outcome: 'aborted', abortedBy: 'upstream', bytesSent: 4 }])
 })
 
 t.test('a renamed file is followed by a new one, and no line is lost', async (t) => {

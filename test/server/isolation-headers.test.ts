@@ -20,6 +20,7 @@ t.test('every response tells browsers to keep it from other origins, and to run 
   const { url, proxy, emulator } = await startServed(t)
   const stow = stowOf([...syntheticStudy({ instances: 1 })])
   const all: [what: string, path: string, init: RequestInit, status: number][] = [
+    ['a search that finds nothing', `${url}studies`, {}, 200],
     ['an upload', `${url}studies`, stow, 200],
     ['a search', `${url}studies`, {}, 200],
     ['HEAD', `${url}studies`, { method: 'HEAD' }, 200],

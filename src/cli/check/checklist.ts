@@ -1,4 +1,4 @@
-import { describeError } from '../../observe/harmless-error.ts'
+import { describeError } from '../../observe/serialize-error.ts'
 import type { Layer } from './trouble.ts'
 import { Skipped, Trouble } from './trouble.ts'
 

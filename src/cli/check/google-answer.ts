@@ -3,7 +3,7 @@ import type { AccessToken } from '../../credentials/access-token.ts'
 import type { Connections } from '../../forward/connections.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { withoutSecrets } from '../../outside-words.ts'
-import { withoutPatientData } from '../../server/redaction.ts'
+import { redactMessage } from '../../server/redact-message.ts'
 import { Trouble } from './trouble.ts'
 
 /** What Google answered, as far as a check may look at it: of a success, only what `keep` wanted. */
@@ -71,7 +71,7 @@ function read(answer: Response, text: string, path: string, token: AccessToken):
   const { error } = (document ?? {}) as ErrorDocument
   const reason = error?.details?.find?.((detail) => typeof detail?.reason === 'string')?.reason
   const words = typeof error?.message === 'string' ? withoutSecrets(error.message, [token.value]) : ''
-  const message = words && withoutPatientData(words, status, path)
+  const message = words && redactMessage(words, status, path)
   const challenge = answer.headers.get('www-authenticate') ?? ''
   return {
     status,

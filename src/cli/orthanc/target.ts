@@ -4,9 +4,9 @@ import { fileMessage } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
+import { exposure, type Login } from './desired.ts'
 import { passwordVariables } from './orthanc-trouble.ts'
 import { Secrets } from './secrets.ts'
-import { exposure, type Login } from './wanted.ts'
 
 /** How a command line names an Orthanc, and what of the proxy it should know. */
 export interface OrthancOptions {

@@ -1,6 +1,6 @@
-import type { Answer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import type { DataSet } from '../dicom/dicom-json.ts'
+import type { EmulatorResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import { matchesAll } from './matching.ts'
 import { parseAccept } from './media-type.ts'
@@ -19,10 +19,10 @@ export interface Search {
  * What was recorded from Google where a search finds nothing: no body, yet a type (its Python samples' integration test
  * asserts the 204; the type is that of OHIF's slim, issue 51).
  */
-const nothingFound: Answer = { status: 204, headers: { 'content-type': 'text/html' } }
+const nothingFound: EmulatorResponse = { status: 204, headers: { 'content-type': 'text/html' } }
 
 /** QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is found. */
-export function answerQido({ store, scope, level, webRoot }: Search, call: Call): Answer {
+export function answerQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)
   const asked = [...fields, ...matches.map(({ path }) => path[0] ?? '')]

@@ -4,7 +4,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { type AuditSource, auditMessages } from './audit-message.ts'
 import type { AuditRecord } from './audit-record.ts'
 import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
-import { Kept } from './kept.ts'
+import { BoundedQueue } from './bounded-queue.ts'
 
 /** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
 export interface SyslogTarget {
@@ -47,7 +47,7 @@ export class SyslogSink implements AuditSink {
   readonly #reports: SinkReports
   readonly #times: Times
   readonly #header: string
-  readonly #kept = new Kept(mostKept)
+  readonly #kept = new BoundedQueue(mostKept)
   #socket: TLSSocket | null = null
   #sending = false
   /** From the end of a connection until the next one has stayed for a while, and what was kept has gone over it. */
