@@ -67,7 +67,7 @@ test('every kind says how its issuer fails', async (t) => {
   const { emulator, files, failure } = await startIssuer(t)
   const secrets = await secretsOf(files)
   const headers = { 'metadata-flavor': 'Google' }
-  const waiting = { access: { timeout: 700 } }
+  const waiting = { access: { timeout: 2_000 } }
   const ways: Record<string, [fault: Partial<Fault>, sentence: RegExp, ofMetadata: RegExp]> = {
     hang: [
       { hang: true },
