@@ -2,18 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { isHost } from './host.ts'
 
-/** As many as Node passes on by default (`server.maxHeadersCount`). */
-const maxHeaders = 1000
-
 /** Throws a ProxyError for what RFC 9112 makes a server refuse, though Node reads it. */
 export function validateRequestHead({
   httpVersion,
   headers,
   rawHeaders,
 }: Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>): void {
-  if (rawHeaders.length > 2 * maxHeaders) {
-    throw new ProxyError('header-too-large', `The request has more than ${maxHeaders} headers: send fewer.`)
-  }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('Only HTTP/1.1 and HTTP/1.0 are understood.')
   if (headers.host === undefined && httpVersion === '1.1') {
     throw malformed('An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')

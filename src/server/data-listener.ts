@@ -32,6 +32,8 @@ interface DataListenerOptions {
   readonly requestHead: number
 }
 
+const maxHeaders = 1000
+
 /** How often (ms) Node looks for heads that take too long. */
 function headersCheckInterval(requestHead: number): number {
   return Math.min(requestHead / 2, 5_000)
@@ -58,9 +60,9 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     requireHostHeader: false,
   }
   const server = tls ? createSecureServer({ ...http, ...tls }) : createServer(http)
-  // All of them are shown, up to maxHeaderSize, and too many are refused by the guard. By a limit of its own Node has dropped
-  // those beyond it, and framed the body by them all the same (CVE-2026-58044).
-  server.maxHeadersCount = 0
+  // Node's own default, beyond which it refuses a request. Before it did, headers were dropped, and framed the body all the same
+  // (CVE-2026-58044): src/cli/node-version.ts.
+  server.maxHeadersCount = maxHeaders
   const listener = fastify({
     logger: false,
     serverFactory: () => server,
@@ -182,7 +184,7 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
 
 function detailOf({ code }: NodeJS.ErrnoException): string {
   if (code === 'HPE_HEADER_OVERFLOW')
-    return 'The request line and headers are larger than Limits.HeaderBytes allows: shorten the query.'
+    return `The request line and headers are larger than Limits.HeaderBytes allows, or there are more than ${maxHeaders} headers: shorten the query, or send fewer headers.`
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return 'The head of the request did not arrive in time: check the network between the client and this proxy.'
   return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'
