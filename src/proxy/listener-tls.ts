@@ -24,11 +24,23 @@ export class ListenerTls {
     this.#watchFiles(readAt)
   }
 
-  /** Whether they speak TLS at all must stay. */
-  replace({ tls, readAt }: OfSettings): void {
+  /**
+   * What the files of other settings hold; null if they are the same, or none. Rejects with a ConfigurationError if they can't be
+   * used.
+   */
+  async read({ tls }: OfSettings): Promise<TlsMaterial | null> {
+    return tls === null || isDeepStrictEqual(tls, this.#settings) ? null : readTls(tls)
+  }
+
+  /**
+   * Whether they speak TLS at all must stay.
+   *
+   * @param material what {@link read} gave
+   */
+  replace({ tls, readAt }: OfSettings, material: TlsMaterial | null): void {
     if (isDeepStrictEqual(tls, this.#settings)) return
     this.#settings = tls
-    void this.#read()
+    if (material) this.#take(material)
     this.#watchFiles(readAt)
   }
 
@@ -43,24 +55,27 @@ export class ListenerTls {
     const files = [certificate, key, ...(clientAuthorities === null ? [] : [clientAuthorities])]
     this.#watch = watchFiles(
       () => files,
-      () => void this.#read(),
+      () => void this.#reread(),
       readAt,
     )
   }
 
-  async #read(): Promise<void> {
+  async #reread(): Promise<void> {
     const settings = this.#settings
     if (settings === null) return
     try {
       const material = await readTls(settings)
       // Other files have taken the place of these, and are read by now.
-      if (this.#settings !== settings) return
-      this.#renew(material)
-      for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
-      this.#logger.info('TLS files read again')
+      if (this.#settings === settings) this.#take(material)
     } catch (error) {
       const reason = (error as Error).message
       this.#logger.error({ reason }, 'TLS files have changed, and cannot be used: the old ones stay')
     }
+  }
+
+  #take(material: TlsMaterial): void {
+    this.#renew(material)
+    for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
+    this.#logger.info('TLS files read again')
   }
 }

@@ -27,9 +27,9 @@ export interface RunningProxy {
   /**
    * Serves by other settings from the next request on; those under way end by the old ones (docs/adr/0025).
    *
-   * Throws a ConfigurationError or a StartFailure when that can't be, and then nothing has changed.
+   * Rejects with a ConfigurationError or a StartFailure when that can't be, and then nothing has changed.
    */
-  reload(settings: Settings): ReloadPlan
+  reload(settings: Settings): Promise<ReloadPlan>
   /**
    * Takes no more requests, lets those under way finish within the grace, then cuts them.
    *
@@ -79,15 +79,18 @@ export async function startProxy(
   }
   const tls = new ListenerTls(settings, renewTls, logger)
 
-  function reload(wanted: Settings): ReloadPlan {
+  async function reload(wanted: Settings): Promise<ReloadPlan> {
     const before = generations.current.settings
     const change = planReload(before, wanted)
     const { settings: next } = change
+    const files = await tls.read(next)
+    // The proxy may have been told to end meanwhile.
+    if (ending.signal.aborted) return change
     generations.replace(next)
     // From here on nothing fails: all of it is in force, or nothing.
     data.replace(next)
     access.replace(next)
-    tls.replace(next)
+    tls.replace(next, files)
     history.keepOnly(namesOf(next))
     void metrics.keepOnly(namesOf(next))
     refusals.perMinute = next.limits.logLines

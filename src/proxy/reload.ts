@@ -48,7 +48,7 @@ export class Reload {
       logger.info({ why }, 'configuration read again: nothing has changed')
       return
     }
-    const { settings, accounts, needsRestart } = proxy.reload(wanted)
+    const { settings, accounts, needsRestart } = await proxy.reload(wanted)
     onChange(settings)
     for (const warning of wanted.warnings) if (!this.#read.warnings.includes(warning)) logger.warn(warning)
     for (const notice of wanted.notices) if (!this.#read.notices.includes(notice)) logger.info(notice)
