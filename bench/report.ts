@@ -17,7 +17,7 @@ export function reportOf(results: Results): string {
   const parts = [
     '# Benchmark',
     headingOf(results),
-    'How it is measured: [docs/benchmark.md](../../docs/benchmark.md).',
+    'How it is measured: [docs/development/benchmark.md](../../docs/development/benchmark.md).',
     results.finished ? '' : '**This run was not finished.**',
     results.missing.length > 0 ? `Not installed, and so left out: ${results.missing.join(', ')}.` : '',
     ...results.failures.map((failure) => `**Failed: ${failure}**`),

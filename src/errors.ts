@@ -14,6 +14,12 @@ export const errorTable = {
     proxyStatus: 'http_request_denied',
   },
   'malformed-request': { status: 400, layer: 'client', title: 'Malformed request', proxyStatus: 'http_request_error' },
+  'tiny-chunks': {
+    status: 400,
+    layer: 'client',
+    title: 'Body in too small chunks',
+    proxyStatus: 'http_request_error',
+  },
   'body-not-allowed': {
     status: 400,
     layer: 'client',
@@ -39,6 +45,12 @@ export const errorTable = {
     proxyStatus: 'http_request_denied',
   },
   'admin-only': { status: 403, layer: 'client', title: 'For administrators only', proxyStatus: 'http_request_denied' },
+  'too-many-streams': {
+    status: 503,
+    layer: 'proxy',
+    title: 'The status page is open too often',
+    proxyStatus: 'connection_limit_reached',
+  },
   'service-not-allowed': {
     status: 403,
     layer: 'proxy',
@@ -109,6 +121,12 @@ export const errorTable = {
     status: 421,
     layer: 'client',
     title: 'Not the name of this listener',
+    proxyStatus: 'http_request_denied',
+  },
+  'cross-origin': {
+    status: 403,
+    layer: 'client',
+    title: 'Request of another origin',
     proxyStatus: 'http_request_denied',
   },
   'too-busy': {

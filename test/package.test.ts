@@ -13,6 +13,14 @@ const compiler = fileURLToPath(import.meta.resolve('typescript/package.json')).r
 /** As the script line of the program has them. */
 const flags = /^#!.* -S node (.*)/.exec(read('src/main.ts'))?.[1]?.split(' ') ?? []
 
+/** The system's own may well be old. Null if none is. */
+const oldNode = ['/usr/bin/node', '/usr/local/bin/node'].find(isOld) ?? null
+
+function isOld(node: string): boolean {
+  const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  return /^v(16|18|20|22)\./.test(stdout ?? '')
+}
+
 function read(path: string): string {
   return readFileSync(join(project, path), 'utf8')
 }
@@ -66,6 +74,18 @@ test('the package as it is built', async (t) => {
     t.equal(stdout, '')
     t.match(stderr, 'GoogleCloudPlatform.Acounts: is not known; did you mean Accounts?')
   })
+
+  t.test(
+    'tells an old Node from a new one',
+    { skip: oldNode === null && 'this machine has no Node before 24' },
+    async (t) => {
+      const words = [join(folder, 'dist/main.js'), '--version']
+      const { status, stdout, stderr } = spawnSync(oldNode ?? '', words, { encoding: 'utf8', env: { PATH: '' } })
+      t.equal(status, 2)
+      t.equal(stdout, '')
+      t.match(stderr, /^gcp-dicomweb-proxy needs Node\.js 24\.18\.1 [^\n]*\n$/)
+    },
+  )
 
   t.test('serves, is healthy, and ends in order', async (t) => {
     const file = join(folder, 'orthanc.json')

@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { logDestination } from '../../src/cli/log-destination.ts'
-import { startProxy } from '../../src/cli/proxy.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { createLogger } from '../../src/observe/logger.ts'
+import { startProxy } from '../../src/proxy/proxy.ts'
 import { reportTo } from '../child.ts'
 import { store } from '../store.ts'
 import { readUpstream } from './upstream.ts'
@@ -37,7 +37,7 @@ write('orthanc.json', {
 })
 
 const path = join(folder, 'orthanc.json')
-const settings = loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
+const settings = await loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
 const proxy = await startProxy(settings, {
   logger: createLogger({ ...settings, destination: logDestination(process) }),
 })

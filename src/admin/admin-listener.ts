@@ -3,20 +3,20 @@ import type { IncomingMessage } from 'node:http'
 import type { TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
+import { limitConnections } from '../downstream/admission.ts'
 import { ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
-import type { LineLog } from '../observe/logger.ts'
-import { admitOnly } from '../server/admission.ts'
+import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from '../server/problem.ts'
-import type { Operation } from './operation.ts'
 import { readPageFiles } from './page-files.ts'
 import { pageHeaders } from './page-headers.ts'
+import type { ProxyStatus } from './proxy-status.ts'
 import { readinessOf } from './readiness.ts'
 import { StatusStream } from './status-stream.ts'
 
 interface AdminListenerOptions {
-  readonly log: LineLog
+  readonly log: Log
   /** Asked again and again: they may change. */
   readonly limits: () => LimitSettings
   /** Whether a connection may come from this address. */
@@ -29,7 +29,7 @@ interface AdminListenerOptions {
  * The listener for probes and people. Nothing on it is a secret or about a patient. From other machines, probes get an
  * answer without detail, and all else is for clients with `Admin: true`.
  */
-export function createAdminListener(operation: Operation, options: AdminListenerOptions): FastifyInstance {
+export function createAdminListener(operation: ProxyStatus, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
   const { headerBytes, keepAliveTimeout } = limits()
   const http = { maxHeaderSize: headerBytes }
@@ -57,11 +57,11 @@ export function createAdminListener(operation: Operation, options: AdminListener
     addDetails(guarded, operation)
     addPage(guarded)
   })
-  admitOnly(listener.server, options)
+  limitConnections(listener.server, options)
   return listener
 }
 
-function addProbes(listener: FastifyInstance, operation: Operation): void {
+function addProbes(listener: FastifyInstance, operation: ProxyStatus): void {
   listener.get('/healthz', () => ({ status: 'alive' }))
   listener.get('/readyz', async ({ raw }, reply) => {
     const readiness = readinessOf(operation)
@@ -71,11 +71,12 @@ function addProbes(listener: FastifyInstance, operation: Operation): void {
   })
 }
 
-function addDetails(listener: FastifyInstance, operation: Operation): void {
+function addDetails(listener: FastifyInstance, operation: ProxyStatus): void {
   const stream = new StatusStream(operation)
   listener.addHook('preClose', async () => stream.close())
   listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(stream.status))
   listener.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
+    stream.checkRoom()
     const headers = { ...pageHeaders, 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     reply.hijack()
     // A reverse proxy must not collect it.
@@ -101,7 +102,7 @@ function addPage(listener: FastifyInstance): void {
 }
 
 /** Null for somebody whom nobody knows: a probe. */
-async function clientIfAny({ clientOf }: Operation, request: IncomingMessage): Promise<Client | null> {
+async function clientIfAny({ clientOf }: ProxyStatus, request: IncomingMessage): Promise<Client | null> {
   try {
     return await clientOf(request)
   } catch (error) {

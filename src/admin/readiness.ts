@@ -1,8 +1,8 @@
 import type { TokenState } from '../credentials/token-cache.ts'
-import type { Operation } from './operation.ts'
+import type { ProxyStatus } from './proxy-status.ts'
 
 /** Ready means that a request to any account would be forwarded with a token right now. */
-export function readinessOf({ accepting, accounts: all, audit }: Operation) {
+export function readinessOf({ accepting, accounts: all, audit }: ProxyStatus) {
   const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
   const trail = audit()
   const auditReady = trail?.accepting ?? true

@@ -1,5 +1,5 @@
 import type { Totals } from '../observe/request-history.ts'
-import type { Account, Operation } from './operation.ts'
+import type { Account, ProxyStatus } from './proxy-status.ts'
 
 /** What has come in since the sample before. */
 export interface Sample extends Totals {
@@ -14,12 +14,12 @@ interface Series {
 
 /** The last ten minutes of each account, sample by sample: for plots, and to tell how it fares just now. */
 export class Samples {
-  readonly #operation: Pick<Operation, 'accounts' | 'history'>
+  readonly #operation: Pick<ProxyStatus, 'accounts' | 'history'>
   readonly #most: number
   readonly #series = new Map<string, Series>()
 
   /** @param most samples that are kept */
-  constructor(operation: Pick<Operation, 'accounts' | 'history'>, most: number) {
+  constructor(operation: Pick<ProxyStatus, 'accounts' | 'history'>, most: number) {
     this.#operation = operation
     this.#most = most
     this.take()

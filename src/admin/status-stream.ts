@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Operation } from './operation.ts'
+import { ProxyError } from '../errors.ts'
+import type { ProxyStatus } from './proxy-status.ts'
 import { Samples } from './samples.ts'
 import { type Status, statusOf } from './status.ts'
 
@@ -15,26 +16,45 @@ const usual: StreamTimes = { interval: 2_000, longest: 10 * 60_000 }
 const most = 300
 /** How soon (ms) a browser comes again. */
 const retry = 1_000
+/** How long (ms) the text that a stream begins with is good for others that begin. */
+const openingLife = 250
+/** Streams at the same time. */
+const mostStreams = 32
+/** Messages that a stream may miss because nothing of the last one was read: then it gives way to others. */
+const mostMissed = 15
+
+/** The latest failure of each account. One for all streams that were told the same. */
+type Latest = ReadonlyMap<string, string>
 
 interface Stream {
   readonly response: ServerResponse
-  /** The latest failure of each account that it was told. */
-  readonly failures: Map<string, string>
-  /** Samples that it was not told yet. */
-  due: number
+  /** The failures that it was told. */
+  told: Latest
+  /** How many messages it has missed since the last one. */
+  missed: number
   readonly end: NodeJS.Timeout
 }
 
-/** The status as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), for those who look on. */
+interface Message {
+  readonly text: Buffer
+  readonly latest: Latest
+}
+
+/**
+ * The status as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), for those who look on.
+ * Its text is made once for all streams that were told the same before.
+ */
 export class StatusStream {
-  readonly #operation: Operation
+  readonly #operation: ProxyStatus
   readonly #times: StreamTimes
   readonly #startedAt = Date.now()
   readonly #samples: Samples
   readonly #streams = new Set<Stream>()
   readonly #timer: NodeJS.Timeout
+  /** What streams begin with just now. */
+  #opening: (Message & { readonly until: number }) | null = null
 
-  constructor(operation: Operation, times = usual) {
+  constructor(operation: ProxyStatus, times = usual) {
     this.#operation = operation
     this.#times = times
     this.#samples = new Samples(operation, most)
@@ -45,19 +65,25 @@ export class StatusStream {
     return statusOf(this.#operation, this.#samples, this.#startedAt)
   }
 
+  /** Throws a ProxyError `too-many-streams` when there are as many as are allowed. */
+  checkRoom(): void {
+    if (this.#streams.size >= mostStreams) throw tooManyStreams()
+  }
+
   /** Begins a stream; it ends with its connection, or after ten minutes. */
   begin(response: ServerResponse): void {
     // Who left while it was looked at who it is tells nothing any more.
     if (response.destroyed) return
+    const { text, latest } = this.#openingMessage()
     const end = setTimeout(() => this.#end(stream), this.#times.longest).unref()
-    const stream: Stream = { response, failures: new Map(), due: most, end }
+    const stream: Stream = { response, told: latest, missed: 0, end }
     this.#streams.add(stream)
     response.once('close', () => {
       clearTimeout(end)
       this.#streams.delete(stream)
     })
     response.write(`retry: ${retry}\n\n`)
-    this.#tell(stream, this.status)
+    response.write(text)
   }
 
   close(): void {
@@ -74,25 +100,63 @@ export class StatusStream {
 
   #tick(): void {
     this.#samples.take()
+    this.#opening = null
     if (this.#streams.size === 0) return
     const { status } = this
+    const latest = latestOf(status)
+    const next = new Map<Latest, Message>()
+    let whole: Message | null = null
     for (const stream of this.#streams) {
-      stream.due = Math.min(stream.due + 1, most)
       // Who has not read the last one gets the next one later: no more than one waits in memory for anybody.
-      if (!stream.response.writableNeedDrain) this.#tell(stream, status)
+      if (stream.response.writableNeedDrain) {
+        stream.missed += 1
+        if (stream.missed > mostMissed) this.#end(stream)
+      } else if (stream.missed > 0) {
+        whole ??= this.#message(status, latest, null)
+        tell(stream, whole)
+      } else {
+        const message = next.get(stream.told) ?? this.#message(status, latest, stream.told)
+        next.set(stream.told, message)
+        tell(stream, message)
+      }
     }
   }
 
-  /** Failures are told when there are new ones only: they are most of the text. */
-  #tell(stream: Stream, status: Status): void {
-    const { response, failures: told, due } = stream
-    stream.due = 0
-    const accounts = status.accounts.map(({ failures, ...account }) => {
-      const latest = failures[0]?.requestId ?? ''
-      const isNew = told.get(account.name) !== latest
-      told.set(account.name, latest)
-      return { ...account, ...(isNew && { failures }), samples: this.#samples.of(account.name).slice(-due) }
-    })
-    response.write(`data: ${JSON.stringify({ ...status, interval: this.#times.interval, accounts })}\n\n`)
+  #openingMessage(): Message {
+    if (!this.#opening || this.#opening.until < performance.now()) {
+      const { status } = this
+      this.#opening = { ...this.#message(status, latestOf(status), null), until: performance.now() + openingLife }
+    }
+    return this.#opening
   }
+
+  /**
+   * Failures are told when there are new ones only: they are most of the text.
+   *
+   * @param told what its readers were told with the last message; null: all is new to them
+   */
+  #message(status: Status, latest: Latest, told: Latest | null): Message {
+    const accounts = status.accounts.map(({ failures, ...account }) => {
+      const { name } = account
+      const isNew = told === null || told.get(name) !== latest.get(name)
+      return { ...account, ...(isNew && { failures }), samples: this.#samples.of(name).slice(told ? -1 : -most) }
+    })
+    const text = JSON.stringify({ ...status, interval: this.#times.interval, accounts })
+    return { text: Buffer.from(`data: ${text}\n\n`), latest }
+  }
+}
+
+function tell(stream: Stream, { text, latest }: Message): void {
+  stream.told = latest
+  stream.missed = 0
+  stream.response.write(text)
+}
+
+function latestOf({ accounts }: Status): Latest {
+  return new Map(accounts.map(({ name, failures }) => [name, failures[0]?.requestId ?? '']))
+}
+
+function tooManyStreams(): ProxyError {
+  const detail = `The status page is open ${mostStreams} times, as often as this proxy serves it at the same time: close it elsewhere, or ask for /api/status now and then.`
+  return new ProxyError('too-many-streams', detail, { retryAfter: 30 })
 }

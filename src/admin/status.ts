@@ -1,6 +1,6 @@
 import type { RequestEvent } from '../observe/request-event.ts'
 import { accountState } from './account-state.ts'
-import type { Account, Operation } from './operation.ts'
+import type { Account, ProxyStatus } from './proxy-status.ts'
 import { isoTime, tokenReadiness } from './readiness.ts'
 import type { Samples } from './samples.ts'
 
@@ -10,10 +10,10 @@ const listed = 50
 export type Status = ReturnType<typeof statusOf>
 
 /** How each account fares: its token, what is asked of it just now and was before, and what failed. */
-export function statusOf(operation: Operation, samples: Samples, startedAt: number) {
+export function statusOf(operation: ProxyStatus, samples: Samples, startedAt: number) {
   const { version, accepting, accounts, history, refusals } = operation
   const audit = operation.audit()
-  const underWay = Map.groupBy(history.underWay, ({ account }) => account)
+  const inFlight = Map.groupBy(history.inFlight, ({ account }) => account)
   return {
     version,
     startedAt: isoTime(startedAt),
@@ -21,12 +21,12 @@ export function statusOf(operation: Operation, samples: Samples, startedAt: numb
     accepting: accepting(),
     audit: audit && { available: audit.available, lost: audit.lost },
     refusals: refusals.counts,
-    accounts: [...accounts()].map((account) => accountStatus(account, operation, samples, underWay.get(account.name))),
+    accounts: [...accounts()].map((account) => accountStatus(account, operation, samples, inFlight.get(account.name))),
   }
 }
 
-function accountStatus(account: Account, { history }: Operation, samples: Samples, underWay: RequestEvent[] = []) {
-  const { name, store, access, credential, tokenState, places } = account
+function accountStatus(account: Account, { history }: ProxyStatus, samples: Samples, inFlight: RequestEvent[] = []) {
+  const { name, store, access, credential, tokenState, limiters } = account
   const token = tokenState()
   const { received, sent } = history.totals(name)
   return {
@@ -36,22 +36,22 @@ function accountStatus(account: Account, { history }: Operation, samples: Sample
     credential: credential.description,
     state: accountState(token, samples.of(name)),
     token: { ...tokenReadiness(token), tokenFetchedAt: isoTime(token.fetchedAt) },
-    places: occupancyOf(places),
-    underWay: { count: underWay.length, requests: underWay.slice(0, listed).map(underWayOf) },
+    limiters: limiterStats(limiters),
+    inFlight: { count: inFlight.length, requests: inFlight.slice(0, listed).map(requestsInFlight) },
     bytes: { received, sent },
     ...history.of(name),
   }
 }
 
-function underWayOf({ requestId, service, route, phase, attempts, age, expected, progress }: RequestEvent) {
+function requestsInFlight({ requestId, service, route, phase, attempts, age, expected, progress }: RequestEvent) {
   const { received, sent } = progress
   const milliseconds = Math.round(age)
   return { requestId, service, route, phase, attempts, milliseconds, received, expected, sent }
 }
 
-function occupancyOf(places: Account['places']): Account['places'] {
-  const each = Object.entries(places)
+function limiterStats(limiters: Account['limiters']): Account['limiters'] {
+  const each = Object.entries(limiters)
   return Object.fromEntries(
-    each.map(([service, { underWay, waiting, limit }]) => [service, { underWay, waiting, limit }]),
+    each.map(([service, { inFlight, queued, limit }]) => [service, { inFlight, queued, limit }]),
   )
 }

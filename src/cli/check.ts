@@ -6,8 +6,8 @@ import { checkOrthanc } from './check/orthanc.ts'
 import { jsonReport, silent, TextReport } from './check/report.ts'
 import { type Layer, layers, Trouble } from './check/trouble.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { desiredEntries, proxyUrlFor } from './orthanc/desired.ts'
 import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
-import { proxyUrlFor, wantedEntries } from './orthanc/wanted.ts'
 import type { ConfigurationOptions } from './settings.ts'
 
 export interface CheckOptions extends ConfigurationOptions, OrthancOptions {
@@ -64,7 +64,7 @@ async function checkOrthancOf(list: Checklist, settings: Settings, options: Chec
   try {
     const proxyUrl = await addressForOrthanc(list, settings, target)
     if (proxyUrl === null) return
-    const wanted = wantedEntries(settings, { proxyUrl, client, timeout }).entries
+    const wanted = desiredEntries(settings, { proxyUrl, client, timeout }).entries
     await checkOrthanc(list, { settings, rest, wanted, registerCommand: registerCommand(url, options) })
   } finally {
     await rest.close()
@@ -106,7 +106,7 @@ const codes: Readonly<Record<Layer, ExitCode>> = {
 /** Of the first layer that has a failure: what comes later may follow from it. */
 export function codeOf(results: readonly Result[]): ExitCode {
   const failed = layers.find((layer) => results.some((result) => result.layer === layer && result.status === 'failed'))
-  return failed === undefined ? exitCode.fine : codes[failed]
+  return failed === undefined ? exitCode.ok : codes[failed]
 }
 
 function closing(results: readonly Result[], warnings: readonly string[]): string[] {

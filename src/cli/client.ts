@@ -1,11 +1,13 @@
 import { hash, randomBytes, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readBoundedFile } from '../bounded-files.ts'
+import { canonicalClientName } from '../config/client-name.ts'
 import { passwordHashText } from '../config/password-hash.ts'
 import { jsonPath } from '../config/problem.ts'
 import { fileMessage } from '../config/read.ts'
 import { applySchema } from '../config/schema.ts'
 import { namesOf } from '../guard/certificate.ts'
 import { hashPassword } from '../guard/password.ts'
+import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { readPassword } from './password-input.ts'
 
@@ -25,16 +27,16 @@ export async function client(name: string, options: ClientOptions): Promise<Exit
   checkEntry(name, accounts)
   const login = await loginOf(options)
   const entry = { ...login, ...(accounts && { Accounts: accounts }) }
-  process.stdout.write(`${JSON.stringify({ [name]: entry }, null, 2)}\n`)
+  process.stdout.write(`${shownJson({ [canonicalClientName(name)]: entry })}\n`)
   if (!accounts) say(`Add what the client may do: "Accounts": { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }`)
-  return exitCode.fine
+  return exitCode.ok
 }
 
 async function loginOf({ generate, token, certificate }: ClientOptions): Promise<Record<string, string>> {
   if ([generate, token, certificate].filter(Boolean).length > 1) {
     throw new CommandFailure('Take one of --generate, --token and --certificate.', exitCode.usage)
   }
-  if (certificate !== undefined) return { CertificateSubject: subjectOf(certificate) }
+  if (certificate !== undefined) return { CertificateSubject: await subjectOf(certificate) }
   if (token) {
     const secret = randomBytes(32).toString('base64url')
     say(`Bearer token, shown this once: ${secret}`)
@@ -56,10 +58,10 @@ function checkPassword(password: string): void {
   throw new CommandFailure(advice, exitCode.usage)
 }
 
-function subjectOf(file: string): string {
+async function subjectOf(file: string): Promise<string> {
   let pem: Buffer
   try {
-    pem = readFileSync(file)
+    pem = await readBoundedFile(file)
   } catch (error) {
     throw new CommandFailure(`${file} ${fileMessage(error)}`, exitCode.usage, { cause: error })
   }
@@ -91,5 +93,5 @@ function checkEntry(name: string, accounts: Record<string, readonly string[]> | 
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${shownText(line)}\n`)
 }

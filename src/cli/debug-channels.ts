@@ -1,3 +1,5 @@
+import { leave } from './leave.ts'
+
 /** Variables that make packages print what they send and receive; each package reads its own when it is loaded. */
 const ofPackages = ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING']
 /** Those of Node, which has read them already. */
@@ -20,6 +22,17 @@ export function silenceDebugChannels({ env, execArgv }: Pick<NodeJS.Process, 'en
   return `${first.replace(/=.*/, '')} would show access tokens, passwords and patients' data: take it out of the environment or the command line. HttpVerbose logs each exchange without them.`
 }
 
+/**
+ * A sentence if Node's inspector is open all the same: by a configuration file of Node's, or by a SIGUSR1 that came before the
+ * program could listen for it. Null if it is not.
+ */
+export async function openInspector(): Promise<string | null> {
+  if (!process.features.inspector) return null
+  const { url } = await import('node:inspector')
+  if (url() === undefined) return null
+  return "Node's inspector is open, and would show access tokens, passwords and patients' data: start the program without it."
+}
+
 /** Node takes underscores for hyphens, and quotation marks in NODE_OPTIONS. */
 function asNodeReads(option: string): string {
   const [name = '', ...value] = option.replaceAll(/["']/g, '').split('=')
@@ -27,10 +40,10 @@ function asNodeReads(option: string): string {
 }
 
 /** Crash reports have no environment, where secrets may be, and say of an error only what it is and where. */
-export function crashQuietly(describe: (error: unknown) => string): void {
+export function redactCrashOutput(describe: (error: unknown) => string): void {
   if (process.report) process.report.excludeEnv = true
   process.on('uncaughtException', (error) => {
     process.stderr.write(`Unexpected failure, please report it: ${describe(error)}\n`)
-    process.exit(1)
+    leave(1)
   })
 }

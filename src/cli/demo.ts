@@ -8,13 +8,14 @@ import { type Emulator, startEmulator } from '../emulator/emulator.ts'
 import { syntheticStudy } from '../emulator/synthetic-study.ts'
 import { createLogger } from '../observe/logger.ts'
 import { findOrthanc } from '../orthanc/find-orthanc.ts'
+import { shortened, shownText } from '../outside-words.ts'
+import { type RunningProxy, startProxy } from '../proxy/proxy.ts'
 import type { DemoClient } from './demo/client.ts'
 import { createDicomWebClient } from './demo/dicomweb-client.ts'
 import { startOrthancClient } from './demo/orthanc-client.ts'
 import { roundTrip, type Step } from './demo/round-trip.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { Progress } from './progress.ts'
-import { type RunningProxy, startProxy } from './proxy.ts'
 import { untilEnded } from './signals.ts'
 
 const configuration = fileURLToPath(new URL('../../config/demo.json', import.meta.url))
@@ -35,15 +36,15 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     const proxy = opened(await starting('the proxy', startDemoProxy(google, folder, logFile)))
     const accountUrl = proxy.accountUrls.get(account) ?? ''
     const client = opened(await starting('Orthanc, if it is here', startClient(accountUrl)))
-    print(`${client.name} -> proxy ${accountUrl} -> stand-in for Google ${google.url}\n`)
+    print(`${shownText(client.name)} -> proxy ${accountUrl} -> stand-in for Google ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
     await roundTrip({ client, google, study, step })
     print('\nAll of it worked.')
-    if (!ended) return exitCode.fine
+    if (!ended) return exitCode.ok
     print(invitation(client, proxy, accountUrl, logFile))
     return await ended
   } catch (error) {
-    print(`\nIt did not work: ${error instanceof Error ? error.message : error}`)
+    print(`\nIt did not work: ${shownText(shortened(error instanceof Error ? error.message : String(error), 2_000))}`)
     return exitCode.failure
   } finally {
     for (const close of closing) await close()
@@ -53,7 +54,7 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
 /** The proxy as it runs in earnest: from a configuration file. */
 async function startDemoProxy(google: Emulator, folder: string, logFile: string): Promise<RunningProxy> {
   const { serviceAccountFile } = await google.writeCredentials(folder)
-  const settings = loadSettings({
+  const settings = await loadSettings({
     path: configuration,
     environment: { DEMO_GOOGLE_URL: google.url, DEMO_KEY_FILE: serviceAccountFile },
     workingDirectory: folder,

@@ -1,6 +1,6 @@
 /** What the shell, systemd or Kubernetes reads. */
 export const exitCode = {
-  fine: 0,
+  ok: 0,
   failure: 1,
   usage: 2,
   // What `check` finds, the first of them.

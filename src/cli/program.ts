@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander'
-import { describeError } from '../observe/harmless-error.ts'
+import { describeError } from '../observe/serialize-error.ts'
+import { shownLines } from '../outside-words.ts'
+import { version } from '../version.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { version } from './version.ts'
 
 type RunCommand = (...words: never[]) => Promise<ExitCode>
 
@@ -21,7 +22,7 @@ type ActionOf = (name: keyof typeof commands) => (...words: unknown[]) => Promis
 
 /** Runs the command that the arguments name. Resolves with the exit code when the command has ended. */
 export async function run(argv: readonly string[]): Promise<ExitCode> {
-  let result: ExitCode = exitCode.fine
+  let result: ExitCode = exitCode.ok
   const actionOf: ActionOf =
     (name) =>
     async (...words) => {
@@ -225,9 +226,9 @@ Example:
 
 function explain(error: unknown): ExitCode {
   // Commander has printed its own errors; help and version end that way, too.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.usage
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage
   if (error instanceof CommandFailure) {
-    process.stderr.write(`${error.message}\n`)
+    process.stderr.write(`${shownLines(error.message)}\n`)
     return error.exitCode
   }
   process.stderr.write(`Unexpected failure, please report it: ${describeError(error)}\n`)

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { shortened, shownText } from '../outside-words.ts'
 
 /** What became of a line: done, failed, or not tried. */
 export type Mark = '✓' | '✗' | '–'
@@ -21,11 +22,14 @@ const colours = { '✓': 'green', '✗': 'red', '–': 'gray' } as const
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 /** Milliseconds between two looks of a line that is being worked on. */
 const tick = 100
+/** Characters of one text: more than any sentence of ours has, and of what others say nobody reads on. */
+const maxCharacters = 4_000
 const clearLine = '\r\x1b[2K'
 
 /**
  * Lines for a person who waits: on a terminal each shows what is being done, and for how long, until it is done. Into a
- * pipe or a file goes each finished line, plain.
+ * pipe or a file goes each finished line, plain. Much of what they say comes from outside: it is shown as it is, and does nothing
+ * to a terminal.
  */
 export class Progress {
   readonly #output: ProgressOutput
@@ -39,14 +43,15 @@ export class Progress {
 
   /** A line of its own. */
   say(text: string): void {
-    this.#output.write(`${text}\n`)
+    this.#write(harmless(text))
   }
 
   heading(text: string): void {
-    this.say(`\n${this.#styled('bold', text)}`)
+    this.#write(`\n${this.#styled('bold', harmless(text))}`)
   }
 
-  begin(title: string): OpenLine {
+  begin(words: string): OpenLine {
+    const title = harmless(words)
     const startedAt = performance.now()
     const live = this.#live(title, startedAt)
     return {
@@ -55,12 +60,15 @@ export class Progress {
         live.end()
         const took = mark === '–' ? '' : duration(performance.now() - startedAt)
         const start = `${mark} ${title.padEnd(this.#width)} ${took.padStart(8)}  `
-        const line = `${start}${this.#wrapped(detail, start.length)}`.trimEnd()
-        this.say(
-          [line.replace(mark, this.#styled(colours[mark], mark)), ...more.map((text) => `    ${text}`)].join('\n'),
-        )
+        const line = `${start}${this.#wrapped(harmless(detail), start.length)}`.trimEnd()
+        const below = more.map((text) => `    ${harmless(text)}`)
+        this.#write([line.replace(mark, this.#styled(colours[mark], mark)), ...below].join('\n'))
       },
     }
+  }
+
+  #write(lines: string): void {
+    this.#output.write(`${lines}\n`)
   }
 
   #live(title: string, startedAt: number): { end(): void } {
@@ -102,6 +110,10 @@ export class Progress {
     // Heeds NO_COLOR, and that the output is no terminal.
     return styleText(style, text, { stream: this.#output })
   }
+}
+
+function harmless(text: string): string {
+  return shownText(shortened(text, maxCharacters))
 }
 
 function duration(milliseconds: number): string {

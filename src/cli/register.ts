@@ -1,12 +1,13 @@
 import { defaultTransferTimeout } from '../config/orthanc.ts'
 import type { Settings } from '../config/settings.ts'
-import { carryOut, plansFor } from '../orthanc/registration.ts'
+import { applyPlan, planRegistration } from '../orthanc/registration.ts'
 import { configurationOf, type Difference, type Plan } from '../orthanc/server-entry.ts'
+import { shownJson, shownText } from '../outside-words.ts'
 import { Trouble } from './check/trouble.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { checkLogin, type DesiredRegistration, desiredEntries, proxyUrlFor } from './orthanc/desired.ts'
 import { orthancTrouble, passwordVariables } from './orthanc/orthanc-trouble.ts'
 import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
-import { checkLogin, proxyUrlFor, type Wanted, wantedEntries } from './orthanc/wanted.ts'
 import { Progress } from './progress.ts'
 import { type ConfigurationOptions, readSettings } from './settings.ts'
 
@@ -18,7 +19,7 @@ interface RegisterOptions extends ConfigurationOptions, OrthancOptions {
 
 /** Makes each account a DICOMweb server of a running Orthanc, or prints what its configuration would have to say. */
 export async function register(stores: readonly string[], options: RegisterOptions): Promise<ExitCode> {
-  const settings = readSettings(stores, options)
+  const settings = await readSettings(stores, options)
   if (options.print) return print(settings, options)
   const target = await targetOf(settings, options)
   if (!target) {
@@ -26,12 +27,12 @@ export async function register(stores: readonly string[], options: RegisterOptio
     throw new CommandFailure(advice, exitCode.usage)
   }
   try {
-    if (target.exposure) process.stderr.write(`Warning: ${target.exposure}\n`)
+    if (target.exposure) process.stderr.write(`Warning: ${shownText(target.exposure)}\n`)
     if (target.client) await checkLogin(settings, target.client)
     const { url, client } = target
     const proxyUrl = proxyUrlFor(settings, url, target.proxyUrl)
     const timeout = timeoutOf(options, target.timeout)
-    return await registerIn(target, wantedEntries(settings, { proxyUrl, client, timeout }), options)
+    return await registerIn(target, desiredEntries(settings, { proxyUrl, client, timeout }), options)
   } finally {
     await target.rest.close()
   }
@@ -51,25 +52,29 @@ function print(settings: Settings, options: RegisterOptions): ExitCode {
   const orthanc = options.orthanc ?? registration?.url ?? 'http://127.0.0.1:8042'
   const proxyUrl = proxyUrlFor(settings, orthanc, options.proxyUrl ?? registration?.proxyUrl ?? null)
   const timeout = timeoutOf(options, registration?.timeout ?? defaultTransferTimeout)
-  const { entries, lacksLogin } = wantedEntries(settings, { proxyUrl, client, timeout })
+  const { entries, lacksLogin } = desiredEntries(settings, { proxyUrl, client, timeout })
   const Servers = Object.fromEntries(
     [...entries].map(([name, entry]) => [name, configurationOf(entry, passwordVariables.client)]),
   )
-  process.stdout.write(`${JSON.stringify({ DicomWeb: { Servers } }, null, 2)}\n`)
+  process.stdout.write(`${shownJson({ DicomWeb: { Servers } })}\n`)
   if (lacksLogin) process.stderr.write(`${noLogin}\n`)
-  return exitCode.fine
+  return exitCode.ok
 }
 
 const noLogin = 'Warning: the proxy wants its clients to log in, and these entries have no login: add --client NAME.'
 /** Columns for what is done. */
 const width = 36
 
-async function registerIn({ rest, url }: Target, wanted: Wanted, { dryRun }: RegisterOptions): Promise<ExitCode> {
+async function registerIn(
+  { rest, url }: Target,
+  wanted: DesiredRegistration,
+  { dryRun }: RegisterOptions,
+): Promise<ExitCode> {
   const progress = new Progress(process.stdout, width)
   const step = stepsOf(progress, url)
   try {
     await step(`Orthanc at ${url}`, () => rest.system(), versionOf)
-    const plans = await step('Its DICOMweb servers', () => plansFor(rest, wanted.entries), summary)
+    const plans = await step('Its DICOMweb servers', () => planRegistration(rest, wanted.entries), summary)
     for (const line of plans.flatMap(planLines)) progress.say(line)
     if (wanted.lacksLogin) progress.say(noLogin)
     const due = plans.filter(({ action }) => action !== 'keep')
@@ -78,22 +83,26 @@ async function registerIn({ rest, url }: Target, wanted: Wanted, { dryRun }: Reg
       for (const plan of due)
         await step(
           `Write ${plan.name}`,
-          () => carryOut(rest, plan),
+          () => applyPlan(rest, plan),
           () => plan.entry.Url,
         )
-      await step('Look at them again', async () => expectDone(await plansFor(rest, wanted.entries)), asTheyShould)
+      await step(
+        'Look at them again',
+        async () => expectDone(await planRegistration(rest, wanted.entries)),
+        asTheyShould,
+      )
     }
     progress.say(verdict ?? lasting)
-    return exitCode.fine
+    return exitCode.ok
   } catch (error) {
-    if (error instanceof Told) return exitCode.orthanc
+    if (error instanceof AlreadyReported) return exitCode.orthanc
     throw error
   }
 }
 
 type RunStep = <T>(title: string, work: () => Promise<T>, detailOf: (result: T) => string) => Promise<T>
 
-/** Runs steps, each with its line. One that fails is told with what mends it, and rejects with {@link Told}. */
+/** Runs steps, each with its line. One that fails is told with what mends it, and rejects with {@link AlreadyReported}. */
 function stepsOf(progress: Progress, url: string): RunStep {
   return async (title, work, detailOf) => {
     const line = progress.begin(title)
@@ -104,13 +113,13 @@ function stepsOf(progress: Progress, url: string): RunStep {
     } catch (error) {
       const { why, remedy } = error instanceof Trouble ? error : orthancTrouble(error, url)
       line.end('✗', why, [`→ ${remedy}`])
-      throw new Told()
+      throw new AlreadyReported()
     }
   }
 }
 
 /** A failure whose line is printed already. */
-class Told extends Error {}
+class AlreadyReported extends Error {}
 
 const lasting =
   'Orthanc forgets this when it ends. To have it registered again by itself: DicomWebProxy.Orthanc (docs/orthanc.md); or put what --print says into orthanc.json.'

@@ -4,5 +4,5 @@ import { type ExitCode, exitCode } from './exit-code.ts'
 /** Prints the JSON Schema of the configuration. */
 export async function schema(): Promise<ExitCode> {
   process.stdout.write(schemaText())
-  return exitCode.fine
+  return exitCode.ok
 }

@@ -3,16 +3,20 @@ import type { Settings } from '../config/settings.ts'
 import { watchFiles } from '../config/watch-files.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import type { Tracing } from '../observe/tracing.ts'
-import { endSoon } from './end-soon.ts'
-import { type ExitCode, exitCode } from './exit-code.ts'
-import { startFailure } from './listen.ts'
+import { startFailure } from '../proxy/listen.ts'
+import { type RunningProxy, startProxy } from '../proxy/proxy.ts'
+import { Reload } from '../proxy/reload.ts'
+import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
+import { exitSoon } from './exit-soon.ts'
+import { leave } from './leave.ts'
 import { logDestination } from './log-destination.ts'
 import { Registration } from './orthanc/registration.ts'
-import { type RunningProxy, startProxy } from './proxy.ts'
-import { Reload } from './reload.ts'
 import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from './settings.ts'
 import { onHangup, untilEnded } from './signals.ts'
 import { openTracing } from './tracing.ts'
+
+/** How long (ms) after the grace all else may take that belongs to the end. */
+const lastResort = 8_000
 
 /** Runs the proxy until a signal ends it. */
 export async function serve(stores: readonly string[], options: ConfigurationOptions): Promise<ExitCode> {
@@ -23,7 +27,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   const watch = watchFiles(files, () => reload('its files have changed'))
   // What changes while it is read is noticed, and read again.
   await watch.ready
-  const settings = readSettings(stores, options)
+  const settings = await readSettings(stores, options)
   const logger = createLogger({ ...settings, destination: logDestination(process) })
   for (const warning of settings.warnings) logger.warn(warning)
   for (const notice of settings.notices) logger.info(notice)
@@ -36,17 +40,24 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
   const registration = new Registration(settings, proxy.url, logger)
   const load = () => loadedSettings(stores, options)
-  const reloading = new Reload(settings, { proxy, logger, load, onChange: (now) => registration.replace(now) })
+  let grace = settings.shutdownGrace
+  const onChange = (now: Settings) => {
+    grace = now.shutdownGrace
+    registration.replace(now)
+  }
+  const reloading = new Reload(settings, { proxy, logger, load, onChange })
   hasStarted(reloading)
 
   const code = await ended
+  // Whatever may hang: it ends.
+  setTimeout(() => leave(exitCode.failure), grace + lastResort).unref()
   watch.close()
   reloading.end()
   await registration.close()
   logger.info('shutting down: requests under way may finish, new ones are refused')
   const cut = await proxy.close()
   await tracing.close()
-  endSoon()
+  exitSoon()
   if (cut === 0) {
     logger.info('ended')
     return code
@@ -59,6 +70,7 @@ async function start(settings: Settings, logger: Logger, tracing: Tracing): Prom
   try {
     return await startProxy(settings, { logger, tracing })
   } catch (cause) {
-    throw startFailure(cause)
+    const { message } = startFailure(cause)
+    throw new CommandFailure(message, exitCode.failure, { cause })
   }
 }

@@ -15,8 +15,8 @@ export function configurationPath({ config }: Pick<ConfigurationOptions, 'config
   return config ?? process.env.GCP_DICOMWEB_PROXY_CONFIG
 }
 
-/** The settings that the command line, the environment and the files say. Throws a ConfigurationError with all problems. */
-export function loadedSettings(stores: readonly string[], options: ConfigurationOptions): Settings {
+/** The settings that the command line, the environment and the files say. Rejects with a ConfigurationError of all problems. */
+export function loadedSettings(stores: readonly string[], options: ConfigurationOptions): Promise<Settings> {
   const { listen, adminListen } = options
   return loadSettings({
     path: configurationPath(options),
@@ -29,9 +29,9 @@ export function loadedSettings(stores: readonly string[], options: Configuration
 }
 
 /** The same for a command that can't go on without them. All problems are told at once, with exit code 2. */
-export function readSettings(stores: readonly string[], options: ConfigurationOptions): Settings {
+export async function readSettings(stores: readonly string[], options: ConfigurationOptions): Promise<Settings> {
   try {
-    return loadedSettings(stores, options)
+    return await loadedSettings(stores, options)
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     throw new CommandFailure(`The configuration can't be used:\n${error.message}`, exitCode.usage, { cause: error })

@@ -1,4 +1,5 @@
 import { type ExitCode, exitCode } from './exit-code.ts'
+import { leave } from './leave.ts'
 
 const endings = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated } as const
 
@@ -25,8 +26,8 @@ export function onHangup(callback: () => void): void {
 }
 
 /** Whoever reads the output may have seen enough (`check | head`): that ends the program, unless it has to finish something. */
-export function endWithReader({ stdout }: Pick<NodeJS.Process, 'stdout'>): void {
+export function exitOnEpipe({ stdout }: Pick<NodeJS.Process, 'stdout'>): void {
   stdout.on('error', () => {
-    if (stdout.listenerCount('error') === 1) process.exit(1)
+    if (stdout.listenerCount('error') === 1) leave(1)
   })
 }

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
 import type { Sampler } from '@opentelemetry/sdk-trace'
+import { fileMessage } from '../config/read.ts'
 import type { Environment } from '../config/variables.ts'
 import { networkFailureOf } from '../network-failure.ts'
+import type { CollectorCertificates } from '../observe/collector-agent.ts'
 import type { Logger } from '../observe/logger.ts'
 import { passingOn, type Tracing } from '../observe/tracing.ts'
-import { version } from './version.ts'
+import { version } from '../version.ts'
 
 /**
  * Traces, where the environment says where to send them
@@ -17,12 +20,18 @@ export async function openTracing(environment: Environment, logger: Logger): Pro
     logger.warn({ reason: problem }, 'no traces are sent')
     return passingOn
   }
+  const certificates = certificatesOf(environment)
+  if (typeof certificates === 'string') {
+    logger.warn({ reason: certificates }, 'no traces are sent')
+    return passingOn
+  }
   const { startTracing } = await import('../observe/otel-tracing.ts')
   const reports = {
     failing: (error: Error | undefined) => logger.warn({ reason: reasonOf(error) }, 'traces can’t be sent'),
     recovered: () => logger.info('traces are sent again'),
   }
-  const tracing = startTracing({ version, sampler: await samplerOf(environment), batch: batchOf(environment), reports })
+  const sampler = await samplerOf(environment)
+  const tracing = startTracing({ version, sampler, batch: batchOf(environment), certificates, reports })
   logger.info('traces are sent by OTLP, as the variables OTEL_… say')
   return tracing
 }
@@ -31,7 +40,8 @@ export async function openTracing(environment: Environment, logger: Logger): Pro
 function reasonOf(error: (Error & { code?: unknown }) | undefined): string {
   if (typeof error?.code === 'number')
     return `the collector answers ${error.code}: check OTEL_EXPORTER_OTLP_ENDPOINT, and OTEL_EXPORTER_OTLP_HEADERS where it wants a login`
-  const { code } = networkFailureOf(error)
+  const { code, kind } = networkFailureOf(error)
+  if (kind === 'invalid') return `what answers is no collector (${code}): check OTEL_EXPORTER_OTLP_ENDPOINT`
   return `no answer of the collector${code ? ` (${code})` : ' in time'}: check OTEL_EXPORTER_OTLP_ENDPOINT, and whether it runs`
 }
 
@@ -50,6 +60,24 @@ function unsupported(environment: Environment): string | null {
   const endpoint = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT || ''
   const scheme = URL.parse(endpoint)?.protocol
   return scheme === 'http:' || scheme === 'https:' ? null : 'the endpoint must be a URL: http://host:4318'
+}
+
+const certificateVariables = { ca: 'CERTIFICATE', cert: 'CLIENT_CERTIFICATE', key: 'CLIENT_KEY' } as const
+
+/** What the files hold that the environment names, those for traces first; a sentence where one can't be read. */
+function certificatesOf(environment: Environment): CollectorCertificates | string {
+  const certificates: { -readonly [Part in keyof CollectorCertificates]: string } = {}
+  for (const [part, name] of Object.entries(certificateVariables) as [keyof CollectorCertificates, string][]) {
+    const variables = [`OTEL_EXPORTER_OTLP_TRACES_${name}`, `OTEL_EXPORTER_OTLP_${name}`]
+    const variable = variables.find((each) => environment[each])
+    if (variable === undefined) continue
+    try {
+      certificates[part] = readFileSync(environment[variable] ?? '', 'latin1')
+    } catch (error) {
+      return `${variable} names a file that ${fileMessage(error)}`
+    }
+  }
+  return certificates
 }
 
 /** Milliseconds or numbers; what is none is left to the SDK. Batches of 0 spans would never end. */

@@ -8,14 +8,14 @@ import { readIdentity } from './tls.ts'
 const syslogPort = 6514
 
 /** The audit trail; null if there is none. */
-export function readAudit(audit: Section | null, workingDirectory: string): AuditSettings | null {
+export async function readAudit(audit: Section | null, workingDirectory: string): Promise<AuditSettings | null> {
   if (!audit) return null
   const file = audit.text('File')
   const syslog = audit.enabled('Syslog')
   const settings = {
     file: file === undefined ? null : resolve(workingDirectory, file),
     standardOutput: audit.flag('StandardOutput'),
-    syslog: syslog && readSyslog(syslog, workingDirectory),
+    syslog: syslog && (await readSyslog(syslog, workingDirectory)),
     required: audit.flag('Required'),
     queryValues: audit.flag('QueryValues'),
   }
@@ -25,7 +25,7 @@ export function readAudit(audit: Section | null, workingDirectory: string): Audi
   return settings
 }
 
-function readSyslog(syslog: Section, workingDirectory: string): AuditSyslogSettings | null {
+async function readSyslog(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings | null> {
   const server = syslog.text('Server')
   const url = URL.parse(`tls://${server}`)
   if (server === undefined || !url) return null
@@ -33,12 +33,12 @@ function readSyslog(syslog: Section, workingDirectory: string): AuditSyslogSetti
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port || syslogPort),
     sourceId: syslog.text('SourceId') ?? null,
-    certificateAuthorities: certificateAuthorities(syslog, 'CACertificates', workingDirectory),
-    identity: readOwnIdentity(syslog, workingDirectory),
+    certificateAuthorities: await certificateAuthorities(syslog, 'CACertificates', workingDirectory),
+    identity: await readOwnIdentity(syslog, workingDirectory),
   }
 }
 
-function readOwnIdentity(syslog: Section, workingDirectory: string): AuditSyslogSettings['identity'] {
+async function readOwnIdentity(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings['identity']> {
   const [certificate, key] = [syslog.text('Certificate'), syslog.text('Key')]
   if ((certificate === undefined) !== (key === undefined)) {
     syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing; set both Certificate and Key, or neither')

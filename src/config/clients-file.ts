@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readBoundedFile } from '../bounded-files.ts'
 import { type ClientsContext, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -16,13 +16,13 @@ const noVariables = 'contains ${...}, but environment variables are not replaced
  * Reads the clients of a `ClientsFile`: JSON with comments in the format of `Clients`, without
  * environment variables.
  */
-export function readClientsFile(
+export async function readClientsFile(
   file: string,
   context: ClientsContext,
-): { clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] } {
+): Promise<{ clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] }> {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = (await readBoundedFile(file)).toString()
   } catch (error) {
     return { clients: [], problems: [{ file, path: '', message: fileMessage(error) }] }
   }
@@ -42,15 +42,15 @@ export function readClientsFile(
 /**
  * Reads the file again and returns all clients.
  *
- * @throws ConfigurationError if the file can't be used
+ * Rejects with a ConfigurationError if the file can't be used.
  */
-export function reloadClients(
+export async function reloadClients(
   { named, file, hasAuthorities }: ClientsSettings,
   accounts: readonly AccountSettings[],
-): readonly ClientSettings[] {
+): Promise<readonly ClientSettings[]> {
   if (file === null) return named
   const context = { accounts: accounts.map(({ name }) => name), others: named, hasAuthorities }
-  const { clients, problems } = readClientsFile(file, context)
+  const { clients, problems } = await readClientsFile(file, context)
   if (problems.length > 0) throw new ConfigurationError(problems)
   return [...named, ...clients]
 }

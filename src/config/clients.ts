@@ -1,4 +1,5 @@
 import { canonicalAlternative } from './certificate-name.ts'
+import { canonicalClientName } from './client-name.ts'
 import { parsePasswordHash } from './password-hash.ts'
 import type { Section } from './section.ts'
 import { type ClientRights, type ClientSettings, dicomWebServices } from './settings.ts'
@@ -13,11 +14,20 @@ export interface ClientsContext {
   readonly hasAuthorities: boolean
 }
 
+/** A client and its key in the configuration, which may spell the name differently. */
+interface Entry {
+  readonly key: string
+  readonly client: ClientSettings
+}
+
 /** Reads the clients of a section or of a file in its format, and reports problems. */
 export function readClients(clients: Section, context: ClientsContext): readonly ClientSettings[] {
-  const found = clients.keys.flatMap((name) => readClient(name, clients.section(name), context) ?? [])
+  const found = clients.keys.flatMap((key) => {
+    const client = readClient(canonicalClientName(key), clients.section(key), context)
+    return client ? [{ key, client }] : []
+  })
   reportDuplicates(clients, found, context.others)
-  return found
+  return found.map(({ client }) => client)
 }
 
 function readClient(
@@ -66,27 +76,32 @@ function readRights(rights: Section, accounts: readonly string[]): readonly Clie
 }
 
 /** What identifies a client must be unique. */
-function reportDuplicates(clients: Section, found: readonly ClientSettings[], others: readonly ClientSettings[]): void {
+function reportDuplicates(clients: Section, found: readonly Entry[], others: readonly ClientSettings[]): void {
   const names = new Set(others.map(({ name }) => name))
-  for (const { name } of found.filter(({ name }) => names.has(name))) {
-    clients.problem(name, 'is also in DicomWebProxy.Clients; remove one of them')
+  for (const { key } of found.filter(({ client }) => names.has(client.name))) {
+    clients.problem(key, 'is also in DicomWebProxy.Clients; remove one of them')
   }
-  const spelled = new Map(others.map(({ name }) => [name.normalize('NFC'), name]))
-  for (const { name } of found) {
-    const other = spelled.get(name.normalize('NFC'))
-    if (other !== undefined && other !== name)
-      clients.problem(name, 'is the name of two clients in different Unicode spellings; rename one of them')
-    spelled.set(name.normalize('NFC'), name)
+  const own = new Set<string>()
+  for (const { key, client } of found) {
+    if (own.has(client.name)) {
+      clients.problem(key, 'is the name of two clients in different Unicode spellings; rename one of them')
+    }
+    own.add(client.name)
   }
-  for (const [key, partOf] of uniqueKeys) {
+  for (const [part, partOf] of uniqueKeys) {
     const owners = new Map<string, string>()
-    for (const client of [...others, ...found]) {
+    for (const client of others) {
+      const value = partOf(client)
+      if (value !== null) owners.set(value, client.name)
+    }
+    for (const { key, client } of found) {
       const value = partOf(client)
       if (value === null) continue
       const other = owners.get(value)
       if (other === undefined) owners.set(value, client.name)
-      else if (other !== client.name)
-        clients.section(client.name).problem(key, `is the same as that of client ${other}; give each client its own`)
+      else if (other !== client.name) {
+        clients.section(key).problem(part, `is the same as that of client ${other}; give each client its own`)
+      }
     }
   }
 }

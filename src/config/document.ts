@@ -1,4 +1,4 @@
-import { type Node, type ParseError, type ParseErrorCode, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { type Node, type ParseError, type ParseErrorCode, parseTree, printParseErrorCode, visit } from 'jsonc-parser'
 import { type ConfigProblem, jsonPath, type Segment } from './problem.ts'
 import { type Environment, substituteVariables } from './variables.ts'
 
@@ -25,11 +25,18 @@ export interface ConfigDocument {
  */
 export function parseDocument(file: string, source: string, environment: Environment): ConfigDocument {
   const { text, unset } = substituteVariables(source.replace(/^\uFEFF/, ''), environment)
+  const shown = hideLineBreaks(text)
+  const hopeless = hopelessness(shown)
+  if (hopeless !== null) {
+    return { file, content: {}, problems: [{ file, path: '', message: hopeless }], warnings: [], notices: [] }
+  }
   const errors: ParseError[] = []
-  const root = parseTree(hideLineBreaks(text), errors, { allowTrailingComma: true })
+  const root = parseTree(shown, errors, { allowTrailingComma: true })
   const end = endOfObject(root, errors)
   const problems = errors
     .filter(({ error, offset }) => offset < end && printParseErrorCode(error) !== 'InvalidCharacter')
+    // What follows from an error is often another one.
+    .slice(0, mostTold)
     .map(({ error, offset }) => ({ file, path: '', message: syntaxMessage(text, offset, error) }))
   if (root?.type !== 'object' && problems.length === 0) {
     problems.push({ file, path: '', message: 'must hold one JSON object: { ... }' })
@@ -38,12 +45,48 @@ export function parseDocument(file: string, source: string, environment: Environ
   if (errors.some(({ offset }) => offset >= end)) {
     warnings.push(`${file}: what follows the closing brace is ignored, as in Orthanc.`)
   }
-  const onDuplicate = (path: readonly Segment[]) => warnings.push(`${file}: ${duplicateText(path)}`)
+  const onDuplicate = (path: readonly Segment[]) => {
+    if (warnings.length < mostTold) warnings.push(`${file}: ${duplicateText(path)}`)
+  }
   const content = root?.type === 'object' ? objectOf(root, onDuplicate) : {}
   const notices = unset.map(
     (name) => `${file}: the environment variable ${name} is not set; it was replaced by nothing.`,
   )
   return { file, content, problems, warnings, notices }
+}
+
+/** Flaws of one file that are told: those that follow are of the same kind, or come of these. */
+const mostTold = 20
+/** Errors that the parser reports, harmless ones included, for what may still be JSON; and how deep it may go. */
+const mostErrors = 1_000
+const deepest = 100
+
+/** Told in place of all that is wrong with a file. */
+class Hopeless extends Error {}
+
+/** Why a text is not worth parsing: that would take seconds, for nothing, while everything else waits. Null if it is. */
+function hopelessness(text: string): string | null {
+  let depth = 0
+  let errors = 0
+  const deeper = () => {
+    depth += 1
+    if (depth > deepest) throw new Hopeless(`is nested more than ${deepest} levels deep; is it the right file?`)
+  }
+  const higher = () => {
+    depth -= 1
+  }
+  const onError = () => {
+    errors += 1
+    if (errors > mostErrors) throw new Hopeless('is not valid JSON in a thousand places; is it the right file?')
+  }
+  const nesting = { onObjectBegin: deeper, onArrayBegin: deeper, onObjectEnd: higher, onArrayEnd: higher }
+  try {
+    visit(text, { ...nesting, onError }, { allowTrailingComma: true })
+    return null
+  } catch (error) {
+    if (error instanceof Hopeless) return error.message
+    throw error
+  }
 }
 
 /** Where the outermost object has been closed; errors beyond are about text that Orthanc doesn't look at. */
@@ -58,12 +101,13 @@ function duplicateText(path: readonly Segment[]): string {
 
 /** Stands for a line break inside a text while parsing, as long as one: so that places in messages stay right. */
 const hidden: Readonly<Record<string, string>> = { '\n': '\uE00A', '\r': '\uE00D' }
-const textOrComment = /"(?:\\[\s\S]|[^"\\])*"|\/\/[^\n\r]*|\/\*[\s\S]*?\*\//g
+/** One without an end goes to that of the document: looking for its end from each place where one begins would take quadratic time. */
+const textOrComment = /"(?:\\[\s\S]|[^"\\])*("?)|\/\/[^\n\r]*|\/\*[\s\S]*?(?:\*\/|$)/g
 
 /** jsonc-parser refuses a line break inside a text, Orthanc doesn't. */
 function hideLineBreaks(text: string): string {
-  return text.replace(textOrComment, (match) =>
-    match.startsWith('"') ? match.replace(/[\n\r]/g, (lineBreak) => hidden[lineBreak] ?? '') : match,
+  return text.replace(textOrComment, (match, closingQuote) =>
+    closingQuote ? match.replace(/[\n\r]/g, (lineBreak) => hidden[lineBreak] ?? '') : match,
   )
 }
 

@@ -39,12 +39,12 @@ interface Report {
 /**
  * Reads and checks the whole configuration. The result is deeply frozen.
  *
- * @throws ConfigurationError with all problems, not only the first
+ * Rejects with a ConfigurationError that has all problems, not only the first.
  */
-export function loadSettings(options: LoadOptions): Settings {
+export async function loadSettings(options: LoadOptions): Promise<Settings> {
   const { path, environment, workingDirectory } = options
   const readAt = Date.now()
-  const read = path === undefined ? noSections : readSections(path, workingDirectory, environment)
+  const read = path === undefined ? noSections : await readSections(path, workingDirectory, environment)
   const { content: written, isArgument, problems: argumentProblems } = addArguments(read.content, options)
   const { content, findings, accepted } = applySchema(written)
   const report: Report = {
@@ -56,7 +56,7 @@ export function loadSettings(options: LoadOptions): Settings {
   }
   const orthanc = new Section(content, [], report.findings)
   if (read.problems.length === 0) checkStores(orthanc)
-  const settings = readSettings(orthanc, options, report)
+  const settings = await readSettings(orthanc, options, report)
   report.notices.push(...ignoredOptions(new Section(written, [], [])))
 
   const fileOf = (segments: Finding['path']) =>
@@ -85,19 +85,19 @@ function checkStores(orthanc: Section): void {
 const noStore =
   'no DICOM store is configured; name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
 
-function readSettings(
+async function readSettings(
   orthanc: Section,
   options: LoadOptions,
   report: Report,
-): Omit<Settings, 'readAt' | 'warnings' | 'notices'> {
+): Promise<Omit<Settings, 'readAt' | 'warnings' | 'notices'>> {
   const { workingDirectory } = options
   const { warnings, notices } = report
   const environment = new Section(options.environment, [], report.environment)
   const google = orthanc.section('GoogleCloudPlatform')
   const proxy = orthanc.section('DicomWebProxy')
-  const tls = readTlsSettings(proxy.enabled('Tls'), workingDirectory, warnings)
+  const tls = await readTlsSettings(proxy.enabled('Tls'), workingDirectory, warnings)
   const hasAuthorities = tls !== null && tls.clientAuthorities !== null
-  const clients = readAllClients(proxy, google.section('Accounts').keys, hasAuthorities, options, report.files)
+  const clients = await readAllClients(proxy, google.section('Accounts').keys, hasAuthorities, options, report.files)
   const listen = readListen(proxy, 'Listen', warnings)
   const adminListen = proxy.isNull('AdminListen') ? null : readListen(proxy, 'AdminListen', warnings)
   checkClients(proxy, { listen, clients, tls }, warnings)
@@ -107,32 +107,32 @@ function readSettings(
   return {
     ...readGoogle(google, options, notices),
     ...readDicomWebProxy(proxy),
-    outgoing: readOutgoing(orthanc, readTimeouts(proxy.section('Timeouts')), options, environment, warnings),
+    outgoing: await readOutgoing(orthanc, readTimeouts(proxy.section('Timeouts')), options, environment, warnings),
     listen,
     adminListen,
     clients,
     allowedNetworks: readNetworks(proxy),
     tls,
-    audit: readAudit(proxy.enabled('Audit'), workingDirectory),
-    orthanc: readOrthanc(orthanc, { clients, listen, workingDirectory }),
+    audit: await readAudit(proxy.enabled('Audit'), workingDirectory),
+    orthanc: await readOrthanc(orthanc, { clients, listen, workingDirectory }),
     verbose: orthanc.flag('HttpVerbose'),
   }
 }
 
 /** Reads the clients of the configuration and of `ClientsFile`; null if neither is set. */
-function readAllClients(
+async function readAllClients(
   proxy: Section,
   accounts: readonly string[],
   hasAuthorities: boolean,
   { workingDirectory }: LoadOptions,
   fileProblems: ConfigProblem[],
-): ClientsSettings | null {
+): Promise<ClientsSettings | null> {
   if (!hasClients(proxy)) return null
   const named = readClients(proxy.section('Clients'), { accounts, hasAuthorities, others: [] })
   const name = proxy.text('ClientsFile')
   if (name === undefined) return { named, file: null, listed: [], hasAuthorities }
   const file = resolve(workingDirectory, name)
-  const { clients, problems } = readClientsFile(file, { accounts, hasAuthorities, others: named })
+  const { clients, problems } = await readClientsFile(file, { accounts, hasAuthorities, others: named })
   fileProblems.push(...problems)
   return { named, file, listed: clients, hasAuthorities }
 }

@@ -1,3 +1,4 @@
+import { canonicalClientName } from './client-name.ts'
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
@@ -28,21 +29,25 @@ export function ignoredOptions(written: Section): readonly string[] {
 }
 
 /** Reads what the configuration says about Orthanc itself. */
-export function readOrthanc(orthanc: Section, context: RegistrationContext): OrthancSettings {
+export async function readOrthanc(orthanc: Section, context: RegistrationContext): Promise<OrthancSettings> {
   const proxy = orthanc.section('DicomWebProxy')
   const registration = proxy.enabled('Orthanc')
   return {
     dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '',
     httpTimeout: orthanc.has('HttpTimeout') ? 1000 * orthanc.number('HttpTimeout') : null,
-    registration: registration && readRegistration(registration, proxy, context),
+    registration: registration && (await readRegistration(registration, proxy, context)),
   }
 }
 
-function readRegistration(section: Section, proxy: Section, context: RegistrationContext): RegistrationSettings | null {
+async function readRegistration(
+  section: Section,
+  proxy: Section,
+  context: RegistrationContext,
+): Promise<RegistrationSettings | null> {
   const url = publicUrl(section, 'Url')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
-    certificateAuthorities: certificateAuthorities(section, 'CACertificates', context.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
     client: readLogin(section, 'Client', 'ClientPassword'),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
@@ -82,7 +87,8 @@ function readLogin(section: Section, user: string, secret: string) {
 function checkClient(section: Section, clients: Settings['clients']): void {
   const name = section.text('Client')
   if (name === undefined) return
-  const client = clients && [...clients.named, ...clients.listed].find((client) => client.name === name)
+  const client =
+    clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
   if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile; name one that is')
   else if (client.passwordHash === null) {
     section.problem(

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readBoundedFile } from '../bounded-files.ts'
 import type { LoadContext } from './credential.ts'
 import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
 import { fileMessage } from './read.ts'
@@ -8,13 +8,13 @@ import type { Section } from './section.ts'
 import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
 /** Reads Orthanc's options and environment variables for outgoing connections. */
-export function readOutgoing(
+export async function readOutgoing(
   orthanc: Section,
   timeouts: UpstreamTimeouts,
   context: LoadContext,
   environmentProblems: Section,
   warnings: string[],
-): OutgoingSettings {
+): Promise<OutgoingSettings> {
   const verifyPeers = orthanc.flag('HttpsVerifyPeers')
   if (!verifyPeers) {
     warnings.push(
@@ -25,7 +25,7 @@ export function readOutgoing(
   const { environment } = context
   return {
     verifyPeers,
-    certificateAuthorities: certificateAuthorities(orthanc, 'HttpsCACertificates', context.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(orthanc, 'HttpsCACertificates', context.workingDirectory),
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
@@ -39,15 +39,16 @@ const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
  * Reads a file of authorities, PEM. It is read at load time, because without it no connection would
  * work. The authorities replace the system's, as with curl's `--cacert`.
  */
-export function certificateAuthorities(
+export async function certificateAuthorities(
   section: Section,
   key: string,
   workingDirectory: string,
-): readonly string[] | null {
+): Promise<readonly string[] | null> {
   const file = section.text(key)
   if (!file) return null
   try {
-    const pems = readFileSync(resolve(workingDirectory, file), 'latin1').match(certificate) ?? []
+    const text = (await readBoundedFile(resolve(workingDirectory, file))).toString('latin1')
+    const pems = text.match(certificate) ?? []
     if (pems.length === 0)
       section.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
     for (const [at, pem] of pems.entries()) {

@@ -31,6 +31,6 @@ export function parsePasswordHash(text: string): PasswordHash | null {
 
 /** Formats a hash for {@link parsePasswordHash}. */
 export function passwordHashText({ costLog, blockSize, parallelization, salt, hash }: PasswordHash): string {
-  const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
+  const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/(?<!=)=+$/, '')
   return `$scrypt$ln=${costLog},r=${blockSize},p=${parallelization}$${base64(salt)}$${base64(hash)}`
 }

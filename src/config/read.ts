@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { extname, join, resolve } from 'node:path'
+import { listBounded, readBoundedFile, statBounded } from '../bounded-files.ts'
 import { type ConfigDocument, type JsonObject, parseDocument } from './document.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { Environment } from './variables.ts'
@@ -16,13 +15,18 @@ export interface Sections {
 }
 
 /** Reads a configuration file, or a folder's `*.json` files, whose sections are put together as Orthanc does. */
-export function readSections(path: string, workingDirectory: string, environment: Environment): Sections {
-  const listed = attempt(path, () => filesAt(path, workingDirectory))
+export async function readSections(
+  path: string,
+  workingDirectory: string,
+  environment: Environment,
+): Promise<Sections> {
+  const listed = await attempt(path, () => filesAt(path, workingDirectory))
   if (!listed.ok) return merge([], [listed.problem])
   const problems: ConfigProblem[] = []
-  const documents = listed.value.flatMap((file) => {
-    const source = attempt(file, () => readFileSync(resolve(workingDirectory, file), 'utf8'))
-    if (source.ok) return [parseDocument(file, source.value, environment)]
+  const read = async (file: string) => attempt(file, () => readBoundedFile(resolve(workingDirectory, file)))
+  const sources = await Promise.all(listed.value.map(read))
+  const documents = sources.flatMap((source, at) => {
+    if (source.ok) return [parseDocument(listed.value[at] ?? '', source.value.toString(), environment)]
     problems.push(source.problem)
     return []
   })
@@ -31,13 +35,12 @@ export function readSections(path: string, workingDirectory: string, environment
 }
 
 /** Orthanc looks at the extension in any case, and not into folders of the folder. Sorted, so that messages don't change. */
-function filesAt(path: string, workingDirectory: string): string[] {
+async function filesAt(path: string, workingDirectory: string): Promise<string[]> {
   const absolute = resolve(workingDirectory, path)
-  if (!statSync(absolute).isDirectory()) return [path]
-  return readdirSync(absolute)
-    .filter((name) => isJson(name) && !isFolder(join(absolute, name)))
-    .sort()
-    .map((name) => join(path, name))
+  if (!(await statBounded(absolute)).isDirectory()) return [path]
+  const names = (await listBounded(absolute)).filter(isJson).sort()
+  const folders = await Promise.all(names.map((name) => isFolder(join(absolute, name))))
+  return names.filter((_name, at) => !folders[at]).map((name) => join(path, name))
 }
 
 function isJson(name: string): boolean {
@@ -47,7 +50,7 @@ function isJson(name: string): boolean {
 /** Absolute paths of what a configuration is read from, to look for changes: the file, or the folder's files as they are now. */
 export async function configurationFiles(path: string, workingDirectory: string): Promise<string[]> {
   const absolute = resolve(workingDirectory, path)
-  const names = await readdir(absolute).catch(() => null)
+  const names = await listBounded(absolute).catch(() => null)
   return names === null
     ? [absolute]
     : names
@@ -57,8 +60,11 @@ export async function configurationFiles(path: string, workingDirectory: string)
 }
 
 /** A link that leads nowhere is not a folder: reading it then names it. */
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+async function isFolder(path: string): Promise<boolean> {
+  return statBounded(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  )
 }
 
 /** Orthanc refuses a section that two files define, whatever they say: it doesn't merge deeper than the top level. */
@@ -85,9 +91,9 @@ function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProb
 
 type Attempt<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: ConfigProblem }
 
-function attempt<T>(file: string, action: () => T): Attempt<T> {
+async function attempt<T>(file: string, action: () => Promise<T>): Promise<Attempt<T>> {
   try {
-    return { ok: true, value: action() }
+    return { ok: true, value: await action() }
   } catch (error) {
     return { ok: false, problem: { file, path: '', message: fileMessage(error) } }
   }
@@ -98,5 +104,8 @@ export function fileMessage(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
   if (code === 'ENOENT') return 'does not exist; check the name, and the folder that the proxy is started in'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by the user that the proxy runs as'
+  if (code === 'ERR_NOT_A_REGULAR_FILE') return 'is a pipe, a socket or a device; name a regular file'
+  if (code === 'ERR_FILE_TOO_LARGE') return 'is larger than 2 MiB; is it the right file?'
+  if (code === 'ERR_FILE_TIMEOUT') return 'did not answer in time; check the drive that it is on'
   return `cannot be read (${code})`
 }

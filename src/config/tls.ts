@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import { readBoundedFile } from '../bounded-files.ts'
 import { ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { fileMessage } from './read.ts'
 import { Section } from './section.ts'
@@ -17,7 +17,11 @@ export interface TlsMaterial {
 }
 
 /** Whether and how the listeners speak TLS; null if they don't. The files are read once, to see that they can be. */
-export function readTlsSettings(tls: Section | null, workingDirectory: string, warnings: string[]): TlsSettings | null {
+export async function readTlsSettings(
+  tls: Section | null,
+  workingDirectory: string,
+  warnings: string[],
+): Promise<TlsSettings | null> {
   if (!tls) return null
   const path = (key: 'Certificate' | 'Key' | 'ClientAuthorities') => {
     const file = tls.text(key)
@@ -30,7 +34,7 @@ export function readTlsSettings(tls: Section | null, workingDirectory: string, w
   }
   if (!certificate || !key) return null
   const settings = { certificate, key, clientAuthorities, requireClientCertificate }
-  const material = read(settings, tls)
+  const material = await read(settings, tls)
   if (material) warnings.push(...expiryWarnings(material))
   return settings
 }
@@ -38,31 +42,32 @@ export function readTlsSettings(tls: Section | null, workingDirectory: string, w
 /**
  * Reads the files again.
  *
- * @throws ConfigurationError if they can't be used
+ * Rejects with a ConfigurationError if they can't be used.
  */
-export function readTls(settings: TlsSettings): TlsMaterial {
+export async function readTls(settings: TlsSettings): Promise<TlsMaterial> {
   const findings: Finding[] = []
-  const material = read(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
+  const material = await read(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
   if (material) return material
   throw new ConfigurationError(
     findings.map(({ path, message }) => ({ file: 'configuration', path: jsonPath(path), message })),
   )
 }
 
-function read(settings: TlsSettings, tls: Section): TlsMaterial | null {
-  const identity = readIdentity(tls, settings)
-  const ca = settings.clientAuthorities && pem(tls, 'ClientAuthorities', settings.clientAuthorities, certificates)
+async function read(settings: TlsSettings, tls: Section): Promise<TlsMaterial | null> {
+  const identity = await readIdentity(tls, settings)
+  const ca =
+    settings.clientAuthorities && (await pem(tls, 'ClientAuthorities', settings.clientAuthorities, certificates))
   if (!identity || (ca === null && settings.clientAuthorities !== null)) return null
   return { ...identity, ca }
 }
 
 /** What the files named by `Certificate` and `Key` hold; null, with the problem reported, if they can't be used. */
-export function readIdentity(
+export async function readIdentity(
   section: Section,
   files: Pick<TlsSettings, 'certificate' | 'key'>,
-): Pick<TlsMaterial, 'cert' | 'key'> | null {
-  const cert = pem(section, 'Certificate', files.certificate, certificates)
-  const key = pem(section, 'Key', files.key, privateKey)
+): Promise<Pick<TlsMaterial, 'cert' | 'key'> | null> {
+  const cert = await pem(section, 'Certificate', files.certificate, certificates)
+  const key = await pem(section, 'Key', files.key, privateKey)
   if (cert === null || key === null) return null
   try {
     createSecureContext({ cert, key })
@@ -75,9 +80,14 @@ export function readIdentity(
 }
 
 /** The file's text if the check finds nothing wrong with it. */
-function pem(tls: Section, key: string, file: string, check: (text: string) => string | null): string | null {
+async function pem(
+  tls: Section,
+  key: string,
+  file: string,
+  check: (text: string) => string | null,
+): Promise<string | null> {
   try {
-    const text = readFileSync(file, 'latin1')
+    const text = (await readBoundedFile(file)).toString('latin1')
     const wrong = check(text)
     if (wrong === null) return text
     tls.problem(key, `names a file ${wrong}`)

@@ -30,7 +30,7 @@ export function publicUrl(section: Section, key: string): string | null {
   const text = section.text(key)
   if (text === undefined) return null
   const url = URL.parse(text)
-  if (url) return url.href.replace(/\/+$/, '')
+  if (url) return url.href.replace(/(?<!\/)\/+$/, '')
   section.problem(key, 'must be a valid http or https URL, such as https://pacs.example.com/google')
   return null
 }

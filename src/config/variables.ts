@@ -1,4 +1,4 @@
-import { visit } from 'jsonc-parser'
+import { createScanner } from 'jsonc-parser'
 
 /** Environment variables; production passes `process.env`. */
 export interface Environment {
@@ -14,28 +14,53 @@ export interface Substitution {
 /**
  * `${NAME}`, `${NAME:-default}`, `${NAME:-"default"}`, `${NAME:-'default'}`. What doesn't fit stays as it is, and so does
  * `${}`, at which Orthanc gives up. From the behaviour of Orthanc's Toolbox::SubstituteVariables (1.12): a name holds no colon,
- * a bare default no quote and no brace, and a variable that is set but empty counts as set.
+ * a bare default no quote and no brace, and a variable that is set but empty counts as set. Neither goes beyond the next
+ * `${`: else a text of nothing but those would take quadratic time.
  */
-const reference = /\$\{([^:}]+)(?::-(?:([^'"}]*)|"([^"]*)"|'([^']*)'))?\}/g
+const reference = /\$\{((?:[^$:}]|\$(?!\{))+)(?::-(?:((?:[^$'"}]|\$(?!\{))*)|"([^"]*)"|'([^']*)'))?\}/g
 
 /** Replaces environment variables in the raw text, before JSON is parsed: so a value may be a number, a list, a whole object. */
 export function substituteVariables(source: string, environment: Environment): Substitution {
   const unset = new Set<string>()
-  const inComment = commentsOf(source)
+  const isInComment = commentsOf(source)
   const text = source.replace(
     reference,
-    (match, name: string, bare?: string, double?: string, single?: string, at?: number) => {
+    (
+      _match,
+      name: string,
+      bare: string | undefined,
+      double: string | undefined,
+      single: string | undefined,
+      at: number,
+    ) => {
       const value = environment[name] ?? bare ?? double ?? single
-      if (value === undefined && !inComment(at ?? source.indexOf(match))) unset.add(name)
+      if (value === undefined && !isInComment(at)) unset.add(name)
       return value ?? ''
     },
   )
   return { text, unset: [...unset] }
 }
 
-/** A comment that explains `${NAME}` must not lead to a notice that NAME is not set. */
+/**
+ * A comment that explains `${NAME}` must not lead to a notice that NAME is not set.
+ *
+ * @returns whether an offset is within a comment; to be asked of one after another, from the first on
+ */
 function commentsOf(source: string): (offset: number) => boolean {
-  const ranges: [start: number, end: number][] = []
-  visit(source, { onComment: (offset, length) => ranges.push([offset, offset + length]) })
-  return (offset) => ranges.some(([start, end]) => offset >= start && offset < end)
+  const ends: number[] = []
+  const starts: number[] = []
+  const scanner = createScanner(source)
+  while (scanner.getPosition() < source.length) {
+    scanner.scan()
+    const start = scanner.getTokenOffset()
+    // Nothing else begins with a slash.
+    if (source.charAt(start) !== '/' || scanner.getTokenLength() < 2) continue
+    starts.push(start)
+    ends.push(start + scanner.getTokenLength())
+  }
+  let next = 0
+  return (offset) => {
+    while ((ends[next] ?? Number.POSITIVE_INFINITY) <= offset) next += 1
+    return offset >= (starts[next] ?? Number.POSITIVE_INFINITY)
+  }
 }

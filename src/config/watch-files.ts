@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { statBounded } from '../bounded-files.ts'
 
 /** Milliseconds. */
 const look = 1_000
@@ -53,7 +53,7 @@ export function watchFiles(
 async function stateOf(files: Files): Promise<{ state: string; changedAt: number }> {
   const states = files.map(async (file) => {
     try {
-      const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
+      const { dev, ino, size, mtimeNs, ctimeNs } = await statBounded(file)
       const state = `${file} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
       return { state, changedAt: Number(ctimeNs / 1_000_000n) }
     } catch (error) {

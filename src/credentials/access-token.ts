@@ -32,12 +32,21 @@ export class TokenFailure extends Error {
   }
 }
 
+/** Far longer than those of Google (https://cloud.google.com/iam/docs/workload-identity-federation has up to 12 KiB). */
+const maxTokenCharacters = 16 * 1024
+/**
+ * Longest life (ms) that is believed: Google gives twelve hours at the most. What says more is fetched again after a day; a time beyond
+ * what a `Date` can hold would fail later, and unexpectedly.
+ */
+const maxLifeMs = 24 * 3_600_000
+
 /** A token as an issuer's answer gives it, when it can stand in an `Authorization` header (RFC 6750 2.1). */
 export function checkedToken(issuer: string, value: unknown, expiresAt: number): AccessToken {
-  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) throw new TokenFailure(notAToken(issuer))
+  const isToken = typeof value === 'string' && value.length <= maxTokenCharacters && /^[\x21-\x7e]+$/.test(value)
+  if (!isToken) throw new TokenFailure(notAToken(issuer))
   // RFC 6749 5.1 lets an issuer keep the expiry to itself; Google never does.
   if (!Number.isFinite(expiresAt)) throw new TokenFailure(`The ${issuer} did not say when its token expires.`)
-  return { value, expiresAt }
+  return { value, expiresAt: Math.min(expiresAt, Date.now() + maxLifeMs) }
 }
 
 export function notAToken(issuer: string): string {

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
 import type { CredentialSettings } from '../config/settings.ts'
-import { type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+import { applicationDefaultFile, type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
 
 /** What people may know of a credential: nothing of it is a secret. */
 export interface CredentialDescription {
@@ -21,6 +20,7 @@ const kinds = {
 
 /** How long (ms) what a file said holds: it may be replaced at any time. */
 const freshFor = 10_000
+const readTimeoutMs = 10_000
 
 /** Describes a credential, and reads its file again now and then while somebody asks. */
 export class DescribedCredential {
@@ -33,7 +33,7 @@ export class DescribedCredential {
   constructor(credential: CredentialSettings, allowedHosts: readonly string[]) {
     this.#credential = credential
     this.#allowedHosts = allowedHosts
-    this.#known = { kind: kindOf(credential), identity: credential.impersonate, file: fileOf(credential) }
+    this.#known = { kind: kindOf(credential), identity: credential.impersonate, file: namedFileOf(credential) }
     this.#look()
   }
 
@@ -46,22 +46,24 @@ export class DescribedCredential {
   #look(): void {
     this.#readAt = performance.now()
     // That it can't be read is told where its token is asked for.
-    void this.#describe().then(
-      (identity) => this.#know(identity),
-      () => this.#know(null),
+    void fileOf(this.#credential).then((file) =>
+      this.#identityIn(file).then(
+        (identity) => this.#know(file, identity),
+        () => this.#know(file, null),
+      ),
     )
   }
 
-  #know(identity: string | null): void {
-    this.#known = { ...this.#known, identity: this.#credential.impersonate ?? identity, file: fileOf(this.#credential) }
+  #know(file: string | null, identity: string | null): void {
+    this.#known = { ...this.#known, identity: this.#credential.impersonate ?? identity, file }
   }
 
-  async #describe(): Promise<string | null> {
+  async #identityIn(file: string | null): Promise<string | null> {
     const { source } = this.#credential
     if (source.kind === 'authorized-user') return clientOf(source)
-    const file = fileOf(this.#credential)
     if (file === null) return 'service account of this machine'
-    return identityOf(await readCredentialFile(file, { types: credentialTypes, allowedHosts: this.#allowedHosts }))
+    const expected = { types: credentialTypes, allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }
+    return identityOf(await readCredentialFile(file, expected))
   }
 }
 
@@ -73,10 +75,14 @@ function lowerFirst(text: string): string {
   return text.startsWith('Application') ? text : text.charAt(0).toLowerCase() + text.slice(1)
 }
 
-function fileOf({ source }: CredentialSettings): string | null {
-  if (source.kind === 'authorized-user') return null
-  if (source.kind !== 'application-default') return source.file
-  return source.file ?? (source.wellKnownFile && existsSync(source.wellKnownFile) ? source.wellKnownFile : null)
+/** The file that the configuration or the environment names. */
+function namedFileOf({ source }: CredentialSettings): string | null {
+  return source.kind === 'authorized-user' ? null : source.file
+}
+
+async function fileOf(credential: CredentialSettings): Promise<string | null> {
+  const { source } = credential
+  return source.kind === 'application-default' ? applicationDefaultFile(source, readTimeoutMs) : namedFileOf(credential)
 }
 
 function identityOf(file: CredentialFile): string | null {

@@ -1,8 +1,9 @@
 import { createPrivateKey } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readBoundedFile, statBounded } from '../bounded-files.ts'
+import type { CredentialSource } from '../config/settings.ts'
 import { TokenFailure } from './access-token.ts'
-import { FileFlaw, type Json, object, optionalText, text, unreadable } from './credential-json.ts'
-import { checkExternalAccount, checkedUrl } from './external-account-check.ts'
+import { FileFlaw, type Json, maxCredentialBytes, object, optionalText, text, unreadable } from './credential-json.ts'
+import { checkExternalAccount, checkedImpersonationUrl } from './external-account-check.ts'
 
 /** A credential file's content, checked, with what is needed to ask for a token. */
 export type CredentialFile =
@@ -37,6 +38,8 @@ interface Expected {
   readonly types: readonly CredentialType[]
   /** Hosts that the file may name besides Google's. */
   readonly allowedHosts: readonly string[]
+  /** Milliseconds that reading it may take. */
+  readonly timeout: number
 }
 
 /** Where each type of file belongs in an account, for the message about one in the wrong place. */
@@ -56,9 +59,31 @@ const optionFor: Record<CredentialType, string> = {
  */
 export async function readCredentialFile(file: string, expected: Expected): Promise<CredentialFile> {
   try {
-    return parse(parseJson(await readFile(file, 'utf8')), expected)
+    const { timeout } = expected
+    const content = await readBoundedFile(file, { timeout, maxBytes: maxCredentialBytes })
+    return parse(parseJson(content.toString()), expected)
   } catch (error) {
     throw new TokenFailure(`Credential file ${file} ${reasonOf(error)}.`, { cause: error })
+  }
+}
+
+type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
+
+/**
+ * The file of Application Default Credentials; null if there is none, and the metadata server is to be asked
+ * (https://cloud.google.com/docs/authentication/application-default-credentials).
+ */
+export async function applicationDefaultFile(
+  { file, wellKnownFile }: ApplicationDefault,
+  timeout: number,
+): Promise<string | null> {
+  if (file !== null || wellKnownFile === null) return file
+  try {
+    await statBounded(wellKnownFile, timeout)
+    return wellKnownFile
+  } catch (error) {
+    // On a drive that has gone it may well be: reading it says so.
+    return (error as NodeJS.ErrnoException).code === 'ERR_FILE_TIMEOUT' ? wellKnownFile : null
   }
 }
 
@@ -80,7 +105,7 @@ function parseJson(text: string): Json {
   return json as Json
 }
 
-function parse(json: Json, { types, allowedHosts }: Expected): CredentialFile {
+function parse(json: Json, { types, allowedHosts }: Omit<Expected, 'timeout'>): CredentialFile {
   const type = typeOf(json, types)
   if (!types.includes(type)) {
     throw new FileFlaw(
@@ -112,7 +137,7 @@ const parsers: Record<CredentialType, (json: Json, allowedHosts: readonly string
       types: ['service_account', 'authorized_user', 'external_account'],
       allowedHosts,
     }),
-    impersonationUrl: checkedUrl(json, 'service_account_impersonation_url', allowedHosts),
+    impersonationUrl: checkedImpersonationUrl(json, allowedHosts),
     delegates: Array.isArray(json.delegates) ? json.delegates.filter((name) => typeof name === 'string') : [],
   }),
 }

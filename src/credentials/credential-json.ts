@@ -25,7 +25,13 @@ const reasons: Record<string, string> = {
   ENOENT: 'does not exist',
   EACCES: 'cannot be read: this user has no permission',
   EISDIR: 'is a folder, not a file',
+  ERR_NOT_A_REGULAR_FILE: 'is a pipe, a socket or a device: name a regular file',
+  ERR_FILE_TOO_LARGE: 'is larger than 1 MiB: is it the right file?',
+  ERR_FILE_TIMEOUT: 'did not answer in time: check the drive that it is on',
 }
+
+/** Bytes: a hundred times what Google's own have. */
+export const maxCredentialBytes = 1024 * 1024
 
 /** Why a file cannot be read, by the system's name of the failure; continues the sentence "Credential file NAME …". */
 export function unreadable(code: string | undefined): string {

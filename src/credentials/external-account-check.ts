@@ -1,8 +1,10 @@
 import { isLoopback } from '../config/loopback.ts'
 import { FileFlaw, type Json, object, optionalText, text } from './credential-json.ts'
+import { type GoogleEndpoint, iamCredentials, securityTokenService } from './google-endpoints.ts'
 
-/** Members of an external-account file, and of its `credential_source`, that the library sends requests to. */
-const urlMembers = ['token_url', 'service_account_impersonation_url'] as const
+/** Members of an external-account file that get its secrets, and who alone may get them at Google. */
+const urlMembers = { token_url: securityTokenService, service_account_impersonation_url: iamCredentials } as const
+/** Those of its `credential_source` that are asked for the subject token. */
 const sourceUrlMembers = ['url', 'region_url', 'imdsv2_session_token_url'] as const
 
 /**
@@ -21,7 +23,9 @@ export function checkExternalAccount(json: Json, allowedHosts: readonly string[]
     throw new FileFlaw('gets its token with a client certificate, which is not supported: use a file or URL source')
   }
   checkSource(source)
-  for (const member of urlMembers) if (member in json) checkedUrl(json, member, allowedHosts)
+  for (const [member, endpoint] of Object.entries(urlMembers)) {
+    if (member in json) checkedUrl(json, member, allowedHosts, endpoint)
+  }
   for (const member of sourceUrlMembers) if (member in source) checkedUrl(source, member, allowedHosts)
 }
 
@@ -34,17 +38,35 @@ function checkSource(source: Json): void {
   }
 }
 
-/** The URL in a member of a credential file, when its host is Google's or one that the configuration allows. */
-export function checkedUrl(json: Json, member: string, allowedHosts: readonly string[]): string {
+/** The URL in the member of a credential file that asks for another account's token. */
+export function checkedImpersonationUrl(json: Json, allowedHosts: readonly string[]): string {
+  return checkedUrl(json, 'service_account_impersonation_url', allowedHosts, iamCredentials)
+}
+
+/**
+ * The URL in a member of a credential file, when its host is Google's or one that the configuration allows.
+ *
+ * @param endpoint the one place at Google that it may name: others there would keep what they are sent, for whoever made the file
+ */
+function checkedUrl(json: Json, member: string, allowedHosts: readonly string[], endpoint?: GoogleEndpoint): string {
   const value = optionalText(json, member)
   const url = value && URL.canParse(value) ? new URL(value) : undefined
   if (!url || url.username || url.password) throw new FileFlaw(`has no usable URL in "${member}"`)
-  if (isGoogle(url)) return url.href
-  if (!allowedHosts.includes(url.host)) {
+  if (allowedHosts.includes(url.host)) return securedUrl(url, member)
+  if (!isGoogle(url)) {
     throw new FileFlaw(
       `names ${url.host} in "${member}", which is not Google's: if you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts`,
     )
   }
+  if (endpoint && !endpoint.matches(url.href)) {
+    throw new FileFlaw(
+      `names something at ${url.host} in "${member}" that is not ${endpoint.name} (${endpoint.example}): use the file as Google Cloud gave it to you`,
+    )
+  }
+  return url.href
+}
+
+function securedUrl(url: URL, member: string): string {
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isNear(url.hostname))) return url.href
   throw new FileFlaw(`has a URL without TLS in "${member}": use https`)
 }

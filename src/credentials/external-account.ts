@@ -2,7 +2,7 @@ import { AwsClient, IdentityPoolClient } from 'google-auth-library'
 import { type AccessToken, TokenFailure } from './access-token.ts'
 import type { Json } from './credential-json.ts'
 import { tokenOf } from './google-clients.ts'
-import { describeSubjectTokenFailure } from './subject-token.ts'
+import { describeSubjectTokenFailure, readSubjectToken } from './subject-token.ts'
 import type { IssuerTransport } from './transport.ts'
 
 /**
@@ -37,12 +37,12 @@ type Client = AwsClient | IdentityPoolClient
 export async function fetchExternalAccountToken(
   json: Json,
   scope: string,
-  transporter: IssuerTransport,
+  { transport: transporter, timeout }: { transport: IssuerTransport; timeout: number },
 ): Promise<AccessToken> {
   const source = only(sourceMembers, json.credential_source as Json)
   const client = newClient({ ...only(members, json), credential_source: source, scopes: [scope] }, transporter)
   useForTokenExchange(client, transporter)
-  explainSubjectToken(client, source)
+  retrieveSubjectToken(client, source, timeout)
   await client.getAccessToken()
   return tokenOf(client.credentials)
 }
@@ -75,9 +75,14 @@ function useForTokenExchange(client: Client, transporter: IssuerTransport): void
   stsCredential.transporter = transporter
 }
 
-/** The first step asks somebody else than Google: its failures are told apart here, and by our own words. */
-function explainSubjectToken(client: Client, source: Json): void {
-  const retrieve = client.retrieveSubjectToken.bind(client)
+/**
+ * The first step asks somebody else than Google: its failures are told apart here, and by our own words. The library would
+ * read a file whatever it is, and wait for it for ever.
+ */
+function retrieveSubjectToken(client: Client, source: Json, timeout: number): void {
+  const { file } = source
+  const retrieve =
+    typeof file === 'string' ? () => readSubjectToken(file, source, timeout) : client.retrieveSubjectToken.bind(client)
   client.retrieveSubjectToken = async () => {
     try {
       return await retrieve()

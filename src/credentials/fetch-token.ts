@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import type { CredentialSettings, CredentialSource } from '../config/settings.ts'
 import { type AccessToken, type FetchToken, TokenFailure } from './access-token.ts'
-import { type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+import { applicationDefaultFile, type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
 import { fetchExternalAccountToken } from './external-account.ts'
 import { fetchAuthorizedUserToken, fetchServiceAccountToken } from './google-clients.ts'
 import { iamCredentialsUrlFor, impersonate } from './impersonation.ts'
@@ -26,8 +25,8 @@ export function credentialIdentity(credential: CredentialSettings): string {
  */
 export function createFetchToken(credential: CredentialSettings, access: IssuerAccess): FetchToken {
   const { source, impersonate: principal } = credential
-  const issuer = { access, transport: new IssuerTransport(access) }
   return async () => {
+    const issuer = { access, transport: new IssuerTransport(access) }
     try {
       if (!principal) return await fetchSourceToken(source, issuer, healthcareScope)
       const token = await fetchSourceToken(source, issuer, platformScope)
@@ -55,19 +54,19 @@ export const fileTypes = {
 async function fetchSourceToken(source: CredentialSource, issuer: Issuer, scope: string): Promise<AccessToken> {
   if (source.kind === 'authorized-user') return fetchAuthorizedUserToken(source, issuer.transport)
   if (source.kind === 'application-default') return fetchApplicationDefaultToken(source, issuer, scope)
-  const { allowedHosts } = issuer.access
-  const file = await readCredentialFile(source.file, { types: fileTypes[source.kind], allowedHosts })
+  const { allowedHosts, timeout } = issuer.access
+  const file = await readCredentialFile(source.file, { types: fileTypes[source.kind], allowedHosts, timeout })
   return fetchFileToken(file, issuer, scope)
 }
 
 type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
 
-/** The search order of Application Default Credentials (https://cloud.google.com/docs/authentication/application-default-credentials). */
 async function fetchApplicationDefaultToken(source: ApplicationDefault, issuer: Issuer, scope: string) {
-  const path = source.file ?? (source.wellKnownFile && existsSync(source.wellKnownFile) ? source.wellKnownFile : null)
+  const { allowedHosts, timeout } = issuer.access
+  const path = await applicationDefaultFile(source, timeout)
   if (path === null) return fetchMetadataToken(source.metadataHost, issuer.access, scope)
-  const { allowedHosts } = issuer.access
-  return fetchFileToken(await readCredentialFile(path, { types: credentialTypes, allowedHosts }), issuer, scope)
+  const file = await readCredentialFile(path, { types: credentialTypes, allowedHosts, timeout })
+  return fetchFileToken(file, issuer, scope)
 }
 
 async function fetchFileToken(file: CredentialFile, issuer: Issuer, scope: string): Promise<AccessToken> {
@@ -76,14 +75,14 @@ async function fetchFileToken(file: CredentialFile, issuer: Issuer, scope: strin
 }
 
 async function fetchTypedToken(file: CredentialFile, issuer: Issuer, scope: string): Promise<AccessToken> {
-  const { transport } = issuer
+  const { access, transport } = issuer
   switch (file.type) {
     case 'service_account':
       return fetchServiceAccountToken(file, scope, transport)
     case 'authorized_user':
       return fetchAuthorizedUserToken(file, transport)
     case 'external_account':
-      return fetchExternalAccountToken(file.json, scope, transport)
+      return fetchExternalAccountToken(file.json, scope, { transport, timeout: access.timeout })
     case 'impersonated_service_account': {
       const token = await fetchFileToken(file.source, issuer, platformScope)
       return impersonate(token, { url: file.impersonationUrl, delegates: file.delegates, scope }, transport)

@@ -1,4 +1,6 @@
-import { type AccessToken, checkedToken, TokenFailure } from './access-token.ts'
+import { networkFailureOf } from '../network-failure.ts'
+import { BrokenResponse } from '../small-response.ts'
+import { type AccessToken, checkedToken, notAToken, TokenFailure } from './access-token.ts'
 import type { IssuerAccess } from './transport.ts'
 
 /** The address, not the name: it needs no name server, and exists nowhere but inside Google Cloud. */
@@ -30,7 +32,10 @@ export async function fetchMetadataToken(
   try {
     answer = await fetchDirect(url, { headers, signal, redirect: 'manual' })
   } catch (cause) {
-    throw new TokenFailure(absent, { cause })
+    if (cause instanceof BrokenResponse) throw new TokenFailure(notAToken('metadata server'), { cause })
+    const { kind, reason } = networkFailureOf(cause)
+    const unusable = `The metadata server's response cannot be used: ${reason}.`
+    throw new TokenFailure(kind === 'invalid' ? unusable : absent, { cause })
   }
   if (answer.headers.get('metadata-flavor') !== 'Google') throw new TokenFailure(absent)
   return tokenFrom(answer)

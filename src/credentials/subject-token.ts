@@ -1,6 +1,20 @@
 import { gaxios } from 'google-auth-library'
+import { readBoundedFile } from '../bounded-files.ts'
 import { networkFailureOf } from '../network-failure.ts'
-import { type Json, optionalText, unreadable } from './credential-json.ts'
+import { type Json, maxCredentialBytes, optionalText, unreadable } from './credential-json.ts'
+
+/**
+ * The token that a file holds, as text or as a member of a JSON object.
+ *
+ * @param timeout milliseconds that reading may take
+ */
+export async function readSubjectToken(file: string, source: Json, timeout: number): Promise<string> {
+  const content = (await readBoundedFile(file, { timeout, maxBytes: maxCredentialBytes })).toString()
+  const isJson = ((source.format ?? {}) as Json).type === 'json'
+  const token = isJson ? (JSON.parse(content) as Json | null)?.[fieldOf(source) ?? ''] : content
+  if (typeof token === 'string' && token !== '') return token
+  throw new Error('The file holds no subject token')
+}
 
 /**
  * Says why there is no token of the identity provider outside Google, which workload identity federation trades in. The
@@ -13,15 +27,18 @@ export function describeSubjectTokenFailure(error: unknown, source: Json): strin
   const remedy = 'check "credential_source" in the external-account file'
   const { response } = error as { response?: { status?: number } }
   if (response?.status) return `${issuer} answered ${response.status}: ${remedy}.`
-  if (error instanceof gaxios.GaxiosError) return `${issuer} cannot be reached: ${networkFailureOf(error).reason}.`
+  if (error instanceof gaxios.GaxiosError) {
+    const { kind, reason } = networkFailureOf(error)
+    return `${issuer} ${kind === 'invalid' ? 'answered with what cannot be used' : 'cannot be reached'}: ${reason}.`
+  }
   return `${issuer} answered without ${field ? `"${field}"` : 'a token'}: ${remedy}.`
 }
 
 function fileFlaw(error: unknown, field: string | undefined): string {
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EISDIR') return 'is not a file'
   if (code) return unreadable(code)
   if (error instanceof SyntaxError) return 'is not JSON, as its "format" says'
-  if (/is not a file/.test(message)) return 'is not a file'
   return field ? `lacks "${field}"` : 'is empty'
 }
 

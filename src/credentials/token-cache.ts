@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
+import { Backoff } from '../concurrency/backoff.ts'
 import { ProxyError } from '../errors.ts'
 import { type AccessToken, type FetchToken, TokenFailure, type TokenSource } from './access-token.ts'
-import { Backoff } from './backoff.ts'
 
 /** Below this remaining life (ms) a token is still used, while a refresh runs behind. */
 const refreshAhead = 5 * 60_000
 
 /** Room for those of a configuration and of the one before, while requests still need it. */
-const mostCredentials = 1_000
+const maxCredentials = 1_000
 
 /** What the world may know of a credential's token: for readiness, status and logs. */
 export interface TokenState {
@@ -46,7 +46,7 @@ interface Credential {
   timer: NodeJS.Timeout | null
 }
 
-interface HeldToken extends AccessToken {
+interface CachedToken extends AccessToken {
   readonly fetchedAt: number
   /** Its end on the monotonic clock. */
   readonly endsAt: number
@@ -60,7 +60,7 @@ interface HeldToken extends AccessToken {
  * here. Nothing is ever deleted from it while a fetch runs, because that would reject everyone who waits.
  */
 export class TokenCache {
-  readonly #tokens: LRUCache<string, HeldToken>
+  readonly #tokens: LRUCache<string, CachedToken>
   readonly #credentials = new Map<string, Credential>()
   /** Longest time (ms) between two looks at a token's remaining life; from the next look on. */
   refreshInterval: number
@@ -71,9 +71,9 @@ export class TokenCache {
     this.refreshInterval = refreshInterval
     this.#onRefresh = onRefresh ?? (() => {})
     for (const [identity, fetch] of credentials) this.keep(identity, fetch)
-    this.#tokens = new LRUCache<string, HeldToken>({
+    this.#tokens = new LRUCache<string, CachedToken>({
       // An evicted token would only be fetched again, but none is ever evicted.
-      max: Math.max(2 * credentials.size, mostCredentials),
+      max: Math.max(2 * credentials.size, maxCredentials),
       fetchMethod: (identity) => this.#fetch(identity),
       noDeleteOnFetchRejection: true,
     })
@@ -177,7 +177,7 @@ export class TokenCache {
     }
   }
 
-  async #fetch(identity: string): Promise<HeldToken> {
+  async #fetch(identity: string): Promise<CachedToken> {
     const credential = this.#credential(identity)
     credential.refreshes += 1
     const tell = (event: TokenEvent) => {
@@ -227,12 +227,12 @@ export class TokenCache {
     if (this.#held(identity)?.value === rejected.value) this.#credential(identity).rejected = rejected.value
   }
 
-  #usable(identity: string, token: HeldToken | undefined, minimumLife: number): token is HeldToken {
+  #usable(identity: string, token: CachedToken | undefined, minimumLife: number): token is CachedToken {
     if (!token || token.value === this.#credential(identity).rejected) return false
     return remaining(token) > minimumLife
   }
 
-  #held(identity: string): HeldToken | undefined {
+  #held(identity: string): CachedToken | undefined {
     return this.#tokens.peek(identity, { allowStale: true })
   }
 
@@ -248,17 +248,17 @@ function newCredential(fetch: FetchToken): Credential {
   return { fetch, keepers: 0, backoff: new Backoff(), ...state }
 }
 
-function ageing(token: HeldToken): boolean {
+function ageing(token: CachedToken): boolean {
   return remaining(token) < margin(token)
 }
 
 /** By the clock that says less: the wall clock may be set back, and the monotonic one stands still while a machine sleeps. */
-function remaining(token: HeldToken): number {
+function remaining(token: CachedToken): number {
   return Math.min(token.expiresAt - Date.now(), token.endsAt - performance.now())
 }
 
 /** Issuers may give tokens of a few minutes: those are refreshed at half of their life, not at every request. */
-function margin(token: HeldToken): number {
+function margin(token: CachedToken): number {
   return Math.min(refreshAhead, (token.expiresAt - token.fetchedAt) / 2)
 }
 

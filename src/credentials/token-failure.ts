@@ -64,8 +64,10 @@ function googleError(data: unknown): { code: string | undefined; words: string |
 }
 
 function describeNetworkFailure(error: unknown): string {
-  const { reason, code } = networkFailureOf(error)
-  return `The token endpoint cannot be reached: ${reason}${code ? ` (${code})` : ''}.`
+  const { reason, code, kind } = networkFailureOf(error)
+  const what =
+    kind === 'invalid' ? "The token endpoint's response cannot be used" : 'The token endpoint cannot be reached'
+  return `${what}: ${reason}${code ? ` (${code})` : ''}.`
 }
 
 /** Text from outside, fit for a log line; an endpoint that is not Google's may quote the request, and so its secrets. */

@@ -1,5 +1,7 @@
 import { gaxios } from 'google-auth-library'
+import { withoutSecrets } from '../outside-words.ts'
 import { notAToken, TokenFailure } from './access-token.ts'
+import { sentSecrets } from './sent-secrets.ts'
 
 /** `fetch` over this product's own connections: outgoing proxy, authorities, TLS checks as configured. */
 export type Fetch = typeof globalThis.fetch
@@ -29,9 +31,13 @@ const googleTokenUrl = 'https://oauth2.googleapis.com/token'
  *
  * The clients must be made with `useAuthRequestParameters: false`, which keeps their debug log, that contains tokens,
  * away from this transport.
+ *
+ * One for each token that is fetched: it knows the secrets that it has sent, and takes them out of what comes back with an
+ * error.
  */
 export class IssuerTransport extends gaxios.Gaxios {
   readonly #tokenUrl: string | null
+  readonly #secrets = new Set<string>()
 
   constructor({ fetch, fetchDirect, timeout, tokenUrl }: IssuerAccess) {
     super({
@@ -39,8 +45,10 @@ export class IssuerTransport extends gaxios.Gaxios {
       // The library would read the environment's outgoing proxy for itself, and fails when that is no URL.
       noProxy: [/^/],
       // A redirect would carry a key's signature or a refresh token to a host that nobody checked: it is an answer.
-      fetchImplementation: (input, init) =>
-        (isLinkLocal(String(input)) ? fetchDirect : fetch)(input, { ...init, redirect: 'manual' }),
+      fetchImplementation: (input, init) => {
+        for (const secret of sentSecrets(new Headers(init?.headers), init?.body)) this.#secrets.add(secret)
+        return (isLinkLocal(String(input)) ? fetchDirect : fetch)(input, { ...init, redirect: 'manual' })
+      },
     })
     this.#tokenUrl = tokenUrl
   }
@@ -49,11 +57,31 @@ export class IssuerTransport extends gaxios.Gaxios {
     const url = String(options.url) === googleTokenUrl && this.#tokenUrl ? this.#tokenUrl : String(options.url)
     const responseType = options.responseType ?? 'json'
     const once = { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } }
-    const answer = await super.request<T>({ ...options, ...once, url, responseType })
+    const answer = await super.request<T>({ ...options, ...once, url, responseType }).catch((error: unknown) => {
+      if (error instanceof gaxios.GaxiosError && error.response) this.#redact(error.response)
+      throw error
+    })
     // The library's clients fall over anything else, each with another error.
     if (responseType === 'json' && !isObject(answer.data)) throw new TokenFailure(notAToken('token endpoint'))
     return answer
   }
+
+  /** Leaves of an error document what is ever shown of it. */
+  #redact(response: { data?: unknown }): void {
+    const { error, error_description: description } = (response.data ?? {}) as IssuerError
+    const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
+    const harmless = (value: unknown) => (typeof value === 'string' ? withoutSecrets(value, this.#secrets) : undefined)
+    response.data =
+      typeof error === 'string'
+        ? { error: harmless(error), error_description: harmless(description) }
+        : { error: { status: harmless(status), message: harmless(message) } }
+  }
+}
+
+/** Of OAuth (RFC 6749 5.2), or of Google's APIs. */
+interface IssuerError {
+  readonly error?: unknown
+  readonly error_description?: unknown
 }
 
 function isObject(data: unknown): boolean {

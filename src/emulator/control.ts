@@ -1,10 +1,10 @@
-import { type Answer, jsonAnswer } from './answer.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
 import { type Fault, type Faults, faultTargets } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
 import type { RequestLog } from './request-log.ts'
+import { type EmulatorResponse, jsonResponse } from './response.ts'
 import type { OperationFailure, Operations } from './store/operations.ts'
 import type { TokenCounts } from './token-counts.ts'
 
@@ -21,48 +21,48 @@ export interface Controlled {
 export async function answerControl(
   { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
   call: Call,
-): Promise<Answer> {
+): Promise<EmulatorResponse> {
   switch (`${call.method} ${call.path}`) {
     case 'GET /emulator/faults':
-      return jsonAnswer(faults.list())
+      return jsonResponse(faults.list())
     case 'PUT /emulator/faults':
       return replaceFaults(faults, call)
     case 'DELETE /emulator/faults':
       faults.clear()
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'GET /emulator/log':
-      return jsonAnswer({ requests: log.entries, tokenRequests })
+      return jsonResponse({ requests: log.entries, tokenRequests })
     case 'DELETE /emulator/log':
       log.clear()
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'POST /emulator/tokens/revoke':
       tokens.revoke()
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'POST /emulator/tokens/expire':
       tokens.expire()
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'PUT /emulator/tokens/lifetime':
       tokens.lifetime = await seconds(call)
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'PUT /emulator/clock':
       clock.skew = (await seconds(call, Number.NEGATIVE_INFINITY)) * 1000
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'PUT /emulator/operations/duration':
       operations.duration = (await seconds(call)) * 1000
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'PUT /emulator/operations/failure':
       operations.failWith = await operationFailure(call)
-      return jsonAnswer({})
+      return jsonResponse({})
     case 'DELETE /emulator/operations/failure':
       operations.failWith = {}
-      return jsonAnswer({})
+      return jsonResponse({})
     default:
       throw new GoogleError(404, 'No such control; see src/emulator/control.ts.')
   }
 }
 
 /** The body is one fault or an array of them; they take the place of all others. */
-async function replaceFaults(faults: Faults, call: Call): Promise<Answer> {
+async function replaceFaults(faults: Faults, call: Call): Promise<EmulatorResponse> {
   const body: unknown = await call.json()
   const list = Array.isArray(body) ? body : [body]
   if (!list.every((fault) => faultTargets.includes(fault?.target))) {
@@ -70,7 +70,7 @@ async function replaceFaults(faults: Faults, call: Call): Promise<Answer> {
   }
   faults.clear()
   for (const fault of list as Fault[]) faults.add(fault)
-  return jsonAnswer(faults.list())
+  return jsonResponse(faults.list())
 }
 
 async function seconds(call: Call, least = 0): Promise<number> {

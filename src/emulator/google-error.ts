@@ -1,4 +1,4 @@
-import type { Answer } from './answer.ts'
+import type { EmulatorResponse } from './response.ts'
 
 /** HTTP status -> canonical code, as in google/rpc/code.proto. */
 const codes: Readonly<Record<number, string>> = {
@@ -31,7 +31,7 @@ export class GoogleError extends Error {
     this.headers = headers
   }
 
-  answer(): Answer {
+  answer(): EmulatorResponse {
     const error = { code: this.status, message: this.message, status: codes[this.status] ?? 'UNKNOWN' }
     return {
       status: this.status,
@@ -53,7 +53,7 @@ export class OAuthError extends Error {
     this.code = code
   }
 
-  answer(): Answer {
+  answer(): EmulatorResponse {
     return {
       status: this.status,
       headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },

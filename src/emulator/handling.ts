@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Answer } from './answer.ts'
 import { Call } from './call.ts'
 import { answerControl } from './control.ts'
 import type { Fault, Faults } from './faults.ts'
 import { GoogleError, OAuthError } from './google-error.ts'
 import { RequestLog } from './request-log.ts'
+import type { EmulatorResponse } from './response.ts'
 import { type Route, route, type World } from './routes.ts'
 import { serve } from './sending.ts'
 import type { TokenCounts } from './token-counts.ts'
@@ -69,7 +69,7 @@ function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void 
 }
 
 /** Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off. */
-async function answerOf({ work }: Route): Promise<Answer> {
+async function answerOf({ work }: Route): Promise<EmulatorResponse> {
   try {
     return await work()
   } catch (cause) {

@@ -1,4 +1,3 @@
-import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
 import type { FaultSubject, TokenGrant } from './faults.ts'
@@ -10,6 +9,7 @@ import type { AuthorizedUser, Identities, WorkloadIdentity } from './oauth/ident
 import type { MetadataServer } from './oauth/metadata-server.ts'
 import { answerSubjectToken, answerTokenExchange } from './oauth/sts.ts'
 import { answerTokenRequest } from './oauth/token-endpoint.ts'
+import type { EmulatorResponse } from './response.ts'
 import type { DicomStore } from './store/dicom-store.ts'
 import { answerDicomWeb, parseResource, serviceOf } from './store/dicom-web.ts'
 import type { Operations } from './store/operations.ts'
@@ -31,7 +31,7 @@ export interface World {
 /** What answers a request, and what the request counts as for faults. Nothing runs, and no body is read, before `work`. */
 export interface Route {
   readonly subject?: FaultSubject
-  readonly work: () => Promise<Answer>
+  readonly work: () => Promise<EmulatorResponse>
 }
 
 const tokenGrants: Readonly<Record<string, TokenGrant>> = {
@@ -68,7 +68,7 @@ function metadataRoute({ metadata }: World, call: Call): Route {
   return call.path.endsWith('/token') ? tokenRoute('metadata', work) : { work }
 }
 
-function tokenRoute(grant: TokenGrant, work: () => Promise<Answer>): Route {
+function tokenRoute(grant: TokenGrant, work: () => Promise<EmulatorResponse>): Route {
   return { subject: { target: 'token', grant }, work }
 }
 

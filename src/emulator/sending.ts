@@ -2,11 +2,11 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import type { Fault } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import { pause } from './pause.ts'
+import type { EmulatorResponse } from './response.ts'
 
 /** How much of an upload is still read after an early answer, as a real front end does, before the connection closes. */
 const lingering = 16 * 1024 * 1024
@@ -19,7 +19,12 @@ export interface Wire {
 }
 
 /** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
-export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Promise<Answer>): Promise<void> {
+export async function serve(
+  call: Call,
+  wire: Wire,
+  fault: Fault,
+  work: () => Promise<EmulatorResponse>,
+): Promise<void> {
   if (fault.delay) await pause(fault.delay, wire.response)
   if (fault.resetBefore) return reset(wire)
   if (fault.informational) informational(wire, fault.informational)
@@ -34,7 +39,11 @@ export async function serve(call: Call, wire: Wire, fault: Fault, work: () => Pr
   await send(call, wire, fault, fault.gzip ? compressed(answer) : answer)
 }
 
-async function answerUnder(fault: Fault, call: Call, work: () => Promise<Answer>): Promise<Answer | undefined> {
+async function answerUnder(
+  fault: Fault,
+  call: Call,
+  work: () => Promise<EmulatorResponse>,
+): Promise<EmulatorResponse | undefined> {
   if (fault.earlyAnswer) return failure(fault, fault.earlyAnswer)
   if (fault.status === undefined && !fault.hang && !fault.garbage) return work()
   await call.drain(Number.POSITIVE_INFINITY)
@@ -43,18 +52,18 @@ async function answerUnder(fault: Fault, call: Call, work: () => Promise<Answer>
   return failure(fault, fault.status ?? 500)
 }
 
-function compressed(answer: Answer): Answer {
+function compressed(answer: EmulatorResponse): EmulatorResponse {
   if (typeof answer.body === 'object' && !Buffer.isBuffer(answer.body)) return answer
   return { ...answer, headers: { ...answer.headers, 'content-encoding': 'gzip' }, body: gzipSync(fixedBody(answer)) }
 }
 
-function failure(fault: Fault, status: number): Answer {
+function failure(fault: Fault, status: number): EmulatorResponse {
   const google = new GoogleError(status, `The emulator was asked to answer ${status}.`).answer()
   if (fault.body === undefined) return google
   return { ...google, body: typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body) }
 }
 
-async function send(call: Call, wire: Wire, fault: Fault, answer: Answer): Promise<void> {
+async function send(call: Call, wire: Wire, fault: Fault, answer: EmulatorResponse): Promise<void> {
   const { response } = wire
   const early = !call.received
   head(call, wire, fault, answer, early)
@@ -68,7 +77,7 @@ async function send(call: Call, wire: Wire, fault: Fault, answer: Answer): Promi
   response.end()
 }
 
-function head(call: Call, { response }: Wire, fault: Fault, answer: Answer, early: boolean): void {
+function head(call: Call, { response }: Wire, fault: Fault, answer: EmulatorResponse, early: boolean): void {
   const headers: Record<string, string> = { ...answer.headers, ...fault.headers }
   const fixed = answer.body === undefined || typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
   if (fixed && answer.status !== 204) headers['content-length'] = String(Buffer.byteLength(fixedBody(answer)))
@@ -79,12 +88,12 @@ function head(call: Call, { response }: Wire, fault: Fault, answer: Answer, earl
   if (call.method !== 'HEAD') response.flushHeaders()
 }
 
-function fixedBody(answer: Answer): string | Buffer {
+function fixedBody(answer: EmulatorResponse): string | Buffer {
   return typeof answer.body === 'string' || Buffer.isBuffer(answer.body) ? answer.body : ''
 }
 
 /** Writes the body with backpressure; false when it was not to come to its end. */
-async function body(wire: Wire, fault: Fault, answer: Answer): Promise<boolean> {
+async function body(wire: Wire, fault: Fault, answer: EmulatorResponse): Promise<boolean> {
   let left = fault.truncate ?? fault.stall ?? Number.POSITIVE_INFINITY
   for await (const chunk of pieces(answer, fault.bandwidth)) {
     const piece = chunk.length > left ? chunk.subarray(0, left) : chunk
@@ -98,7 +107,7 @@ async function body(wire: Wire, fault: Fault, answer: Answer): Promise<boolean> 
   return fault.truncate === undefined && fault.stall === undefined
 }
 
-async function* pieces(answer: Answer, bandwidth?: number): AsyncGenerator<Buffer> {
+async function* pieces(answer: EmulatorResponse, bandwidth?: number): AsyncGenerator<Buffer> {
   const source =
     typeof answer.body === 'object' && !Buffer.isBuffer(answer.body) ? answer.body : [Buffer.from(fixedBody(answer))]
   // A slow answer comes in small steps, ten in a second.

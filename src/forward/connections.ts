@@ -1,20 +1,22 @@
 import { type AgentOptions, Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { Agent as HttpsAgent } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool, fetch as undiciFetch } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import type { OutgoingSettings } from '../config/settings.ts'
+import { openBoundedPool } from './bounded-pool.ts'
 import { type ConnectionCounts, countsOf, Pools } from './connection-counts.ts'
-
-type Fetch = typeof globalThis.fetch
+import { type Fetch, fetchOver } from './small-fetch.ts'
+import { TunnelClient } from './tunnel.ts'
+import { UploadAgent } from './upload-agent.ts'
 
 /** How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually allow. */
-const keepAlive = 30_000
+const keepAliveMs = 30_000
 /**
  * The same for uploads. Should Google close the connection just as it is used again, an upload could not be repeated:
  * nobody knows what became of it. So only uploads in close succession share one.
  */
-const keepAliveForUploads = 4_000
+const uploadKeepAliveMs = 4_000
 
 /**
  * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS checks, outgoing proxy,
@@ -25,7 +27,7 @@ export interface Connections {
   readonly dispatcher: Dispatcher
   /** For `node:http` and `node:https`, by the scheme of the upstream. */
   agentFor(protocol: string): HttpAgent
-  /** `fetch` over the same connections. */
+  /** `fetch` over the same connections, for small responses: src/forward/small-fetch.ts. */
   readonly fetch: Fetch
   /** `fetch` past any outgoing proxy, for addresses that only this machine can reach. */
   readonly fetchDirect: Fetch
@@ -35,24 +37,34 @@ export interface Connections {
 }
 
 export function openConnections(outgoing: OutgoingSettings): Connections {
-  const secureContext = trusting(outgoing)
+  const secureContext = secureContextFor(outgoing)
   const pools = new Pools()
-  const direct = new Agent({ ...undiciOptions(outgoing, secureContext), factory: pools.open })
-  // Google speaks https. One for http alone must not be taken for it: undici would, Node's agents would not.
-  const dispatcher = outgoing.httpsProxy ? proxied(outgoing, secureContext, pools) : direct
-  const agents = { 'http:': new HttpAgent(agentOptions(outgoing)), 'https:': httpsAgent(outgoing, secureContext) }
+  const upstream = dispatchersFor(outgoing, secureContext, pools.open)
+  const small = dispatchersFor(outgoing, secureContext, openBoundedPool)
+  const agents = { 'http:': httpAgent(outgoing), 'https:': httpsAgent(outgoing, secureContext) }
   return {
-    dispatcher,
+    dispatcher: upstream.outward,
     agentFor: (protocol) => (protocol === 'https:' ? agents['https:'] : agents['http:']),
-    fetch: fetchOver(dispatcher),
-    fetchDirect: fetchOver(direct),
+    fetch: fetchOver(small.outward),
+    fetchDirect: fetchOver(small.direct),
     counts: () => ({ bodyless: pools.counts, upload: countsOf(Object.values(agents)) }),
     async close() {
       agents['http:'].destroy()
       agents['https:'].destroy()
-      await Promise.all([direct.destroy(), dispatcher === direct ? undefined : dispatcher.destroy()])
+      await Promise.all([upstream.close(), small.close()])
     },
   }
+}
+
+type OpenPool = NonNullable<Agent.Options['factory']>
+
+/** By way of the outgoing proxy, if there is one, and past it. */
+function dispatchersFor(outgoing: OutgoingSettings, secureContext: SecureContext, open: OpenPool) {
+  const direct = new Agent({ ...undiciOptions(outgoing, secureContext), factory: open })
+  // Google speaks https. One for http alone must not be taken for it: undici would, Node's agents would not.
+  const outward: Dispatcher = outgoing.httpsProxy ? proxied(outgoing, secureContext, open) : direct
+  const close = () => Promise.all([direct.destroy(), outward === direct ? undefined : outward.destroy()])
+  return { direct, outward, close }
 }
 
 let latest: { readonly authorities: readonly string[] | null; readonly context: SecureContext } | null = null
@@ -61,7 +73,7 @@ let latest: { readonly authorities: readonly string[] | null; readonly context: 
  * One context for all connections: reading some hundred certificates anew for each would cost more than the handshake. It
  * outlasts a change of other settings: a tenth of a second, and 1.7 MB that no garbage collector sees.
  */
-function trusting({ certificateAuthorities: authorities }: OutgoingSettings): SecureContext {
+function secureContextFor({ certificateAuthorities: authorities }: OutgoingSettings): SecureContext {
   if (!latest || !isDeepStrictEqual(latest.authorities, authorities)) {
     const ca = authorities ?? [...getCACertificates('default'), ...getCACertificates('system')]
     latest = { authorities, context: createSecureContext({ ca: [...ca] }) }
@@ -76,12 +88,12 @@ function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContex
     connect: { secureContext, rejectUnauthorized: verifyPeers, timeout: timeouts.connect },
     headersTimeout: timeouts.response,
     bodyTimeout: timeouts.idle,
-    keepAliveTimeout: keepAlive,
+    keepAliveTimeout: keepAliveMs,
     pipelining: 1,
   }
 }
 
-function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, pools: Pools): Dispatcher {
+function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, open: OpenPool): Dispatcher {
   const options = undiciOptions(outgoing, secureContext)
   const tls = { secureContext, rejectUnauthorized: outgoing.verifyPeers }
   const { connect } = outgoing.timeouts
@@ -90,9 +102,9 @@ function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, pools
     requestTls: tls,
     proxyTls: tls,
     connectTimeout: connect,
-    factory: pools.open,
+    factory: open,
     // An outgoing proxy that never answers the CONNECT counts as no connection, too.
-    clientFactory: (origin, tunnel) => new Pool(origin, { ...tunnel, headersTimeout: connect }),
+    clientFactory: (proxy) => new TunnelClient(new URL(proxy), connect) as unknown as Dispatcher,
     // An empty text, unlike none, keeps undici from reading the environment itself.
     httpProxy: outgoing.httpProxy ?? '',
     httpsProxy: outgoing.httpsProxy ?? '',
@@ -100,21 +112,17 @@ function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, pools
   })
 }
 
-function agentOptions({ httpProxy, httpsProxy, noProxy }: OutgoingSettings): AgentOptions {
-  const proxyEnv = httpsProxy && {
-    ...(httpProxy && { HTTP_PROXY: httpProxy }),
-    HTTPS_PROXY: httpsProxy,
-    NO_PROXY: noProxy,
-  }
-  return { keepAlive: true, timeout: keepAliveForUploads, scheduling: 'lifo', ...(proxyEnv && { proxyEnv }) }
+function agentOptions(): AgentOptions {
+  return { keepAlive: true, timeout: uploadKeepAliveMs, scheduling: 'lifo' }
+}
+
+/** Node's own way through an outgoing proxy: without TLS no tunnel is needed. */
+function httpAgent({ httpProxy, httpsProxy, noProxy }: OutgoingSettings): HttpAgent {
+  const proxyEnv = httpsProxy && httpProxy && { HTTP_PROXY: httpProxy, NO_PROXY: noProxy }
+  return new HttpAgent({ ...agentOptions(), ...(proxyEnv && { proxyEnv }) })
 }
 
 function httpsAgent(outgoing: OutgoingSettings, secureContext: SecureContext): HttpsAgent {
   const { verifyPeers: rejectUnauthorized } = outgoing
-  return new HttpsAgent({ ...agentOptions(outgoing), secureContext, rejectUnauthorized })
-}
-
-function fetchOver(dispatcher: Dispatcher): Fetch {
-  const over = (input: string, init?: object) => undiciFetch(input, { ...init, dispatcher })
-  return over as unknown as Fetch
+  return new UploadAgent({ ...agentOptions(), secureContext, rejectUnauthorized }, outgoing)
 }

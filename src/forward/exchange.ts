@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import type { ProxyError } from '../errors.ts'
-import type { ReadAnswer } from './answer-reader.ts'
-import type { HeldAnswer } from './held-answer.ts'
-import type { UrlReplacement } from './public-urls.ts'
+import type { BufferedResponse } from './buffered-response.ts'
+import type { ObserveResponse } from './response-observer.ts'
+import type { UrlReplacement } from './url-rewriter.ts'
 
 /** One request of a client on its way to Google. Only read here, except that the answer is written to `response`. */
 export interface Exchange {
@@ -20,14 +20,14 @@ export interface Exchange {
   /** URLs to replace in answers; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
   /** Whether an answer of this status is to be held back: another try may be made, or its word be waited for. */
-  readonly holds: (status: number) => boolean
+  readonly shouldBuffer: (status: number) => boolean
   /** Which time this is that the request is sent to Google; 1 is the first. */
   readonly attempt: number
   /** Milliseconds until the answer must have begun, where that is less than what is configured; null where it is not. */
-  readonly answerWithin: number | null
+  readonly responseTimeout: number | null
   /** Whether others wait for this exchange's place at Google. */
-  readonly crowded: () => boolean
-  readonly readAnswer: ReadAnswer
+  readonly othersWait: () => boolean
+  readonly observe: ObserveResponse
   readonly progress: Progress
 }
 
@@ -44,14 +44,14 @@ export interface Progress {
 /** How a try to forward a request ended. */
 export type Outcome =
   /** Google's answer reached the client whole. */
-  | { readonly kind: 'answered'; readonly status: number }
+  | { readonly kind: 'completed'; readonly status: number }
   /** Google gave an answer that the exchange holds back: the client has not seen any of it. */
-  | { readonly kind: 'held'; readonly answer: HeldAnswer; readonly replayable: boolean }
+  | { readonly kind: 'buffered'; readonly response: BufferedResponse; readonly replayable: boolean }
   /** There was no answer. */
   | { readonly kind: 'failed'; readonly error: ProxyError; readonly replayable: boolean }
   /** It ended before its end: the client left, Google's answer broke and the client's connection was destroyed, or the proxy ended. */
   | {
-      readonly kind: 'cut'
+      readonly kind: 'aborted'
       readonly by: 'client' | 'upstream' | 'proxy'
       readonly status: number | null
       readonly cause?: unknown

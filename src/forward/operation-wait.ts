@@ -1,24 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { abortable } from '../concurrency/abortable.ts'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
 import type { OperationUrl } from '../stores/operation-url.ts'
-import { unlessAborted } from '../unless-aborted.ts'
-import type { HeldAnswer } from './held-answer.ts'
+import type { BufferedResponse } from './buffered-response.ts'
 import { isSameOperation, type Operation, operationIn } from './operation.ts'
 
 /** Milliseconds before the first look; each next one waits twice as long, up to the longest. */
-const firstInterval = 250
-const longestInterval = 5_000
+const firstIntervalMs = 250
+const maxIntervalMs = 5_000
 /** Milliseconds that one look may take, token and all. */
-const lookLimit = 5_000
+const pollTimeoutMs = 5_000
 
 /** Answers of a look after which the next one may find more: Google's advice for repetitions, and what a gateway may say. */
-const passing = (status: number) => status === 408 || status === 425 || status === 429 || status >= 500
+const isTransient = (status: number) => status === 408 || status === 425 || status === 429 || status >= 500
 
-export interface Looking {
+export interface Polling {
   readonly tokens: TokenSource
   readonly operationUrl: OperationUrl
   /** Asks once; rejects when there is no answer. */
-  readonly look: (url: URL, token: AccessToken, signal: AbortSignal) => Promise<HeldAnswer>
+  readonly poll: (url: URL, token: AccessToken, signal: AbortSignal) => Promise<BufferedResponse>
 }
 
 /** How the waiting ended, and the last that Google told of the operation. */
@@ -38,19 +38,19 @@ export type Unfinished =
  */
 export async function waitFor(
   begun: Operation,
-  looking: Looking,
+  looking: Polling,
   deadline: number,
   signal: AbortSignal,
 ): Promise<Waited> {
   let operation = begun
-  for (let interval = firstInterval; ; interval = Math.min(interval * 2, longestInterval)) {
+  for (let interval = firstIntervalMs; ; interval = Math.min(interval * 2, maxIntervalMs)) {
     if (operation.done) return { end: 'done', operation }
     const left = deadline - performance.now()
     if (left <= 0) return { end: 'time', operation }
     await delay(Math.min(interval, left), undefined, { signal }).catch(() => {})
     if (signal.aborted) return { end: 'stopped', operation }
-    const answer = await look(operation.url, looking, signal)
-    if (answer && answer.status !== 200 && !passing(answer.status)) {
+    const answer = await poll(operation.url, looking, signal)
+    if (answer && answer.status !== 200 && !isTransient(answer.status)) {
       return { end: 'refused', operation, status: answer.status }
     }
     const seen = answer?.status === 200 ? operationIn(answer.body, looking.operationUrl) : null
@@ -59,14 +59,14 @@ export async function waitFor(
 }
 
 /** Null when there is no answer. A 401 is met with a fresh token, once. */
-async function look(url: URL, { tokens, look }: Looking, signal: AbortSignal): Promise<HeldAnswer | null> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(lookLimit)])
+async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const token = await unlessAborted(tokens.token(), limited)
-    const answer = await look(url, token, limited)
+    const token = await abortable(tokens.token(), limited)
+    const answer = await poll(url, token, limited)
     if (answer.status !== 401) return answer
     tokens.invalidate(token)
-    return await look(url, await unlessAborted(tokens.token(), limited), limited)
+    return await poll(url, await abortable(tokens.token(), limited), limited)
   } catch {
     return null
   }

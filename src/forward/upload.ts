@@ -2,19 +2,28 @@ import { EventEmitter } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { finished, pipeline } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/settings.ts'
+import { JoinedChunks } from '../downstream/joined-chunks.ts'
+import { clientStalled, Pace, watchReading } from '../downstream/min-rate.ts'
+import { bodyRefused, refusalOf } from '../downstream/refused-body.ts'
+import { resetResponse } from '../downstream/reset-response.ts'
 import { ProxyError } from '../errors.ts'
-import { beginAnswer, isHeld, mostInformational, noFinalAnswer, rewritingStages } from './answer.ts'
-import { breakOff } from './break-off.ts'
+import { BufferedResponse } from './buffered-response.ts'
+import { keepReadingAfterWriteError } from './early-response.ts'
 import type { Exchange, Outcome } from './exchange.ts'
-import { readOnAfterHangup } from './hangup.ts'
-import { HeldAnswer } from './held-answer.ts'
-import type { KeptBody } from './kept-body.ts'
-import { clientStalled, Pace } from './pace.ts'
-import type { UrlRewriter } from './public-urls.ts'
+import type { ReplayBody } from './replay-body.ts'
+import {
+  beginResponse,
+  maxInformational,
+  noFinalResponse,
+  readingStages,
+  rewritingStages,
+  shouldBuffer,
+} from './response.ts'
 import { upstreamFailure } from './upstream-failure.ts'
+import type { UrlRewriter } from './url-rewriter.ts'
 
 /** What comes after these many headers, Node drops without a word. */
-const mostHeaders = 1000
+const maxHeaders = 1000
 
 interface UploadEvents {
   connection: [upstream: ClientRequest]
@@ -47,7 +56,7 @@ export class Upload {
   readonly #exchange: Exchange
   readonly #response: ServerResponse
   readonly #progress: Exchange['progress']
-  readonly #body: KeptBody
+  readonly #body: ReplayBody
   readonly #timeouts: UpstreamTimeouts
   readonly #resolve: (outcome: Outcome) => void
   readonly #connecting: NodeJS.Timeout
@@ -64,7 +73,7 @@ export class Upload {
   constructor(
     exchange: Exchange,
     headers: Record<string, string>,
-    body: KeptBody,
+    body: ReplayBody,
     timeouts: UpstreamTimeouts,
     resolve: (outcome: Outcome) => void,
   ) {
@@ -77,8 +86,9 @@ export class Upload {
     this.#resolve = resolve
     this.#connecting = setTimeout(() => this.#fail(notConnected()), timeouts.connect)
     this.#response.on('close', this.#onClose)
+    exchange.request.once(bodyRefused, this.#onRefused)
     this.request.on('connection', (upstream) => this.#onConnection(upstream))
-    this.request.on('answer', (answer) => this.#onAnswer(answer))
+    this.request.on('answer', (answer) => this.#onResponse(answer))
     this.request.on('failure', (error) => this.#onBug(error))
   }
 
@@ -93,7 +103,7 @@ export class Upload {
   #onConnection(upstream: ClientRequest): void {
     this.#upstream = upstream
     const { socket } = upstream
-    if (socket) readOnAfterHangup(socket)
+    if (socket) keepReadingAfterWriteError(socket)
     const isReady = !socket?.connecting && !(socket && 'secureConnecting' in socket && socket.secureConnecting)
     const onReady = () => {
       clearTimeout(this.#connecting)
@@ -105,7 +115,7 @@ export class Upload {
     upstream.on('timeout', () => this.#onStall(upstream))
     let informational = 0
     upstream.on('information', () => {
-      if (++informational > mostInformational) this.#fail(noFinalAnswer())
+      if (++informational > maxInformational) this.#fail(noFinalResponse())
     })
     upstream.once('finish', () => {
       this.#pace?.stop()
@@ -118,7 +128,7 @@ export class Upload {
   }
 
   #watchPace(upstream: ClientRequest): void {
-    const body = { passed: () => this.#progress.received, crowded: this.#exchange.crowded }
+    const body = { passed: () => this.#progress.received, crowded: this.#exchange.othersWait }
     this.#pace = new Pace(this.#timeouts, body, () => {
       // What waits for Google is not the client's delay; with an answer there, the body does not matter any more.
       if (!upstream.writableNeedDrain && this.#status === null) this.#fail(clientStalled())
@@ -127,28 +137,29 @@ export class Upload {
 
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
-    // A client that does not read stops Google's answer as well.
-    if (this.#response.headersSent && this.#response.writableNeedDrain) breakOff(this.#response)
-    else if (this.#settled || this.#status !== null) upstream.destroy()
-    else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noAnswer())
+    // A client that does not read stops Google's answer as well, and is looked after elsewhere.
+    if (this.#response.headersSent && this.#response.writableNeedDrain) return
+    if (this.#settled || this.#status !== null) upstream.destroy()
+    else if (upstream.writableFinished || upstream.writableNeedDrain) this.#fail(noResponse())
     else this.#fail(clientStalled())
   }
 
-  #onAnswer(answer: IncomingMessage): void {
+  #onResponse(answer: IncomingMessage): void {
     clearTimeout(this.#connecting)
-    if (answer.rawHeaders.length >= 2 * mostHeaders) {
+    if (answer.rawHeaders.length >= 2 * maxHeaders) {
       this.#fail(tooManyHeaders())
       return
     }
+    joinChunksOf(answer, this.#response)
     this.#status = answer.statusCode ?? 0
     this.#progress.firstByteAt ??= performance.now()
     this.#upstream?.setTimeout(this.#timeouts.idle)
-    if (isHeld(this.#exchange, this.#status, answer.headers))
-      this.#hold(answer, new HeldAnswer(this.#status, answer.headers))
-    else this.#passOn(answer, this.#status)
+    if (shouldBuffer(this.#exchange, this.#status, answer.headers))
+      this.#buffer(answer, new BufferedResponse(this.#status, answer.headers))
+    else this.#relay(answer, this.#status)
   }
 
-  #passOn(answer: IncomingMessage, status: number, beginning?: Buffer): void {
+  #relay(answer: IncomingMessage, status: number, beginning?: Buffer): void {
     // The client may have left a moment ago: a pipeline to it would throw.
     if (this.#settled || this.#response.destroyed) {
       this.#onClose()
@@ -156,22 +167,21 @@ export class Upload {
     }
     let rewriter: UrlRewriter | null
     try {
-      rewriter = beginAnswer(this.#exchange, status, answer.headers)
+      rewriter = beginResponse(this.#exchange, status, answer.headers)
     } catch (error) {
       this.#fail(upstreamFailure(error))
       return
     }
-    const reader = this.#exchange.readAnswer(status, answer.headers)
+    watchReading(this.#response, this.#timeouts, this.#exchange.othersWait)
+    const reader = this.#exchange.observe(status, answer.headers)
     answer.on('data', (chunk: Buffer) => {
       this.#progress.sent += chunk.length
-      reader?.push(chunk)
     })
-    if (reader) answer.once('end', () => reader.end())
     // Before the pipeline hears of it, which would close the client's connection as if all were well.
     answer.once('error', (error) => {
       if (this.#response.destroyed) return
       this.#failure = error
-      breakOff(this.#response)
+      resetResponse(this.#response)
     })
     if (beginning) {
       this.#progress.sent += beginning.length
@@ -179,31 +189,31 @@ export class Upload {
       this.#response.write(rewriter ? rewriter.push(beginning) : beginning)
     }
     // On a failure of either side it destroys the other: a body cut short must not look whole.
-    pipeline([answer, ...rewritingStages(rewriter), this.#response], (error) => {
+    pipeline([answer, ...readingStages(reader), ...rewritingStages(rewriter), this.#response], (error) => {
       this.#broken = error
     })
   }
 
   /** The client's connection has closed, after the end of its answer or before it. */
-  #onAnswered(status: number | null): void {
+  #onResponseClosed(status: number | null): void {
     this.#abandonBody()
-    if (this.#response.writableFinished && status !== null) this.#settle({ kind: 'answered', status })
+    if (this.#response.writableFinished && status !== null) this.#settle({ kind: 'completed', status })
     else
       this.#settle({
-        kind: 'cut',
+        kind: 'aborted',
         by: this.#failure ? 'upstream' : 'client',
         status,
         cause: this.#failure ?? this.#broken,
       })
   }
 
-  #hold(answer: IncomingMessage, held: HeldAnswer): void {
+  #buffer(answer: IncomingMessage, held: BufferedResponse): void {
     if (!this.#upstream?.writableFinished) this.#body.unpipe()
     const settle = (error?: Error | null) => {
       this.#abandonBody()
       const { replayable } = this.#body
       // Of a 401 the status says it all.
-      if (!error || held.status === 401) this.#settle({ kind: 'held', answer: held, replayable })
+      if (!error || held.status === 401) this.#settle({ kind: 'buffered', response: held, replayable })
       // And that of any other held one, that Google took nothing.
       else this.#settle({ kind: 'failed', error: upstreamFailure(error), replayable })
     }
@@ -216,7 +226,7 @@ export class Upload {
       if (held.status === 401) {
         settle()
         this.#upstream?.destroy()
-      } else this.#passOn(answer, held.status, held.body)
+      } else this.#relay(answer, held.status, held.body)
     }
     answer.on('data', onData)
   }
@@ -226,11 +236,16 @@ export class Upload {
     if (this.#settled) return
     if (this.#response.headersSent) {
       // Its pipeline may never say so: it waits for the rest of an answer that nobody takes any more.
-      this.#onAnswered(this.#status)
+      this.#onResponseClosed(this.#status)
       return
     }
     this.request.emit('aborted')
-    this.#settle({ kind: 'cut', by: 'client', status: null })
+    this.#settle({ kind: 'aborted', by: 'client', status: null })
+  }
+
+  readonly #onRefused = () => {
+    const refusal = refusalOf(this.#exchange.request)
+    if (refusal) this.#fail(refusal)
   }
 
   #fail(error: ProxyError): void {
@@ -248,12 +263,13 @@ export class Upload {
     clearTimeout(this.#connecting)
     this.#pace?.stop()
     this.#response.off('close', this.#onClose)
+    this.#exchange.request.off(bodyRefused, this.#onRefused)
     this.#resolve(outcome)
   }
 
   /** Should never come: the exchange ends, and says so. */
   #onBug(error: unknown): void {
-    if (this.#response.headersSent) breakOff(this.#response)
+    if (this.#response.headersSent) resetResponse(this.#response)
     this.#fail(
       new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error }),
     )
@@ -270,6 +286,27 @@ export class Upload {
   }
 }
 
+/** Also before they wait in the answer itself, which is bounded by bytes as well. */
+function joinChunksOf(answer: IncomingMessage, response: ServerResponse): void {
+  const passOn = answer.push.bind(answer)
+  const joined = new JoinedChunks({
+    passOn: (chunk) => {
+      if (!answer.destroyed) passOn(chunk)
+    },
+    isBehind: () => answer.readableLength > 0 || response.writableLength > 0,
+    isBlocked: () => response.writableLength > 0,
+  })
+  // What Node's parser calls with each chunk, and with null at the end.
+  answer.push = (chunk: Buffer | null) => {
+    if (chunk === null) {
+      joined.flush()
+      return passOn(null)
+    }
+    joined.push(chunk)
+    return answer.readableLength < answer.readableHighWaterMark
+  }
+}
+
 function notConnected(): ProxyError {
   return new ProxyError(
     'upstream-unreachable',
@@ -282,7 +319,7 @@ function tooManyHeaders(): ProxyError {
   return new ProxyError('upstream-invalid', detail)
 }
 
-function noAnswer(): ProxyError {
+function noResponse(): ProxyError {
   return new ProxyError(
     'upstream-timeout',
     "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows: search what it has stored, then send the rest, or raise the limit.",

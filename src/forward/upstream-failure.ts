@@ -6,6 +6,7 @@ const codes = {
   timeout: 'upstream-timeout',
   reset: 'upstream-reset',
   unreachable: 'upstream-unreachable',
+  invalid: 'upstream-invalid',
 } as const satisfies Record<string, ErrorCode>
 
 /** What a connection to Google that failed before an answer means to the client. */

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net'
 export function canonicalAddress(address: string | undefined): string {
   // IPv4 has one form only.
   if (!address?.includes(':')) return address ?? ''
-  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*/s, '')
 }
 
 /**
@@ -13,7 +13,7 @@ export function canonicalAddress(address: string | undefined): string {
  *
  * @param address a canonical one
  */
-export function countedAs(address: string): string {
+export function rateLimitKey(address: string): string {
   if (!isIPv6(address) || address === '::1') return address
   const [head = '', tail] = address.split('::')
   const left = head === '' ? [] : head.split(':')

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { canonicalAlternative } from '../config/certificate-name.ts'
+import { canonicalClientName } from '../config/client-name.ts'
 import { type PasswordHash, parsePasswordHash } from '../config/password-hash.ts'
 import type { ClientSettings } from '../config/settings.ts'
 import type { CertificateNames } from './certificate.ts'
@@ -26,7 +27,7 @@ export class ClientDirectory {
       const client = clientFrom(settings)
       const hash = passwordHash === null ? null : parsePasswordHash(passwordHash)
       if (passwordHash !== null && hash) {
-        this.#byName.set(name.normalize('NFC'), { client, hashText: passwordHash, hash })
+        this.#byName.set(name, { client, hashText: passwordHash, hash })
       }
       if (tokenDigest !== null) this.#byToken.set(tokenDigest, client)
       if (certificateSubject !== null) this.#bySubject.set(certificateSubject, client)
@@ -35,7 +36,7 @@ export class ClientDirectory {
   }
 
   byName(name: string): PasswordClient | undefined {
-    return this.#byName.get(name.normalize('NFC'))
+    return this.#byName.get(canonicalClientName(name))
   }
 
   /** Nobody can choose what a token's digest is, so how long it takes to find it says nothing about others. */

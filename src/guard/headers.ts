@@ -42,8 +42,17 @@ const responseHeaders: ReadonlySet<string> = new Set([
   'retry-after',
   'vary',
   'warning',
-  'x-content-type-options',
 ])
+
+/**
+ * Of every response of the data listener: a browser keeps it from pages of other origins, takes it for what its Content-Type says,
+ * and runs nothing that stands in it. Google's own do not count.
+ */
+export const isolationHeaders = {
+  'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+} as const
 
 type Headers = Record<string, string>
 
@@ -56,7 +65,7 @@ export function outgoingHeaders(client: IncomingHttpHeaders): Headers {
 export function returnedHeaders(
   upstream: Readonly<Record<string, string | string[] | undefined>>,
 ): OutgoingHttpHeaders {
-  return pick(upstream, responseHeaders)
+  return Object.assign(pick(upstream, responseHeaders), isolationHeaders)
 }
 
 /** Whether a header of Google's answer goes to the client; its name in lower case. */

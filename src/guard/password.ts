@@ -14,12 +14,12 @@ export async function hashPassword(password: string): Promise<PasswordHash> {
 }
 
 /** Whether it is the hash of this password. Takes as long if it is not. */
-export async function isHashOf(password: string, expected: PasswordHash): Promise<boolean> {
+export async function verifyPassword(password: string, expected: PasswordHash): Promise<boolean> {
   return timingSafeEqual(await derived(password, expected), expected.hash)
 }
 
 /** A hash of nothing that costs as much to compare with: for names that nobody has. */
-export function decoyLike(expected: PasswordHash): PasswordHash {
+export function dummyHashLike(expected: PasswordHash): PasswordHash {
   return { ...expected, salt: randomBytes(expected.salt.length), hash: randomBytes(expected.hash.length) }
 }
 

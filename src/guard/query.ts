@@ -18,8 +18,13 @@ const parameters: Readonly<Record<DicomWebService, ReadonlySet<string>>> = {
   DELETE: new Set(common),
 }
 
-/** Attributes to match, by keyword or tag, also inside sequences: `PatientName`, `00100010`, `RequestAttributesSequence.00400009`. */
-const attributePath = /^([A-Z][A-Za-z0-9]*|[0-9A-Fa-f]{8})(\.([A-Z][A-Za-z0-9]*|[0-9A-Fa-f]{8}))*$/
+/**
+ * Attributes to match, by keyword or tag, also inside sequences: `PatientName`, `00100010`, `RequestAttributesSequence.00400009`.
+ * A tag that begins with a capital letter has the form of a keyword, and is read as one: if a part fitted both, an engine that
+ * backtracks would try each way to read each part.
+ */
+const attributePath =
+  /^(?:[A-Z][A-Za-z0-9]*|[0-9a-f][0-9A-Fa-f]{7})(?:\.(?:[A-Z][A-Za-z0-9]*|[0-9a-f][0-9A-Fa-f]{7}))*$/
 
 /**
  * Parameters that every Google API takes (https://cloud.google.com/apis/docs/system-parameters), in lower case: some

@@ -1,10 +1,10 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { harmlessError } from './harmless-error.ts'
+import { serializeError } from './serialize-error.ts'
 
 export type { Logger } from 'pino'
 
 /** As much of a logger as one needs to write a line. */
-export interface LineLog {
+export interface Log {
   info(line: object, message: string): void
   warn(line: object, message: string): void
 }
@@ -22,7 +22,7 @@ export function createLogger({ verbose, destination }: LoggerOptions): Logger {
     level: levelOf({ verbose }),
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: harmlessError },
+    serializers: { err: serializeError },
     formatters: { level: (level: string) => ({ level }) },
   }
   return destination ? pino(options, destination) : pino(options)

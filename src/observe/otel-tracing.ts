@@ -11,9 +11,10 @@ import {
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, type Sampler, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace'
+import { type CollectorCertificates, collectorAgent } from './collector-agent.ts'
 import { ReportingExporter, type TracingReports } from './reporting-exporter.ts'
 import { type TraceContext, traceContextOf, traceHeaders } from './trace-context.ts'
-import type { RequestTrace, TracedRequest, Tracing, TryResult, TryTrace } from './tracing.ts'
+import type { AttemptResult, AttemptTrace, RequestTrace, TracedRequest, Tracing } from './tracing.ts'
 
 export interface TracingOptions {
   readonly version: string
@@ -25,8 +26,12 @@ export interface TracingOptions {
     readonly maxQueueSize?: number
     readonly maxExportBatchSize?: number
   }
+  readonly certificates: CollectorCertificates
   readonly reports: TracingReports
 }
+
+/** Milliseconds for one batch, unless the environment says otherwise: the SDK's own default. */
+const defaultExportTimeoutMs = 30_000
 
 /** Milliseconds that the last spans may take at the end. */
 const farewell = 2_000
@@ -35,8 +40,10 @@ const farewell = 2_000
  * Spans by OpenTelemetry, sent by OTLP over HTTP to where the environment's `OTEL_EXPORTER_OTLP_…` say. This module is only
  * loaded where they do: the packages underneath take a moment and some memory.
  */
-export function startTracing({ version, sampler, batch, reports }: TracingOptions): Tracing {
-  const exporter: SpanExporter = new ReportingExporter(new OTLPTraceExporter(), reports)
+export function startTracing({ version, sampler, batch, certificates, reports }: TracingOptions): Tracing {
+  const maxLifeMs = batch.exportTimeoutMillis ?? defaultExportTimeoutMs
+  const httpAgentOptions = (protocol: string) => collectorAgent(protocol, certificates, maxLifeMs)
+  const exporter: SpanExporter = new ReportingExporter(new OTLPTraceExporter({ httpAgentOptions }), reports)
   const own = resourceFromAttributes({ 'service.name': 'gcp-dicomweb-proxy', 'service.version': version })
   // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
   const resource = defaultResource()
@@ -71,7 +78,7 @@ class RecordedTrace implements RequestTrace {
     return this.#span.spanContext().traceId
   }
 
-  beginTry(attempt: number): TryTrace {
+  beginAttempt(attempt: number): AttemptTrace {
     const attributes = { 'dicomweb.attempt': attempt }
     const context = trace.setSpan(ROOT_CONTEXT, this.#span)
     const span = this.#tracer.startSpan('try', { kind: SpanKind.CLIENT, attributes }, context)
@@ -81,11 +88,11 @@ class RecordedTrace implements RequestTrace {
   }
 
   end(request: TracedRequest): void {
-    const { method, route, status, cutBy } = request
+    const { method, route, status, abortedBy } = request
     if (route !== undefined) this.#span.updateName(`${method} ${route}`)
     this.#span.setAttributes(attributesOf(request))
     // A refusal is the client's own mistake (semantic conventions of HTTP servers).
-    if (cutBy !== undefined || (status ?? 500) >= 500) this.#span.setStatus({ code: SpanStatusCode.ERROR })
+    if (abortedBy !== undefined || (status ?? 500) >= 500) this.#span.setStatus({ code: SpanStatusCode.ERROR })
     this.#span.end()
   }
 }
@@ -99,7 +106,7 @@ function remote(parent: TraceContext | null) {
 
 /** No UID, no value of a query, no name of a person, no path: the route has names in their places. */
 function attributesOf(request: TracedRequest): Attributes {
-  const { method, route, status, code, layer, cutBy, account, service, attempts, requestId, instances, progress } =
+  const { method, route, status, code, layer, abortedBy, account, service, attempts, requestId, instances, progress } =
     request
   const attributes: Record<string, string | number | undefined> = {
     'http.request.method': method,
@@ -107,7 +114,7 @@ function attributesOf(request: TracedRequest): Attributes {
     'http.response.status_code': status ?? undefined,
     'http.request.body.size': progress.received,
     'http.response.body.size': progress.sent,
-    'error.type': code ?? (cutBy && `cut by ${cutBy}`),
+    'error.type': code ?? (abortedBy && `cut by ${abortedBy}`),
     'dicomweb.account': account,
     'dicomweb.service': service,
     'dicomweb.layer': layer,
@@ -119,7 +126,7 @@ function attributesOf(request: TracedRequest): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
 }
 
-function endTry(span: Span, { status, code }: TryResult): void {
+function endTry(span: Span, { status, code }: AttemptResult): void {
   if (status !== null) span.setAttribute('http.response.status_code', status)
   if (code !== undefined) span.setAttribute('error.type', code)
   if (status === null || status >= 400) span.setStatus({ code: SpanStatusCode.ERROR })

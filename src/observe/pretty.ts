@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import { styleText } from 'node:util'
+import { shownText } from '../outside-words.ts'
 
 interface Terminal {
   write(text: string): unknown
@@ -55,11 +56,4 @@ function timeOfDay(time: unknown): string {
 function valueText(value: unknown): string {
   if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return shownText(value)
   return shownText(JSON.stringify(value))
-}
-
-/** What strangers have a say in must not move the cursor, nor turn the direction of writing (Unicode TR 36). */
-function shownText(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    return `\\u{${character.codePointAt(0)?.toString(16)}}`
-  })
 }

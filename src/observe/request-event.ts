@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode, Layer } from '../errors.ts'
-import type { Subjects } from './audit/subjects.ts'
-import type { LineLog } from './logger.ts'
+import type { AuditSubjects } from './audit/audit-subjects.ts'
+import type { Log } from './logger.ts'
 import type { RequestTrace } from './tracing.ts'
 
 /** What became of the instances of an upload, by Google's answer. */
@@ -44,11 +44,11 @@ export class RequestEvent {
   /** Undefined unless it is an upload whose answer could be read to its end. */
   instances: InstanceCounts | undefined
   /** The answer, or the request, ended before its end, and who ended it. */
-  cutBy: 'client' | 'upstream' | 'proxy' | undefined
+  abortedBy: 'client' | 'upstream' | 'proxy' | undefined
   /** Google does behind its answer what was asked for, and that was not seen to end. */
   endUnseen = false
   /** For the audit trail alone; null when none is kept. */
-  readonly subjects: Subjects | null
+  readonly subjects: AuditSubjects | null
   /** Null while, and where, nobody is authenticated: strangers make no traces. */
   trace: RequestTrace | null = null
   /** Times that the request was sent to Google. */
@@ -59,7 +59,7 @@ export class RequestEvent {
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(address: string, method: string, subjects: Subjects | null = null) {
+  constructor(address: string, method: string, subjects: AuditSubjects | null = null) {
     this.address = address
     this.method = method
     this.subjects = subjects
@@ -81,7 +81,7 @@ export class RequestEvent {
 
   /** Something that was asked for was not done. */
   get failed(): boolean {
-    return (this.status ?? 0) >= 400 || this.code !== undefined || this.cutBy !== undefined || this.#lostInstances
+    return (this.status ?? 0) >= 400 || this.code !== undefined || this.abortedBy !== undefined || this.#lostInstances
   }
 
   get #lostInstances(): boolean {
@@ -105,7 +105,7 @@ export class RequestEvent {
   }
 
   /** Writes the one line about this request. */
-  log(logger: LineLog): void {
+  log(logger: Log): void {
     const { instances } = this
     const line = {
       requestId: this.requestId,
@@ -122,7 +122,7 @@ export class RequestEvent {
       detail: this.detail,
       reason: this.reason,
       googleMessage: this.googleMessage,
-      cutBy: this.cutBy,
+      abortedBy: this.abortedBy,
       attempts: this.attempts,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,

@@ -1,9 +1,9 @@
+import { InFlight } from '../concurrency/in-flight.ts'
 import type { DicomWebService } from '../config/settings.ts'
 import type { RequestEvent } from './request-event.ts'
-import { UnderWay } from './under-way.ts'
 
 /** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
-export type RequestOutcome = 'succeeded' | 'incomplete' | 'refused' | 'failed' | 'cut'
+export type RequestOutcome = 'succeeded' | 'incomplete' | 'refused' | 'failed' | 'aborted'
 
 /** Requests so far, by service and outcome; those that no service could be told of are under `other`. */
 export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<RequestOutcome, number>>>
@@ -12,7 +12,16 @@ export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<Req
 export interface Failure
   extends Pick<
     RequestEvent,
-    'requestId' | 'service' | 'route' | 'status' | 'code' | 'layer' | 'attempts' | 'cutBy' | 'googleMessage' | 'detail'
+    | 'requestId'
+    | 'service'
+    | 'route'
+    | 'status'
+    | 'code'
+    | 'layer'
+    | 'attempts'
+    | 'abortedBy'
+    | 'googleMessage'
+    | 'detail'
   > {
   /** When the request ended; ISO 8601. */
   readonly time: string
@@ -62,7 +71,7 @@ interface Kept {
 /** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
   #accounts: ReadonlyMap<string, Kept> = new Map()
-  readonly #underWay = new UnderWay<RequestEvent>()
+  readonly #inFlight = new InFlight<RequestEvent>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
@@ -76,24 +85,24 @@ export class RequestHistory {
   }
 
   /** Requests that have come and not ended, the oldest first. */
-  get underWay(): Iterable<RequestEvent> {
-    return this.#underWay
+  get inFlight(): Iterable<RequestEvent> {
+    return this.#inFlight
   }
 
   began(event: RequestEvent): void {
-    this.#underWay.add(event)
+    this.#inFlight.add(event)
   }
 
   /** To be called once a request has ended. */
   record(event: RequestEvent): void {
-    this.#underWay.remove(event)
+    this.#inFlight.remove(event)
     const history = this.#accounts.get(event.account ?? '')
     if (!history) return
     const { requests, failures, ended, bytes } = history
     ended.requests += 1
     const service = event.service ?? 'other'
     addTo(bytes, service, event.progress)
-    const counts = requests[service] ?? { succeeded: 0, incomplete: 0, refused: 0, failed: 0, cut: 0 }
+    const counts = requests[service] ?? { succeeded: 0, incomplete: 0, refused: 0, failed: 0, aborted: 0 }
     counts[outcomeOf(event)] += 1
     requests[service] = counts
     if (!event.failed) return
@@ -122,7 +131,7 @@ export class RequestHistory {
     for (const [account, { bytes }] of this.#accounts) {
       if (only !== undefined && account !== only) continue
       const all = new Map([...bytes].map(([service, passed]) => [service, { ...passed }]))
-      for (const event of this.#underWay) {
+      for (const event of this.#inFlight) {
         if (event.account === account && event.service) addTo(all, event.service, event.progress)
       }
       for (const [service, passed] of all) yield { account, service, ...passed }
@@ -151,7 +160,7 @@ function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'refused' {
 }
 
 export function outcomeOf(event: RequestEvent): RequestOutcome {
-  if (event.cutBy) return 'cut'
+  if (event.abortedBy) return 'aborted'
   if (!event.failed) return 'succeeded'
   const { status, service, code } = event
   if (status !== null && status >= 500) return 'failed'
@@ -161,7 +170,8 @@ export function outcomeOf(event: RequestEvent): RequestOutcome {
 }
 
 function failureOf(event: RequestEvent): Failure {
-  const { requestId, service, route, status, code, layer, attempts, cutBy, googleMessage, instances, detail } = event
+  const { requestId, service, route, status, code, layer, attempts, abortedBy, googleMessage, instances, detail } =
+    event
   return {
     time: new Date().toISOString(),
     requestId,
@@ -171,7 +181,7 @@ function failureOf(event: RequestEvent): Failure {
     code,
     layer,
     attempts,
-    cutBy,
+    abortedBy,
     googleMessage,
     detail,
     instancesStored: instances?.stored,

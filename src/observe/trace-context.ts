@@ -15,9 +15,9 @@ const traceparent =
   /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?$/
 /** 3.3.1.3 */
 const member = /^[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
-const mostMembers = 32
+const maxMembers = 32
 /** Characters; what vendors have to pass on at the least (3.3.1.5). */
-const longestState = 512
+const maxStateBytes = 512
 
 /** The context that a request came with; null without a valid one. */
 export function traceContextOf(headers: Readonly<Record<string, string | string[] | undefined>>): TraceContext | null {
@@ -30,10 +30,10 @@ export function traceContextOf(headers: Readonly<Record<string, string | string[
 
 /** Of what is longer, or no list of members, nothing is passed on (3.3.1). */
 function stateOf(header: string | string[] | undefined): string | null {
-  if (typeof header !== 'string' || header.length > longestState) return null
+  if (typeof header !== 'string' || header.length > maxStateBytes) return null
   const members = header.split(',').map((each) => each.trim())
   const given = members.filter((each) => each !== '')
-  const isValid = given.length > 0 && given.length <= mostMembers && given.every((each) => member.test(each))
+  const isValid = given.length > 0 && given.length <= maxMembers && given.every((each) => member.test(each))
   return isValid ? given.join(',') : null
 }
 

@@ -14,14 +14,14 @@ export interface TracedRequest {
   readonly status: number | null
   readonly code: string | undefined
   readonly layer: string | undefined
-  readonly cutBy: string | undefined
+  readonly abortedBy: string | undefined
   readonly attempts: number
   readonly instances: { readonly stored: number; readonly failed: number } | undefined
   readonly progress: { readonly received: number; readonly sent: number }
 }
 
 /** How a try to send a request to Google ended. */
-export interface TryResult {
+export interface AttemptResult {
   /** Of Google's answer; null without one. */
   readonly status: number | null
   /** Of the failure, where there was no answer. */
@@ -29,17 +29,17 @@ export interface TryResult {
 }
 
 /** One try to send a request to Google. */
-export interface TryTrace {
+export interface AttemptTrace {
   /** For Google. */
   readonly headers: Readonly<Record<string, string>>
-  end(result: TryResult): void
+  end(result: AttemptResult): void
 }
 
 /** One request, as a part of a trace. Nothing of it is a secret, or about a patient. */
 export interface RequestTrace {
   /** 32 hexadecimal digits. */
   readonly traceId: string
-  beginTry(attempt: number): TryTrace
+  beginAttempt(attempt: number): AttemptTrace
   /** To be called once the request has ended. */
   end(request: TracedRequest): void
 }
@@ -76,7 +76,7 @@ class PassedTrace implements RequestTrace {
     this.traceId = context?.traceId ?? requestId.replaceAll('-', '')
   }
 
-  beginTry(): TryTrace {
+  beginAttempt(): AttemptTrace {
     return { headers: traceHeaders(this.#context ?? named(this.traceId)), end() {} }
   }
 

@@ -1,5 +1,5 @@
 import type { OrthancRest } from './orthanc-rest.ts'
-import { carryOut, plansFor, takeOut, type WantedEntries } from './registration.ts'
+import { applyPlan, type DesiredEntries, planRegistration, removeServers } from './registration.ts'
 
 /** What became of a look at Orthanc, where there is something to tell. */
 export type RegistrationEvent =
@@ -11,7 +11,7 @@ export type RegistrationEvent =
 interface KeepOptions {
   /** Is closed in the end. */
   readonly rest: OrthancRest
-  readonly wanted: WantedEntries
+  readonly wanted: DesiredEntries
   /** What was registered before: addresses on the proxy, by name. */
   readonly unwanted: ReadonlyMap<string, string>
   /** Milliseconds between two looks; after a failure no more than `soon`. */
@@ -69,7 +69,7 @@ class Registration {
   async look(): Promise<boolean> {
     try {
       const registered = await this.#register()
-      const takenOut = await takeOut(this.#options.rest, this.#options.unwanted)
+      const takenOut = await removeServers(this.#options.rest, this.#options.unwanted)
       this.#failing = false
       if (registered.length > 0) this.#tell({ registered })
       if (takenOut.length > 0) this.#tell({ takenOut })
@@ -84,11 +84,11 @@ class Registration {
 
   async #register(): Promise<readonly string[]> {
     const { rest, wanted } = this.#options
-    const plans = await plansFor(rest, wanted)
+    const plans = await planRegistration(rest, wanted)
     const isDue = ({ action, differences }: (typeof plans)[number]) =>
       action !== 'keep' && (differences.length > 0 || !this.#passwordsWritten)
     const due = plans.filter(isDue)
-    for (const plan of due) await carryOut(rest, plan)
+    for (const plan of due) await applyPlan(rest, plan)
     this.#passwordsWritten = true
     return due.map(({ name }) => name)
   }

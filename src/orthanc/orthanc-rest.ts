@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, type Dispatcher } from 'undici'
+import { shortened, withoutSecrets } from '../outside-words.ts'
+import { requestSmall } from '../small-response.ts'
 import { OrthancError } from './orthanc-error.ts'
 import { finishedJob, type OrthancJob } from './orthanc-job.ts'
 
@@ -37,6 +39,12 @@ type Query = Readonly<Record<string, string>>
 
 const TEN_MINUTES = 600_000
 const JOB_POLL = 100
+/** Of a list or a description: those of some thousand servers have as much. */
+const maxDocumentBytes = 1024 * 1024
+/** Of a DICOM file, or what another server sent through Orthanc. */
+const maxFileBytes = 256 * 1024 * 1024
+/** Characters of what Orthanc says of a failure, and of its version. */
+const maxWords = 300
 
 /** Orthanc's REST interface, as far as this project needs it. Failures are `OrthancError`s. */
 export class OrthancRest {
@@ -45,11 +53,13 @@ export class OrthancRest {
   readonly #headers: Record<string, string>
   readonly #timeout: number
   readonly #agent: Agent
+  /** Passwords that Orthanc gets from here, and must not come back in its words. */
+  readonly #secrets = new Set<string>()
 
   /** `url` is Orthanc's HTTP address, such as `http://127.0.0.1:8042`. */
   constructor(url: string, options: OrthancRestOptions = {}) {
-    this.url = url.replace(/\/+$/, '')
-    this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|\/+$/g, '')}`
+    this.url = url.replace(/(?<!\/)\/+$/, '')
+    this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|(?<!\/)\/+$/g, '')}`
     this.#timeout = options.timeout ?? TEN_MINUTES
     const ca = options.certificateAuthorities
     this.#agent = new Agent({
@@ -61,6 +71,8 @@ export class OrthancRest {
       ...(ca && { connect: { ca: [...ca] } }),
     })
     this.#headers = authorization(options)
+    const [, basic] = this.#headers.authorization?.split(' ') ?? []
+    for (const secret of [options.password, basic]) if (secret) this.#secrets.add(secret)
   }
 
   async close(): Promise<void> {
@@ -74,13 +86,14 @@ export class OrthancRest {
       const { status } = error
       throw status === 0 || status === 401 || status === 403 || status >= 500 ? error : this.#stranger('/system', error)
     })
-    if (isObject(answer) && typeof answer.Version === 'string') return answer
+    if (isObject(answer) && typeof answer.Version === 'string')
+      return { ...answer, Version: shortened(answer.Version, maxWords) }
     throw this.#stranger('/system')
   }
 
   /** Version of the DICOMweb plugin. Rejects with status 404 where it is not loaded. */
   async dicomWebVersion(): Promise<string> {
-    return String((await this.#json<Record<string, unknown>>('GET', '/plugins/dicom-web')).Version)
+    return shortened(String((await this.#json<Record<string, unknown>>('GET', '/plugins/dicom-web')).Version), maxWords)
   }
 
   /** Stores a DICOM file; answers Orthanc's identifiers of it, and whether it was there already. */
@@ -111,7 +124,7 @@ export class OrthancRest {
 
   /** The DICOM file of an instance, byte for byte as Orthanc received it. */
   async file(instanceId: string): Promise<Buffer> {
-    return this.#send('GET', `/instances/${encodeURIComponent(instanceId)}/file`)
+    return this.#send('GET', `/instances/${encodeURIComponent(instanceId)}/file`, undefined, maxFileBytes)
   }
 
   /** The names of the DICOMweb servers that Orthanc knows. */
@@ -131,6 +144,7 @@ export class OrthancRest {
 
   /** Adds or replaces a DICOMweb server; without `DicomWeb.ServersInDatabase` it is forgotten when Orthanc ends. */
   async putServer(name: string, entry: DicomWebServerEntry): Promise<void> {
+    if (typeof entry.Password === 'string') this.#secrets.add(entry.Password)
     await this.#send('PUT', this.#server(name), json(entry))
   }
 
@@ -162,7 +176,7 @@ export class OrthancRest {
   /** Any other GET at a server; answers the body of whatever came. */
   async get(server: string, uri: string, query: Query = {}, headers: Query = {}): Promise<Buffer> {
     const body = json({ Uri: uri, Arguments: query, HttpHeaders: headers })
-    return this.#send('POST', `${this.#server(server)}/get`, body)
+    return this.#send('POST', `${this.#server(server)}/get`, body, maxFileBytes)
   }
 
   /** Waits for the end of a job, by polling: Orthanc tells nobody. */
@@ -204,21 +218,26 @@ export class OrthancRest {
     return new OrthancError(message, { stranger: 'not-orthanc', cause })
   }
 
-  async #send(method: Dispatcher.HttpMethod, path: string, body?: Buffer): Promise<Buffer> {
-    const { status, answer } = await this.#exchange(method, path, body)
+  async #send(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body: Buffer | null = null,
+    maxBytes = maxDocumentBytes,
+  ): Promise<Buffer> {
+    const { status, body: answer } = await this.#exchange(method, path, body, maxBytes)
     if (status >= 200 && status < 300) return answer
-    const details = detailsOf(answer)
+    const details = shortened(withoutSecrets(detailsOf(answer), this.#secrets), maxWords)
     throw new OrthancError(`Orthanc answers ${status} to ${method} ${path}${details && `: ${details}`}`, {
       status,
       details,
     })
   }
 
-  async #exchange(method: Dispatcher.HttpMethod, path: string, body?: Buffer) {
+  async #exchange(method: Dispatcher.HttpMethod, path: string, body: Buffer | null, maxBytes: number) {
+    const signal = AbortSignal.timeout(this.#timeout)
+    const request = { url: new URL(this.url + path), method, headers: this.#headers, body, signal, maxBytes }
     try {
-      const request = { origin: this.url, path, method, headers: this.#headers, body: body ?? null }
-      const response = await this.#agent.request(request)
-      return { status: response.statusCode, answer: Buffer.from(await response.body.arrayBuffer()) }
+      return await requestSmall(this.#agent, request)
     } catch (cause) {
       throw new OrthancError(`No answer from Orthanc at ${this.url}`, { cause })
     }
@@ -245,8 +264,8 @@ function remoteUids({ study, series, instance }: RemoteResource): Record<string,
 // Orthanc's errors are JSON with `Message` and `Details`; a proxy in front of it may answer anything.
 function detailsOf(answer: Buffer): string {
   try {
-    const { Message = '', Details = '' } = JSON.parse(answer.toString()) as { Message?: string; Details?: string }
-    return [...new Set([Message, Details])].filter(Boolean).join(': ')
+    const { Message, Details } = JSON.parse(answer.toString()) as { Message?: unknown; Details?: unknown }
+    return [...new Set([Message, Details])].filter((words) => typeof words === 'string' && words !== '').join(': ')
   } catch {
     return ''
   }

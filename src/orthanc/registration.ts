@@ -1,17 +1,17 @@
 import type { OrthancRest } from './orthanc-rest.ts'
-import { isSameUrl, type Plan, planOf, type WantedEntry } from './server-entry.ts'
+import { type DesiredEntry, isSameUrl, type Plan, planOf } from './server-entry.ts'
 
 /** By the name of the account, which is that of the server in Orthanc. */
-export type WantedEntries = ReadonlyMap<string, WantedEntry>
+export type DesiredEntries = ReadonlyMap<string, DesiredEntry>
 
 /** Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. */
-export async function plansFor(rest: OrthancRest, wanted: WantedEntries): Promise<readonly Plan[]> {
+export async function planRegistration(rest: OrthancRest, wanted: DesiredEntries): Promise<readonly Plan[]> {
   const seen = await rest.serverEntries()
   return [...wanted].map(([name, entry]) => planOf(name, entry, Object.hasOwn(seen, name) ? seen[name] : undefined))
 }
 
 /** Does what a plan says. */
-export async function carryOut(rest: OrthancRest, { name, action, entry }: Plan): Promise<void> {
+export async function applyPlan(rest: OrthancRest, { name, action, entry }: Plan): Promise<void> {
   if (action !== 'keep') await rest.putServer(name, entry)
 }
 
@@ -21,7 +21,10 @@ export async function carryOut(rest: OrthancRest, { name, action, entry }: Plan)
  * @param unwanted address on the proxy, by name
  * @returns the names that it took out
  */
-export async function takeOut(rest: OrthancRest, unwanted: ReadonlyMap<string, string>): Promise<readonly string[]> {
+export async function removeServers(
+  rest: OrthancRest,
+  unwanted: ReadonlyMap<string, string>,
+): Promise<readonly string[]> {
   if (unwanted.size === 0) return []
   const seen = await rest.serverEntries()
   const ours = [...unwanted].filter(([name, url]) => Object.hasOwn(seen, name) && isSameUrl(seen[name]?.Url, url))

@@ -1,7 +1,7 @@
 import type { DicomWebServerEntry } from './orthanc-rest.ts'
 
 /** What a DICOMweb server's entry in Orthanc should say. */
-export interface WantedEntry {
+export interface DesiredEntry {
   /** Of an account on the proxy's data listener; ends with a slash. */
   readonly url: string
   readonly hasDelete: boolean
@@ -44,7 +44,7 @@ const notKept = new Set([
 ])
 
 /** Compares an entry with what it should say; `seen` is undefined where Orthanc has none of that name. */
-export function planOf(name: string, wanted: WantedEntry, seen: SeenEntry | undefined): Plan {
+export function planOf(name: string, wanted: DesiredEntry, seen: SeenEntry | undefined): Plan {
   const entry = { ...(seen && keptOf(seen)), ...entryOf(wanted) }
   if (!seen) return { name, action: 'add', differences: [{ key: 'Url', from: nothing, to: wanted.url }], entry }
   const differences = differencesOf(wanted, seen)
@@ -53,7 +53,7 @@ export function planOf(name: string, wanted: WantedEntry, seen: SeenEntry | unde
 }
 
 /** Flags as texts, which old plugins want, and the time as a number, which all want. */
-function entryOf({ url, hasDelete, timeout, login }: WantedEntry): DicomWebServerEntry {
+function entryOf({ url, hasDelete, timeout, login }: DesiredEntry): DicomWebServerEntry {
   return {
     Url: url,
     HasDelete: hasDelete ? '1' : '0',
@@ -74,7 +74,7 @@ function keptOf(seen: SeenEntry): Readonly<Record<string, string | boolean | num
   return 'CertificateKeyFile' in kept ? { ...kept, CertificateKeyPassword: '' } : kept
 }
 
-function differencesOf(wanted: WantedEntry, seen: SeenEntry): readonly Difference[] {
+function differencesOf(wanted: DesiredEntry, seen: SeenEntry): readonly Difference[] {
   const found: Difference[] = []
   const differs = (key: string, from: string, to: string) => found.push({ key, from, to })
   if (!isSameUrl(seen.Url, wanted.url)) differs('Url', shown(seen.Url), wanted.url)
@@ -100,7 +100,7 @@ export function sendsChunked({ ChunkedTransfers: value }: SeenEntry): boolean {
 
 /** Orthanc adds a slash, and may leave one out. */
 export function isSameUrl(one: unknown, other: string): boolean {
-  const normal = (text: string) => URL.parse(text)?.href.replace(/\/+$/, '')
+  const normal = (text: string) => URL.parse(text)?.href.replace(/(?<!\/)\/+$/, '')
   return typeof one === 'string' && normal(one) !== undefined && normal(one) === normal(other)
 }
 
@@ -118,7 +118,7 @@ function shown(value: unknown): string {
 }
 
 /** An entry as it may stand in `DicomWeb.Servers` of Orthanc's configuration, without a password. */
-export function configurationOf({ url, hasDelete, timeout, login }: WantedEntry, passwordVariable: string) {
+export function configurationOf({ url, hasDelete, timeout, login }: DesiredEntry, passwordVariable: string) {
   return {
     Url: url,
     HasDelete: hasDelete,

@@ -1,11 +1,11 @@
+import type { ConcurrencyLimiter } from '../concurrency/limiter.ts'
 import type { DicomWebService } from '../config/settings.ts'
 import type { TokenSource } from '../credentials/access-token.ts'
 import type { CredentialDescription } from '../credentials/credential-description.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
-import type { UrlReplacement } from '../forward/public-urls.ts'
+import type { UrlReplacement } from '../forward/url-rewriter.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
 import type { OperationUrl } from '../stores/operation-url.ts'
-import type { Places } from './places.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
 export interface ServedAccount extends GuardedAccount {
@@ -15,7 +15,7 @@ export interface ServedAccount extends GuardedAccount {
   /** What people may know of its credential. */
   readonly credential: { readonly description: CredentialDescription }
   /** Each service has its own: uploads don't hold up searches, nor searches uploads. */
-  readonly places: Readonly<Record<DicomWebService, Places>>
+  readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>
   /** Project to bill, when the configuration names one. */
   readonly quotaProject: string | null
   /** What takes the place of the store's URLs in answers, when the configuration says how clients reach the proxy. */

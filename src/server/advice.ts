@@ -51,9 +51,9 @@ function grant(service: DicomWebService): string {
 }
 
 /** What to do about an answer that ended before its end. */
-export const adviceForCut: Readonly<Record<'client' | 'upstream' | 'proxy', string>> = {
+export const adviceForAborted: Readonly<Record<'client' | 'upstream' | 'proxy', string>> = {
   client:
-    "The client closed the connection before it had the whole answer: if it was not a person who cancelled, raise the client's time limit (Timeout and HttpTimeout in Orthanc).",
+    "The client closed the connection before it had the whole answer, or read it more slowly than DicomWebProxy.Timeouts allows (Idle, MinBodyRate): if it was not a person who cancelled, check the network between it and this proxy, and raise the client's time limit (Timeout and HttpTimeout in Orthanc).",
   upstream:
     "Google's answer broke off, and so the client's connection was broken as well, lest a part look whole: send the request again, and check firewall and outgoing proxy if it stays so.",
   proxy:

@@ -5,22 +5,23 @@ import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
+import { limitConnections } from '../downstream/admission.ts'
+import { coalesceChunks } from '../downstream/coalesce-chunks.ts'
+import { currentResponse } from '../downstream/current-response.ts'
+import { followHandshakes } from '../downstream/handshakes.ts'
+import { closeOnlyIdleConnections } from '../downstream/idle-connections.ts'
+import { type Handle, resolved, serializePipelined } from '../downstream/pipelining.ts'
+import { refuseBody } from '../downstream/refused-body.ts'
+import { closeAfterCompleteResponse, resetTruncatedResponses } from '../downstream/reset-truncated.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
-import type { LineLog } from '../observe/logger.ts'
-import { admitOnly } from './admission.ts'
-import { answerUnderWay } from './answer-under-way.ts'
-import { endWhatIsWhole, resetCutAnswers } from './cut-answers.ts'
-import { followHandshakes } from './handshakes.ts'
-import { closeOnlyIdleConnections } from './idle-connections.ts'
-import { type Handle, inTurn, nothing } from './in-turn.ts'
-import { joinSmallChunks } from './joined-chunks.ts'
+import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
-import { toldUnreadable } from './unreadable.ts'
+import { unreadableRequests } from './unreadable.ts'
 
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
-  readonly log: LineLog
+  readonly log: Log
   /** Asked again and again: they may change. */
   readonly limits: () => LimitSettings
   /** Whether a connection may come from this address. */
@@ -31,8 +32,10 @@ interface DataListenerOptions {
   readonly requestHead: number
 }
 
+const maxHeaders = 1000
+
 /** How often (ms) Node looks for heads that take too long. */
-function headLook(requestHead: number): number {
+function headersCheckInterval(requestHead: number): number {
   return Math.min(requestHead / 2, 5_000)
 }
 
@@ -45,7 +48,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   const { headerBytes, keepAliveTimeout } = limits()
   const http = {
     headersTimeout: requestHead,
-    connectionsCheckingInterval: headLook(requestHead),
+    connectionsCheckingInterval: headersCheckInterval(requestHead),
     maxHeaderSize: headerBytes,
     keepAliveTimeout,
     // Plain Node would kill an upload that takes more than five minutes.
@@ -57,34 +60,37 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     requireHostHeader: false,
   }
   const server = tls ? createSecureServer({ ...http, ...tls }) : createServer(http)
+  // Node's own default, beyond which it refuses a request. Before it did, headers were dropped, and framed the body all the same
+  // (CVE-2026-58044): src/cli/node-version.ts.
+  server.maxHeadersCount = maxHeaders
   const listener = fastify({
     logger: false,
     serverFactory: () => server,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => {
-      if (isSecure(socket)) answerUnreadable(error, socket, log)
+      if (isSecure(socket)) respondUnreadable(error, socket, log)
       else refuseHandshake(error, socket, log)
     },
   })
-  const handleInTurn = inTurn((request, response) => {
+  const handleInTurn = serializePipelined((request, response) => {
     // The networks may have become fewer since the connection was let in.
     if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(request, response)
     request.socket.resetAndDestroy()
-    return nothing
+    return resolved
   })
   const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
     response.setMaxListeners(20)
-    joinSmallChunks(request)
+    coalesceChunks(request, () => endTinyChunks(request, response))
     void handleInTurn(request, response)
   }
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, take)
   closeOnlyIdleConnections(server)
   const isSecure = tls ? followHandshakes(server) : () => true
-  resetCutAnswers(server)
+  resetTruncatedResponses(server)
   // Last, for it looks after all that was done with connections before.
-  admitOnly(server, { allows, limits, log })
+  limitConnections(server, { allows, limits, log })
   return listener
 }
 
@@ -94,8 +100,17 @@ export function limitTimes({ server }: FastifyInstance, requestHead: number, idl
   server.keepAliveTimeout = idleConnection
 }
 
+/** Whoever has an answer already gets no other one. */
+function endTinyChunks(request: IncomingMessage, response: ServerResponse): void {
+  if (response.headersSent) closeAfterCompleteResponse(request.socket)
+  else refuseBody(request, new ProxyError('tiny-chunks', tinyChunks))
+}
+
+const tinyChunks =
+  'The body came in chunks of less than 64 bytes on average: have the client send larger ones, such as of 64 KiB.'
+
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
-function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {
+function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   const { authorizationError } = socket as TLSSocket
   const reason = authorizationError ? String(authorizationError) : error.code
   const detail = error.code === 'ERR_SSL_HTTP_REQUEST' ? 'It speaks plain http: use https.' : undefined
@@ -110,18 +125,18 @@ const lastWords = 1_000
 const answered = new WeakSet<Socket>()
 
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: LineLog): void {
+function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   if (answered.has(socket)) return
-  const underWay = answerUnderWay(socket)
+  const current = currentResponse(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
   if (
     error.code === 'ECONNRESET' ||
     error.code === 'HPE_INVALID_EOF_STATE' ||
     !socket.writable ||
-    underWay?.headersSent ||
-    underWay?.req.complete
+    current?.headersSent ||
+    current?.req.complete
   ) {
-    endWhatIsWhole(socket)
+    closeAfterCompleteResponse(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
@@ -137,18 +152,18 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lin
     reason: error.code,
   }
   // An upload that became unreadable has a line of its own.
-  if (!underWay) log.warn(line, 'request')
-  else toldUnreadable.set(underWay.req, problem)
-  socket.end(answerText(problem, requestId))
+  if (!current) log.warn(line, 'request')
+  else unreadableRequests.set(current.req, problem)
+  socket.end(responseText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
-  if (underWay) socket.destroySoon()
+  if (current) socket.destroySoon()
   else {
     answered.add(socket)
     closeAfter(socket, lastWords)
   }
 }
 
-function answerText(problem: ProxyError, requestId: string): string {
+function responseText(problem: ProxyError, requestId: string): string {
   const body = problemDocument(problem, { requestId, attempts: 0 })
   const headers = Object.entries({ ...problemHeaders(problem, body), connection: 'close' })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
@@ -169,7 +184,7 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
 
 function detailOf({ code }: NodeJS.ErrnoException): string {
   if (code === 'HPE_HEADER_OVERFLOW')
-    return 'The request line and headers are larger than Limits.HeaderBytes allows: shorten the query.'
+    return `The request line and headers are larger than Limits.HeaderBytes allows, or there are more than ${maxHeaders} headers: shorten the query, or send fewer headers.`
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return 'The head of the request did not arrive in time: check the network between the client and this proxy.'
   return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'

@@ -1,23 +1,24 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
+import { abortOnClose } from '../concurrency/abort-on-close.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
+import { BufferedResponse } from '../forward/buffered-response.ts'
 import type { DeletionFailure } from '../forward/deletion-failure.ts'
 import type { Outcome } from '../forward/exchange.ts'
-import { HeldAnswer } from '../forward/held-answer.ts'
 import { isDocument, type Operation, operationIn } from '../forward/operation.ts'
 import { type Waited, waitFor } from '../forward/operation-wait.ts'
-import { getSmallAnswer } from '../forward/small-answer.ts'
+import { getSmallResponse } from '../forward/small-response.ts'
 import type { Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
+import { withoutSecrets } from '../outside-words.ts'
 import type { ServedAccount } from './account.ts'
-import { interruption } from './interruption.ts'
-import { ownHeaders } from './own-headers.ts'
-import { left, passOn } from './pass-on.ts'
-import { withoutPatientData } from './redaction.ts'
-import { beginsOperation } from './repetition.ts'
+import { redactMessage } from './redact-message.ts'
+import { beginsOperation } from './retry-policy.ts'
+import { clientGoneOutcome, sendBuffered } from './send-buffered.ts'
 import { pendingDetail, pendingStatus } from './unfinished-deletion.ts'
+import { upstreamHeaders } from './upstream-headers.ts'
 
 interface Parts {
   readonly dispatcher: Dispatcher
@@ -31,8 +32,16 @@ interface Parts {
 
 /** A deletion that Google does behind its answer. Answers the client, or throws a ProxyError when the deletion failed. */
 export interface Deletion {
-  /** @param answer Google's 200, which should name the operation */
-  conclude(answer: HeldAnswer, response: ServerResponse, event: RequestEvent): Promise<Outcome>
+  /**
+   * @param answer Google's 200, which should name the operation
+   * @param tokens that were sent to Google; those that are sent from here on are added
+   */
+  conclude(
+    answer: BufferedResponse,
+    response: ServerResponse,
+    event: RequestEvent,
+    tokens: Set<string>,
+  ): Promise<Outcome>
 }
 
 /**
@@ -58,27 +67,28 @@ export class Deletions {
     account: ServedAccount,
     path: string,
     deadline: number,
-    answer: HeldAnswer,
+    answer: BufferedResponse,
     response: ServerResponse,
     event: RequestEvent,
+    tokens: Set<string>,
   ): Promise<Outcome> {
     const begun = operationIn(answer.body, account.operationUrl)
     if (!begun) {
       if (!isDocument(answer.body)) throw notGoogles()
       event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
-      return passOn({ response, account }, answer, event)
+      return sendBuffered({ response, account }, answer, event)
     }
-    const waited = await this.#waitFor(begun, account, deadline, response, event)
-    if (response.destroyed) return left
+    const waited = await this.#waitFor(begun, account, deadline, response, event, tokens)
+    if (response.destroyed) return clientGoneOutcome
     if (waited.end === 'done') {
       const { operation } = waited
       event.endUnseen = false
-      if (operation.failure) throw asProxyError(operation.failure, path)
-      return passOn({ response, account }, documentOf(200, operation), event)
+      if (operation.failure) throw asProxyError(operation.failure, path, tokens)
+      return sendBuffered({ response, account }, documentOf(200, operation), event)
     }
     event.detail = pendingDetail(waited)
     const more = { 'proxy-status': pendingStatus(waited) }
-    return passOn({ response, account }, documentOf(202, waited.operation), event, more)
+    return sendBuffered({ response, account }, documentOf(202, waited.operation), event, more)
   }
 
   async #waitFor(
@@ -87,12 +97,16 @@ export class Deletions {
     deadline: number,
     response: ServerResponse,
     event: RequestEvent,
+    sent: Set<string>,
   ): Promise<Waited> {
     const { tokens, operationUrl } = account
-    const { signal, done } = interruption({ response }, this.#parts.ending)
-    const look = (url: URL, token: AccessToken, signal: AbortSignal) => this.#look(account, event, url, token, signal)
+    const { signal, done } = abortOnClose({ response }, this.#parts.ending)
+    const poll = (url: URL, token: AccessToken, signal: AbortSignal) => {
+      sent.add(token.value)
+      return this.#look(account, event, url, token, signal)
+    }
     try {
-      return await waitFor(begun, { tokens, operationUrl, look }, deadline, signal)
+      return await waitFor(begun, { tokens, operationUrl, poll }, deadline, signal)
     } finally {
       done()
     }
@@ -104,10 +118,10 @@ export class Deletions {
     url: URL,
     token: AccessToken,
     signal: AbortSignal,
-  ): Promise<HeldAnswer> {
+  ): Promise<BufferedResponse> {
     const { dispatcher, logger, userAgent } = this.#parts
-    const headers = { ...ownHeaders(userAgent, account, token), authorization: `Bearer ${token.value}` }
-    const answer = await getSmallAnswer(dispatcher, url, headers, signal)
+    const headers = { ...upstreamHeaders(userAgent, account, token), authorization: `Bearer ${token.value}` }
+    const answer = await getSmallResponse(dispatcher, url, headers, signal)
     logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
     return answer
   }
@@ -120,9 +134,12 @@ function notGoogles(): ProxyError {
   return new ProxyError('upstream-invalid', detail)
 }
 
-/** @param path that was sent to Google: nothing of it may come back in Google's words */
-function asProxyError({ code, message, counts }: DeletionFailure, path: string): ProxyError {
-  const words = message && withoutPatientData(message, 500, path)
+/**
+ * @param path that was sent to Google: nothing of it may come back in Google's words
+ * @param tokens that were sent, too
+ */
+function asProxyError({ code, message, counts }: DeletionFailure, path: string, tokens: Iterable<string>): ProxyError {
+  const words = message && redactMessage(withoutSecrets(message, tokens), 500, path)
   const reasons = [
     code && `${code}${words ? `: ${words}` : '.'}`,
     counts && `${counts.failed} could not be deleted, ${counts.deleted} were.`,
@@ -134,8 +151,8 @@ function asProxyError({ code, message, counts }: DeletionFailure, path: string):
   )
 }
 
-function documentOf(status: number, { body }: Operation): HeldAnswer {
-  const answer = new HeldAnswer(status, {
+function documentOf(status: number, { body }: Operation): BufferedResponse {
+  const answer = new BufferedResponse(status, {
     'content-type': 'application/json',
     'content-length': String(body.length),
   })

@@ -1,32 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { InFlight } from '../concurrency/in-flight.ts'
+import type { Lease } from '../concurrency/ref-counted.ts'
+import { flushTimeout } from '../downstream/flush-timeout.ts'
+import { drainRequest } from '../downstream/lingering-close.ts'
 import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
-import { limitLastBytes } from '../forward/last-bytes.ts'
-import { discardUnread } from '../forward/unread-body.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
-import { checkMessage } from '../guard/message.ts'
+import { validateRequestHead } from '../guard/request-head.ts'
+import { AuditSubjects, requestedIds } from '../observe/audit/audit-subjects.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
-import { askedBy, Subjects } from '../observe/audit/subjects.ts'
-import type { LineLog, Logger } from '../observe/logger.ts'
+import type { Log, Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
 import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
-import { UnderWay } from '../observe/under-way.ts'
 import type { ServedAccount } from './account.ts'
+import type { Attempts } from './attempts.ts'
 import { explain } from './explanation.ts'
-import type { Taken } from './in-use.ts'
-import { answerProblem } from './problem.ts'
-import type { Tries } from './tries.ts'
-import { toldUnreadable } from './unreadable.ts'
+import { sendProblem } from './problem.ts'
+import { unreadableRequests } from './unreadable.ts'
 import { checkRecordable } from './unrecorded.ts'
 
 /** What requests are served by as one configuration wants it. */
-export interface Serving {
+export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
-  readonly tries: Tries
+  readonly attempts: Attempts
   /** Milliseconds that the last bytes of an answer may wait for a client that does not read. */
   readonly idle: number
   /** Null when none is kept. */
@@ -37,10 +37,10 @@ interface Parts {
   /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** A request keeps to what it takes when it comes, and gives it back when it has ended. */
-  readonly serving: { take(): Taken<Serving> }
+  readonly serving: { acquire(): Lease<HandlerContext> }
   readonly logger: Logger
   /** For the lines about those who are not let in. */
-  readonly refusals: LineLog
+  readonly refusals: Log
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
   /** Aborts when the grace is over: connections are cut then. */
@@ -53,89 +53,93 @@ interface Parts {
 /** The way of a request: client, verdict, tries, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
-  readonly #underWay = new UnderWay<ServerResponse>()
+  readonly #inFlight = new InFlight<ServerResponse>()
   #onConcluded: (() => void) | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
-    parts.ending.addEventListener('abort', () => this.#closeAfterAnswers())
+    parts.ending.addEventListener('abort', () => this.#closeAfterResponses())
   }
 
   /** Takes a request over. Never rejects; resolves when it has ended. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { thing: serving, giveBack } = this.#parts.serving.take()
-    limitLastBytes(response, serving.idle)
-    this.#underWay.add(response)
+    const { value: serving, release } = this.#parts.serving.acquire()
+    flushTimeout(response, serving.idle)
+    this.#inFlight.add(response)
     // It has waited behind an answer that had begun: its connection closes after its own.
     if (this.#parts.ending.aborted) response.shouldKeepAlive = false
     try {
       await this.#exchange(request, response, serving)
     } finally {
-      this.#underWay.remove(response)
-      giveBack()
-      if (this.#underWay.size === 0) this.#onConcluded?.()
+      this.#inFlight.remove(response)
+      release()
+      if (this.#inFlight.size === 0) this.#onConcluded?.()
     }
   }
 
   /** Resolves when all requests that were taken over have ended, and have their line in the log. To be called once. */
   async concluded(): Promise<void> {
-    if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
+    if (this.#inFlight.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
 
   /** So that clients don't send their next request on a connection that closes just then. */
-  #closeAfterAnswers(): void {
-    for (const response of this.#underWay) if (!response.headersSent) response.shouldKeepAlive = false
+  #closeAfterResponses(): void {
+    for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false
   }
 
   /** Never rejects. */
-  async #exchange(request: IncomingMessage, response: ServerResponse, { guard, tries, audit }: Serving): Promise<void> {
-    const subjects = audit && new Subjects()
+  async #exchange(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { guard, attempts, audit }: HandlerContext,
+  ): Promise<void> {
+    const subjects = audit && new AuditSubjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     event.expected = Number(request.headers['content-length']) || undefined
     this.#parts.history.began(event)
-    let isStranger = true
+    let isUnauthenticated = true
     try {
       this.#parts.ending.throwIfAborted()
-      checkMessage(request)
+      validateRequestHead(request)
       const found = this.#parts.clientOf(request)
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
-      isStranger = false
+      isUnauthenticated = false
       event.trace = this.#parts.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
-      const outcome = await tries.run(request, response, permit, event)
-      const told = outcome.kind === 'cut' && outcome.by === 'client' ? toldUnreadable.get(request) : undefined
+      const outcome = await attempts.run(request, response, permit, event)
+      const told = outcome.kind === 'aborted' && outcome.by === 'client' ? unreadableRequests.get(request) : undefined
       if (told) note(event, told)
       else explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
-      this.#answer(response, asProxyError(error), event)
+      this.#sendProblem(response, asProxyError(error), event)
     }
-    discardUnread(request, response)
-    event.log(isStranger ? this.#parts.refusals : this.#parts.logger)
+    drainRequest(request, response, isUnauthenticated)
+    event.log(isUnauthenticated ? this.#parts.refusals : this.#parts.logger)
     event.trace?.end(event)
     this.#parts.history.record(event)
     this.#parts.metrics.record(event)
-    audit?.record(event, isStranger)
+    audit?.record(event, isUnauthenticated)
   }
 
   /** To the transports, a client's connection that the end of the grace cut looks like a client that left. */
   #byWhom(outcome: Outcome): Outcome {
-    return outcome.kind === 'cut' && outcome.by === 'client' ? { ...outcome, by: this.#leaver } : outcome
+    return outcome.kind === 'aborted' && outcome.by === 'client' ? { ...outcome, by: this.#leaver } : outcome
   }
 
   get #leaver(): 'client' | 'proxy' {
     return this.#parts.graceOver.aborted ? 'proxy' : 'client'
   }
 
-  #answer(response: ServerResponse, error: ProxyError, event: RequestEvent): void {
+  #sendProblem(response: ServerResponse, error: ProxyError, event: RequestEvent): void {
     note(event, error)
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
     if (response.destroyed) {
       event.status = null
-      event.cutBy = this.#leaver
+      event.abortedBy = this.#leaver
     } else {
-      answerProblem(response, error, event)
+      sendProblem(response, error, event)
     }
   }
 }
@@ -152,7 +156,7 @@ function permitFor(
   event.route = verdict.route
   if (event.subjects) event.subjects.store = verdict.account?.dicomWebUrl.href
   if (event.subjects && verdict.route && verdict.target) {
-    event.subjects.asked = askedBy(verdict.route, verdict.target.segments, verdict.target.query)
+    event.subjects.asked = requestedIds(verdict.route, verdict.target.segments, verdict.target.query)
   }
   if (!verdict.allowed) throw verdict.error
   return verdict

@@ -1,10 +1,10 @@
-import type { ReadAnswer } from '../forward/answer-reader.ts'
+import type { UpstreamHeaders } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
-import type { UpstreamHeaders } from '../forward/held-answer.ts'
+import type { ObserveResponse } from '../forward/response-observer.ts'
 import { isReturned } from '../guard/headers.ts'
 import type { Logger } from '../observe/logger.ts'
+import { redactHeaders } from '../observe/redact-headers.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
-import { shownHeaders } from '../observe/shown-headers.ts'
 
 /** What `HttpVerbose` shows of one try to send a request to Google: all that is neither a secret nor about a patient. */
 export class ExchangeLine {
@@ -23,7 +23,7 @@ export class ExchangeLine {
   }
 
   /** Looks at the head of each answer that is read. */
-  reading(readAnswer: ReadAnswer): ReadAnswer {
+  reading(readAnswer: ObserveResponse): ObserveResponse {
     return (status, headers) => {
       this.#answered = { status, headers }
       return readAnswer(status, headers)
@@ -33,7 +33,7 @@ export class ExchangeLine {
   /** Writes the line, once the try has ended. */
   write(logger: Logger, outcome: Outcome): void {
     const { requestId, account, service, method, route, attempts: attempt, progress } = this.#event
-    const answer = outcome.kind === 'held' ? outcome.answer : this.#answered
+    const answer = outcome.kind === 'buffered' ? outcome.response : this.#answered
     const line = {
       requestId,
       account,
@@ -48,8 +48,8 @@ export class ExchangeLine {
       bytesSent: progress.sent - this.#before.sent,
       milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
       // Allow-listed names, all of them: no client has made one up.
-      requestHeaders: { ...shownHeaders(this.#sent, () => true), authorization: '…' },
-      answerHeaders: answer ? shownHeaders(answer.headers, isReturned) : undefined,
+      requestHeaders: { ...redactHeaders(this.#sent, () => true), authorization: '…' },
+      responseHeaders: answer ? redactHeaders(answer.headers, isReturned) : undefined,
     }
     logger.debug(line, 'sent to Google')
   }

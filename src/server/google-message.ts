@@ -1,6 +1,8 @@
 import { gunzipSync } from 'node:zlib'
-import type { AnswerReader } from '../forward/answer-reader.ts'
-import { withoutPatientData } from './redaction.ts'
+import type { ResponseObserver } from '../forward/response-observer.ts'
+import { withoutSecrets } from '../outside-words.ts'
+import { BoundedBody } from '../small-response.ts'
+import { redactMessage } from './redact-message.ts'
 
 /** Bytes of an error document that are read: Google's are smaller. */
 const limit = 8 * 1024
@@ -14,36 +16,42 @@ export function speaksOfService(status: number): boolean {
 }
 
 /** Reads `error.message` from an error document of Google's (https://cloud.google.com/apis/design/errors) as it passes. */
-export class GoogleMessageReader implements AnswerReader {
+export class GoogleMessageReader implements ResponseObserver {
   readonly #status: number
   readonly #path: string
+  readonly #tokens: Iterable<string>
   readonly #isCompressed: boolean
   readonly #onMessage: (message: string) => void
-  readonly #chunks: Buffer[] = []
-  #bytes = 0
+  readonly #body = new BoundedBody(limit)
+  #isFull = false
 
   /**
    * @param path path and query that were sent to Google: nothing of a patient's in them may come back in the message
+   * @param tokens that were sent to Google
    * @param isCompressed by gzip
    */
-  constructor(status: number, path: string, isCompressed: boolean, onMessage: (message: string) => void) {
+  constructor(
+    status: number,
+    { path, tokens }: { readonly path: string; readonly tokens: Iterable<string> },
+    isCompressed: boolean,
+    onMessage: (message: string) => void,
+  ) {
     this.#status = status
+    this.#tokens = tokens
     this.#isCompressed = isCompressed
     this.#path = path
     this.#onMessage = onMessage
   }
 
   push(chunk: Buffer): void {
-    if (this.#bytes >= limit) return
-    this.#chunks.push(chunk.subarray(0, limit - this.#bytes))
-    this.#bytes += chunk.length
+    if (!this.#isFull) this.#isFull = !this.#body.add(chunk.subarray(0, limit))
   }
 
   end(): void {
     try {
-      const bytes = Buffer.concat(this.#chunks)
+      const { bytes } = this.#body
       const message = messageOf((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: limit }) : bytes).toString())
-      if (message) this.#onMessage(withoutPatientData(message, this.#status, this.#path))
+      if (message) this.#onMessage(redactMessage(withoutSecrets(message, this.#tokens), this.#status, this.#path))
     } catch {
       // What could not be made harmless is not repeated.
     }
@@ -63,7 +71,7 @@ function messageOf(text: string): string | null {
 
 /** Of a document that is too long to be read whole: a message cut short is none, for a part of a value could not be told from others. */
 function firstMessage(text: string): string | null {
-  const found = /^\s*\[?\s*\{\s*"error"\s*:\s*\{[^{}]*?"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]
+  const found = /^\s*(?:\[\s*)?\{\s*"error"\s*:\s*\{[^{}]*?"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]
   try {
     return found === undefined ? null : String(JSON.parse(found))
   } catch {

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
+import { lingerWhileSending } from '../downstream/lingering-close.ts'
+import { resetResponse } from '../downstream/reset-response.ts'
 import { errorTable, type ProxyError } from '../errors.ts'
-import { breakOff } from '../forward/break-off.ts'
-import { keepOpenWhileSending } from '../forward/unread-body.ts'
+import { isolationHeaders } from '../guard/headers.ts'
 
 interface About {
   readonly account?: string | undefined
@@ -24,6 +25,7 @@ const challenge = 'Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer rea
 export function problemHeaders({ code, retryAfter }: ProxyError, body: string): Record<string, string | number> {
   const isChallenge = code === 'client-unauthenticated'
   return {
+    ...isolationHeaders,
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
@@ -34,12 +36,12 @@ export function problemHeaders({ code, retryAfter }: ProxyError, body: string): 
 }
 
 /** Answers with the problem. An answer that has begun can't become one: its connection is reset instead. */
-export function answerProblem(response: ServerResponse, error: ProxyError, about: About): void {
+export function sendProblem(response: ServerResponse, error: ProxyError, about: About): void {
   if (response.headersSent) {
-    breakOff(response)
+    resetResponse(response)
     return
   }
-  keepOpenWhileSending(response)
+  lingerWhileSending(response)
   const body = problemDocument(error, about)
   response.writeHead(error.status, problemHeaders(error, body))
   response.end(response.req.method === 'HEAD' ? undefined : body)

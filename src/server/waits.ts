@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { abortOnClose, clientGone } from '../concurrency/abort-on-close.ts'
+import { abortable } from '../concurrency/abortable.ts'
+import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
+import { waitForFirstBytes } from '../downstream/first-bytes.ts'
 import type { Permit } from '../guard/guard.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
-import { unlessAborted } from '../unless-aborted.ts'
 import type { ServedAccount } from './account.ts'
-import { bodyFlows } from './arriving-body.ts'
-import { clientLeft, interruption } from './interruption.ts'
-import type { Place, Places } from './places.ts'
 
 /** A token that runs out while a long upload is on its way would cost the whole upload. Milliseconds. */
 const minimumLifeForUpload = 60_000
@@ -29,7 +29,7 @@ interface Waiting {
 
 /**
  * What a request waits for before it is sent: a token, its body, a place at Google, the time of its next try. Each wait
- * rejects with {@link clientLeft} when the client leaves, and ends when the proxy does.
+ * rejects with {@link clientGone} when the client leaves, and ends when the proxy does.
  */
 export class Waits {
   readonly #parts: WaitsParts
@@ -39,12 +39,12 @@ export class Waits {
   }
 
   /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
-  async firstPlace(waiting: Waiting): Promise<Place> {
+  async firstPlace(waiting: Waiting): Promise<Slot> {
     await this.token(waiting)
     allowBody(waiting)
     const { account, service } = waiting.permit
-    if (service === 'STOW-RS' && account.places[service].scarce) {
-      await bodyFlows(waiting.request, this.#parts.timeouts, () => interruption(waiting, this.#parts.ending))
+    if (service === 'STOW-RS' && account.limiters[service].isHalfUsed) {
+      await waitForFirstBytes(waiting.request, this.#parts.timeouts, () => abortOnClose(waiting, this.#parts.ending))
     }
     // In one go with the look above: others that waited for the same token look next.
     return this.place(waiting, Number.POSITIVE_INFINITY)
@@ -55,25 +55,25 @@ export class Waits {
    *
    * @param longest milliseconds, where that is less than what is configured
    */
-  place(waiting: Waiting, longest: number): Place | Promise<Place> {
+  place(waiting: Waiting, longest: number): Slot | Promise<Slot> {
     const { account, service } = waiting.permit
-    const places = account.places[service]
-    return places.enter() ?? this.#placeInTurn(waiting, places, longest)
+    const places = account.limiters[service]
+    return places.tryAcquire(waiting.event.whose) ?? this.#placeInTurn(waiting, places, longest)
   }
 
-  async #placeInTurn(waiting: Waiting, places: Places, longest: number): Promise<Place> {
+  async #placeInTurn(waiting: Waiting, places: ConcurrencyLimiter, longest: number): Promise<Slot> {
     const { response, event } = waiting
     const { ending } = this.#parts
     ending.throwIfAborted()
-    if (response.destroyed) throw clientLeft
-    const { place, giveUp } = places.queue(event.whose, longest)
+    if (response.destroyed) throw clientGone
+    const { slot, cancel } = places.acquire(event.whose, longest)
     // Not by an interruption: beyond its places, a busy account has one such wait for each request.
-    const onClose = () => giveUp(clientLeft)
-    const onEnding = () => giveUp(ending.reason)
+    const onClose = () => cancel(clientGone)
+    const onEnding = () => cancel(ending.reason)
     response.once('close', onClose)
     ending.addEventListener('abort', onEnding)
     try {
-      return await place
+      return await slot
     } finally {
       response.off('close', onClose)
       ending.removeEventListener('abort', onEnding)
@@ -97,17 +97,17 @@ export class Waits {
 
   /** False when the proxy ends meanwhile: there is no time for another try. */
   async pause(waiting: Waiting, milliseconds: number): Promise<boolean> {
-    const { signal, done } = interruption(waiting, this.#parts.ending)
+    const { signal, done } = abortOnClose(waiting, this.#parts.ending)
     await delay(milliseconds, undefined, { signal }).catch(() => {})
     done()
-    if (waiting.response.destroyed) throw clientLeft
+    if (waiting.response.destroyed) throw clientGone
     return !signal.aborted
   }
 
   async #unlessInterrupted<Value>(waiting: Waiting, work: Promise<Value>): Promise<Value> {
-    const { signal, done } = interruption(waiting, this.#parts.ending)
+    const { signal, done } = abortOnClose(waiting, this.#parts.ending)
     try {
-      return await unlessAborted(work, signal)
+      return await abortable(work, signal)
     } finally {
       done()
     }

@@ -3,8 +3,8 @@ import { createServer, request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { version } from '../../src/cli/version.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { version } from '../../src/version.ts'
 import { digestOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
@@ -101,13 +101,13 @@ t.test('what is under way, and what waits', async (t) => {
   )
   const metrics = await metricsOf(t, served)
   for (const [name, service, expected] of [
-    ['requests_under_way', 'QIDO-RS', 3],
-    ['upstream_requests', 'QIDO-RS', 2],
-    ['upstream_requests_waiting', 'QIDO-RS', 1],
+    ['requests_in_flight', 'QIDO-RS', 3],
+    ['upstream_requests_in_flight', 'QIDO-RS', 2],
+    ['upstream_requests_queued', 'QIDO-RS', 1],
     ['upstream_requests_limit', 'QIDO-RS', 2],
-    ['requests_under_way', 'STOW-RS', 1],
-    ['upstream_requests', 'STOW-RS', 1],
-    ['upstream_requests_waiting', 'STOW-RS', 0],
+    ['requests_in_flight', 'STOW-RS', 1],
+    ['upstream_requests_in_flight', 'STOW-RS', 1],
+    ['upstream_requests_queued', 'STOW-RS', 0],
   ] as const) {
     t.equal(sumOf(metrics, prefix + name, { account, service }), expected, `${name} ${service}`)
   }
@@ -120,7 +120,7 @@ t.test('what is under way, and what waits', async (t) => {
   }
   await Promise.all([uploaded, ...searches.map(async (search) => (await search).text())])
   const after = await metricsAfter(t, served, 4)
-  t.equal(sumOf(after, `${prefix}requests_under_way`), 0)
+  t.equal(sumOf(after, `${prefix}requests_in_flight`), 0)
   t.equal(sumOf(after, `${prefix}upstream_requests`), 0)
   t.equal(sumOf(after, `${prefix}received_bytes_total`, { account, service: 'STOW-RS' }), 300_000)
 })
@@ -155,7 +155,7 @@ t.test('the series of an account end with it, also where a request of it ends la
   await served.reload()
   t.same(
     new Set(series(await metricsOf(t, served)).map(({ name }) => name)),
-    new Set([`${prefix}requests_under_way`]),
+    new Set([`${prefix}requests_in_flight`]),
     'but of what is under way',
   )
   t.equal((await search).status, 200)
@@ -246,5 +246,5 @@ t.test('from other machines: for administrators, by bearer token as Prometheus s
   const answer = await ask('Bearer scrape-token')
   t.equal(answer.status, 200)
   const metrics = parsePrometheusText(await answer.text())
-  t.ok(sumOf(metrics, `${prefix}refusals_total`, { reason: 'client-unauthenticated' }) >= 1)
+  t.ok(sumOf(metrics, `${prefix}rejected_total`, { reason: 'client-unauthenticated' }) >= 1)
 })

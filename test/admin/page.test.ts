@@ -19,7 +19,7 @@ interface Told {
     credential: { identity: string | null }
     failures?: object[]
     samples: Record<string, number>[]
-    underWay: { count: number; requests: Record<string, unknown>[] }
+    inFlight: { count: number; requests: Record<string, unknown>[] }
   }[]
 }
 
@@ -155,7 +155,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
       },
       token: { ready: true, tokenFetchedAt: /^\d{4}-/ },
       failures: [{ status: 400 }],
-      underWay: { count: 0, requests: [] },
+      inFlight: { count: 0, requests: [] },
     },
   ])
   await (await fetch(`${served.url}studies`, stowOf(study))).text()
@@ -195,7 +195,7 @@ t.test('what is under way, and how far', async (t) => {
   await google.reached(2)
   const status = async () => {
     const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as Told
-    return accounts[0]?.underWay ?? { count: -1, requests: [] }
+    return accounts[0]?.inFlight ?? { count: -1, requests: [] }
   }
   await eventually('bytes have passed', async () => (await status()).requests[0]?.received === 250_000)
   const { count, requests } = await status()

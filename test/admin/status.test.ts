@@ -37,8 +37,8 @@ t.test('each account: its store, its token, nothing asked yet', async (t) => {
         name: 'google',
         store,
         token: { ready: true, tokenExpiresAt: /^\d{4}-.*Z$/, failure: null, nextTryAt: null },
-        places: { 'STOW-RS': { underWay: 0, waiting: 0, limit: 64 }, DELETE: { underWay: 0, waiting: 0, limit: 64 } },
-        requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, refused: 0, failed: 0, cut: 0 } },
+        limiters: { 'STOW-RS': { inFlight: 0, queued: 0, limit: 64 }, DELETE: { inFlight: 0, queued: 0, limit: 64 } },
+        requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, refused: 0, failed: 0, aborted: 0 } },
         failures: [],
       },
       {
@@ -70,8 +70,8 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
   const status = await statusAfter(served, 7)
   const [account] = status.accounts
   t.match(account?.requests, {
-    'STOW-RS': { succeeded: 1, incomplete: 1, refused: 0, failed: 0, cut: 0 },
-    'QIDO-RS': { succeeded: 0, incomplete: 0, refused: 1, failed: 1, cut: 0 },
+    'STOW-RS': { succeeded: 1, incomplete: 1, refused: 0, failed: 0, aborted: 0 },
+    'QIDO-RS': { succeeded: 0, incomplete: 0, refused: 1, failed: 1, aborted: 0 },
     'WADO-RS': { refused: 1 },
     DELETE: { failed: 1 },
     other: { refused: 1 },
@@ -127,8 +127,8 @@ t.test('a client that leaves, and an answer that breaks off', async (t) => {
   const { accounts } = await statusAfter(served, 1)
   t.match(accounts, [
     {
-      requests: { 'WADO-RS': { cut: 1 } },
-      failures: [{ cutBy: 'upstream', layer: 'upstream', detail: /broke off.*: send the request again/ }],
+      requests: { 'WADO-RS': { aborted: 1 } },
+      failures: [{ abortedBy: 'upstream', layer: 'upstream', detail: /broke off.*: send the request again/ }],
     },
   ])
 })

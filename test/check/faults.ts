@@ -3,9 +3,9 @@ import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { pino } from 'pino'
 import type { CheckOptions } from '../../src/cli/check.ts'
-import { startProxy } from '../../src/cli/proxy.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { demoStore, type EmulatorOptions, type Fault as GoogleFault } from '../../src/emulator/emulator.ts'
+import { startProxy } from '../../src/proxy/proxy.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { listenOn } from '../helpers/listen.ts'
@@ -626,7 +626,7 @@ const orthancs: readonly Fault[] = [
 /** Starts the proxy of a configuration, until the stage closes. */
 async function running<Options extends CheckOptions>(stage: Stage, options: Options): Promise<Options> {
   const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
-  const proxy = await startProxy(loadSettings({ path: options.config, ...around }), {
+  const proxy = await startProxy(await loadSettings({ path: options.config, ...around }), {
     logger: pino({ enabled: false }),
   })
   stage.teardown(() => proxy.close())

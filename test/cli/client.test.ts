@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { parsePasswordHash } from '../../src/config/password-hash.ts'
-import { isHashOf } from '../../src/guard/password.ts'
+import { verifyPassword } from '../../src/guard/password.ts'
 import { basic } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
@@ -26,7 +26,7 @@ function make(words: readonly string[], input = '') {
 
 function isHash(entry: string, name: string, password: string): Promise<boolean> {
   const hash = parsePasswordHash(JSON.parse(entry)[name].PasswordHash)
-  return hash ? isHashOf(password, hash) : Promise.resolve(false)
+  return hash ? verifyPassword(password, hash) : Promise.resolve(false)
 }
 
 const searching = ['--allow', 'google=QIDO-RS']

@@ -82,7 +82,7 @@ t.test('serve: requests that outlast the grace are cut, and the exit code says s
   child.kill('SIGTERM')
   t.equal(await ended(child), 1)
   t.match(output(), /"cut":1,.*ShutdownGrace/)
-  t.match(output(), /"cutBy":"proxy"/)
+  t.match(output(), /"abortedBy":"proxy"/)
   await asking
 })
 

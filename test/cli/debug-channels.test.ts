@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { describeError, harmlessError } from '../../src/observe/harmless-error.ts'
+import { describeError, serializeError } from '../../src/observe/serialize-error.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 
 t.test('what Node itself would print can’t be silenced: the program says so, and does not start', async (t) => {
@@ -45,7 +45,7 @@ t.test('a failure that nobody handles: what and where, and nothing that it carri
 
 t.test('errors without anything that could be secret', async (t) => {
   const error = Object.assign(new RangeError('Doe', { cause: 'Doe' }), { code: 'ENOENT', name: 'Doe' })
-  t.match(harmlessError(error), { name: 'RangeError', code: 'ENOENT', cause: { name: 'string', frames: [] } })
+  t.match(serializeError(error), { name: 'RangeError', code: 'ENOENT', cause: { name: 'string', frames: [] } })
   t.match(describeError(error), /^RangeError \(ENOENT\)\n {4}at .*\nCaused by string$/s)
   const loop = new Error('a')
   loop.cause = loop

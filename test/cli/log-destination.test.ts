@@ -2,18 +2,22 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { type Test, test } from 'tap'
 
 const [logger, destination] = ['observe/logger.ts', 'cli/log-destination.ts'].map(
   (file) => new URL(`../../src/${file}`, import.meta.url).href,
 )
 
+const programOf = (program: string) =>
+  `import { createLogger } from '${logger}'; import { logDestination } from '${destination}';
+    const log = createLogger({ verbose: false, destination: logDestination(process) }); ${program}`
+
 /** Runs a program that logs into a file. Answers the numbers in its lines, and what ended it. */
 async function logged(t: Test, program: string) {
   const path = join(t.testdir(), 'log')
   const file = await open(path, 'w')
-  const whole = `import { createLogger } from '${logger}'; import { logDestination } from '${destination}';
-    const log = createLogger({ verbose: false, destination: logDestination(process) }); ${program}`
+  const whole = programOf(program)
   const child = spawn(process.execPath, ['--input-type=module', '-e', whole], { stdio: ['ignore', file.fd, 'ignore'] })
   const [code] = await once(child, 'exit')
   await file.close()
@@ -39,4 +43,24 @@ test('and when it crashes', async (t) => {
 test('one that is killed leaves the lines of the turns before', async (t) => {
   const { numbers } = await logged(t, `${writeTo(10)} setImmediate(() => process.kill(process.pid, 'SIGKILL'))`)
   t.same(numbers, numbersTo(10))
+})
+
+test('lines that nobody reads are kept up to a limit, then counted; what is read is whole and in order', async (t) => {
+  const count = 60_000
+  const whole = programOf(
+    `${writeTo(count)} process.stderr.write('written'); setInterval(() => log.info({ number: -1 }, 'later'), 20)`,
+  )
+  const child = spawn(process.execPath, ['--input-type=module', '-e', whole], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stderr, 'data')
+  const numbers: number[] = []
+  let lost = 0
+  for await (const text of createInterface({ input: child.stdout })) {
+    const line = JSON.parse(text)
+    if (line.number === -1) break
+    if (line.lost) lost += line.lost
+    else numbers.push(line.number)
+  }
+  t.ok(lost > 0 && numbers.length > 10_000, `${lost} lost, ${numbers.length} read`)
+  t.same(numbers, numbersTo(count - lost))
 })

@@ -1,10 +1,13 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { type Test, test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { ended, startProgram } from '../helpers/program.ts'
@@ -125,7 +128,7 @@ test('spans by OTLP, with a try below each request, and nothing of a patient', a
     ]),
     [
       [client, 1, 503, 2],
-      [client, 2, 200, 0],
+      [client, 2, 204, 0],
     ],
   )
   const sent = emulator.log.filter(({ target }) => target.includes('Geheim')).map(({ headers }) => headers.traceparent)
@@ -215,4 +218,29 @@ test('without the variables, or with others, nothing is sent', async (t) => {
     t.equal(await ended(child), 143)
   }
   t.same(collector.spans(), [])
+})
+
+test('a collector by https, and a file of its authority that is missing', async (t) => {
+  const certificate = makeCertificate()
+  const arrived: string[] = []
+  const collector = createSecureServer(certificate, async (request, response) => {
+    await json(request)
+    arrived.push(String(request.url))
+    response.end('{}')
+  })
+  const OTEL_EXPORTER_OTLP_ENDPOINT = await listenOn(t, collector)
+  // Not the test's own folder: that is made anew each time that it is asked for.
+  const folder = await mkdtemp(join(tmpdir(), 'collector-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const authority = join(folder, 'ca.pem')
+  await writeFile(authority, certificate.authority)
+  const files = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_CERTIFICATE: authority }
+  const { url } = await startTraced(t, { ...files, OTEL_BSP_SCHEDULE_DELAY: '50' })
+  await (await fetch(`${url}studies`)).text()
+  await eventually('its spans arrive', () => arrived.length > 0)
+  t.equal(arrived[0], '/v1/traces')
+
+  const missing = { ...files, OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: join(folder, 'none.pem') }
+  const { output } = await startTraced(t, missing)
+  t.match(output(), /OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE names a file that .*"no traces are sent"/)
 })

@@ -7,7 +7,7 @@ const options = { environment: {}, workingDirectory: '/srv', homeDirectory: '/ho
 const withStores = (...stores: string[]) => loadSettings({ ...options, stores })
 
 test('stores of the command line need no file', async (t) => {
-  const { accounts } = withStores(`my-google=${store}`, `second=${store}/dicomWeb/`)
+  const { accounts } = await withStores(`my-google=${store}`, `second=${store}/dicomWeb/`)
   t.match(accounts, [
     {
       name: 'my-google',
@@ -35,7 +35,7 @@ const refused: readonly [argument: string, problem: RegExp][] = [
 ]
 for (const [argument, problem] of refused) {
   test(`refused: ${argument}`, async (t) => {
-    const found = refusal(() => withStores(argument))?.problems ?? []
+    const found = (await refusal(() => withStores(argument)))?.problems ?? []
     t.ok(
       found.some(({ path, message }) => problem.test(`${path}: ${message}`)),
       JSON.stringify(found),
@@ -46,28 +46,24 @@ for (const [argument, problem] of refused) {
 
 test('stores are added to a file’s accounts; a name exists once', async (t) => {
   t.strictSame(
-    load(t, configuration(), { stores: [`b=${store}`] }).accounts.map(({ name }) => name),
+    (await load(t, configuration(), { stores: [`b=${store}`] })).accounts.map(({ name }) => name),
     ['a', 'b'],
   )
-  t.match(
-    problems(() => load(t, configuration(), { stores: [`a=${store}`] })),
-    [/^a: names an account that already exists; choose/],
-  )
-  t.match(
-    problems(() => withStores(`a=${store}`, `a=${store}`)),
-    [/^a: names an account that already exists; choose/],
-  )
+  t.match(await problems(() => load(t, configuration(), { stores: [`a=${store}`] })), [
+    /^a: names an account that already exists; choose/,
+  ])
+  t.match(await problems(() => withStores(`a=${store}`, `a=${store}`)), [/^a: names an account that already exists; choose/])
 })
 
 test('a file without accounts will do when a store is given', async (t) => {
-  t.equal(load(t, { Name: 'Orthanc' }, { stores: [`b=${store}`] }).accounts.length, 1)
+  t.equal((await load(t, { Name: 'Orthanc' }, { stores: [`b=${store}`] })).accounts.length, 1)
 })
 
 test('addresses of the command line go before the file’s, and by the same rules', async (t) => {
   const content = configuration({ DicomWebProxy: { Listen: 'nonsense', PublicUrl: 'http://h' } })
-  const settings = load(t, content, { overrides: { listen: '127.0.0.1:1', adminListen: '[::1]:2' } })
+  const settings = await load(t, content, { overrides: { listen: '127.0.0.1:1', adminListen: '[::1]:2' } })
   t.match(settings, { listen: { port: 1 }, adminListen: { host: '::1', port: 2 }, publicUrl: 'http://h' })
-  const error = refusal(() => load(t, configuration(), { overrides: { listen: '0.0.0.0:1', adminListen: 'x' } }))
+  const error = await refusal(() => load(t, configuration(), { overrides: { listen: '0.0.0.0:1', adminListen: 'x' } }))
   t.match(error?.problems, [
     { file: 'command line', path: 'DicomWebProxy.AdminListen', message: /must be host:port/ },
     { file: 'command line', path: 'DicomWebProxy.Listen', message: /lets other machines connect/ },

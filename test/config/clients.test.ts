@@ -12,7 +12,7 @@ test('clients of the configuration and of a file', async (t) => {
   const files = {
     'etc/clients.json': `// comments are allowed\n{ "night": { "TokenDigest": "sha256:${'a'.repeat(64)}", "Admin": true } }`,
   }
-  const { clients } = load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'etc/clients.json' }), { files })
+  const { clients } = await load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'etc/clients.json' }), { files })
   t.match(clients, {
     named: [{ name: 'day', passwordHash: entry.PasswordHash, tokenDigest: null, admin: false }],
     listed: [{ name: 'night', passwordHash: null, accounts: [], admin: true }],
@@ -25,7 +25,7 @@ test('clients of the configuration and of a file', async (t) => {
 test('what is wrong in the file is told with its name', async (t) => {
   const wrong = { ...entry, Accounts: { b: ['STOW'] } }
   const files = { 'c.json': { day: entry, night: wrong, '': entry } }
-  const error = refusal(() => load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'c.json' }), { files }))
+  const error = await refusal(() => load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'c.json' }), { files }))
   t.match(error?.problems.map(({ file, path, message }) => `${file.split('/').at(-1)}: ${path}: ${message}`).sort(), [
     /^c\.json: \[""\]: must have a name/,
     /^c\.json: day: is also in DicomWebProxy\.Clients;/,
@@ -34,7 +34,7 @@ test('what is wrong in the file is told with its name', async (t) => {
   ])
   for (const text of ['', '[]', '{', '{}', '{ "a": ${HASH} }']) {
     t.equal(
-      problems(() => load(t, withProxy({ ClientsFile: 'c.json' }), { files: { 'c.json': text } })).length > 0,
+      (await problems(() => load(t, withProxy({ ClientsFile: 'c.json' }), { files: { 'c.json': text } }))).length > 0,
       true,
       text,
     )
@@ -42,15 +42,20 @@ test('what is wrong in the file is told with its name', async (t) => {
 })
 
 test('passwords without TLS beyond this machine are warned of', async (t) => {
-  t.match(load(t, withProxy({ Listen: '0.0.0.0:8043', Clients: { c: entry } })).warnings, [/without TLS: passwords/])
-  t.strictSame(load(t, withProxy({ Clients: { c: entry } })).warnings, [])
+  t.match((await load(t, withProxy({ Listen: '0.0.0.0:8043', Clients: { c: entry } }))).warnings, [
+    /without TLS: passwords/,
+  ])
+  t.strictSame((await load(t, withProxy({ Clients: { c: entry } }))).warnings, [])
 })
 
 test('TLS files that cannot be used', needsOpenssl(), async (t) => {
   const authority = makeAuthority(t)
   const [one, other, old] = [authority.issue({ days: 30 }), authority.issue(), authority.issue({ days: -1 })]
   const Tls = { Certificate: one.certificate, Key: one.key }
-  t.match(load(t, withProxy({ Tls })), { tls: { certificate: one.certificate, clientAuthorities: null }, warnings: [] })
+  t.match(await load(t, withProxy({ Tls })), {
+    tls: { certificate: one.certificate, clientAuthorities: null },
+    warnings: [],
+  })
   const certificate = (text: string) => ({ 'x.pem': text })
   const wrong: [tls: object, problem: RegExp, files?: Record<string, string>][] = [
     [{ ...Tls, Key: other.key }, /^DicomWebProxy\.Tls\.Key: is not the key of Certificate$/],
@@ -71,9 +76,11 @@ test('TLS files that cannot be used', needsOpenssl(), async (t) => {
     [{ ...Tls, ClientAuthorities: authority.certificate }, /ClientAuthorities: has no effect without Clients/],
   ]
   for (const [tls, problem, files = {}] of wrong) {
-    const found = problems(() => load(t, withProxy({ Tls: tls }), { files }))
+    const found = await problems(() => load(t, withProxy({ Tls: tls }), { files }))
     t.match(found, [problem], found.join('\n'))
     t.notMatch(found.join(), readFileSync(one.key, 'utf8').slice(40, 60))
   }
-  t.match(load(t, withProxy({ Tls: { Certificate: old.certificate, Key: old.key } })).warnings, [/has ended, at 20/])
+  t.match((await load(t, withProxy({ Tls: { Certificate: old.certificate, Key: old.key } }))).warnings, [
+    /has ended, at 20/,
+  ])
 })

@@ -26,7 +26,7 @@ for (const [more, source, notice] of kinds) {
   test(`credential: ${Object.keys(more).join(', ')}`, async (t) => {
     const content = configuration({}, { Accounts: { a: { ...location, ...more } } })
     const path = `${t.testdir({ 'orthanc.json': JSON.stringify(content) })}/orthanc.json`
-    const settings = load(t, content, { path, workingDirectory: '/srv' })
+    const settings = await load(t, content, { path, workingDirectory: '/srv' })
     t.strictSame(settings.accounts[0]?.credential, { source, impersonate: null })
     t.match(settings.notices, notice ? [notice] : [])
     t.equal(settings.notices.length, notice ? 1 : 0)
@@ -45,17 +45,17 @@ const environments: readonly [environment: Record<string, string>, source: objec
 for (const [environment, expected] of environments) {
   test(`application default with ${JSON.stringify(environment)}`, async (t) => {
     const content = configuration({}, { Accounts: { a: { ...location, ApplicationDefault: true } } })
-    const { source } = load(t, content, { environment }).accounts[0]?.credential ?? {}
+    const { source } = (await load(t, content, { environment })).accounts[0]?.credential ?? {}
     t.match(source, { kind: 'application-default', ...expected })
   })
 }
 
 test('a relative GOOGLE_APPLICATION_CREDENTIALS is one of the working directory', async (t) => {
   const content = configuration({}, { Accounts: { a: { ...location, ApplicationDefault: true } } })
-  const settings = load(t, content, { environment: { GOOGLE_APPLICATION_CREDENTIALS: 'k.json' } })
+  const settings = await load(t, content, { environment: { GOOGLE_APPLICATION_CREDENTIALS: 'k.json' } })
   t.match(settings.accounts, [{ credential: { source: { file: `${t.testdirName}/k.json` } } }])
 })
 
 test('a missing key file is no matter of the configuration', async (t) => {
-  t.equal(load(t, configuration()).accounts.length, 1)
+  t.equal((await load(t, configuration())).accounts.length, 1)
 })

@@ -78,11 +78,11 @@ function compare(t: Test, settings: Settings, table: Readonly<Record<string, Rea
 }
 
 test('a configuration of one account holds the defaults of the schema', async (t) => {
-  compare(t, load(t, configuration()), always)
+  compare(t, await load(t, configuration()), always)
 })
 
 test('sections are off unless they are there, and on with their defaults when they are', needsOpenssl(), async (t) => {
-  const none = load(t, configuration())
+  const none = await load(t, configuration())
   t.strictSame([none.tls, none.audit, none.orthanc.registration, none.clients], [null, null, null, null])
   const { certificate, key } = makeAuthority(t).issue()
   const sections = {
@@ -91,16 +91,20 @@ test('sections are off unless they are there, and on with their defaults when th
     Orthanc: { Url: 'http://127.0.0.1:8042' },
   }
   const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }
-  compare(t, load(t, configuration({ DicomWebProxy: { ...sections, Clients } })), whenConfigured)
+  compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } })), whenConfigured)
 
   const { Syslog } = sections.Audit
   const disabled = (section: object) => ({ ...section, Enabled: false })
   const off = Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, disabled(section)]))
-  const { tls, audit, orthanc, notices } = load(t, configuration({ DicomWebProxy: off, DicomWeb: { Root: '/x' } }))
+  const { tls, audit, orthanc, notices } = await load(
+    t,
+    configuration({ DicomWebProxy: off, DicomWeb: { Root: '/x' } }),
+  )
   t.strictSame([tls, audit, orthanc.registration], [null, null, null])
   t.match(notices, [/^DicomWeb\.Root has no effect/])
   const noSyslog = { File: 'audit.jsonl', Syslog: disabled(Syslog) }
-  t.match(load(t, configuration({ DicomWebProxy: { Audit: noSyslog } })).audit, { syslog: null })
+  const { audit: trail } = await load(t, configuration({ DicomWebProxy: { Audit: noSyslog } }))
+  t.match(trail, { syslog: null })
 })
 
 test('what was written stays as it was written', async (t) => {

@@ -6,7 +6,7 @@ import { loadSettings } from '../../src/config/load.ts'
 import { account, configuration, folder, load, location, problems, refusal } from './settings-of.ts'
 
 test('one account, all else by default', async (t) => {
-  const { readAt, ...settings } = load(t, configuration())
+  const { readAt, ...settings } = await load(t, configuration())
   t.ok(Date.now() - readAt < 10_000)
   t.strictSame(settings, {
     accounts: [
@@ -98,7 +98,7 @@ test('every option has its effect', async (t) => {
     },
     HttpVerbose: true,
   }
-  const settings = load(t, content)
+  const settings = await load(t, content)
   const { accounts, outgoing, ...rest } = settings
   t.match(accounts, [{ credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing' }])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])
@@ -133,28 +133,28 @@ test('every option has its effect', async (t) => {
 })
 
 test('seconds beyond what a timer can count are cut, not turned into zero', async (t) => {
-  const { tokens } = load(t, configuration({}, { Timeout: 2147483647 }))
+  const { tokens } = await load(t, configuration({}, { Timeout: 2147483647 }))
   t.ok(tokens.timeout > 86_400_000 && tokens.timeout < 2 ** 31)
 })
 
 test('settings are frozen all the way down', async (t) => {
   const walk = (value: unknown): boolean =>
     typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(walk))
-  t.ok(walk(load(t, configuration({}, {}, { Access: ['DELETE'] }))))
+  t.ok(walk(await load(t, configuration({}, {}, { Access: ['DELETE'] }))))
 })
 
 test('what cannot matter to a proxy is named', async (t) => {
-  t.match(load(t, configuration({ HttpTimeout: 600, DicomWeb: { Root: '/x' } })).notices, [
+  t.match((await load(t, configuration({ HttpTimeout: 600, DicomWeb: { Root: '/x' } }))).notices, [
     /DicomWeb\.Root/,
     /HttpTimeout/,
   ])
-  t.strictSame(load(t, configuration({ DicomWeb: { Enable: true }, HttpPort: 8042 })).notices, [])
+  t.strictSame((await load(t, configuration({ DicomWeb: { Enable: true }, HttpPort: 8042 }))).notices, [])
 })
 
 test('what is dangerous is a warning at every start', async (t) => {
-  t.match(load(t, configuration({ HttpsVerifyPeers: false })).warnings, [/HttpsVerifyPeers is false/])
+  t.match((await load(t, configuration({ HttpsVerifyPeers: false }))).warnings, [/HttpsVerifyPeers is false/])
   const DicomWebProxy = { Listen: '0.0.0.0:8043', AdminListen: '[::]:8044', AllowAnonymous: true }
-  const { warnings, listen, adminListen } = load(t, configuration({ DicomWebProxy }))
+  const { warnings, listen, adminListen } = await load(t, configuration({ DicomWebProxy }))
   t.match(warnings, [/DicomWebProxy.Listen is 0\.0\.0\.0:8043/, /DicomWebProxy.AdminListen is \[::\]:8044/])
   t.equal(warnings.length, 2)
   t.strictSame(
@@ -167,18 +167,18 @@ test('what is dangerous is a warning at every start', async (t) => {
 })
 
 test('two listeners may both ask for any port', async (t) => {
-  t.ok(load(t, configuration({ DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0' } })))
+  t.ok(await load(t, configuration({ DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0' } })))
 })
 
 test('variables reach every place, and an unset one explains a problem', async (t) => {
   const text = JSON.stringify(configuration({}, { Timeout: 7 }, { Project: '$' }))
     .replace('7', '${T}')
     .replace('"$"', '"${P}"')
-  t.match(load(t, text, { environment: { T: '9', P: 'p' } }), {
+  t.match(await load(t, text, { environment: { T: '9', P: 'p' } }), {
     accounts: [{ project: 'p' }],
     tokens: { timeout: 9000 },
   })
-  const error = refusal(() => load(t, text, { environment: { T: '9' } }))
+  const error = await refusal(() => load(t, text, { environment: { T: '9' } }))
   t.match(error?.problems, [{ path: 'GoogleCloudPlatform.Accounts.a.Project', message: /it is empty/ }])
   t.match(
     error?.message,
@@ -188,14 +188,11 @@ test('variables reach every place, and an unset one explains a problem', async (
 
 test('nothing configured says what to write', async (t) => {
   const options = { environment: {}, workingDirectory: t.testdir({}), homeDirectory: '/home/me' }
-  t.match(
-    problems(() => loadSettings(options)),
-    [/no DICOM store is configured.*NAME=projects.*"Accounts"/],
-  )
+  t.match(await problems(() => loadSettings(options)), [/no DICOM store is configured.*NAME=projects.*"Accounts"/])
 })
 
 test('a file that does not exist', async (t) => {
-  const error = refusal(() => load(t, {}, { path: 'nope.json' }))
+  const error = await refusal(() => load(t, {}, { path: 'nope.json' }))
   t.match(error?.problems, [{ file: 'nope.json', path: '', message: /does not exist/ }])
   t.equal(error?.problems.length, 1)
 })
@@ -209,7 +206,7 @@ test('a folder: its *.json files, put together', async (t) => {
     'etc/sub/five.json': 'not read',
     'etc/sub.json/six.json': 'not read',
   })
-  const settings = load(t, {}, { path: 'etc', workingDirectory })
+  const settings = await load(t, {}, { path: 'etc', workingDirectory })
   t.match(settings, { verbose: true, accounts: [{ name: 'a' }] })
 })
 
@@ -218,7 +215,7 @@ test('a folder: a section in two files is refused, as by Orthanc', async (t) => 
     'etc/a.json': { Name: 'x', GoogleCloudPlatform: { Accounts: { a: account } } },
     'etc/b.json': { Name: 'x', GoogleCloudPlatform: { Accounts: { b: account } } },
   })
-  const error = refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
+  const error = await refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
   t.strictSame(
     error?.problems.map(({ file, path }) => [file, path]),
     [
@@ -236,7 +233,7 @@ test('a folder: problems of all files at once, each with its own file', async (t
     'etc/c.json': '{ "Name": }',
     'etc/d.json': '[]',
   })
-  const error = refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
+  const error = await refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
   t.strictSame(error?.problems.map(({ file, path }) => [file, path]).sort(), [
     ['etc/a.json', 'GoogleCloudPlatform.Accounts.a'],
     ['etc/b.json', 'DicomWebProxy.Listen'],
@@ -246,20 +243,17 @@ test('a folder: problems of all files at once, each with its own file', async (t
 })
 
 test('an unreadable file alone does not also claim that nothing is configured', async (t) => {
-  t.strictSame(refusal(() => load(t, '{'))?.problems.length, 1)
+  t.strictSame((await refusal(() => load(t, '{')))?.problems.length, 1)
 })
 
 test('a folder: a link that leads nowhere is named', async (t) => {
   const workingDirectory = folder(t, { 'etc/a.json': configuration() })
   symlinkSync('nowhere', join(workingDirectory, 'etc/b.json'))
-  const error = refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
+  const error = await refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
   t.match(error?.problems, [{ file: 'etc/b.json', message: /does not exist/ }])
 })
 
 test('an empty folder', async (t) => {
   const workingDirectory = folder(t, { 'etc/readme.txt': '' })
-  t.match(
-    problems(() => load(t, {}, { path: 'etc', workingDirectory })),
-    [/without any \*\.json file/],
-  )
+  t.match(await problems(() => load(t, {}, { path: 'etc', workingDirectory })), [/without any \*\.json file/])
 })

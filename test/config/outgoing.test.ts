@@ -19,7 +19,7 @@ const proxies: readonly [option: string, url: string | null][] = [
 
 for (const [HttpProxy, url] of proxies) {
   test(`HttpProxy ${HttpProxy}`, async (t) => {
-    const { outgoing } = load(t, configuration({ HttpProxy }))
+    const { outgoing } = await load(t, configuration({ HttpProxy }))
     t.strictSame([outgoing.httpsProxy, outgoing.httpProxy], [url, url])
   })
 }
@@ -33,16 +33,16 @@ const environments: readonly [environment: Record<string, string>, https: string
 
 for (const [environment, https, http] of environments) {
   test(`outgoing proxy from ${JSON.stringify(environment)}`, async (t) => {
-    const { outgoing } = load(t, configuration(), { environment })
+    const { outgoing } = await load(t, configuration(), { environment })
     t.strictSame([outgoing.httpsProxy, outgoing.httpProxy], [https, http])
   })
 }
 
 test('HttpProxy goes before the environment; NO_PROXY counts always', async (t) => {
   const environment = { HTTPS_PROXY: 'http://a:1', NO_PROXY: 'x', no_proxy: 'y,z' }
-  const { outgoing } = load(t, configuration({ HttpProxy: 'b:2' }), { environment })
+  const { outgoing } = await load(t, configuration({ HttpProxy: 'b:2' }), { environment })
   t.match(outgoing, { httpsProxy: 'http://b:2', httpProxy: 'http://b:2', noProxy: 'y,z' })
-  t.equal(load(t, configuration(), { environment: { NO_PROXY: 'x' } }).outgoing.noProxy, 'x')
+  t.equal((await load(t, configuration(), { environment: { NO_PROXY: 'x' } })).outgoing.noProxy, 'x')
 })
 
 test('a proxy of the environment that is not plain http is refused, without its password', async (t) => {
@@ -52,7 +52,7 @@ test('a proxy of the environment that is not plain http is refused, without its 
     'http://u:hidden@p q:1',
     'http://u:hidden@',
   ]) {
-    const error = refusal(() => load(t, configuration(), { environment: { HTTPS_PROXY } }))
+    const error = await refusal(() => load(t, configuration(), { environment: { HTTPS_PROXY } }))
     t.match(error?.problems, [{ file: 'environment', path: 'HTTPS_PROXY', message: /must be host:port/ }], HTTPS_PROXY)
     t.notMatch(error?.message, /hidden/)
   }
@@ -60,12 +60,12 @@ test('a proxy of the environment that is not plain http is refused, without its 
 
 test('user and password arrive as they were written', async (t) => {
   const letters = fc.string({ minLength: 1 }).filter((text) => !/[%\n\r\u2028\u2029]/.test(text) && text.isWellFormed())
-  fc.assert(
-    fc.property(letters, letters, (name, password) => {
+  await fc.assert(
+    fc.asyncProperty(letters, letters, async (name, password) => {
       const user = name.replaceAll(':', '_')
       const option = `${user}:${password}@proxy:3128`
       fc.pre(!/^[a-z0-9]+:\/\//i.test(option))
-      const { outgoing } = load(t, configuration({ HttpProxy: option.replaceAll('$', '_') }))
+      const { outgoing } = await load(t, configuration({ HttpProxy: option.replaceAll('$', '_') }))
       const url = new URL(outgoing.httpsProxy ?? '')
       return (
         url.host === 'proxy:3128' &&
@@ -81,14 +81,14 @@ const pem = rootCertificates[0] ?? ''
 
 test('HttpsCACertificates: all certificates of the file, in the working directory', async (t) => {
   const bundle = `# two\n${pem}\n\n${rootCertificates[1]}\n`
-  const { outgoing } = load(t, configuration({ HttpsCACertificates: 'etc/ca.pem' }), {
+  const { outgoing } = await load(t, configuration({ HttpsCACertificates: 'etc/ca.pem' }), {
     files: { 'etc/ca.pem': bundle },
   })
   t.strictSame(outgoing.certificateAuthorities, rootCertificates.slice(0, 2))
 })
 
 test('HttpsCACertificates: empty means the system’s', async (t) => {
-  t.equal(load(t, configuration({ HttpsCACertificates: '' })).outgoing.certificateAuthorities, null)
+  t.equal((await load(t, configuration({ HttpsCACertificates: '' }))).outgoing.certificateAuthorities, null)
 })
 
 test('HttpsCACertificates: what is wrong with the file', async (t) => {
@@ -96,9 +96,9 @@ test('HttpsCACertificates: what is wrong with the file', async (t) => {
   const key = `-----BEGIN ${'PRIVATE'} KEY-----\nhidden\n-----END ${'PRIVATE'} KEY-----`
   const files = { 'empty.pem': '', 'key.pem': key, 'damaged.pem': `${pem}\n${damaged}`, 'folder/x': '' }
   const found = (name: string) => problems(() => load(t, configuration({ HttpsCACertificates: name }), { files }))
-  t.match(found('nope.pem'), [/^HttpsCACertificates: names a file that does not exist/])
-  t.match(found('empty.pem'), [/^HttpsCACertificates: names a file without a certificate/])
-  t.match(found('key.pem'), [/without a certificate/])
-  t.match(found('damaged.pem'), [/certificate no\. 2 is damaged/])
-  t.match(found('folder'), [/cannot be read/])
+  t.match(await found('nope.pem'), [/^HttpsCACertificates: names a file that does not exist/])
+  t.match(await found('empty.pem'), [/^HttpsCACertificates: names a file without a certificate/])
+  t.match(await found('key.pem'), [/without a certificate/])
+  t.match(await found('damaged.pem'), [/certificate no\. 2 is damaged/])
+  t.match(await found('folder'), [/cannot be read/])
 })

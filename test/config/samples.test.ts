@@ -11,16 +11,12 @@ function fits(text: string, pattern: string): boolean {
 }
 
 for (const [what, content] of Object.entries(good)) {
-  test(`accepted: ${what}`, async (t) =>
-    t.strictSame(
-      problems(() => load(t, content)),
-      [],
-    ))
+  test(`accepted: ${what}`, async (t) => t.strictSame(await problems(() => load(t, content)), []))
 }
 
 for (const [what, [content, ...expected]] of Object.entries({ ...bad, ...badBeyondSchema })) {
   test(`refused: ${what}`, async (t) => {
-    const found = problems(() => load(t, content))
+    const found = await problems(() => load(t, content))
     t.equal(found.length, expected.length, found.join('\n'))
     for (const pattern of expected)
       t.ok(
@@ -32,6 +28,6 @@ for (const [what, [content, ...expected]] of Object.entries({ ...bad, ...badBeyo
 
 test('all problems are reported at once, and each with its file', async (t) => {
   const content = { ...bad['a number as text']?.[0], ...{ HttpProxy: 1, DicomWebProxy: { Listen: 'x', Clients: {} } } }
-  const found = problems(() => load(t, content))
+  const found = await problems(() => load(t, content))
   t.equal(found.length, 4, found.join('\n'))
 })

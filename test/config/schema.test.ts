@@ -85,8 +85,8 @@ for (const name of ['orthanc-gcp-plugin.json', 'minimal.json', 'full.json']) {
     t.ok(validate(example(name)), JSON.stringify(validate.errors))
     const path = fileURLToPath(new URL(name, configFolder))
     const options = { path, environment, workingDirectory: namedFiles(t), homeDirectory: '/' }
-    t.ok(loadSettings(options).accounts.length > 0)
-    t.strictSame(loadSettings(options).warnings, [])
+    t.ok((await loadSettings(options)).accounts.length > 0)
+    t.strictSame((await loadSettings(options)).warnings, [])
   })
 }
 

@@ -42,7 +42,7 @@ test('no text of the configuration shows up in a message', async (t) => {
       [secret],
       [[secret]],
     ]) {
-      const error = refusal(() => load(t, place(value)))
+      const error = await refusal(() => load(t, place(value)))
       t.notMatch(error?.message ?? '', /hidden/, JSON.stringify(place(value)))
       if (error) refused += 1
     }
@@ -52,7 +52,7 @@ test('no text of the configuration shows up in a message', async (t) => {
 
 test('a secret given as a number does not show up either', async (t) => {
   for (const key of ['AuthorizedUserClientSecret', 'AuthorizedUserRefreshToken']) {
-    const message = refusal(() => load(t, configuration({}, {}, { [key]: 987654321 })))?.message ?? ''
+    const message = (await refusal(() => load(t, configuration({}, {}, { [key]: 987654321 }))))?.message ?? ''
     t.match(message, key)
     t.notMatch(message, /987654321/)
   }
@@ -60,10 +60,10 @@ test('a secret given as a number does not show up either', async (t) => {
 
 test('any JSON is either accepted or refused with problems', async (t) => {
   const value = fc.oneof(fc.jsonValue(), fc.string(), fc.integer(), fc.constantFrom(null, true, '', [], {}))
-  fc.assert(
-    fc.property(fc.nat(places.length - 1), value, (at, json) => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(places.length - 1), value, async (at, json) => {
       const text = JSON.stringify(places[at]?.(json))
-      const error = refusal(() => load(t, text))
+      const error = await refusal(() => load(t, text))
       return error === undefined || error.problems.length > 0
     }),
     { numRuns: 200 },
@@ -86,9 +86,9 @@ test('any text as a file is either accepted or refused with problems', async (t)
     '\n',
     '$',
   )
-  fc.assert(
-    fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
-      const error = refusal(() => load(t, parts.join('')))
+  await fc.assert(
+    fc.asyncProperty(fc.array(pieces, { maxLength: 30 }), async (parts) => {
+      const error = await refusal(() => load(t, parts.join('')))
       return error !== undefined && error.problems.length > 0
     }),
     { numRuns: 200 },

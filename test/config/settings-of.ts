@@ -32,13 +32,13 @@ export function load(t: Test, content: string | object, options: Partial<LoadOpt
 }
 
 /** The problems of what cannot be loaded, as `path: message`; empty if it can. */
-export function problems(action: () => unknown): readonly string[] {
-  return refusal(action)?.problems.map(({ path, message }) => `${path}: ${message}`) ?? []
+export async function problems(action: () => Promise<unknown>): Promise<readonly string[]> {
+  return (await refusal(action))?.problems.map(({ path, message }) => `${path}: ${message}`) ?? []
 }
 
-export function refusal(action: () => unknown): ConfigurationError | undefined {
+export async function refusal(action: () => Promise<unknown>): Promise<ConfigurationError | undefined> {
   try {
-    action()
+    await action()
     return undefined
   } catch (error) {
     if (error instanceof ConfigurationError) return error

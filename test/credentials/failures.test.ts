@@ -67,7 +67,7 @@ test('every kind says how its issuer fails', async (t) => {
   const { emulator, files, failure } = await startIssuer(t)
   const secrets = await secretsOf(files)
   const headers = { 'metadata-flavor': 'Google' }
-  const waiting = { access: { timeout: 700 } }
+  const waiting = { access: { timeout: 2_000 } }
   const ways: Record<string, [fault: Partial<Fault>, sentence: RegExp, ofMetadata: RegExp]> = {
     hang: [
       { hang: true },
@@ -89,7 +89,11 @@ test('every kind says how its issuer fails', async (t) => {
       /^The token endpoint cannot be reached: the connection was closed/,
       /something that is not an access token/,
     ],
-    'no HTTP': [{ brokenChunking: true }, /^The token endpoint cannot be reached/, /no metadata server answers/],
+    'no HTTP': [
+      { brokenChunking: true },
+      /^The token endpoint's response cannot be used: its response is not HTTP as it should be/,
+      /something that is not an access token/,
+    ],
     500: [
       { status: 500, headers },
       /^The token endpoint answered 500 \(INTERNAL: .*\)\. Google is in trouble: this proxy keeps trying\.$/,

@@ -87,8 +87,8 @@ const reading = {
 
 /** Labels of metrics that have no series while nothing of the kind happens. */
 const declared: Readonly<Record<string, Map<string, Set<string>>>> = {
-  gcp_dicomweb_proxy_refusals_total: new Map([['reason', new Set()]]),
-  gcp_dicomweb_proxy_requests_under_way: new Map([
+  gcp_dicomweb_proxy_rejected_total: new Map([['reason', new Set()]]),
+  gcp_dicomweb_proxy_requests_in_flight: new Map([
     ['account', new Set()],
     ['service', new Set()],
   ]),

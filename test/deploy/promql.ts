@@ -13,7 +13,8 @@ export interface Expression {
 
 /** Words of the language (https://prometheus.io/docs/prometheus/latest/querying/basics/) that are in use here. */
 const words: ReadonlySet<string> = new Set([
-  ...['sum', 'min', 'max', 'count', 'topk', 'rate', 'increase', 'histogram_quantile', 'vector', 'by', 'and', 'or'],
+  ...['sum', 'min', 'max', 'count', 'topk', 'rate', 'increase', 'max_over_time', 'histogram_quantile', 'vector', 'by'],
+  ...['and', 'or'],
 ])
 
 /** What an expression asks of metrics. Throws at a word that is neither a metric's name nor known. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { startProxy } from '../../src/cli/proxy.ts'
 import type { LocalOrthanc, LocalOrthancOptions } from '../../src/orthanc/local-orthanc.ts'
 import { OrthancError } from '../../src/orthanc/orthanc-error.ts'
 import type { OrthancJob } from '../../src/orthanc/orthanc-job.ts'
+import { startProxy } from '../../src/proxy/proxy.ts'
 import { attemptsOf, type Cell, cells } from '../faults/cells.ts'
 import { openGoogle } from '../faults/google.ts'
 import { forAll, observeInTime } from '../faults/in-time.ts'
@@ -61,7 +61,7 @@ t.test('an Orthanc whose own time is over leaves, and the proxy with it', needsO
     const observed = await run(ground, cell, lines)
     t.match(
       lines.filter(({ msg }) => msg === 'request'),
-      [{ status: null, cutBy: 'client' }],
+      [{ status: null, abortedBy: 'client' }],
     )
     t.same(observed, { seen: 'Error in the network protocol', arrived: 1, here: false }, cell.service)
   })

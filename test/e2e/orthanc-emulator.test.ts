@@ -17,7 +17,7 @@ t.test('a real Orthanc and the emulator', needsOrthanc(), async (t) => {
   const servers = { chunked: entry, whole: { ...entry, ChunkedTransfers: '0' }, stranger: { Url: entry.Url } }
   const orthanc = await startOrthanc(t, { servers })
 
-  await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole', awaitsDeletions: false })
+  await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole', proxied: false })
   const uploads = emulator.log.filter(({ method, target }) => method === 'POST' && target.endsWith('/studies'))
   t.match(uploads, [
     { headers: { 'transfer-encoding': 'chunked', 'content-length': undefined }, complete: true, status: 200 },

@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
-import { startProxy } from '../../src/cli/proxy.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import {
   type CredentialFiles,
@@ -13,6 +12,7 @@ import {
 } from '../../src/emulator/emulator.ts'
 import type { LocalOrthanc } from '../../src/orthanc/local-orthanc.ts'
 import type { DicomWebServerEntry } from '../../src/orthanc/orthanc-rest.ts'
+import { startProxy } from '../../src/proxy/proxy.ts'
 import { startOrthanc } from '../helpers/orthanc.ts'
 
 export interface Proxied {

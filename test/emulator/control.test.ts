@@ -17,7 +17,7 @@ test('the knobs over HTTP', async (t) => {
     t.same((await control('GET', 'faults')).body, [])
     await control('PUT', 'faults', { target: 'QIDO-RS', status: 500 })
     await control('DELETE', 'faults')
-    t.equal((await request('/studies')).status, 200)
+    t.equal((await request('/studies')).status, 204)
     t.equal((await control('PUT', 'faults', { status: 500 })).status, 400)
     t.equal((await control('PUT', 'other')).status, 404)
   })
@@ -27,7 +27,7 @@ test('the knobs over HTTP', async (t) => {
     await request('/studies?limit=7', { headers: { 'x-note': 'seen' } })
     const { body } = await control('GET', 'log')
     t.match(body, {
-      requests: [{ method: 'GET', target: /\?limit=7$/, headers: { 'x-note': 'seen' }, status: 200, complete: true }],
+      requests: [{ method: 'GET', target: /\?limit=7$/, headers: { 'x-note': 'seen' }, status: 204, complete: true }],
       tokenRequests: { total: 1, refresh_token: 1 },
     })
     t.equal((body as { requests: [] }).requests.length, 1)

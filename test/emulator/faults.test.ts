@@ -207,15 +207,14 @@ test('the same over TLS, down to a reset', async (t) => {
 
 test('an emulator ends although faults hold its requests', async (t) => {
   const { emulator, request, store } = await startSession(t)
+  const study = [...syntheticStudy({ instances: 1 })]
+  t.equal((await store(study)).status, 200, 'there is something to stall at')
   const faults = [{ hang: true }, { delay: 600_000 }, { stall: 0 }, { bandwidth: 0.001 }]
   for (const fault of faults) emulator.faults.add({ target: 'QIDO-RS', times: 1, ...fault })
   emulator.faults.add({ target: 'STOW-RS', uploadBandwidth: 0.001 })
-  const held = [
-    ...faults.map(() => request('/studies').then((response) => response.text())),
-    store([...syntheticStudy({ instances: 1 })]),
-  ]
+  const held = [...faults.map(() => request('/studies').then((response) => response.text())), store(study)]
   const ends = Promise.allSettled(held)
-  await eventually('all are on their way', () => emulator.log.length > faults.length + 1)
+  await eventually('all are on their way', () => emulator.log.length > faults.length + 2)
   await emulator.close()
   t.ok((await ends).every(({ status }) => status === 'rejected'))
 })

@@ -24,18 +24,18 @@ test('workload identity federation', async (t) => {
 
   t.test('subject token from a file', async (t) => {
     const client = new IdentityPoolClient(await externalAccount(credentials.externalAccountFile))
-    t.equal(await works((await client.getAccessToken()).token), 200)
+    t.equal(await works((await client.getAccessToken()).token), 204)
   })
 
   t.test('subject token from a URL', async (t) => {
     const client = new IdentityPoolClient(await externalAccount(credentials.externalAccountUrlFile))
-    t.equal(await works((await client.getAccessToken()).token), 200)
+    t.equal(await works((await client.getAccessToken()).token), 204)
   })
 
   t.test('with impersonation on top', async (t) => {
     const client = new IdentityPoolClient(await externalAccount(credentials.externalAccountImpersonationFile))
     const before = emulator.tokenRequests.impersonation
-    t.equal(await works((await client.getAccessToken()).token), 200)
+    t.equal(await works((await client.getAccessToken()).token), 204)
     t.equal(emulator.tokenRequests.impersonation, before + 1)
   })
 

@@ -19,7 +19,7 @@ test('metadata server', async (t) => {
     const client = new Compute({ scopes: ['https://www.googleapis.com/auth/cloud-healthcare'] })
     const { token } = await client.getAccessToken()
     const headers = { authorization: `Bearer ${token}` }
-    t.equal((await fetch(`${emulator.dicomWebUrl()}/studies`, { headers })).status, 200)
+    t.equal((await fetch(`${emulator.dicomWebUrl()}/studies`, { headers })).status, 204)
   })
 
   t.test('what is asked to find out whether it is there', async (t) => {

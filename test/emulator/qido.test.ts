@@ -80,6 +80,17 @@ test('QIDO-RS', async (t) => {
     t.same(await json('/instances?offset=100'), [])
   })
 
+  t.test('what finds nothing is answered 204, without a body', async (t) => {
+    const nothing = ['/studies?PatientID=NOBODY', '/instances?offset=100', '/studies/1.2.3/series']
+    for (const path of nothing) {
+      const response = await request(path)
+      t.same([response.status, await response.text()], [204, ''], path)
+      t.equal(response.headers.get('content-type'), 'text/html')
+      t.equal(response.headers.get('content-length'), null)
+    }
+    t.equal((await request(nothing[0] ?? '', { method: 'HEAD' })).status, 204)
+  })
+
   t.test('includefield', async (t) => {
     const fields = async (query: string) => Object.keys((await json(`/studies?limit=1${query}`))[0] ?? {})
     const usual = await fields('')

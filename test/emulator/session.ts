@@ -17,7 +17,7 @@ export interface Session {
   readonly token: string
   /** A request to the first store's `dicomWeb`, with the token. */
   request(path: string, init?: RequestInit): Promise<Response>
-  /** The JSON of a GET that must succeed. */
+  /** The JSON of a GET that must succeed; nothing for a search that finds nothing, which is answered 204. */
   json(path: string): Promise<Record<string, { vr: string; Value?: unknown[]; BulkDataURI?: string }>[]>
   store(instances: readonly Pick<SyntheticInstance, 'bytes'>[], path?: string): Promise<Response>
 }
@@ -43,6 +43,7 @@ export async function startSession(t: Test, options: EmulatorOptions = {}): Prom
     json: async (path) => {
       const response = await request(path)
       if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+      if (response.status === 204) return []
       return (await response.json()) as Awaited<ReturnType<Session['json']>>
     },
     store: (instances, path = '/studies') => {

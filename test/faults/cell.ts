@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type RunningProxy, startProxy } from '../../src/cli/proxy.ts'
+import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { attemptsOf, type Cell } from './cells.ts'
 import { runClient } from './clients.ts'
@@ -84,7 +84,7 @@ async function noLongerThan(limit: number, wrong: string[], what: string, count:
 /** By the status that the proxy tells its operators. */
 async function takenPlaces({ adminUrl }: RunningProxy): Promise<number> {
   const answer = await fetch(`${adminUrl}/api/status`)
-  const { accounts } = (await answer.json()) as { accounts: { places: Record<string, { underWay: number }> }[] }
-  const all = accounts.flatMap(({ places }) => Object.values(places))
-  return all.reduce((sum, { underWay }) => sum + underWay, 0)
+  const { accounts } = (await answer.json()) as { accounts: { limiters: Record<string, { inFlight: number }> }[] }
+  const all = accounts.flatMap(({ limiters }) => Object.values(limiters))
+  return all.reduce((sum, { inFlight }) => sum + inFlight, 0)
 }

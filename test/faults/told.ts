@@ -25,7 +25,7 @@ function isOwn(answer: Message): boolean {
 
 /** What a failure's answer, and the log, must say besides. */
 export function wrongIn(got: Got, line: Line): string[] {
-  if (got.kind !== 'answer') return line.cutBy || line.status ? [] : ['the log does not say how it ended']
+  if (got.kind !== 'answer') return line.abortedBy || line.status ? [] : ['the log does not say how it ended']
   const { answer } = got
   const status = statusOf(answer)
   const wrong: string[] = []

@@ -80,7 +80,7 @@ t.test('a client that leaves in the middle of a download closes it at Google', a
   await answer.body?.getReader().read()
   leaving.abort()
   await closed.promise
-  await eventually('the log says so', () => log().some(({ cutBy }) => cutBy === 'client'))
+  await eventually('the log says so', () => log().some(({ abortedBy }) => abortedBy === 'client'))
 })
 
 t.test('a client that leaves before an answer closes the request at Google', async (t) => {
@@ -129,7 +129,7 @@ t.test('an answer that breaks off breaks the connection of the client, in every 
       const path = method === 'POST' ? 'studies' : 'studies/1.2'
       const broken = rawRequest(proxy.url, `${method} /google/${path} HTTP/1.1\r\nHost: localhost\r\n${body}`)
       await t.rejects(broken, { code: 'ECONNRESET' }, `${method}, ${framing}`)
-      await eventually('the log says so', () => log().some(({ cutBy }) => cutBy === 'upstream'))
+      await eventually('the log says so', () => log().some(({ abortedBy }) => abortedBy === 'upstream'))
     }
   }
 })

@@ -133,7 +133,7 @@ t.test('a client that reads no more is cut off', async (t) => {
     asking.on('error', () => {})
     const [answer] = (await once(asking, 'response')) as [IncomingMessage]
     answer.on('error', () => {}).pause()
-    const cut = () => log().filter(({ msg, cutBy }) => msg === 'request' && cutBy).length
+    const cut = () => log().filter(({ msg, abortedBy }) => msg === 'request' && abortedBy).length
     await eventually(`${method} is cut`, () => cut() === (method === 'GET' ? 1 : 2))
     asking.destroy()
   }

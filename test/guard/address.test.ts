@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { parseNetwork } from '../../src/config/listen.ts'
-import { canonicalAddress, countedAs } from '../../src/guard/address.ts'
-import { allowing } from '../../src/guard/networks.ts'
+import { canonicalAddress, rateLimitKey } from '../../src/guard/address.ts'
+import { networkAllowList } from '../../src/guard/networks.ts'
 
 test('addresses in one form', async (t) => {
   t.equal(canonicalAddress('::ffff:10.1.2.3'), '10.1.2.3')
@@ -22,20 +22,20 @@ test('whom an address is counted as', async (t) => {
     ['fe80::', 'fe80:0:0:0::/64'],
     ['1:2:3:4:5:6:7::', '1:2:3:4::/64'],
   ] as const) {
-    t.equal(countedAs(address), whose, address)
+    t.equal(rateLimitKey(address), whose, address)
   }
 })
 
 test('networks', async (t) => {
   const networks = ['10.0.0.0/8', '192.0.2.7', 'fd00:1::/32', '2001:db8::5'].flatMap((text) => parseNetwork(text) ?? [])
   t.equal(networks.length, 4)
-  const allows = allowing(networks)
+  const allows = networkAllowList(networks)
   for (const inside of ['10.0.0.0', '10.255.255.255', '192.0.2.7', 'fd00:1:ffff::1', '2001:db8::5'])
     t.ok(allows(inside), inside)
   for (const outside of ['9.255.255.255', '11.0.0.0', '192.0.2.8', '::1', 'fd00:2::', '2001:db8::6', '0.0.0.0', '']) {
     t.notOk(allows(outside), outside)
   }
-  t.ok(allowing(null)('203.0.113.1'))
+  t.ok(networkAllowList(null)('203.0.113.1'))
 })
 
 test('what is no network', async (t) => {

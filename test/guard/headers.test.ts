@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { outgoingHeaders, returnedHeaders } from '../../src/guard/headers.ts'
+import { isolationHeaders, outgoingHeaders, returnedHeaders } from '../../src/guard/headers.ts'
 
 test('what goes to Google of a client’s headers', (t) => {
   const passed = {
@@ -77,7 +77,6 @@ test('what goes to the client of Google’s headers', (t) => {
     'retry-after': '3',
     vary: 'Origin, X-Origin',
     warning: '299 - "Coerced"',
-    'x-content-type-options': 'nosniff',
   }
   const kept = {
     'set-cookie': ['NID=1', 'x=2'],
@@ -98,13 +97,16 @@ test('what goes to the client of Google’s headers', (t) => {
     'clear-site-data': '"*"',
     'x-anything': 'x',
   }
-  t.same(returnedHeaders({ ...kept, ...passed }), passed)
-  t.same(returnedHeaders(kept), {})
+  t.same(returnedHeaders({ ...kept, ...passed }), { ...passed, ...isolationHeaders })
+  t.same(returnedHeaders(kept), { ...isolationHeaders })
   t.end()
 })
 
 test('a header that came twice is one list, one that is not there is none', (t) => {
-  t.same(returnedHeaders({ vary: ['Origin', 'X-Origin'], etag: undefined }), { vary: 'Origin, X-Origin' })
+  t.same(returnedHeaders({ vary: ['Origin', 'X-Origin'], etag: undefined }), {
+    vary: 'Origin, X-Origin',
+    ...isolationHeaders,
+  })
   t.same(outgoingHeaders({ accept: '' }), { accept: '' })
   t.end()
 })

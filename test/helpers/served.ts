@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { Test } from 'tap'
-import { type RunningProxy, startProxy } from '../../src/cli/proxy.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import type { ReloadPlan } from '../../src/config/reload-plan.ts'
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../src/emulator/emulator.ts'
 import { multipart, type SyntheticInstance } from '../../src/emulator/synthetic-study.ts'
 import { createLogger } from '../../src/observe/logger.ts'
+import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts'
 
 export interface Served {
   readonly emulator: Emulator

@@ -24,7 +24,7 @@ const upload: RequestRecord = {
   outcome: 'succeeded',
   status: 200,
   code: undefined,
-  cutBy: undefined,
+  abortedBy: undefined,
   attempts: 1,
   instancesStored: undefined,
   instancesFailed: undefined,
@@ -56,7 +56,7 @@ test('instances: all are counted, and no message is too long for a repository', 
 })
 
 test('an upload whose answer broke off: what it had named is stored', async (t) => {
-  const cut = { ...upload, outcome: 'cut', status: 200, cutBy: 'client', stored: uids(2) } as const
+  const cut = { ...upload, outcome: 'aborted', status: 200, abortedBy: 'client', stored: uids(2) } as const
   t.same(numbers(auditMessages(cut, source)), ['2'])
   const unknown = auditMessages({ ...cut, stored: undefined }, source)
   t.same(numbers(unknown), [undefined])

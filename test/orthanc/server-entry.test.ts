@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { configurationOf, planOf, type WantedEntry } from '../../src/orthanc/server-entry.ts'
+import { configurationOf, type DesiredEntry, planOf } from '../../src/orthanc/server-entry.ts'
 
-const wanted: WantedEntry = { url: 'http://127.0.0.1:8043/a/', hasDelete: true, timeout: 600, login: null }
+const wanted: DesiredEntry = { url: 'http://127.0.0.1:8043/a/', hasDelete: true, timeout: 600, login: null }
 /** As plugin 1.7 shows an entry. */
 const shown = { HttpHeaders: [], Pkcs11: false, Url: wanted.url, HasDelete: '1', Timeout: 600 }
 const login = { username: 'u', password: 'p' }

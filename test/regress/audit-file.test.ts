@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Clock } from '@tapjs/clock'
 import t, { type Test } from 'tap'
 import { AuditFile } from '../../src/observe/audit/audit-file.ts'
-import { Kept } from '../../src/observe/audit/kept.ts'
+import { BoundedQueue } from '../../src/observe/audit/bounded-queue.ts'
+import { makePipe } from '../helpers/dead-drive.ts'
 import { startServed } from '../helpers/served.ts'
 
 const record = { audit: 'start', time: '2026-11-25T00:00:00.000Z', version: '1' } as const
@@ -44,7 +45,7 @@ t.test('the first record does not continue a line that was cut short', async (t)
 })
 
 t.test('what was written in part only is whole in the next file', async (t) => {
-  const kept = new Kept(100)
+  const kept = new BoundedQueue(100)
   kept.add(Buffer.from('record'))
   kept.done(3)
   t.equal(String(kept.first), 'ord')
@@ -94,4 +95,10 @@ t.test('a file that others can read is warned of', async (t) => {
     const warnings = log().filter(({ level, file }) => level === 'warn' && file === path)
     t.equal(warnings.length, warned ? 1 : 0, mode.toString(8))
   }
+})
+
+// The start waited for ever for somebody who reads it.
+t.test('a pipe that nobody reads is no audit trail', { skip: process.platform === 'win32' }, async (t) => {
+  const { reports } = collect()
+  t.throws(() => new AuditFile(makePipe(newFile(t)), reports), { code: 'ENXIO' })
 })

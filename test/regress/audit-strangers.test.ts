@@ -8,8 +8,8 @@ import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { AuditFile } from '../../src/observe/audit/audit-file.ts'
 import type { AuditRecord } from '../../src/observe/audit/audit-record.ts'
+import { AuditSubjects } from '../../src/observe/audit/audit-subjects.ts'
 import { AuditTrail } from '../../src/observe/audit/audit-trail.ts'
-import { Subjects } from '../../src/observe/audit/subjects.ts'
 import { RequestEvent } from '../../src/observe/request-event.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { digestOf } from '../helpers/clients.ts'
@@ -157,7 +157,7 @@ t.test('nor do the requests that are refused because the trail fails', async (t)
   }
   const more = { version: '1', required: true, queryValues: false, losses: { records: 0 } }
   const trail = new AuditTrail({ sinks: [sink], ...more })
-  const event = new RequestEvent('127.0.0.1', 'GET', new Subjects())
+  const event = new RequestEvent('127.0.0.1', 'GET', new AuditSubjects())
   event.code = 'audit-unavailable'
   trail.record(event)
   event.code = 'upstream-reset'

@@ -14,8 +14,8 @@ t.test('a client that leaves while its request waits for a token ends that wait'
     waiting.end(method === 'POST' ? 'x' : undefined)
     await eventually('a new token is asked for', () => emulator.tokenRequests.total === 2)
     waiting.destroy()
-    const lines = () => log().filter(({ msg, cutBy }) => msg === 'request' && cutBy)
+    const lines = () => log().filter(({ msg, abortedBy }) => msg === 'request' && abortedBy)
     await eventually('the log says so', () => lines().length === 1, 2_000)
-    t.match(lines(), [{ method, status: null, cutBy: 'client', attempts: 1 }])
+    t.match(lines(), [{ method, status: null, abortedBy: 'client', attempts: 1 }])
   }
 })

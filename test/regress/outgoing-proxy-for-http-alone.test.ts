@@ -31,7 +31,7 @@ t.test('HTTP_PROXY alone is no way to Google, for neither transport', async (t) 
       },
     }),
   })
-  const { outgoing } = loadSettings({
+  const { outgoing } = await loadSettings({
     path: join(folder, 'o.json'),
     environment,
     workingDirectory: folder,

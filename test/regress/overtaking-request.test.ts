@@ -49,7 +49,9 @@ t.test('what waits when its client leaves is not carried out', async (t) => {
   socket.write(`${get}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n${get}`)
   await eventually('the first has reached Google', () => seen.length > 0)
   socket.destroy()
-  await eventually('the log says so', () => log().some(({ msg, cutBy }) => msg === 'request' && cutBy === 'client'))
+  await eventually('the log says so', () =>
+    log().some(({ msg, abortedBy }) => msg === 'request' && abortedBy === 'client'),
+  )
   t.equal((await fetch(`${proxy.url}/nobody/studies`)).status, 404)
   t.same(seen, ['GET'])
 })

@@ -72,7 +72,7 @@ t.test('to a client that does not read on for too long', async (t) => {
     await eventually('the client is given up', () =>
       log()
         .slice(before)
-        .some(({ cutBy }) => cutBy === 'client'),
+        .some(({ abortedBy }) => abortedBy === 'client'),
     )
     await t.rejects(buffer(socket), { code: 'ECONNRESET' }, what)
   }

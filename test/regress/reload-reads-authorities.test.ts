@@ -6,7 +6,7 @@ import { configuration, load } from '../config/settings-of.ts'
 // Each reload that changed a timeout read all authorities anew: a tenth of a second in which nothing else was done, and
 // 1.7 MB that no garbage collector knew of.
 test('authorities are read anew only where they are others', async (t) => {
-  const { outgoing } = load(t, configuration())
+  const { outgoing } = await load(t, configuration())
   const contextOf = (certificateAuthorities: readonly string[] | null, connect: number) => {
     const timeouts = { ...outgoing.timeouts, connect }
     const connections = openConnections({ ...outgoing, certificateAuthorities, timeouts })

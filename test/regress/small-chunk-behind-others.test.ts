@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request as send } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Clock } from '@tapjs/clock'
 import { test } from 'tap'
-import { joinSmallChunks } from '../../src/server/joined-chunks.ts'
+import { coalesceChunks } from '../../src/downstream/coalesce-chunks.ts'
 import { listenOn } from '../helpers/listen.ts'
 
 /**
@@ -12,7 +12,7 @@ import { listenOn } from '../helpers/listen.ts'
  * wait for others. A study took half as long again.
  */
 test('a small chunk behind others does not stop the reading', async (t) => {
-  const server = createServer({ highWaterMark: 16 * 1024 }, joinSmallChunks)
+  const server = createServer({ highWaterMark: 16 * 1024 }, (request) => coalesceChunks(request, () => {}))
   const client = send(await listenOn(t, server), { method: 'POST' })
   t.teardown(() => client.destroy())
   client.on('error', () => {}).write(Buffer.alloc(20_000))

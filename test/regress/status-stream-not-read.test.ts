@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { type Test, test } from 'tap'
-import type { Operation } from '../../src/admin/operation.ts'
+import type { ProxyStatus } from '../../src/admin/proxy-status.ts'
 import { StatusStream } from '../../src/admin/status-stream.ts'
 import { eventually } from '../helpers/eventually.ts'
 
@@ -12,14 +12,14 @@ import { eventually } from '../helpers/eventually.ts'
 const bytes = 200_000
 
 /** How a proxy with one account of a very long description fares; counts how often somebody is told. */
-function operationOf(counts: { told: number; samples: number }): Operation {
+function operationOf(counts: { told: number; samples: number }): ProxyStatus {
   const token = { usable: true, expiresAt: null, fetchedAt: null, failure: null, nextTryAt: null }
   const account = {
     name: 'google',
     store: 'x'.repeat(bytes),
     access: [],
     credential: { description: { kind: '', identity: null, file: null } },
-    places: {},
+    limiters: {},
     tokenState: () => ({ ...token, refreshes: 0, failures: 0 }),
   }
   const nothing = { requests: 0, failed: 0, incomplete: 0, refused: 0, received: 0, sent: 0 }
@@ -34,7 +34,7 @@ function operationOf(counts: { told: number; samples: number }): Operation {
         counts.samples += 1
         return nothing
       },
-      underWay: [],
+      inFlight: [],
     },
     refusals: { counts: {} },
     clientOf: () => Promise.reject(new Error('not asked')),

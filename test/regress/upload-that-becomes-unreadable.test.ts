@@ -13,6 +13,6 @@ t.test('an upload with a broken chunk: the log says what the client was told', a
   await eventually('its line', () => log().some(({ msg }) => msg === 'request'))
   t.match(
     log().filter(({ msg }) => msg === 'request'),
-    [{ status: 400, code: 'malformed-request', layer: 'client', service: 'STOW-RS', cutBy: undefined }],
+    [{ status: 400, code: 'malformed-request', layer: 'client', service: 'STOW-RS', abortedBy: undefined }],
   )
 })

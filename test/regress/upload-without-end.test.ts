@@ -30,7 +30,9 @@ t.test('a client that leaves while the proxy waits for a token never reaches Goo
   sending.on('error', () => {})
   await new Promise((resolve) => sending.write('x', resolve))
   sending.destroy()
-  await eventually('the log says so', () => log().some(({ msg, cutBy }) => msg === 'request' && cutBy === 'client'))
+  await eventually('the log says so', () =>
+    log().some(({ msg, abortedBy }) => msg === 'request' && abortedBy === 'client'),
+  )
   t.same(
     emulator.log.filter(({ method, target }) => method === 'POST' && target.includes('/dicomWeb/')),
     [],
@@ -78,6 +80,8 @@ t.test('a client that leaves while its upload is sent once more does no harm', a
   refuse()
   await eventually('the proxy asks for another token', () => emulator.tokenRequests.total === 2)
   sending.destroy()
-  await eventually('the log says so', () => log().some(({ msg, cutBy }) => msg === 'request' && cutBy === 'client'))
+  await eventually('the log says so', () =>
+    log().some(({ msg, abortedBy }) => msg === 'request' && abortedBy === 'client'),
+  )
   t.equal((await fetch(`${url}studies`, { method: 'POST', body: 'x' })).status, 200, 'the next one is served')
 })

@@ -23,7 +23,7 @@ t.test('who waits for a token may leave, and the proxy may end', async (t) => {
   for (const one of leaving) one.destroy()
   const lines = () => log().filter(({ msg }) => msg === 'request')
   await eventually('those that left have their lines', () => lines().length === 5)
-  t.ok(lines().every(({ cutBy }) => cutBy === 'client'))
+  t.ok(lines().every(({ abortedBy }) => abortedBy === 'client'))
   t.equal(await underWay(served), 0)
   const before = performance.now()
   t.equal(await proxy.close(), 0)
@@ -34,7 +34,7 @@ t.test('who waits for a token may leave, and the proxy may end', async (t) => {
 
 async function underWay({ proxy }: Served): Promise<number> {
   const status = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as {
-    accounts: { places: Record<string, { underWay: number }> }[]
+    accounts: { limiters: Record<string, { inFlight: number }> }[]
   }
-  return status.accounts[0]?.places['QIDO-RS']?.underWay ?? Number.NaN
+  return status.accounts[0]?.limiters['QIDO-RS']?.inFlight ?? Number.NaN
 }

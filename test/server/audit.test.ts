@@ -74,7 +74,7 @@ t.test('one line per request: who, what, about whom, what became of it', async (
       stored: uids,
       failed: [other[0]?.sopInstanceUid],
     },
-    { service: 'QIDO-RS', route: '/studies/{study}/series', study, query: 'PatientName=&limit=', status: 200 },
+    { service: 'QIDO-RS', route: '/studies/{study}/series', study, query: 'PatientName=&limit=', status: 204 },
     { service: 'WADO-RS', study, series: first?.seriesInstanceUid, instance: uids[0], query: undefined, status: 200 },
     { service: 'QIDO-RS', outcome: 'refused', status: 400, code: 'query-not-allowed', query: undefined, attempts: 0 },
     { service: 'DELETE', study, outcome: 'succeeded', status: 200 },
@@ -109,7 +109,7 @@ t.test('a client that leaves, and an answer that breaks off', async (t) => {
   const { url, requests } = await startAudited(t, {}, { baseUrl: await listenOn(t, google) })
   await t.rejects((await fetch(`${url}studies/1.2.3`)).text())
   await eventually('it is recorded', async () => (await requests()).length === 1)
-  t.match(await requests(), [{ study: '1.2.3', outcome: 'cut', cutBy: 'upstream', bytesSent: 4 }])
+  t.match(await requests(), [{ study: '1.2.3', outcome: 'aborted', abortedBy: 'upstream', bytesSent: 4 }])
 })
 
 t.test('a renamed file is followed by a new one, and no line is lost', async (t) => {
@@ -161,7 +161,7 @@ t.test('an unwritable trail that is required: nothing passes; what was kept is w
   await eventually('it passes again', async () => (await fetch(`${url}studies`)).status === 200)
   await eventually('all of it is there', async () => {
     const text = await readFile(file, 'utf8')
-    return /"audit":"start".*"code":"audit-unavailable".*"status":200/s.test(text)
+    return /"audit":"start".*"code":"audit-unavailable".*"status":204/s.test(text)
   })
   t.equal((await fetch(`${proxy.adminUrl}/readyz`)).status, 200)
 })

@@ -39,7 +39,7 @@ t.test('with the right password a client gets in, and its header stays here', as
   t.notMatch(JSON.stringify(served.emulator.log), login.authorization.slice(6))
   t.match(
     served.log().filter(({ msg }) => msg === 'request'),
-    [{ client: 'radiology', address: '127.0.0.1', status: 200 }],
+    [{ client: 'radiology', address: '127.0.0.1', status: 204 }],
   )
 })
 
@@ -156,8 +156,8 @@ t.test('clients take turns by name, wherever they come from', async (t) => {
     served.proxy.adminUrl && fetch(`${served.proxy.adminUrl}/api/status`).then((answer) => answer.json())
   const untilWaiting = (count: number) =>
     eventually(`${count} wait`, async () => {
-      const { accounts } = (await waiting()) as { accounts: { places: Record<string, { waiting: number }> }[] }
-      return accounts[0]?.places['QIDO-RS']?.waiting === count
+      const { accounts } = (await waiting()) as { accounts: { limiters: Record<string, { queued: number }> }[] }
+      return accounts[0]?.limiters['QIDO-RS']?.queued === count
     })
   const sent = [send('busy', '127.0.0.2')]
   await google.reached(1)

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import type { RunningProxy } from '../../src/cli/proxy.ts'
 import { dicomWebServices } from '../../src/config/settings.ts'
+import type { RunningProxy } from '../../src/proxy/proxy.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { demoAccount, startServed } from '../helpers/served.ts'
@@ -101,7 +101,7 @@ t.test('a single refusal halves the places, also when few are taken', async (t) 
   google.answer(503)
   t.equal((await refused).statusCode, 503)
   const status = await (await fetch(`${proxy.adminUrl}/api/status`)).text()
-  t.match(status, /"QIDO-RS":\{"underWay":0,"waiting":0,"limit":32\}/)
+  t.match(status, /"QIDO-RS":\{"inFlight":0,"queued":0,"limit":32\}/)
 })
 
 t.test('each service of each account has its own places', async (t) => {
@@ -143,7 +143,7 @@ t.test('a client that leaves while it waits is never sent to Google', async (t) 
   leaving.on('error', () => {})
   await eventually('it waits', async () => (await waiting(proxy)) === 1)
   leaving.destroy()
-  await eventually('its line is there', () => log().some(({ cutBy }) => cutBy === 'client'))
+  await eventually('its line is there', () => log().some(({ abortedBy }) => abortedBy === 'client'))
   const last = search(url)
   google.answer()
   await google.reached(1)
@@ -214,7 +214,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
 /** How many searches wait for a place, by the proxy's own word. */
 async function waiting({ adminUrl }: RunningProxy): Promise<number> {
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    accounts: { places: { 'QIDO-RS': { waiting: number } } }[]
+    accounts: { limiters: { 'QIDO-RS': { queued: number } } }[]
   }
-  return status.accounts[0]?.places['QIDO-RS'].waiting ?? 0
+  return status.accounts[0]?.limiters['QIDO-RS'].queued ?? 0
 }

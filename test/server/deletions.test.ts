@@ -294,7 +294,7 @@ t.test('a client that leaves ends the looking', async (t) => {
   leaving.abort()
   await t.rejects(deleting, { name: 'AbortError' })
   // It comes after the last look, and none begins after it.
-  await eventually('the log says so', () => requestLines(served).at(-1)?.cutBy === 'client')
+  await eventually('the log says so', () => requestLines(served).at(-1)?.abortedBy === 'client')
   t.equal(looks(served).length, 2)
   t.match(requestLines(served).at(-1), { service: 'DELETE', status: null })
 })

@@ -13,7 +13,8 @@ const foreign = {
   'x-goog-api-key': 'malice',
   'x-http-method-override': 'DELETE',
   'proxy-authorization': 'Basic malice',
-  origin: 'https://malice.example',
+  // Its own: that of another page is refused.
+  origin: 'http://localhost',
   referer: 'https://malice.example',
   te: 'trailers',
   'user-agent': 'malice',
@@ -33,6 +34,7 @@ t.test('no header of the client beyond the allowed ones reaches Google', async (
   t.equal(reached.length, 2)
   for (const { rawHeaders, headers } of reached) {
     t.notMatch(JSON.stringify(rawHeaders), /malice/)
+    t.equal(headers.origin, undefined)
     t.match(headers.authorization, /^Bearer ya29\./, 'the token of the proxy')
     t.match(headers['user-agent'], /^gcp-dicomweb-proxy\//)
     t.equal(rawHeaders.filter((name) => /^authorization$/i.test(name)).length, 1)
@@ -50,16 +52,19 @@ t.test('no header of Google beyond the allowed ones reaches the client', async (
     'proxy-authenticate': 'Basic',
     etag: '"e"',
   }
-  emulator.faults.add({ target: 'QIDO-RS', headers })
+  emulator.faults.add({ target: 'QIDO-RS', status: 200, body: '[]', headers })
   const answer = await fetch(`${url}studies`)
   t.equal(answer.status, 200)
   t.same([...answer.headers.keys()].sort(), [
     'connection',
     'content-length',
+    'content-security-policy',
     'content-type',
+    'cross-origin-resource-policy',
     'date',
     'etag',
     'keep-alive',
+    'x-content-type-options',
   ])
 })
 
@@ -205,7 +210,7 @@ t.test('the log tells each request without identifiers', async (t) => {
       account: 'google',
       service: 'QIDO-RS',
       route: '/studies/{study}/series',
-      status: 200,
+      status: 204,
       attempts: 1,
       address: '127.0.0.1',
     },

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import t from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
-import { UrlRewriter } from '../../src/forward/public-urls.ts'
+import { UrlRewriter } from '../../src/forward/url-rewriter.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
 

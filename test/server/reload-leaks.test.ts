@@ -3,14 +3,14 @@ import t from 'tap'
 import { Agent } from 'undici'
 import { Guard } from '../../src/guard/guard.ts'
 import { AuditTrail } from '../../src/observe/audit/audit-trail.ts'
+import { Attempts } from '../../src/server/attempts.ts'
 import { Deletions } from '../../src/server/deletions.ts'
-import { Tries } from '../../src/server/tries.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, type ServedOptions, startServed } from '../helpers/served.ts'
 
 /** Objects that each generation has of its own, or opens anew; after a garbage collection. */
 function left(): Record<string, number> {
-  const kinds = { Tries, Guard, Deletions, AuditTrail, Agent }
+  const kinds = { Attempts, Guard, Deletions, AuditTrail, Agent }
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => [name, queryObjects(kind, { format: 'count' })]),
   )

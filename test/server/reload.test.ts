@@ -19,7 +19,7 @@ async function statusOf(url: string, init: RequestInit = {}): Promise<number> {
   return answer.status
 }
 
-type Status = { accounts: { name: string; requests: unknown; places: Record<string, { limit: number }> }[] }
+type Status = { accounts: { name: string; requests: unknown; limiters: Record<string, { limit: number }> }[] }
 
 async function apiStatus({ proxy }: Served): Promise<Status> {
   return (await fetch(`${proxy.adminUrl}/api/status`)).json() as Promise<Status>
@@ -113,7 +113,7 @@ t.test('limits hold from the next request on, and whoever waits gets the room th
   await google.reached(1)
   await served.reload({ baseUrl, proxy: { Concurrency: { MaxInFlight: 3 } } })
   await google.reached(3)
-  t.equal((await apiStatus(served)).accounts[0]?.places['QIDO-RS']?.limit, 3)
+  t.equal((await apiStatus(served)).accounts[0]?.limiters['QIDO-RS']?.limit, 3)
   for (let answered = 0; answered < 3; answered++) google.answer()
   t.same(await Promise.all(answers), [200, 200, 200])
 

@@ -79,7 +79,7 @@ t.test('what is still under way after the grace is cut, counted and said', async
   t.equal(await proxy.close(), 1)
   await failed
   await eventually('the log says who cut it', () =>
-    log().some(({ status, cutBy }) => status === null && cutBy === 'proxy'),
+    log().some(({ status, abortedBy }) => status === null && abortedBy === 'proxy'),
   )
 })
 

@@ -44,7 +44,7 @@ t.test('a stranger names no trace', async (t) => {
       .map(({ status, traceId }) => [status, traceId]),
     [
       [401, undefined],
-      [200, '0af7651916cd43dd8448eb211c80319c'],
+      [204, '0af7651916cd43dd8448eb211c80319c'],
     ],
   )
 })

@@ -19,17 +19,23 @@ t.test('each try to reach Google is shown, free of secrets and patients', async 
       method: 'POST',
       route: '/studies',
       attempt: 1,
-      kind: 'answered',
+      kind: 'completed',
       status: 200,
       bytesReceived: length,
       bytesSent: Number,
       milliseconds: Number,
       requestHeaders: { 'content-type': 'multipart/related', authorization: '…', 'user-agent': '…' },
-      answerHeaders: { 'content-type': 'application/dicom+json' },
+      responseHeaders: { 'content-type': 'application/dicom+json' },
     },
-    { service: 'QIDO-RS', attempt: 1, kind: 'held', status: 503, requestHeaders: { accept: 'application/dicom+json' } },
-    { service: 'QIDO-RS', attempt: 2, kind: 'answered', status: 200 },
-    { service: 'DELETE', method: 'DELETE', route: '/studies/{study}', kind: 'held', status: 200 },
+    {
+      service: 'QIDO-RS',
+      attempt: 1,
+      kind: 'buffered',
+      status: 503,
+      requestHeaders: { accept: 'application/dicom+json' },
+    },
+    { service: 'QIDO-RS', attempt: 2, kind: 'completed', status: 200 },
+    { service: 'DELETE', method: 'DELETE', route: '/studies/{study}', kind: 'buffered', status: 200 },
   ])
 })
 

@@ -1,4 +1,4 @@
-// One account: its state, its token, its last minutes, what is under way, what failed.
+// One account: its state, its token, its last minutes, what is in flight, what failed.
 
 import { Plots } from './account-plots.js'
 import { now } from './clock.js'
@@ -9,7 +9,7 @@ import { phaseText, shapeOf, states } from './words.js'
 
 /** @typedef {import('./words.js').Account} Account */
 /** @typedef {import('../samples.ts').Sample} Sample */
-/** @typedef {Account['underWay']['requests'][number]} UnderWay */
+/** @typedef {Account['inFlight']['requests'][number]} InFlight */
 /** @typedef {Omit<Account, 'failures'> & { failures?: Account['failures'], samples: Sample[] }} Told */
 
 /** @param {string} account */
@@ -28,9 +28,9 @@ export class AccountView {
     this.credential = factList()
     this.services = factList()
     this.plots = new Plots()
-    this.underWay = element('ul', { class: 'rows' })
+    this.inFlight = element('ul', { class: 'rows' })
     this.nothing = element('p', { class: 'nothing' }, 'Nothing is under way.')
-    this.underWayTitle = element('h3', {}, 'Under way')
+    this.inFlightTitle = element('h3', {}, 'In flight')
     this.failures = new Failures()
     this.counts = new CountsView(name)
     this.root = element(
@@ -49,7 +49,7 @@ export class AccountView {
       element(
         'div',
         { class: 'halves' },
-        element('div', { class: 'half' }, this.underWayTitle, this.nothing, this.underWay),
+        element('div', { class: 'half' }, this.inFlightTitle, this.nothing, this.inFlight),
         element('div', { class: 'half' }, this.failures.root),
       ),
       this.counts.root,
@@ -64,7 +64,7 @@ export class AccountView {
     showFacts(this.credential, credentialFacts(account.credential))
     showFacts(this.services, serviceFacts(account))
     this.plots.add(account.samples)
-    this.#showUnderWay(account.underWay)
+    this.#showInFlight(account.inFlight)
     if (account.failures) this.failures.update(account.failures)
     this.counts.update(account)
   }
@@ -86,11 +86,11 @@ export class AccountView {
     this.advice.dataset.tone = token.ready ? 'warning' : 'bad'
   }
 
-  /** @param {Account['underWay']} underWay */
-  #showUnderWay({ count, requests }) {
-    setText(this.underWayTitle, count === 0 ? 'Under way' : `Under way: ${countText(count)}`)
+  /** @param {Account['inFlight']} inFlight */
+  #showInFlight({ count, requests }) {
+    setText(this.inFlightTitle, count === 0 ? 'In flight' : `In flight: ${countText(count)}`)
     this.nothing.hidden = count > 0
-    renderList(this.underWay, requests, ({ requestId }) => requestId, makeUnderWay)
+    renderList(this.inFlight, requests, ({ requestId }) => requestId, makeInFlight)
   }
 }
 
@@ -131,13 +131,13 @@ function credentialFacts({ kind, identity, file }) {
  * @param {Told} account
  * @returns {[string, string][]}
  */
-function serviceFacts({ access, places }) {
-  const most = Math.max(...Object.values(places).map(({ limit }) => limit))
-  return Object.entries(places).map(([service, { underWay, waiting, limit }]) => {
+function serviceFacts({ access, limiters }) {
+  const most = Math.max(...Object.values(limiters).map(({ limit }) => limit))
+  return Object.entries(limiters).map(([service, { inFlight, queued, limit }]) => {
     if (!access.includes(service)) return [service, 'not allowed by Access']
-    const queue = waiting > 0 ? `, ${countText(waiting)} waiting` : ''
+    const queue = queued > 0 ? `, ${countText(queued)} queued` : ''
     const why = limit < most ? ', lowered after refusals' : ''
-    return [service, `${countText(underWay)} of ${countText(limit)}${queue}${why}`]
+    return [service, `${countText(inFlight)} of ${countText(limit)}${queue}${why}`]
   })
 }
 
@@ -196,8 +196,8 @@ function soon(milliseconds) {
   return milliseconds <= 500 ? 'now' : `in ${durationText(milliseconds)}`
 }
 
-/** @param {UnderWay} _request */
-function makeUnderWay(_request) {
+/** @param {InFlight} _request */
+function makeInFlight(_request) {
   const what = element('span', { class: 'row-what' })
   const route = element('span', { class: 'route' })
   const time = element('span', { class: 'row-time' })
@@ -208,7 +208,7 @@ function makeUnderWay(_request) {
   let rate = 0
   return {
     root: element('li', {}, element('p', { class: 'row-head' }, what, route, time), how, bar),
-    /** @param {UnderWay} request */
+    /** @param {InFlight} request */
     update(request) {
       const { service, route: template, phase, milliseconds, received, sent, expected, attempts } = request
       const now = performance.now()
@@ -232,7 +232,7 @@ function makeUnderWay(_request) {
   }
 }
 
-/** @param {UnderWay} request */
+/** @param {InFlight} request */
 function bytesSoFar({ received, expected, sent }) {
   if (sent > 0) return `: ${bytesText(sent)}`
   if (received === 0) return ''
@@ -244,7 +244,7 @@ const outcomes = /** @type {const} */ ([
   ['incomplete', 'Incomplete'],
   ['refused', 'Refused'],
   ['failed', 'Failed'],
-  ['cut', 'Cut'],
+  ['aborted', 'Aborted'],
 ])
 
 class CountsView {

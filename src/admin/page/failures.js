@@ -41,8 +41,8 @@ function grouped(failures) {
   /** @type {Map<string, Group>} */
   const groups = new Map()
   for (const failure of failures) {
-    const { service, route, status, code, layer, cutBy, googleMessage, detail } = failure
-    const key = JSON.stringify([service, route, status, code, layer, cutBy, googleMessage, detail])
+    const { service, route, status, code, layer, abortedBy, googleMessage, detail } = failure
+    const key = JSON.stringify([service, route, status, code, layer, abortedBy, googleMessage, detail])
     const group = groups.get(key)
     if (group) group.count += 1
     else groups.set(key, { key, latest: failure, count: 1 })
@@ -86,8 +86,8 @@ function makeFailure({ latest }) {
 }
 
 /** @param {Failure} failure */
-function outcomeText({ status, code, cutBy, instancesFailed, instancesStored }) {
-  if (cutBy !== undefined) return cutBy === 'client' ? 'The client left' : 'Broken off'
+function outcomeText({ status, code, abortedBy, instancesFailed, instancesStored }) {
+  if (abortedBy !== undefined) return abortedBy === 'client' ? 'The client left' : 'Broken off'
   if (instancesFailed) {
     return `${plural(instancesFailed, 'instance')} of ${instancesFailed + (instancesStored ?? 0)} not stored`
   }

@@ -89,10 +89,10 @@ function makeOverview({ name }) {
 }
 
 /** @param {Told} account */
-function figuresOf({ underWay, bytes, requests }) {
+function figuresOf({ inFlight, bytes, requests }) {
   const all = Object.values(requests).flatMap((counts) => Object.values(counts))
   const total = all.reduce((sum, count) => sum + count, 0)
-  return `${plural(total, 'request')}, ${countText(underWay.count)} under way, ${bytesText(bytes.received + bytes.sent)}`
+  return `${plural(total, 'request')}, ${countText(inFlight.count)} in flight, ${bytesText(bytes.received + bytes.sent)}`
 }
 
 /** @param {Message} message */

@@ -41,7 +41,8 @@ export async function seenCertificate(
 
 /** `O=Example\nCN=Example CA` as `Example CA (Example)`. */
 function shortName(issuer: string): string {
-  const part = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(issuer)?.[1]
+  const lines = issuer.split('\n')
+  const part = (name: string) => lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1)
   const [commonName, organization] = [part('CN'), part('O')]
   const text = commonName && organization ? `${commonName} (${organization})` : (commonName ?? organization ?? 'nobody')
   return text.replaceAll(/[^\p{L}\p{N}\p{P}\p{Zs}]/gu, '').slice(0, 100)

@@ -1,4 +1,4 @@
-import { describeError } from '../../observe/harmless-error.ts'
+import { describeError } from '../../observe/serialize-error.ts'
 import type { Layer } from './trouble.ts'
 import { Skipped, Trouble } from './trouble.ts'
 
@@ -70,6 +70,6 @@ async function outcomeOf(work: () => string | Promise<string>): Promise<Pick<Res
 }
 
 function unexpected(error: unknown): Trouble {
-  const why = `Unexpected failure: ${describeError(error).replaceAll(/\s*\n\s*/g, ' ')}`
+  const why = `Unexpected failure: ${describeError(error).replaceAll(/(?<!\s)\s*\n\s*/g, ' ')}`
   return new Trouble('unexpected', why, 'Please report it.', { cause: error })
 }

@@ -25,7 +25,7 @@ export async function checkCredentials(list: Checklist, { accounts, tokens }: Se
     }
     known.set(identity, null)
     await list.check(item, async () => {
-      const { known: found, detail } = await inspectCredential(credential, tokens.allowedHosts)
+      const { known: found, detail } = await inspectCredential(credential, tokens)
       known.set(identity, found)
       return detail
     })

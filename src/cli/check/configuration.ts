@@ -9,9 +9,9 @@ import { Trouble } from './trouble.ts'
 export async function checkConfiguration(list: Checklist, options: LoadOptions): Promise<Settings | null> {
   const item = { layer: 'configuration', subject: null, title: 'Configuration' } as const
   const loaded: { settings: Settings | null; more: readonly ConfigProblem[] } = { settings: null, more: [] }
-  await list.check(item, () => {
+  await list.check(item, async () => {
     try {
-      loaded.settings = loadSettings(options)
+      loaded.settings = await loadSettings(options)
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error
       const [first, ...more] = error.problems

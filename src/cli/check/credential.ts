@@ -1,7 +1,12 @@
-import { existsSync, statSync } from 'node:fs'
-import type { CredentialSettings, CredentialSource } from '../../config/settings.ts'
+import { statBounded } from '../../bounded-files.ts'
+import type { CredentialSettings, CredentialSource, TokenSettings } from '../../config/settings.ts'
 import { TokenFailure } from '../../credentials/access-token.ts'
-import { type CredentialFile, credentialTypes, readCredentialFile } from '../../credentials/credential-file.ts'
+import {
+  applicationDefaultFile,
+  type CredentialFile,
+  credentialTypes,
+  readCredentialFile,
+} from '../../credentials/credential-file.ts'
 import { FileFlaw } from '../../credentials/credential-json.ts'
 import { fileTypes } from '../../credentials/fetch-token.ts'
 import { Trouble } from './trouble.ts'
@@ -34,34 +39,28 @@ const options: Readonly<Record<CredentialSource['kind'], string>> = {
 /** Reads the credential's file, if it has one, as the proxy will. */
 export async function inspectCredential(
   { source, impersonate }: CredentialSettings,
-  allowedHosts: readonly string[],
+  { allowedHosts, timeout }: Pick<TokenSettings, 'allowedHosts' | 'timeout'>,
 ): Promise<{ known: KnownCredential; detail: string }> {
   const acting = impersonate ? `, acting as ${impersonate}` : ''
   if (source.kind === 'authorized-user') {
     return { known: { email: impersonate, file: null, type: 'authorized_user' }, detail: `authorized user${acting}` }
   }
-  const file = fileOf(source)
+  const file = source.kind === 'application-default' ? await applicationDefaultFile(source, timeout) : source.file
   if (file === null) {
     const detail = `Application Default: no file, so the metadata server of this machine is asked${acting}`
     return { known: { email: impersonate, file, type: 'metadata' }, detail }
   }
   const types = source.kind === 'application-default' ? credentialTypes : fileTypes[source.kind]
-  const content = await readFile(file, { types, allowedHosts }, options[source.kind])
+  const content = await readFile(file, { types, allowedHosts, timeout }, options[source.kind])
   const own = content.type === 'service_account' ? content.email : null
-  const detail = `${words[content.type]}${own ? ` ${own}` : ''}${acting}${exposed(file)}`
+  const detail = `${words[content.type]}${own ? ` ${own}` : ''}${acting}${await exposed(file)}`
   return { known: { email: impersonate ?? own, file, type: content.type }, detail }
 }
 
-function fileOf(source: Exclude<CredentialSource, { kind: 'authorized-user' }>): string | null {
-  if (source.kind !== 'application-default') return source.file
-  const { file, wellKnownFile } = source
-  return file ?? (wellKnownFile && existsSync(wellKnownFile) ? wellKnownFile : null)
-}
-
 /** On systems that tell whom a file is for. */
-function exposed(file: string): string {
-  const { mode } = statSync(file)
-  return mode & 0o007 ? `; everyone on this machine can read it: chmod 600 ${file}` : ''
+async function exposed(file: string): Promise<string> {
+  const { mode } = await statBounded(file)
+  return Number(mode) & 0o007 ? `; everyone on this machine can read it: chmod 600 ${file}` : ''
 }
 
 async function readFile(file: string, expected: Parameters<typeof readCredentialFile>[1], option: string) {
@@ -78,9 +77,11 @@ async function readFile(file: string, expected: Parameters<typeof readCredential
     if (code === 'ENOENT')
       throw new Trouble('file-missing', why, `Put the file there, or correct ${option}. ${newKey}`, { cause })
     const remedy =
-      code === 'EACCES'
-        ? `Run check as the user that the proxy runs as, and let that user read it: chown USER ${file}`
-        : `Correct ${option}: it names the file itself.`
+      code === 'ERR_FILE_TIMEOUT'
+        ? 'Look whether the drive is mounted, and its server runs. The other accounts are served meanwhile.'
+        : code === 'EACCES'
+          ? `Run check as the user that the proxy runs as, and let that user read it: chown USER ${file}`
+          : `Correct ${option}: it names the file itself.`
     throw new Trouble('file-unreadable', why, remedy, { cause })
   }
 }

@@ -2,7 +2,8 @@ import type { AccountSettings, Settings } from '../../config/settings.ts'
 import type { AccessToken } from '../../credentials/access-token.ts'
 import type { Connections } from '../../forward/connections.ts'
 import { networkFailureOf } from '../../network-failure.ts'
-import { withoutPatientData } from '../../server/redaction.ts'
+import { withoutSecrets } from '../../outside-words.ts'
+import { redactMessage } from '../../server/redact-message.ts'
 import { Trouble } from './trouble.ts'
 
 /** What Google answered, as far as a check may look at it: of a success, only what `keep` wanted. */
@@ -50,31 +51,27 @@ export async function askGoogle(question: Question): Promise<GoogleAnswer> {
   const init = { method, headers, signal, redirect: 'manual', ...(body && { body: JSON.stringify(body) }) } as const
   try {
     const answer = await connections.fetch(url, init)
-    const text = answer.ok && !keep ? await discarded(answer) : await answer.text()
-    return read(answer, text, new URL(url).pathname)
+    const text = answer.ok && !keep ? '' : await answer.text()
+    return read(answer, text, new URL(url).pathname, token)
   } catch (cause) {
-    const { code, reason } = networkFailureOf(cause)
+    const { code, kind, reason } = networkFailureOf(cause)
     const [what = '', remedy = ''] = reason.split(/: (.*)/s)
-    const why = `Google gave no answer: ${what}${code ? ` (${code})` : ''}.`
+    const why = `Google gave no answer${kind === 'invalid' ? ' that can be used' : ''}: ${what}${code ? ` (${code})` : ''}.`
     throw new Trouble('no-answer', why, `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`, { cause })
   }
-}
-
-async function discarded(answer: Response): Promise<string> {
-  await answer.body?.cancel()
-  return ''
 }
 
 interface ErrorDocument {
   readonly error?: { readonly message?: unknown; readonly details?: readonly { readonly reason?: unknown }[] }
 }
 
-function read(answer: Response, text: string, path: string): GoogleAnswer {
+function read(answer: Response, text: string, path: string, token: AccessToken): GoogleAnswer {
   const { status } = answer
   const document = parsed(text)
   const { error } = (document ?? {}) as ErrorDocument
   const reason = error?.details?.find?.((detail) => typeof detail?.reason === 'string')?.reason
-  const message = typeof error?.message === 'string' ? withoutPatientData(error.message, status, path) : ''
+  const words = typeof error?.message === 'string' ? withoutSecrets(error.message, [token.value]) : ''
+  const message = words && redactMessage(words, status, path)
   const challenge = answer.headers.get('www-authenticate') ?? ''
   return {
     status,

@@ -2,12 +2,12 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { OutgoingSettings } from '../../config/settings.ts'
 import type { Connections } from '../../forward/connections.ts'
+import { outgoingProxyFor } from '../../forward/outgoing-proxy.ts'
+import { openTunnel } from '../../forward/tunnel.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { type SeenCertificate, seenCertificate } from './certificate.ts'
 import type { Checklist } from './checklist.ts'
-import { outgoingProxyFor } from './outgoing-proxy.ts'
 import { Trouble } from './trouble.ts'
-import { openTunnel } from './tunnel.ts'
 
 interface Surroundings {
   readonly outgoing: OutgoingSettings
@@ -64,7 +64,7 @@ async function addressesOf(url: URL, isProxy: boolean): Promise<string> {
 
 async function throughProxy(proxy: URL, url: URL, outgoing: OutgoingSettings): Promise<string> {
   const authority = authorityOf(url)
-  const { status, socket } = await tunnelTo(proxy, authority, outgoing).catch((cause) => {
+  const { status, socket } = await openTunnel(proxy, authority, outgoing.timeouts.connect).catch((cause) => {
     const { code, reason } = networkFailureOf(cause)
     const what = code === 'ECONNREFUSED' ? 'refuses connections' : `can't be used: ${reason}`
     const remedy = 'Correct HttpProxy (host:port), or have the outgoing proxy started.'
@@ -83,11 +83,6 @@ async function throughProxy(proxy: URL, url: URL, outgoing: OutgoingSettings): P
 
 function authorityOf(url: URL): string {
   return `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`
-}
-
-function tunnelTo(proxy: URL, authority: string, { verifyPeers, certificateAuthorities, timeouts }: OutgoingSettings) {
-  const ca = certificateAuthorities === null ? undefined : [...certificateAuthorities]
-  return openTunnel(proxy, authority, { rejectUnauthorized: verifyPeers, ca, timeout: timeouts.connect })
 }
 
 function trusted({ verifyPeers, certificateAuthorities }: OutgoingSettings): string {
@@ -126,7 +121,7 @@ async function troubleOf(cause: unknown, url: URL, outgoing: OutgoingSettings, p
 
 type Plain = (to: string) => readonly [code: string, what: string, remedy: string]
 
-const plainTroubles: Readonly<Record<'refused' | 'timeout' | 'reset' | 'unreachable', Plain>> = {
+const plainTroubles: Readonly<Record<'refused' | 'timeout' | 'reset' | 'unreachable' | 'invalid', Plain>> = {
   refused: (to) => [
     'refused',
     `The connection to ${to} is refused`,
@@ -147,10 +142,15 @@ const plainTroubles: Readonly<Record<'refused' | 'timeout' | 'reset' | 'unreacha
     `There is no connection to ${to}`,
     `Check the network of this machine (curl -v https://${to}/), its firewall and HttpProxy.`,
   ],
+  invalid: (to) => [
+    'invalid',
+    `What answers at ${to} is not what should: its response cannot be read`,
+    `Check BaseUrl, TokenUrl and HttpProxy where they are set, and ask who runs the network what is on the way.`,
+  ],
 }
 
 async function certificateOf(url: URL, outgoing: OutgoingSettings, proxy: URL | null): Promise<SeenCertificate | null> {
-  const tunnel = proxy && (await tunnelTo(proxy, authorityOf(url), outgoing).catch(() => null))
+  const tunnel = proxy && (await openTunnel(proxy, authorityOf(url), outgoing.timeouts.connect).catch(() => null))
   return proxy && !tunnel ? null : seenCertificate(url, tunnel?.socket ?? null, outgoing.timeouts.connect)
 }
 

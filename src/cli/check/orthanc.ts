@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { Settings } from '../../config/settings.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import type { OrthancRest } from '../../orthanc/orthanc-rest.ts'
-import { isSameUrl, type SeenEntry, sendsChunked, type WantedEntry } from '../../orthanc/server-entry.ts'
+import { type DesiredEntry, isSameUrl, type SeenEntry, sendsChunked } from '../../orthanc/server-entry.ts'
 import { orthancTrouble } from '../orthanc/orthanc-trouble.ts'
 import type { Checklist } from './checklist.ts'
 import { Skipped, Trouble } from './trouble.ts'
@@ -11,7 +11,7 @@ import { Skipped, Trouble } from './trouble.ts'
 interface OrthancContext {
   readonly settings: Settings
   readonly rest: OrthancRest
-  readonly wanted: ReadonlyMap<string, WantedEntry>
+  readonly wanted: ReadonlyMap<string, DesiredEntry>
   /** Ends the remedies that `register` is. */
   readonly registerCommand: string
 }
@@ -57,7 +57,7 @@ function rootTrouble(error: unknown, url: string): Trouble {
 
 interface EntryContext extends OrthancContext {
   readonly name: string
-  readonly entry: WantedEntry
+  readonly entry: DesiredEntry
   readonly seen: SeenEntry | undefined
 }
 

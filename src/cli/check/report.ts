@@ -1,3 +1,4 @@
+import { shownJson } from '../../outside-words.ts'
 import { Progress, type ProgressOutput } from '../progress.ts'
 import type { Reporter, Result } from './checklist.ts'
 
@@ -40,5 +41,5 @@ export function jsonReport(results: readonly Result[], warnings: readonly string
     detail,
     ...(trouble && { code: trouble.code, remedy: trouble.remedy }),
   }))
-  return `${JSON.stringify({ ok: exitCode === 0, exitCode, warnings, checks }, null, 2)}\n`
+  return `${shownJson({ ok: exitCode === 0, exitCode, warnings, checks })}\n`
 }

@@ -1,16 +1,23 @@
-import { request } from 'undici'
+import { Agent } from 'undici'
 import { multipart, type SyntheticInstance } from '../../emulator/synthetic-study.ts'
+import { requestSmall, type SmallRequest } from '../../small-response.ts'
 import type { DemoClient } from './client.ts'
 
-type Options = NonNullable<Parameters<typeof request>[1]>
+type Options = Partial<Pick<SmallRequest, 'method' | 'headers' | 'body'>>
+
+/** Far more than an instance of the demo has. */
+const maxBytes = 16 * 1024 * 1024
+const timeoutMs = 60_000
 
 /** Speaks DICOMweb to the proxy as Orthanc would. */
 export function createDicomWebClient(accountUrl: string): DemoClient {
-  const ask = async (path: string, options: Options = {}) => {
-    const { statusCode, body } = await request(`${accountUrl}${path}`, options)
-    const content = Buffer.from(await body.arrayBuffer())
-    if (statusCode >= 300) throw new Error(`The proxy answered ${statusCode}: ${content.toString()}`)
-    return content
+  const agent = new Agent()
+  const ask = async (path: string, { method = 'GET', headers = {}, body = null }: Options = {}) => {
+    const url = new URL(`${accountUrl}${path}`)
+    const signal = AbortSignal.timeout(timeoutMs)
+    const response = await requestSmall(agent, { url, method, headers, body, signal, maxBytes })
+    if (response.status >= 300) throw new Error(`The proxy answered ${response.status}: ${response.body.toString()}`)
+    return response.body
   }
   return {
     name: 'a DICOMweb client (Orthanc is not installed)',
@@ -36,7 +43,9 @@ export function createDicomWebClient(accountUrl: string): DemoClient {
     async remove(studyUid) {
       await ask(`studies/${studyUid}`, { method: 'DELETE' })
     },
-    async close() {},
+    async close() {
+      await agent.destroy()
+    },
   }
 }
 

@@ -4,21 +4,21 @@ import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-regis
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure } from '../exit-code.ts'
+import { checkLogin, desiredEntries, exposure, proxyUrlFor } from './desired.ts'
 import { orthancTrouble } from './orthanc-trouble.ts'
-import { checkLogin, exposure, proxyUrlFor, wantedEntries } from './wanted.ts'
 
 /** Milliseconds that Orthanc may take for one answer. */
 const patience = 30_000
 
 /** Accounts that are kept registered in an Orthanc. */
-export interface Keeping {
+export interface OrthancRegistration {
   /** What was registered in this Orthanc, now or by those before: addresses on the proxy, by name. */
   readonly known: ReadonlyMap<string, string>
   readonly orthanc: string | null
   close(): Promise<void>
 }
 
-export const nowhere: Keeping = { known: new Map(), orthanc: null, async close() {} }
+export const nowhere: OrthancRegistration = { known: new Map(), orthanc: null, async close() {} }
 
 /**
  * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one. Whatever goes wrong goes to
@@ -27,7 +27,12 @@ export const nowhere: Keeping = { known: new Map(), orthanc: null, async close()
  * @param url of the data listener, as it was opened
  * @param before whose accounts are taken out, where they are wanted no more
  */
-export function keepInOrthanc(settings: Settings, url: string, logger: Logger, before: Keeping = nowhere): Keeping {
+export function keepInOrthanc(
+  settings: Settings,
+  url: string,
+  logger: Logger,
+  before: OrthancRegistration = nowhere,
+): OrthancRegistration {
   const { registration, dicomWebRoot } = settings.orthanc
   if (!registration) return nowhere
   const { client, login, certificateAuthorities, interval, timeout } = registration
@@ -35,7 +40,7 @@ export function keepInOrthanc(settings: Settings, url: string, logger: Logger, b
   const port = Number(opened.port || (opened.protocol === 'https:' ? 443 : 80))
   const listening = { ...settings, listen: { ...settings.listen, port } }
   const proxyUrl = proxyUrlFor(listening, registration.url, registration.proxyUrl)
-  const { entries, lacksLogin } = wantedEntries(settings, { proxyUrl, client, timeout })
+  const { entries, lacksLogin } = desiredEntries(settings, { proxyUrl, client, timeout })
   if (lacksLogin)
     logger.warn({ orthanc: registration.url }, 'Orthanc logs in as nobody: see DicomWebProxy.Orthanc.Client')
   const exposed = exposure(registration.url, [client, login])

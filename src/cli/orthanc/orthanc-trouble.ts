@@ -57,6 +57,12 @@ function unanswered(error: OrthancError, url: string): Trouble {
     const remedy = `Name the authority that signed it, or the certificate itself if nobody did: --orthanc-ca FILE, or CACertificates in DicomWebProxy.Orthanc. Its names must have ${new URL(url).hostname} among them.`
     return new Trouble('orthanc-tls', why, remedy, { cause: error })
   }
+  if (kind === 'invalid') {
+    const why = `What answers at ${url} is no Orthanc: ${reason.split(': ')[0]}${code ? ` (${code})` : ''}.`
+    return new Trouble('not-orthanc', why, "Correct the address: it is Orthanc's HttpPort, 8042 unless set.", {
+      cause: error,
+    })
+  }
   const what = code === 'ECONNREFUSED' ? 'nobody accepts the connection' : (reason.split(': ')[0] ?? reason)
   const why = `Orthanc can't be reached at ${url}: ${what}${code ? ` (${code})` : ''}.`
   const remedy =

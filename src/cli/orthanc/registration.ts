@@ -1,13 +1,13 @@
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { CommandFailure } from '../exit-code.ts'
-import { type Keeping, keepInOrthanc, nowhere } from './keep.ts'
+import { keepInOrthanc, nowhere, type OrthancRegistration } from './keep.ts'
 
 /** Keeps the accounts registered in Orthanc, as the configuration wants it that is in force. */
 export class Registration {
   readonly #url: string
   readonly #logger: Logger
-  #keeping: Promise<Keeping>
+  #keeping: Promise<OrthancRegistration>
 
   /** @param url of the data listener, as it was opened */
   constructor(settings: Settings, url: string, logger: Logger) {

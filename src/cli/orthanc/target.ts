@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { readBoundedFile } from '../../bounded-files.ts'
 import { defaultTransferTimeout } from '../../config/orthanc.ts'
 import { fileMessage } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
+import { exposure, type Login } from './desired.ts'
 import { passwordVariables } from './orthanc-trouble.ts'
 import { Secrets } from './secrets.ts'
-import { exposure, type Login } from './wanted.ts'
 
 /** How a command line names an Orthanc, and what of the proxy it should know. */
 export interface OrthancOptions {
@@ -48,7 +48,8 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
     options.client === undefined
       ? (configured?.client ?? null)
       : await secrets.login(options.client, 'the proxy', passwordVariables.client)
-  const ca = options.orthancCa === undefined ? configured?.certificateAuthorities : [readAuthorities(options.orthancCa)]
+  const ca =
+    options.orthancCa === undefined ? configured?.certificateAuthorities : [await readAuthorities(options.orthancCa)]
   const rest = new OrthancRest(url, {
     ...(login && login),
     dicomWebRoot,
@@ -69,7 +70,7 @@ function addressOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const url = URL.parse(text)
   const isPlain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash
-  if (isPlain) return url.href.replace(/\/+$/, '')
+  if (isPlain) return url.href.replace(/(?<!\/)\/+$/, '')
   // What was given may have a password in it.
   throw new CommandFailure(
     'An address is http://HOST:PORT or https://HOST:PORT, without user name, query or fragment.',
@@ -77,9 +78,9 @@ function addressOf(text: string | undefined): string | undefined {
   )
 }
 
-function readAuthorities(file: string): string {
+async function readAuthorities(file: string): Promise<string> {
   try {
-    return readFileSync(file, 'latin1')
+    return (await readBoundedFile(file)).toString('latin1')
   } catch (cause) {
     throw new CommandFailure(`${file} ${fileMessage(cause)}`, exitCode.usage, { cause })
   }

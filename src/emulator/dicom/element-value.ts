@@ -30,7 +30,7 @@ export function decodeValue(vr: string, bytes: Buffer, charset: TextDecoder): Va
     const [size, read] = binary
     return Array.from({ length: Math.floor(bytes.length / size) }, (_, index) => read(bytes, index * size))
   }
-  const text = (localized.has(vr) ? charset.decode(bytes) : bytes.toString('latin1')).replace(/[\0 ]+$/, '')
+  const text = (localized.has(vr) ? charset.decode(bytes) : bytes.toString('latin1')).replace(/(?<![\0 ])[\0 ]+$/, '')
   if (text === '') return []
   const values = singleValued.has(vr) ? [text] : text.split('\\')
   return values.map((value) => decodeText(vr, value))

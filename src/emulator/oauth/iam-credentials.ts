@@ -1,6 +1,6 @@
-import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import { GoogleError } from '../google-error.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { unauthenticated } from './bearer.ts'
 import type { Identities } from './identities.ts'
@@ -15,7 +15,7 @@ export async function answerGenerateAccessToken(
   tokens: AccessTokens,
   call: Call,
   email: string,
-): Promise<Answer> {
+): Promise<EmulatorResponse> {
   const source = tokens.bearer(call.headers.authorization)
   if (!source) throw unauthenticated()
   const mayCall = source.scopes.some((scope) => callerScopes.includes(scope))
@@ -28,7 +28,7 @@ export async function answerGenerateAccessToken(
   }
   const { scope, lifetime } = await call.json()
   const token = tokens.issue(email, scopesOf(scope), Math.min(secondsOf(lifetime), tokens.lifetime))
-  return jsonAnswer({ accessToken: token.value, expireTime: new Date(token.expiresAt).toISOString() })
+  return jsonResponse({ accessToken: token.value, expireTime: new Date(token.expiresAt).toISOString() })
 }
 
 function scopesOf(scope: unknown): string[] {

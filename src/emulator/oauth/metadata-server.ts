@@ -1,5 +1,5 @@
-import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Call } from '../call.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens, IssuedToken } from './access-tokens.ts'
 import { cloudPlatform, parseScopes } from './scopes.ts'
 import { tokenAnswer } from './token-endpoint.ts'
@@ -22,7 +22,7 @@ export class MetadataServer {
     this.#project = project
   }
 
-  answer(call: Call): Answer {
+  answer(call: Call): EmulatorResponse {
     if (call.path === '/') return text('computeMetadata/\n')
     // The two rules that keep a server-side request forgery away (Google's "About VM metadata").
     if (call.headers['x-forwarded-for'] !== undefined) return text('X-Forwarded-For is not allowed.', 403)
@@ -31,7 +31,7 @@ export class MetadataServer {
     return this.#resource(call)
   }
 
-  #resource(call: Call): Answer {
+  #resource(call: Call): EmulatorResponse {
     const [scope, ...path] = call.segments.slice(2).filter((segment) => segment !== '')
     const name = path.join('/')
     if (scope === 'project' && name === 'project-id') return text(this.#project)
@@ -46,7 +46,7 @@ export class MetadataServer {
     return this.#token(call.query.get('scopes') ?? cloudPlatform)
   }
 
-  #token(scopes: string): Answer {
+  #token(scopes: string): EmulatorResponse {
     const cached = this.#cache.get(scopes)
     const fresh = cached && this.#tokens.has(cached) && cached.expiresAt - Date.now() > renewal
     const token = fresh ? cached : this.#tokens.issue(this.#email, parseScopes(scopes, /[ ,]+/))
@@ -56,7 +56,7 @@ export class MetadataServer {
   }
 }
 
-function text(body: string, status = 200): Answer {
+function text(body: string, status = 200): EmulatorResponse {
   if (status === 200) return { status, headers: { ...flavor, 'content-type': 'application/text' }, body }
-  return { ...jsonAnswer({ error: body }, status), headers: { ...flavor, 'content-type': 'text/html' } }
+  return { ...jsonResponse({ error: body }, status), headers: { ...flavor, 'content-type': 'text/html' } }
 }

@@ -1,6 +1,6 @@
-import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import { OAuthError } from '../google-error.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { WorkloadIdentity } from './identities.ts'
 import { decodeJwt, isSignedBy, signJwt } from './jwt.ts'
@@ -19,7 +19,7 @@ export async function answerTokenExchange(
   tokens: AccessTokens,
   workload: WorkloadIdentity,
   call: Call,
-): Promise<Answer> {
+): Promise<EmulatorResponse> {
   const form = await call.form()
   demand(form.get('grant_type') === tokenExchange, 'unsupported_grant_type', 'Invalid grant_type.')
   demand(form.get('requested_token_type') === accessTokenType, 'invalid_request', 'Invalid requested_token_type.')
@@ -54,6 +54,6 @@ export function subjectToken(workload: WorkloadIdentity): string {
 }
 
 /** `GET /subject-token`: the URL source of an external account file, in its `json` format. */
-export function answerSubjectToken(workload: WorkloadIdentity): Answer {
-  return jsonAnswer({ subject_token: subjectToken(workload) })
+export function answerSubjectToken(workload: WorkloadIdentity): EmulatorResponse {
+  return jsonResponse({ subject_token: subjectToken(workload) })
 }

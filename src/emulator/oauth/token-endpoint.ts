@@ -1,6 +1,6 @@
-import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Clock } from '../clock.ts'
 import { OAuthError } from '../google-error.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens, IssuedToken } from './access-tokens.ts'
 import type { AuthorizedUser, Identities } from './identities.ts'
 import { decodeJwt, isSignedBy, type Jwt } from './jwt.ts'
@@ -23,7 +23,7 @@ export interface TokenEndpoint {
 }
 
 /** `POST /token`: service accounts (RFC 7523) and authorized users (RFC 6749, 6). */
-export function answerTokenRequest(endpoint: TokenEndpoint, form: URLSearchParams): Answer {
+export function answerTokenRequest(endpoint: TokenEndpoint, form: URLSearchParams): EmulatorResponse {
   const grant = form.get('grant_type')
   if (grant === jwtBearer) return tokenAnswer(jwtBearerGrant(endpoint, form))
   if (grant === 'refresh_token') return tokenAnswer(refreshTokenGrant(endpoint, form))
@@ -69,8 +69,8 @@ function invalidGrant(description: string): OAuthError {
   return new OAuthError(400, 'invalid_grant', description)
 }
 
-export function tokenAnswer(token: IssuedToken, more: object = {}): Answer {
+export function tokenAnswer(token: IssuedToken, more: object = {}): EmulatorResponse {
   const expiresIn = Math.floor((token.expiresAt - Date.now()) / 1000)
   const answer = { access_token: token.value, expires_in: expiresIn, token_type: 'Bearer', ...more }
-  return jsonAnswer(answer, 200, { 'cache-control': 'no-store' })
+  return jsonResponse(answer, 200, { 'cache-control': 'no-store' })
 }

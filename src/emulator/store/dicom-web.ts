@@ -1,7 +1,7 @@
-import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import type { DicomWebService } from '../faults.ts'
 import { GoogleError } from '../google-error.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import type { Operations } from './operations.ts'
 import { answerQido } from './qido.ts'
@@ -61,7 +61,7 @@ export async function answerDicomWeb(
   call: Call,
   service: DicomWebService,
   { scope, collection, rest }: Resource,
-): Promise<Answer> {
+): Promise<EmulatorResponse> {
   if (service === 'QIDO-RS' && collection) return answerQido({ store, scope, level: collection, webRoot }, call)
   if (service === 'WADO-RS') return answerWado({ store, scope, rest, webRoot }, call)
   if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope)
@@ -75,9 +75,9 @@ function isStowTarget(scope: Scope, collection: Level | undefined, rest: readonl
   return collection === 'studies' || (scope.study !== undefined && !scope.series && !collection && rest.length === 0)
 }
 
-async function remove(store: DicomStore, operations: Operations, scope: Scope): Promise<Answer> {
+async function remove(store: DicomStore, operations: Operations, scope: Scope): Promise<EmulatorResponse> {
   if (store.find(scope).length === 0) throw new GoogleError(404, 'DICOM resource not found.')
   if (scope.instance === undefined) return operations.startDelete(store, scope)
   await store.delete(scope)
-  return jsonAnswer({})
+  return jsonResponse({})
 }

@@ -31,12 +31,12 @@ function matchesValue(vr: string, value: Value, wanted: string, fuzzy: boolean):
   if (vr === 'UI') return wanted.split(/[\\,]/).includes(text)
   if (dateTimes.has(vr) && wanted.includes('-')) return inRange(text, wanted)
   if (typeof value === 'number') return Number(wanted) === value
-  return wildcard(wanted).test(text)
+  return matchesWildcard(text, wanted)
 }
 
 /** Without regard to case, as Google does; fuzzy: each word is the beginning of a word of the name (PS3.4, C.2.2.2.1). */
 function matchesName(name: string, wanted: string, fuzzy: boolean): boolean {
-  if (wildcard(wanted, 'i').test(name)) return true
+  if (matchesWildcard(name.toLowerCase(), wanted.toLowerCase())) return true
   if (!fuzzy) return false
   const words = wordsOf(name)
   return wordsOf(wanted).every((prefix) => words.some((word) => word.startsWith(prefix)))
@@ -55,7 +55,25 @@ function inRange(text: string, range: string): boolean {
   return text >= from && (to === '' || text.slice(0, to.length) <= to)
 }
 
-function wildcard(pattern: string, flags = ''): RegExp {
-  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, `${flags}s`)
+/** `*` is any characters, `?` is one (PS3.4, C.2.2.2.4). The first place where a part fits is as good as any other. */
+function matchesWildcard(text: string, pattern: string): boolean {
+  const [first = '', ...others] = pattern.split('*')
+  const last = others.pop()
+  if (last === undefined) return text.length === first.length && fits(text, first, 0)
+  if (!fits(text, first, 0)) return false
+  let at = first.length
+  for (const part of others) {
+    while (at <= text.length && !fits(text, part, at)) at += 1
+    at += part.length
+  }
+  return at <= text.length - last.length && fits(text, last, text.length - last.length)
+}
+
+/** Whether a part without `*` stands at this place. */
+function fits(text: string, part: string, at: number): boolean {
+  if (at + part.length > text.length) return false
+  for (let offset = 0; offset < part.length; offset += 1) {
+    if (part[offset] !== '?' && part[offset] !== text[at + offset]) return false
+  }
+  return true
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Answer } from '../answer.ts'
+import type { EmulatorResponse } from '../response.ts'
 
 export interface OutgoingPart {
   readonly type: string
@@ -8,7 +8,7 @@ export interface OutgoingPart {
 }
 
 /** A `multipart/related` answer (RFC 2387) that is made while it is sent. */
-export function multipartAnswer(type: string, parts: Iterable<OutgoingPart>): Answer {
+export function multipartAnswer(type: string, parts: Iterable<OutgoingPart>): EmulatorResponse {
   const boundary = randomBytes(24).toString('hex')
   return {
     status: 200,

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { type Answer, jsonAnswer } from '../answer.ts'
 import { GoogleError } from '../google-error.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 
 /** How an operation fails: as a whole, with a google.rpc.Status, or for some of the instances. Neither: it succeeds. */
@@ -26,7 +26,7 @@ export class Operations {
   readonly #running = new Map<() => Promise<void>, NodeJS.Timeout | undefined>()
 
   /** Starts to delete; the scope takes no instances until the operation is done. */
-  startDelete(store: DicomStore, scope: Scope): Answer {
+  startDelete(store: DicomStore, scope: Scope): EmulatorResponse {
     const lock = store.lock(scope)
     if (!lock) throw new GoogleError(409, 'The study is being deleted by another operation.')
     const dataset = store.name.split('/').slice(0, 6).join('/')
@@ -38,7 +38,7 @@ export class Operations {
       operation.deleted = await deleting.finally(() => lock.release())
       operation.endTime = now()
     })
-    return jsonAnswer({ name })
+    return jsonResponse({ name })
   }
 
   #run(work: () => Promise<void>): void {
@@ -55,16 +55,16 @@ export class Operations {
     await Promise.all([...this.#running.keys()].map((end) => end()))
   }
 
-  answer(name: string): Answer {
+  answer(name: string): EmulatorResponse {
     const operation = this.#operations.get(name)
     if (!operation) throw new GoogleError(404, `Operation not found: ${name}`)
     const { createTime, endTime, deleted, error, failures } = operation
     const metadata = { '@type': 'type.googleapis.com/google.cloud.healthcare.v1.OperationMetadata', createTime }
-    if (endTime === undefined) return jsonAnswer({ name, metadata })
-    if (error) return jsonAnswer({ name, metadata: { ...metadata, endTime }, done: true, error })
+    if (endTime === undefined) return jsonResponse({ name, metadata })
+    if (error) return jsonResponse({ name, metadata: { ...metadata, endTime }, done: true, error })
     const counter = { success: String(deleted), ...(failures && { failure: String(failures) }) }
     const response = { '@type': 'type.googleapis.com/google.protobuf.Empty' }
-    return jsonAnswer({ name, metadata: { ...metadata, endTime, counter }, done: true, response })
+    return jsonResponse({ name, metadata: { ...metadata, endTime, counter }, done: true, response })
   }
 
   close(): void {

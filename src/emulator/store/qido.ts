@@ -1,6 +1,6 @@
-import type { Answer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import type { DataSet } from '../dicom/dicom-json.ts'
+import type { EmulatorResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import { matchesAll } from './matching.ts'
 import { parseAccept } from './media-type.ts'
@@ -15,8 +15,14 @@ export interface Search {
   readonly webRoot: string
 }
 
-/** QIDO-RS (PS3.18, 10.6). Nothing found is 200 with an empty array. */
-export function answerQido({ store, scope, level, webRoot }: Search, call: Call): Answer {
+/**
+ * What was recorded from Google where a search finds nothing: no body, yet a type (its Python samples' integration test
+ * asserts the 204; the type is that of OHIF's slim, issue 51).
+ */
+const nothingFound: EmulatorResponse = { status: 204, headers: { 'content-type': 'text/html' } }
+
+/** QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is found. */
+export function answerQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)
   const asked = [...fields, ...matches.map(({ path }) => path[0] ?? '')]
@@ -28,5 +34,5 @@ export function answerQido({ store, scope, level, webRoot }: Search, call: Call)
     if (toSkip > 0) toSkip -= 1
     else page.push(selectAttributes(row, level, scope, asked))
   }
-  return dataSetsAnswer(page, accept)
+  return page.length === 0 ? nothingFound : dataSetsAnswer(page, accept)
 }

@@ -1,6 +1,6 @@
-import { type Answer, jsonAnswer } from '../answer.ts'
 import { GoogleError } from '../google-error.ts'
 import { type Identities, permissionsOf } from '../oauth/identities.ts'
+import { type EmulatorResponse, jsonResponse } from '../response.ts'
 
 /** A DICOM store's own resource, beside its DICOMweb service. */
 export interface StoreResource {
@@ -13,10 +13,10 @@ export interface StoreResource {
 }
 
 /** `GET projects/…/dicomStores/S`. Google says whether a store exists to those only who may see its dataset. */
-export function answerStore({ stores, name, identities, identity }: StoreResource): Answer {
+export function answerStore({ stores, name, identities, identity }: StoreResource): EmulatorResponse {
   const mayGet = permissionsOf[identities.role(identity, name)].includes('healthcare.dicomStores.get')
   const dataset = name.slice(0, name.indexOf('/dicomStores/'))
-  if (mayGet && stores.has(name)) return jsonAnswer({ name })
+  if (mayGet && stores.has(name)) return jsonResponse({ name })
   if (mayGet && [...stores].some((other) => other.startsWith(`${dataset}/`))) {
     throw new GoogleError(404, `DICOM store ${name} not found.`)
   }
@@ -24,10 +24,10 @@ export function answerStore({ stores, name, identities, identity }: StoreResourc
 }
 
 /** `POST projects/…/dicomStores/S:testIamPermissions`: of a store that does not exist, nobody holds any. */
-export function answerTestIamPermissions(resource: StoreResource, asked: unknown): Answer {
+export function answerTestIamPermissions(resource: StoreResource, asked: unknown): EmulatorResponse {
   if (!Array.isArray(asked)) throw new GoogleError(400, 'Send {"permissions": [...]}.')
   const { stores, name, identities, identity } = resource
   const held = stores.has(name) ? permissionsOf[identities.role(identity, name)] : []
   const permissions = asked.filter((permission) => held.includes(permission))
-  return jsonAnswer(permissions.length === 0 ? {} : { permissions })
+  return jsonResponse(permissions.length === 0 ? {} : { permissions })
 }

@@ -1,8 +1,8 @@
-import type { Answer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import type { DataSet } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
 import { GoogleError } from '../google-error.ts'
+import type { EmulatorResponse } from '../response.ts'
 import type { DicomStore, Stored } from './dicom-store.ts'
 import { covers, parseAccept, parseMediaType } from './media-type.ts'
 import { MultipartError, readParts } from './multipart-reader.ts'
@@ -11,7 +11,12 @@ import { receiveFile } from './stored-file.ts'
 const dicom = 'application/dicom'
 
 /** STOW-RS (PS3.18, 10.5): every part goes to disk as it comes, and into the store once it is whole. */
-export async function answerStow(store: DicomStore, call: Call, webRoot: string, study?: string): Promise<Answer> {
+export async function answerStow(
+  store: DicomStore,
+  call: Call,
+  webRoot: string,
+  study?: string,
+): Promise<EmulatorResponse> {
   const asXml = wantsXml(call)
   const bodies = instanceBodies(call)
   const stored: Stored[] = []

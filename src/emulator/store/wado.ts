@@ -1,10 +1,10 @@
-import type { Answer } from '../answer.ts'
 import type { Call } from '../call.ts'
 import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
 import { frameRanges, type Range } from '../dicom/frames.ts'
 import { explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
 import { GoogleError } from '../google-error.ts'
+import type { EmulatorResponse } from '../response.ts'
 import type { DicomStore, Instance, Scope } from './dicom-store.ts'
 import { covers, coversMultipart, type MediaType, parseAccept } from './media-type.ts'
 import { multipartAnswer, type OutgoingPart } from './multipart-writer.ts'
@@ -28,7 +28,7 @@ export interface Retrieval {
 }
 
 /** WADO-RS (PS3.18, 10.4). */
-export function answerWado(retrieval: Retrieval, call: Call): Answer {
+export function answerWado(retrieval: Retrieval, call: Call): EmulatorResponse {
   const instances = retrieval.store.find(retrieval.scope)
   const [first] = instances
   if (!first) throw notFound(retrieval)
@@ -57,7 +57,11 @@ function notAcceptable(accept: readonly MediaType[], what: string): GoogleError 
 }
 
 /** The files as they were stored, byte for byte. */
-function files({ scope, webRoot }: Retrieval, instances: readonly Instance[], accept: readonly MediaType[]): Answer {
+function files(
+  { scope, webRoot }: Retrieval,
+  instances: readonly Instance[],
+  accept: readonly MediaType[],
+): EmulatorResponse {
   const [first] = instances
   for (const range of accept) {
     if (!instances.every((instance) => servesSyntax(range, instance))) continue
@@ -82,7 +86,7 @@ function servesSyntax({ type, parameters }: MediaType, { transferSyntax }: Insta
   return asked === '*' || asked === transferSyntax
 }
 
-function singleFile({ file, size }: Instance): Answer {
+function singleFile({ file, size }: Instance): EmulatorResponse {
   return { status: 200, headers: { 'content-type': dicom, 'content-length': String(size) }, body: fileBytes(file) }
 }
 
@@ -95,7 +99,11 @@ function instanceUrl({ study, series, instance }: Instance, webRoot: string): st
   return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
 }
 
-function metadata({ webRoot }: Retrieval, instances: readonly Instance[], accept: readonly MediaType[]): Answer {
+function metadata(
+  { webRoot }: Retrieval,
+  instances: readonly Instance[],
+  accept: readonly MediaType[],
+): EmulatorResponse {
   const dataSets = instances.map((instance) =>
     withBulkDataUris(instance.dataSet, `${instanceUrl(instance, webRoot)}/bulkdata`),
   )
@@ -103,7 +111,7 @@ function metadata({ webRoot }: Retrieval, instances: readonly Instance[], accept
 }
 
 /** Data sets as one JSON array, or as XML documents in parts: what metadata and searches answer. */
-export function dataSetsAnswer(dataSets: readonly DataSet[], accept: readonly MediaType[]): Answer {
+export function dataSetsAnswer(dataSets: readonly DataSet[], accept: readonly MediaType[]): EmulatorResponse {
   for (const range of accept) {
     if (covers(range, dicomJson) || covers(range, 'application/json')) {
       return { status: 200, headers: { 'content-type': dicomJson }, body: JSON.stringify(dataSets) }
@@ -118,7 +126,7 @@ export function dataSetsAnswer(dataSets: readonly DataSet[], accept: readonly Me
   throw notAcceptable(accept, 'data sets')
 }
 
-function framesAnswer(instance: Instance, numbers: readonly number[], accept: readonly MediaType[]): Answer {
+function framesAnswer(instance: Instance, numbers: readonly number[], accept: readonly MediaType[]): EmulatorResponse {
   const ranges = selectFrames(instance, numbers)
   const type = native.has(instance.transferSyntax) ? octets : `${octets}; transfer-syntax=${instance.transferSyntax}`
   return octetsAnswer(instance, ranges, type, accept)
@@ -141,7 +149,12 @@ function frameNumbers(list: string): number[] {
   return numbers
 }
 
-function bulkData(instance: Instance, path: readonly string[], accept: readonly MediaType[], from: Retrieval): Answer {
+function bulkData(
+  instance: Instance,
+  path: readonly string[],
+  accept: readonly MediaType[],
+  from: Retrieval,
+): EmulatorResponse {
   const bulk = bulkDataAt(instance.dataSet, path)?.bulk
   if (!bulk) throw notFound(from)
   const ranges = bulk.encapsulated ? frameRanges(instance.file, instance.dataSet) : [[bulk]]
@@ -153,7 +166,7 @@ function octetsAnswer(
   ranges: readonly Range[],
   type: string,
   accept: readonly MediaType[],
-): Answer {
+): EmulatorResponse {
   for (const range of accept) {
     const single = ranges.length === 1 ? ranges[0] : undefined
     if (range.type === octets && single) {
@@ -175,7 +188,7 @@ async function* rangeBytes(file: string, pieces: Range): AsyncGenerator<Buffer> 
   for (const { offset, length } of pieces) yield* fileBytes(file, offset, length)
 }
 
-function rendered(instance: Instance, frame: number, accept: readonly MediaType[]): Answer {
+function rendered(instance: Instance, frame: number, accept: readonly MediaType[]): EmulatorResponse {
   if (!accept.some((range) => covers(range, 'image/png'))) throw notAcceptable(accept, 'anything but image/png')
   if (!native.has(instance.transferSyntax)) throw new GoogleError(406, 'The emulator renders native pixel data only.')
   const [range] = selectFrames(instance, [frame])

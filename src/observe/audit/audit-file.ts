@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import type { AuditRecord } from './audit-record.ts'
 import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
-import { Kept } from './kept.ts'
+import { BoundedQueue } from './bounded-queue.ts'
 
 /** Bytes of records that are kept while nothing can be written. */
 const mostKept = 16 * 1024 * 1024
@@ -19,7 +19,7 @@ const standardOutput = 1
 export class AuditFile implements AuditSink {
   readonly #path: string | null
   readonly #reports: SinkReports
-  readonly #kept = new Kept(mostKept)
+  readonly #kept = new BoundedQueue(mostKept)
   /** Null once it is closed: the number may soon stand for something else. */
   #fd: number | null
   /** The file ends in a line that was cut short. */
@@ -112,7 +112,11 @@ function endsWithinLine(fd: number, path: string): boolean {
   return last.toString() !== '\n'
 }
 
+const { O_APPEND, O_CREAT, O_WRONLY } = constants
+/** A pipe that nobody reads would be waited for, and all else with it. Windows does not know the flag. */
+const flags = O_APPEND | O_CREAT | O_WRONLY | (constants.O_NONBLOCK ?? 0)
+
 /** Only the user of the proxy may read a new one: it says who looked at which study. */
 function open(path: string): number {
-  return openSync(path, 'a', 0o600)
+  return openSync(path, flags, 0o600)
 }

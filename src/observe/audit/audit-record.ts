@@ -1,14 +1,14 @@
 import type { DicomWebService } from '../../config/settings.ts'
 import type { RequestEvent } from '../request-event.ts'
 import { outcomeOf, type RequestOutcome } from '../request-history.ts'
-import type { StrangerCounts } from './strangers.ts'
-import type { Asked, Subjects } from './subjects.ts'
+import type { AnonymousCounts } from './anonymous-audit-limiter.ts'
+import type { AuditSubjects, RequestedIds } from './audit-subjects.ts'
 
 /** `pending`: Google has taken a deletion on, and its end was not seen. */
 export type AuditOutcome = RequestOutcome | 'pending'
 
 /** One request in the audit trail. The keys are those of docs/audit.md; what is not known has none. */
-export interface RequestRecord extends Omit<Asked, 'query'> {
+export interface RequestRecord extends Omit<RequestedIds, 'query'> {
   readonly audit: 'request'
   /** When it ended; ISO 8601. */
   readonly time: string
@@ -26,7 +26,7 @@ export interface RequestRecord extends Omit<Asked, 'query'> {
   readonly outcome: AuditOutcome
   readonly status: number | null
   readonly code: string | undefined
-  readonly cutBy: string | undefined
+  readonly abortedBy: string | undefined
   readonly attempts: number
   readonly instancesStored: number | undefined
   readonly instancesFailed: number | undefined
@@ -65,7 +65,7 @@ export interface Refused {
 }
 
 /** How many requests and connections of strangers were refused within a minute besides those that have a record each. */
-export interface RefusedRecord extends StrangerCounts {
+export interface RefusedRecord extends AnonymousCounts {
   readonly audit: 'refused'
   /** When the minute ended; ISO 8601. */
   readonly time: string
@@ -74,7 +74,7 @@ export interface RefusedRecord extends StrangerCounts {
 export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | RefusedRecord
 
 /** @param queryValues whether the values of the query are recorded, not its names alone */
-export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: boolean): RequestRecord {
+export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValues: boolean): RequestRecord {
   const { query, ...identifiers } = subjects.asked
   const { store, stored, failed, omitted } = subjects
   return {
@@ -93,7 +93,7 @@ export function recordOf(event: RequestEvent, subjects: Subjects, queryValues: b
     outcome: auditOutcomeOf(event),
     status: event.status,
     code: event.code,
-    cutBy: event.cutBy,
+    abortedBy: event.abortedBy,
     attempts: event.attempts,
     instancesStored: event.instances?.stored,
     instancesFailed: event.instances?.failed,
@@ -118,9 +118,9 @@ function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean)
 }
 
 /** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
-export function wordsOf({ outcome, status, code, cutBy }: RequestRecord): string {
+export function wordsOf({ outcome, status, code, abortedBy }: RequestRecord): string {
   const begun = outcome === 'pending' && 'begun, and its end was not seen'
-  return [begun, cutBy && `cut by ${cutBy}`, status !== null && `HTTP status ${status}`, code]
+  return [begun, abortedBy && `cut by ${abortedBy}`, status !== null && `HTTP status ${status}`, code]
     .filter(Boolean)
     .join(', ')
 }

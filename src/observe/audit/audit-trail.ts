@@ -1,7 +1,7 @@
 import type { RequestEvent } from '../request-event.ts'
+import { AnonymousAuditLimiter } from './anonymous-audit-limiter.ts'
 import { type AuditRecord, type Refused, recordOf } from './audit-record.ts'
 import type { AuditSink, Losses } from './audit-sink.ts'
-import { Strangers } from './strangers.ts'
 
 interface Parts {
   /** Opens each place that the records go to; throws when one can't be used. */
@@ -17,7 +17,7 @@ interface Parts {
 /** Who asked for what, and what became of it: a record for each request, apart from the logs. */
 export class AuditTrail {
   readonly #parts: Parts
-  readonly #strangers = new Strangers((counts) => {
+  readonly #strangers = new AnonymousAuditLimiter((counts) => {
     this.#write({ audit: 'refused', time: new Date().toISOString(), ...counts }, true)
   })
   #closing: Promise<unknown> | null = null

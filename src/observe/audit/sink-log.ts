@@ -1,3 +1,4 @@
+import { shortened } from '../../outside-words.ts'
 import type { Losses, SinkReports } from './audit-sink.ts'
 
 /** As much of a logger as one needs here. */
@@ -7,6 +8,8 @@ interface Log {
 }
 
 const minute = 60_000
+/** A repository's certificate may have names without end, and Node's message all of them. */
+const maxReasonCharacters = 300
 
 /** Tells the log how a sink fares: of losses the first at once, and then at most once a minute how many there were. */
 export class SinkLog implements SinkReports {
@@ -29,7 +32,7 @@ export class SinkLog implements SinkReports {
   }
 
   failing({ message }: Error): void {
-    const line = { sink: this.#sink, reason: message }
+    const line = { sink: this.#sink, reason: shortened(message, maxReasonCharacters) }
     this.#log.error(line, 'audit trail: records can’t be written, and are kept until they can')
   }
 

@@ -4,7 +4,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { type AuditSource, auditMessages } from './audit-message.ts'
 import type { AuditRecord } from './audit-record.ts'
 import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
-import { Kept } from './kept.ts'
+import { BoundedQueue } from './bounded-queue.ts'
 
 /** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
 export interface SyslogTarget {
@@ -18,21 +18,24 @@ export interface SyslogTarget {
 
 /** Bytes of messages that are kept while the repository can't be reached. */
 const mostKept = 16 * 1024 * 1024
-/** Milliseconds until a connection is given up, and between two tries. */
-const connectLimit = 15_000
+/** Milliseconds between two tries to connect. */
 const shortestPause = 1_000
 const longestPause = 30_000
+/** Bytes that a repository may send, by which nothing is expected (RFC 5425): who sends more is none. */
+const maxReceivedBytes = 64 * 1024
 /** How long (ms) the last messages may take at the end. */
 const farewell = 2_000
 
 interface Times {
+  /** Milliseconds after which a connection that is not there is given up. */
+  readonly connect: number
   /** Milliseconds that the repository may leave a message untaken. */
   readonly patience: number
   /** Milliseconds after which a new connection is trusted to stay, once one has failed. */
   readonly settled: number
 }
 
-const usual: Times = { patience: 10_000, settled: 5_000 }
+const usual: Times = { connect: 15_000, patience: 10_000, settled: 5_000 }
 
 /**
  * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425, PS3.15 A.6). Syslog has no
@@ -44,7 +47,7 @@ export class SyslogSink implements AuditSink {
   readonly #reports: SinkReports
   readonly #times: Times
   readonly #header: string
-  readonly #kept = new Kept(mostKept)
+  readonly #kept = new BoundedQueue(mostKept)
   #socket: TLSSocket | null = null
   #sending = false
   /** From the end of a connection until the next one has stayed for a while, and what was kept has gone over it. */
@@ -54,11 +57,11 @@ export class SyslogSink implements AuditSink {
   #retrying: NodeJS.Timeout | null = null
   #closed = false
 
-  constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports, times = usual) {
+  constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports, times: Partial<Times> = {}) {
     this.#target = target
     this.#source = source
     this.#reports = reports
-    this.#times = times
+    this.#times = { ...usual, ...times }
     this.#header = headerOf(source)
     this.#connect()
   }
@@ -103,20 +106,29 @@ export class SyslogSink implements AuditSink {
       ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
       ...identity,
     })
-    socket.setTimeout(connectLimit, () => socket.destroy(new Error('No TLS connection in time')))
-    socket.once('secureConnect', () => this.#connected(socket))
+    // From beginning to end: a time without a byte would never be over where a handshake comes byte by byte.
+    const connecting = setTimeout(() => socket.destroy(new Error('No TLS connection in time')), this.#times.connect)
+    connecting.unref()
+    socket.once('close', () => clearTimeout(connecting))
+    socket.once('secureConnect', () => {
+      clearTimeout(connecting)
+      this.#connected(socket)
+    })
     let cause = new Error('The repository closed the connection')
     socket.on('error', (error) => {
       cause = error
     })
     socket.once('close', () => this.#disconnected(cause))
     // Nothing is expected, but only a read sees the end of the connection.
-    socket.resume()
+    let received = 0
+    socket.on('data', ({ length }: Buffer) => {
+      received += length
+      if (received > maxReceivedBytes) socket.destroy(new Error('The repository sends data, which syslog never does'))
+    })
     socket.unref()
   }
 
   #connected(socket: TLSSocket): void {
-    socket.setTimeout(0)
     socket.setKeepAlive(true, 60_000)
     this.#socket = socket
     const settling = setTimeout(() => this.#settled(), this.#times.settled).unref()

@@ -9,16 +9,16 @@ export interface ConnectionCounts {
   readonly idle: number
 }
 
-interface Occupancy {
-  readonly underWay: number
-  readonly waiting: number
+interface LimiterStats {
+  readonly inFlight: number
+  readonly queued: number
   readonly limit: number
 }
 
 interface Account {
   readonly name: string
   /** By service. */
-  readonly places: Readonly<Record<string, Occupancy>>
+  readonly limiters: Readonly<Record<string, LimiterStats>>
   tokenState(): TokenState
 }
 
@@ -35,7 +35,7 @@ export interface ProxyState {
   readonly version: string
   accounts(): Iterable<Account>
   readonly history: {
-    readonly underWay: Iterable<RequestEvent>
+    readonly inFlight: Iterable<RequestEvent>
     traffic(): Iterable<Traffic>
   }
   /** By the transport that uses them. */
@@ -49,7 +49,7 @@ const byService = ['account', 'service']
 
 export function readState(registry: Registry, state: ProxyState): void {
   readTraffic(registry, state)
-  readPlaces(registry, state)
+  readLimiters(registry, state)
   readTokens(registry, state)
   readRest(registry, state)
 }
@@ -73,22 +73,22 @@ function readTraffic(registry: Registry, { history }: ProxyState): void {
   })
 }
 
-function readPlaces(registry: Registry, { accounts, history }: ProxyState): void {
-  const places = (figure: keyof Occupancy) =>
+function readLimiters(registry: Registry, { accounts, history }: ProxyState): void {
+  const limiters = (figure: keyof LimiterStats) =>
     function* (): Generator<Reading> {
-      for (const { name: account, places } of accounts()) {
-        for (const [service, occupancy] of Object.entries(places)) yield [{ account, service }, occupancy[figure]]
+      for (const { name: account, limiters } of accounts()) {
+        for (const [service, stats] of Object.entries(limiters)) yield [{ account, service }, stats[figure]]
       }
     }
   const gauge = (name: string, help: string, read: () => Iterable<Reading>) =>
     readGauge(registry, { name, help, labels: byService, read })
-  gauge('requests_under_way', 'Requests that have come and not ended yet.', () => countsOf(history.underWay))
-  gauge('upstream_requests', 'Requests that are at Google.', places('underWay'))
-  gauge('upstream_requests_waiting', 'Requests that wait for a place at Google.', places('waiting'))
+  gauge('requests_in_flight', 'Requests that have come and not ended yet.', () => countsOf(history.inFlight))
+  gauge('upstream_requests_in_flight', 'Requests that are at Google.', limiters('inFlight'))
+  gauge('upstream_requests_queued', 'Requests that wait for a place at Google.', limiters('queued'))
   gauge(
     'upstream_requests_limit',
     'Requests that may be at Google at the same time; fewer while Google refuses some because of load.',
-    places('limit'),
+    limiters('limit'),
   )
 }
 
@@ -155,7 +155,7 @@ function readRest(registry: Registry, { version, connections, refusals }: ProxyS
       ]),
   })
   readCounter(registry, {
-    name: 'refusals_total',
+    name: 'rejected_total',
     help: 'Requests and connections of strangers that were not let in.',
     labels: ['reason'],
     read: () => Object.entries(refusals.counts).map(([reason, count]) => [{ reason }, count]),

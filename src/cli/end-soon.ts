@@ -1,4 +1,0 @@
-/** Ends this process once all has been said: an exporter of traces may go on trying for ten seconds, for nobody. */
-export function endSoon(): void {
-  setTimeout(() => process.exit(), 200).unref()
-}

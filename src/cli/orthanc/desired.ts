@@ -1,0 +1,94 @@
+import { canonicalClientName } from '../../config/client-name.ts'
+import { isLoopback } from '../../config/loopback.ts'
+import { isWildcard, unreachableReason } from '../../config/orthanc.ts'
+import { parsePasswordHash } from '../../config/password-hash.ts'
+import type { AccountSettings, DicomWebService, Settings } from '../../config/settings.ts'
+import { verifyPassword } from '../../guard/password.ts'
+import type { DesiredEntry } from '../../orthanc/server-entry.ts'
+import { dicomStoreOf } from '../../stores/dicom-store.ts'
+import { CommandFailure, exitCode } from '../exit-code.ts'
+
+export interface Login {
+  readonly username: string
+  readonly password: string
+}
+
+export interface DesiredRegistration {
+  readonly entries: ReadonlyMap<string, DesiredEntry>
+  /** True: the proxy wants a login, and the entries have none. */
+  readonly lacksLogin: boolean
+}
+
+interface WantedOptions {
+  /** How Orthanc reaches the data listener, without a trailing slash. */
+  readonly proxyUrl: string
+  readonly client: Login | null
+  /** Milliseconds. */
+  readonly timeout: number
+}
+
+/** The DICOMweb servers that an Orthanc should have: an account each, as far as its client may use it. */
+export function desiredEntries(settings: Settings, { proxyUrl, client, timeout }: WantedOptions): DesiredRegistration {
+  const entries = new Map<string, DesiredEntry>()
+  for (const account of settings.accounts) {
+    const services = servicesOf(settings, account, client)
+    if (services.length === 0) continue
+    entries.set(account.name, {
+      url: `${proxyUrl}${dicomStoreOf(account, settings.baseUrl).localPath}`,
+      hasDelete: services.includes('DELETE'),
+      timeout: Math.ceil(timeout / 1000),
+      login: client,
+    })
+  }
+  return { entries, lacksLogin: settings.clients !== null && client === null }
+}
+
+/** What may be done with an account; without a named client, all that the account allows. */
+function servicesOf(settings: Settings, { name, access }: AccountSettings, login: Login | null): DicomWebService[] {
+  const client = login && clientNamed(settings, login.username)
+  if (!client) return [...access]
+  const rights = client.accounts.find(({ account }) => account === name)?.services ?? []
+  return access.filter((service) => rights.includes(service))
+}
+
+function clientNamed({ clients }: Settings, name: string) {
+  return clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
+}
+
+/** Looks whether the proxy will take this login, before Orthanc is told of it. */
+export async function checkLogin(settings: Settings, { username, password }: Login): Promise<void> {
+  const client = clientNamed(settings, username)
+  const fail = (what: string) => {
+    throw new CommandFailure(`The client ${username} ${what}.`, exitCode.usage)
+  }
+  if (!client) return fail('is none of DicomWebProxy.Clients or ClientsFile')
+  const hash = client.passwordHash === null ? null : parsePasswordHash(client.passwordHash)
+  if (!hash) return fail('has no PasswordHash, and Orthanc can log in by a password only')
+  if (!(await verifyPassword(password, hash))) return fail('has another password')
+}
+
+/**
+ * How Orthanc reaches the data listener, without a trailing slash.
+ *
+ * @param given by the command line or `DicomWebProxy.Orthanc`; null works it out from PublicUrl and Listen
+ */
+export function proxyUrlFor(settings: Settings, orthancUrl: string, given: string | null): string {
+  const known = given ?? settings.publicUrl
+  if (known !== null) return known.replace(/(?<!\/)\/+$/, '')
+  const { host, port } = settings.listen
+  const problem =
+    unreachableReason(host, orthancUrl) ?? (port === 0 ? 'the port of Listen is chosen at the start' : null)
+  if (problem !== null) {
+    throw new CommandFailure(`How does Orthanc reach the proxy? Say it by --proxy-url URL: ${problem}.`, exitCode.usage)
+  }
+  const scheme = settings.tls ? 'https' : 'http'
+  if (isWildcard(host)) return `${scheme}://127.0.0.1:${port}`
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** A warning where passwords would go to another machine unencrypted; null if all is well. */
+export function exposure(orthancUrl: string, logins: readonly (Login | null)[]): string | null {
+  const { protocol, hostname } = new URL(orthancUrl)
+  if (protocol === 'https:' || isLoopback(hostname) || logins.every((login) => login === null)) return null
+  return 'Orthanc is on another machine and reached by http: passwords can be read on the way. Take https.'
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { closesConnection } from './closes-connection.ts'
+
+export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Requests that may wait on one connection. Node reads on as long as none has begun to answer: without a bound they fill the memory. */
+const maxPipelined = 32
+
+/** The requests of one connection. */
+interface Turns {
+  /** The one that came last. */
+  latest: Turn | null
+  /** How many of them wait. */
+  waiting: number
+  /** No more are taken. */
+  ended: boolean
+}
+
+interface Turn {
+  readonly response: ServerResponse
+  readonly handled: Promise<void>
+}
+
+/**
+ * Handles the requests of each connection one after another, and none after the last. Node hands them over as soon as
+ * they are read: one that follows a STOW-RS or a DELETE would overtake it (RFC 9112 9.3.2), and be carried out even if
+ * the answer before it closes the connection (9.6).
+ */
+export function serializePipelined(handle: Handle): Handle {
+  const connections = new WeakMap<Socket, Turns>()
+  return (request, response) => {
+    const { socket } = request
+    const turns = connections.get(socket) ?? { latest: null, waiting: 0, ended: false }
+    connections.set(socket, turns)
+    if (turns.ended) return resolved
+    if (closesConnection(request)) turns.ended = true
+    const before = turns.latest
+    if (before && !before.response.closed && ++turns.waiting > maxPipelined) {
+      socket.destroy()
+      return resolved
+    }
+    // Of one whose connection has ended meanwhile, nobody would see the answer.
+    const begin = () => (socket.writable ? handle(request, response) : resolved)
+    const handled = !before || before.response.closed ? begin() : after(before, turns).then(begin)
+    turns.latest = { response, handled }
+    return handled
+  }
+}
+
+/** Done already. */
+export const resolved = Promise.resolve()
+
+async function after({ response, handled }: Turn, turns: Turns): Promise<void> {
+  await handled
+  if (!response.closed) await new Promise((resolve) => response.once('close', resolve))
+  turns.waiting -= 1
+}

@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http'
+import { reloadClients } from '../config/clients-file.ts'
+import { isLoopback } from '../config/loopback.ts'
+import { type ClientSettings, dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
+import { type FileWatch, watchFiles } from '../config/watch-files.ts'
+import { Authentication } from '../guard/authentication.ts'
+import { anonymous, type Client } from '../guard/client.ts'
+import { ClientDirectory } from '../guard/client-directory.ts'
+import { checkHostHeader } from '../guard/host-header.ts'
+import { isOpened, onlySameOrigin } from '../guard/same-origin.ts'
+import type { Logger } from '../observe/logger.ts'
+
+type Identified = Client | Promise<Client>
+
+const everyone = anonymous(dicomWebServices)
+
+/** Who is who, on both listeners: the clients of the settings, and of their file, which is read again when it changes. */
+export class Access {
+  readonly #logger: Logger
+  #settings: Settings
+  /** Null where nobody is authenticated. */
+  #authentication: Authentication | null = null
+  #watch: FileWatch | null = null
+  #checkHost: (host: string | undefined) => void = () => {}
+  #checkOrigin: (request: IncomingMessage) => void = () => {}
+
+  constructor(settings: Settings, logger: Logger) {
+    this.#logger = logger
+    this.#settings = settings
+    this.#apply(settings, null)
+  }
+
+  /** Other clients from now on. Who has to wait after failed tries goes on waiting. */
+  replace(settings: Settings): void {
+    const { clients } = this.#settings
+    this.#settings = settings
+    this.#apply(settings, clients?.file ?? null)
+  }
+
+  readonly clientOf = (request: IncomingMessage): Identified => {
+    const known = this.#authentication?.clientOf(request)
+    if (known) return known
+    this.#checkLocal(this.#settings.listen, request)
+    this.#checkOrigin(request)
+    return everyone
+  }
+
+  /** Whoever is on this machine may see how the proxy fares. */
+  readonly adminClientOf = (request: IncomingMessage): Identified => {
+    const { adminListen } = this.#settings
+    const isLocal = adminListen === null || isLoopback(adminListen.host)
+    const known = isLocal ? undefined : this.#authentication?.clientOf(request)
+    if (known) return known
+    this.#checkLocal(adminListen, request)
+    // People come to the status page by links, too.
+    if (!isOpened(request)) this.#checkOrigin(request)
+    return everyone
+  }
+
+  close(): void {
+    this.#watch?.close()
+  }
+
+  /** Throws a ProxyError `wrong-host` for what a page of the web has sent. */
+  #checkLocal(address: ListenAddress | null, { headers }: IncomingMessage): void {
+    if (address === null || isLoopback(address.host)) this.#checkHost(headers.host)
+  }
+
+  #apply({ clients, limits, publicUrl, readAt }: Settings, watched: string | null): void {
+    this.#checkHost = checkHostHeader(publicUrl)
+    this.#checkOrigin = onlySameOrigin(publicUrl)
+    if (clients === null) this.#authentication = null
+    else this.#know([...clients.named, ...clients.listed], limits.failedLogins)
+    const file = clients?.file ?? null
+    if (file === watched) return
+    this.#watch?.close()
+    this.#watch =
+      file === null
+        ? null
+        : watchFiles(
+            () => [file],
+            () => void this.#reread(),
+            readAt,
+          )
+  }
+
+  #know(clients: readonly ClientSettings[], freeTries: number): void {
+    const directory = new ClientDirectory(clients)
+    if (this.#authentication) this.#authentication.replace(directory, freeTries)
+    else this.#authentication = new Authentication(directory, freeTries)
+  }
+
+  async #reread(): Promise<void> {
+    const settings = this.#settings
+    const { clients, accounts, limits } = settings
+    if (clients === null) return
+    try {
+      const now = await reloadClients(clients, accounts)
+      // The configuration has changed meanwhile: what is in the file may mean something else by that.
+      if (this.#settings !== settings) return await this.#reread()
+      this.#know(now, limits.failedLogins)
+      this.#logger.info({ clients: now.length }, 'ClientsFile read again')
+    } catch (error) {
+      const reason = (error as Error).message
+      this.#logger.error({ reason }, 'ClientsFile has changed, and cannot be used: the clients stay')
+    }
+  }
+}

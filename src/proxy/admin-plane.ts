@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify'
+import { createAdminListener } from '../admin/admin-listener.ts'
+import type { ProxyStatus } from '../admin/proxy-status.ts'
+import { isLoopback } from '../config/loopback.ts'
+import type { Settings } from '../config/settings.ts'
+import type { TlsMaterial } from '../config/tls.ts'
+import type { Log } from '../observe/logger.ts'
+import { tlsOptions } from '../server/tls.ts'
+import { listen, renewTls } from './listen.ts'
+import type { ProxyRuntime } from './runtime.ts'
+
+interface Options {
+  readonly generations: ProxyRuntime
+  /** For who is refused. */
+  readonly log: Log
+  /** What the files of Tls hold; null: plain http. */
+  readonly material: TlsMaterial | null
+}
+
+/** What probes and people look at: the admin listener, where one is wanted. */
+export class AdminPlane {
+  readonly #address: Settings['adminListen']
+  readonly #listener: FastifyInstance | null
+
+  constructor(operation: ProxyStatus, { generations, log, material }: Options) {
+    const { adminListen, requestHeaders } = generations.current.settings
+    const limits = () => generations.current.settings.limits
+    this.#address = adminListen
+    this.#listener =
+      adminListen &&
+      (isLoopback(adminListen.host)
+        ? // It speaks TLS only where other machines reach it: probes of this one need none.
+          createAdminListener(operation, { log, limits, allows: isLoopback, tls: null })
+        : createAdminListener(operation, {
+            log,
+            limits,
+            allows: (address) => isLoopback(address) || generations.current.allows(address),
+            tls:
+              material && tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHeaders }),
+          }))
+  }
+
+  /** The root of the listener, once it listens; null where there is none. */
+  async listen(): Promise<string | null> {
+    return this.#listener && this.#address ? listen(this.#listener, this.#address) : null
+  }
+
+  renewTls(material: TlsMaterial): void {
+    if (this.#listener) renewTls(this.#listener, material)
+  }
+
+  async close(): Promise<void> {
+    await this.#listener?.close()
+  }
+}

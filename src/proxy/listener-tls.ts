@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Settings, TlsSettings } from '../config/settings.ts'
+import { expiryWarnings, readTls, type TlsMaterial } from '../config/tls.ts'
+import { type FileWatch, watchFiles } from '../config/watch-files.ts'
+import type { Logger } from '../observe/logger.ts'
+
+type OfSettings = Pick<Settings, 'tls' | 'readAt'>
+
+/**
+ * Gives listeners the certificate, key and authorities anew when their files change, or others take their place: connections
+ * that are open stay, new ones meet the new ones.
+ */
+export class ListenerTls {
+  readonly #renew: (material: TlsMaterial) => void
+  readonly #logger: Logger
+  #settings: TlsSettings | null
+  #watch: FileWatch | null = null
+
+  /** @param renew gives what the files hold now to the listeners */
+  constructor({ tls, readAt }: OfSettings, renew: (material: TlsMaterial) => void, logger: Logger) {
+    this.#renew = renew
+    this.#logger = logger
+    this.#settings = tls
+    this.#watchFiles(readAt)
+  }
+
+  /**
+   * What the files of other settings hold; null if they are the same, or none. Rejects with a ConfigurationError if they can't be
+   * used.
+   */
+  async read({ tls }: OfSettings): Promise<TlsMaterial | null> {
+    return tls === null || isDeepStrictEqual(tls, this.#settings) ? null : readTls(tls)
+  }
+
+  /**
+   * Whether they speak TLS at all must stay.
+   *
+   * @param material what {@link read} gave
+   */
+  replace({ tls, readAt }: OfSettings, material: TlsMaterial | null): void {
+    if (isDeepStrictEqual(tls, this.#settings)) return
+    this.#settings = tls
+    if (material) this.#take(material)
+    this.#watchFiles(readAt)
+  }
+
+  close(): void {
+    this.#watch?.close()
+  }
+
+  #watchFiles(readAt: number): void {
+    this.#watch?.close()
+    if (this.#settings === null) return
+    const { certificate, key, clientAuthorities } = this.#settings
+    const files = [certificate, key, ...(clientAuthorities === null ? [] : [clientAuthorities])]
+    this.#watch = watchFiles(
+      () => files,
+      () => void this.#reread(),
+      readAt,
+    )
+  }
+
+  async #reread(): Promise<void> {
+    const settings = this.#settings
+    if (settings === null) return
+    try {
+      const material = await readTls(settings)
+      // Other files have taken the place of these, and are read by now.
+      if (this.#settings === settings) this.#take(material)
+    } catch (error) {
+      const reason = (error as Error).message
+      this.#logger.error({ reason }, 'TLS files have changed, and cannot be used: the old ones stay')
+    }
+  }
+
+  #take(material: TlsMaterial): void {
+    this.#renew(material)
+    for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
+    this.#logger.info('TLS files read again')
+  }
+}

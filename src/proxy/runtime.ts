@@ -1,0 +1,226 @@
+import { ConcurrencyLimiter } from '../concurrency/limiter.ts'
+import { RefCounted } from '../concurrency/ref-counted.ts'
+import { SharedResource } from '../concurrency/shared-resource.ts'
+import type { Settings } from '../config/settings.ts'
+import type { FetchToken } from '../credentials/access-token.ts'
+import { DescribedCredential } from '../credentials/credential-description.ts'
+import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
+import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
+import { type Connections, openConnections } from '../forward/connections.ts'
+import { createForwarder } from '../forward/forwarder.ts'
+import { ReplayBudget } from '../forward/replay-body.ts'
+import { Guard } from '../guard/guard.ts'
+import { networkAllowList } from '../guard/networks.ts'
+import type { AuditTrail } from '../observe/audit/audit-trail.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { ServedAccount } from '../server/account.ts'
+import { Attempts } from '../server/attempts.ts'
+import { Deletions } from '../server/deletions.ts'
+import type { HandlerContext } from '../server/exchange-handler.ts'
+import { dicomStoreOf } from '../stores/dicom-store.ts'
+import { operationUrlsOf } from '../stores/operation-url.ts'
+import { version } from '../version.ts'
+import { openAudit } from './audit.ts'
+
+/** All that one configuration makes of the proxy, but for its listeners. */
+export interface Generation extends HandlerContext {
+  readonly settings: Settings
+  readonly accounts: readonly ServedAccount[]
+  readonly audit: AuditTrail | null
+  readonly connections: Connections
+  /** Whether a connection may come from this address. */
+  readonly allows: (address: string) => boolean
+  /** Frees what no other generation uses. */
+  close(): Promise<unknown>
+}
+
+interface Parts {
+  readonly logger: Logger
+  /** Aborts when the proxy is told to end. */
+  readonly ending: AbortSignal
+}
+
+/** What a generation hands down to the next one, where that wants the same. */
+interface Inheritance {
+  readonly audit: SharedResource<AuditTrail | null>
+  readonly connections: SharedResource<Connections>
+}
+
+const userAgent = `gcp-dicomweb-proxy/${version}`
+
+/**
+ * The configurations, one after another: a request keeps to the one that was in force when it came (docs/adr/0025). What has
+ * to last is handed down: tokens by credential, places at Google by account and store, connections and audit trail
+ * while their settings stay the same.
+ */
+export class ProxyRuntime {
+  readonly generations: RefCounted<Generation>
+  readonly #parts: Parts
+  readonly #tokens: TokenCache
+  readonly #keeping: ReplayBudget
+  #inheritance: Inheritance | null = null
+
+  /** Throws a StartFailure if the audit trail can't be opened. */
+  constructor(settings: Settings, parts: Parts) {
+    this.#parts = parts
+    const { refreshInterval } = settings.tokens
+    const onRefresh = (identity: string, event: TokenEvent) => this.#logRefresh(identity, event)
+    this.#tokens = new TokenCache(new Map(), { refreshInterval, onRefresh })
+    this.#keeping = new ReplayBudget(settings.retry)
+    this.generations = new RefCounted(this.#open(settings, []))
+  }
+
+  get current(): Generation {
+    return this.generations.current
+  }
+
+  /** Open connections to Google, also those of configurations that only last as long as their last requests. */
+  connectionCounts(): ReturnType<Connections['counts']> {
+    const all = [...new Set(this.generations.all.map(({ connections }) => connections))].map((each) => each.counts())
+    const sum = (transport: keyof (typeof all)[number]) => ({
+      busy: all.reduce((total, counts) => total + counts[transport].busy, 0),
+      idle: all.reduce((total, counts) => total + counts[transport].idle, 0),
+    })
+    return { bodyless: sum('bodyless'), upload: sum('upload') }
+  }
+
+  /** Fetches the tokens, and keeps them fresh from here on. */
+  start(): void {
+    this.#tokens.start()
+  }
+
+  /** Serves by these settings from the next request on. Throws when that can't be, and then nothing has changed. */
+  replace(settings: Settings): void {
+    this.generations.replace(this.#open(settings, this.current.accounts))
+    this.#keeping.configure(settings.retry)
+    this.#tokens.refreshInterval = settings.tokens.refreshInterval
+    for (const { limiters } of this.current.accounts) {
+      for (const each of Object.values(limiters)) each.configure(settings.concurrency)
+    }
+    this.start()
+  }
+
+  /** Ends the refreshing of tokens: what is under way ends by itself. */
+  stop(): void {
+    this.#tokens.close()
+  }
+
+  /** Closes all connections, and the audit trail. */
+  close(): Promise<void> {
+    return this.generations.close()
+  }
+
+  #open(settings: Settings, before: readonly ServedAccount[]): Generation {
+    const { logger, ending } = this.#parts
+    const { timeouts } = settings.outgoing
+    const inheritance = this.#inherit(settings)
+    const { value: connections } = inheritance.connections
+    const { value: audit } = inheritance.audit
+    const identities = settings.accounts.map(({ credential }) => identityOf(credential, settings.tokens))
+    for (const [at, { credential }] of settings.accounts.entries()) {
+      this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
+    }
+    const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
+    const forwarder = createForwarder(connections, settings.outgoing, this.#keeping)
+    const { dispatcher } = connections
+    const common = { logger, userAgent, ending }
+    const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
+    const attempts = new Attempts({
+      ...common,
+      forwarder,
+      deletions,
+      audit,
+      budget: settings.retry.totalTimeout,
+      timeouts,
+    })
+    const close = () => {
+      for (const identity of identities) this.#tokens.release(identity)
+      return Promise.all([inheritance.connections.release(), inheritance.audit.release()])
+    }
+    const allows = networkAllowList(settings.allowedNetworks)
+    const guard = new Guard(accounts)
+    return { settings, accounts, audit, connections, allows, guard, attempts, idle: timeouts.idle, close }
+  }
+
+  #inherit(settings: Settings): Inheritance {
+    const before = this.#inheritance
+    // First, because it may well fail.
+    const audit = SharedResource.of(before?.audit ?? null, settings.audit, () =>
+      openAudit(settings.audit, this.#parts.logger),
+    )
+    try {
+      const connections = SharedResource.of(before?.connections ?? null, settings.outgoing, () =>
+        openConnections(settings.outgoing),
+      )
+      this.#inheritance = { audit, connections }
+      return this.#inheritance
+    } catch (error) {
+      void audit.release()
+      throw error
+    }
+  }
+
+  /** Over the connections and with the limits of the configuration that is in force when the token is fetched. */
+  #fetchToken(credential: Settings['accounts'][number]['credential']): FetchToken {
+    return async () => {
+      const { value, release } = this.generations.acquire()
+      const { fetch, fetchDirect } = value.connections
+      try {
+        return await createFetchToken(credential, { ...value.settings.tokens, fetch, fetchDirect })()
+      } finally {
+        release()
+      }
+    }
+  }
+
+  #servedAccount(
+    account: Settings['accounts'][number],
+    settings: Settings,
+    before: readonly ServedAccount[],
+  ): ServedAccount {
+    const { name, access, quotaProject, credential } = account
+    const identity = identityOf(credential, settings.tokens)
+    const { resourceName, dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
+    const known = before.find((one) => one.name === name && one.store === resourceName)
+    return {
+      name,
+      access,
+      quotaProject,
+      store: resourceName,
+      dicomWebUrl: new URL(dicomWebUrl),
+      urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
+      operationUrl: operationUrlsOf(account, settings.baseUrl),
+      tokens: this.#tokens.source(identity),
+      credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
+      limiters: known?.limiters ?? placesOf(settings.concurrency),
+      tokenState: () => this.#tokens.state(identity),
+    }
+  }
+
+  #logRefresh(identity: string, event: TokenEvent): void {
+    const { accounts: all, tokens } = this.current.settings
+    const accounts = all.filter(({ credential }) => identityOf(credential, tokens) === identity).map(({ name }) => name)
+    // Of an account that is gone, and only lasts as long as its last requests.
+    if (accounts.length === 0) return
+    const { logger } = this.#parts
+    if ('error' in event) {
+      const retryInSeconds = Math.ceil(event.retryIn / 1000)
+      logger.error({ accounts, reason: event.error.message, retryInSeconds }, 'no access token')
+    } else {
+      logger.info({ accounts, expiresAt: new Date(event.expiresAt).toISOString() }, 'access token fetched')
+    }
+  }
+}
+
+/** A token of another issuer is another token. */
+function identityOf(
+  credential: Settings['accounts'][number]['credential'],
+  { tokenUrl, iamCredentialsUrl }: Settings['tokens'],
+): string {
+  return [credentialIdentity(credential), tokenUrl, iamCredentialsUrl].join(' ')
+}
+
+function placesOf(concurrency: Settings['concurrency']): ServedAccount['limiters'] {
+  const places = () => new ConcurrencyLimiter(concurrency)
+  return { 'STOW-RS': places(), 'QIDO-RS': places(), 'WADO-RS': places(), DELETE: places() }
+}

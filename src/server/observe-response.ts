@@ -1,0 +1,34 @@
+import type { ObserveResponse } from '../forward/response-observer.ts'
+import type { Permit } from '../guard/guard.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
+import { GoogleMessageReader, speaksOfService } from './google-message.ts'
+import { observeStowResponse } from './stow-response/stow-response.ts'
+
+/**
+ * What is learnt for the request's event from answers that pass: Google's words when it refuses, and what became of the
+ * instances of an upload. Nobody reads the answers to searches and retrievals.
+ *
+ * @param tokens that were sent to Google
+ */
+export function observeResponse(
+  { service, path }: Pick<Permit<never>, 'service' | 'path'>,
+  event: RequestEvent,
+  tokens: Iterable<string>,
+): ObserveResponse {
+  return (status, headers) => {
+    if (speaksOfService(status)) {
+      const isCompressed = headers['content-encoding'] === 'gzip'
+      return new GoogleMessageReader(status, { path, tokens }, isCompressed, (message) => {
+        event.googleMessage = message
+      })
+    }
+    if (service !== 'STOW-RS') return null
+    const { subjects } = event
+    return observeStowResponse(status, headers, {
+      ...(subjects && { onInstance: ({ outcome, sopInstanceUid }) => subjects.instance(outcome, sopInstanceUid) }),
+      onCounts: (counts) => {
+        event.instances = counts
+      },
+    })
+  }
+}

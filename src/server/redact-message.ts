@@ -1,0 +1,125 @@
+import { occurrences } from './occurrences.ts'
+
+const longest = 300
+const hidden = '…'
+/** Shorter values are hidden where they stand alone: an `a` can't be taken out of every word. */
+const shortest = 4
+
+/**
+ * What Google says of a refusal, fit for logs: no UID, nothing of the request's query or path that is a client's, nothing
+ * that could be a secret. Rather too little is left of it than too much.
+ *
+ * @param path path and query that were sent to Google
+ */
+export function redactMessage(message: string, status: number, path: string): string {
+  // First of all, or a value could hide behind a character that is removed later.
+  let text = withoutValues(visible(message), clientValues(path))
+    // UIDs have at least three components in practice: 1.2.840.…
+    .replaceAll(/(?<!\d)\d+(\.\d+){2,}/g, hidden)
+    .replaceAll(/\bBearer\s+\S+|\bya29\.\S+/gi, hidden)
+    // Longer than a project's id, permission's or service's parts are: keys, tokens, and the parts of a JWT.
+    .replaceAll(/[\w~+=-]{32,}/g, hidden)
+  // A service that fails may quote what it failed on.
+  if (status >= 500 || status === 408) text = withoutQuotations(text)
+  return shortened(text.replaceAll(/…(\s*…)+/g, hidden).trim())
+}
+
+function visible(text: string): string {
+  return text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '')
+    .normalize('NFC')
+}
+
+/**
+ * Hides each of the values wherever it stands, in letters of either case. A request may bring thousands of them: so not one
+ * after the other.
+ */
+function withoutValues(text: string, values: readonly string[]): string {
+  if (values.length === 0) return text
+  const characters = [...text]
+  const folded = characters.map(fold)
+  const long = values.filter(({ length }) => length >= shortest)
+  const short = values.filter(({ length }) => length < shortest)
+  const covered = occurrences(folded, long.map(foldAll))
+  coverAlone(folded, new Set(short.map((value) => foldAll(value).join(''))), covered)
+  return characters.map((character, at) => (covered[at] ? hidden : character)).join('')
+}
+
+/** Letters that differ in their case alone become the same. */
+function fold(character: string): string {
+  return character.toLowerCase().toUpperCase().toLowerCase()
+}
+
+function foldAll(text: string): string[] {
+  return Array.from(text, fold)
+}
+
+/** What stands between characters of words is no value of its own. */
+function coverAlone(text: readonly string[], values: ReadonlySet<string>, covered: boolean[]): void {
+  const isOfWord = text.map((character, at) => !covered[at] && /[\p{L}\p{N}]/u.test(character))
+  for (const start of text.keys()) {
+    for (let end = start + 1; end < start + shortest && end <= text.length && !isOfWord[start - 1]; end += 1) {
+      if (!isOfWord[end] && values.has(text.slice(start, end).join(''))) covered.fill(true, start, end)
+    }
+  }
+}
+
+/**
+ * Names of patients, dates, numbers; resources' names stay. An apostrophe in a word begins no quotation. Not by one
+ * expression: each mark that may begin a quotation would look for its end anew.
+ */
+function withoutQuotations(text: string): string {
+  const parts: string[] = []
+  let done = 0
+  for (const { start, end } of quotations(text)) {
+    if (start < done) continue
+    const quoted = text.slice(start + 1, end)
+    const isResource = /^(projects\/|https:\/\/|healthcare\.)/.test(quoted)
+    parts.push(text.slice(done, start + 1), isResource ? quoted : hidden, text.charAt(end))
+    done = end + 1
+  }
+  return [...parts, text.slice(done)].join('').replaceAll(/\d{6,}/g, hidden)
+}
+
+/** From each mark that may begin a quotation to the next of its kind that may end one, in the order of the text. */
+function quotations(text: string): { start: number; end: number }[] {
+  const found: { start: number; end: number }[] = []
+  const ends = new Map<string, number>()
+  for (const { 0: mark, index: at } of [...text.matchAll(/["'`]/g)].reverse()) {
+    const end = ends.get(mark)
+    if (end !== undefined && !/[\p{L}\p{N}]$/u.test(characterBefore(text, at))) found.push({ start: at, end })
+    if (!/^[\p{L}\p{N}]/u.test(characterAfter(text, at))) ends.set(mark, at)
+  }
+  return found.reverse()
+}
+
+/** Two code units, in which an astral character has room. */
+function characterBefore(text: string, at: number): string {
+  return text.slice(Math.max(0, at - 2), at)
+}
+
+function characterAfter(text: string, at: number): string {
+  return text.slice(at + 1, at + 3)
+}
+
+/** What a client put into its query and path, as it is and percent-encoded. */
+function clientValues(path: string): string[] {
+  const [resource = '', query = ''] = path.split(/\?(.*)/s)
+  const inQuery = query.split('&').flatMap((pair) => valuesIn(pair.slice(pair.indexOf('=') + 1)))
+  const inPath = (resource.split('/dicomWeb/')[1] ?? '').split('/').filter((segment) => /\d/.test(segment))
+  return [...new Set([...inQuery, ...inPath])].filter((value) => value !== '')
+}
+
+/** A value whole, and its parts: of `Doe^John*` Google may have looked for `Doe`. */
+function valuesIn(encoded: string): string[] {
+  // Most are plain, and there may be thousands.
+  if (/^\w*$/.test(encoded)) return [encoded]
+  const decoded = visible(decodeURIComponent(encoded.replaceAll('+', ' '))).trim()
+  return [encoded, decoded, ...decoded.split(/[\s^=*?\\,-]+/)]
+}
+
+function shortened(text: string): string {
+  const characters = [...text]
+  return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}${hidden}`
+}

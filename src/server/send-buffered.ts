@@ -1,0 +1,31 @@
+import type { ServerResponse } from 'node:http'
+import type { BufferedResponse } from '../forward/buffered-response.ts'
+import type { Outcome } from '../forward/exchange.ts'
+import { writeBuffered } from '../forward/response.ts'
+import type { RequestEvent } from '../observe/request-event.ts'
+import type { ServedAccount } from './account.ts'
+
+/** The client has left before an answer. */
+export const clientGoneOutcome = { kind: 'aborted', by: 'client', status: null } as const satisfies Outcome
+
+interface To {
+  readonly response: ServerResponse
+  readonly account: ServedAccount
+}
+
+/**
+ * Sends an answer that was held back to the client, whole.
+ *
+ * @param own headers of the proxy's own, where they are not those of every answer
+ */
+export async function sendBuffered(
+  { response, account: { urls } }: To,
+  answer: BufferedResponse,
+  event: RequestEvent,
+  own?: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  if (response.destroyed) return clientGoneOutcome
+  event.progress.sent += answer.body.length
+  const isWhole = await writeBuffered({ response, urls, attempt: event.attempts }, answer, own)
+  return isWhole ? { kind: 'completed', status: answer.status } : { ...clientGoneOutcome, status: answer.status }
+}

@@ -1,0 +1,65 @@
+import { EventEmitter } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { Clock } from '@tapjs/clock'
+import t from 'tap'
+import { Pace, watchReading } from '../../src/downstream/min-rate.ts'
+
+/** Stalls told while a body comes by so many bytes a second, for two minutes. */
+function stalls(bytesPerSecond: number, crowded: boolean, idle = 60_000): number {
+  const clock = new Clock()
+  const leave = clock.enter()
+  let bytes = 0
+  let told = 0
+  const pace = new Pace({ idle, minBodyRate: 16_384 }, { passed: () => bytes, crowded: () => crowded }, () => told++)
+  for (let second = 0; second < 120; second++) {
+    bytes += bytesPerSecond
+    clock.advance(1000)
+  }
+  pace.stop()
+  leave()
+  return told
+}
+
+t.test('a body must make way; more of it while others wait for its place', async (t) => {
+  t.equal(stalls(0, false), 2)
+  t.equal(stalls(200, false), 2)
+  t.equal(stalls(300, false), 0)
+  t.equal(stalls(300, true), 12)
+  t.equal(stalls(2000, true), 0)
+  t.equal(stalls(0, false, 1000), 120, 'a short limit of its own')
+})
+
+/** The second in which an answer is broken off that goes out in pieces of so many bytes, so many seconds apart; undefined within ten minutes. */
+function brokenOff(piece: number, apart: number, { crowded = false, waits = true } = {}): number | undefined {
+  const clock = new Clock()
+  const leave = clock.enter()
+  const handle = { bytesWritten: 0, writeQueueSize: 0 }
+  let isBroken = false
+  const socket = { _handle: handle, resetAndDestroy() {} }
+  const destroy = () => {
+    isBroken = true
+    response.emit('close')
+  }
+  const response = Object.assign(new EventEmitter(), { socket, writableLength: waits ? 1 : 0, destroy })
+  watchReading(response as unknown as ServerResponse, { idle: 300_000, minBodyRate: 16_384 }, () => crowded)
+  let second = 0
+  while (second < 600 && !isBroken) {
+    if (second % apart === 0) handle.bytesWritten += piece
+    clock.advance(1000)
+    second += 1
+  }
+  if (!isBroken) response.emit('close')
+  leave()
+  return isBroken ? second : undefined
+}
+
+t.test('an answer must make way, too, though what goes out is seen in large pieces only', async (t) => {
+  t.equal(brokenOff(0, 1), 301)
+  t.equal(brokenOff(60, 1), undefined)
+  t.equal(brokenOff(0, 1, { crowded: true }), 11)
+  t.ok((brokenOff(1_000, 1, { crowded: true }) ?? 600) < 60, 'below the rate, while others wait')
+  t.equal(brokenOff(1_700, 1, { crowded: true }), undefined)
+  t.equal(brokenOff(1_700 * 200, 200, { crowded: true }), undefined, 'the same, in pieces')
+  t.equal(brokenOff(4_000_000, 700, { crowded: true }), 301, 'no piece pays for more than the idle limit')
+  t.equal(brokenOff(0, 1, { crowded: true, waits: false }), undefined, 'nothing waits for the client')
+})
