@@ -7,7 +7,7 @@ import { refusalOf } from '../downstream/refused-body.ts'
 import type { Connections } from './connections.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { ReplayBody, type ReplayBudget } from './replay-body.ts'
-import { Upload, type UploadRequest } from './upload.ts'
+import { Upload } from './upload.ts'
 
 interface UploadOptions {
   readonly connections: Pick<Connections, 'agentFor'>
@@ -19,9 +19,9 @@ interface UploadOptions {
 /**
  * Requests with a body, over http-proxy: STOW-RS.
  *
- * http-proxy's known faults are kept out of reach by what it is given: never the client's request, but an
- * {@link UploadRequest} with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there, and no DELETE:
- * CVE-2026-29057), an agent (without one it opens a connection per request), and an answer that it doesn't handle.
+ * http-proxy's known faults are kept out of reach by what it is given: never the client's request, but an {@link Upload}
+ * with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there, and no DELETE: CVE-2026-29057), an agent
+ * (without one it opens a connection per request), and a response that it doesn't handle.
  */
 export class HttpProxySender implements Forwarder {
   readonly #options: UploadOptions
@@ -37,8 +37,8 @@ export class HttpProxySender implements Forwarder {
       toProxy: true,
       secure: options.verifyPeers,
     })
-    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.emit('connection', upstream)))
-    this.#proxy.on('proxyRes', (answer, request) => tell(request, (upload) => upload.emit('answer', answer)))
+    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.onConnection(upstream)))
+    this.#proxy.on('proxyRes', (incoming, request) => tell(request, (upload) => upload.onResponse(incoming)))
   }
 
   forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
@@ -55,7 +55,7 @@ export class HttpProxySender implements Forwarder {
       agent: this.#options.connections.agentFor(origin.protocol),
       buffer: body as unknown as Stream,
     }
-    this.#proxy.web(upload.request as unknown as IncomingMessage, response, options, upload.onError)
+    this.#proxy.web(upload as unknown as IncomingMessage, response, options, upload.onError)
     return promise
   }
 
@@ -68,12 +68,12 @@ export class HttpProxySender implements Forwarder {
 }
 
 /** Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all of them. */
-function tell(request: IncomingMessage, event: (upload: UploadRequest) => void): void {
-  const upload = request as unknown as UploadRequest
+function tell(request: IncomingMessage, event: (upload: Upload) => void): void {
+  const upload = request as unknown as Upload
   try {
     event(upload)
   } catch (error) {
-    upload.emit('failure', error)
+    upload.onBug(error)
   }
 }
 
