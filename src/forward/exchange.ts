@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
-import type { AccessToken } from '../credentials/access-token.ts'
 import type { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from './buffered-response.ts'
 import type { ObserveResponse } from './response-observer.ts'
@@ -15,7 +14,7 @@ export interface Exchange {
   readonly origin: URL
   /** Path and query, as the guard built them. */
   readonly path: string
-  /** Allow-listed headers, without the token. */
+  /** Allow-listed headers, and those of the proxy: the token is among them. */
   readonly headers: Readonly<Record<string, string>>
   /** URLs to replace in answers; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
@@ -59,8 +58,8 @@ export type Outcome =
 
 export interface Forwarder {
   /**
-   * Sends the request with this token and streams the answer. Never rejects. A `replayable` request may be forwarded
-   * once more: all of its body is still there, and Google can't have received the whole of it without an answer.
+   * Sends the request and streams the response. Never rejects. A `replayable` request may be forwarded once more: all of
+   * its body is still there, and Google can't have received the whole of it without a response.
    */
-  forward(exchange: Exchange, token: AccessToken): Promise<Outcome>
+  forward(exchange: Exchange): Promise<Outcome>
 }

@@ -14,6 +14,6 @@ export function createForwarder(
   const bodyless = new UndiciSender(connections.dispatcher, timeouts)
   const upload = new HttpProxySender({ connections, timeouts, verifyPeers, keeping })
   return {
-    forward: (exchange, token) => (exchange.service === 'STOW-RS' ? upload : bodyless).forward(exchange, token),
+    forward: (exchange) => (exchange.service === 'STOW-RS' ? upload : bodyless).forward(exchange),
   }
 }

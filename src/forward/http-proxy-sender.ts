@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Stream } from 'node:stream'
 import httpProxy from 'http-proxy'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import type { AccessToken } from '../credentials/access-token.ts'
 import { refusalOf } from '../downstream/refused-body.ts'
 import type { Connections } from './connections.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
@@ -41,12 +40,12 @@ export class HttpProxySender implements Forwarder {
     this.#proxy.on('proxyRes', (incoming, request) => tell(request, (upload) => upload.onResponse(incoming)))
   }
 
-  forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
+  forward(exchange: Exchange): Promise<Outcome> {
     const refusal = refusalOf(exchange.request)
     if (refusal) return Promise.resolve({ kind: 'failed', error: refusal, replayable: false })
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, response } = exchange
-    const headers = { ...exchange.headers, host: origin.host, authorization: `Bearer ${token.value}` }
+    const headers = { ...exchange.headers, host: origin.host }
     const body = this.#bodyOf(exchange)
     const upload = new Upload(exchange, headers, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }

@@ -4,6 +4,7 @@ import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
 import type { OperationUrl } from '../stores/operation-url.ts'
 import type { BufferedResponse } from './buffered-response.ts'
 import { isSameOperation, type Operation, operationIn } from './operation.ts'
+import { TokenReplay } from './token-replay.ts'
 
 /** Milliseconds before the first look; each next one waits twice as long, up to the longest. */
 const firstIntervalMs = 250
@@ -58,15 +59,16 @@ export async function waitFor(
   }
 }
 
-/** Null when there is no answer. A 401 is met with a fresh token, once. */
+/** Null when there is no response. */
 async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const token = await abortable(tokens.token(), limited)
-    const answer = await poll(url, token, limited)
-    if (answer.status !== 401) return answer
-    tokens.invalidate(token)
-    return await poll(url, await abortable(tokens.token(), limited), limited)
+    const replay = new TokenReplay(tokens)
+    for (;;) {
+      const token = await abortable(tokens.token(), limited)
+      const response = await poll(url, token, limited)
+      if (response.status !== 401 || !replay.allows(token)) return response
+    }
   } catch {
     return null
   }

@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import type { AccessToken } from '../credentials/access-token.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange, Forwarder, Outcome } from './exchange.ts'
 import { ResponseRelay, type ResponseSource } from './response-relay.ts'
@@ -17,7 +16,7 @@ export class UndiciSender implements Forwarder {
     this.#timeouts = timeouts
   }
 
-  forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
+  forward(exchange: Exchange): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, headers, request, service, responseTimeout } = exchange
     const limit = service === 'WADO-RS' ? this.#timeouts.answer : this.#timeouts.searchAnswer
@@ -27,7 +26,7 @@ export class UndiciSender implements Forwarder {
         path,
         method: request.method as Dispatcher.HttpMethod,
         headersTimeout: Math.min(limit, responseTimeout ?? limit),
-        headers: { ...headers, authorization: `Bearer ${token.value}` },
+        headers,
       },
       new UndiciResponse(exchange, this.#timeouts, resolve),
     )

@@ -7,6 +7,7 @@ import { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Exchange, Forwarder, Outcome } from '../forward/exchange.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
+import { TokenReplay } from '../forward/token-replay.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -78,7 +79,7 @@ export class Attempts {
   async #untilAnswered(sending: Sending): Promise<Outcome> {
     const { event, permit, repetition, deletion, deadline } = sending
     const { account, service } = permit
-    let rejected: AccessToken | null = null
+    const replay = new TokenReplay(account.tokens)
     /** What Google said last. */
     let said: BufferedResponse | null = null
     let place: Slot | null = await this.#waits.firstPlace(sending)
@@ -89,12 +90,10 @@ export class Attempts {
         return deletion.conclude(outcome.response, sending.response, event, sending.tokens)
       }
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
-        if (rejected) {
+        if (!token || !replay.allows(token)) {
           observeBuffered(observeResponse(permit, event, sending.tokens), outcome.response)
           throw rejectedTwice(account.name)
         }
-        rejected = token
-        if (token) account.tokens.invalidate(token)
         // Also so that the client's next request meets a token that works, should this one not be repeated.
         await this.#waits.token(sending)
         if (!outcome.replayable) throw tooLargeToRepeat()
@@ -128,7 +127,7 @@ export class Attempts {
       if (sending.response.destroyed) throw clientGone
       const answerWithin = said && Math.max(sending.deadline - performance.now(), leastForAnswer)
       const { exchange, line, trace } = this.#begin(sending, token, answerWithin)
-      const outcome = await this.#parts.forwarder.forward(exchange, token)
+      const outcome = await this.#parts.forwarder.forward(exchange)
       line?.write(this.#parts.logger, outcome)
       trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
@@ -149,7 +148,8 @@ export class Attempts {
     checkRecordable(this.#parts.audit)
     event.attempts += 1
     const trace = event.trace?.beginAttempt(event.attempts)
-    const headers = Object.assign(this.#headersFor(request, permit, token), trace?.headers)
+    const own = upstreamHeaders(this.#parts.userAgent, account, token)
+    const headers = Object.assign(headersFor(request, permit), trace?.headers, own)
     const { attempts: attempt, progress } = event
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
     tokens.add(token.value)
@@ -173,20 +173,14 @@ export class Attempts {
     }
     return { exchange, line, trace }
   }
+}
 
-  #headersFor(
-    request: IncomingMessage,
-    { account, service }: Permit<ServedAccount>,
-    token: AccessToken,
-  ): Record<string, string> {
-    const headers = Object.assign(
-      outgoingHeaders(request.headers),
-      upstreamHeaders(this.#parts.userAgent, account, token),
-    )
-    // A compressed answer could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
-    if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
-    return headers
-  }
+/** Of the client's headers, those that Google gets. */
+function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
+  const headers = outgoingHeaders(request.headers)
+  // A compressed response could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
+  if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
+  return headers
 }
 
 function unlessLeft(error: unknown): Outcome {

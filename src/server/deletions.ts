@@ -120,8 +120,7 @@ export class Deletions {
     signal: AbortSignal,
   ): Promise<BufferedResponse> {
     const { dispatcher, logger, userAgent } = this.#parts
-    const headers = { ...upstreamHeaders(userAgent, account, token), authorization: `Bearer ${token.value}` }
-    const answer = await getSmallResponse(dispatcher, url, headers, signal)
+    const answer = await getSmallResponse(dispatcher, url, upstreamHeaders(userAgent, account, token), signal)
     logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
     return answer
   }
