@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from './buffered-response.ts'
+import type { ReplayBody } from './replay-body.ts'
 import type { ObserveResponse } from './response-observer.ts'
 import type { UrlReplacement } from './url-rewriter.ts'
 
@@ -27,6 +28,8 @@ export interface Exchange {
   /** Whether others wait for this exchange's place at Google. */
   readonly othersWait: () => boolean
   readonly observe: ObserveResponse
+  /** The body, for all attempts to send it; null for a request without one. */
+  readonly body: ReplayBody | null
   readonly progress: Progress
 }
 
@@ -56,10 +59,11 @@ export type Outcome =
       readonly cause?: unknown
     }
 
-export interface Forwarder {
+/** Sends requests to Google. Which sender a request takes depends on whether it has a body. */
+export interface Sender {
   /**
-   * Sends the request and streams the response. Never rejects. A `replayable` request may be forwarded once more: all of
+   * Sends the request and streams the response. Never rejects. A `replayable` request may be sent once more: all of
    * its body is still there, and Google can't have received the whole of it without a response.
    */
-  forward(exchange: Exchange): Promise<Outcome>
+  send(exchange: Exchange): Promise<Outcome>
 }

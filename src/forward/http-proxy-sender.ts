@@ -4,15 +4,13 @@ import httpProxy from 'http-proxy'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { refusalOf } from '../downstream/refused-body.ts'
 import type { Connections } from './connections.ts'
-import type { Exchange, Forwarder, Outcome } from './exchange.ts'
-import { ReplayBody, type ReplayBudget } from './replay-body.ts'
+import type { Exchange, Outcome, Sender } from './exchange.ts'
 import { Upload } from './upload.ts'
 
 interface UploadOptions {
   readonly connections: Pick<Connections, 'agentFor'>
   readonly timeouts: UpstreamTimeouts
   readonly verifyPeers: boolean
-  readonly keeping: ReplayBudget
 }
 
 /**
@@ -22,10 +20,9 @@ interface UploadOptions {
  * with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there, and no DELETE: CVE-2026-29057), an agent
  * (without one it opens a connection per request), and a response that it doesn't handle.
  */
-export class HttpProxySender implements Forwarder {
+export class HttpProxySender implements Sender {
   readonly #options: UploadOptions
   readonly #proxy: httpProxy
-  readonly #bodies = new WeakMap<IncomingMessage, ReplayBody>()
 
   constructor(options: UploadOptions) {
     this.#options = options
@@ -40,29 +37,23 @@ export class HttpProxySender implements Forwarder {
     this.#proxy.on('proxyRes', (incoming, request) => tell(request, (upload) => upload.onResponse(incoming)))
   }
 
-  forward(exchange: Exchange): Promise<Outcome> {
-    const refusal = refusalOf(exchange.request)
+  send(exchange: Exchange): Promise<Outcome> {
+    const { origin, path, request, response, body } = exchange
+    if (!body) throw new TypeError('http-proxy is for requests with a body')
+    const refusal = refusalOf(request)
     if (refusal) return Promise.resolve({ kind: 'failed', error: refusal, replayable: false })
     const { promise, resolve } = Promise.withResolvers<Outcome>()
-    const { origin, path, response } = exchange
-    const headers = { ...exchange.headers, host: origin.host }
-    const body = this.#bodyOf(exchange)
-    const upload = new Upload(exchange, headers, body, this.#options.timeouts, resolve)
+    const upload = new Upload(exchange, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }
-    const options = {
-      target: target as unknown as URL,
-      agent: this.#options.connections.agentFor(origin.protocol),
-      buffer: body as unknown as Stream,
-    }
-    this.#proxy.web(upload as unknown as IncomingMessage, response, options, upload.onError)
+    const agent = this.#options.connections.agentFor(origin.protocol)
+    // Its types ask for far more than it reads: of the request, what Upload has; of the body, `pipe`; of the target, these.
+    this.#proxy.web(
+      upload as unknown as IncomingMessage,
+      response,
+      { target: target as unknown as URL, agent, buffer: body as unknown as Stream },
+      upload.onError,
+    )
     return promise
-  }
-
-  /** A second try goes on with the body of the first. */
-  #bodyOf(exchange: Exchange): ReplayBody {
-    const body = this.#bodies.get(exchange.request) ?? new ReplayBody(exchange, this.#options.keeping)
-    this.#bodies.set(exchange.request, body)
-    return body
   }
 }
 

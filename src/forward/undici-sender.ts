@@ -1,13 +1,13 @@
 import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
-import type { Exchange, Forwarder, Outcome } from './exchange.ts'
+import type { Exchange, Outcome, Sender } from './exchange.ts'
 import { ResponseRelay, type ResponseSource } from './response-relay.ts'
 
 type Controller = Dispatcher.DispatchController
 
 /** Requests without a body, over undici: QIDO-RS, WADO-RS, DELETE. */
-export class UndiciSender implements Forwarder {
+export class UndiciSender implements Sender {
   readonly #dispatcher: Dispatcher
   readonly #timeouts: UpstreamTimeouts
 
@@ -16,7 +16,7 @@ export class UndiciSender implements Forwarder {
     this.#timeouts = timeouts
   }
 
-  forward(exchange: Exchange): Promise<Outcome> {
+  send(exchange: Exchange): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const { origin, path, headers, request, service, responseTimeout } = exchange
     const limit = service === 'WADO-RS' ? this.#timeouts.answer : this.#timeouts.searchAnswer

@@ -36,14 +36,8 @@ export class Upload implements ResponseSource {
   #response: UploadResponse | null = null
   #endUpstream: () => void = () => {}
 
-  constructor(
-    exchange: Exchange,
-    headers: Record<string, string>,
-    body: ReplayBody,
-    timeouts: UpstreamTimeouts,
-    resolve: (outcome: Outcome) => void,
-  ) {
-    this.headers = headers
+  constructor(exchange: Exchange, body: ReplayBody, timeouts: UpstreamTimeouts, resolve: (outcome: Outcome) => void) {
+    this.headers = { ...exchange.headers, host: exchange.origin.host }
     this.#exchange = exchange
     this.#progress = exchange.progress
     this.#body = body

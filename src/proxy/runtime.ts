@@ -7,8 +7,8 @@ import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
-import { createForwarder } from '../forward/forwarder.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
+import { createSenders } from '../forward/senders.ts'
 import { Guard } from '../guard/guard.ts'
 import { networkAllowList } from '../guard/networks.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -121,11 +121,20 @@ export class ProxyRuntime {
       this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
-    const forwarder = createForwarder(connections, settings.outgoing, this.#keeping)
+    const senders = createSenders(connections, settings.outgoing)
+    const replayBudget = this.#keeping
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
     const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
-    const attempts = new Attempts({ ...common, forwarder, deletions, audit, budget: settings.retry.budget, timeouts })
+    const attempts = new Attempts({
+      ...common,
+      senders,
+      replayBudget,
+      deletions,
+      audit,
+      budget: settings.retry.budget,
+      timeouts,
+    })
     const close = () => {
       for (const identity of identities) this.#tokens.release(identity)
       return Promise.all([inheritance.connections.release(), inheritance.audit.release()])

@@ -5,8 +5,10 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
-import type { Exchange, Forwarder, Outcome } from '../forward/exchange.ts'
+import type { Exchange, Outcome } from '../forward/exchange.ts'
+import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
+import type { Senders } from '../forward/senders.ts'
 import { TokenReplay } from '../forward/token-replay.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
@@ -36,7 +38,9 @@ import { Waits, type WaitsParts } from './waits.ts'
 const leastForAnswer = 1_000
 
 interface Parts extends WaitsParts {
-  readonly forwarder: Forwarder
+  readonly senders: Senders
+  /** Of the bodies that are kept to be sent once more. */
+  readonly replayBudget: ReplayBudget
   readonly deletions: Deletions
   readonly logger: Logger
   readonly userAgent: string
@@ -71,8 +75,11 @@ export class Attempts {
       status === 401 ||
       (status === 200 && deletion !== null) ||
       (repetition.statuses.has(status) && performance.now() < deadline)
+    const { progress } = event
+    const body =
+      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#parts.replayBudget) : null
     const tokens = new Set<string>()
-    const sending = { request, response, permit, event, repetition, holds, deletion, deadline, tokens }
+    const sending = { request, response, permit, event, body, repetition, holds, deletion, deadline, tokens }
     return this.#untilAnswered(sending).catch(unlessLeft)
   }
 
@@ -127,7 +134,7 @@ export class Attempts {
       if (sending.response.destroyed) throw clientGone
       const answerWithin = said && Math.max(sending.deadline - performance.now(), leastForAnswer)
       const { exchange, line, trace } = this.#begin(sending, token, answerWithin)
-      const outcome = await this.#parts.forwarder.forward(exchange)
+      const outcome = await this.#parts.senders[exchange.service].send(exchange)
       line?.write(this.#parts.logger, outcome)
       trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
@@ -141,7 +148,7 @@ export class Attempts {
   }
 
   #begin(sending: Sending, token: AccessToken, responseTimeout: number | null) {
-    const { request, response, permit, event, holds: shouldBuffer, tokens } = sending
+    const { request, response, permit, event, body, holds: shouldBuffer, tokens } = sending
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
     // It may have waited long, for its body, a token, a place or its next try.
@@ -169,6 +176,7 @@ export class Attempts {
       responseTimeout,
       othersWait,
       observe,
+      body,
       progress,
     }
     return { exchange, line, trace }
@@ -207,6 +215,7 @@ interface Sending {
   readonly response: ServerResponse
   readonly permit: Permit<ServedAccount>
   readonly event: RequestEvent
+  readonly body: ReplayBody | null
   readonly repetition: RetryPolicy
   readonly holds: (status: number) => boolean
   readonly deletion: Deletion | null
