@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Interruption } from '../concurrency/abort-on-close.ts'
+import type { Interruption } from '../concurrency/abort.ts'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { clientStalled } from './min-rate.ts'
 import { bodyRefused, refusalOf } from './refused-body.ts'

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { closesConnection } from './closes-connection.ts'
 import { refusalOf } from './refused-body.ts'
 
 /** How much a client may go on sending of a body that nobody wants, once it has its answer. */
@@ -76,4 +75,24 @@ function afterAnswer(response: ServerResponse, close: () => void): void {
 /** Whether a request has a body, by its head. */
 export function carriesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
+}
+
+type Message = Pick<IncomingMessage, 'headers' | 'httpVersion'>
+
+/** Whether nothing that follows a request on its connection may be taken for another one. */
+export function closesConnection(request: Message): boolean {
+  return asksToClose(request) || endsInDoubt(request)
+}
+
+/** RFC 9112 9.3. */
+function asksToClose({ headers, httpVersion }: Message): boolean {
+  const options = headers.connection ?? ''
+  return /\bclose\b/i.test(options) || (httpVersion === '1.0' && !/\bkeep-alive\b/i.test(options))
+}
+
+/** Others may see the end of such a request elsewhere (RFC 9112 6.1, 11.2); after an Upgrade, Node drops what came in the same packet. */
+function endsInDoubt({ headers, httpVersion }: Message): boolean {
+  const coding = headers['transfer-encoding']
+  const isPlain = coding === undefined || (coding.toLowerCase() === 'chunked' && httpVersion === '1.1')
+  return !isPlain || headers.upgrade !== undefined
 }

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { bytesFlushed } from './bytes-flushed.ts'
-import { resetResponse } from './reset-response.ts'
+import { resetResponse, tcpOf } from './reset-response.ts'
 
 type Limits = Pick<UpstreamTimeouts, 'idle' | 'idleBytes'>
 
@@ -101,4 +101,42 @@ export function clientStalled(): ProxyError {
     'request-timeout',
     'The client sent its body too slowly, or stopped: DicomWebProxy.Timeouts.Idle and IdleBytes say how slow it may be. Check the network between it and this proxy.',
   )
+}
+
+/** What Node has beneath a TCP connection. `bytesWritten` of the socket itself counts a write of 256 KiB at its end only. */
+interface TcpHandle {
+  /** Bytes that were given to it. */
+  readonly bytesWritten: number
+  /** Bytes of these that the operating system has not taken. */
+  readonly writeQueueSize: number
+}
+
+/** Bytes that the operating system has taken on the connection of an answer, those of TLS included. */
+export function bytesFlushed({ socket }: ServerResponse): number {
+  const handle = socket && handleOf(tcpOf(socket))
+  return handle ? handle.bytesWritten - handle.writeQueueSize : 0
+}
+
+function handleOf(socket: Socket): TcpHandle | null {
+  return (socket as Socket & { _handle?: TcpHandle | null })._handle ?? null
+}
+
+/**
+ * Breaks an answer off of which, once all of it is there, no byte goes out for so long. From then on nobody else waits for the
+ * client: one that stops reading just before the end would keep its connection, and its place at Google, for ever.
+ *
+ * @param idle milliseconds
+ */
+export function flushTimeout(response: ServerResponse, idle: number): void {
+  response.once('prefinish', () => {
+    // Most answers are out by then.
+    if (response.socket?.writableLength === 0) return
+    let before = bytesFlushed(response)
+    const timer = setInterval(() => {
+      const now = bytesFlushed(response)
+      if (now === before) resetResponse(response)
+      before = now
+    }, idle)
+    response.once('close', () => clearInterval(timer))
+  })
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { closesConnection } from './closes-connection.ts'
+import { closesConnection } from './lingering-close.ts'
 
 export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 

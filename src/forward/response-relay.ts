@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import { JoinedChunks } from '../downstream/joined-chunks.ts'
+import { JoinedChunks } from '../downstream/coalesce-chunks.ts'
 import { watchReading } from '../downstream/min-rate.ts'
 import { resetResponse } from '../downstream/reset-response.ts'
 import { ProxyError } from '../errors.ts'

@@ -4,7 +4,6 @@ import { ProxyError } from '../errors.ts'
 import { returnedHeaders } from '../guard/headers.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
-import { receivedStatus } from './proxy-status.ts'
 import { namesResources, UrlRewriter } from './url-rewriter.ts'
 
 /**
@@ -51,4 +50,16 @@ function endless(): ProxyError {
 /** Whether to buffer a response. One without a clear end is none, but of a 401 the status says it all. */
 export function shouldBuffer({ response, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
   return shouldBuffer(status) && (status === 401 || saysWhereItEnds(response, status, upstream))
+}
+
+/**
+ * `Proxy-Status` (RFC 9209) of a refusal that is Google's, passed on as it came: who refused, and after how many tries.
+ *
+ * @param attempts times that the request was sent to Google
+ */
+export function receivedStatus(status: number, attempts: number): Record<string, string> {
+  if (status < 400) return {}
+  return {
+    'proxy-status': `gcp-dicomweb-proxy; received-status=${status}; details="layer=upstream, attempts=${attempts}"`,
+  }
 }

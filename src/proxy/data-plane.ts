@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { withTimeout } from '../concurrency/with-timeout.ts'
+import { withTimeout } from '../concurrency/abort.ts'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import type { Log } from '../observe/logger.ts'

@@ -1,6 +1,5 @@
 import { ConcurrencyLimiter } from '../concurrency/limiter.ts'
-import { RefCounted } from '../concurrency/ref-counted.ts'
-import { SharedResource } from '../concurrency/shared-resource.ts'
+import { RefCounted, SharedResource } from '../concurrency/ref-counted.ts'
 import type { Settings } from '../config/settings.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
 import { DescribedCredential } from '../credentials/credential-description.ts'

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { clientGone } from '../concurrency/abort-on-close.ts'
+import { clientGone } from '../concurrency/abort.ts'
 import type { Slot } from '../concurrency/limiter.ts'
 import type { DicomWebService } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
