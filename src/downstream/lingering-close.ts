@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { refusalOf } from './refused-body.ts'
+import type { Inbound } from './inbound.ts'
 
 /** How much a client may go on sending of a body that nobody wants, once it has its answer. */
 interface Patience {
@@ -28,7 +28,8 @@ export function lingerWhileSending(response: ServerResponse): void {
  * Reads on and throws away what the client still sends after its answer; then closes the connection, if the client asked
  * for that. Of a stranger it reads little.
  */
-export function drainRequest(request: IncomingMessage, response: ServerResponse, isStranger: boolean): void {
+export function drainRequest(inbound: Inbound, isStranger: boolean): void {
+  const { request, response } = inbound
   if (!carriesBody(request)) return
   const { socket } = request
   const closeIfLast = () => {
@@ -40,7 +41,7 @@ export function drainRequest(request: IncomingMessage, response: ServerResponse,
     return
   }
   if (request.destroyed) return
-  const { milliseconds, bytes } = patienceWith(request, isStranger)
+  const { milliseconds, bytes } = patienceWith(inbound, isStranger)
   const timer = setTimeout(() => socket.destroy(), milliseconds)
   let left = bytes
   const onData = (chunk: Buffer) => {
@@ -61,8 +62,8 @@ export function drainRequest(request: IncomingMessage, response: ServerResponse,
   request.read(0)
 }
 
-function patienceWith(request: IncomingMessage, isStranger: boolean): Patience {
-  if (refusalOf(request)) return noPatience
+function patienceWith({ bodyRefusal }: Inbound, isStranger: boolean): Patience {
+  if (bodyRefusal) return noPatience
   return isStranger ? patienceWithStrangers : patience
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
+import type { Inbound } from '../downstream/inbound.ts'
 import type { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from './buffered-response.ts'
 import type { ReplayBody } from './replay-body.ts'
@@ -10,6 +11,8 @@ import type { UrlReplacement } from './url-rewriter.ts'
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Both of them, and what becomes of them on the client's connection. */
+  readonly inbound: Inbound
   readonly service: DicomWebService
   /** Scheme, host and port of Google's API. */
   readonly origin: URL

@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Stream } from 'node:stream'
 import httpProxy from 'http-proxy'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import { refusalOf } from '../downstream/refused-body.ts'
 import type { Connections } from './connections.ts'
 import type { Exchange, Outcome, Sender } from './exchange.ts'
 import { Upload } from './upload.ts'
@@ -38,10 +37,10 @@ export class HttpProxySender implements Sender {
   }
 
   send(exchange: Exchange): Promise<Outcome> {
-    const { origin, path, request, response, body } = exchange
+    const { origin, path, inbound, response, body } = exchange
     if (!body) throw new TypeError('http-proxy is for requests with a body')
-    const refusal = refusalOf(request)
-    if (refusal) return Promise.resolve({ kind: 'failed', error: refusal, replayable: false })
+    const { bodyRefusal: error } = inbound
+    if (error) return Promise.resolve({ kind: 'failed', error, replayable: false })
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const upload = new Upload(exchange, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }

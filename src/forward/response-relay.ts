@@ -3,7 +3,6 @@ import type { ServerResponse } from 'node:http'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { JoinedChunks } from '../downstream/coalesce-chunks.ts'
 import { watchReading } from '../downstream/min-rate.ts'
-import { resetResponse } from '../downstream/reset-response.ts'
 import { ProxyError } from '../errors.ts'
 import { BufferedResponse, type UpstreamHeaders } from './buffered-response.ts'
 import { beginEmptySearch, isEmptySearch } from './empty-search.ts'
@@ -174,7 +173,7 @@ export class ResponseRelay {
     this.#source.pause()
     // The timers of the connection to Google stand still meanwhile: a client that never reads on would hold both
     // connections for ever.
-    if (!this.#isWatched) watchReading(this.#response, this.#timeouts, this.#exchange.othersWait)
+    if (!this.#isWatched) watchReading(this.#exchange.inbound, this.#timeouts, this.#exchange.othersWait)
     this.#isWatched = true
   }
 
@@ -234,7 +233,7 @@ export class ResponseRelay {
     // Then the client has left, or reads too slowly.
     if (this.#response.destroyed) return
     this.#failure = error
-    resetResponse(this.#response)
+    this.#exchange.inbound.reset()
   }
 
   /** Comes once per response: after its end, or when either side broke. */

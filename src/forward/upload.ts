@@ -2,8 +2,6 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { clientStalled, Pace } from '../downstream/min-rate.ts'
-import { bodyRefused, refusalOf } from '../downstream/refused-body.ts'
-import { resetResponse } from '../downstream/reset-response.ts'
 import { ProxyError } from '../errors.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import type { ReplayBody } from './replay-body.ts'
@@ -47,7 +45,7 @@ export class Upload implements ResponseSource {
       resolve(outcome)
     })
     this.#connecting = setTimeout(() => this.#relay.fail(notConnected()), timeouts.connect)
-    exchange.request.once(bodyRefused, this.#onRefused)
+    exchange.inbound.whenBodyRefused((reason) => this.#relay.fail(reason))
   }
 
   /** For http-proxy, which ends the upstream request at the event `aborted`. The others never come. */
@@ -102,8 +100,8 @@ export class Upload implements ResponseSource {
 
   /** Should never come: the exchange ends, and says so. */
   onBug(error: unknown): void {
-    const { response } = this.#exchange
-    if (response.headersSent) resetResponse(response)
+    const { response, inbound } = this.#exchange
+    if (response.headersSent) inbound.reset()
     this.#relay.fail(
       new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error }),
     )
@@ -145,11 +143,6 @@ export class Upload implements ResponseSource {
     else this.#relay.fail(clientStalled())
   }
 
-  readonly #onRefused = () => {
-    const refusal = refusalOf(this.#exchange.request)
-    if (refusal) this.#relay.fail(refusal)
-  }
-
   /**
    * When the upload has not ended, its connection can't be used for another request. One of which the last bytes are still on
    * their way out has ended: Node gives its connection back when they are out, and the idle limit goes on.
@@ -157,7 +150,7 @@ export class Upload implements ResponseSource {
   #conclude(): void {
     clearTimeout(this.#connecting)
     this.#pace?.stop()
-    this.#exchange.request.off(bodyRefused, this.#onRefused)
+    this.#exchange.inbound.whenBodyRefused(null)
     if (this.#upstream?.writableEnded) return
     this.#body.unpipe()
     this.#upstream?.destroy()

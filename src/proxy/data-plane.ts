@@ -35,7 +35,7 @@ export class DataPlane {
     })
     const { requestHead, tls } = generations.current.settings
     const requireClientCertificate = tls?.requireClientCertificate ?? false
-    this.#listener = createDataListener((...exchange) => this.#handler.handle(...exchange), {
+    this.#listener = createDataListener((inbound) => this.#handler.handle(inbound), {
       log,
       limits: () => generations.current.settings.limits,
       allows: (address) => generations.current.allows(address),
