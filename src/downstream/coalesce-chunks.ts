@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http'
-import { JoinedChunks } from './joined-chunks.ts'
 import { carriesBody } from './lingering-close.ts'
 
 /** After so many chunks, each time, it is looked how large they were. */
@@ -55,5 +54,101 @@ class ChunkSizes {
     this.tooSmall = this.#bytes < leastMean * this.#chunks
     this.#chunks = 0
     this.#bytes = 0
+  }
+}
+
+/** Bytes. Chunks from this size on pass as they are. */
+const large = 1024
+/** Bytes that are joined at the most. */
+const most = 16 * 1024
+/** How long (ms) bytes wait for others while there is something before them. */
+const patience = 50
+
+interface Destination {
+  /** Takes what was joined, and what needs no joining. */
+  passOn(chunk: Buffer): void
+  /** Whether something before it waits: then more may be joined without anybody waiting longer. */
+  isBehind(): boolean
+  /** Whether it is to wait on when its patience is over; absent: it never is. */
+  isBlocked?(): boolean
+}
+
+/**
+ * Joins the small chunks in which a body may come, as far as nobody waits for them. Who sends a body chooses the size of its
+ * chunks, Node makes a buffer of each, some 600 bytes for a single one, and bounds its queues by the bytes within.
+ */
+export class JoinedChunks {
+  readonly #destination: Destination
+  /** The first one as it came: most small bodies are of one chunk. */
+  #first: Buffer | null = null
+  #bytes: Buffer | null = null
+  #length = 0
+  #timer: NodeJS.Timeout | null = null
+  #isScheduled = false
+
+  constructor(destination: Destination) {
+    this.#destination = destination
+  }
+
+  push(chunk: Buffer): void {
+    if (chunk.length >= large) {
+      this.flush()
+      this.#destination.passOn(chunk)
+      return
+    }
+    if (this.#length + chunk.length > most) this.flush()
+    if (this.#length === 0) this.#first = chunk
+    else this.#append(chunk)
+    this.#length += chunk.length
+    this.#schedule()
+  }
+
+  /** Passes on what is there: to be called at the end of the body. */
+  readonly flush = (): void => {
+    this.#unschedule()
+    if (this.#length === 0) return
+    const joined = this.#first ?? Buffer.from((this.#bytes as Buffer).subarray(0, this.#length))
+    this.drop()
+    this.#destination.passOn(joined)
+  }
+
+  /** Forgets what is there: nobody takes it any more. */
+  drop(): void {
+    this.#unschedule()
+    this.#first = null
+    this.#length = 0
+  }
+
+  #append(chunk: Buffer): void {
+    this.#bytes ??= Buffer.allocUnsafeSlow(most)
+    this.#first?.copy(this.#bytes)
+    this.#first = null
+    chunk.copy(this.#bytes, this.#length)
+  }
+
+  /** When all chunks of a packet have come, each in a turn of its own; what would only wait behind others may wait here. */
+  #schedule(): void {
+    if (this.#destination.isBehind()) {
+      this.#timer ??= setTimeout(this.#onPatienceOver, patience)
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(this.#onTurnOver)
+    }
+  }
+
+  #unschedule(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  readonly #onTurnOver = () => {
+    this.#isScheduled = false
+    this.flush()
+  }
+
+  readonly #onPatienceOver = () => {
+    this.#timer = null
+    if (this.#length > 0 && this.#destination.isBlocked?.()) this.#schedule()
+    else this.flush()
   }
 }

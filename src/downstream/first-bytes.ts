@@ -1,8 +1,7 @@
-import type { IncomingMessage } from 'node:http'
-import type { Interruption } from '../concurrency/abort-on-close.ts'
+import type { Interruption } from '../concurrency/abort.ts'
 import type { UpstreamTimeouts } from '../config/settings.ts'
+import type { Inbound } from './inbound.ts'
 import { clientStalled } from './min-rate.ts'
-import { bodyRefused, refusalOf } from './refused-body.ts'
 
 /** Bytes that show that a body flows. Less than what Node reads ahead of whoever wants the body. */
 const enough = 16 * 1024
@@ -15,24 +14,23 @@ const enough = 16 * 1024
  * refused when it is, and with the signal's reason when that aborts.
  */
 export async function waitForFirstBytes(
-  request: IncomingMessage,
+  inbound: Inbound,
   { idle, minBodyRate }: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>,
   interruption: () => Interruption,
 ): Promise<void> {
+  const { request, bodyRefusal } = inbound
   const hasCome = () => request.complete || request.readableLength >= Math.min(enough, minBodyRate)
-  const refusal = refusalOf(request)
-  if (refusal) throw refusal
+  if (bodyRefusal) throw bodyRefusal
   if (hasCome()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const { signal, done } = interruption()
   const onReadable = () => {
     if (hasCome()) resolve()
   }
-  const onRefused = () => reject(refusalOf(request))
   const onAbort = () => reject(signal.reason)
   const timer = setTimeout(() => reject(clientStalled()), idle)
   request.on('readable', onReadable)
-  request.once(bodyRefused, onRefused)
+  inbound.whenBodyRefused(reject)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     signal.throwIfAborted()
@@ -40,7 +38,7 @@ export async function waitForFirstBytes(
   } finally {
     clearTimeout(timer)
     request.off('readable', onReadable)
-    request.off(bodyRefused, onRefused)
+    inbound.whenBodyRefused(null)
     signal.removeEventListener('abort', onAbort)
     done()
   }

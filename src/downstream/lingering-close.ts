@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { closesConnection } from './closes-connection.ts'
-import { refusalOf } from './refused-body.ts'
+import type { Inbound } from './inbound.ts'
 
 /** How much a client may go on sending of a body that nobody wants, once it has its answer. */
 interface Patience {
@@ -29,7 +28,8 @@ export function lingerWhileSending(response: ServerResponse): void {
  * Reads on and throws away what the client still sends after its answer; then closes the connection, if the client asked
  * for that. Of a stranger it reads little.
  */
-export function drainRequest(request: IncomingMessage, response: ServerResponse, isStranger: boolean): void {
+export function drainRequest(inbound: Inbound, isStranger: boolean): void {
+  const { request, response } = inbound
   if (!carriesBody(request)) return
   const { socket } = request
   const closeIfLast = () => {
@@ -41,7 +41,7 @@ export function drainRequest(request: IncomingMessage, response: ServerResponse,
     return
   }
   if (request.destroyed) return
-  const { milliseconds, bytes } = patienceWith(request, isStranger)
+  const { milliseconds, bytes } = patienceWith(inbound, isStranger)
   const timer = setTimeout(() => socket.destroy(), milliseconds)
   let left = bytes
   const onData = (chunk: Buffer) => {
@@ -62,8 +62,8 @@ export function drainRequest(request: IncomingMessage, response: ServerResponse,
   request.read(0)
 }
 
-function patienceWith(request: IncomingMessage, isStranger: boolean): Patience {
-  if (refusalOf(request)) return noPatience
+function patienceWith({ bodyRefusal }: Inbound, isStranger: boolean): Patience {
+  if (bodyRefusal) return noPatience
   return isStranger ? patienceWithStrangers : patience
 }
 
@@ -76,4 +76,24 @@ function afterAnswer(response: ServerResponse, close: () => void): void {
 /** Whether a request has a body, by its head. */
 export function carriesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
+}
+
+type Message = Pick<IncomingMessage, 'headers' | 'httpVersion'>
+
+/** Whether nothing that follows a request on its connection may be taken for another one. */
+export function closesConnection(request: Message): boolean {
+  return asksToClose(request) || endsInDoubt(request)
+}
+
+/** RFC 9112 9.3. */
+function asksToClose({ headers, httpVersion }: Message): boolean {
+  const options = headers.connection ?? ''
+  return /\bclose\b/i.test(options) || (httpVersion === '1.0' && !/\bkeep-alive\b/i.test(options))
+}
+
+/** Others may see the end of such a request elsewhere (RFC 9112 6.1, 11.2); after an Upgrade, Node drops what came in the same packet. */
+function endsInDoubt({ headers, httpVersion }: Message): boolean {
+  const coding = headers['transfer-encoding']
+  const isPlain = coding === undefined || (coding.toLowerCase() === 'chunked' && httpVersion === '1.1')
+  return !isPlain || headers.upgrade !== undefined
 }

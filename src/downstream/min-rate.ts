@@ -1,8 +1,9 @@
-import type { ServerResponse } from 'node:http'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
-import { bytesFlushed } from './bytes-flushed.ts'
-import { resetResponse } from './reset-response.ts'
+import type { Inbound } from './inbound.ts'
+
+/** A response on its way to the client. */
+type Sending = Pick<Inbound, 'response' | 'bytesFlushed' | 'reset'>
 
 type Limits = Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
 
@@ -54,20 +55,21 @@ const look = 1_000
  * read: what is seen is what the operating system takes, in pieces of up to some MiB, and nothing between them. So each
  * byte that has gone out pays for the time that it may take at that rate, up to `idle` in advance.
  */
-export function watchReading(response: ServerResponse, limits: Limits, crowded: () => boolean): void {
+export function watchReading(inbound: Sending, limits: Limits, crowded: () => boolean): void {
+  const { response } = inbound
   const { idle, minBodyRate } = limits
   const period = Math.min(idle / 4, look)
-  let before = bytesFlushed(response)
+  let before = inbound.bytesFlushed
   const alone = new Credit(idle, minBodyRate / idle, idle)
   const amongOthers = new Credit(Math.min(idle, crowdedPeriod), minBodyRate / Math.min(idle, crowdedPeriod), idle)
   const timer = setInterval(() => {
-    const now = bytesFlushed(response)
+    const now = inbound.bytesFlushed
     const bytes = now - before
     before = now
     // Where nothing waits for the client, the delay is Google's.
     const time = response.writableLength > 0 ? period : 0
     const isOver = [alone.spend(time, bytes), amongOthers.spend(time, bytes) && crowded()]
-    if (time > 0 && isOver.includes(true)) resetResponse(response)
+    if (time > 0 && isOver.includes(true)) inbound.reset()
   }, period)
   response.once('close', () => clearInterval(timer))
 }
@@ -101,4 +103,25 @@ export function clientStalled(): ProxyError {
     'request-timeout',
     'The client sent its body too slowly, or stopped: DicomWebProxy.Timeouts.Idle and MinBodyRate say how slow it may be. Check the network between it and this proxy.',
   )
+}
+
+/**
+ * Breaks an answer off of which, once all of it is there, no byte goes out for so long. From then on nobody else waits for the
+ * client: one that stops reading just before the end would keep its connection, and its place at Google, for ever.
+ *
+ * @param idle milliseconds
+ */
+export function flushTimeout(inbound: Sending, idle: number): void {
+  const { response } = inbound
+  response.once('prefinish', () => {
+    // Most answers are out by then.
+    if (response.socket?.writableLength === 0) return
+    let before = inbound.bytesFlushed
+    const timer = setInterval(() => {
+      const now = inbound.bytesFlushed
+      if (now === before) inbound.reset()
+      before = now
+    }, idle)
+    response.once('close', () => clearInterval(timer))
+  })
 }

@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { closesConnection } from './closes-connection.ts'
+import type { Inbound } from './inbound.ts'
+import { closesConnection } from './lingering-close.ts'
 
-export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export type Handle = (inbound: Inbound) => Promise<void>
 
 /** Requests that may wait on one connection. Node reads on as long as none has begun to answer: without a bound they fill the memory. */
 const maxPipelined = 32
@@ -29,7 +30,8 @@ interface Turn {
  */
 export function serializePipelined(handle: Handle): Handle {
   const connections = new WeakMap<Socket, Turns>()
-  return (request, response) => {
+  return (inbound) => {
+    const { request, response } = inbound
     const { socket } = request
     const turns = connections.get(socket) ?? { latest: null, waiting: 0, ended: false }
     connections.set(socket, turns)
@@ -41,7 +43,7 @@ export function serializePipelined(handle: Handle): Handle {
       return resolved
     }
     // Of one whose connection has ended meanwhile, nobody would see the answer.
-    const begin = () => (socket.writable ? handle(request, response) : resolved)
+    const begin = () => (socket.writable ? handle(inbound) : resolved)
     const handled = !before || before.response.closed ? begin() : after(before, turns).then(begin)
     turns.latest = { response, handled }
     return handled

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { BoundedBody } from '../small-response.ts'
+import type { Dispatcher } from 'undici'
+import { BoundedBody, requestSmall } from '../small-response.ts'
 
 export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>> | IncomingHttpHeaders
 
@@ -28,4 +29,17 @@ export class BufferedResponse {
   add(chunk: Buffer): boolean {
     return this.#body.add(chunk)
   }
+}
+
+/** A request of the proxy's own to Google, whose answer is a small document. */
+export async function getSmallResponse(
+  dispatcher: Dispatcher,
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<BufferedResponse> {
+  const response = await requestSmall(dispatcher, { url, method: 'GET', headers, signal, maxBytes: maxHeldBytes })
+  const answer = new BufferedResponse(response.status, response.headers)
+  answer.add(response.body)
+  return answer
 }

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
-import type { AccessToken } from '../credentials/access-token.ts'
+import type { Inbound } from '../downstream/inbound.ts'
 import type { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from './buffered-response.ts'
+import type { ReplayBody } from './replay-body.ts'
 import type { ObserveResponse } from './response-observer.ts'
 import type { UrlReplacement } from './url-rewriter.ts'
 
@@ -10,12 +11,14 @@ import type { UrlReplacement } from './url-rewriter.ts'
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Both of them, and what becomes of them on the client's connection. */
+  readonly inbound: Inbound
   readonly service: DicomWebService
   /** Scheme, host and port of Google's API. */
   readonly origin: URL
   /** Path and query, as the guard built them. */
   readonly path: string
-  /** Allow-listed headers, without the token. */
+  /** Allow-listed headers, and those of the proxy: the token is among them. */
   readonly headers: Readonly<Record<string, string>>
   /** URLs to replace in answers; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
@@ -28,6 +31,8 @@ export interface Exchange {
   /** Whether others wait for this exchange's place at Google. */
   readonly othersWait: () => boolean
   readonly observe: ObserveResponse
+  /** The body, for all attempts to send it; null for a request without one. */
+  readonly body: ReplayBody | null
   readonly progress: Progress
 }
 
@@ -57,10 +62,11 @@ export type Outcome =
       readonly cause?: unknown
     }
 
-export interface Forwarder {
+/** Sends requests to Google. Which sender a request takes depends on whether it has a body. */
+export interface Sender {
   /**
-   * Sends the request with this token and streams the answer. Never rejects. A `replayable` request may be forwarded
-   * once more: all of its body is still there, and Google can't have received the whole of it without an answer.
+   * Sends the request and streams the response. Never rejects. A `replayable` request may be sent once more: all of
+   * its body is still there, and Google can't have received the whole of it without a response.
    */
-  forward(exchange: Exchange, token: AccessToken): Promise<Outcome>
+  send(exchange: Exchange): Promise<Outcome>
 }

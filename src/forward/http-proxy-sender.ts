@@ -2,31 +2,26 @@ import type { IncomingMessage } from 'node:http'
 import type { Stream } from 'node:stream'
 import httpProxy from 'http-proxy'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import type { AccessToken } from '../credentials/access-token.ts'
-import { refusalOf } from '../downstream/refused-body.ts'
 import type { Connections } from './connections.ts'
-import type { Exchange, Forwarder, Outcome } from './exchange.ts'
-import { ReplayBody, type ReplayBudget } from './replay-body.ts'
-import { Upload, type UploadRequest } from './upload.ts'
+import type { Exchange, Outcome, Sender } from './exchange.ts'
+import { Upload } from './upload.ts'
 
 interface UploadOptions {
   readonly connections: Pick<Connections, 'agentFor'>
   readonly timeouts: UpstreamTimeouts
   readonly verifyPeers: boolean
-  readonly keeping: ReplayBudget
 }
 
 /**
  * Requests with a body, over http-proxy: STOW-RS.
  *
- * http-proxy's known faults are kept out of reach by what it is given: never the client's request, but an
- * {@link UploadRequest} with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there, and no DELETE:
- * CVE-2026-29057), an agent (without one it opens a connection per request), and an answer that it doesn't handle.
+ * http-proxy's known faults are kept out of reach by what it is given: never the client's request, but an {@link Upload}
+ * with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there, and no DELETE: CVE-2026-29057), an agent
+ * (without one it opens a connection per request), and a response that it doesn't handle.
  */
-export class HttpProxySender implements Forwarder {
+export class HttpProxySender implements Sender {
   readonly #options: UploadOptions
   readonly #proxy: httpProxy
-  readonly #bodies = new WeakMap<IncomingMessage, ReplayBody>()
 
   constructor(options: UploadOptions) {
     this.#options = options
@@ -37,43 +32,37 @@ export class HttpProxySender implements Forwarder {
       toProxy: true,
       secure: options.verifyPeers,
     })
-    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.emit('connection', upstream)))
-    this.#proxy.on('proxyRes', (answer, request) => tell(request, (upload) => upload.emit('answer', answer)))
+    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.onConnection(upstream)))
+    this.#proxy.on('proxyRes', (incoming, request) => tell(request, (upload) => upload.onResponse(incoming)))
   }
 
-  forward(exchange: Exchange, token: AccessToken): Promise<Outcome> {
-    const refusal = refusalOf(exchange.request)
-    if (refusal) return Promise.resolve({ kind: 'failed', error: refusal, replayable: false })
+  send(exchange: Exchange): Promise<Outcome> {
+    const { origin, path, inbound, response, body } = exchange
+    if (!body) throw new TypeError('http-proxy is for requests with a body')
+    const { bodyRefusal: error } = inbound
+    if (error) return Promise.resolve({ kind: 'failed', error, replayable: false })
     const { promise, resolve } = Promise.withResolvers<Outcome>()
-    const { origin, path, response } = exchange
-    const headers = { ...exchange.headers, host: origin.host, authorization: `Bearer ${token.value}` }
-    const body = this.#bodyOf(exchange)
-    const upload = new Upload(exchange, headers, body, this.#options.timeouts, resolve)
+    const upload = new Upload(exchange, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }
-    const options = {
-      target: target as unknown as URL,
-      agent: this.#options.connections.agentFor(origin.protocol),
-      buffer: body as unknown as Stream,
-    }
-    this.#proxy.web(upload.request as unknown as IncomingMessage, response, options, upload.onError)
+    const agent = this.#options.connections.agentFor(origin.protocol)
+    // Its types ask for far more than it reads: of the request, what Upload has; of the body, `pipe`; of the target, these.
+    this.#proxy.web(
+      upload as unknown as IncomingMessage,
+      response,
+      { target: target as unknown as URL, agent, buffer: body as unknown as Stream },
+      upload.onError,
+    )
     return promise
-  }
-
-  /** A second try goes on with the body of the first. */
-  #bodyOf(exchange: Exchange): ReplayBody {
-    const body = this.#bodies.get(exchange.request) ?? new ReplayBody(exchange, this.#options.keeping)
-    this.#bodies.set(exchange.request, body)
-    return body
   }
 }
 
 /** Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all of them. */
-function tell(request: IncomingMessage, event: (upload: UploadRequest) => void): void {
-  const upload = request as unknown as UploadRequest
+function tell(request: IncomingMessage, event: (upload: Upload) => void): void {
+  const upload = request as unknown as Upload
   try {
     event(upload)
   } catch (error) {
-    upload.emit('failure', error)
+    upload.onBug(error)
   }
 }
 

@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RetrySettings } from '../config/settings.ts'
-import type { Exchange } from './exchange.ts'
 
 /**
  * What a chunk counts for at the least, in bytes: about what the smallest takes in memory. A client chooses the size of its
@@ -35,6 +34,13 @@ export class ReplayBudget {
   }
 }
 
+interface ReplayableRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Body bytes from the client. */
+  readonly progress: { received: number }
+}
+
 /**
  * A request's body on its way to Google, of which the beginning is kept: as long as all that has passed is kept, the
  * body can be sent once more over another connection. What exceeds the limit passes unkept, and the kept part is freed.
@@ -45,15 +51,12 @@ export class ReplayBudget {
 export class ReplayBody {
   readonly #request: IncomingMessage
   readonly #keeping: ReplayBudget
-  readonly #progress: Exchange['progress']
+  readonly #progress: ReplayableRequest['progress']
   #kept: Buffer[] | null = []
   #cost = 0
   #destination: NodeJS.WritableStream | null = null
 
-  constructor(
-    { request, response, progress }: Pick<Exchange, 'request' | 'response' | 'progress'>,
-    keeping: ReplayBudget,
-  ) {
+  constructor({ request, response, progress }: ReplayableRequest, keeping: ReplayBudget) {
     this.#request = request
     this.#progress = progress
     this.#keeping = keeping

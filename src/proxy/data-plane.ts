@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { withTimeout } from '../concurrency/with-timeout.ts'
+import { withTimeout } from '../concurrency/abort.ts'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import type { Log } from '../observe/logger.ts'
@@ -35,7 +35,7 @@ export class DataPlane {
     })
     const { requestHeaders, tls } = generations.current.settings
     const requireClientCertificate = tls?.requireClientCertificate ?? false
-    this.#listener = createDataListener((...exchange) => this.#handler.handle(...exchange), {
+    this.#listener = createDataListener((inbound) => this.#handler.handle(inbound), {
       log,
       limits: () => generations.current.settings.limits,
       allows: (address) => generations.current.allows(address),

@@ -1,14 +1,13 @@
 import { ConcurrencyLimiter } from '../concurrency/limiter.ts'
-import { RefCounted } from '../concurrency/ref-counted.ts'
-import { SharedResource } from '../concurrency/shared-resource.ts'
+import { RefCounted, SharedResource } from '../concurrency/ref-counted.ts'
 import type { Settings } from '../config/settings.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
 import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
-import { createForwarder } from '../forward/forwarder.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
+import { createSenders } from '../forward/senders.ts'
 import { Guard } from '../guard/guard.ts'
 import { networkAllowList } from '../guard/networks.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -121,13 +120,15 @@ export class ProxyRuntime {
       this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
-    const forwarder = createForwarder(connections, settings.outgoing, this.#keeping)
+    const senders = createSenders(connections, settings.outgoing)
+    const replayBudget = this.#keeping
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
     const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
     const attempts = new Attempts({
       ...common,
-      forwarder,
+      senders,
+      replayBudget,
       deletions,
       audit,
       budget: settings.retry.totalTimeout,

@@ -1,12 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { clientGone } from '../concurrency/abort-on-close.ts'
-import type { Slot } from '../concurrency/limiter.ts'
-import type { DicomWebService } from '../config/settings.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { abortable, abortOnClose, clientGone } from '../concurrency/abort.ts'
+import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
+import type { DicomWebService, UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
+import { waitForFirstBytes } from '../downstream/first-bytes.ts'
+import type { Inbound } from '../downstream/inbound.ts'
 import { ProxyError } from '../errors.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
-import type { Exchange, Forwarder, Outcome } from '../forward/exchange.ts'
+import type { Exchange, Outcome } from '../forward/exchange.ts'
+import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
+import type { Senders } from '../forward/senders.ts'
+import { TokenReplay } from '../forward/token-replay.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -29,13 +35,19 @@ import {
 import { clientGoneOutcome, sendBuffered } from './send-buffered.ts'
 import { checkRecordable } from './unrecorded.ts'
 import { upstreamHeaders } from './upstream-headers.ts'
-import { Waits, type WaitsParts } from './waits.ts'
 
-/** How long (ms) an answer may take in any case, once Google has said that it is to be asked again. */
-const leastForAnswer = 1_000
+/** The least time for a response, once Google has asked to try again. */
+const minResponseTimeoutMs = 1_000
+/** A token that expires while a long upload is on its way would cost the whole upload. */
+const minTokenLifeForUploadMs = 60_000
 
-interface Parts extends WaitsParts {
-  readonly forwarder: Forwarder
+interface Parts {
+  readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
+  /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
+  readonly ending: AbortSignal
+  readonly senders: Senders
+  /** Of the bodies that are kept to be sent once more. */
+  readonly replayBudget: ReplayBudget
   readonly deletions: Deletions
   readonly logger: Logger
   readonly userAgent: string
@@ -48,20 +60,14 @@ interface Parts extends WaitsParts {
 /** Sends a permitted request to Google, with a token, as often as is safe and useful (docs/adr/0014). */
 export class Attempts {
   readonly #parts: Parts
-  readonly #waits: Waits
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#waits = new Waits(parts)
   }
 
   /** Ends with an answer, or with the end of the client's connection; throws a ProxyError when there is no answer. */
-  run(
-    request: IncomingMessage,
-    response: ServerResponse,
-    permit: Permit<ServedAccount>,
-    event: RequestEvent,
-  ): Promise<Outcome> {
+  run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
+    const { request, response } = inbound
     const deadline = performance.now() + this.#parts.budget
     const repetition = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
@@ -70,18 +76,21 @@ export class Attempts {
       status === 401 ||
       (status === 200 && deletion !== null) ||
       (repetition.statuses.has(status) && performance.now() < deadline)
+    const { progress } = event
+    const body =
+      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#parts.replayBudget) : null
     const tokens = new Set<string>()
-    const sending = { request, response, permit, event, repetition, holds, deletion, deadline, tokens }
+    const sending = { request, response, inbound, permit, event, body, repetition, holds, deletion, deadline, tokens }
     return this.#untilAnswered(sending).catch(unlessLeft)
   }
 
   async #untilAnswered(sending: Sending): Promise<Outcome> {
     const { event, permit, repetition, deletion, deadline } = sending
     const { account, service } = permit
-    let rejected: AccessToken | null = null
+    const replay = new TokenReplay(account.tokens)
     /** What Google said last. */
     let said: BufferedResponse | null = null
-    let place: Slot | null = await this.#waits.firstPlace(sending)
+    let place: Slot | null = await this.#acquireFirstSlot(sending)
     for (;;) {
       const { outcome, token } = await this.#try(sending, place, said)
       if (outcome.kind === 'completed' || outcome.kind === 'aborted') return outcome
@@ -89,24 +98,22 @@ export class Attempts {
         return deletion.conclude(outcome.response, sending.response, event, sending.tokens)
       }
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
-        if (rejected) {
+        if (!token || !replay.allows(token)) {
           observeBuffered(observeResponse(permit, event, sending.tokens), outcome.response)
           throw rejectedTwice(account.name)
         }
-        rejected = token
-        if (token) account.tokens.invalidate(token)
         // Also so that the client's next request meets a token that works, should this one not be repeated.
-        await this.#waits.token(sending)
+        await this.#awaitToken(sending)
         if (!outcome.replayable) throw tooLargeToRepeat()
-        place = await this.#waits.place(sending, Number.POSITIVE_INFINITY)
+        place = await this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
         continue
       }
       if (outcome.kind === 'buffered') said = outcome.response
       const wait = backoffDelay(event.attempts, outcome)
       const isLast = !isRetryable(repetition, outcome) || performance.now() + wait > deadline
-      if (isLast || !(await this.#waits.pause(sending, wait))) return giveUp(sending, lastWord(outcome, said, service))
+      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, lastWord(outcome, said, service))
       // Rather what Google said than that there is no room to ask again.
-      place = await Promise.resolve(this.#waits.place(sending, deadline - performance.now())).catch(nowhere)
+      place = await Promise.resolve(this.#acquireSlot(sending, deadline - performance.now())).catch(nowhere)
       if (!place) return giveUp(sending, lastWord(outcome, said, service))
     }
   }
@@ -123,12 +130,12 @@ export class Attempts {
   ): Promise<{ outcome: Outcome; token: AccessToken | null }> {
     let refused = false
     try {
-      const token = await this.#waits.token(sending)
+      const token = await this.#awaitToken(sending)
       // No 'close' comes any more that would end a try.
       if (sending.response.destroyed) throw clientGone
-      const answerWithin = said && Math.max(sending.deadline - performance.now(), leastForAnswer)
+      const answerWithin = said && Math.max(sending.deadline - performance.now(), minResponseTimeoutMs)
       const { exchange, line, trace } = this.#begin(sending, token, answerWithin)
-      const outcome = await this.#parts.forwarder.forward(exchange, token)
+      const outcome = await this.#parts.senders[exchange.service].send(exchange)
       line?.write(this.#parts.logger, outcome)
       trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
@@ -142,14 +149,15 @@ export class Attempts {
   }
 
   #begin(sending: Sending, token: AccessToken, responseTimeout: number | null) {
-    const { request, response, permit, event, holds: shouldBuffer, tokens } = sending
+    const { request, response, inbound, permit, event, body, holds: shouldBuffer, tokens } = sending
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
     // It may have waited long, for its body, a token, a place or its next try.
     checkRecordable(this.#parts.audit)
     event.attempts += 1
     const trace = event.trace?.beginAttempt(event.attempts)
-    const headers = Object.assign(this.#headersFor(request, permit, token), trace?.headers)
+    const own = upstreamHeaders(this.#parts.userAgent, account, token)
+    const headers = Object.assign(headersFor(request, permit), trace?.headers, own)
     const { attempts: attempt, progress } = event
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
     tokens.add(token.value)
@@ -159,6 +167,7 @@ export class Attempts {
     const exchange: Exchange = {
       request,
       response,
+      inbound,
       service,
       origin,
       path,
@@ -169,24 +178,94 @@ export class Attempts {
       responseTimeout,
       othersWait,
       observe,
+      body,
       progress,
     }
     return { exchange, line, trace }
   }
 
-  #headersFor(
-    request: IncomingMessage,
-    { account, service }: Permit<ServedAccount>,
-    token: AccessToken,
-  ): Record<string, string> {
-    const headers = Object.assign(
-      outgoingHeaders(request.headers),
-      upstreamHeaders(this.#parts.userAgent, account, token),
-    )
-    // A compressed answer could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
-    if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
-    return headers
+  /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
+  async #acquireFirstSlot(sending: Sending): Promise<Slot> {
+    await this.#awaitToken(sending)
+    allowBody(sending)
+    const { account, service } = sending.permit
+    if (service === 'STOW-RS' && account.limiters[service].isHalfUsed) {
+      await waitForFirstBytes(sending.inbound, this.#parts.timeouts, () => abortOnClose(sending, this.#parts.ending))
+    }
+    // In one go with the look above: others that waited for the same token look next.
+    return this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
   }
+
+  /**
+   * Most of the time one is free.
+   *
+   * @param maxWaitMs where that is less than what is configured
+   */
+  #acquireSlot(sending: Sending, maxWaitMs: number): Slot | Promise<Slot> {
+    const { account, service } = sending.permit
+    const limiter = account.limiters[service]
+    return limiter.tryAcquire(sending.event.whose) ?? this.#waitForSlot(sending, limiter, maxWaitMs)
+  }
+
+  async #waitForSlot(sending: Sending, limiter: ConcurrencyLimiter, maxWaitMs: number): Promise<Slot> {
+    const { response, event } = sending
+    const { ending } = this.#parts
+    ending.throwIfAborted()
+    if (response.destroyed) throw clientGone
+    const { slot, cancel } = limiter.acquire(event.whose, maxWaitMs)
+    // Not by an interruption: beyond its places, a busy account has one such wait for each request.
+    const onClose = () => cancel(clientGone)
+    const onEnding = () => cancel(ending.reason)
+    response.once('close', onClose)
+    ending.addEventListener('abort', onEnding)
+    try {
+      return await slot
+    } finally {
+      response.off('close', onClose)
+      ending.removeEventListener('abort', onEnding)
+    }
+  }
+
+  /** Most of the time it is there. */
+  #awaitToken(sending: Sending): AccessToken | Promise<AccessToken> {
+    const { account, service } = sending.permit
+    const found = account.tokens.token(service === 'STOW-RS' ? minTokenLifeForUploadMs : 0)
+    if (found instanceof Promise) return this.#waitForToken(sending, found)
+    sending.event.tokenReceived()
+    return found
+  }
+
+  async #waitForToken(sending: Sending, coming: Promise<AccessToken>): Promise<AccessToken> {
+    const token = await this.#abortable(sending, coming)
+    sending.event.tokenReceived()
+    return token
+  }
+
+  /** False when the proxy ends meanwhile: there is no time for another try. */
+  async #pause(sending: Sending, milliseconds: number): Promise<boolean> {
+    const { signal, done } = abortOnClose(sending, this.#parts.ending)
+    await delay(milliseconds, undefined, { signal }).catch(() => {})
+    done()
+    if (sending.response.destroyed) throw clientGone
+    return !signal.aborted
+  }
+
+  async #abortable<Value>(sending: Sending, work: Promise<Value>): Promise<Value> {
+    const { signal, done } = abortOnClose(sending, this.#parts.ending)
+    try {
+      return await abortable(work, signal)
+    } finally {
+      done()
+    }
+  }
+}
+
+/** Of the client's headers, those that Google gets. */
+function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
+  const headers = outgoingHeaders(request.headers)
+  // A compressed response could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
+  if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
+  return headers
 }
 
 function unlessLeft(error: unknown): Outcome {
@@ -211,8 +290,10 @@ function resultOf(outcome: Outcome): AttemptResult {
 interface Sending {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly inbound: Inbound
   readonly permit: Permit<ServedAccount>
   readonly event: RequestEvent
+  readonly body: ReplayBody | null
   readonly repetition: RetryPolicy
   readonly holds: (status: number) => boolean
   readonly deletion: Deletion | null
@@ -254,4 +335,9 @@ function tooLargeToRepeat(): ProxyError {
 function rejectedTwice(account: string): ProxyError {
   const detail = `Google rejects even a fresh access token of account ${account}: its service account or user may be disabled, or the token may be for another API. Check the credential.`
   return new ProxyError('token-rejected', detail)
+}
+
+/** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
+function allowBody({ request, response }: Sending): void {
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
 }

@@ -7,17 +7,13 @@ import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
 import { limitConnections } from '../downstream/admission.ts'
 import { coalesceChunks } from '../downstream/coalesce-chunks.ts'
-import { currentResponse } from '../downstream/current-response.ts'
-import { followHandshakes } from '../downstream/handshakes.ts'
-import { closeOnlyIdleConnections } from '../downstream/idle-connections.ts'
+import type { Inbound } from '../downstream/inbound.ts'
 import { type Handle, resolved, serializePipelined } from '../downstream/pipelining.ts'
-import { refuseBody } from '../downstream/refused-body.ts'
-import { closeAfterCompleteResponse, resetTruncatedResponses } from '../downstream/reset-truncated.ts'
+import { currentResponse, Sockets } from '../downstream/sockets.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
-import { unreadableRequests } from './unreadable.ts'
 
 interface DataListenerOptions {
   /** For what is no request, and for who is not let in. */
@@ -63,33 +59,33 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   // Node's own default, beyond which it refuses a request. Before it did, headers were dropped, and framed the body all the same
   // (CVE-2026-58044): src/cli/node-version.ts.
   server.maxHeadersCount = maxHeaders
+  // Before its connections are limited, which looks after all that was done with them before.
+  const sockets = new Sockets(server, tls !== null)
   const listener = fastify({
     logger: false,
     serverFactory: () => server,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => {
-      if (isSecure(socket)) respondUnreadable(error, socket, log)
+      if (sockets.isReady(socket)) respondUnreadable(error, socket, sockets, log)
       else refuseHandshake(error, socket, log)
     },
   })
-  const handleInTurn = serializePipelined((request, response) => {
+  const handleInTurn = serializePipelined((inbound) => {
+    const { request } = inbound
     // The networks may have become fewer since the connection was let in.
-    if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(request, response)
+    if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(inbound)
     request.socket.resetAndDestroy()
     return resolved
   })
   const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
     response.setMaxListeners(20)
-    coalesceChunks(request, () => endTinyChunks(request, response))
-    void handleInTurn(request, response)
+    const inbound = sockets.accept(request, response)
+    coalesceChunks(request, () => endTinyChunks(inbound, sockets))
+    void handleInTurn(inbound)
   }
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, take)
-  closeOnlyIdleConnections(server)
-  const isSecure = tls ? followHandshakes(server) : () => true
-  resetTruncatedResponses(server)
-  // Last, for it looks after all that was done with connections before.
   limitConnections(server, { allows, limits, log })
   return listener
 }
@@ -100,10 +96,10 @@ export function limitTimes({ server }: FastifyInstance, requestHead: number, idl
   server.keepAliveTimeout = idleConnection
 }
 
-/** Whoever has an answer already gets no other one. */
-function endTinyChunks(request: IncomingMessage, response: ServerResponse): void {
-  if (response.headersSent) closeAfterCompleteResponse(request.socket)
-  else refuseBody(request, new ProxyError('tiny-chunks', tinyChunks))
+/** Whoever has a response already gets no other one. */
+function endTinyChunks(inbound: Inbound, sockets: Sockets): void {
+  if (inbound.response.headersSent) sockets.closeAfterCompleteResponse(inbound.request.socket)
+  else inbound.refuseBody(new ProxyError('tiny-chunks', tinyChunks))
 }
 
 const tinyChunks =
@@ -121,12 +117,9 @@ function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log)
 /** How long (ms) a client that sent something unreadable may take to read why. */
 const lastWords = 1_000
 
-/** Connections that were told so; all that still comes there is another error. */
-const answered = new WeakSet<Socket>()
-
 /** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
-function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
-  if (answered.has(socket)) return
+function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, sockets: Sockets, log: Log): void {
+  if (sockets.isRejected(socket)) return
   const current = currentResponse(socket)
   // Another answer would pass for a part of the one that has begun, or for that to the request before.
   if (
@@ -136,7 +129,7 @@ function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lo
     current?.headersSent ||
     current?.req.complete
   ) {
-    closeAfterCompleteResponse(socket)
+    sockets.closeAfterCompleteResponse(socket)
     return
   }
   const problem = new ProxyError(codeOf(error), detailOf(error))
@@ -152,13 +145,14 @@ function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lo
     reason: error.code,
   }
   // An upload that became unreadable has a line of its own.
-  if (!current) log.warn(line, 'request')
-  else unreadableRequests.set(current.req, problem)
+  const arriving = sockets.arriving(socket)
+  if (arriving) arriving.unreadable = problem
+  else log.warn(line, 'request')
   socket.end(responseText(problem, requestId))
   // An upload that became unreadable must end at Google, too, and at once.
   if (current) socket.destroySoon()
   else {
-    answered.add(socket)
+    sockets.reject(socket)
     closeAfter(socket, lastWords)
   }
 }

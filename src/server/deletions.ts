@@ -1,14 +1,19 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { abortOnClose } from '../concurrency/abort-on-close.ts'
+import { abortOnClose } from '../concurrency/abort.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { ProxyError } from '../errors.ts'
-import { BufferedResponse } from '../forward/buffered-response.ts'
-import type { DeletionFailure } from '../forward/deletion-failure.ts'
+import { BufferedResponse, getSmallResponse } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
-import { isDocument, type Operation, operationIn } from '../forward/operation.ts'
-import { type Waited, waitFor } from '../forward/operation-wait.ts'
-import { getSmallResponse } from '../forward/small-response.ts'
+import {
+  type DeletionFailure,
+  isDocument,
+  type Operation,
+  operationIn,
+  type Unfinished,
+  type Waited,
+  waitFor,
+} from '../forward/operation.ts'
 import type { Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
@@ -17,7 +22,6 @@ import type { ServedAccount } from './account.ts'
 import { redactMessage } from './redact-message.ts'
 import { beginsOperation } from './retry-policy.ts'
 import { clientGoneOutcome, sendBuffered } from './send-buffered.ts'
-import { pendingDetail, pendingStatus } from './unfinished-deletion.ts'
 import { upstreamHeaders } from './upstream-headers.ts'
 
 interface Parts {
@@ -120,8 +124,7 @@ export class Deletions {
     signal: AbortSignal,
   ): Promise<BufferedResponse> {
     const { dispatcher, logger, userAgent } = this.#parts
-    const headers = { ...upstreamHeaders(userAgent, account, token), authorization: `Bearer ${token.value}` }
-    const answer = await getSmallResponse(dispatcher, url, headers, signal)
+    const answer = await getSmallResponse(dispatcher, url, upstreamHeaders(userAgent, account, token), signal)
     logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
     return answer
   }
@@ -158,4 +161,30 @@ function documentOf(status: number, { body }: Operation): BufferedResponse {
   })
   answer.add(body)
   return answer
+}
+
+const statuses = {
+  time: 'not done in time',
+  stopped: 'the proxy ends',
+  refused: 'Google does not tell how far it is',
+} as const
+
+/** `Proxy-Status` (RFC 9209) of an answer to a deletion that goes on at Google: its 202 is not Google's. */
+export function pendingStatus({ end }: Unfinished): string {
+  return `gcp-dicomweb-proxy; received-status=200; details="the deletion goes on: ${statuses[end]}"`
+}
+
+/** The same for the log. */
+export function pendingDetail(unfinished: Unfinished): string {
+  return `The deletion goes on at Google, and its end was not seen: ${reasonOf(unfinished)}`
+}
+
+function reasonOf(unfinished: Unfinished): string {
+  if (unfinished.end !== 'refused') {
+    return unfinished.end === 'time' ? 'it takes longer than DicomWebProxy.DeletionWait.' : 'the proxy ends.'
+  }
+  const { status } = unfinished
+  if (status !== 403) return `Google does not tell how far it is (${status}).`
+  // https://cloud.google.com/healthcare-api/docs/access-control
+  return 'Google refuses to tell how far it is (403): grant the credential roles/healthcare.datasetViewer on the dataset. A role on the store alone does not hold there.'
 }

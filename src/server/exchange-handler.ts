@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InFlight } from '../concurrency/in-flight.ts'
 import type { Lease } from '../concurrency/ref-counted.ts'
-import { flushTimeout } from '../downstream/flush-timeout.ts'
+import type { Inbound } from '../downstream/inbound.ts'
 import { drainRequest } from '../downstream/lingering-close.ts'
+import { flushTimeout } from '../downstream/min-rate.ts'
 import { ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { canonicalAddress } from '../guard/address.ts'
@@ -20,7 +21,6 @@ import type { ServedAccount } from './account.ts'
 import type { Attempts } from './attempts.ts'
 import { explain } from './explanation.ts'
 import { sendProblem } from './problem.ts'
-import { unreadableRequests } from './unreadable.ts'
 import { checkRecordable } from './unrecorded.ts'
 
 /** What requests are served by as one configuration wants it. */
@@ -62,14 +62,15 @@ export class ExchangeHandler {
   }
 
   /** Takes a request over. Never rejects; resolves when it has ended. */
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle(inbound: Inbound): Promise<void> {
+    const { response } = inbound
     const { value: serving, release } = this.#parts.serving.acquire()
-    flushTimeout(response, serving.idle)
+    flushTimeout(inbound, serving.idle)
     this.#inFlight.add(response)
     // It has waited behind an answer that had begun: its connection closes after its own.
     if (this.#parts.ending.aborted) response.shouldKeepAlive = false
     try {
-      await this.#exchange(request, response, serving)
+      await this.#exchange(inbound, serving)
     } finally {
       this.#inFlight.remove(response)
       release()
@@ -88,11 +89,8 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { guard, attempts, audit }: HandlerContext,
-  ): Promise<void> {
+  async #exchange(inbound: Inbound, { guard, attempts, audit }: HandlerContext): Promise<void> {
+    const { request } = inbound
     const subjects = audit && new AuditSubjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     event.expected = Number(request.headers['content-length']) || undefined
@@ -108,14 +106,14 @@ export class ExchangeHandler {
       event.trace = this.#parts.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
-      const outcome = await attempts.run(request, response, permit, event)
-      const told = outcome.kind === 'aborted' && outcome.by === 'client' ? unreadableRequests.get(request) : undefined
+      const outcome = await attempts.run(inbound, permit, event)
+      const told = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (told) note(event, told)
       else explain(event, this.#byWhom(outcome), permit.service)
     } catch (error) {
-      this.#sendProblem(response, asProxyError(error), event)
+      this.#sendProblem(inbound, asProxyError(error), event)
     }
-    drainRequest(request, response, isUnauthenticated)
+    drainRequest(inbound, isUnauthenticated)
     event.log(isUnauthenticated ? this.#parts.refusals : this.#parts.logger)
     event.trace?.end(event)
     this.#parts.history.record(event)
@@ -132,14 +130,14 @@ export class ExchangeHandler {
     return this.#parts.graceOver.aborted ? 'proxy' : 'client'
   }
 
-  #sendProblem(response: ServerResponse, error: ProxyError, event: RequestEvent): void {
+  #sendProblem(inbound: Inbound, error: ProxyError, event: RequestEvent): void {
     note(event, error)
     if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
-    if (response.destroyed) {
+    if (inbound.response.destroyed) {
       event.status = null
       event.abortedBy = this.#leaver
     } else {
-      sendProblem(response, error, event)
+      sendProblem(inbound, error, event)
     }
   }
 }

@@ -14,7 +14,7 @@ export class ExchangeLine {
   readonly #before: { readonly received: number; readonly sent: number }
   #answered: { readonly status: number; readonly headers: UpstreamHeaders } | null = null
 
-  /** @param headers as they are sent, without the token */
+  /** @param headers as they are sent; the token in them is not shown */
   constructor(event: RequestEvent, headers: Readonly<Record<string, string>>) {
     this.#event = event
     this.#sent = headers
@@ -48,7 +48,7 @@ export class ExchangeLine {
       bytesSent: progress.sent - this.#before.sent,
       milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
       // Allow-listed names, all of them: no client has made one up.
-      requestHeaders: { ...redactHeaders(this.#sent, () => true), authorization: '…' },
+      requestHeaders: redactHeaders(this.#sent, () => true),
       responseHeaders: answer ? redactHeaders(answer.headers, isReturned) : undefined,
     }
     logger.debug(line, 'sent to Google')

@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { Inbound } from '../downstream/inbound.ts'
 import { lingerWhileSending } from '../downstream/lingering-close.ts'
-import { resetResponse } from '../downstream/reset-response.ts'
 import { errorTable, type ProxyError } from '../errors.ts'
 import { isolationHeaders } from '../guard/headers.ts'
 
@@ -36,9 +35,10 @@ export function problemHeaders({ code, retryAfter }: ProxyError, body: string): 
 }
 
 /** Answers with the problem. An answer that has begun can't become one: its connection is reset instead. */
-export function sendProblem(response: ServerResponse, error: ProxyError, about: About): void {
+export function sendProblem(inbound: Inbound, error: ProxyError, about: About): void {
+  const { response } = inbound
   if (response.headersSent) {
-    resetResponse(response)
+    inbound.reset()
     return
   }
   lingerWhileSending(response)

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
-import { writeBuffered } from '../forward/response.ts'
+import { relayBuffered } from '../forward/response-relay.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 
@@ -25,7 +25,7 @@ export async function sendBuffered(
   own?: Readonly<Record<string, string>>,
 ): Promise<Outcome> {
   if (response.destroyed) return clientGoneOutcome
-  event.progress.sent += answer.body.length
-  const isWhole = await writeBuffered({ response, urls, attempt: event.attempts }, answer, own)
+  const { attempts: attempt, progress } = event
+  const isWhole = await relayBuffered({ response, urls, attempt, progress }, answer, own)
   return isWhole ? { kind: 'completed', status: answer.status } : { ...clientGoneOutcome, status: answer.status }
 }

@@ -1,9 +1,14 @@
 import type { AccessToken } from '../credentials/access-token.ts'
 import type { ServedAccount } from './account.ts'
 
-/** Headers that every request to Google carries, whoever asked for it. The token is put on last, by who sends. */
+/**
+ * Headers that every request to an account's store carries, whoever asked for it. The only place that attaches the token, and
+ * to be applied last: nothing may take its place.
+ */
 export function upstreamHeaders(userAgent: string, account: ServedAccount, token: AccessToken): Record<string, string> {
   const quotaProject = account.quotaProject ?? token.quotaProject
+  const authorization = `Bearer ${token.value}`
+  if (!quotaProject) return { 'user-agent': userAgent, authorization }
   // Who pays: https://cloud.google.com/apis/docs/system-parameters
-  return quotaProject ? { 'user-agent': userAgent, 'x-goog-user-project': quotaProject } : { 'user-agent': userAgent }
+  return { 'user-agent': userAgent, 'x-goog-user-project': quotaProject, authorization }
 }

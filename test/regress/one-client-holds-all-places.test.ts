@@ -90,7 +90,7 @@ t.test('what becomes free goes to whoever has least', async (t) => {
   const second = [send('127.0.0.3')]
   await has(4, 1)
   second.push(send('127.0.0.3'), send('127.0.0.3'))
-  await eventually('all others wait', async () => /"waiting":6/.test(await status(served)))
+  await eventually('all others wait', async () => /"queued":6/.test(await status(served)))
   google.answer()
   await has(3, 1)
   google.answer()

@@ -51,7 +51,7 @@ t.test('the answers of the end close their connections: no request is lost on on
   const waiting = fetch(`${served.url}studies`)
   await eventually('it waits for its turn', async () => {
     const status = await (await fetch(`${served.proxy.adminUrl}/api/status`)).text()
-    return status.includes('"waiting":1')
+    return status.includes('"queued":1')
   })
   const closing = served.proxy.close()
   socket.write('GET /google/series HTTP/1.1\r\nHost: localhost\r\n\r\n')

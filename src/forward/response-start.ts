@@ -1,0 +1,65 @@
+import type { ServerResponse } from 'node:http'
+import { lingerWhileSending } from '../downstream/lingering-close.ts'
+import { ProxyError } from '../errors.ts'
+import { returnedHeaders } from '../guard/headers.ts'
+import type { UpstreamHeaders } from './buffered-response.ts'
+import type { Exchange } from './exchange.ts'
+import { namesResources, UrlRewriter } from './url-rewriter.ts'
+
+/**
+ * Begins the client's response with the status and headers of Google's. Throws when they can't be sent.
+ *
+ * @param own headers of the proxy's own
+ * @returns what rewrites the body's URLs, if that is asked for and the body has any
+ */
+export function beginResponse(
+  { response, urls, attempt }: Pick<Exchange, 'response' | 'urls' | 'attempt'>,
+  status: number,
+  upstream: UpstreamHeaders,
+  own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
+): UrlRewriter | null {
+  if (!saysWhereItEnds(response, status, upstream)) throw endless()
+  lingerWhileSending(response)
+  const headers = returnedHeaders(upstream)
+  const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
+  if (rewriter) delete headers['content-length']
+  response.writeHead(status, Object.assign(headers, own))
+  return rewriter
+}
+
+/**
+ * Whether the response has an end that can be told from a break (RFC 9112 6.3). One that just stops with its connection is
+ * not to be trusted: both HTTP libraries take even a reset for its end.
+ */
+function saysWhereItEnds({ req }: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
+  const isWithoutBody = req.method === 'HEAD' || status === 204 || status === 304
+  return isWithoutBody || upstream['content-length'] !== undefined || isChunked(upstream['transfer-encoding'])
+}
+
+/** Any other coding ends with its connection, or would have to be undone here (RFC 9112 6.1, 6.3). */
+function isChunked(coding: string | string[] | undefined): boolean {
+  return String(coding).trim().toLowerCase() === 'chunked'
+}
+
+function endless(): ProxyError {
+  const detail =
+    'The answer does not say where it ends, so nobody could tell a part of it from the whole: check the outgoing proxy and BaseUrl.'
+  return new ProxyError('upstream-invalid', detail)
+}
+
+/** Whether to buffer a response. One without a clear end is none, but of a 401 the status says it all. */
+export function shouldBuffer({ response, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
+  return shouldBuffer(status) && (status === 401 || saysWhereItEnds(response, status, upstream))
+}
+
+/**
+ * `Proxy-Status` (RFC 9209) of a refusal that is Google's, passed on as it came: who refused, and after how many tries.
+ *
+ * @param attempts times that the request was sent to Google
+ */
+export function receivedStatus(status: number, attempts: number): Record<string, string> {
+  if (status < 400) return {}
+  return {
+    'proxy-status': `gcp-dicomweb-proxy; received-status=${status}; details="layer=upstream, attempts=${attempts}"`,
+  }
+}
