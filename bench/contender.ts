@@ -50,6 +50,11 @@ export const contenders: readonly Contender[] = [
   ours,
 ]
 
+/** Our proxy as another checkout has it, built and installed: what a change costs is seen only beside it, in the same run. */
+export function oursOf(checkout: string): Contender {
+  return nodeContender('before', 'ours', { args: ['1'], checkout })
+}
+
 /** Our proxy, with this many accounts: that at `url` is `google-1`, and beside it are `google-2` and so on. */
 export function oursWith(accounts: number): Contender {
   return nodeContender('gcp-dicomweb-proxy', 'ours', { args: [String(accounts)] })

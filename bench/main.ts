@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { inspect } from 'node:util'
-import { contenders } from './contender.ts'
+import { contenders, oursOf } from './contender.ts'
 import { proveCorrect } from './correct.ts'
 import { keepResults } from './keep-results.ts'
 import { thisMachine } from './machine.ts'
@@ -22,7 +22,8 @@ async function main(): Promise<void> {
     process.stderr.write('The bench needs Linux: processor time and memory of the contenders are read from /proc.\n')
     process.exit(2)
   }
-  const chosen = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
+  const named = contenders.filter(({ name }) => options.contenders.length === 0 || options.contenders.includes(name))
+  const chosen = options.before === undefined ? named : [oursOf(options.before), ...named]
   const missing = chosen.filter((contender) => contender.version() === null)
   for (const { name } of missing) process.stderr.write(`${name} is not installed: left out\n`)
   const surroundings = await prepare(options)

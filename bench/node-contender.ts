@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Contender } from './contender.ts'
 import { usageOf } from './process-usage.ts'
 import { Spawned } from './spawned.ts'
@@ -13,13 +14,15 @@ interface NodeContenderOptions {
   readonly args?: readonly string[]
   /** Of a contender that can't add a header. */
   readonly loadBringsToken?: boolean
+  /** Of another checkout, whose program it is; default: this one. */
+  readonly checkout?: string
 }
 
 /** A contender that is a Node program in `contenders/`. It gets the upstream's file and a folder of its own. */
 export function nodeContender(
   name: string,
   program: string,
-  { builtOn, args = [], loadBringsToken = false }: NodeContenderOptions = {},
+  { builtOn, args = [], loadBringsToken = false, checkout }: NodeContenderOptions = {},
 ): Contender {
   return {
     name,
@@ -28,7 +31,7 @@ export function nodeContender(
     async start({ folder, upstreamFile, node, nodeOptions }) {
       const own = await mkdtemp(join(folder, `${program}-`))
       const spawned = new Spawned({
-        program: `contenders/${program}.ts`,
+        program: `${checkout === undefined ? '' : `${pathToFileURL(resolve(checkout, 'bench')).href}/`}contenders/${program}.ts`,
         args: [upstreamFile, own, ...args],
         log: join(own, 'log'),
         node,

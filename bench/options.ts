@@ -8,6 +8,8 @@ export interface Options {
   readonly contenders: readonly string[]
   /** Of every measurement; undefined: each has its own number. */
   readonly rounds: number | undefined
+  /** Another checkout of this project, which takes part as `before`. */
+  readonly before: string | undefined
   readonly requests: number
   readonly connections: number
   readonly mebibytes: number
@@ -30,6 +32,7 @@ export function usageText(measurements: readonly string[], contenders: readonly 
   --only NAME,...          some of the measurements: ${measurements.join(', ')}
   --contenders NAME,...    some of the contenders: ${contenders.join(', ')}
   --rounds N               of everything; by default each measurement has its own number
+  --before FOLDER          another checkout of this project takes part, named before
   --requests 15000  --connections 16  --mebibytes 1024  --many-mebibytes 1024  --seconds 8
   --node BINARY            Node for the Node contenders
   --node-options="..."     for Node, the same for all contenders
@@ -51,6 +54,7 @@ export function readOptions(
       only: text(''),
       contenders: text(''),
       rounds: { type: 'string' },
+      before: { type: 'string' },
       requests: text('15000'),
       connections: text('16'),
       mebibytes: text('1024'),
@@ -66,6 +70,7 @@ export function readOptions(
     only: list(values.only, measurements),
     contenders: list(values.contenders, contenderNames),
     rounds: values.rounds === undefined ? undefined : number(values.rounds),
+    before: values.before,
     requests: number(values.requests),
     connections: number(values.connections),
     mebibytes: number(values.mebibytes),
