@@ -52,7 +52,9 @@ test('stores are added to a file’s accounts; a name exists once', async (t) =>
   t.match(await problems(() => load(t, configuration(), { stores: [`a=${store}`] })), [
     /^a: names an account that already exists; choose/,
   ])
-  t.match(await problems(() => withStores(`a=${store}`, `a=${store}`)), [/^a: names an account that already exists; choose/])
+  t.match(await problems(() => withStores(`a=${store}`, `a=${store}`)), [
+    /^a: names an account that already exists; choose/,
+  ])
 })
 
 test('a file without accounts will do when a store is given', async (t) => {
