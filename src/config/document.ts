@@ -2,14 +2,16 @@ import { type Node, type ParseError, type ParseErrorCode, parseTree, printParseE
 import { type ConfigProblem, jsonPath, type Segment } from './problem.ts'
 import { type Environment, substituteVariables } from './variables.ts'
 
-/** A JSON object; without a prototype, so that an account may be named `constructor` or `__proto__`. */
+/**
+ * A JSON object without a prototype, so that an account may be named `constructor` or `__proto__`.
+ */
 export interface JsonObject {
   [key: string]: unknown
 }
 
-/** One configuration file, parsed as far as it goes. */
+/** One configuration file, parsed as far as possible. */
 export interface ConfigDocument {
-  /** As the user named it. */
+  /** The name that the user gave. */
   readonly file: string
   readonly content: JsonObject
   readonly problems: readonly ConfigProblem[]
@@ -18,15 +20,16 @@ export interface ConfigDocument {
 }
 
 /**
- * Parses one file's text: environment variables first, then JSON with comments.
+ * Parses a file's text: replaces environment variables, then reads JSON with comments.
  *
- * What else Orthanc's JSON reader (JsonCpp) lets pass, run with Orthanc 1.10.1: trailing commas, a byte order mark, line
- * breaks and other control characters in a text, the same key twice (the last one counts), and anything after the closing brace.
+ * Like Orthanc's JSON reader (JsonCpp; tried with Orthanc 1.10.1), it also accepts trailing commas,
+ * a byte order mark, line breaks and other control characters in a text, the same key twice (the
+ * last one counts), and anything after the closing brace.
  */
 export function parseDocument(file: string, source: string, environment: Environment): ConfigDocument {
   const { text, unset } = substituteVariables(source.replace(/^\uFEFF/, ''), environment)
   const shown = hideLineBreaks(text)
-  const hopeless = hopelessness(shown)
+  const hopeless = reasonNotToParse(shown)
   if (hopeless !== null) {
     return { file, content: {}, problems: [{ file, path: '', message: hopeless }], warnings: [], notices: [] }
   }
@@ -35,18 +38,18 @@ export function parseDocument(file: string, source: string, environment: Environ
   const end = endOfObject(root, errors)
   const problems = errors
     .filter(({ error, offset }) => offset < end && printParseErrorCode(error) !== 'InvalidCharacter')
-    // What follows from an error is often another one.
-    .slice(0, mostTold)
+    // One error often causes others.
+    .slice(0, maxReported)
     .map(({ error, offset }) => ({ file, path: '', message: syntaxMessage(text, offset, error) }))
   if (root?.type !== 'object' && problems.length === 0) {
     problems.push({ file, path: '', message: 'must hold one JSON object: { ... }' })
   }
   const warnings: string[] = []
   if (errors.some(({ offset }) => offset >= end)) {
-    warnings.push(`${file}: what follows the closing brace is ignored, as in Orthanc.`)
+    warnings.push(`${file}: text after the closing brace is ignored, as in Orthanc.`)
   }
   const onDuplicate = (path: readonly Segment[]) => {
-    if (warnings.length < mostTold) warnings.push(`${file}: ${duplicateText(path)}`)
+    if (warnings.length < maxReported) warnings.push(`${file}: ${duplicateText(path)}`)
   }
   const content = root?.type === 'object' ? objectOf(root, onDuplicate) : {}
   const notices = unset.map(
@@ -55,41 +58,53 @@ export function parseDocument(file: string, source: string, environment: Environ
   return { file, content, problems, warnings, notices }
 }
 
-/** Flaws of one file that are told: those that follow are of the same kind, or come of these. */
-const mostTold = 20
-/** Errors that the parser reports, harmless ones included, for what may still be JSON; and how deep it may go. */
-const mostErrors = 1_000
-const deepest = 100
+/**
+ * Maximum number of problems and of warnings reported per file: more are of the same kind or have
+ * the same cause.
+ */
+const maxReported = 20
+/**
+ * Limits on the parser's errors, harmless ones included, and on the depth of what may still be
+ * JSON.
+ */
+const maxErrors = 1_000
+const maxDepth = 100
 
-/** Told in place of all that is wrong with a file. */
-class Hopeless extends Error {}
+/** Reported instead of all other problems of a file. */
+class NotWorthParsing extends Error {}
 
-/** Why a text is not worth parsing: that would take seconds, for nothing, while everything else waits. Null if it is. */
-function hopelessness(text: string): string | null {
+/**
+ * Why a text is not worth parsing, which would block everything else for seconds. Null if it is.
+ */
+function reasonNotToParse(text: string): string | null {
   let depth = 0
   let errors = 0
   const deeper = () => {
     depth += 1
-    if (depth > deepest) throw new Hopeless(`is nested more than ${deepest} levels deep; is it the right file?`)
+    if (depth > maxDepth)
+      throw new NotWorthParsing(`is nested more than ${maxDepth} levels deep; check that it is the right file`)
   }
   const higher = () => {
     depth -= 1
   }
   const onError = () => {
     errors += 1
-    if (errors > mostErrors) throw new Hopeless('is not valid JSON in a thousand places; is it the right file?')
+    if (errors > maxErrors)
+      throw new NotWorthParsing('is not valid JSON in a thousand places; check that it is the right file')
   }
   const nesting = { onObjectBegin: deeper, onArrayBegin: deeper, onObjectEnd: higher, onArrayEnd: higher }
   try {
     visit(text, { ...nesting, onError }, { allowTrailingComma: true })
     return null
   } catch (error) {
-    if (error instanceof Hopeless) return error.message
+    if (error instanceof NotWorthParsing) return error.message
     throw error
   }
 }
 
-/** Where the outermost object has been closed; errors beyond are about text that Orthanc doesn't look at. */
+/**
+ * The end of the outermost object. Orthanc ignores the text after it, so errors there don't count.
+ */
 function endOfObject(root: Node | undefined, errors: readonly ParseError[]): number {
   const unclosed = errors.some(({ error }) => printParseErrorCode(error) === 'CloseBraceExpected')
   return root?.type === 'object' && !unclosed ? root.offset + root.length : Number.POSITIVE_INFINITY
@@ -99,12 +114,18 @@ function duplicateText(path: readonly Segment[]): string {
   return `${jsonPath(path)} is given more than once; the last one counts, as in Orthanc.`
 }
 
-/** Stands for a line break inside a text while parsing, as long as one: so that places in messages stay right. */
+/**
+ * Replaces a line break inside a text while parsing. It has the same length, so that positions in
+ * messages stay right.
+ */
 const hidden: Readonly<Record<string, string>> = { '\n': '\uE00A', '\r': '\uE00D' }
-/** One without an end goes to that of the document: looking for its end from each place where one begins would take quadratic time. */
+/**
+ * An unterminated text or comment extends to the end of the document. Otherwise the search for its
+ * end would start again at each following quote, in quadratic time.
+ */
 const textOrComment = /"(?:\\[\s\S]|[^"\\])*("?)|\/\/[^\n\r]*|\/\*[\s\S]*?(?:\*\/|$)/g
 
-/** jsonc-parser refuses a line break inside a text, Orthanc doesn't. */
+/** jsonc-parser rejects line breaks inside a text; Orthanc doesn't. */
 function hideLineBreaks(text: string): string {
   return text.replace(textOrComment, (match, closingQuote) =>
     closingQuote ? match.replace(/[\n\r]/g, (lineBreak) => hidden[lineBreak] ?? '') : match,
@@ -135,7 +156,7 @@ function jsonValue(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[
   return textOf(node.value)
 }
 
-/** Names the place only: the text around it may hold a secret. */
+/** Names only the position, because the text around it may contain a secret. */
 function syntaxMessage(text: string, offset: number, error: ParseErrorCode): string {
   const before = text.slice(0, offset).split('\n')
   const words = printParseErrorCode(error)

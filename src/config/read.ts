@@ -4,17 +4,20 @@ import { type ConfigDocument, type JsonObject, parseDocument } from './document.
 import type { ConfigProblem } from './problem.ts'
 import type { Environment } from './variables.ts'
 
-/** All of Orthanc's sections that were found, and the file of each. */
+/** All sections that were found, and the file of each. */
 export interface Sections {
   readonly content: JsonObject
-  /** Section name to file name. */
+  /** From section name to file name. */
   readonly files: ReadonlyMap<string, string>
   readonly problems: readonly ConfigProblem[]
   readonly warnings: readonly string[]
   readonly notices: readonly string[]
 }
 
-/** Reads a configuration file, or a folder's `*.json` files, whose sections are put together as Orthanc does. */
+/**
+ * Reads a configuration file, or the `*.json` files of a folder, whose sections it merges as
+ * Orthanc does.
+ */
 export async function readSections(
   path: string,
   workingDirectory: string,
@@ -34,7 +37,10 @@ export async function readSections(
   return merge(documents, problems)
 }
 
-/** Orthanc looks at the extension in any case, and not into folders of the folder. Sorted, so that messages don't change. */
+/**
+ * As in Orthanc, the extension's case doesn't matter, and subfolders are ignored. Sorted, so that
+ * messages are stable.
+ */
 async function filesAt(path: string, workingDirectory: string): Promise<string[]> {
   const absolute = resolve(workingDirectory, path)
   if (!(await statBounded(absolute)).isDirectory()) return [path]
@@ -47,7 +53,9 @@ function isJson(name: string): boolean {
   return extname(name).toLowerCase() === '.json'
 }
 
-/** Absolute paths of what a configuration is read from, to look for changes: the file, or the folder's files as they are now. */
+/**
+ * Absolute paths of the files to watch for changes: the file itself, or the folder's current files.
+ */
 export async function configurationFiles(path: string, workingDirectory: string): Promise<string[]> {
   const absolute = resolve(workingDirectory, path)
   const names = await listBounded(absolute).catch(() => null)
@@ -59,7 +67,7 @@ export async function configurationFiles(path: string, workingDirectory: string)
         .map((name) => join(absolute, name))
 }
 
-/** A link that leads nowhere is not a folder: reading it then names it. */
+/** A dangling link counts as a file, so that reading it reports its name. */
 async function isFolder(path: string): Promise<boolean> {
   return statBounded(path).then(
     (stats) => stats.isDirectory(),
@@ -67,7 +75,7 @@ async function isFolder(path: string): Promise<boolean> {
   )
 }
 
-/** Orthanc refuses a section that two files define, whatever they say: it doesn't merge deeper than the top level. */
+/** Like Orthanc, rejects a section that two files define: only the top level is merged. */
 function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProblem[]): Sections {
   const content: JsonObject = Object.create(null)
   const files = new Map<string, string>()
@@ -79,7 +87,7 @@ function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProb
         files.set(name, document.file)
         content[name] = section
       } else {
-        const message = `is also defined in ${other}; Orthanc takes a section from one file only, so put both together there`
+        const message = `is also defined in ${other}; merge both there, because Orthanc takes a section from one file only`
         problems.push({ file: document.file, path: name, message })
       }
     }
@@ -99,13 +107,17 @@ async function attempt<T>(file: string, action: () => Promise<T>): Promise<Attem
   }
 }
 
-/** Why a file can't be read, in words; without the operating system's path, which the problem names already. */
+/**
+ * Says why a file can't be read, without the operating system's message, whose path the problem has
+ * already.
+ */
 export function fileMessage(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
   if (code === 'ENOENT') return 'does not exist; check the name, and the folder that the proxy is started in'
-  if (code === 'EACCES' || code === 'EPERM') return 'may not be read by the user that the proxy runs as'
+  if (code === 'EACCES' || code === 'EPERM')
+    return 'cannot be read by the user that the proxy runs as; give this user permission to read it'
   if (code === 'ERR_NOT_A_REGULAR_FILE') return 'is a pipe, a socket or a device; name a regular file'
-  if (code === 'ERR_FILE_TOO_LARGE') return 'is larger than 2 MiB; is it the right file?'
+  if (code === 'ERR_FILE_TOO_LARGE') return 'is larger than 2 MiB; check that it is the right file'
   if (code === 'ERR_FILE_TIMEOUT') return 'did not answer in time; check the drive that it is on'
   return `cannot be read (${code})`
 }

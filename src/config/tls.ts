@@ -7,16 +7,19 @@ import { fileMessage } from './read.ts'
 import { Section } from './section.ts'
 import type { TlsSettings } from './settings.ts'
 
-/** What the files hold that a TLS listener needs. The key is a secret. */
+/** The contents of the files for a TLS listener. The key is a secret. */
 export interface TlsMaterial {
-  /** The certificate and those between it and its authority; PEM. */
+  /** The certificate and its intermediate certificates, PEM. */
   readonly cert: string
   readonly key: string
-  /** Authorities of clients' certificates; PEM. Null asks for no certificates. */
+  /** Authorities of clients' certificates, PEM; null requests none. */
   readonly ca: string | null
 }
 
-/** Whether and how the listeners speak TLS; null if they don't. The files are read once, to see that they can be. */
+/**
+ * Reads the section Tls; null if the listeners speak plain http. Also reads the files, to report
+ * problems.
+ */
 export async function readTlsSettings(
   tls: Section | null,
   workingDirectory: string,
@@ -30,11 +33,14 @@ export async function readTlsSettings(
   const [certificate, key, clientAuthorities] = [path('Certificate'), path('Key'), path('ClientAuthorities')]
   const requireClientCertificate = tls.flag('RequireClientCertificate')
   if (requireClientCertificate && clientAuthorities === null) {
-    tls.problem('RequireClientCertificate', 'needs ClientAuthorities, the file with the authorities that signed them')
+    tls.problem(
+      'RequireClientCertificate',
+      "needs ClientAuthorities; set it to the file with the authorities that sign clients' certificates",
+    )
   }
   if (!certificate || !key) return null
   const settings = { certificate, key, clientAuthorities, requireClientCertificate }
-  const material = await read(settings, tls)
+  const material = await readMaterial(settings, tls)
   if (material) warnings.push(...expiryWarnings(material))
   return settings
 }
@@ -46,14 +52,14 @@ export async function readTlsSettings(
  */
 export async function readTls(settings: TlsSettings): Promise<TlsMaterial> {
   const findings: Finding[] = []
-  const material = await read(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
+  const material = await readMaterial(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
   if (material) return material
   throw new ConfigurationError(
     findings.map(({ path, message }) => ({ file: 'configuration', path: jsonPath(path), message })),
   )
 }
 
-async function read(settings: TlsSettings, tls: Section): Promise<TlsMaterial | null> {
+async function readMaterial(settings: TlsSettings, tls: Section): Promise<TlsMaterial | null> {
   const identity = await readIdentity(tls, settings)
   const ca =
     settings.clientAuthorities && (await pem(tls, 'ClientAuthorities', settings.clientAuthorities, certificates))
@@ -61,7 +67,10 @@ async function read(settings: TlsSettings, tls: Section): Promise<TlsMaterial | 
   return { ...identity, ca }
 }
 
-/** What the files named by `Certificate` and `Key` hold; null, with the problem reported, if they can't be used. */
+/**
+ * Reads the files that `Certificate` and `Key` name. Reports a problem and returns null if they
+ * can't be used.
+ */
 export async function readIdentity(
   section: Section,
   files: Pick<TlsSettings, 'certificate' | 'key'>,
@@ -74,12 +83,17 @@ export async function readIdentity(
     return { cert, key }
   } catch (error) {
     const mismatch = (error as NodeJS.ErrnoException).code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
-    section.problem('Key', mismatch ? 'is not the key of Certificate' : 'cannot be used together with Certificate')
+    section.problem(
+      'Key',
+      mismatch
+        ? 'is not the key of Certificate; name the file with its private key'
+        : 'cannot be used together with Certificate; name the file with its private key',
+    )
     return null
   }
 }
 
-/** The file's text if the check finds nothing wrong with it. */
+/** Reads a file. Reports a problem and returns null if the check finds one. */
 async function pem(
   tls: Section,
   key: string,
@@ -102,19 +116,19 @@ const certificateForm = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE---
 function certificates(text: string): string | null {
   const each = text.match(certificateForm) ?? []
   if (each.length === 0) return 'without a certificate in PEM form (-----BEGIN CERTIFICATE-----)'
-  const damaged = each.findIndex((one) => !attempt(() => new X509Certificate(one)))
+  const damaged = each.findIndex((one) => !succeeds(() => new X509Certificate(one)))
   return damaged === -1 ? null : `whose certificate no. ${damaged + 1} is damaged`
 }
 
 function privateKey(text: string): string | null {
   if (text.includes('ENCRYPTED'))
-    return 'with a key that is encrypted: store it without a passphrase, readable by the proxy alone'
-  return attempt(() => createPrivateKey(text))
+    return 'with an encrypted key; store the key without a passphrase, readable only by the proxy'
+  return succeeds(() => createPrivateKey(text))
     ? null
     : 'without a private key in PEM form (-----BEGIN PRIVATE KEY-----)'
 }
 
-function attempt(action: () => unknown): boolean {
+function succeeds(action: () => unknown): boolean {
   try {
     action()
     return true
@@ -123,11 +137,11 @@ function attempt(action: () => unknown): boolean {
   }
 }
 
-const fortnight = 14 * 86_400_000
+const expiryWarningMs = 14 * 86_400_000
 
-/** A sentence if the listeners' certificate has ended, or ends soon. */
+/** A warning if the listeners' certificate has expired or expires soon. */
 export function expiryWarnings({ cert }: TlsMaterial): readonly string[] {
   const { validToDate } = new X509Certificate(cert.match(certificateForm)?.[0] ?? cert)
-  if (validToDate.getTime() - Date.now() > fortnight) return []
-  return [`The certificate in DicomWebProxy.Tls ends, or has ended, at ${validToDate.toISOString()}: replace it.`]
+  if (validToDate.getTime() - Date.now() > expiryWarningMs) return []
+  return [`The certificate in DicomWebProxy.Tls expires at ${validToDate.toISOString()}, or has expired: replace it.`]
 }

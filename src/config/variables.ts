@@ -7,19 +7,24 @@ export interface Environment {
 
 export interface Substitution {
   readonly text: string
-  /** Variables without a value and without a default: they became empty. */
+  /** Variables without a value and without a default, which became empty. */
   readonly unset: readonly string[]
 }
 
 /**
- * `${NAME}`, `${NAME:-default}`, `${NAME:-"default"}`, `${NAME:-'default'}`. What doesn't fit stays as it is, and so does
- * `${}`, at which Orthanc gives up. From the behaviour of Orthanc's Toolbox::SubstituteVariables (1.12): a name holds no colon,
- * a bare default no quote and no brace, and a variable that is set but empty counts as set. Neither goes beyond the next
- * `${`: else a text of nothing but those would take quadratic time.
+ * `${NAME}`, `${NAME:-default}`, `${NAME:-"default"}`, `${NAME:-'default'}`. Anything else stays
+ * unchanged, also `${}`, which makes Orthanc fail.
+ *
+ * The rules are those of Orthanc's Toolbox::SubstituteVariables (1.12): a name contains no colon, a
+ * default without quotes contains no quote and no brace, and a variable that is set but empty
+ * counts as set. Neither name nor default contains `${`, which keeps matching linear in time.
  */
 const reference = /\$\{((?:[^$:}]|\$(?!\{))+)(?::-(?:((?:[^$'"}]|\$(?!\{))*)|"([^"]*)"|'([^']*)'))?\}/g
 
-/** Replaces environment variables in the raw text, before JSON is parsed: so a value may be a number, a list, a whole object. */
+/**
+ * Replaces environment variables in the raw text before JSON is parsed, so that a value may also be
+ * a number, a list or an object.
+ */
 export function substituteVariables(source: string, environment: Environment): Substitution {
   const unset = new Set<string>()
   const isInComment = commentsOf(source)
@@ -42,9 +47,9 @@ export function substituteVariables(source: string, environment: Environment): S
 }
 
 /**
- * A comment that explains `${NAME}` must not lead to a notice that NAME is not set.
+ * A comment that mentions `${NAME}` must not cause a notice that NAME is not set.
  *
- * @returns whether an offset is within a comment; to be asked of one after another, from the first on
+ * @returns whether an offset is in a comment; call it with ascending offsets
  */
 function commentsOf(source: string): (offset: number) => boolean {
   const ends: number[] = []
@@ -53,7 +58,7 @@ function commentsOf(source: string): (offset: number) => boolean {
   while (scanner.getPosition() < source.length) {
     scanner.scan()
     const start = scanner.getTokenOffset()
-    // Nothing else begins with a slash.
+    // Only comments begin with a slash.
     if (source.charAt(start) !== '/' || scanner.getTokenLength() < 2) continue
     starts.push(start)
     ends.push(start + scanner.getTokenLength())

@@ -1,23 +1,24 @@
 import { statBounded } from '../bounded-files.ts'
 
-/** Milliseconds. */
-const look = 1_000
+/** In milliseconds. */
+const pollIntervalMs = 1_000
 
 type Files = readonly string[]
 
 export interface FileWatch {
-  /** Resolves with the first look: what changes from then on is noticed. */
+  /** Resolves after the first poll. Later changes are noticed. */
   readonly ready: Promise<void>
   close(): void
 }
 
 /**
- * Calls back when one of the files has changed, and then has stayed the same from one look to the next: so that one that is
- * just being written, or a certificate whose key still has to come, is not taken too early. By looking, because events
- * miss what is mounted or linked, such as Kubernetes' secrets.
+ * Calls back when one of the files has changed and then stayed the same from one poll to the next,
+ * so that it doesn't catch a file while it is being written, or a certificate before its key. It
+ * polls, because events miss mounted and linked files, such as Kubernetes' secrets.
  *
- * @param files asked for their names at each look: those of a folder may become others
- * @param readAt when the files were read, by `Date.now()`: what has changed since then has changed, too
+ * @param files called at each poll, because a folder's files may change
+ *
+ * @param readAt when the files were read, by `Date.now()`; later changes count as well
  */
 export function watchFiles(
   files: () => Files | Promise<Files>,
@@ -37,8 +38,8 @@ export function watchFiles(
       onChange()
     }
     before = now
-    // Who was called back may have closed the watch.
-    if (!closed) timer = setTimeout(() => void compare(), look).unref()
+    // The callback may have closed the watch.
+    if (!closed) timer = setTimeout(() => void compare(), pollIntervalMs).unref()
   }
   return {
     ready: compare(),
@@ -49,7 +50,10 @@ export function watchFiles(
   }
 }
 
-/** Of what a link leads to, and of where that is: a file that takes the place of another one has a number of its own. */
+/**
+ * The state of the files that links lead to. It includes the inode, because a replaced file has a
+ * new one.
+ */
 async function stateOf(files: Files): Promise<{ state: string; changedAt: number }> {
   const states = files.map(async (file) => {
     try {

@@ -58,7 +58,7 @@ test('TLS files that cannot be used', needsOpenssl(), async (t) => {
   })
   const certificate = (text: string) => ({ 'x.pem': text })
   const wrong: [tls: object, problem: RegExp, files?: Record<string, string>][] = [
-    [{ ...Tls, Key: other.key }, /^DicomWebProxy\.Tls\.Key: is not the key of Certificate$/],
+    [{ ...Tls, Key: other.key }, /^DicomWebProxy\.Tls\.Key: is not the key of Certificate; name/],
     [{ ...Tls, Key: one.certificate }, /Tls\.Key: names a file without a private key/],
     [{ ...Tls, Certificate: one.key }, /Tls\.Certificate: names a file without a certificate/],
     [
@@ -68,7 +68,7 @@ test('TLS files that cannot be used', needsOpenssl(), async (t) => {
     ],
     [
       { ...Tls, Key: 'x.pem' },
-      /Tls\.Key: .* is encrypted: store it without a passphrase/,
+      /Tls\.Key: .* an encrypted key; store the key without a passphrase/,
       certificate('-----BEGIN ENCRYPTED PRIVATE KEY-----\n'),
     ],
     [{ ...Tls, ClientAuthorities: 'missing.pem' }, /Tls\.ClientAuthorities: names a file that does not exist/],
@@ -81,6 +81,6 @@ test('TLS files that cannot be used', needsOpenssl(), async (t) => {
     t.notMatch(found.join(), readFileSync(one.key, 'utf8').slice(40, 60))
   }
   t.match((await load(t, withProxy({ Tls: { Certificate: old.certificate, Key: old.key } }))).warnings, [
-    /has ended, at 20/,
+    /expires at 20.*, or has expired: replace it/,
   ])
 })
