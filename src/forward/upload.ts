@@ -69,7 +69,7 @@ export class Upload implements ResponseSource {
   onConnection(upstream: ClientRequest): void {
     this.#upstream = upstream
     const { socket } = upstream
-    if (socket) keepReadingAfterWriteError(socket)
+    if (socket && !upstream.reusedSocket) keepReadingAfterWriteError(socket)
     const isReady = !socket?.connecting && !(socket && 'secureConnecting' in socket && socket.secureConnecting)
     const onReady = () => {
       clearTimeout(this.#connecting)
@@ -218,8 +218,6 @@ function noResponse(): ProxyError {
   )
 }
 
-const patched = new WeakSet<Socket>()
-
 /**
  * Lets a connection outlive the other side's refusal to read on. A server that responds early
  * (403, 413) and hangs up makes our next write fail; Node would then destroy the connection, and
@@ -228,8 +226,6 @@ const patched = new WeakSet<Socket>()
  * the end of the connection, which is reported as ever.
  */
 export function keepReadingAfterWriteError(socket: Socket): void {
-  if (patched.has(socket)) return
-  patched.add(socket)
   const write = socket._write.bind(socket)
   const writev = socket._writev?.bind(socket)
   socket._write = (chunk, encoding, done) => write(chunk, encoding, (error) => done(unlessHangup(error)))

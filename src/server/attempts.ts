@@ -158,7 +158,7 @@ export class Attempts {
       const responseTimeout = said && Math.max(sending.deadline - performance.now(), minResponseTimeoutMs)
       const { exchange, line, trace } = this.#begin(sending, token, responseTimeout)
       const outcome = await this.#parts.senders[exchange.service].send(exchange)
-      line?.response(this.#parts.logger, outcome)
+      line?.write(this.#parts.logger, outcome)
       trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
       return { outcome, token }

@@ -26,15 +26,15 @@ export class ExchangeLine {
   }
 
   /** Looks at the head of each response that is read. */
-  observing(readAnswer: ObserveResponse): ObserveResponse {
+  observing(observe: ObserveResponse): ObserveResponse {
     return (status, headers) => {
       this.#received = { status, headers }
-      return readAnswer(status, headers)
+      return observe(status, headers)
     }
   }
 
   /** Writes the line, once the attempt has ended. */
-  response(logger: Logger, outcome: Outcome): void {
+  write(logger: Logger, outcome: Outcome): void {
     const { requestId, account, service, method, route, attempts: attempt, progress } = this.#event
     const response = outcome.kind === 'buffered' ? outcome.response : this.#received
     const line = {
