@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What the work gives, unless the signal aborts before: then it rejects with the signal's reason, and the work goes on unseen. */
+/**
+ * What the work gives, unless the signal aborts before: then it rejects with the signal's reason,
+ * and the work goes on unseen.
+ */
 export function abortable<Value>(work: Value | Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>()
   const onAbort = () => reject(signal.reason)
@@ -30,7 +33,10 @@ export interface Interruption {
   done(): void
 }
 
-/** Ends a wait when the client leaves, with {@link clientGone} as the reason, or for any of the other signals. */
+/**
+ * Ends a wait when the client leaves, with {@link clientGone} as the reason, or for any of the
+ * other signals.
+ */
 export function abortOnClose({ response }: { response: ServerResponse }, ...others: AbortSignal[]): Interruption {
   const leaving = new AbortController()
   const onClose = () => leaving.abort(clientGone)

@@ -1,13 +1,16 @@
 const first = 1_000
 const longest = 30_000
 
-/** Waiting times between failed tries: 1 s doubling to 30 s, each shortened by up to a quarter at random. */
+/**
+ * Waiting times between failed attempts: 1 s doubling to 30 s, each shortened by up to a quarter at
+ * random.
+ */
 export class Backoff {
   #failures = 0
-  /** On the monotonic clock: a changed wall clock must not stop the tries. */
+  /** On the monotonic clock: a changed wall clock must not stop the attempts. */
   #nextTryAt = 0
 
-  /** Milliseconds until the next try may start; 0 when it may start now. */
+  /** Milliseconds until the next attempt may start; 0 when it may start now. */
   remaining(): number {
     return Math.max(this.#nextTryAt - performance.now(), 0)
   }

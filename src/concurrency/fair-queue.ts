@@ -1,6 +1,9 @@
 import { InFlight } from './in-flight.ts'
 
-/** Who waits, in turn by whom it waits for: one with many items does not hold up one with a single one. */
+/**
+ * Who waits, in turn by whom it waits for: one with many items does not hold up one with a single
+ * one.
+ */
 export class FairQueue<Item> {
   /** In the order of their turns. */
   readonly #lines = new Map<string, InFlight<Item>>()
@@ -48,7 +51,10 @@ export class FairQueue<Item> {
     return item
   }
 
-  /** Takes out the newest item of whoever has the most, if that is more than this one would have with another. */
+  /**
+   * Takes out the newest item of whoever has the most, if that is more than this one would have
+   * with another.
+   */
   makeRoomFor(whose: string): Item | undefined {
     let most = (this.#lines.get(whose)?.size ?? 0) + 1
     let longest: [string, InFlight<Item>] | undefined

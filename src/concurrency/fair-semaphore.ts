@@ -24,7 +24,7 @@ export class FairSemaphore {
     try {
       return await task()
     } finally {
-      // Whoever is next takes this one's place.
+      // Whoever is next takes this one's slot.
       const next = this.#queue.take()
       if (next) next()
       else this.#running -= 1

@@ -1,13 +1,13 @@
 import { ProxyError } from '../errors.ts'
 import { FairQueue } from './fair-queue.ts'
 
-/** A request's place at Google, from before it is sent until its answer has passed. */
+/** A request's slot at Google, from before it is sent until its response has passed. */
 export interface Slot {
   /** @param refused whether Google refused the request because of its load (429, 503) */
   release(refused: boolean): void
 }
 
-/** A place to come. */
+/** A slot to come. */
 export interface QueuedSlot {
   readonly slot: Promise<Slot>
   /** Ends the wait: it rejects with this reason. */
@@ -29,25 +29,33 @@ interface Waiter {
 
 /** Milliseconds without a refusal after which more may be tried again. */
 const cooldownMs = 5_000
-/** Milliseconds from one request at a time back to all that are allowed. Google counts its quotas by the minute. */
+/**
+ * Milliseconds from one request at a time back to all that are allowed. Google counts its quotas by
+ * the minute.
+ */
 const rampUpMs = 60_000
 /** How often (ms) it is looked whether calm has made room, while somebody waits. */
 const pollIntervalMs = 1_000
-/** Seconds after which a client that found no place may try again. */
+/** Seconds after which a client that found no slot may try again. */
 const retryAfterSeconds = 5
-/** The part of the places that there is once more for clients that have none, while another has several. */
+/**
+ * The part of the slots that there is once more for clients that have none, while another has
+ * several.
+ */
 const newcomersShare = 1 / 4
 
 /**
- * The places of one service of one account: how many of its requests may be under way at Google at the same time. A refusal
- * because of load halves them, calm brings them back; so many clients together find the rate that Google's quota allows,
- * instead of storming against it. Who finds no place waits. The next place is for a client that has the fewest; and where
- * one client has several and another has none, there are a few more, so that nobody waits for the end of others' long transfers (docs/adr/0029).
+ * The slots of one service of one account: how many of its requests may be under way at Google at
+ * the same time. A refusal because of load halves them, calm brings them back; so many clients
+ * together find the rate that Google's quota allows, instead of storming against it. Who finds no
+ * slot waits. The next slot is for a client that has the fewest; and where one client has several
+ * and another has none, there are a few more, so that nobody waits for the end of others' long
+ * transfers (docs/adr/0029).
  */
 export class ConcurrencyLimiter {
   #settings: LimiterSettings
   readonly #queue = new FairQueue<Waiter>()
-  /** How many places each client has. */
+  /** How many slots each client has. */
   readonly #held = new Map<string, number>()
   #inFlight = 0
   /** Of these: beyond the limit, for clients that had none. */
@@ -88,15 +96,15 @@ export class ConcurrencyLimiter {
     return this.#inFlight * 2 > this.limit
   }
 
-  /** A place, if one is free and nobody waits for it. */
+  /** A slot, if one is free and nobody waits for it. */
   tryAcquire(client: string): Slot | null {
     if (this.#queue.size === 0 && this.#inFlight < this.limit) return this.#place(client, false)
     return !this.#held.has(client) && this.#hasExtra ? this.#place(client, true) : null
   }
 
   /**
-   * A place, as soon as it is this client's turn. It rejects with a ProxyError `too-busy` after the longest wait, or when others need
-   * the room; so does the call itself when too many wait already.
+   * A slot, as soon as it is this client's turn. It rejects with a ProxyError `too-busy` after the
+   * longest wait, or when others need the room; so does the call itself when too many wait already.
    *
    * @param longest milliseconds to wait at the most, where that is less than what is configured
    */
@@ -153,7 +161,7 @@ export class ConcurrencyLimiter {
     else this.#held.delete(client)
   }
 
-  /** Whether a client that has no place may have one beyond the limit: another has several. */
+  /** Whether a client that has no slot may have one beyond the limit: another has several. */
   get #hasExtra(): boolean {
     return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * newcomersShare))
   }

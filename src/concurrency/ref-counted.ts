@@ -19,8 +19,8 @@ interface Use<Thing> {
 }
 
 /**
- * Something that is replaced while it is in use: who has taken it keeps it to the end, and who comes later gets the new one. The old
- * one is closed when nobody has it any more.
+ * Something that is replaced while it is in use: who has taken it keeps it to the end, and who
+ * comes later gets the new one. The old one is closed when nobody has it any more.
  */
 export class RefCounted<Thing extends Closing> {
   #current: Use<Thing>
@@ -81,7 +81,10 @@ interface Closing {
   close(): Promise<unknown>
 }
 
-/** Something that several configurations use, because all of them want it the same; closed by the last one. */
+/**
+ * Something that several configurations use, because all of them want it the same; closed by the
+ * last one.
+ */
 export class SharedResource<Thing extends Closing | null> {
   readonly value: Thing
   readonly #settings: unknown

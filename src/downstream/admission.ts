@@ -11,8 +11,8 @@ interface AdmissionOptions {
 }
 
 /**
- * Lets in only connections from where clients may come, and only so many. The others are closed before a byte of theirs is
- * read, and before TLS.
+ * Lets in only connections from where clients may come, and only so many. The others are closed
+ * before a byte of theirs is read, and before TLS.
  */
 export function limitConnections(server: Server, { allows, limits, log }: AdmissionOptions): void {
   const open = new Map<string, number>()

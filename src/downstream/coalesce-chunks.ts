@@ -1,14 +1,18 @@
 import type { IncomingMessage } from 'node:http'
 import { carriesBody } from './lingering-close.ts'
 
-/** After so many chunks, each time, it is looked how large they were. */
-const lookAfter = 10_000
-/** Bytes that they must have had on average. Whatever their size, each costs about as much as 16 KiB in one. */
-const leastMean = 64
+/** After so many chunks, each time, their size is checked. */
+const chunksPerCheck = 10_000
+/**
+ * Bytes that they must have had on average. Whatever their size, each costs about as much as 16 KiB
+ * in one.
+ */
+const minMeanBytes = 64
 
 /**
- * Joins the small chunks of a request's body as they come in (docs/adr/0021), and ends a body that is nothing but small ones:
- * a few connections that send chunks of one byte would keep everybody else waiting.
+ * Joins the small chunks of a request's body as they come in (docs/adr/0021), and ends a body that
+ * is nothing but small ones: a few connections that send chunks of one byte would keep everybody
+ * else waiting.
  *
  * @param onTooSmall told once; all that still comes of the body is thrown away, and no more is read
  */
@@ -36,12 +40,16 @@ export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void)
       return false
     }
     joined.push(chunk)
-    // As the stream would say it now. After any other "no", nobody would say that there is room again.
+    // As the stream would say it now. After any other "no", nobody would say that there is room
+    // again.
     return request.readableLength < request.readableHighWaterMark
   }
 }
 
-/** How large the chunks of a body are, looked at in stretches: what came before pays for none of them. */
+/**
+ * How large the chunks of a body are, looked at in stretches: what came before pays for none of
+ * them.
+ */
 class ChunkSizes {
   tooSmall = false
   #chunks = 0
@@ -50,19 +58,19 @@ class ChunkSizes {
   add(bytes: number): void {
     this.#bytes += bytes
     this.#chunks += 1
-    if (this.#chunks < lookAfter) return
-    this.tooSmall = this.#bytes < leastMean * this.#chunks
+    if (this.#chunks < chunksPerCheck) return
+    this.tooSmall = this.#bytes < minMeanBytes * this.#chunks
     this.#chunks = 0
     this.#bytes = 0
   }
 }
 
 /** Bytes. Chunks from this size on pass as they are. */
-const large = 1024
+const smallBelowBytes = 1024
 /** Bytes that are joined at the most. */
-const most = 16 * 1024
+const maxJoinedBytes = 16 * 1024
 /** How long (ms) bytes wait for others while there is something before them. */
-const patience = 50
+const maxDelayMs = 50
 
 interface Destination {
   /** Takes what was joined, and what needs no joining. */
@@ -74,8 +82,9 @@ interface Destination {
 }
 
 /**
- * Joins the small chunks in which a body may come, as far as nobody waits for them. Who sends a body chooses the size of its
- * chunks, Node makes a buffer of each, some 600 bytes for a single one, and bounds its queues by the bytes within.
+ * Joins the small chunks in which a body may come, as far as nobody waits for them. Who sends a
+ * body chooses the size of its chunks, Node makes a buffer of each, some 600 bytes for a single
+ * one, and bounds its queues by the bytes within.
  */
 export class JoinedChunks {
   readonly #destination: Destination
@@ -91,12 +100,12 @@ export class JoinedChunks {
   }
 
   push(chunk: Buffer): void {
-    if (chunk.length >= large) {
+    if (chunk.length >= smallBelowBytes) {
       this.flush()
       this.#destination.passOn(chunk)
       return
     }
-    if (this.#length + chunk.length > most) this.flush()
+    if (this.#length + chunk.length > maxJoinedBytes) this.flush()
     if (this.#length === 0) this.#first = chunk
     else this.#append(chunk)
     this.#length += chunk.length
@@ -120,16 +129,19 @@ export class JoinedChunks {
   }
 
   #append(chunk: Buffer): void {
-    this.#bytes ??= Buffer.allocUnsafeSlow(most)
+    this.#bytes ??= Buffer.allocUnsafeSlow(maxJoinedBytes)
     this.#first?.copy(this.#bytes)
     this.#first = null
     chunk.copy(this.#bytes, this.#length)
   }
 
-  /** When all chunks of a packet have come, each in a turn of its own; what would only wait behind others may wait here. */
+  /**
+   * When all chunks of a packet have come, each in a turn of its own; what would only wait behind
+   * others may wait here.
+   */
   #schedule(): void {
     if (this.#destination.isBehind()) {
-      this.#timer ??= setTimeout(this.#onPatienceOver, patience)
+      this.#timer ??= setTimeout(this.#onPatienceOver, maxDelayMs)
     } else if (!this.#isScheduled) {
       this.#isScheduled = true
       setImmediate(this.#onTurnOver)

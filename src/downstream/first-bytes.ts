@@ -4,14 +4,15 @@ import type { Inbound } from './inbound.ts'
 import { clientStalled } from './min-rate.ts'
 
 /** Bytes that show that a body flows. Less than what Node reads ahead of whoever wants the body. */
-const enough = 16 * 1024
+const firstBytes = 16 * 1024
 
 /**
- * Waits until a body flows: its first 16 KiB have arrived, or all of it. Where places at Google are scarce, an upload takes
- * one only then, so that clients that open many and send next to nothing don't take the last ones from the others.
+ * Waits until a body flows: its first 16 KiB have arrived, or all of it. Where slots at Google are
+ * scarce, an upload takes one only then, so that clients that open many and send next to nothing
+ * don't take the last ones from the others.
  *
- * Rejects with a ProxyError `request-timeout` when that takes longer than `idle` milliseconds, with why the body is
- * refused when it is, and with the signal's reason when that aborts.
+ * Rejects with a ProxyError `request-timeout` when that takes longer than `idle` milliseconds, with
+ * why the body is refused when it is, and with the signal's reason when that aborts.
  */
 export async function waitForFirstBytes(
   inbound: Inbound,
@@ -19,7 +20,7 @@ export async function waitForFirstBytes(
   interruption: () => Interruption,
 ): Promise<void> {
   const { request, bodyRefusal } = inbound
-  const hasCome = () => request.complete || request.readableLength >= Math.min(enough, minBodyRate)
+  const hasCome = () => request.complete || request.readableLength >= Math.min(firstBytes, minBodyRate)
   if (bodyRefusal) throw bodyRefusal
   if (hasCome()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -1,22 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Inbound } from './inbound.ts'
 
-/** How much a client may go on sending of a body that nobody wants, once it has its answer. */
-interface Patience {
+/** How much of an unwanted body a client may still send after its response. */
+interface LingerLimits {
   readonly milliseconds: number
   readonly bytes: number
 }
 
-const patience: Patience = { milliseconds: 30_000, bytes: Number.POSITIVE_INFINITY }
-/** For who has not logged in: enough for those who send all of a small body before they read. */
-const patienceWithStrangers: Patience = { milliseconds: 5_000, bytes: 1024 * 1024 }
+const limits: LingerLimits = { milliseconds: 30_000, bytes: Number.POSITIVE_INFINITY }
+/**
+ * For clients that have not logged in: enough for those who send all of a small body before they
+ * read.
+ */
+const unauthenticatedLimits: LingerLimits = { milliseconds: 5_000, bytes: 1024 * 1024 }
 /** For a body that was refused: the client may read why. */
-const noPatience: Patience = { milliseconds: 1_000, bytes: Number.POSITIVE_INFINITY }
+const refusedLimits: LingerLimits = { milliseconds: 1_000, bytes: Number.POSITIVE_INFINITY }
 
 /**
- * Keeps the connection of a client that still sends open beyond its answer, even if it asked for the connection to be
- * closed. Node would close it right after the answer, over unread data: that resets the connection, and the client, busy
- * sending, would lose the answer (RFC 9112 9.6). To be called before the answer begins.
+ * Keeps the connection of a client that still sends open beyond its response, even if it asked for
+ * the connection to be closed. Node would close it right after the response, over unread data: that
+ * resets the connection, and the client, busy sending, would lose the response (RFC 9112 9.6). To
+ * be called before the response begins.
  */
 export function lingerWhileSending(response: ServerResponse): void {
   const { req } = response
@@ -25,30 +29,31 @@ export function lingerWhileSending(response: ServerResponse): void {
 }
 
 /**
- * Reads on and throws away what the client still sends after its answer; then closes the connection, if the client asked
- * for that. Of a stranger it reads little.
+ * Reads on and throws away what the client still sends after its response; then closes the
+ * connection, if the client asked for that. Of a client that has not logged in it reads little.
  */
 export function drainRequest(inbound: Inbound, isStranger: boolean): void {
   const { request, response } = inbound
   if (!carriesBody(request)) return
   const { socket } = request
   const closeIfLast = () => {
-    if (closesConnection(request)) afterAnswer(response, () => socket.end())
+    if (closesConnection(request)) afterResponse(response, () => socket.end())
   }
-  // Complete is not enough: what has arrived but was not read would keep the connection from its next request.
+  // Complete is not enough: what has arrived but was not read would keep the connection from its
+  // next request.
   if (request.readableEnded) {
     closeIfLast()
     return
   }
   if (request.destroyed) return
-  const { milliseconds, bytes } = patienceWith(inbound, isStranger)
+  const { milliseconds, bytes } = limitsFor(inbound, isStranger)
   const timer = setTimeout(() => socket.destroy(), milliseconds)
   let left = bytes
   const onData = (chunk: Buffer) => {
     left -= chunk.length
     if (left < 0) socket.destroy()
   }
-  // Once its answer is out, Node tells a request no more that its connection has closed.
+  // Once its response is out, Node tells a request no more that its connection has closed.
   const onEnd = () => {
     clearTimeout(timer)
     socket.off('close', onEnd)
@@ -58,17 +63,18 @@ export function drainRequest(inbound: Inbound, isStranger: boolean): void {
   request.once('end', onEnd)
   request.on('data', onData)
   request.resume()
-  // At once: what nobody has begun to read when its answer is out, Node throws away without telling.
+  // At once: what nobody has begun to read when its response is out, Node throws away without
+  // telling.
   request.read(0)
 }
 
-function patienceWith({ bodyRefusal }: Inbound, isStranger: boolean): Patience {
-  if (bodyRefusal) return noPatience
-  return isStranger ? patienceWithStrangers : patience
+function limitsFor({ bodyRefusal }: Inbound, isStranger: boolean): LingerLimits {
+  if (bodyRefusal) return refusedLimits
+  return isStranger ? unauthenticatedLimits : limits
 }
 
-/** An answer may still wait for that to an earlier request on the same connection. */
-function afterAnswer(response: ServerResponse, close: () => void): void {
+/** A response may still wait for that to an earlier request on the same connection. */
+function afterResponse(response: ServerResponse, close: () => void): void {
   if (response.writableFinished) close()
   else response.once('finish', close)
 }
@@ -91,7 +97,10 @@ function asksToClose({ headers, httpVersion }: Message): boolean {
   return /\bclose\b/i.test(options) || (httpVersion === '1.0' && !/\bkeep-alive\b/i.test(options))
 }
 
-/** Others may see the end of such a request elsewhere (RFC 9112 6.1, 11.2); after an Upgrade, Node drops what came in the same packet. */
+/**
+ * Others may see the end of such a request elsewhere (RFC 9112 6.1, 11.2); after an Upgrade, Node
+ * drops what came in the same packet.
+ */
 function endsInDoubt({ headers, httpVersion }: Message): boolean {
   const coding = headers['transfer-encoding']
   const isPlain = coding === undefined || (coding.toLowerCase() === 'chunked' && httpVersion === '1.1')

@@ -7,26 +7,27 @@ type Sending = Pick<Inbound, 'response' | 'bytesFlushed' | 'reset'>
 
 type Limits = Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
 
-/** Milliseconds in which a body must make way while others wait for its place at Google. */
-const crowdedPeriod = 10_000
+/** Milliseconds in which a body must make way while others wait for its slot at Google. */
+const crowdedPeriodMs = 10_000
 
 interface Body {
   /** Bytes so far. */
   passed(): number
-  /** Whether others wait for its place. */
+  /** Whether others wait for its slot. */
   crowded(): boolean
 }
 
 /**
- * Watches that a body makes way. A single byte now and then keeps a connection from being idle, but not this: fewer than
- * `minBodyRate` within `idle` milliseconds are a stall; within ten seconds already, while others wait for its place.
+ * Watches that a body makes way. A single byte now and then keeps a connection from being idle, but
+ * not this: fewer than `minBodyRate` within `idle` milliseconds are a stall; within ten seconds
+ * already, while others wait for its slot.
  */
 export class Pace {
   readonly #timer: NodeJS.Timeout
 
   /** @param onStall told at the end of each period that brought less than it should */
   constructor({ idle, minBodyRate }: Limits, { passed, crowded }: Body, onStall: () => void) {
-    const period = Math.min(idle, crowdedPeriod)
+    const period = Math.min(idle, crowdedPeriodMs)
     let beforePeriod = passed()
     let beforeIdle = beforePeriod
     let elapsed = 0
@@ -47,21 +48,22 @@ export class Pace {
   }
 }
 
-/** How often (ms) it is looked how a client reads. */
-const look = 1_000
+/** How often it is checked how a client reads. */
+const maxPeriodMs = 1_000
 
 /**
- * Breaks an answer off whose client reads it too slowly: at less than the rate of {@link Pace}, on average. A client can't be watched
- * read: what is seen is what the operating system takes, in pieces of up to some MiB, and nothing between them. So each
- * byte that has gone out pays for the time that it may take at that rate, up to `idle` in advance.
+ * Resets a response that the client reads too slowly: at less than the rate of {@link Pace}, on
+ * average. A client can't be watched read: what is seen is what the operating system takes, in
+ * pieces of up to some MiB, and nothing between them. So each byte that has gone out pays for the
+ * time that it may take at that rate, up to `idle` in advance.
  */
 export function watchReading(inbound: Sending, limits: Limits, crowded: () => boolean): void {
   const { response } = inbound
   const { idle, minBodyRate } = limits
-  const period = Math.min(idle / 4, look)
+  const period = Math.min(idle / 4, maxPeriodMs)
   let before = inbound.bytesFlushed
   const alone = new Credit(idle, minBodyRate / idle, idle)
-  const amongOthers = new Credit(Math.min(idle, crowdedPeriod), minBodyRate / Math.min(idle, crowdedPeriod), idle)
+  const amongOthers = new Credit(Math.min(idle, crowdedPeriodMs), minBodyRate / Math.min(idle, crowdedPeriodMs), idle)
   const timer = setInterval(() => {
     const now = inbound.bytesFlushed
     const bytes = now - before
@@ -106,15 +108,16 @@ export function clientStalled(): ProxyError {
 }
 
 /**
- * Breaks an answer off of which, once all of it is there, no byte goes out for so long. From then on nobody else waits for the
- * client: one that stops reading just before the end would keep its connection, and its place at Google, for ever.
+ * Resets a response when all of it is there, and no byte goes out for so long. From then on nobody
+ * else waits for the client: one that stops reading just before the end would keep its connection,
+ * and its slot at Google, for ever.
  *
  * @param idle milliseconds
  */
 export function flushTimeout(inbound: Sending, idle: number): void {
   const { response } = inbound
   response.once('prefinish', () => {
-    // Most answers are out by then.
+    // Most responses are out by then.
     if (response.socket?.writableLength === 0) return
     let before = inbound.bytesFlushed
     const timer = setInterval(() => {

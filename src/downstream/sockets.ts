@@ -13,7 +13,10 @@ interface Connection {
   isRejected: boolean
 }
 
-/** The open connections of a listener, and the order in which they end. Created before its connections are limited. */
+/**
+ * The open connections of a listener, and the order in which they end. Created before its
+ * connections are limited.
+ */
 export class Sockets {
   /** By the other end, which is the same for a TLS socket and for the TCP socket beneath it. */
   readonly #open = new Map<string, Connection>()
@@ -50,7 +53,10 @@ export class Sockets {
     return inbound?.response === currentResponse(socket) ? inbound : null
   }
 
-  /** Whether its client was told that what it sends can't be read: all that still comes is another error. */
+  /**
+   * Whether its client was told that what it sends can't be read: all that still comes is another
+   * error.
+   */
   isRejected(socket: Socket): boolean {
     return this.#of(socket)?.isRejected ?? false
   }
@@ -60,7 +66,10 @@ export class Sockets {
     if (connection) connection.isRejected = true
   }
 
-  /** Ends a connection: at once, and in the middle of a response by a reset, but behind one that is complete here. */
+  /**
+   * Ends a connection: at once, and in the middle of a response by a reset, but behind one that is
+   * complete here.
+   */
   closeAfterCompleteResponse(socket: Socket): void {
     const response = currentResponse(socket)
     if (response?.writableEnded) socket.destroySoon()
@@ -83,10 +92,10 @@ export class Sockets {
   }
 
   /**
-   * Node takes a connection for idle as soon as the end of its response was written, though a slow client may have most of it
-   * still to come, and destroys it. One that is still busy with its TLS handshake is idle, too. And it ends connections in
-   * order in the middle of a response: where the end of the connection is that of the response (HTTP/1.0), the part would
-   * look whole.
+   * Node takes a connection for idle as soon as the end of its response was written, though a slow
+   * client may have most of it still to come, and destroys it. One that is still busy with its TLS
+   * handshake is idle, too. And it ends connections in order in the middle of a response: where the
+   * end of the connection is that of the response (HTTP/1.0), the part would look whole.
    */
   #spareResponses(server: Server): void {
     server.closeIdleConnections = () => {
@@ -102,7 +111,10 @@ export class Sockets {
     }
   }
 
-  /** A client that ends its side of the connection counts as one that leaves: the two can't be told apart. */
+  /**
+   * A client that ends its side of the connection counts as one that leaves: the two can't be told
+   * apart.
+   */
   #resetWhenHalfClosed(socket: Socket): void {
     const response = currentResponse(socket)
     // One that is complete here still goes out, and the end of the connection after it.

@@ -5,7 +5,10 @@ const json = 'application/json'
 /** What covers DICOM JSON, the most specific first: it decides (RFC 9110 12.5.1). */
 const ranges = [dicomJson, 'application/*', '*/*']
 
-/** Whether a response in DICOM JSON satisfies an Accept header. Parameters other than the weight are not considered. */
+/**
+ * Whether a response in DICOM JSON satisfies an Accept header. Parameters other than the weight are
+ * not considered.
+ */
 export function acceptsDicomJson(accept: string | undefined): boolean {
   const weights = weightsOf(accept ?? '')
   // Without a media range, all is acceptable.

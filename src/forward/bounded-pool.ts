@@ -6,8 +6,9 @@ import { maxSmallResponseBytes, UnacceptableResponse } from '../small-response.t
 const maxWireBytes = 2 * maxSmallResponseBytes
 
 /**
- * Takes the place of undici's own factory, for requests whose responses are small: a connection for each, which ends once more
- * has come than any of them needs. undici's parser itself knows no end of a status line, or of what stands between chunks.
+ * Takes the place of undici's own factory, for requests whose responses are small: a connection for
+ * each, which ends once more has come than any of them needs. undici's parser itself knows no end
+ * of a status line, or of what stands between chunks.
  */
 export function openBoundedPool(origin: string | URL, options: Pool.Options): Pool {
   const { connect } = options
@@ -24,7 +25,8 @@ export function openBoundedPool(origin: string | URL, options: Pool.Options): Po
 
 function limitBytes(socket: Socket): void {
   let received = 0
-  // undici reads when there is something to be read, which decides; this only looks at what it reads.
+  // undici reads when there is something to be read, which decides; this only looks at what it
+  // reads.
   socket.on('data', ({ length }: Buffer) => {
     received += length
     if (received > maxWireBytes) socket.destroy(new UnacceptableResponse('ERR_RESPONSE_TOO_LARGE'))

@@ -5,16 +5,16 @@ import { BoundedBody, requestSmall } from '../small-response.ts'
 export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>> | IncomingHttpHeaders
 
 /** Bytes of a body that are worth holding: Google's error documents are far smaller. */
-export const maxHeldBytes = 64 * 1024
+export const maxBufferedBytes = 64 * 1024
 
 /**
- * An answer of Google's that the client has not seen: it may be tried again. Held whole, so that it can still be passed
- * on when no further try is made.
+ * A response of Google's that the client has not seen: the request may be sent again. Held whole,
+ * so that it can still be passed on when no further attempt is made.
  */
 export class BufferedResponse {
   readonly status: number
   readonly headers: UpstreamHeaders
-  readonly #body = new BoundedBody(maxHeldBytes)
+  readonly #body = new BoundedBody(maxBufferedBytes)
 
   constructor(status: number, headers: UpstreamHeaders) {
     this.status = status
@@ -31,15 +31,15 @@ export class BufferedResponse {
   }
 }
 
-/** A request of the proxy's own to Google, whose answer is a small document. */
+/** A request of the proxy's own to Google, whose response is a small document. */
 export async function getSmallResponse(
   dispatcher: Dispatcher,
   url: URL,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<BufferedResponse> {
-  const response = await requestSmall(dispatcher, { url, method: 'GET', headers, signal, maxBytes: maxHeldBytes })
-  const answer = new BufferedResponse(response.status, response.headers)
-  answer.add(response.body)
-  return answer
+  const response = await requestSmall(dispatcher, { url, method: 'GET', headers, signal, maxBytes: maxBufferedBytes })
+  const buffered = new BufferedResponse(response.status, response.headers)
+  buffered.add(response.body)
+  return buffered
 }

@@ -9,17 +9,22 @@ import { type Fetch, fetchOver } from './small-fetch.ts'
 import { TunnelClient } from './tunnel.ts'
 import { UploadAgent } from './upload-agent.ts'
 
-/** How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually allow. */
+/**
+ * How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually
+ * allow.
+ */
 const keepAliveMs = 30_000
 /**
- * The same for uploads. Should Google close the connection just as it is used again, an upload could not be repeated:
- * nobody knows what became of it. So only uploads in close succession share one.
+ * The same for uploads. Should Google close the connection just as it is used again, an upload
+ * could not be repeated: nobody knows what became of it. So only uploads in close succession share
+ * one.
  */
 const uploadKeepAliveMs = 4_000
 
 /**
- * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS checks, outgoing proxy,
- * time to connect. Two kinds, because the two transports speak through different libraries.
+ * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS
+ * checks, outgoing proxy, time to connect. Two kinds, because the two transports speak through
+ * different libraries.
  */
 export interface Connections {
   /** For undici. */
@@ -60,7 +65,8 @@ type OpenPool = NonNullable<Agent.Options['factory']>
 /** By way of the outgoing proxy, if there is one, and past it. */
 function dispatchersFor(outgoing: OutgoingSettings, secureContext: SecureContext, open: OpenPool) {
   const direct = new Agent({ ...undiciOptions(outgoing, secureContext), factory: open })
-  // Google speaks https. One for http alone must not be taken for it: undici would, Node's agents would not.
+  // Google speaks https. One for http alone must not be taken for it: undici would, Node's agents
+  // would not.
   const outward: Dispatcher = outgoing.httpsProxy ? proxied(outgoing, secureContext, open) : direct
   const close = () => Promise.all([direct.destroy(), outward === direct ? undefined : outward.destroy()])
   return { direct, outward, close }
@@ -69,8 +75,9 @@ function dispatchersFor(outgoing: OutgoingSettings, secureContext: SecureContext
 let latest: { readonly authorities: readonly string[] | null; readonly context: SecureContext } | null = null
 
 /**
- * One context for all connections: reading some hundred certificates anew for each would cost more than the handshake. It
- * outlasts a change of other settings: a tenth of a second, and 1.7 MB that no garbage collector sees.
+ * One context for all connections: reading some hundred certificates again for each would cost more
+ * than the handshake. It outlasts a change of other settings: a tenth of a second, and 1.7 MB that
+ * no garbage collector sees.
  */
 function secureContextFor({ certificateAuthorities: authorities }: OutgoingSettings): SecureContext {
   if (!latest || !isDeepStrictEqual(latest.authorities, authorities)) {
@@ -102,7 +109,7 @@ function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, open:
     proxyTls: tls,
     connectTimeout: connect,
     factory: open,
-    // An outgoing proxy that never answers the CONNECT counts as no connection, too.
+    // An outgoing proxy that never responds to the CONNECT counts as no connection, too.
     clientFactory: (proxy) => new TunnelClient(new URL(proxy), connect) as unknown as Dispatcher,
     // An empty text, unlike none, keeps undici from reading the environment itself.
     httpProxy: outgoing.httpProxy ?? '',
@@ -132,7 +139,9 @@ export interface ConnectionCounts {
   readonly idle: number
 }
 
-/** The pools that undici's agents open, one per origin: the agents themselves can't all be asked. */
+/**
+ * The pools that undici's agents open, one per origin: the agents themselves can't all be asked.
+ */
 export class Pools {
   readonly #open = new Set<Pool>()
 

@@ -7,12 +7,16 @@ import type { Exchange } from './exchange.ts'
 /** A search that found nothing. */
 const body = Buffer.from('[]')
 
-/** Headers that describe a body (RFC 9110 8): those of Google's response describe one that is not there. */
+/**
+ * Headers that describe a body (RFC 9110 8): those of Google's response describe one that is not
+ * there.
+ */
 const describesBody = /^(?:content-(?!security-policy$)|etag$|last-modified$|accept-ranges$)/
 
 /**
- * Whether Google's response says that a search found nothing, and the client takes JSON. Google has no body for that, and
- * Orthanc takes a search without a body for a failure: HTTP 400, "Bad file format".
+ * Whether Google's response says that a search found nothing, and the client takes JSON. Google has
+ * no body for that, and Orthanc takes a search without a body for a failure: HTTP 400, "Bad file
+ * format".
  */
 export function isEmptySearch({ service, headers }: Pick<Exchange, 'service' | 'headers'>, status: number): boolean {
   return status === 204 && service === 'QIDO-RS' && acceptsDicomJson(headers.accept)

@@ -7,7 +7,10 @@ import type { ReplayBody } from './replay-body.ts'
 import type { ObserveResponse } from './response-observer.ts'
 import type { UrlReplacement } from './url-rewriter.ts'
 
-/** One request of a client on its way to Google. Only read here, except that the answer is written to `response`. */
+/**
+ * One request of a client on its way to Google. Only read here, except that the response is written
+ * to `response`.
+ */
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -20,15 +23,21 @@ export interface Exchange {
   readonly path: string
   /** Allow-listed headers, and those of the proxy: the token is among them. */
   readonly headers: Readonly<Record<string, string>>
-  /** URLs to replace in answers; null leaves them as Google wrote them. */
+  /** URLs to replace in responses; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
-  /** Whether an answer of this status is to be held back: another try may be made, or its word be waited for. */
+  /**
+   * Whether to buffer a response of this status: another attempt may be made, or its end be waited
+   * for.
+   */
   readonly shouldBuffer: (status: number) => boolean
   /** Which time this is that the request is sent to Google; 1 is the first. */
   readonly attempt: number
-  /** Milliseconds until the answer must have begun, where that is less than what is configured; null where it is not. */
+  /**
+   * Milliseconds until the response must have begun, where that is less than what is configured;
+   * null where it is not.
+   */
   readonly responseTimeout: number | null
-  /** Whether others wait for this exchange's place at Google. */
+  /** Whether others wait for this exchange's slot at Google. */
   readonly othersWait: () => boolean
   readonly observe: ObserveResponse
   /** The body, for all attempts to send it; null for a request without one. */
@@ -42,19 +51,22 @@ export interface Progress {
   received: number
   /** Body bytes to the client. */
   sent: number
-  /** When the first byte of Google's answer came, by `performance.now()`. */
+  /** When the first byte of Google's response came, by `performance.now()`. */
   firstByteAt: number | null
 }
 
-/** How a try to forward a request ended. */
+/** How an attempt to forward a request ended. */
 export type Outcome =
-  /** Google's answer reached the client whole. */
+  /** Google's response reached the client whole. */
   | { readonly kind: 'completed'; readonly status: number }
-  /** Google gave an answer that the exchange holds back: the client has not seen any of it. */
+  /** Google's response was buffered: the client has not seen any of it. */
   | { readonly kind: 'buffered'; readonly response: BufferedResponse; readonly replayable: boolean }
-  /** There was no answer. */
+  /** There was no response. */
   | { readonly kind: 'failed'; readonly error: ProxyError; readonly replayable: boolean }
-  /** It ended before its end: the client left, Google's answer broke and the client's connection was destroyed, or the proxy ended. */
+  /**
+   * It ended before its end: the client left, Google's response broke and the client's connection
+   * was destroyed, or the proxy ended.
+   */
   | {
       readonly kind: 'aborted'
       readonly by: 'client' | 'upstream' | 'proxy'
@@ -65,8 +77,9 @@ export type Outcome =
 /** Sends requests to Google. Which sender a request takes depends on whether it has a body. */
 export interface Sender {
   /**
-   * Sends the request and streams the response. Never rejects. A `replayable` request may be sent once more: all of
-   * its body is still there, and Google can't have received the whole of it without a response.
+   * Sends the request and streams the response. Never rejects. A `replayable` request may be sent
+   * once more: all of its body is still there, and Google can't have received the whole of it
+   * without a response.
    */
   send(exchange: Exchange): Promise<Outcome>
 }

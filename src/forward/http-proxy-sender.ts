@@ -15,9 +15,10 @@ interface UploadOptions {
 /**
  * Requests with a body, over http-proxy: STOW-RS.
  *
- * http-proxy's known faults are kept out of reach by what it is given: never the client's request, but an {@link Upload}
- * with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there, and no DELETE: CVE-2026-29057), an agent
- * (without one it opens a connection per request), and a response that it doesn't handle.
+ * http-proxy's known faults are kept out of reach by what it is given: never the client's request,
+ * but an {@link Upload} with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there,
+ * and no DELETE: CVE-2026-29057), an agent (without one it opens a connection per request), and a
+ * response that it doesn't handle.
  */
 export class HttpProxySender implements Sender {
   readonly #options: UploadOptions
@@ -45,7 +46,8 @@ export class HttpProxySender implements Sender {
     const upload = new Upload(exchange, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }
     const agent = this.#options.connections.agentFor(origin.protocol)
-    // Its types ask for far more than it reads: of the request, what Upload has; of the body, `pipe`; of the target, these.
+    // Its types ask for far more than it reads: of the request, what Upload has; of the body,
+    // `pipe`; of the target, these.
     this.#proxy.web(
       upload as unknown as IncomingMessage,
       response,
@@ -56,7 +58,10 @@ export class HttpProxySender implements Sender {
   }
 }
 
-/** Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all of them. */
+/**
+ * Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all
+ * of them.
+ */
 function tell(request: IncomingMessage, event: (upload: Upload) => void): void {
   const upload = request as unknown as Upload
   try {

@@ -5,7 +5,10 @@ import type { OperationUrl } from '../stores/operation-url.ts'
 import type { BufferedResponse } from './buffered-response.ts'
 import { TokenReplay } from './token-replay.ts'
 
-/** The deletion of a study or series at Google (google.longrunning.Operation), as one of Google's answers tells of it. */
+/**
+ * The deletion of a study or series at Google (google.longrunning.Operation), as one of Google's
+ * responses tells of it.
+ */
 export interface Operation {
   readonly url: URL
   readonly done: boolean
@@ -29,7 +32,7 @@ export function isDocument(body: Buffer): boolean {
   return documentIn(body) !== null
 }
 
-/** Google may spell the project otherwise from one answer to the next. */
+/** Google may spell the project otherwise from one response to the next. */
 export function isSameOperation(one: Operation, other: Operation): boolean {
   return idOf(one) === idOf(other)
 }
@@ -48,7 +51,10 @@ function documentIn(body: Buffer): Record<string, unknown> | null {
   }
 }
 
-/** What matters of an operation that is done: google.longrunning.Operation, and Google's OperationMetadata in it. */
+/**
+ * What matters of an operation that is done: google.longrunning.Operation, and Google's
+ * OperationMetadata in it.
+ */
 interface Finished {
   readonly error?: unknown
   readonly metadata?: unknown
@@ -102,19 +108,22 @@ function membersOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
-/** Milliseconds before the first look; each next one waits twice as long, up to the longest. */
+/** Milliseconds before the first poll; each next one waits twice as long, up to the longest. */
 const firstIntervalMs = 250
 const maxIntervalMs = 5_000
-/** Milliseconds that one look may take, token and all. */
+/** Milliseconds that one poll may take, token and all. */
 const pollTimeoutMs = 5_000
 
-/** Answers of a look after which the next one may find more: Google's advice for repetitions, and what a gateway may say. */
+/**
+ * Statuses of a poll after which the next one may find more: those that Google advises to retry,
+ * and what a gateway may say.
+ */
 const isTransient = (status: number) => status === 408 || status === 425 || status === 429 || status >= 500
 
 export interface Polling {
   readonly tokens: TokenSource
   readonly operationUrl: OperationUrl
-  /** Asks once; rejects when there is no answer. */
+  /** Polls once; rejects when there is no response. */
   readonly poll: (url: URL, token: AccessToken, signal: AbortSignal) => Promise<BufferedResponse>
 }
 
@@ -127,15 +136,15 @@ export type Unfinished =
   | { readonly end: 'refused'; readonly operation: Operation; readonly status: number }
 
 /**
- * Looks at an operation again and again until it is done. Never rejects: a look that fails says nothing about the
+ * Polls an operation until it is done. Never rejects: a poll that fails says nothing about the
  * operation, and the next one may do better.
  *
- * @param deadline by `performance.now()`; no look begins later
+ * @param deadline by `performance.now()`; no poll begins later
  * @param signal ends the waiting at once
  */
 export async function waitFor(
   begun: Operation,
-  looking: Polling,
+  polling: Polling,
   deadline: number,
   signal: AbortSignal,
 ): Promise<Waited> {
@@ -146,11 +155,11 @@ export async function waitFor(
     if (left <= 0) return { end: 'time', operation }
     await delay(Math.min(interval, left), undefined, { signal }).catch(() => {})
     if (signal.aborted) return { end: 'stopped', operation }
-    const answer = await poll(operation.url, looking, signal)
-    if (answer && answer.status !== 200 && !isTransient(answer.status)) {
-      return { end: 'refused', operation, status: answer.status }
+    const response = await poll(operation.url, polling, signal)
+    if (response && response.status !== 200 && !isTransient(response.status)) {
+      return { end: 'refused', operation, status: response.status }
     }
-    const seen = answer?.status === 200 ? operationIn(answer.body, looking.operationUrl) : null
+    const seen = response?.status === 200 ? operationIn(response.body, polling.operationUrl) : null
     if (seen && isSameOperation(seen, operation)) operation = seen
   }
 }

@@ -1,6 +1,9 @@
 import type { OutgoingSettings } from '../config/settings.ts'
 
-/** The outgoing proxy that leads to a URL; null if there is none on the way. undici reads `NO_PROXY` in the same way. */
+/**
+ * The outgoing proxy that leads to a URL; null if there is none on the way. undici reads `NO_PROXY`
+ * in the same way.
+ */
 export function outgoingProxyFor(url: URL, { httpsProxy, httpProxy, noProxy }: OutgoingSettings): URL | null {
   const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
   if (!httpsProxy || !proxy || passesBy(url, noProxy)) return null

@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RetrySettings } from '../config/settings.ts'
 
 /**
- * What a chunk counts for at the least, in bytes: about what the smallest takes in memory. A client chooses the size of its
- * chunks, and bounds on bytes alone would let chunks of one byte take four hundred times as much.
+ * What a chunk counts for at the least, in bytes: about what the smallest takes in memory. A client
+ * chooses the size of its chunks, and bounds on bytes alone would let chunks of one byte take four
+ * hundred times as much.
  */
-const leastCost = 512
+const minChunkCostBytes = 512
 
 /** How much is kept of all uploads that are under way. */
 export class ReplayBudget {
@@ -42,11 +43,12 @@ interface ReplayableRequest {
 }
 
 /**
- * A request's body on its way to Google, of which the beginning is kept: as long as all that has passed is kept, the
- * body can be sent once more over another connection. What exceeds the limit passes unkept, and the kept part is freed.
+ * A request's body on its way to Google, of which the beginning is kept: as long as all that has
+ * passed is kept, the body can be sent once more over another connection. What exceeds the limit
+ * passes unkept, and the kept part is freed.
  *
- * Has the one method of a stream that http-proxy uses of its `buffer` option. Piping the request itself costs nothing
- * more than http-proxy would without it.
+ * Has the one method of a stream that http-proxy uses of its `buffer` option. Piping the request
+ * itself costs nothing more than http-proxy would without it.
  */
 export class ReplayBody {
   readonly #request: IncomingMessage
@@ -60,7 +62,7 @@ export class ReplayBody {
     this.#request = request
     this.#progress = progress
     this.#keeping = keeping
-    // Nothing of it is needed once the answer is out, or the client gone.
+    // Nothing of it is needed once the response is out, or the client gone.
     response.once('close', () => this.#drop())
   }
 
@@ -87,7 +89,7 @@ export class ReplayBody {
   readonly #keep = (chunk: Buffer) => {
     this.#progress.received += chunk.length
     if (this.#kept === null) return
-    const cost = Math.max(chunk.length, leastCost)
+    const cost = Math.max(chunk.length, minChunkCostBytes)
     if (this.#keeping.reserve(this.#cost, cost)) {
       this.#kept.push(chunk)
       this.#cost += cost

@@ -1,6 +1,9 @@
 import type { BufferedResponse, UpstreamHeaders } from './buffered-response.ts'
 
-/** Reads along while an answer of Google's passes to the client. Never throws, changes nothing, and keeps little. */
+/**
+ * Observes a response of Google's as it passes to the client. Never throws, changes nothing, and
+ * keeps little.
+ */
 export interface ResponseObserver {
   /** The next bytes of the body, as Google sent them. */
   push(chunk: Buffer): void
@@ -8,12 +11,15 @@ export interface ResponseObserver {
   end(): void
 }
 
-/** Who reads along; null for an answer that nobody wants to know more of. Called for each answer that is passed on. */
+/**
+ * The observer of a response; null when nothing is to be learnt from it. Called for each response
+ * that is passed on.
+ */
 export type ObserveResponse = (status: number, headers: UpstreamHeaders) => ResponseObserver | null
 
-/** Has an answer read that was held back, as if it passed just now. */
-export function observeBuffered(readAnswer: ObserveResponse, { status, headers, body }: BufferedResponse): void {
-  const reader = readAnswer(status, headers)
+/** Has a buffered response observed, as if it passed just now. */
+export function observeBuffered(observe: ObserveResponse, { status, headers, body }: BufferedResponse): void {
+  const reader = observe(status, headers)
   reader?.push(body)
   reader?.end()
 }

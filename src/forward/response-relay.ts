@@ -31,8 +31,9 @@ export interface ResponseSource {
 const maxInformational = 100
 
 /**
- * Carries one response from Google to the client, as fast as the client reads it. Each sender creates one per request, and
- * only feeds it: what happens to a response does not depend on the library that it came through.
+ * Carries one response from Google to the client, as fast as the client reads it. Each sender
+ * creates one per request, and only feeds it: what happens to a response does not depend on the
+ * library that it came through.
  */
 export class ResponseRelay {
   readonly #exchange: Exchange
@@ -82,7 +83,10 @@ export class ResponseRelay {
     return this.#isSettled
   }
 
-  /** Whether the client sees nothing of the response for now, because the request may be sent once more. */
+  /**
+   * Whether the client sees nothing of the response for now, because the request may be sent once
+   * more.
+   */
   get isBuffering(): boolean {
     return this.#buffered !== null
   }
@@ -171,15 +175,15 @@ export class ResponseRelay {
     this.#cork()
     if (this.#response.write(bytes)) return
     this.#source.pause()
-    // The timers of the connection to Google stand still meanwhile: a client that never reads on would hold both
-    // connections for ever.
+    // The timers of the connection to Google stand still meanwhile: a client that never reads on
+    // would hold both connections for ever.
     if (!this.#isWatched) watchReading(this.#exchange.inbound, this.#timeouts, this.#exchange.othersWait)
     this.#isWatched = true
   }
 
   /**
-   * No more is read in a turn of the event loop than comes at once: other requests have their turn in between, for a
-   * store response of 60 MB takes more than a second.
+   * No more is read in a turn of the event loop than comes at once: other requests have their turn
+   * in between, for a store response of 60 MB takes more than a second.
    */
   #observe(observer: ResponseObserver, chunk: Buffer): void {
     observer.push(chunk)
@@ -193,8 +197,8 @@ export class ResponseRelay {
   }
 
   /**
-   * Joins what comes in one turn of the event loop: each TLS record of Google comes by itself, 16 KiB at the most. A
-   * fifth of the system calls are left, and 3 % of the processor time are saved.
+   * Joins what comes in one turn of the event loop: each TLS record of Google comes by itself, 16
+   * KiB at the most. A fifth of the system calls are left, and 3 % of the processor time are saved.
    */
   #cork(): void {
     const { socket } = this.#response
@@ -207,7 +211,10 @@ export class ResponseRelay {
     })
   }
 
-  /** The response is too large to buffer: the client gets it after all, unless it is a 401, which no client ever sees. */
+  /**
+   * The response is too large to buffer: the client gets it after all, unless it is a 401, which no
+   * client ever sees.
+   */
   #stopBuffering(buffered: BufferedResponse): void {
     if (buffered.status === 401) {
       this.#settleBuffered(buffered)
@@ -263,7 +270,10 @@ export class ResponseRelay {
   }
 }
 
-/** Sends a response that was buffered, whole. Resolves with false if the client left before it had all of it. */
+/**
+ * Sends a response that was buffered, whole. Resolves with false if the client left before it had
+ * all of it.
+ */
 export async function relayBuffered(
   exchange: Pick<Exchange, 'response' | 'urls' | 'attempt' | 'progress'>,
   { status, headers, body }: BufferedResponse,

@@ -7,7 +7,8 @@ import type { Exchange } from './exchange.ts'
 import { namesResources, UrlRewriter } from './url-rewriter.ts'
 
 /**
- * Begins the client's response with the status and headers of Google's. Throws when they can't be sent.
+ * Begins the client's response with the status and headers of Google's. Throws when they can't be
+ * sent.
  *
  * @param own headers of the proxy's own
  * @returns what rewrites the body's URLs, if that is asked for and the body has any
@@ -28,15 +29,17 @@ export function beginResponse(
 }
 
 /**
- * Whether the response has an end that can be told from a break (RFC 9112 6.3). One that just stops with its connection is
- * not to be trusted: both HTTP libraries take even a reset for its end.
+ * Whether the response has an end that can be told from a break (RFC 9112 6.3). One that just stops
+ * with its connection is not to be trusted: both HTTP libraries take even a reset for its end.
  */
 function saysWhereItEnds({ req }: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
   const isWithoutBody = req.method === 'HEAD' || status === 204 || status === 304
   return isWithoutBody || upstream['content-length'] !== undefined || isChunked(upstream['transfer-encoding'])
 }
 
-/** Any other coding ends with its connection, or would have to be undone here (RFC 9112 6.1, 6.3). */
+/**
+ * Any other coding ends with its connection, or would have to be undone here (RFC 9112 6.1, 6.3).
+ */
 function isChunked(coding: string | string[] | undefined): boolean {
   return String(coding).trim().toLowerCase() === 'chunked'
 }
@@ -47,13 +50,17 @@ function endless(): ProxyError {
   return new ProxyError('upstream-invalid', detail)
 }
 
-/** Whether to buffer a response. One without a clear end is none, but of a 401 the status says it all. */
+/**
+ * Whether to buffer a response. One without a clear end is none, but of a 401 the status says it
+ * all.
+ */
 export function shouldBuffer({ response, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
   return shouldBuffer(status) && (status === 401 || saysWhereItEnds(response, status, upstream))
 }
 
 /**
- * `Proxy-Status` (RFC 9209) of a refusal that is Google's, passed on as it came: who refused, and after how many tries.
+ * `Proxy-Status` (RFC 9209) of a refusal that is Google's, passed on as it came: who refused, and
+ * after how many attempts.
  *
  * @param attempts times that the request was sent to Google
  */

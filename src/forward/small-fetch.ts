@@ -9,8 +9,9 @@ const defaultTimeoutMs = 60_000
 const bodyless: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
- * As much of `fetch` as google-auth-library and the checks need: the response is read before it is handed out, within
- * {@link requestSmall}'s bounds, and never decompressed. Redirects are not followed.
+ * As much of `fetch` as google-auth-library and the checks need: the response is read before it is
+ * handed out, within {@link requestSmall}'s bounds, and never decompressed. Redirects are not
+ * followed.
  */
 export function fetchOver(dispatcher: Dispatcher): Fetch {
   return async (input, init = {}) => {

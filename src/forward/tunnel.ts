@@ -3,16 +3,17 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
 
-/** What an outgoing proxy answers to CONNECT (RFC 9110 9.3.6); with status 200, the way through it. */
+/** Response of an outgoing proxy to CONNECT (RFC 9110 9.3.6); with 200, the way through it. */
 export interface Tunnel {
   readonly status: number
   readonly socket: Socket
 }
 
 /**
- * Asks an outgoing proxy for a way to `host:port`. Node's parser reads the response, 16 KiB of headers at the most: the
- * tunnels that Node's own agents make read whatever comes, without a bound, and go on when nobody waits for them any more. Any
- * response ends it, interim ones (RFC 9110 15.2) too.
+ * Asks an outgoing proxy for a way to `host:port`. Node's parser reads the response, 16 KiB of
+ * headers at the most: the tunnels that Node's own agents make read whatever comes, without a
+ * bound, and go on when nobody waits for them any more. Any response ends it, interim ones (RFC
+ * 9110 15.2) too.
  *
  * Rejects when the proxy can't be reached, says nothing in time, or nothing that can be read.
  *
@@ -36,10 +37,10 @@ export async function openTunnel(proxy: URL, authority: string, timeout: number)
   const ending = setTimeout(() => request.destroy(new DOMException('No tunnel in time', 'TimeoutError')), timeout)
   request.end()
   try {
-    const [answer, socket, head] = (await once(request, 'connect')) as [IncomingMessage, Socket, Buffer]
+    const [response, socket, head] = (await once(request, 'connect')) as [IncomingMessage, Socket, Buffer]
     socket.on('error', () => undefined)
     if (head.length > 0) socket.unshift(head)
-    return { status: answer.statusCode ?? 0, socket }
+    return { status: response.statusCode ?? 0, socket }
   } catch (error) {
     throw isUnreadable(error) ? unreadable() : error
   } finally {
@@ -68,8 +69,8 @@ function isUnreadable(error: unknown): boolean {
 }
 
 /**
- * Takes the place of the client that undici's ProxyAgent asks for tunnels. Of that one only a time without a byte ends a
- * CONNECT, which a proxy can make last as long as it likes.
+ * Takes the place of the client that undici's ProxyAgent asks for tunnels. Of that one only a time
+ * without a byte ends a CONNECT, which a proxy can make last as long as it likes.
  */
 export class TunnelClient implements Pick<Dispatcher, 'close' | 'destroy'> {
   readonly #proxy: URL

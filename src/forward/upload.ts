@@ -11,10 +11,12 @@ import { ResponseRelay, type ResponseSource } from './response-relay.ts'
 const maxHeaders = 1000
 
 /**
- * One upload on its way to Google: its body, the pace of that, and a response that comes early. A 403, say, is passed on at once,
- * and the body goes on until the response has ended; one that is buffered stops the body, which may have to be sent once more.
+ * One upload on its way to Google: its body, the pace of that, and a response that comes early. A
+ * 403, say, is passed on at once, and the body goes on until the response has ended; one that is
+ * buffered stops the body, which may have to be sent once more.
  *
- * It is also all that http-proxy gets to see of a request: what it reads, with headers that we built.
+ * It is also all that http-proxy gets to see of a request: what it reads, with headers that we
+ * built.
  */
 export class Upload implements ResponseSource {
   readonly method = 'POST'
@@ -48,7 +50,9 @@ export class Upload implements ResponseSource {
     exchange.inbound.whenBodyRefused((reason) => this.#relay.fail(reason))
   }
 
-  /** For http-proxy, which ends the upstream request at the event `aborted`. The others never come. */
+  /**
+   * For http-proxy, which ends the upstream request at the event `aborted`. The others never come.
+   */
   on(event: string, listener: () => void): this {
     if (event === 'aborted') this.#endUpstream = listener
     return this
@@ -65,7 +69,7 @@ export class Upload implements ResponseSource {
   onConnection(upstream: ClientRequest): void {
     this.#upstream = upstream
     const { socket } = upstream
-    if (socket) keepReadingAfterWriteError(socket)
+    if (socket && !upstream.reusedSocket) keepReadingAfterWriteError(socket)
     const isReady = !socket?.connecting && !(socket && 'secureConnecting' in socket && socket.secureConnecting)
     const onReady = () => {
       clearTimeout(this.#connecting)
@@ -128,7 +132,8 @@ export class Upload implements ResponseSource {
   #watchPace(upstream: ClientRequest): void {
     const body = { passed: () => this.#progress.received, crowded: this.#exchange.othersWait }
     this.#pace = new Pace(this.#timeouts, body, () => {
-      // What waits for Google is not the client's delay; with a response there, the body does not matter any more.
+      // What waits for Google is not the client's delay; with a response there, the body does not
+      // matter any more.
       if (!upstream.writableNeedDrain && !this.#response) this.#relay.fail(clientStalled())
     })
   }
@@ -144,8 +149,9 @@ export class Upload implements ResponseSource {
   }
 
   /**
-   * When the upload has not ended, its connection can't be used for another request. One of which the last bytes are still on
-   * their way out has ended: Node gives its connection back when they are out, and the idle limit goes on.
+   * When the upload has not ended, its connection can't be used for another request. One of which
+   * the last bytes are still on their way out has ended: Node gives its connection back when they
+   * are out, and the idle limit goes on.
    */
   #conclude(): void {
     clearTimeout(this.#connecting)
@@ -158,8 +164,9 @@ export class Upload implements ResponseSource {
 }
 
 /**
- * A response as Node's parser hands it over. It passes the stream that Node makes of it, which would take some 600 bytes for a
- * chunk of one, and bounds its buffer by the bytes within. The stream only has the end, at which Node gives the connection back.
+ * A response as Node's parser hands it over. It passes the stream that Node makes of it, which
+ * would take some 600 bytes for a chunk of one, and bounds its buffer by the bytes within. The
+ * stream only has the end, at which Node gives the connection back.
  */
 class UploadResponse {
   readonly #incoming: IncomingMessage
@@ -168,7 +175,8 @@ class UploadResponse {
   constructor(incoming: IncomingMessage, relay: ResponseRelay) {
     this.#incoming = incoming
     const push = incoming.push.bind(incoming)
-    // What Node's parser calls with each chunk, and with null at the end. After a "no" it stops reading the connection.
+    // What Node's parser calls with each chunk, and with null at the end. After a "no" it stops
+    // reading the connection.
     incoming.push = (chunk: Buffer | null) => {
       if (chunk === null) return push(null)
       relay.onData(chunk)
@@ -210,17 +218,14 @@ function noResponse(): ProxyError {
   )
 }
 
-const patched = new WeakSet<Socket>()
-
 /**
- * Lets a connection outlive the other side's refusal to read on. A server that answers early (403, 413) and hangs up
- * makes our next write fail; Node would then destroy the connection, and with it the answer that already waits in the
- * system's buffer. Failed writes are therefore taken for done: what they carried is lost either way. Reading goes on,
- * and finds the answer, or else the end of the connection, which is reported as ever.
+ * Lets a connection outlive the other side's refusal to read on. A server that responds early
+ * (403, 413) and hangs up makes our next write fail; Node would then destroy the connection, and
+ * with it the response that already waits in the system's buffer. Failed writes are therefore taken
+ * for done: what they carried is lost either way. Reading goes on, and finds the response, or else
+ * the end of the connection, which is reported as ever.
  */
 export function keepReadingAfterWriteError(socket: Socket): void {
-  if (patched.has(socket)) return
-  patched.add(socket)
   const write = socket._write.bind(socket)
   const writev = socket._writev?.bind(socket)
   socket._write = (chunk, encoding, done) => write(chunk, encoding, (error) => done(unlessHangup(error)))

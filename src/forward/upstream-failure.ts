@@ -9,7 +9,7 @@ const codes = {
   invalid: 'upstream-invalid',
 } as const satisfies Record<string, ErrorCode>
 
-/** What a connection to Google that failed before an answer means to the client. */
+/** What a connection to Google that failed before a response means to the client. */
 export function upstreamFailure(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   const { code, kind, reason } = networkFailureOf(error)

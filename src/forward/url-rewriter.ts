@@ -1,4 +1,7 @@
-/** URLs in answers that begin so, and what takes their place: a client that follows one must come back to the proxy. */
+/**
+ * URLs in responses that begin so, and what takes their place: a client that follows one must come
+ * back to the proxy.
+ */
 export interface UrlReplacement {
   readonly from: string
   readonly to: string
@@ -7,8 +10,8 @@ export interface UrlReplacement {
 type Headers = Readonly<Record<string, number | string | string[] | undefined>>
 
 /**
- * Answers that name resources by URL (RetrieveURL, BulkDataURI: DICOM PS3.18 8.7, F.2): JSON and XML. Instances are
- * never touched, nor what is compressed.
+ * Responses that name resources by URL (RetrieveURL, BulkDataURI: DICOM PS3.18 8.7, F.2): JSON and
+ * XML. Instances are never touched, nor what is compressed.
  */
 export function namesResources(headers: Headers): boolean {
   const type = String(headers['content-type'] ?? '')

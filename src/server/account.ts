@@ -18,7 +18,10 @@ export interface ServedAccount extends GuardedAccount {
   readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>
   /** Project to bill, when the configuration names one. */
   readonly quotaProject: string | null
-  /** What takes the place of the store's URLs in answers, when the configuration says how clients reach the proxy. */
+  /**
+   * What takes the place of the store's URLs in responses, when the configuration says how clients
+   * reach the proxy.
+   */
   readonly urls: UrlReplacement | null
   readonly operationUrl: OperationUrl
   tokenState(): TokenState

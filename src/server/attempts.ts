@@ -43,7 +43,10 @@ const minTokenLifeForUploadMs = 60_000
 
 interface Parts {
   readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
-  /** Aborts when the proxy is told to end; its reason is what those are told whose request was not sent yet. */
+  /**
+   * Aborts when the proxy is told to end; its reason is what those are told whose request was not
+   * sent yet.
+   */
   readonly ending: AbortSignal
   readonly senders: Senders
   /** Of the bodies that are kept to be sent once more. */
@@ -57,7 +60,10 @@ interface Parts {
   readonly audit: Pick<AuditTrail, 'accepting'> | null
 }
 
-/** Sends a permitted request to Google, with a token, as often as is safe and useful (docs/adr/0014). */
+/**
+ * Sends a permitted request to Google, with a token, as often as is safe and useful
+ * (docs/adr/0014).
+ */
 export class Attempts {
   readonly #parts: Parts
 
@@ -65,34 +71,49 @@ export class Attempts {
     this.#parts = parts
   }
 
-  /** Ends with an answer, or with the end of the client's connection; throws a ProxyError when there is no answer. */
+  /**
+   * Ends with a response, or with the end of the client's connection; throws a ProxyError when
+   * there is no response.
+   */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
     const { request, response } = inbound
     const deadline = performance.now() + this.#parts.budget
-    const repetition = retryPolicyFor(permit.service, permit.route)
+    const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
     event.endUnseen = beginsOperation(permit.service, permit.route)
-    const holds = (status: number) =>
+    const shouldBuffer = (status: number) =>
       status === 401 ||
       (status === 200 && deletion !== null) ||
-      (repetition.statuses.has(status) && performance.now() < deadline)
+      (retryPolicy.statuses.has(status) && performance.now() < deadline)
     const { progress } = event
     const body =
       permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#parts.replayBudget) : null
     const tokens = new Set<string>()
-    const sending = { request, response, inbound, permit, event, body, repetition, holds, deletion, deadline, tokens }
-    return this.#untilAnswered(sending).catch(unlessLeft)
+    const sending = {
+      request,
+      response,
+      inbound,
+      permit,
+      event,
+      body,
+      retryPolicy,
+      shouldBuffer,
+      deletion,
+      deadline,
+      tokens,
+    }
+    return this.#untilResponse(sending).catch(clientGoneOr)
   }
 
-  async #untilAnswered(sending: Sending): Promise<Outcome> {
-    const { event, permit, repetition, deletion, deadline } = sending
+  async #untilResponse(sending: Sending): Promise<Outcome> {
+    const { event, permit, retryPolicy, deletion, deadline } = sending
     const { account, service } = permit
     const replay = new TokenReplay(account.tokens)
     /** What Google said last. */
     let said: BufferedResponse | null = null
-    let place: Slot | null = await this.#acquireFirstSlot(sending)
+    let slot: Slot | null = await this.#acquireFirstSlot(sending)
     for (;;) {
-      const { outcome, token } = await this.#try(sending, place, said)
+      const { outcome, token } = await this.#try(sending, slot, said)
       if (outcome.kind === 'completed' || outcome.kind === 'aborted') return outcome
       if (outcome.kind === 'buffered' && outcome.response.status === 200 && deletion) {
         return deletion.conclude(outcome.response, sending.response, event, sending.tokens)
@@ -102,39 +123,40 @@ export class Attempts {
           observeBuffered(observeResponse(permit, event, sending.tokens), outcome.response)
           throw rejectedTwice(account.name)
         }
-        // Also so that the client's next request meets a token that works, should this one not be repeated.
+        // Also so that the client's next request meets a token that works, should this one not be
+        // repeated.
         await this.#awaitToken(sending)
         if (!outcome.replayable) throw tooLargeToRepeat()
-        place = await this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
+        slot = await this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
         continue
       }
       if (outcome.kind === 'buffered') said = outcome.response
       const wait = backoffDelay(event.attempts, outcome)
-      const isLast = !isRetryable(repetition, outcome) || performance.now() + wait > deadline
-      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, lastWord(outcome, said, service))
+      const isLast = !isRetryable(retryPolicy, outcome) || performance.now() + wait > deadline
+      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, finalResponse(outcome, said, service))
       // Rather what Google said than that there is no room to ask again.
-      place = await Promise.resolve(this.#acquireSlot(sending, deadline - performance.now())).catch(nowhere)
-      if (!place) return giveUp(sending, lastWord(outcome, said, service))
+      slot = await Promise.resolve(this.#acquireSlot(sending, deadline - performance.now())).catch(noSlot)
+      if (!slot) return giveUp(sending, finalResponse(outcome, said, service))
     }
   }
 
   /**
-   * One try, in its place. Waiting for the next one takes no place.
+   * One attempt, in its slot. Waiting for the next one takes no slot.
    *
-   * @param said by Google before: the client need not wait much longer for a better word
+   * @param said Google's last response: the client need not wait much longer for a better one
    */
   async #try(
     sending: Sending,
-    place: Slot,
+    slot: Slot,
     said: BufferedResponse | null,
   ): Promise<{ outcome: Outcome; token: AccessToken | null }> {
     let refused = false
     try {
       const token = await this.#awaitToken(sending)
-      // No 'close' comes any more that would end a try.
+      // No 'close' comes any more that would end an attempt.
       if (sending.response.destroyed) throw clientGone
-      const answerWithin = said && Math.max(sending.deadline - performance.now(), minResponseTimeoutMs)
-      const { exchange, line, trace } = this.#begin(sending, token, answerWithin)
+      const responseTimeout = said && Math.max(sending.deadline - performance.now(), minResponseTimeoutMs)
+      const { exchange, line, trace } = this.#begin(sending, token, responseTimeout)
       const outcome = await this.#parts.senders[exchange.service].send(exchange)
       line?.write(this.#parts.logger, outcome)
       trace?.end(resultOf(outcome))
@@ -144,15 +166,15 @@ export class Attempts {
       if (!said || !(error instanceof ProxyError)) throw error
       return { outcome: { kind: 'failed', error, replayable: true }, token: null }
     } finally {
-      place.release(refused)
+      slot.release(refused)
     }
   }
 
   #begin(sending: Sending, token: AccessToken, responseTimeout: number | null) {
-    const { request, response, inbound, permit, event, body, holds: shouldBuffer, tokens } = sending
+    const { request, response, inbound, permit, event, body, shouldBuffer, tokens } = sending
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
-    // It may have waited long, for its body, a token, a place or its next try.
+    // It may have waited long, for its body, a token, a slot or its next attempt.
     checkRecordable(this.#parts.audit)
     event.attempts += 1
     const trace = event.trace?.beginAttempt(event.attempts)
@@ -162,7 +184,7 @@ export class Attempts {
     const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
     tokens.add(token.value)
     const reading = observeResponse(permit, event, tokens)
-    const observe = line ? line.reading(reading) : reading
+    const observe = line ? line.observing(reading) : reading
     const othersWait = () => account.limiters[service].queued > 0
     const exchange: Exchange = {
       request,
@@ -184,7 +206,10 @@ export class Attempts {
     return { exchange, line, trace }
   }
 
-  /** Lets a body come, once there is a token for it; where places are scarce, an upload gets one only when its body comes. */
+  /**
+   * Lets a body come, once there is a token for it. Where slots are scarce, an upload gets one only
+   * when its body comes.
+   */
   async #acquireFirstSlot(sending: Sending): Promise<Slot> {
     await this.#awaitToken(sending)
     allowBody(sending)
@@ -192,7 +217,7 @@ export class Attempts {
     if (service === 'STOW-RS' && account.limiters[service].isHalfUsed) {
       await waitForFirstBytes(sending.inbound, this.#parts.timeouts, () => abortOnClose(sending, this.#parts.ending))
     }
-    // In one go with the look above: others that waited for the same token look next.
+    // In one go with the check above: others that waited for the same token check next.
     return this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
   }
 
@@ -213,7 +238,7 @@ export class Attempts {
     ending.throwIfAborted()
     if (response.destroyed) throw clientGone
     const { slot, cancel } = limiter.acquire(event.whose, maxWaitMs)
-    // Not by an interruption: beyond its places, a busy account has one such wait for each request.
+    // Not by abortOnClose: beyond its slots, a busy account has one such wait for each request.
     const onClose = () => cancel(clientGone)
     const onEnding = () => cancel(ending.reason)
     response.once('close', onClose)
@@ -241,7 +266,7 @@ export class Attempts {
     return token
   }
 
-  /** False when the proxy ends meanwhile: there is no time for another try. */
+  /** False when the proxy ends meanwhile: there is no time for another attempt. */
   async #pause(sending: Sending, milliseconds: number): Promise<boolean> {
     const { signal, done } = abortOnClose(sending, this.#parts.ending)
     await delay(milliseconds, undefined, { signal }).catch(() => {})
@@ -263,12 +288,13 @@ export class Attempts {
 /** Of the client's headers, those that Google gets. */
 function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
   const headers = outgoingHeaders(request.headers)
-  // A compressed response could not be rewritten, and the proxy reads what became of instances, and a deletion's operation.
+  // A compressed response could not be rewritten, and the proxy reads what became of instances, and
+  // a deletion's operation.
   if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
   return headers
 }
 
-function unlessLeft(error: unknown): Outcome {
+function clientGoneOr(error: unknown): Outcome {
   if (error === clientGone) return clientGoneOutcome
   throw error
 }
@@ -286,7 +312,7 @@ function resultOf(outcome: Outcome): AttemptResult {
   }
 }
 
-/** A request on its way, through all of its tries. */
+/** A request on its way, through all of its attempts. */
 interface Sending {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -294,34 +320,39 @@ interface Sending {
   readonly permit: Permit<ServedAccount>
   readonly event: RequestEvent
   readonly body: ReplayBody | null
-  readonly repetition: RetryPolicy
-  readonly holds: (status: number) => boolean
+  readonly retryPolicy: RetryPolicy
+  readonly shouldBuffer: (status: number) => boolean
   readonly deletion: Deletion | null
-  /** No try begins after it; by `performance.now()`. */
+  /** No attempt begins after it; by `performance.now()`. */
   readonly deadline: number
   /** That it was sent with: none may come back in Google's words. */
   readonly tokens: Set<string>
 }
 
 /**
- * What the client gets in the end: the last that Google said; where it said nothing, the proxy throws why. So it does when an
- * upload may have been stored after all: that weighs more than what Google said of a try before.
+ * What the client gets in the end: the last that Google said; where it said nothing, the proxy
+ * throws why. So it does when an upload may have been stored after all: that weighs more than what
+ * Google said of an earlier attempt.
  */
-function lastWord(outcome: WithoutResponse, said: BufferedResponse | null, service: DicomWebService): BufferedResponse {
+function finalResponse(
+  outcome: WithoutResponse,
+  said: BufferedResponse | null,
+  service: DicomWebService,
+): BufferedResponse {
   if (outcome.kind === 'buffered') return outcome.response
   const mayBeStored = service === 'STOW-RS' && !outcome.replayable
   if (!said || mayBeStored) throw outcome.error
   return said
 }
 
-/** The answer goes to the client whole. */
-async function giveUp({ response, permit, event, tokens }: Sending, answer: BufferedResponse): Promise<Outcome> {
-  observeBuffered(observeResponse(permit, event, tokens), answer)
-  return sendBuffered({ response, account: permit.account }, answer, event)
+/** The response goes to the client whole. */
+async function giveUp({ response, permit, event, tokens }: Sending, last: BufferedResponse): Promise<Outcome> {
+  observeBuffered(observeResponse(permit, event, tokens), last)
+  return sendBuffered({ response, account: permit.account }, last, event)
 }
 
-/** For want of a place, and for nothing else. */
-function nowhere(error: unknown): null {
+/** When there is no slot, and for nothing else. */
+function noSlot(error: unknown): null {
   if (error instanceof ProxyError) return null
   throw error
 }
@@ -337,7 +368,10 @@ function rejectedTwice(account: string): ProxyError {
   return new ProxyError('token-rejected', detail)
 }
 
-/** A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its body any more. */
+/**
+ * A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its
+ * body any more.
+ */
 function allowBody({ request, response }: Sending): void {
   if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
 }

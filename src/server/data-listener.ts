@@ -24,7 +24,10 @@ interface DataListenerOptions {
   readonly allows: (address: string) => boolean
   /** Null: plain http. */
   readonly tls: TlsOptions | null
-  /** How long (ms) a client may take for a request's head. Bodies may take as long as they keep moving. */
+  /**
+   * How long (ms) a client may take for a request's head. Bodies may take as long as they keep
+   * moving.
+   */
   readonly requestHead: number
 }
 
@@ -36,8 +39,8 @@ function headersCheckInterval(requestHead: number): number {
 }
 
 /**
- * The listener that Orthanc talks to. Fastify brings the lifecycle; what a request asks for is the guard's to read, so no
- * request ever reaches fastify's router (docs/adr/0008).
+ * The listener that Orthanc talks to. Fastify brings the lifecycle; what a request asks for is the
+ * guard's to read, so no request ever reaches fastify's router (docs/adr/0008).
  */
 export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
   const { log, limits, allows, tls, requestHead } = options
@@ -49,15 +52,15 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     keepAliveTimeout,
     // Plain Node would kill an upload that takes more than five minutes.
     requestTimeout: 0,
-    // Bytes that may wait for a client, or for Google. Four times Node's own: the two sides stop and start each other less often, which
-    // saves 6 % of the processor time of a retrieval.
+    // Bytes that may wait for a client, or for Google. Four times Node's own: the two sides stop
+    // and start each other less often, which saves 6 % of the processor time of a retrieval.
     highWaterMark: 256 * 1024,
     // A missing Host is refused later, in our words.
     requireHostHeader: false,
   }
   const server = tls ? createSecureServer({ ...http, ...tls }) : createServer(http)
-  // Node's own default, beyond which it refuses a request. Before it did, headers were dropped, and framed the body all the same
-  // (CVE-2026-58044): src/cli/node-version.ts.
+  // Node's own default, beyond which it refuses a request. Before it did, headers were dropped, and
+  // framed the body all the same (CVE-2026-58044): src/cli/node-version.ts.
   server.maxHeadersCount = maxHeaders
   // Before its connections are limited, which looks after all that was done with them before.
   const sockets = new Sockets(server, tls !== null)
@@ -90,7 +93,9 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   return listener
 }
 
-/** Gives a listener other limits of time, in milliseconds, from each connection's next request on. */
+/**
+ * Gives a listener other limits of time, in milliseconds, from each connection's next request on.
+ */
 export function limitTimes({ server }: FastifyInstance, requestHead: number, idleConnection: number): void {
   server.headersTimeout = requestHead
   server.keepAliveTimeout = idleConnection
@@ -105,7 +110,9 @@ function endTinyChunks(inbound: Inbound, sockets: Sockets): void {
 const tinyChunks =
   'The body came in chunks of less than 64 bytes on average: have the client send larger ones, such as of 64 KiB.'
 
-/** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
+/**
+ * No response can be sent: a client that speaks TLS can't read plain http, nor the other way round.
+ */
 function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   const { authorizationError } = socket as TLSSocket
   const reason = authorizationError ? String(authorizationError) : error.code
@@ -115,13 +122,17 @@ function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log)
 }
 
 /** How long (ms) a client that sent something unreadable may take to read why. */
-const lastWords = 1_000
+const rejectionLingerMs = 1_000
 
-/** What Node's parser could not read as a request (RFC 9112 2.2): there is only the socket to answer on. */
+/**
+ * What Node's parser could not read as a request (RFC 9112 2.2): the response can only be written
+ * to the socket.
+ */
 function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, sockets: Sockets, log: Log): void {
   if (sockets.isRejected(socket)) return
   const current = currentResponse(socket)
-  // Another answer would pass for a part of the one that has begun, or for that to the request before.
+  // Another response would pass for a part of the one that has begun, or for that to the request
+  // before.
   if (
     error.code === 'ECONNRESET' ||
     error.code === 'HPE_INVALID_EOF_STATE' ||
@@ -153,7 +164,7 @@ function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, sockets
   if (current) socket.destroySoon()
   else {
     sockets.reject(socket)
-    closeAfter(socket, lastWords)
+    closeAfter(socket, rejectionLingerMs)
   }
 }
 
@@ -164,7 +175,9 @@ function responseText(problem: ProxyError, requestId: string): string {
   return `HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\n${body}`
 }
 
-/** Destroying it at once would reset the connection, and the answer could be lost (RFC 9112 9.6). */
+/**
+ * Destroying it at once would reset the connection, and the response could be lost (RFC 9112 9.6).
+ */
 function closeAfter(socket: Socket, milliseconds: number): void {
   const timer = setTimeout(() => socket.destroy(), milliseconds)
   socket.once('close', () => clearTimeout(timer))

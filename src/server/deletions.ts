@@ -28,20 +28,26 @@ interface Parts {
   readonly dispatcher: Dispatcher
   readonly logger: Logger
   readonly userAgent: string
-  /** Milliseconds after a request's arrival until which its deletion is waited for; 0 waits for none. */
+  /**
+   * Milliseconds after a request's arrival until which its deletion is waited for; 0 waits for
+   * none.
+   */
   readonly wait: number
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
 }
 
-/** A deletion that Google does behind its answer. Answers the client, or throws a ProxyError when the deletion failed. */
+/**
+ * A deletion that Google does behind its response. Sends the client's response, or throws a
+ * ProxyError when the deletion failed.
+ */
 export interface Deletion {
   /**
-   * @param answer Google's 200, which should name the operation
+   * @param accepted Google's 200, which should name the operation
    * @param tokens that were sent to Google; those that are sent from here on are added
    */
   conclude(
-    answer: BufferedResponse,
+    accepted: BufferedResponse,
     response: ServerResponse,
     event: RequestEvent,
     tokens: Set<string>,
@@ -49,8 +55,8 @@ export interface Deletion {
 }
 
 /**
- * Waits for the deletions of studies and series, which Google does in long-running operations, so that a client's answer
- * says what became of them (docs/adr/0015).
+ * Waits for the deletions of studies and series, which Google does in long-running operations, so
+ * that a client's response says what became of them (docs/adr/0015).
  */
 export class Deletions {
   readonly #parts: Parts
@@ -59,28 +65,28 @@ export class Deletions {
     this.#parts = parts
   }
 
-  /** To be asked when the request arrives; null when its answer needs no waiting. */
+  /** To be asked when the request arrives; null when its response needs no waiting. */
   expectedOf({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
     const { wait } = this.#parts
     if (wait === 0 || !beginsOperation(service, route)) return null
     const deadline = performance.now() + wait
-    return { conclude: (...answer) => this.#conclude(account, path, deadline, ...answer) }
+    return { conclude: (...accepted) => this.#conclude(account, path, deadline, ...accepted) }
   }
 
   async #conclude(
     account: ServedAccount,
     path: string,
     deadline: number,
-    answer: BufferedResponse,
+    accepted: BufferedResponse,
     response: ServerResponse,
     event: RequestEvent,
     tokens: Set<string>,
   ): Promise<Outcome> {
-    const begun = operationIn(answer.body, account.operationUrl)
+    const begun = operationIn(accepted.body, account.operationUrl)
     if (!begun) {
-      if (!isDocument(answer.body)) throw notGoogles()
+      if (!isDocument(accepted.body)) throw notGoogles()
       event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
-      return sendBuffered({ response, account }, answer, event)
+      return sendBuffered({ response, account }, accepted, event)
     }
     const waited = await this.#waitFor(begun, account, deadline, response, event, tokens)
     if (response.destroyed) return clientGoneOutcome
@@ -107,7 +113,7 @@ export class Deletions {
     const { signal, done } = abortOnClose({ response }, this.#parts.ending)
     const poll = (url: URL, token: AccessToken, signal: AbortSignal) => {
       sent.add(token.value)
-      return this.#look(account, event, url, token, signal)
+      return this.#poll(account, event, url, token, signal)
     }
     try {
       return await waitFor(begun, { tokens, operationUrl, poll }, deadline, signal)
@@ -116,7 +122,7 @@ export class Deletions {
     }
   }
 
-  async #look(
+  async #poll(
     account: ServedAccount,
     { requestId }: RequestEvent,
     url: URL,
@@ -124,13 +130,16 @@ export class Deletions {
     signal: AbortSignal,
   ): Promise<BufferedResponse> {
     const { dispatcher, logger, userAgent } = this.#parts
-    const answer = await getSmallResponse(dispatcher, url, upstreamHeaders(userAgent, account, token), signal)
-    logger.debug({ requestId, account: account.name, status: answer.status }, 'looked at the deletion')
-    return answer
+    const response = await getSmallResponse(dispatcher, url, upstreamHeaders(userAgent, account, token), signal)
+    logger.debug({ requestId, account: account.name, status: response.status }, 'looked at the deletion')
+    return response
   }
 }
 
-/** A client may look at no more than the status, and take a web page of somebody on the way for a deletion that is done. */
+/**
+ * A client may look at no more than the status, and take a web page of somebody on the way for a
+ * deletion that is done.
+ */
 function notGoogles(): ProxyError {
   const detail =
     'The answer to the deletion is no document of Google’s: check the outgoing proxy and BaseUrl, then whether the study is still there.'
@@ -147,20 +156,20 @@ function asProxyError({ code, message, counts }: DeletionFailure, path: string, 
     code && `${code}${words ? `: ${words}` : '.'}`,
     counts && `${counts.failed} could not be deleted, ${counts.deleted} were.`,
   ]
-  const why = reasons.filter(Boolean).join(' ')
+  const reason = reasons.filter(Boolean).join(' ')
   return new ProxyError(
     'deletion-failed',
-    `Google's deletion failed: ${why} Search for what is left, and delete it again.`,
+    `Google's deletion failed: ${reason} Search for what is left, and delete it again.`,
   )
 }
 
 function documentOf(status: number, { body }: Operation): BufferedResponse {
-  const answer = new BufferedResponse(status, {
+  const document = new BufferedResponse(status, {
     'content-type': 'application/json',
     'content-length': String(body.length),
   })
-  answer.add(body)
-  return answer
+  document.add(body)
+  return document
 }
 
 const statuses = {
@@ -169,7 +178,10 @@ const statuses = {
   refused: 'Google does not tell how far it is',
 } as const
 
-/** `Proxy-Status` (RFC 9209) of an answer to a deletion that goes on at Google: its 202 is not Google's. */
+/**
+ * `Proxy-Status` (RFC 9209) of a response to a deletion that goes on at Google: its 202 is not
+ * Google's.
+ */
 export function pendingStatus({ end }: Unfinished): string {
   return `gcp-dicomweb-proxy; received-status=200; details="the deletion goes on: ${statuses[end]}"`
 }

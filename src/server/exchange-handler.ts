@@ -27,7 +27,7 @@ import { checkRecordable } from './unrecorded.ts'
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly attempts: Attempts
-  /** Milliseconds that the last bytes of an answer may wait for a client that does not read. */
+  /** Milliseconds that the last bytes of a response may wait for a client that does not read. */
   readonly idle: number
   /** Null when none is kept. */
   readonly audit: Pick<AuditTrail, 'accepting' | 'record'> | null
@@ -50,7 +50,7 @@ interface Parts {
   readonly tracing: Pick<Tracing, 'begin'>
 }
 
-/** The way of a request: client, verdict, tries, one event. */
+/** A request's way: client, verdict, attempts, one event. */
 export class ExchangeHandler {
   readonly #parts: Parts
   readonly #inFlight = new InFlight<ServerResponse>()
@@ -67,7 +67,7 @@ export class ExchangeHandler {
     const { value: serving, release } = this.#parts.serving.acquire()
     flushTimeout(inbound, serving.idle)
     this.#inFlight.add(response)
-    // It has waited behind an answer that had begun: its connection closes after its own.
+    // It has waited behind a response that had begun: its connection closes after its own.
     if (this.#parts.ending.aborted) response.shouldKeepAlive = false
     try {
       await this.#exchange(inbound, serving)
@@ -78,7 +78,10 @@ export class ExchangeHandler {
     }
   }
 
-  /** Resolves when all requests that were taken over have ended, and have their line in the log. To be called once. */
+  /**
+   * Resolves when all requests that were taken over have ended, and have their line in the log. To
+   * be called once.
+   */
   async concluded(): Promise<void> {
     if (this.#inFlight.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
@@ -121,7 +124,10 @@ export class ExchangeHandler {
     audit?.record(event, isUnauthenticated)
   }
 
-  /** To the transports, a client's connection that the end of the grace cut looks like a client that left. */
+  /**
+   * To the transports, a client's connection that the end of the grace cut looks like a client that
+   * left.
+   */
   #byWhom(outcome: Outcome): Outcome {
     return outcome.kind === 'aborted' && outcome.by === 'client' ? { ...outcome, by: this.#leaver } : outcome
   }

@@ -6,13 +6,16 @@ import type { Logger } from '../observe/logger.ts'
 import { redactHeaders } from '../observe/redact-headers.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 
-/** What `HttpVerbose` shows of one try to send a request to Google: all that is neither a secret nor about a patient. */
+/**
+ * What `HttpVerbose` shows of one attempt to send a request to Google: all that is neither a secret
+ * nor about a patient.
+ */
 export class ExchangeLine {
   readonly #event: RequestEvent
   readonly #sent: Readonly<Record<string, string>>
   readonly #startedAt = performance.now()
   readonly #before: { readonly received: number; readonly sent: number }
-  #answered: { readonly status: number; readonly headers: UpstreamHeaders } | null = null
+  #received: { readonly status: number; readonly headers: UpstreamHeaders } | null = null
 
   /** @param headers as they are sent; the token in them is not shown */
   constructor(event: RequestEvent, headers: Readonly<Record<string, string>>) {
@@ -22,18 +25,18 @@ export class ExchangeLine {
     this.#before = { received, sent }
   }
 
-  /** Looks at the head of each answer that is read. */
-  reading(readAnswer: ObserveResponse): ObserveResponse {
+  /** Looks at the head of each response that is read. */
+  observing(observe: ObserveResponse): ObserveResponse {
     return (status, headers) => {
-      this.#answered = { status, headers }
-      return readAnswer(status, headers)
+      this.#received = { status, headers }
+      return observe(status, headers)
     }
   }
 
-  /** Writes the line, once the try has ended. */
+  /** Writes the line, once the attempt has ended. */
   write(logger: Logger, outcome: Outcome): void {
     const { requestId, account, service, method, route, attempts: attempt, progress } = this.#event
-    const answer = outcome.kind === 'buffered' ? outcome.response : this.#answered
+    const response = outcome.kind === 'buffered' ? outcome.response : this.#received
     const line = {
       requestId,
       account,
@@ -42,14 +45,14 @@ export class ExchangeLine {
       route,
       attempt,
       kind: outcome.kind,
-      status: answer?.status ?? null,
+      status: response?.status ?? null,
       code: outcome.kind === 'failed' ? outcome.error.code : undefined,
       bytesReceived: progress.received - this.#before.received,
       bytesSent: progress.sent - this.#before.sent,
       milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
       // Allow-listed names, all of them: no client has made one up.
       requestHeaders: redactHeaders(this.#sent, () => true),
-      responseHeaders: answer ? redactHeaders(answer.headers, isReturned) : undefined,
+      responseHeaders: response ? redactHeaders(response.headers, isReturned) : undefined,
     }
     logger.debug(line, 'sent to Google')
   }

@@ -3,7 +3,10 @@ import type { Outcome } from '../forward/exchange.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import { adviceFor, adviceForAborted, notAllStored } from './advice.ts'
 
-/** Takes down how a request ended that Google has answered or a side has cut off: if not well, whose trouble it is, and what to do. */
+/**
+ * Takes down how a request ended that Google has answered or a side has cut off: if not well, whose
+ * trouble it is, and what to do.
+ */
 export function explain(event: RequestEvent, outcome: Outcome, service: DicomWebService): void {
   if (outcome.kind === 'buffered' || outcome.kind === 'failed') return
   event.status = outcome.status

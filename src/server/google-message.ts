@@ -8,14 +8,17 @@ import { redactMessage } from './redact-message.ts'
 const limit = 8 * 1024
 
 /**
- * Whether a refusal is about identity, rights, quota or the service itself. Only then are Google's words repeated: about
- * the content of a request they may quote it, and so a patient's data.
+ * Whether a refusal is about identity, rights, quota or the service itself. Only then are Google's
+ * words repeated: about the content of a request they may quote it, and so a patient's data.
  */
 export function speaksOfService(status: number): boolean {
   return status === 401 || status === 403 || status === 408 || status === 429 || status >= 500
 }
 
-/** Reads `error.message` from an error document of Google's (https://cloud.google.com/apis/design/errors) as it passes. */
+/**
+ * Reads `error.message` from an error document of Google's
+ * (https://cloud.google.com/apis/design/errors) as it passes.
+ */
 export class GoogleMessageReader implements ResponseObserver {
   readonly #status: number
   readonly #path: string
@@ -26,7 +29,8 @@ export class GoogleMessageReader implements ResponseObserver {
   #isFull = false
 
   /**
-   * @param path path and query that were sent to Google: nothing of a patient's in them may come back in the message
+   * @param path path and query that were sent to Google: nothing of a patient's in them may come
+   * back in the message
    * @param tokens that were sent to Google
    * @param isCompressed by gzip
    */
@@ -69,7 +73,10 @@ function messageOf(text: string): string | null {
   return typeof error?.message === 'string' ? error.message : null
 }
 
-/** Of a document that is too long to be read whole: a message cut short is none, for a part of a value could not be told from others. */
+/**
+ * Of a document that is too long to be read whole: a message cut short is none, for a part of a
+ * value could not be told from others.
+ */
 function firstMessage(text: string): string | null {
   const found = /^\s*(?:\[\s*)?\{\s*"error"\s*:\s*\{[^{}]*?"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]
   try {

@@ -5,8 +5,9 @@ import { GoogleMessageReader, speaksOfService } from './google-message.ts'
 import { observeStowResponse } from './stow-response/stow-response.ts'
 
 /**
- * What is learnt for the request's event from answers that pass: Google's words when it refuses, and what became of the
- * instances of an upload. Nobody reads the answers to searches and retrievals.
+ * What is learnt for the request's event from responses that pass: Google's words when it refuses,
+ * and what became of the instances of an upload. Nobody reads the responses to searches and
+ * retrievals.
  *
  * @param tokens that were sent to Google
  */

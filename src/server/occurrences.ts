@@ -2,15 +2,18 @@ interface State {
   /** Characters of the longest text that leads here. */
   readonly length: number
   readonly next: Map<string, State>
-  /** Where the longest end of that text leads which also occurs elsewhere; null at the beginning. */
+  /**
+   * Where the longest end of that text leads which also occurs elsewhere; null at the beginning.
+   */
   suffix: State | null
   /** The longest text looked for that ends here. */
   found: number
 }
 
 /**
- * Where any of some texts stand in another one, in time proportional to the length of all of them together: by the suffix
- * automaton of the one that is searched (Blumer et al. 1985). To look for one after the other would take the product.
+ * Where any of some texts stand in another one, in time proportional to the length of all of them
+ * together: by the suffix automaton of the one that is searched (Blumer et al. 1985). To look for
+ * one after the other would take the product.
  *
  * @param text its characters; two are the same if their strings are
  * @returns for each character, whether it is a part of one of those that were looked for
@@ -71,7 +74,10 @@ class SuffixAutomaton {
     return added
   }
 
-  /** The state to which a character leads from here, split off from that of longer texts that end otherwise. */
+  /**
+   * The state to which a character leads from here, split off from that of longer texts that end
+   * otherwise.
+   */
   #only(from: State, character: string): State {
     const next = from.next.get(character) ?? this.#start
     if (next.length === from.length + 1) return next

@@ -6,8 +6,8 @@ const hidden = '…'
 const shortest = 4
 
 /**
- * What Google says of a refusal, fit for logs: no UID, nothing of the request's query or path that is a client's, nothing
- * that could be a secret. Rather too little is left of it than too much.
+ * What Google says of a refusal, fit for logs: no UID, nothing of the request's query or path that
+ * is a client's, nothing that could be a secret. Rather too little is left of it than too much.
  *
  * @param path path and query that were sent to Google
  */
@@ -17,7 +17,8 @@ export function redactMessage(message: string, status: number, path: string): st
     // UIDs have at least three components in practice: 1.2.840.…
     .replaceAll(/(?<!\d)\d+(\.\d+){2,}/g, hidden)
     .replaceAll(/\bBearer\s+\S+|\bya29\.\S+/gi, hidden)
-    // Longer than a project's id, permission's or service's parts are: keys, tokens, and the parts of a JWT.
+    // Longer than a project's id, permission's or service's parts are: keys, tokens, and the parts
+    // of a JWT.
     .replaceAll(/[\w~+=-]{32,}/g, hidden)
   // A service that fails may quote what it failed on.
   if (status >= 500 || status === 408) text = withoutQuotations(text)
@@ -32,8 +33,8 @@ function visible(text: string): string {
 }
 
 /**
- * Hides each of the values wherever it stands, in letters of either case. A request may bring thousands of them: so not one
- * after the other.
+ * Hides each of the values wherever it stands, in letters of either case. A request may bring
+ * thousands of them: so not one after the other.
  */
 function withoutValues(text: string, values: readonly string[]): string {
   if (values.length === 0) return text
@@ -66,8 +67,9 @@ function coverAlone(text: readonly string[], values: ReadonlySet<string>, covere
 }
 
 /**
- * Names of patients, dates, numbers; resources' names stay. An apostrophe in a word begins no quotation. Not by one
- * expression: each mark that may begin a quotation would look for its end anew.
+ * Names of patients, dates, numbers; resources' names stay. An apostrophe in a word begins no
+ * quotation. Not by one expression: each mark that may begin a quotation would look for its end
+ * again.
  */
 function withoutQuotations(text: string): string {
   const parts: string[] = []
@@ -82,7 +84,10 @@ function withoutQuotations(text: string): string {
   return [...parts, text.slice(done)].join('').replaceAll(/\d{6,}/g, hidden)
 }
 
-/** From each mark that may begin a quotation to the next of its kind that may end one, in the order of the text. */
+/**
+ * From each mark that may begin a quotation to the next of its kind that may end one, in the order
+ * of the text.
+ */
 function quotations(text: string): { start: number; end: number }[] {
   const found: { start: number; end: number }[] = []
   const ends = new Map<string, number>()

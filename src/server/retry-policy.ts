@@ -2,19 +2,25 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 
-/** A try after which the client has seen nothing yet. */
+/** An attempt after which the client has seen nothing yet. */
 export type WithoutResponse = Extract<Outcome, { kind: 'buffered' | 'failed' }>
 
-/** Answers after which Google advises to try again (https://cloud.google.com/healthcare-api/docs/best-practices-request-latency). */
+/**
+ * Statuses after which Google advises to retry
+ * (https://cloud.google.com/healthcare-api/docs/best-practices-request-latency).
+ */
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
-/** Answers to an upload by which Google asks to try again (docs/adr/0014). */
+/** Statuses by which Google asks to retry an upload (docs/adr/0014). */
 const untaken: ReadonlySet<number> = new Set([429, 503])
-/** No connection, or one that broke before an answer. Certificates don't mend by themselves, and slowness would only add up. */
+/**
+ * No connection, or one that broke before a response. Certificates don't mend by themselves, and
+ * slowness would only add up.
+ */
 const broken: ReadonlySet<ErrorCode> = new Set(['upstream-unreachable', 'upstream-reset'])
 
-/** What may be asked of Google more than once, and what an answer must be for that. */
+/** What may be sent to Google more than once, and after which outcomes. */
 export interface RetryPolicy {
-  /** Whether another try after an answer of this status could bring something better. */
+  /** Whether another attempt after a response of this status could bring something better. */
   readonly statuses: ReadonlySet<number>
   readonly errors: ReadonlySet<ErrorCode>
 }
@@ -22,9 +28,9 @@ export interface RetryPolicy {
 const none: ReadonlySet<never> = new Set()
 
 /**
- * Reads repeat as they are. Deleting an instance does, too; deleting a study or series begins an operation at Google, and
- * a second one would meet the first. An upload repeats when Google said that it took nothing, or can't have the whole
- * of it (docs/adr/0014).
+ * Reads repeat as they are. Deleting an instance does, too; deleting a study or series begins an
+ * operation at Google, and a second one would meet the first. An upload repeats when Google said
+ * that it took nothing, or can't have the whole of it (docs/adr/0014).
  */
 export function retryPolicyFor(service: DicomWebService, route: string): RetryPolicy {
   if (service === 'STOW-RS') return { statuses: untaken, errors: broken }
@@ -32,7 +38,7 @@ export function retryPolicyFor(service: DicomWebService, route: string): RetryPo
   return { statuses: passing, errors: broken }
 }
 
-/** Whether Google answers at once, and does the work behind its answer. */
+/** Whether Google responds at once, and does the work behind its response. */
 export function beginsOperation(service: DicomWebService, route: string): boolean {
   return service === 'DELETE' && !route.endsWith('{instance}')
 }
@@ -42,7 +48,9 @@ export function isRetryable({ statuses, errors }: RetryPolicy, outcome: WithoutR
   return outcome.kind === 'buffered' ? statuses.has(outcome.response.status) : errors.has(outcome.error.code)
 }
 
-/** Google's words for "less at once": 429 when a quota is used up, 503 when it is overloaded itself. */
+/**
+ * Google's words for "less at once": 429 when a quota is used up, 503 when it is overloaded itself.
+ */
 export function isRefusedForLoad(outcome: Outcome): boolean {
   const status =
     outcome.kind === 'buffered' ? outcome.response.status : outcome.kind === 'completed' ? outcome.status : null
@@ -52,17 +60,19 @@ export function isRefusedForLoad(outcome: Outcome): boolean {
 const maxDelayMs = 32_000
 
 /**
- * Milliseconds to wait before the next try: 1 s doubling to 32 s and up to 1 s at random, as Google advises, or what it
- * asks for in `Retry-After` if that is more.
+ * Milliseconds to wait before the next attempt: 1 s doubling to 32 s and up to 1 s at random, as
+ * Google advises, or what it asks for in `Retry-After` if that is more.
  *
- * @param tries that were made already
+ * @param attempts that were made already
  */
-export function backoffDelay(tries: number, outcome: WithoutResponse): number {
-  const backoff = Math.min(1000 * 2 ** (tries - 1), maxDelayMs) + Math.random() * 1000
+export function backoffDelay(attempts: number, outcome: WithoutResponse): number {
+  const backoff = Math.min(1000 * 2 ** (attempts - 1), maxDelayMs) + Math.random() * 1000
   return outcome.kind === 'buffered' ? Math.max(backoff, retryAfter(outcome.response.headers['retry-after'])) : backoff
 }
 
-/** Seconds, or a date (RFC 9110 10.2.3); in milliseconds from now. What is neither asks for nothing. */
+/**
+ * Seconds, or a date (RFC 9110 10.2.3); in milliseconds from now. What is neither asks for nothing.
+ */
 function retryAfter(value: string | string[] | undefined): number {
   if (typeof value !== 'string') return 0
   const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()

@@ -5,7 +5,7 @@ import { relayBuffered } from '../forward/response-relay.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 
-/** The client has left before an answer. */
+/** The client has left before a response. */
 export const clientGoneOutcome = { kind: 'aborted', by: 'client', status: null } as const satisfies Outcome
 
 interface To {
@@ -14,18 +14,18 @@ interface To {
 }
 
 /**
- * Sends an answer that was held back to the client, whole.
+ * Sends a buffered response to the client, whole.
  *
- * @param own headers of the proxy's own, where they are not those of every answer
+ * @param own headers of the proxy's own, where they are not those of every response
  */
 export async function sendBuffered(
   { response, account: { urls } }: To,
-  answer: BufferedResponse,
+  buffered: BufferedResponse,
   event: RequestEvent,
   own?: Readonly<Record<string, string>>,
 ): Promise<Outcome> {
   if (response.destroyed) return clientGoneOutcome
   const { attempts: attempt, progress } = event
-  const isWhole = await relayBuffered({ response, urls, attempt, progress }, answer, own)
-  return isWhole ? { kind: 'completed', status: answer.status } : { ...clientGoneOutcome, status: answer.status }
+  const isWhole = await relayBuffered({ response, urls, attempt, progress }, buffered, own)
+  return isWhole ? { kind: 'completed', status: buffered.status } : { ...clientGoneOutcome, status: buffered.status }
 }

@@ -2,7 +2,10 @@ import { constants } from 'node:crypto'
 import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { TlsMaterial } from '../config/tls.ts'
 
-/** With forward secrecy and authenticated encryption only; those of TLS 1.3 first (RFC 9325 4.2, Mozilla's "intermediate"). */
+/**
+ * With forward secrecy and authenticated encryption only; those of TLS 1.3 first (RFC 9325 4.2,
+ * Mozilla's "intermediate").
+ */
 const ciphers = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',

@@ -1,7 +1,10 @@
 import { ProxyError } from '../errors.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 
-/** Throws a ProxyError `audit-unavailable` while no request may pass, because it could not be recorded. */
+/**
+ * Throws a ProxyError `audit-unavailable` while no request may pass, because it could not be
+ * recorded.
+ */
 export function checkRecordable(audit: Pick<AuditTrail, 'accepting'> | null): void {
   if (audit === null || audit.accepting) return
   const detail =

@@ -2,7 +2,10 @@ import { Tokenizer } from '@streamparser/json'
 import { type JsonPath, JsonWalk } from './json-walk.ts'
 import type { StoreResponse } from './store-response.ts'
 
-/** A store response in the DICOM JSON Model (PS3.18 F.2), piece by piece. Both methods throw for what is none. */
+/**
+ * A store response in the DICOM JSON Model (PS3.18 F.2), piece by piece. Both methods throw for
+ * what is none.
+ */
 export class JsonResponse {
   readonly #tokenizer = new Tokenizer()
   readonly #walk: JsonWalk

@@ -14,7 +14,10 @@ type Expected = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'com
 /** Far deeper than any DICOM data set. */
 const deepest = 64
 
-/** Follows tokens through one JSON text (RFC 8259 2), keeping nothing but the way from the root. Throws where they make no JSON. */
+/**
+ * Follows tokens through one JSON text (RFC 8259 2), keeping nothing but the way from the root.
+ * Throws where they make no JSON.
+ */
 export class JsonWalk {
   readonly #visitor: JsonVisitor
   readonly #path: string[] = []

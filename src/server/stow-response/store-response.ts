@@ -1,15 +1,20 @@
 import type { InstanceCounts } from '../../observe/request-event.ts'
 
-/** What became of one instance, by the answer to its upload. */
+/** What became of one instance, by the response to its upload. */
 export interface ReportedInstance {
   readonly outcome: 'stored' | 'failed'
-  /** Empty where the answer names none: of what was no instance at all. Names a patient's data: never for the log. */
+  /**
+   * Empty where the response names none: of what was no instance at all. Names a patient's data:
+   * never for the log.
+   */
   readonly sopInstanceUid: string
   /** Stored, but not as it was sent: there is a Warning Reason (0008,1196). */
   readonly warned: boolean
 }
 
-/** The sequences of the Store Instances Response Module (PS3.18 I.2), and what an item of each says. */
+/**
+ * The sequences of the Store Instances Response Module (PS3.18 I.2), and what an item of each says.
+ */
 const sequences: Readonly<Record<string, ReportedInstance['outcome']>> = {
   // Failed SOP Sequence, Referenced SOP Sequence, Other Failures Sequence
   '00081198': 'failed',

@@ -7,9 +7,12 @@ import { XmlResponse } from './xml-response.ts'
 
 /** Who wants to know what became of an upload's instances. */
 export interface StowListener {
-  /** Told of each instance as it passes: the answer may still turn out to be broken. */
+  /** Told of each instance as it passes: the response may still turn out to be broken. */
   onInstance?: (instance: ReportedInstance) => void
-  /** Told once, at the end of an answer that was read to its end. Nothing is told of any other: what became of it is unknown. */
+  /**
+   * Told once, at the end of a response that was read to its end. Nothing is told of any other:
+   * what became of it is unknown.
+   */
   onCounts: (counts: InstanceCounts) => void
 }
 
@@ -17,11 +20,11 @@ export interface StowListener {
 const statuses: ReadonlySet<number> = new Set([200, 202, 409])
 
 /** Bytes that are read: of more than 150,000 instances. */
-const longestAnswer = 64 * 1024 * 1024
+const maxResponseBytes = 64 * 1024 * 1024
 /** Bytes from one item to the next: hundreds of times what one needs. */
-const longestItem = 256 * 1024
+const maxItemBytes = 256 * 1024
 
-/** Reads the answer to an upload, if it is one that can be read. */
+/** Reads the response to an upload, if it is one that can be read. */
 export function observeStowResponse(
   status: number,
   headers: UpstreamHeaders,
@@ -35,7 +38,7 @@ export function observeStowResponse(
   return new StowResponse(document, response, listener)
 }
 
-/** Stops reading at whatever is wrong: the answer passes all the same. */
+/** Stops reading at whatever is wrong: the response passes all the same. */
 class StowResponse implements ResponseObserver {
   #document: JsonResponse | XmlResponse | null
   readonly #response: StoreResponse
@@ -52,11 +55,11 @@ class StowResponse implements ResponseObserver {
   push(chunk: Buffer): void {
     this.#attempt((document) => {
       this.#bytes += chunk.length
-      if (this.#bytes > longestAnswer) throw new Error('Too long an answer')
+      if (this.#bytes > maxResponseBytes) throw new Error('Too long an answer')
       const { items } = this.#response
       document.push(chunk)
       this.#bytesSinceItem = this.#response.items > items ? 0 : this.#bytesSinceItem + chunk.length
-      if (this.#bytesSinceItem > longestItem) throw new Error('Too long an item')
+      if (this.#bytesSinceItem > maxItemBytes) throw new Error('Too long an item')
     })
   }
 

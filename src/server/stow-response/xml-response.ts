@@ -8,8 +8,9 @@ const deepest = 64
 const longestText = 256
 
 /**
- * A store response in the Native DICOM Model (PS3.19 A.1), piece by piece. Both methods throw for what is none. sax knows no
- * entities but XML's own five, so none can grow; it holds 64 KiB of one token at most.
+ * A store response in the Native DICOM Model (PS3.19 A.1), piece by piece. Both methods throw for
+ * what is none. sax knows no entities but XML's own five, so none can grow; it holds 64 KiB of one
+ * token at most.
  */
 export class XmlResponse {
   readonly #response: StoreResponse
