@@ -46,17 +46,17 @@ function isChunked(coding: string | string[] | undefined): boolean {
 }
 
 function endless(): ProxyError {
-  const detail =
-    'The answer does not say where it ends, so nobody could tell a part of it from the whole: check the outgoing proxy and BaseUrl.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem =
+    'The response has neither Content-Length nor chunked encoding, so a truncated one could not be detected.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
 /** Informational answers (RFC 9110 15.2) to one request; each starts the time limits anew, so they must have an end. */
 export const maxInformational = 100
 
 export function noFinalResponse(): ProxyError {
-  const detail = 'Informational answers come without end, and no final one: check the outgoing proxy and BaseUrl.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem = 'There are too many informational responses, and no final one.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
 /** Whether the exchange holds this answer back. One without a clear end is no answer, but of a 401 the status says it all. */

@@ -6,7 +6,7 @@ import { JoinedChunks } from '../downstream/joined-chunks.ts'
 import { clientStalled, Pace, watchReading } from '../downstream/min-rate.ts'
 import { bodyRefused, refusalOf } from '../downstream/refused-body.ts'
 import { resetResponse } from '../downstream/reset-response.ts'
-import { ProxyError } from '../errors.ts'
+import { bug, ProxyError } from '../errors.ts'
 import { BufferedResponse } from './buffered-response.ts'
 import { keepReadingAfterWriteError } from './early-response.ts'
 import type { Exchange, Outcome } from './exchange.ts'
@@ -270,9 +270,7 @@ export class Upload {
   /** Should never come: the exchange ends, and says so. */
   #onBug(error: unknown): void {
     if (this.#response.headersSent) resetResponse(this.#response)
-    this.#fail(
-      new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error }),
-    )
+    this.#fail(new ProxyError('internal', bug, { cause: error }))
   }
 
   /**
@@ -308,20 +306,16 @@ function joinChunksOf(answer: IncomingMessage, response: ServerResponse): void {
 }
 
 function notConnected(): ProxyError {
-  return new ProxyError(
-    'upstream-unreachable',
-    "Google's DICOM store gave no answer: no connection in time. Check the firewall, or set HttpProxy.",
-  )
+  const problem = "There was no connection to Google's DICOM store in time."
+  return new ProxyError('upstream-unreachable', { problem, remedy: 'Check the firewall, or set HttpProxy.' })
 }
 
 function tooManyHeaders(): ProxyError {
-  const detail = 'The answer has more headers than can be read: check the outgoing proxy and BaseUrl.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem = 'The response has too many headers.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
 function noResponse(): ProxyError {
-  return new ProxyError(
-    'upstream-timeout',
-    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows: search what it has stored, then send the rest, or raise the limit.",
-  )
+  const problem = "Google's DICOM store stopped responding (DicomWebProxy.Timeouts). Some instances may be stored."
+  return new ProxyError('upstream-timeout', { problem, remedy: 'Search before you resend, or raise the timeout.' })
 }

@@ -13,7 +13,7 @@ import { closeOnlyIdleConnections } from '../downstream/idle-connections.ts'
 import { type Handle, resolved, serializePipelined } from '../downstream/pipelining.ts'
 import { refuseBody } from '../downstream/refused-body.ts'
 import { closeAfterCompleteResponse, resetTruncatedResponses } from '../downstream/reset-truncated.ts'
-import { type ErrorCode, ProxyError } from '../errors.ts'
+import { type ErrorCode, type Explanation, ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
@@ -104,8 +104,10 @@ function endTinyChunks(request: IncomingMessage, response: ServerResponse): void
   else refuseBody(request, new ProxyError('tiny-chunks', tinyChunks))
 }
 
-const tinyChunks =
-  'The body came in chunks of less than 64 bytes on average: have the client send larger ones, such as of 64 KiB.'
+const tinyChunks = {
+  problem: 'The body has chunks of less than 64 bytes on average.',
+  remedy: 'Make the client send larger ones, such as 64 KiB.',
+}
 
 /** There is nothing to answer on: in plain http nobody would read it who speaks TLS, and the other way round. */
 function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
@@ -137,7 +139,7 @@ function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: Lo
     closeAfterCompleteResponse(socket)
     return
   }
-  const problem = new ProxyError(codeOf(error), detailOf(error))
+  const problem = new ProxyError(codeOf(error), explanationOf(error))
   const requestId = randomUUID()
   const { code, layer, status, message: detail } = problem
   const line = {
@@ -180,10 +182,16 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'malformed-request'
 }
 
-function detailOf({ code }: NodeJS.ErrnoException): string {
+function explanationOf({ code }: NodeJS.ErrnoException): Explanation {
   if (code === 'HPE_HEADER_OVERFLOW')
-    return 'The request line and headers are larger than Limits.HeaderBytes allows: shorten the query.'
+    return { problem: 'Request line and headers exceed Limits.HeaderBytes.', remedy: 'Shorten the query.' }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return 'The head of the request did not arrive in time: check the network between the client and this proxy.'
-  return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'
+    return {
+      problem: "The request's headers did not arrive in time.",
+      remedy: 'Check the network between the client and this proxy.',
+    }
+  return {
+    problem: 'This is not an HTTP/1.1 request.',
+    remedy: 'Check whether this address expects http or https.',
+  }
 }

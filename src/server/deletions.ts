@@ -75,7 +75,7 @@ export class Deletions {
     const begun = operationIn(answer.body, account.operationUrl)
     if (!begun) {
       if (!isDocument(answer.body)) throw notGoogles()
-      event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
+      event.detail = "Google's response names no operation, so the proxy does not know whether the deletion has ended."
       return sendBuffered({ response, account }, answer, event)
     }
     const waited = await this.#waitFor(begun, account, deadline, response, event, tokens)
@@ -129,9 +129,9 @@ export class Deletions {
 
 /** A client may look at no more than the status, and take a web page of somebody on the way for a deletion that is done. */
 function notGoogles(): ProxyError {
-  const detail =
-    'The answer to the deletion is no document of Google’s: check the outgoing proxy and BaseUrl, then whether the study is still there.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem = "The response to the deletion is not one of Google's documents."
+  const remedy = 'Check the outgoing proxy and BaseUrl, then whether the study is still there.'
+  return new ProxyError('upstream-invalid', { problem, remedy })
 }
 
 /**
@@ -144,11 +144,8 @@ function asProxyError({ code, message, counts }: DeletionFailure, path: string, 
     code && `${code}${words ? `: ${words}` : '.'}`,
     counts && `${counts.failed} could not be deleted, ${counts.deleted} were.`,
   ]
-  const why = reasons.filter(Boolean).join(' ')
-  return new ProxyError(
-    'deletion-failed',
-    `Google's deletion failed: ${why} Search for what is left, and delete it again.`,
-  )
+  const problem = `Google's deletion failed: ${reasons.filter(Boolean).join(' ')}`
+  return new ProxyError('deletion-failed', { problem, remedy: 'Search for what is left, and delete it again.' })
 }
 
 function documentOf(status: number, { body }: Operation): BufferedResponse {

@@ -11,7 +11,10 @@ interface About {
   readonly attempts: number
 }
 
-/** The body of an answer of the proxy's own: problem details (RFC 9457) for people who have to act on them. */
+/**
+ * The body of the proxy's own responses: problem details (RFC 9457) for people who have to act
+ * on them.
+ */
 export function problemDocument(error: ProxyError, { account, requestId, attempts }: About): string {
   const { code, title, status, layer, message: detail } = error
   const type = `urn:gcp-dicomweb-proxy:${code}`
@@ -21,7 +24,10 @@ export function problemDocument(error: ProxyError, { account, requestId, attempt
 /** RFC 9110 11.6.1, RFC 7617 2.1, RFC 6750 3. */
 const challenge = 'Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer realm="gcp-dicomweb-proxy"'
 
-/** Headers of such an answer; `Proxy-Status` (RFC 9209) tells machines on the way that it is not Google's. */
+/**
+ * Headers of such a response; `Proxy-Status` (RFC 9209) tells machines on the way that it is not
+ * Google's.
+ */
 export function problemHeaders({ code, retryAfter }: ProxyError, body: string): Record<string, string | number> {
   const isChallenge = code === 'client-unauthenticated'
   return {
@@ -35,7 +41,10 @@ export function problemHeaders({ code, retryAfter }: ProxyError, body: string): 
   }
 }
 
-/** Answers with the problem. An answer that has begun can't become one: its connection is reset instead. */
+/**
+ * Responds with the problem. A response that has begun can't become one: its connection is reset
+ * instead.
+ */
 export function sendProblem(response: ServerResponse, error: ProxyError, about: About): void {
   if (response.headersSent) {
     resetResponse(response)

@@ -13,15 +13,17 @@ export function pendingStatus({ end }: Unfinished): string {
 
 /** The same for the log. */
 export function pendingDetail(unfinished: Unfinished): string {
-  return `The deletion goes on at Google, and its end was not seen: ${reasonOf(unfinished)}`
+  return `Google is still deleting, and the proxy did not see the end: ${reasonOf(unfinished)}`
 }
 
 function reasonOf(unfinished: Unfinished): string {
   if (unfinished.end !== 'refused') {
-    return unfinished.end === 'time' ? 'it takes longer than DicomWebProxy.DeletionWait.' : 'the proxy ends.'
+    return unfinished.end === 'time'
+      ? 'it takes longer than DicomWebProxy.DeletionWait.'
+      : 'the proxy is shutting down.'
   }
   const { status } = unfinished
-  if (status !== 403) return `Google does not tell how far it is (${status}).`
+  if (status !== 403) return `Google does not report the progress (${status}).`
   // https://cloud.google.com/healthcare-api/docs/access-control
-  return 'Google refuses to tell how far it is (403): grant the credential roles/healthcare.datasetViewer on the dataset. A role on the store alone does not hold there.'
+  return 'Google refuses to report the progress (403). Grant the credential roles/healthcare.datasetViewer on the dataset: a role on the store is not enough.'
 }
