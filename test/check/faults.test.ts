@@ -21,7 +21,7 @@ for (const [group, inGroup] of Object.entries(faults)) {
         )
         t.equal(told.exitCode, fault.exitCode)
         t.ok(document.includes(`${rowOf(fault, told)}\n`), 'docs/check.md says so; if not: npm run check:faults')
-        for (const { failure } of failed) t.match(failure?.remedy, /^[A-Z][a-z]+ /, 'begins with a verb')
+        for (const { failure } of failed) t.match(failure?.remedy, /^[A-Z][a-z]+,? /, 'begins with a verb')
         t.notMatch(JSON.stringify(told.results), secrets)
       })
     }
