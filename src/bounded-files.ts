@@ -17,12 +17,16 @@ export class BoundedFileError extends Error {
 
 /** Time enough for a network drive that has to be mounted first. */
 const defaultTimeoutMs = 10_000
-/** Bytes: some five thousand accounts, or a thousand certificates. Reading and checking more would take seconds. */
+/**
+ * Bytes: some five thousand accounts, or a thousand certificates. Reading and checking more would
+ * take seconds.
+ */
 const defaultMaxBytes = 2 * 1024 * 1024
 
 /**
- * What a file holds that comes from outside: configuration, keys, credentials. Rejects with a {@link BoundedFileError}, or with
- * the system's error. A pipe, a device, or a link to one is not even opened: that may wait for ever, or do something.
+ * What a file holds that comes from outside: configuration, keys, credentials. Rejects with a
+ * {@link BoundedFileError}, or with the system's error. A pipe, a device, or a link to one is not
+ * even opened: that may wait for ever, or do something.
  *
  * @param bounds milliseconds, and bytes
  */
@@ -45,7 +49,8 @@ export function listBounded(path: string, timeout = defaultTimeoutMs): Promise<s
 
 async function readRegular(path: string, maxBytes: number): Promise<Buffer> {
   checkRegular(await stat(path, { bigint: true }), maxBytes)
-  // It may be another one by now, and without O_NONBLOCK (which Windows does not have) a pipe would wait for somebody who writes.
+  // It may be another one by now, and without O_NONBLOCK (which Windows does not have) a pipe would
+  // wait for somebody who writes.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     checkRegular(await file.stat({ bigint: true }), maxBytes)
@@ -84,15 +89,22 @@ interface Call {
 
 /** A local file takes a tenth of a millisecond. */
 const stallAfterMs = 250
-/** Of the threads that Node has for files, names and hashes (src/main.ts asks for 16, and names use half at the most), so many may be lost. */
+/**
+ * Of the threads that Node has for files, names and hashes (src/main.ts asks for 16, and names use
+ * half at the most), so many may be lost.
+ */
 const maxRunning = 8
-/** With so many stalled, no further one begins in a folder of theirs, which is probably gone as a whole. */
+/**
+ * With so many stalled, no further one begins in a folder of theirs, which is probably gone as a
+ * whole.
+ */
 const maxStalledTogether = 2
 
 /**
- * System calls on files, of which some never end: those on a network drive that has gone. Each of these keeps a thread, and nothing
- * can stop it. So whoever waits for a call waits for a limited time, a file has one call at a time, which all who ask for the same
- * share, and few calls may hang: the others go on.
+ * System calls on files, of which some never end: those on a network drive that has gone. Each of
+ * these keeps a thread, and nothing can stop it. So whoever waits for a call waits for a limited
+ * time, a file has one call at a time, which all who ask for the same share, and few calls may
+ * hang: the others go on.
  */
 export class BoundedCalls {
   /** By file and kind: those that run, and those that have to wait. */

@@ -1,9 +1,44 @@
+/** What went wrong, for the person who has to act. It holds neither a secret nor patient data. */
+export interface Explanation {
+  /** What is wrong: a sentence or two. */
+  readonly problem: string
+  /** What to do: begins with a verb. */
+  readonly remedy: string
+}
+
 /**
- * The answers of the proxy's own, in one table. Each code is a user-visible name: it is documented in docs/errors.md
- * and never changes its meaning.
+ * The only place that joins them: for `detail` of problem documents, the log and the status page.
+ */
+export function inOneLine({ problem, remedy }: Explanation): string {
+  return remedy === '' ? problem : `${problem} ${remedy}`
+}
+
+export interface Diagnosis<Code extends string = string> extends Explanation {
+  /** Stable, for programs. */
+  readonly code: Code
+}
+
+/** A failure that a person may read; the message is problem and remedy in one line. */
+export class DiagnosedError<Code extends string = string> extends Error implements Diagnosis<Code> {
+  readonly code: Code
+  readonly problem: string
+  readonly remedy: string
+
+  constructor({ code, problem, remedy }: Diagnosis<Code>, options?: ErrorOptions) {
+    super(inOneLine({ problem, remedy }), options)
+    this.name = 'DiagnosedError'
+    this.code = code
+    this.problem = problem
+    this.remedy = remedy
+  }
+}
+
+/**
+ * The proxy's own error responses, in one table. Each code is a user-visible name: docs/errors.md
+ * documents it, and it never changes its meaning.
  *
- * `layer` says whose trouble it is: the client's request, this proxy, the token's issuer, or Google's DICOM store.
- * `proxyStatus` is the error type of RFC 9209 2.3.
+ * `layer` says where the problem is: the client's request, this proxy, the token issuer, or
+ * Google's DICOM store. `proxyStatus` is the error type of RFC 9209 2.3.
  */
 export const errorTable = {
   'unknown-account': { status: 404, layer: 'client', title: 'No such account', proxyStatus: 'http_request_denied' },
@@ -38,7 +73,7 @@ export const errorTable = {
     title: 'Not logged in',
     proxyStatus: 'http_request_denied',
   },
-  'too-many-tries': {
+  'too-many-failed-logins': {
     status: 429,
     layer: 'client',
     title: 'Too many failed logins',
@@ -102,19 +137,19 @@ export const errorTable = {
   'upstream-reset': {
     status: 502,
     layer: 'upstream',
-    title: 'Google closed the connection before an answer',
+    title: 'Google closed the connection before a response',
     proxyStatus: 'connection_terminated',
   },
   'upstream-invalid': {
     status: 502,
     layer: 'upstream',
-    title: 'Google sent an invalid answer',
+    title: 'Google sent an invalid response',
     proxyStatus: 'http_protocol_error',
   },
   'upstream-timeout': {
     status: 504,
     layer: 'upstream',
-    title: 'No answer from Google in time',
+    title: 'No response from Google in time',
     proxyStatus: 'http_response_timeout',
   },
   'wrong-host': {
@@ -132,7 +167,7 @@ export const errorTable = {
   'too-busy': {
     status: 503,
     layer: 'proxy',
-    title: 'Too many requests under way',
+    title: 'Too many requests in flight',
     proxyStatus: 'connection_limit_reached',
   },
   'deletion-failed': {
@@ -164,25 +199,35 @@ export const errorTable = {
 export type ErrorCode = keyof typeof errorTable
 export type Layer = 'client' | 'proxy' | 'token' | 'upstream'
 
-interface ProxyErrorDetails {
+/** For `internal`. */
+export const bug: Explanation = { problem: 'This is a bug in the proxy.', remedy: "Report it, with the proxy's log." }
+
+interface ProxyErrorOptions {
   /** The failure underneath; for logs, never shown to a client. */
   cause?: unknown
-  /** When a new try makes sense, in seconds: sent as `Retry-After`. */
+  /** When a retry makes sense, in seconds: sent as `Retry-After`. */
   retryAfter?: number
   /** More than the client may read, for the log. */
   reason?: string
 }
 
-/** A refusal or failure that this proxy answers itself (RFC 9457). `message` becomes the `detail` that a client reads. */
-export class ProxyError extends Error {
-  readonly code: ErrorCode
+/**
+ * A rejection or failure that this proxy responds to itself (RFC 9457). `message` is the `detail`
+ * that a client reads.
+ */
+export class ProxyError extends DiagnosedError<ErrorCode> {
   readonly retryAfter: number | undefined
   readonly reason: string | undefined
 
-  constructor(code: ErrorCode, detail: string, { cause, retryAfter, reason }: ProxyErrorDetails = {}) {
-    super(detail, { cause })
+  /** @param explanation a text alone is a problem without a remedy */
+  constructor(
+    code: ErrorCode,
+    explanation: Explanation | string,
+    { cause, retryAfter, reason }: ProxyErrorOptions = {},
+  ) {
+    const parts = typeof explanation === 'string' ? { problem: explanation, remedy: '' } : explanation
+    super({ code, ...parts }, { cause })
     this.name = 'ProxyError'
-    this.code = code
     this.retryAfter = retryAfter
     this.reason = reason
   }

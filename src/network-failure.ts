@@ -1,25 +1,81 @@
-const refused = 'the connection is refused: check the firewall, or set HttpProxy'
-const noName = 'its name cannot be resolved: check the name server of this machine, or set HttpProxy'
-const noRoute = 'there is no route to it: check the network of this machine'
-const broken = 'the connection was closed: check the firewall and the outgoing proxy'
-const tooSlow = 'it did not answer in time: check the firewall and the outgoing proxy, or raise the timeout'
-const noProxy = 'what the outgoing proxy answers cannot be read: check HttpProxy, and what listens at its address'
-const noHttp = 'its response is not HTTP as it should be: check its address, and the outgoing proxy'
-const tooLarge = 'its response is larger than any that is expected: check its address, and the outgoing proxy'
-const compressed = 'its response is compressed, which the request rules out: check its address, and the outgoing proxy'
-const noTunnel = 'the outgoing proxy refuses: check HttpProxy, its user and its password'
+export interface NetworkFailure {
+  /** The system's or library's name of the failure, if it has one. */
+  readonly code: string | undefined
+  /** `invalid`: something responded, but not as it should. */
+  readonly kind: 'tls' | 'timeout' | 'reset' | 'unreachable' | 'invalid'
+  /** A clause that ends a sentence like "Google can't be reached: …". */
+  readonly problem: string
+  /** What to do, a sentence. */
+  readonly remedy: string
+}
 
-const sentences: Record<string, string> = {
+type Known = Omit<NetworkFailure, 'code'>
+
+const refused: Known = {
+  kind: 'unreachable',
+  problem: 'the connection was refused',
+  remedy: 'Check the firewall, or set HttpProxy.',
+}
+const noName: Known = {
+  kind: 'unreachable',
+  problem: 'its name could not be resolved',
+  remedy: 'Check the name server of this machine, or set HttpProxy.',
+}
+const noRoute: Known = {
+  kind: 'unreachable',
+  problem: 'there is no route to it',
+  remedy: 'Check the network of this machine.',
+}
+const noTunnel: Known = {
+  kind: 'unreachable',
+  problem: 'the outgoing proxy refused',
+  remedy: 'Check HttpProxy, its user name and its password.',
+}
+const other: Known = {
+  kind: 'unreachable',
+  problem: 'the connection failed',
+  remedy: 'Check the firewall and the outgoing proxy.',
+}
+const closed: Known = {
+  kind: 'reset',
+  problem: 'the connection was closed',
+  remedy: 'Check the firewall and the outgoing proxy.',
+}
+const tooSlow: Known = {
+  kind: 'timeout',
+  problem: 'it did not respond in time',
+  remedy: 'Check the firewall and the outgoing proxy, or raise the timeout.',
+}
+const notTrusted: Known = {
+  kind: 'tls',
+  problem: 'its certificate is not trusted',
+  remedy: 'If your network inspects TLS, name its CA in HttpsCACertificates.',
+}
+const noProxy: Known = {
+  kind: 'invalid',
+  problem: "the outgoing proxy's response is not HTTP",
+  remedy: 'Check HttpProxy, and what listens at that address.',
+}
+const checkAddress = 'Check its address, and the outgoing proxy.'
+const noHttp: Known = { kind: 'invalid', problem: 'its response is not valid HTTP', remedy: checkAddress }
+const tooLarge: Known = { kind: 'invalid', problem: 'its response is larger than expected', remedy: checkAddress }
+const compressed: Known = {
+  kind: 'invalid',
+  problem: 'its response is compressed, which the request rules out',
+  remedy: checkAddress,
+}
+
+const failures: Readonly<Record<string, Known>> = {
   ENOTFOUND: noName,
   EAI_AGAIN: noName,
   ECONNREFUSED: refused,
   ENETUNREACH: noRoute,
   EHOSTUNREACH: noRoute,
-  ECONNRESET: broken,
-  EPIPE: broken,
-  UND_ERR_SOCKET: broken,
+  ECONNRESET: closed,
+  EPIPE: closed,
+  UND_ERR_SOCKET: closed,
   // undici's word for a body that stopped before its Content-Length.
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: broken,
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: closed,
   UND_ERR_CONNECT_TIMEOUT: tooSlow,
   UND_ERR_HEADERS_TIMEOUT: tooSlow,
   UND_ERR_BODY_TIMEOUT: tooSlow,
@@ -27,7 +83,7 @@ const sentences: Record<string, string> = {
   TimeoutError: tooSlow,
   ERR_TUNNEL_REFUSED: noTunnel,
   ERR_TUNNEL_RESPONSE: noProxy,
-  // undici's word for a CONNECT that was answered otherwise than by 200.
+  // undici's word for a CONNECT whose response is not a 200.
   UND_ERR_ABORTED: noTunnel,
   UND_ERR_HEADERS_OVERFLOW: noHttp,
   HTTPParserError: noHttp,
@@ -37,42 +93,21 @@ const sentences: Record<string, string> = {
   ERR_RESPONSE_COMPRESSED: compressed,
 }
 
-const kinds: Readonly<Record<string, NetworkFailure['kind']>> = {
-  [tooSlow]: 'timeout',
-  [broken]: 'reset',
-  [noProxy]: 'invalid',
-  [noHttp]: 'invalid',
-  [tooLarge]: 'invalid',
-  [compressed]: 'invalid',
-}
-
-export interface NetworkFailure {
-  /** The system's or library's name of the failure, where it has one. */
-  readonly code: string | undefined
-  /** `invalid`: something answered, but not as it should. */
-  readonly kind: 'tls' | 'timeout' | 'reset' | 'unreachable' | 'invalid'
-  /** What happened and what to do; continues a sentence like "Google cannot be reached: …". */
-  readonly reason: string
-}
-
-/** Reads what a failed connection, of `node:http`, undici or `fetch`, was about. */
+/** Tells why a connection of `node:http`, undici or `fetch` failed. */
 export function networkFailureOf(error: unknown): NetworkFailure {
   const code = innermostCode(error)
-  if (code && /CERT|SELF_SIGNED|UNABLE_TO|^ERR_TLS|^ERR_SSL|^EPROTO/.test(code)) {
-    const reason =
-      'its certificate is not trusted: if your network inspects TLS, name its authority in HttpsCACertificates'
-    return { code, kind: 'tls', reason }
-  }
-  const reason = (code && sentenceFor(code)) || 'the connection failed: check the firewall and the outgoing proxy'
-  return { code, kind: kinds[reason] ?? 'unreachable', reason }
+  return { code, ...failureNamed(code ?? '') }
 }
 
-/** Node and undici name what their parsers refuse by llhttp's names. */
-function sentenceFor(code: string): string | undefined {
-  return sentences[code] ?? (code.startsWith('HPE_') ? noHttp : undefined)
+function failureNamed(code: string): Known {
+  if (/CERT|SELF_SIGNED|UNABLE_TO|^ERR_TLS|^ERR_SSL|^EPROTO/.test(code)) return notTrusted
+  // Node and undici name what their parsers refuse by llhttp's names.
+  return failures[code] ?? (code.startsWith('HPE_') ? noHttp : other)
 }
 
-/** Libraries wrap the reason in layers of `cause`, and tries of several addresses in `errors`. */
+/**
+ * Libraries wrap the reason in layers of `cause`, and attempts at several addresses in `errors`.
+ */
 function innermostCode(error: unknown): string | undefined {
   let code: string | undefined
   let at = error

@@ -2,8 +2,9 @@
 const hidden = '…'
 
 /**
- * Words from outside as a terminal may get them: nothing in them moves the cursor, changes colours, starts a line of its own,
- * or turns the direction of writing (Unicode TR 36). The one place that escapes them.
+ * Words from outside as a terminal may get them: nothing in them moves the cursor, changes colours,
+ * starts a line of its own, or turns the direction of writing (Unicode TR 36). The one place that
+ * escapes them.
  */
 export function shownText(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
@@ -16,7 +17,10 @@ export function shownLines(text: string): string {
   return text.split('\n').map(shownText).join('\n')
 }
 
-/** JSON for a terminal or a file: JSON's own escapes leave bidirectional controls and C1 as they are. */
+/**
+ * JSON for a terminal or a file: JSON's own escapes leave bidirectional controls and C1 as they
+ * are.
+ */
 export function shownJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
     // Each half of a surrogate pair has an escape of its own.
@@ -35,12 +39,16 @@ export function shortened(text: string, maxCharacters: number): string {
   return `${characters.slice(0, maxCharacters - 1).join('')}${hidden}`
 }
 
-/** Shorter ones are hidden only where they stand alone: nothing of a text would be left without its `a` or `no`. */
+/**
+ * Shorter ones are hidden only where they stand alone: nothing of a text would be left without its
+ * `a` or `no`.
+ */
 const minSecretCharacters = 4
 
 /**
- * Words from outside without the secrets that may be in them, in whatever way they were sent: as they are, percent-encoded, or
- * inside of a JSON text. An endpoint that is not Google's may quote all that it got.
+ * Words from outside without the secrets that may be in them, in whatever way they were sent: as
+ * they are, percent-encoded, or inside of a JSON text. An endpoint that is not Google's may quote
+ * all that it got.
  */
 export function withoutSecrets(text: string, secrets: Iterable<string>): string {
   const forms = new Set([...secrets].flatMap(formsOf))

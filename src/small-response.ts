@@ -1,11 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 
-/** Of a response to a request of the proxy's own: tokens, and what Google says of a store, have a few KiB. */
+/**
+ * Of a response to a request of the proxy's own: tokens, and what Google says of a store, have a
+ * few KiB.
+ */
 export const maxSmallResponseBytes = 256 * 1024
 /** Interim responses (RFC 9110 15.2) to one request. */
 const maxInterimResponses = 100
-/** What a chunk costs beside its bytes, as an object: a body in chunks of one byte costs a hundred times its size. */
+/**
+ * What a chunk costs beside its bytes, as an object: a body in chunks of one byte costs a hundred
+ * times its size.
+ */
 const chunkOverheadBytes = 128
 
 /** A body that is held in memory, within a bound on what it costs there. */
@@ -24,7 +30,8 @@ export class BoundedBody {
 
   /** False once the body is larger than the bound; this part of it is held all the same. */
   add(chunk: Uint8Array): boolean {
-    // Copied, because a chunk of one byte may keep all that came with it: 64 KiB of chunk extensions, for instance.
+    // Copied, because a chunk of one byte may keep all that came with it: 64 KiB of chunk
+    // extensions, for instance.
     this.#chunks.push(Buffer.from(chunk))
     this.#cost += chunk.length + chunkOverheadBytes
     return this.#cost <= this.#maxBytes
@@ -76,9 +83,10 @@ export interface SmallResponse {
 }
 
 /**
- * Sends a request and reads its response whole, whatever answers: no more than the bound is ever held, compressed bodies
- * are refused, redirects not followed. Rejects with the reason of the signal, what the connection failed of, a
- * {@link BrokenResponse} or an {@link UnacceptableResponse}.
+ * Sends a request and reads its response whole, from any server: no more than the bound is ever
+ * held, compressed bodies are refused, redirects not followed. Rejects with the reason of the
+ * signal, what the connection failed of, a {@link BrokenResponse} or an {@link
+ * UnacceptableResponse}.
  */
 export async function requestSmall(dispatcher: Dispatcher, request: SmallRequest): Promise<SmallResponse> {
   const { url, method, headers, body = null, signal, maxBytes = maxSmallResponseBytes } = request

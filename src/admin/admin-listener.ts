@@ -113,8 +113,8 @@ async function clientIfAny({ clientOf }: ProxyStatus, request: IncomingMessage):
 
 function onlyAdmin({ admin, name }: Client): void {
   if (admin) return
-  throw new ProxyError(
-    'admin-only',
-    `Client ${name} is not for administration: it needs "Admin": true in the configuration.`,
-  )
+  throw new ProxyError('admin-only', {
+    problem: `Client ${name} is not an administrator.`,
+    remedy: 'Set "Admin": true in its configuration, if it may see this.',
+  })
 }

@@ -157,6 +157,7 @@ function latestOf({ accounts }: Status): Latest {
 }
 
 function tooManyStreams(): ProxyError {
-  const detail = `The status page is open ${mostStreams} times, as often as this proxy serves it at the same time: close it elsewhere, or ask for /api/status now and then.`
-  return new ProxyError('too-many-streams', detail, { retryAfter: 30 })
+  const problem = `The status page is already open ${mostStreams} times, which is the limit.`
+  const remedy = 'Close it elsewhere, or request /api/status now and then.'
+  return new ProxyError('too-many-streams', { problem, remedy }, { retryAfter: 30 })
 }

@@ -1,10 +1,11 @@
 import type { Settings } from '../config/settings.ts'
+import { DiagnosedError } from '../errors.ts'
 import { Checklist, type Reporter, type Result } from './check/checklist.ts'
 import { checkCredentials, checkGoogle } from './check/checks.ts'
 import { checkConfiguration, loadContext } from './check/configuration.ts'
+import { type Layer, layers } from './check/layers.ts'
 import { checkOrthanc } from './check/orthanc.ts'
 import { jsonReport, silent, TextReport } from './check/report.ts'
-import { type Layer, layers, Trouble } from './check/trouble.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { desiredEntries, proxyUrlFor } from './orthanc/desired.ts'
 import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
@@ -15,7 +16,7 @@ export interface CheckOptions extends ConfigurationOptions, OrthancOptions {
   readonly json?: boolean
 }
 
-/** Looks whether the proxy would work, and says of each thing that would not what mends it. */
+/** Checks that everything works, and explains how to fix what doesn't. */
 export async function check(stores: readonly string[], options: CheckOptions): Promise<ExitCode> {
   const text = options.json ? null : new TextReport(process.stdout)
   const { results, warnings } = await runChecks(stores, options, text ?? silent)
@@ -27,7 +28,7 @@ export async function check(stores: readonly string[], options: CheckOptions): P
 
 export interface Checked {
   readonly results: readonly Result[]
-  /** What works and is dangerous all the same, a sentence each. */
+  /** What works but is dangerous, a sentence each. */
   readonly warnings: readonly string[]
 }
 
@@ -64,8 +65,8 @@ async function checkOrthancOf(list: Checklist, settings: Settings, options: Chec
   try {
     const proxyUrl = await addressForOrthanc(list, settings, target)
     if (proxyUrl === null) return
-    const wanted = desiredEntries(settings, { proxyUrl, client, timeout }).entries
-    await checkOrthanc(list, { settings, rest, wanted, registerCommand: registerCommand(url, options) })
+    const desired = desiredEntries(settings, { proxyUrl, client, timeout }).entries
+    await checkOrthanc(list, { settings, rest, desired, registerCommand: registerCommand(url, options) })
   } finally {
     await rest.close()
   }
@@ -80,15 +81,14 @@ async function addressForOrthanc(
     return proxyUrlFor(settings, url, proxyUrl)
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error
-    const trouble = new Trouble('proxy-url', error.message, 'Set PublicUrl, or name it by --proxy-url.', {
-      cause: error,
-    })
-    await list.check({ layer: 'orthanc', subject: url, title: 'Address of the proxy' }, () => Promise.reject(trouble))
+    const remedy = 'Set PublicUrl, or --proxy-url URL.'
+    const failure = new DiagnosedError({ code: 'proxy-url', problem: error.message, remedy }, { cause: error })
+    await list.check({ layer: 'orthanc', subject: url, title: 'Address of the proxy' }, () => Promise.reject(failure))
     return null
   }
 }
 
-/** The command that mends an entry, as far as it can be told from this one. */
+/** The command that repairs an entry, as far as this one tells. */
 function registerCommand(url: string, { config, user }: CheckOptions): string {
   const login = user === undefined ? '' : ` --user ${user}`
   return `gcp-dicomweb-proxy register --orthanc ${url}${login}${config === undefined ? '' : ` --config ${config}`}`
@@ -112,6 +112,6 @@ export function codeOf(results: readonly Result[]): ExitCode {
 function closing(results: readonly Result[], warnings: readonly string[]): string[] {
   const failed = results.filter(({ status }) => status === 'failed').length
   const made = results.filter(({ status }) => status !== 'skipped').length
-  const verdict = failed === 0 ? `All is well: ${made} checks.` : `${failed} of ${made} checks failed.`
+  const verdict = failed === 0 ? `All ${made} checks passed.` : `${failed} of ${made} checks failed.`
   return ['', ...warnings.map((warning) => `Warning: ${warning}`), verdict]
 }

@@ -1,12 +1,12 @@
 import { defaultTransferTimeout } from '../config/orthanc.ts'
 import type { Settings } from '../config/settings.ts'
+import { DiagnosedError } from '../errors.ts'
+import { passwordVariables } from '../orthanc/password-variables.ts'
 import { applyPlan, planRegistration } from '../orthanc/registration.ts'
 import { configurationOf, type Difference, type Plan } from '../orthanc/server-entry.ts'
 import { shownJson, shownText } from '../outside-words.ts'
-import { Trouble } from './check/trouble.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { checkLogin, type DesiredRegistration, desiredEntries, proxyUrlFor } from './orthanc/desired.ts'
-import { orthancTrouble, passwordVariables } from './orthanc/orthanc-trouble.ts'
 import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
 import { Progress } from './progress.ts'
 import { type ConfigurationOptions, readSettings } from './settings.ts'
@@ -17,14 +17,16 @@ interface RegisterOptions extends ConfigurationOptions, OrthancOptions {
   readonly print?: boolean
 }
 
-/** Makes each account a DICOMweb server of a running Orthanc, or prints what its configuration would have to say. */
+/**
+ * Makes each account a DICOMweb server of a running Orthanc, or prints the configuration for it.
+ */
 export async function register(stores: readonly string[], options: RegisterOptions): Promise<ExitCode> {
   const settings = await readSettings(stores, options)
   if (options.print) return print(settings, options)
   const target = await targetOf(settings, options)
   if (!target) {
-    const advice = 'Name an Orthanc: --orthanc http://127.0.0.1:8042, or DicomWebProxy.Orthanc in the configuration.'
-    throw new CommandFailure(advice, exitCode.usage)
+    const remedy = 'Name an Orthanc: --orthanc http://127.0.0.1:8042, or DicomWebProxy.Orthanc in the configuration.'
+    throw new CommandFailure(remedy, exitCode.usage)
   }
   try {
     if (target.exposure) process.stderr.write(`Warning: ${shownText(target.exposure)}\n`)
@@ -61,22 +63,22 @@ function print(settings: Settings, options: RegisterOptions): ExitCode {
   return exitCode.ok
 }
 
-const noLogin = 'Warning: the proxy wants its clients to log in, and these entries have no login: add --client NAME.'
-/** Columns for what is done. */
+const noLogin = 'Warning: the proxy requires its clients to log in, and these entries have no login. Add --client NAME.'
+/** Columns for the step. */
 const width = 36
 
 async function registerIn(
   { rest, url }: Target,
-  wanted: DesiredRegistration,
+  desired: DesiredRegistration,
   { dryRun }: RegisterOptions,
 ): Promise<ExitCode> {
   const progress = new Progress(process.stdout, width)
-  const step = stepsOf(progress, url)
+  const step = stepsOf(progress)
   try {
     await step(`Orthanc at ${url}`, () => rest.system(), versionOf)
-    const plans = await step('Its DICOMweb servers', () => planRegistration(rest, wanted.entries), summary)
+    const plans = await step('Its DICOMweb servers', () => planRegistration(rest, desired.entries), summary)
     for (const line of plans.flatMap(planLines)) progress.say(line)
-    if (wanted.lacksLogin) progress.say(noLogin)
+    if (desired.lacksLogin) progress.say(noLogin)
     const due = plans.filter(({ action }) => action !== 'keep')
     const verdict = dryRun ? 'Nothing was changed (--dry-run).' : due.length === 0 ? 'Nothing had to be changed.' : null
     if (verdict === null) {
@@ -87,8 +89,8 @@ async function registerIn(
           () => plan.entry.Url,
         )
       await step(
-        'Look at them again',
-        async () => expectDone(await planRegistration(rest, wanted.entries)),
+        'Check them again',
+        async () => expectDone(await planRegistration(rest, desired.entries)),
         asTheyShould,
       )
     }
@@ -102,8 +104,11 @@ async function registerIn(
 
 type RunStep = <T>(title: string, work: () => Promise<T>, detailOf: (result: T) => string) => Promise<T>
 
-/** Runs steps, each with its line. One that fails is told with what mends it, and rejects with {@link AlreadyReported}. */
-function stepsOf(progress: Progress, url: string): RunStep {
+/**
+ * Runs steps, each with its line. One that fails is reported with its remedy, and rejects with
+ * {@link AlreadyReported}.
+ */
+function stepsOf(progress: Progress): RunStep {
   return async (title, work, detailOf) => {
     const line = progress.begin(title)
     try {
@@ -111,8 +116,8 @@ function stepsOf(progress: Progress, url: string): RunStep {
       line.end('✓', detailOf(result))
       return result
     } catch (error) {
-      const { why, remedy } = error instanceof Trouble ? error : orthancTrouble(error, url)
-      line.end('✗', why, [`→ ${remedy}`])
+      if (!(error instanceof DiagnosedError)) throw error
+      line.end('✗', error.problem, [`→ ${error.remedy}`])
       throw new AlreadyReported()
     }
   }
@@ -122,14 +127,14 @@ function stepsOf(progress: Progress, url: string): RunStep {
 class AlreadyReported extends Error {}
 
 const lasting =
-  'Orthanc forgets this when it ends. To have it registered again by itself: DicomWebProxy.Orthanc (docs/orthanc.md); or put what --print says into orthanc.json.'
+  'Orthanc forgets this when it ends. To keep it registered, set DicomWebProxy.Orthanc (docs/orthanc.md), or put the output of --print into orthanc.json.'
 
 function versionOf({ Version }: Readonly<Record<string, unknown>>): string {
   return `Orthanc ${Version}`
 }
 
 function asTheyShould(): string {
-  return 'they say what they should'
+  return 'they are as they should be'
 }
 
 function summary(plans: readonly Plan[]): string {
@@ -138,7 +143,7 @@ function summary(plans: readonly Plan[]): string {
 }
 
 function planLines({ name, action, differences }: Plan): string[] {
-  const password = action === 'change' ? ['    its password, which Orthanc does not show, is written again'] : []
+  const password = action === 'change' ? ['    its password, which Orthanc does not show, will be written again'] : []
   return [`  ${action} ${name}`, ...differences.map(differenceLine), ...(differences.length === 0 ? password : [])]
 }
 
@@ -150,9 +155,10 @@ function expectDone(plans: readonly Plan[]): void {
   const open = plans.filter(({ differences }) => differences.length > 0)
   if (open.length === 0) return
   const what = open.map(({ name, differences }) => `${name} (${differences.map(({ key }) => key).join(', ')})`)
-  throw new Trouble(
-    'not-taken',
-    `Orthanc did not take it all: ${what.join('; ')}.`,
-    "Look into Orthanc's own log, and at what else writes its servers: is the Orthanc GCP plugin still loaded?",
-  )
+  throw new DiagnosedError({
+    code: 'not-taken',
+    problem: `Orthanc did not accept everything: ${what.join('; ')}.`,
+    remedy:
+      "Read Orthanc's own log, and find out what else writes its servers: the Orthanc GCP plugin may still be loaded.",
+  })
 }

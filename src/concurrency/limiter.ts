@@ -198,7 +198,7 @@ export class ConcurrencyLimiter {
 }
 
 function tooBusy(): ProxyError {
-  const detail =
-    'Too many requests of this account are under way or wait already: send fewer at once, or raise DicomWebProxy.Concurrency if Google answers none of them with 429.'
-  return new ProxyError('too-busy', detail, { retryAfter: retryAfterSeconds })
+  const problem = 'Too many requests of this account are already in flight or queued.'
+  const remedy = 'Send fewer at once, or raise DicomWebProxy.Concurrency if Google responds to none of them with 429.'
+  return new ProxyError('too-busy', { problem, remedy }, { retryAfter: retryAfterSeconds })
 }

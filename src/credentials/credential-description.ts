@@ -1,10 +1,14 @@
 import type { CredentialSettings } from '../config/settings.ts'
 import { applicationDefaultFile, type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+import { expectedFile } from './fetch-token.ts'
 
 /** What people may know of a credential: nothing of it is a secret. */
 export interface CredentialDescription {
   readonly kind: string
-  /** Who the proxy is at Google, as far as the credential says; null where it does not, or can't be read. */
+  /**
+   * Who the proxy is at Google, as far as the credential says; null where it does not, or can't be
+   * read.
+   */
   readonly identity: string | null
   /** Absolute path of the file, if it is one. */
   readonly file: string | null
@@ -62,7 +66,10 @@ export class DescribedCredential {
     const { source } = this.#credential
     if (source.kind === 'authorized-user') return clientOf(source)
     if (file === null) return 'service account of this machine'
-    const expected = { types: credentialTypes, allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }
+    const expected = {
+      ...expectedFile(source.kind, { allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }),
+      types: credentialTypes,
+    }
     return identityOf(await readCredentialFile(file, expected))
   }
 }

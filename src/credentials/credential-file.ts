@@ -1,6 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { readBoundedFile, statBounded } from '../bounded-files.ts'
 import type { CredentialSource } from '../config/settings.ts'
+import type { Diagnosis } from '../errors.ts'
 import { TokenFailure } from './access-token.ts'
 import { FileFlaw, type Json, maxCredentialBytes, object, optionalText, text, unreadable } from './credential-json.ts'
 import { checkExternalAccount, checkedImpersonationUrl } from './external-account-check.ts'
@@ -40,6 +41,8 @@ interface Expected {
   readonly allowedHosts: readonly string[]
   /** Milliseconds that reading it may take. */
   readonly timeout: number
+  /** Where the configuration names the file. */
+  readonly option: string
 }
 
 /** Where each type of file belongs in an account, for the message about one in the wrong place. */
@@ -51,10 +54,11 @@ const optionFor: Record<CredentialType, string> = {
 }
 
 /**
- * Reads and checks a credential file. It is read for every token, so that a key replaced on disk is used by itself.
+ * Reads and checks a credential file. It is read for every token, so that a key replaced on disk is
+ * used by itself.
  *
- * Rejects with a TokenFailure that names the file and what to do. Files may come from elsewhere: nothing in one is
- * followed before its type and hosts are known
+ * Rejects with a TokenFailure that names the file and what to do. Files may come from elsewhere:
+ * nothing in one is followed before its type and hosts are known
  * (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
  */
 export async function readCredentialFile(file: string, expected: Expected): Promise<CredentialFile> {
@@ -63,15 +67,15 @@ export async function readCredentialFile(file: string, expected: Expected): Prom
     const content = await readBoundedFile(file, { timeout, maxBytes: maxCredentialBytes })
     return parse(parseJson(content.toString()), expected)
   } catch (error) {
-    throw new TokenFailure(`Credential file ${file} ${reasonOf(error)}.`, { cause: error })
+    throw new TokenFailure(diagnose(error, file, expected), { cause: error })
   }
 }
 
 type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
 
 /**
- * The file of Application Default Credentials; null if there is none, and the metadata server is to be asked
- * (https://cloud.google.com/docs/authentication/application-default-credentials).
+ * The file of Application Default Credentials; null if there is none, and the metadata server is to
+ * be asked (https://cloud.google.com/docs/authentication/application-default-credentials).
  */
 export async function applicationDefaultFile(
   { file, wellKnownFile }: ApplicationDefault,
@@ -87,30 +91,36 @@ export async function applicationDefaultFile(
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof FileFlaw) return error.message
-  return unreadable((error as NodeJS.ErrnoException).code)
+function diagnose(error: unknown, file: string, { types, option }: Expected): Diagnosis {
+  const what = 'Credential file'
+  if (error instanceof FileFlaw) {
+    return { code: 'file-flawed', problem: `${what} ${file} ${error.problem}.`, remedy: error.remedy }
+  }
+  const diagnosis = unreadable(error as NodeJS.ErrnoException, { what, file, option })
+  const needsKey = diagnosis.code === 'file-missing' && types.includes('service_account')
+  return needsKey ? { ...diagnosis, remedy: `${diagnosis.remedy} ${newKey}` } : diagnosis
 }
 
+const newKey = 'To make a new key: gcloud iam service-accounts keys create FILE --iam-account=EMAIL'
+
 function parseJson(text: string): Json {
-  if (text.trim() === '') throw new FileFlaw('is empty: put the JSON that Google Cloud gave you into it')
+  if (text.trim() === '') throw new FileFlaw('is empty')
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
     // The parser's own message may quote the key.
-    throw new FileFlaw('is not JSON: use the file as Google Cloud gave it to you')
+    throw new FileFlaw('is not JSON')
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new FileFlaw('is not a JSON object')
   return json as Json
 }
 
-function parse(json: Json, { types, allowedHosts }: Omit<Expected, 'timeout'>): CredentialFile {
+function parse(json: Json, { types, allowedHosts }: Pick<Expected, 'types' | 'allowedHosts'>): CredentialFile {
   const type = typeOf(json, types)
   if (!types.includes(type)) {
-    throw new FileFlaw(
-      `is of type ${type}: name it under ${optionFor[type]}, or use a file of type ${types.join(', ')}`,
-    )
+    const remedy = `Name it under ${optionFor[type]}, or use a file of type ${types.join(', ')}.`
+    throw new FileFlaw(`is of type ${type}`, remedy)
   }
   checkUniverse(json)
   const quotaProject = optionalText(json, 'quota_project_id')
@@ -148,13 +158,13 @@ function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType
   if (type === undefined && expected.includes('authorized_user') && 'refresh_token' in json) return 'authorized_user'
   if (typeof type === 'string' && Object.hasOwn(parsers, type)) return type as CredentialType
   const known = credentialTypes.join(', ')
-  throw new FileFlaw(`has no "type" that this proxy knows (${known}): use the file as Google Cloud gave it to you`)
+  throw new FileFlaw(`has no "type" that this proxy knows (${known})`)
 }
 
 function privateKey(json: Json): string {
   const key = text(json, 'private_key')
   if (isRsaKey(key)) return key
-  throw new FileFlaw('has a "private_key" that is damaged: download a new key for the service account')
+  throw new FileFlaw('has a damaged "private_key"', `Replace it. ${newKey}`)
 }
 
 function isRsaKey(key: string): boolean {
@@ -165,10 +175,13 @@ function isRsaKey(key: string): boolean {
   }
 }
 
-/** Token endpoints are Google's of the default universe; a file for another cloud would send its secret to the wrong place. */
+/**
+ * Token endpoints are Google's of the default universe; a file for another cloud would send its
+ * secret to the wrong place.
+ */
 function checkUniverse(json: Json): void {
   const universe = optionalText(json, 'universe_domain')
   if (universe && universe !== 'googleapis.com') {
-    throw new FileFlaw(`is for the universe ${universe}: only googleapis.com is supported`)
+    throw new FileFlaw(`is for the universe ${universe}`, 'Use a credential of googleapis.com: no other is supported.')
   }
 }

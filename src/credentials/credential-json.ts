@@ -1,12 +1,27 @@
+import type { Diagnosis } from '../errors.ts'
+
 /** The members of a credential file, before anything is known of them. */
 export type Json = Readonly<Record<string, unknown>>
 
-/** A flaw of a credential file; its message continues the sentence "Credential file NAME …". */
-export class FileFlaw extends Error {}
+const asGiven = 'Use the file as Google Cloud gave it to you.'
+
+/** A flaw in the content of a credential file. */
+export class FileFlaw extends Error {
+  /** Continues the sentence "Credential file NAME …". */
+  readonly problem: string
+  /** What to do, a sentence. */
+  readonly remedy: string
+
+  constructor(problem: string, remedy = asGiven) {
+    super(problem)
+    this.problem = problem
+    this.remedy = remedy
+  }
+}
 
 export function text(json: Json, key: string): string {
   const value = optionalText(json, key)
-  if (!value) throw new FileFlaw(`lacks "${key}": use the file as Google Cloud gave it to you`)
+  if (!value) throw new FileFlaw(`lacks "${key}"`)
   return value
 }
 
@@ -21,19 +36,52 @@ export function object(json: Json, key: string): Json {
   return value as Json
 }
 
-const reasons: Record<string, string> = {
-  ENOENT: 'does not exist',
-  EACCES: 'cannot be read: this user has no permission',
-  EISDIR: 'is a folder, not a file',
-  ERR_NOT_A_REGULAR_FILE: 'is a pipe, a socket or a device: name a regular file',
-  ERR_FILE_TOO_LARGE: 'is larger than 1 MiB: is it the right file?',
-  ERR_FILE_TIMEOUT: 'did not answer in time: check the drive that it is on',
-}
-
 /** Bytes: a hundred times what Google's own have. */
 export const maxCredentialBytes = 1024 * 1024
 
-/** Why a file cannot be read, by the system's name of the failure; continues the sentence "Credential file NAME …". */
-export function unreadable(code: string | undefined): string {
-  return reasons[code ?? ''] ?? `cannot be read (${code ?? 'unexpected failure'})`
+type Unreadable = (option: string, file: string) => readonly [code: string, problem: string, remedy: string]
+
+const notAFile: Unreadable = (option) => ['file-unreadable', 'is a folder', `Correct ${option}: it must name a file.`]
+
+const reasons: Readonly<Record<string, Unreadable>> = {
+  ENOENT: (option) => ['file-missing', 'does not exist', `Put the file there, or correct ${option}.`],
+  EACCES: (_, file) => [
+    'file-unreadable',
+    'cannot be read: this user has no permission',
+    `Let the user that the proxy runs as read it (chown USER ${file}), and run check as that user.`,
+  ],
+  EISDIR: notAFile,
+  ERR_NOT_A_REGULAR_FILE: (option) => [
+    'file-unreadable',
+    'is a pipe, a socket or a device',
+    `Correct ${option}: it must name a regular file.`,
+  ],
+  ERR_FILE_TOO_LARGE: (option) => [
+    'file-unreadable',
+    'is larger than 1 MiB',
+    `Correct ${option}: it seems to name another file.`,
+  ],
+  ERR_FILE_TIMEOUT: () => [
+    'file-unreadable',
+    'could not be read in time',
+    'Check that its drive is mounted and that the file server is running.',
+  ],
+}
+
+/**
+ * Why a file cannot be read.
+ *
+ * @param what the file, as a sentence begins: "Credential file NAME"
+ * @param option where the configuration names the file
+ */
+export function unreadable(
+  { code = 'unexpected failure' }: { readonly code?: string | undefined },
+  { what, file, option }: { readonly what: string; readonly file: string; readonly option: string },
+): Diagnosis {
+  const [name, problem, remedy] = reasons[code]?.(option, file) ?? [
+    'file-unreadable',
+    `cannot be read (${code})`,
+    `Correct ${option}, or the file.`,
+  ]
+  return { code: name, problem: `${what} ${file} ${problem}.`, remedy }
 }

@@ -2,14 +2,17 @@ import { isLoopback } from '../config/loopback.ts'
 import { FileFlaw, type Json, object, optionalText, text } from './credential-json.ts'
 import { type GoogleEndpoint, iamCredentials, securityTokenService } from './google-endpoints.ts'
 
-/** Members of an external-account file that get its secrets, and who alone may get them at Google. */
+/**
+ * Members of an external-account file that get its secrets, and who alone may get them at Google.
+ */
 const urlMembers = { token_url: securityTokenService, service_account_impersonation_url: iamCredentials } as const
 /** Those of its `credential_source` that are asked for the subject token. */
 const sourceUrlMembers = ['url', 'region_url', 'imdsv2_session_token_url'] as const
 
 /**
- * Refuses an external-account file (workload identity federation) that could make this proxy run a program or send a
- * secret to a host that nobody allowed: such a file is made elsewhere, and the library follows whatever it says
+ * Refuses an external-account file (workload identity federation) that could make this proxy run a
+ * program or send a secret to a host that nobody allowed: such a file is made elsewhere, and the
+ * library follows whatever it says
  * (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
  */
 export function checkExternalAccount(json: Json, allowedHosts: readonly string[]): void {
@@ -17,10 +20,10 @@ export function checkExternalAccount(json: Json, allowedHosts: readonly string[]
   text(json, 'subject_token_type')
   const source = object(json, 'credential_source')
   if ('executable' in source) {
-    throw new FileFlaw('gets its token from an executable: this proxy runs no programs, use a file or URL source')
+    throw new FileFlaw('gets its token from an executable, and this proxy runs no programs', otherSource)
   }
   if ('certificate' in source) {
-    throw new FileFlaw('gets its token with a client certificate, which is not supported: use a file or URL source')
+    throw new FileFlaw('gets its token with a client certificate, which is not supported', otherSource)
   }
   checkSource(source)
   for (const [member, endpoint] of Object.entries(urlMembers)) {
@@ -28,6 +31,8 @@ export function checkExternalAccount(json: Json, allowedHosts: readonly string[]
   }
   for (const member of sourceUrlMembers) if (member in source) checkedUrl(source, member, allowedHosts)
 }
+
+const otherSource = 'Use a file or a URL as source.'
 
 /** One place where the subject token comes from; AWS has a `url` beside its `environment_id`. */
 function checkSource(source: Json): void {
@@ -44,9 +49,11 @@ export function checkedImpersonationUrl(json: Json, allowedHosts: readonly strin
 }
 
 /**
- * The URL in a member of a credential file, when its host is Google's or one that the configuration allows.
+ * The URL in a member of a credential file, when its host is Google's or one that the configuration
+ * allows.
  *
- * @param endpoint the one place at Google that it may name: others there would keep what they are sent, for whoever made the file
+ * @param endpoint the one place at Google that it may name: others there would keep what they are
+ * sent, for whoever made the file
  */
 function checkedUrl(json: Json, member: string, allowedHosts: readonly string[], endpoint?: GoogleEndpoint): string {
   const value = optionalText(json, member)
@@ -55,12 +62,13 @@ function checkedUrl(json: Json, member: string, allowedHosts: readonly string[],
   if (allowedHosts.includes(url.host)) return securedUrl(url, member)
   if (!isGoogle(url)) {
     throw new FileFlaw(
-      `names ${url.host} in "${member}", which is not Google's: if you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts`,
+      `names ${url.host} in "${member}", which is not Google's`,
+      'If you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts.',
     )
   }
   if (endpoint && !endpoint.matches(url.href)) {
     throw new FileFlaw(
-      `names something at ${url.host} in "${member}" that is not ${endpoint.name} (${endpoint.example}): use the file as Google Cloud gave it to you`,
+      `names something at ${url.host} in "${member}" that is not ${endpoint.name} (${endpoint.example})`,
     )
   }
   return url.href
@@ -68,14 +76,17 @@ function checkedUrl(json: Json, member: string, allowedHosts: readonly string[],
 
 function securedUrl(url: URL, member: string): string {
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isNear(url.hostname))) return url.href
-  throw new FileFlaw(`has a URL without TLS in "${member}": use https`)
+  throw new FileFlaw(`has a URL without TLS in "${member}"`, 'Use https.')
 }
 
 function isGoogle(url: URL): boolean {
   return url.protocol === 'https:' && url.port === '' && url.hostname.endsWith('.googleapis.com')
 }
 
-/** Metadata services of clouds (link-local, RFC 3927) speak plain HTTP, as do helpers on this machine. */
+/**
+ * Metadata services of clouds (link-local, RFC 3927) speak plain HTTP, as do helpers on this
+ * machine.
+ */
 function isNear(hostname: string): boolean {
   return isLoopback(hostname) || /^169\.254\.\d+\.\d+$/.test(hostname)
 }

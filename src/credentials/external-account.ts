@@ -2,12 +2,12 @@ import { AwsClient, IdentityPoolClient } from 'google-auth-library'
 import { type AccessToken, TokenFailure } from './access-token.ts'
 import type { Json } from './credential-json.ts'
 import { tokenOf } from './google-clients.ts'
-import { describeSubjectTokenFailure, readSubjectToken } from './subject-token.ts'
+import { diagnoseSubjectToken, readSubjectToken } from './subject-token.ts'
 import type { IssuerTransport } from './transport.ts'
 
 /**
- * What the library gets to see of a file. It reads every member in camel case as well (`tokenUrl`), and takes universe
- * and token suppliers from it: what was not checked must not reach it.
+ * What the library gets to see of a file. It reads every member in camel case as well (`tokenUrl`),
+ * and takes universe and token suppliers from it: what was not checked must not reach it.
  */
 const members = [
   'type',
@@ -33,7 +33,10 @@ const sourceMembers = [
 
 type Client = AwsClient | IdentityPoolClient
 
-/** Workload identity federation. The file must have been checked: the library sends requests wherever it says. */
+/**
+ * Workload identity federation. The file must have been checked: the library sends requests
+ * wherever it says.
+ */
 export async function fetchExternalAccountToken(
   json: Json,
   scope: string,
@@ -56,17 +59,15 @@ function newClient(options: { credential_source: Json } & Json, transporter: Iss
   try {
     return new Client({ ...options, transporter, useAuthRequestParameters: false } as never)
   } catch (cause) {
-    const why = (cause as Error).message
-    throw new TokenFailure(
-      `The external-account file cannot be used (${why}): make it anew with gcloud iam workload-identity-pools create-cred-config.`,
-      { cause },
-    )
+    const problem = `The external-account file cannot be used (${(cause as Error).message}).`
+    const remedy = 'Make a new one: gcloud iam workload-identity-pools create-cred-config'
+    throw new TokenFailure({ code: 'file-flawed', problem, remedy }, { cause })
   }
 }
 
 /**
- * The library makes the exchange with Google's Security Token Service over a transport of its own, which knows neither
- * the configured outgoing proxy nor the authorities; there is no option for it.
+ * The library makes the exchange with Google's Security Token Service over a transport of its own,
+ * which knows neither the configured outgoing proxy nor the authorities; there is no option for it.
  */
 function useForTokenExchange(client: Client, transporter: IssuerTransport): void {
   const { stsCredential } = client as unknown as { stsCredential?: { transporter?: unknown } }
@@ -76,8 +77,8 @@ function useForTokenExchange(client: Client, transporter: IssuerTransport): void
 }
 
 /**
- * The first step asks somebody else than Google: its failures are told apart here, and by our own words. The library would
- * read a file whatever it is, and wait for it for ever.
+ * The first step asks somebody else than Google: its failures are told apart here, and by our own
+ * words. The library would read a file whatever it is, and wait for it for ever.
  */
 function retrieveSubjectToken(client: Client, source: Json, timeout: number): void {
   const { file } = source
@@ -87,7 +88,7 @@ function retrieveSubjectToken(client: Client, source: Json, timeout: number): vo
     try {
       return await retrieve()
     } catch (cause) {
-      throw new TokenFailure(describeSubjectTokenFailure(cause, source), { cause })
+      throw new TokenFailure(diagnoseSubjectToken(cause, source), { cause })
     }
   }
 }

@@ -6,22 +6,27 @@ import { fetchExternalAccountToken } from './external-account.ts'
 import { fetchAuthorizedUserToken, fetchServiceAccountToken } from './google-clients.ts'
 import { iamCredentialsUrlFor, impersonate } from './impersonation.ts'
 import { fetchMetadataToken } from './metadata-server.ts'
-import { describeTokenFailure } from './token-failure.ts'
+import { type CredentialFacts, diagnoseTokenRequest } from './token-failure.ts'
 import { type IssuerAccess, IssuerTransport } from './transport.ts'
 
-/** All that a DICOM store needs (https://cloud.google.com/healthcare-api/docs/how-tos/controlling-access). */
+/**
+ * All that a DICOM store needs
+ * (https://cloud.google.com/healthcare-api/docs/how-tos/controlling-access).
+ */
 const healthcareScope = 'https://www.googleapis.com/auth/cloud-healthcare'
 /** To ask for another account's token, the source's own token needs this scope. */
 const platformScope = 'https://www.googleapis.com/auth/cloud-platform'
 
-/** Accounts whose credentials have the same identity share a token. No secret can be read off it. */
+/**
+ * Accounts whose credentials have the same identity share a token. No secret can be read off it.
+ */
 export function credentialIdentity(credential: CredentialSettings): string {
   return createHash('sha256').update(JSON.stringify(credential)).digest('base64url')
 }
 
 /**
- * The one way to a token of a credential. Each call reads the credential's file anew and asks the issuer once, within
- * the configured time; it rejects with a TokenFailure.
+ * The one way to a token of a credential. Each call reads the credential's file again and asks the
+ * issuer once, within the configured time; it rejects with a TokenFailure.
  */
 export function createFetchToken(credential: CredentialSettings, access: IssuerAccess): FetchToken {
   const { source, impersonate: principal } = credential
@@ -34,7 +39,7 @@ export function createFetchToken(credential: CredentialSettings, access: IssuerA
       return await impersonate(token, { url, delegates: [], scope: healthcareScope }, issuer.transport)
     } catch (error) {
       if (error instanceof TokenFailure) throw error
-      throw new TokenFailure(describeTokenFailure(error), { cause: error })
+      throw new TokenFailure(diagnoseTokenRequest(error, factsOf(credential)), { cause: error })
     }
   }
 }
@@ -45,27 +50,52 @@ interface Issuer {
 }
 
 /** What a credential file of a kind may be. */
-export const fileTypes = {
+const fileTypes = {
   'service-account-file': ['service_account'],
   'authorized-user-file': ['authorized_user'],
   'external-account-file': ['external_account'],
+  'application-default': credentialTypes,
 } as const
+
+/** Where the configuration names the file. */
+const options = {
+  'service-account-file': 'ServiceAccountFile',
+  'authorized-user-file': 'AuthorizedUserFile',
+  'external-account-file': 'ExternalAccountFile',
+  'application-default': 'GOOGLE_APPLICATION_CREDENTIALS',
+} as const
+
+type FileKind = keyof typeof fileTypes
+
+/** What the configuration expects of the file that a credential names. */
+export function expectedFile(
+  kind: FileKind,
+  { allowedHosts, timeout }: Pick<IssuerAccess, 'allowedHosts' | 'timeout'>,
+) {
+  return { types: fileTypes[kind], option: options[kind], allowedHosts, timeout }
+}
+
+/** What the configuration alone says of a credential. */
+function factsOf({ source, impersonate: target }: CredentialSettings): CredentialFacts {
+  const unknown = { account: null, target, clockIsRight: null }
+  if (source.kind === 'authorized-user') return { ...unknown, type: 'authorized_user', file: null }
+  const [type, ...others] = fileTypes[source.kind]
+  return { ...unknown, type: others.length === 0 ? type : null, file: source.file }
+}
 
 async function fetchSourceToken(source: CredentialSource, issuer: Issuer, scope: string): Promise<AccessToken> {
   if (source.kind === 'authorized-user') return fetchAuthorizedUserToken(source, issuer.transport)
   if (source.kind === 'application-default') return fetchApplicationDefaultToken(source, issuer, scope)
-  const { allowedHosts, timeout } = issuer.access
-  const file = await readCredentialFile(source.file, { types: fileTypes[source.kind], allowedHosts, timeout })
+  const file = await readCredentialFile(source.file, expectedFile(source.kind, issuer.access))
   return fetchFileToken(file, issuer, scope)
 }
 
 type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
 
 async function fetchApplicationDefaultToken(source: ApplicationDefault, issuer: Issuer, scope: string) {
-  const { allowedHosts, timeout } = issuer.access
-  const path = await applicationDefaultFile(source, timeout)
+  const path = await applicationDefaultFile(source, issuer.access.timeout)
   if (path === null) return fetchMetadataToken(source.metadataHost, issuer.access, scope)
-  const file = await readCredentialFile(path, { types: credentialTypes, allowedHosts, timeout })
+  const file = await readCredentialFile(path, expectedFile(source.kind, issuer.access))
   return fetchFileToken(file, issuer, scope)
 }
 

@@ -4,8 +4,9 @@ import type { AuthorizedUser } from './credential-file.ts'
 import type { IssuerTransport } from './transport.ts'
 
 /**
- * One function per kind of credential. Each makes a new client per token: a client keeps its token and would hand it
- * out again, and its own ideas of when to refresh (5 minutes early, blocking) are not ours.
+ * One function per kind of credential. Each makes a new client per token: a client keeps its token
+ * and would hand it out again, and its own ideas of when to refresh (5 minutes early, blocking) are
+ * not ours.
  */
 
 export async function fetchServiceAccountToken(
@@ -17,7 +18,10 @@ export async function fetchServiceAccountToken(
   return tokenOf(await client.authorize())
 }
 
-/** The scopes are those that the user agreed to when the refresh token was made; none can be asked for here. */
+/**
+ * The scopes are those that the user agreed to when the refresh token was made; none can be asked
+ * for here.
+ */
 export async function fetchAuthorizedUserToken(
   { clientId, clientSecret, refreshToken }: AuthorizedUser,
   transporter: IssuerTransport,
@@ -27,7 +31,7 @@ export async function fetchAuthorizedUserToken(
   return tokenOf((await client.refreshAccessToken()).credentials)
 }
 
-/** What the library made of a token endpoint's answer. */
+/** What the library made of a token endpoint's response. */
 export function tokenOf(credentials: { access_token?: string | null; expiry_date?: number | null }): AccessToken {
   return checkedToken('token endpoint', credentials.access_token, credentials.expiry_date ?? Number.NaN)
 }

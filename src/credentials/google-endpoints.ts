@@ -8,9 +8,9 @@ export interface GoogleEndpoint {
 }
 
 /**
- * The hosts of each API: its own, a regional one, one with mutual TLS, and one of Private Service Connect. These are the
- * patterns that Google's own libraries checked credential files by (https://github.com/golang/oauth2, CL 439677), without
- * capitals, which URLs don't keep.
+ * The hosts of each API: its own, a regional one, one with mutual TLS, and one of Private Service
+ * Connect. These are the patterns that Google's own libraries checked credential files by
+ * (https://github.com/golang/oauth2, CL 439677), without capitals, which URLs don't keep.
  */
 const stsHost =
   /^(?:sts|sts\.[a-z0-9-]{1,63}|sts\.[a-z0-9-]{1,63}\.rep|[a-z0-9-]{1,63}-sts|sts-[a-z0-9-]{1,63}\.p)\.googleapis\.com$/
@@ -19,7 +19,10 @@ const iamCredentialsHost =
 const tokenPath = /^\/v1\/token$/
 const impersonationPath = /^\/v1\/projects\/-\/serviceAccounts\/(?:[\w.@-]|%40)+:generateAccessToken$/
 
-/** Whether a URL is https on such a host, with such a path, and has neither user, port, query nor fragment. */
+/**
+ * Whether a URL is https on such a host, with such a path, and has neither user, port, query nor
+ * fragment.
+ */
 function isAt(href: string, host: RegExp, path: RegExp): boolean {
   if (!URL.canParse(href)) return false
   const { protocol, hostname, pathname, origin } = new URL(href)
@@ -33,7 +36,9 @@ export const securityTokenService: GoogleEndpoint = {
   matches: (href) => isAt(href, stsHost, tokenPath),
 }
 
-/** https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken */
+/**
+ * https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
+ */
 export const iamCredentials: GoogleEndpoint = {
   name: "Google's IAM Credentials API",
   example: 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/EMAIL:generateAccessToken',

@@ -7,7 +7,10 @@ const harmlessHeaders: ReadonlySet<string> = new Set([
   'x-goog-api-client',
   'x-goog-user-project',
 ])
-/** Parameters of token requests (RFC 6749, RFC 8693) that are none, and that an issuer names in its errors. */
+/**
+ * Parameters of token requests (RFC 6749, RFC 8693) that are none, and that an issuer names in its
+ * errors.
+ */
 const harmlessParameters: ReadonlySet<string> = new Set([
   'actor_token_type',
   'audience',

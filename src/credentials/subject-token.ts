@@ -1,5 +1,6 @@
 import { gaxios } from 'google-auth-library'
 import { readBoundedFile } from '../bounded-files.ts'
+import type { Diagnosis } from '../errors.ts'
 import { networkFailureOf } from '../network-failure.ts'
 import { type Json, maxCredentialBytes, optionalText, unreadable } from './credential-json.ts'
 
@@ -17,29 +18,35 @@ export async function readSubjectToken(file: string, source: Json, timeout: numb
 }
 
 /**
- * Says why there is no token of the identity provider outside Google, which workload identity federation trades in. The
- * library's own words may quote that token.
+ * Why there is no token of the identity provider outside Google, which workload identity federation
+ * trades in. The library's own words may quote that token.
  */
-export function describeSubjectTokenFailure(error: unknown, source: Json): string {
+export function diagnoseSubjectToken(error: unknown, source: Json): Diagnosis {
   const field = fieldOf(source)
-  if (typeof source.file === 'string') return `Subject token file ${source.file} ${fileFlaw(error, field)}.`
+  if (typeof source.file === 'string') return diagnoseFile(error, source.file, field)
   const issuer = 'environment_id' in source ? 'The metadata service of AWS' : 'The URL of the subject token'
-  const remedy = 'check "credential_source" in the external-account file'
+  const code = 'subject-token'
   const { response } = error as { response?: { status?: number } }
-  if (response?.status) return `${issuer} answered ${response.status}: ${remedy}.`
+  if (response?.status) return { code, problem: `${issuer} returned ${response.status}.`, remedy: checkSource }
   if (error instanceof gaxios.GaxiosError) {
-    const { kind, reason } = networkFailureOf(error)
-    return `${issuer} ${kind === 'invalid' ? 'answered with what cannot be used' : 'cannot be reached'}: ${reason}.`
+    const { kind, problem, remedy } = networkFailureOf(error)
+    const what = kind === 'invalid' ? 'gave an unusable response' : 'cannot be reached'
+    return { code, problem: `${issuer} ${what}: ${problem}.`, remedy }
   }
-  return `${issuer} answered without ${field ? `"${field}"` : 'a token'}: ${remedy}.`
+  const missing = field ? `"${field}"` : 'a token'
+  return { code, problem: `${issuer} responded without ${missing}.`, remedy: checkSource }
 }
 
-function fileFlaw(error: unknown, field: string | undefined): string {
+const option = '"credential_source" in the external-account file'
+const checkSource = `Check ${option}.`
+
+function diagnoseFile(error: unknown, file: string, field: string | undefined): Diagnosis {
+  const what = 'Subject token file'
   const { code } = error as NodeJS.ErrnoException
-  if (code === 'EISDIR') return 'is not a file'
-  if (code) return unreadable(code)
-  if (error instanceof SyntaxError) return 'is not JSON, as its "format" says'
-  return field ? `lacks "${field}"` : 'is empty'
+  if (code) return unreadable({ code }, { what, file, option })
+  const flaw =
+    error instanceof SyntaxError ? 'is not JSON, as its "format" says' : field ? `lacks "${field}"` : 'is empty'
+  return { code: 'subject-token', problem: `${what} ${file} ${flaw}.`, remedy: checkSource }
 }
 
 function fieldOf({ format }: Json): string | undefined {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { Backoff } from '../concurrency/backoff.ts'
-import { ProxyError } from '../errors.ts'
-import { type AccessToken, type FetchToken, TokenFailure, type TokenSource } from './access-token.ts'
+import { type Diagnosis, ProxyError } from '../errors.ts'
+import { type AccessToken, alreadyExpired, type FetchToken, TokenFailure, type TokenSource } from './access-token.ts'
 
 /** Below this remaining life (ms) a token is still used, while a refresh runs behind. */
 const refreshAhead = 5 * 60_000
@@ -15,7 +15,7 @@ export interface TokenState {
   readonly usable: boolean
   readonly expiresAt: number | null
   readonly fetchedAt: number | null
-  /** The last failure, if the last try failed. */
+  /** The last failure, if the last attempt failed. */
   readonly failure: string | null
   readonly nextTryAt: number | null
   /** How often a token was asked for since the start, and how often none came. */
@@ -23,7 +23,7 @@ export interface TokenState {
   readonly failures: number
 }
 
-/** What the cache tells about each try; `error` is absent on success. */
+/** What the cache reports of each attempt; `error` is absent on success. */
 export type TokenEvent = { readonly expiresAt: number } | { readonly error: TokenFailure; readonly retryIn: number }
 
 interface TokenCacheOptions {
@@ -53,11 +53,13 @@ interface CachedToken extends AccessToken {
 }
 
 /**
- * The access tokens of all credentials. Accounts with the same credential share an identity, and so a token.
+ * The access tokens of all credentials. Accounts with the same credential share an identity, and so
+ * a token.
  *
- * lru-cache gives the single flight (`fetchMethod`) and keeps the old value while a new one is fetched or when that
- * fails. It decides nothing about expiry: its staleness is unbounded, so the expiry stands in the value and is checked
- * here. Nothing is ever deleted from it while a fetch runs, because that would reject everyone who waits.
+ * lru-cache gives the single flight (`fetchMethod`) and keeps the old value while a new one is
+ * fetched or when that fails. It decides nothing about expiry: its staleness is unbounded, so the
+ * expiry stands in the value and is checked here. Nothing is ever deleted from it while a fetch
+ * runs, because that would reject everyone who waits.
  */
 export class TokenCache {
   readonly #tokens: LRUCache<string, CachedToken>
@@ -80,8 +82,9 @@ export class TokenCache {
   }
 
   /**
-   * Knows a credential from now on, or one more time: each keeping needs a {@link release} of its own. The token stays; the
-   * next one comes by this `fetch`, and one that failed before is asked for without waiting any longer.
+   * Knows a credential from now on, or one more time: each keeping needs a {@link release} of its
+   * own. The token stays; the next one comes by this `fetch`, and one that failed before is asked
+   * for without waiting any longer.
    */
   keep(identity: string, fetch: FetchToken): void {
     const known = this.#credentials.get(identity)
@@ -92,7 +95,10 @@ export class TokenCache {
     this.#credentials.set(identity, credential)
   }
 
-  /** To be called when no request needs a keeping any more. After the last one the token is forgotten. */
+  /**
+   * To be called when no request needs a keeping any more. After the last one the token is
+   * forgotten.
+   */
   release(identity: string): void {
     const credential = this.#credential(identity)
     credential.keepers -= 1
@@ -104,8 +110,8 @@ export class TokenCache {
   }
 
   /**
-   * Fetches every token that is not there now, and keeps each ahead of its expiry from here on, also when no request comes. To be
-   * called again when there are more.
+   * Fetches every token that is not there now, and keeps each ahead of its expiry from here on,
+   * also when no request comes. To be called again when there are more.
    */
   start(): void {
     for (const identity of this.#credentials.keys()) this.#look(identity)
@@ -162,15 +168,15 @@ export class TokenCache {
 
   #refreshBehind(identity: string): void {
     if (this.#credential(identity).backoff.remaining() > 0) return
-    // The failure is recorded where the fetch is; whoever got the old token must not hear of it.
+    // The failure is recorded where the fetch is; the request that got the old token must not fail.
     this.#refresh(identity).catch(() => {})
   }
 
-  /** One fetch at a time: whoever comes while it runs gets its result. */
+  /** One fetch at a time: requests that come while it runs share its result. */
   async #refresh(identity: string): Promise<AccessToken> {
     try {
       const token = await this.#tokens.fetch(identity, { forceRefresh: true })
-      if (!token) throw new TokenFailure('The token fetch ended without a result: this proxy keeps trying.')
+      if (!token) throw new TokenFailure(unexpected)
       return token
     } finally {
       this.#schedule(identity)
@@ -187,9 +193,7 @@ export class TokenCache {
       const token = await credential.fetch()
       const fetchedAt = Date.now()
       const life = token.expiresAt - fetchedAt
-      if (life <= 0) {
-        throw new TokenFailure('The issuer gave a token that has expired already. Check the clock of this machine.')
-      }
+      if (life <= 0) throw new TokenFailure(alreadyExpired)
       credential.backoff.succeeded()
       credential.failure = null
       tell({ expiresAt: token.expiresAt })
@@ -203,7 +207,10 @@ export class TokenCache {
     }
   }
 
-  /** Looks at the remaining life, again and again: a timer set once to the expiry would be wrong after a sleep or a changed clock. */
+  /**
+   * Looks at the remaining life, again and again: a timer set once to the expiry would be wrong
+   * after a sleep or a changed clock.
+   */
   #look(identity: string): void {
     const token = this.#held(identity)
     if (!this.#usable(identity, token, 0) || ageing(token)) this.#refreshBehind(identity)
@@ -223,7 +230,7 @@ export class TokenCache {
   }
 
   #invalidate(identity: string, rejected: AccessToken): void {
-    // A late answer to an old token must not throw away a newer one.
+    // A late response to an old token must not throw away a newer one.
     if (this.#held(identity)?.value === rejected.value) this.#credential(identity).rejected = rejected.value
   }
 
@@ -252,25 +259,38 @@ function ageing(token: CachedToken): boolean {
   return remaining(token) < margin(token)
 }
 
-/** By the clock that says less: the wall clock may be set back, and the monotonic one stands still while a machine sleeps. */
+/**
+ * By the clock that says less: the wall clock may be set back, and the monotonic one stands still
+ * while a machine sleeps.
+ */
 function remaining(token: CachedToken): number {
   return Math.min(token.expiresAt - Date.now(), token.endsAt - performance.now())
 }
 
-/** Issuers may give tokens of a few minutes: those are refreshed at half of their life, not at every request. */
+/**
+ * Issuers may give tokens of a few minutes: those are refreshed at half of their life, not at every
+ * request.
+ */
 function margin(token: CachedToken): number {
   return Math.min(refreshAhead, (token.expiresAt - token.fetchedAt) / 2)
 }
 
 function asFailure(error: unknown): TokenFailure {
   if (error instanceof TokenFailure) return error
-  return new TokenFailure(
-    'Unexpected failure while fetching a token: this proxy keeps trying; report it if it stays so.',
-    { cause: error },
-  )
+  return new TokenFailure(unexpected, { cause: error })
+}
+
+const unexpected: Diagnosis = {
+  code: 'unexpected',
+  problem: 'Fetching the access token failed unexpectedly; the proxy keeps trying.',
+  remedy: 'Report it if it persists.',
 }
 
 function unavailable(cause: unknown, wait: number): ProxyError {
-  const why = cause instanceof Error ? cause.message : 'The last try failed.'
-  return new ProxyError('token-unavailable', why, { cause, retryAfter: Math.max(1, Math.ceil(wait / 1000)) })
+  const { problem, remedy } = asFailure(cause)
+  return new ProxyError(
+    'token-unavailable',
+    { problem, remedy },
+    { cause, retryAfter: Math.max(1, Math.ceil(wait / 1000)) },
+  )
 }

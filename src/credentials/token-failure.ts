@@ -1,85 +1,213 @@
 import { gaxios } from 'google-auth-library'
+import type { Diagnosis } from '../errors.ts'
 import { networkFailureOf } from '../network-failure.ts'
+import type { CredentialFile } from './credential-file.ts'
 
-/** What Google's token endpoint says (RFC 6749 5.2), and what to do about it. */
-const remedies: Record<string, string> = {
-  invalid_grant:
-    'The key or refresh token is revoked, deleted or expired, or the clock of this machine is wrong: check the clock, then make a new key or sign in again.',
-  invalid_client:
-    'The client id or secret is wrong: check AuthorizedUserClientId and AuthorizedUserClientSecret, or the file.',
-  unauthorized_client:
-    'This client may not use this kind of credential: use the credential file as Google Cloud gave it to you.',
-  invalid_scope: 'The credential may not ask for the scope cloud-healthcare: sign in again with that scope.',
-  invalid_target:
-    'The workload identity pool or provider does not exist: check the "audience" of the external-account file.',
-  PERMISSION_DENIED:
-    'Impersonation is not allowed: grant roles/iam.serviceAccountTokenCreator on the target service account, and enable the IAM Service Account Credentials API.',
-  NOT_FOUND: 'The service account to impersonate does not exist: check ImpersonateServiceAccount.',
+/** What is known of a credential beside its issuer's response; null is not known. */
+export interface CredentialFacts {
+  readonly type: CredentialFile['type'] | 'metadata' | null
+  /** E-mail address of its own service account. */
+  readonly account: string | null
+  /** E-mail address of the service account that it impersonates. */
+  readonly target: string | null
+  /** Path. */
+  readonly file: string | null
+  readonly clockIsRight: boolean | null
 }
 
-/** What an issuer that was reached said in place of a token. */
+/** An issuer's response in place of a token. */
 export interface IssuerRefusal {
   readonly status: number
-  /** Of OAuth or of Google's APIs: `invalid_grant`, `PERMISSION_DENIED`. */
-  readonly code: string | undefined
-  /** Google's own, cut and without anything that could be a secret. */
-  readonly words: string | undefined
-  /** What it said, in a sentence. */
-  readonly said: string
-  /** What to do, in a sentence or two. */
-  readonly remedy: string
+  /**
+   * Of OAuth (RFC 6749 5.2) or of Google's APIs: `invalid_grant`, `PERMISSION_DENIED`; empty if
+   * there is none.
+   */
+  readonly error: string
+  /** Google's own, cut, and without anything that could be a secret; empty if there is none. */
+  readonly message: string
 }
 
-/** The refusal that a failed token request ended in; null if it ended in another way. */
+/** The same with words for what is not known. */
+interface Case extends IssuerRefusal, Pick<CredentialFacts, 'type' | 'clockIsRight'> {
+  readonly account: string
+  readonly target: string
+  readonly file: string
+}
+
+interface Rule {
+  readonly code: string
+  readonly applies: (refusal: Case) => boolean
+  readonly problem: (refusal: Case) => string
+  readonly remedy: (refusal: Case) => string
+}
+
+/**
+ * What an issuer's refusal means: the first rule that applies. `invalid_grant` is many things at
+ * once. Used by the log, the status page, error responses and `check`.
+ */
+const rules: readonly Rule[] = [
+  {
+    code: 'token-clock',
+    applies: ({ error, message, clockIsRight }) =>
+      error === 'invalid_grant' && (clockIsRight === false || /\b(iat|exp)\b|timeframe/i.test(message)),
+    problem: () => "The signed request is not valid at this time: this machine's clock is wrong.",
+    remedy: () => 'Set the clock: timedatectl set-ntp true',
+  },
+  {
+    code: 'account-gone',
+    applies: ({ error, message }) => error === 'invalid_grant' && /account not found/i.test(message),
+    problem: ({ account }) => `Google does not know ${account}: it was deleted or disabled.`,
+    remedy: ({ account }) =>
+      `Check that it exists: gcloud iam service-accounts describe ${account}. If it doesn't, use the key of one that does.`,
+  },
+  {
+    code: 'key-revoked',
+    applies: ({ error, type }) => error === 'invalid_grant' && type === 'service_account',
+    problem: ({ account, file }) =>
+      `The key in ${file} does not belong to ${account}: it was deleted at Google, or it is the key of another account.`,
+    remedy: ({ account, file, clockIsRight }) =>
+      `${clockIsRight === null ? "Check this machine's clock. " : ''}List the account's keys: gcloud iam service-accounts keys list --iam-account=${account}. Make a new one: gcloud iam service-accounts keys create ${file} --iam-account=${account}`,
+  },
+  {
+    code: 'provider-token-rejected',
+    applies: ({ error, type }) => error === 'invalid_grant' && type === 'external_account',
+    problem: () =>
+      "Google rejects the identity provider's token: it has expired, or the workload identity pool does not accept it.",
+    remedy: () =>
+      "Check this machine's clock, the provider's token, and the issuer, audiences and conditions of the workload identity pool.",
+  },
+  {
+    code: 'login-revoked',
+    applies: ({ error }) => error === 'invalid_grant',
+    problem: () => 'The refresh token was revoked or has expired.',
+    remedy: () => 'Sign in again: gcloud auth application-default login, or make a new authorized-user file.',
+  },
+  {
+    code: 'client-wrong',
+    applies: ({ error }) => error === 'invalid_client',
+    problem: () => 'The client ID or client secret is wrong.',
+    remedy: () =>
+      'Correct AuthorizedUserClientId and AuthorizedUserClientSecret, or the file; or sign in again: gcloud auth application-default login',
+  },
+  {
+    code: 'client-wrong',
+    applies: ({ error }) => error === 'unauthorized_client',
+    problem: () => 'This client may not use this kind of credential.',
+    remedy: () => 'Use the credential file as Google Cloud gave it to you.',
+  },
+  {
+    code: 'scope',
+    applies: ({ error }) => error === 'invalid_scope',
+    problem: () => 'The credential may not request the scope cloud-healthcare.',
+    remedy: () =>
+      'Sign in again with that scope: gcloud auth application-default login --scopes=https://www.googleapis.com/auth/cloud-platform',
+  },
+  {
+    code: 'pool-missing',
+    applies: ({ error }) => error === 'invalid_target',
+    problem: () => 'The workload identity pool or provider does not exist.',
+    remedy: () => 'Check "audience" in the external-account file.',
+  },
+  {
+    code: 'impersonation-denied',
+    applies: ({ error }) => error === 'PERMISSION_DENIED',
+    problem: ({ target }) => `The identity may not impersonate ${target}.`,
+    remedy: ({ target }) =>
+      `Grant it the role: gcloud iam service-accounts add-iam-policy-binding ${target} --member=serviceAccount:SOURCE --role=roles/iam.serviceAccountTokenCreator, and enable the API: gcloud services enable iamcredentials.googleapis.com`,
+  },
+  {
+    code: 'account-gone',
+    applies: ({ error }) => error === 'NOT_FOUND',
+    problem: ({ target }) => `Google does not know ${target}.`,
+    remedy: () => 'Check ImpersonateServiceAccount.',
+  },
+  {
+    code: 'token-quota',
+    applies: ({ status }) => status === 429,
+    problem: () => 'Too many tokens are requested.',
+    remedy: () => 'Wait a minute, and find out what else uses this credential.',
+  },
+  {
+    code: 'issuer-down',
+    applies: ({ status }) => status >= 500,
+    problem: () => 'Google has a problem; the proxy keeps trying.',
+    remedy: () => 'Wait, and check https://status.cloud.google.com',
+  },
+  {
+    code: 'issuer-wrong',
+    applies: ({ status }) => status < 400,
+    problem: () => 'That is a redirect, which the proxy does not follow.',
+    remedy: () => 'Correct TokenUrl.',
+  },
+]
+
+/** The refusal in a failed token request; null if it failed in another way. */
 export function issuerRefusalOf(error: unknown): IssuerRefusal | null {
-  const answer = (error as { response?: { status?: number; data?: unknown } } | undefined)?.response
-  if (!answer?.status) return null
-  const { status } = answer
-  const { code, words } = googleError(answer.data)
-  const quoted = [code, words].filter(Boolean).join(': ')
-  const said = `The token endpoint answered ${status}${quoted ? ` (${quoted})` : ''}.`
-  return { status, code, words, said, remedy: (code && remedies[code]) ?? hintFor(status) }
+  const response = (error as { response?: { status?: number; data?: unknown } } | undefined)?.response
+  return response?.status ? { status: response.status, ...googleError(response.data) } : null
 }
 
-/** Says in one or two sentences why an issuer gave no token. Quotes Google's own words, never a request's content. */
-export function describeTokenFailure(error: unknown): string {
+/** What an issuer's refusal means. Quotes Google's own words, never a request's content. */
+export function diagnoseRefusal(refusal: IssuerRefusal, facts: CredentialFacts): Diagnosis {
+  const { status, error, message } = refusal
+  const quoted = [error, message].filter((text) => text !== '').join(': ')
+  const response = `The token endpoint returned ${status}${quoted ? ` (${quoted})` : ''}.`
+  const found: Case = {
+    ...refusal,
+    ...facts,
+    account: facts.account ?? 'the service account',
+    target: facts.target ?? 'the service account to impersonate',
+    file: facts.file ?? 'the credential',
+  }
+  const rule = rules.find(({ applies }) => applies(found))
+  if (!rule) return { code: 'token-refused', problem: response, remedy: checkCredential }
+  return { code: rule.code, problem: `${response} ${rule.problem(found)}`, remedy: rule.remedy(found) }
+}
+
+const checkCredential = 'Check the credential and TokenUrl.'
+
+/** Why a token request failed. */
+export function diagnoseTokenRequest(error: unknown, facts: CredentialFacts): Diagnosis {
   const refusal = issuerRefusalOf(error)
-  if (refusal) return `${refusal.said} ${refusal.remedy}`
-  if (error instanceof gaxios.GaxiosError) return describeNetworkFailure(error)
-  return 'No token came of the answer or the credential: check the credential and the token URL.'
+  if (refusal) return diagnoseRefusal(refusal, facts)
+  if (error instanceof gaxios.GaxiosError) return diagnoseNetworkFailure(error)
+  return { code: 'token-unreached', problem: 'Could not get an access token.', remedy: checkCredential }
 }
 
-function hintFor(status: number): string {
-  if (status >= 500) return 'Google is in trouble: this proxy keeps trying.'
-  if (status < 400) return 'That is a redirect, which is not followed: check the token URL.'
-  return 'Check the credential and the token URL.'
-}
-
-/** OAuth errors are `{error, error_description}`; those of Google's other APIs `{error: {status, message}}`. */
-function googleError(data: unknown): { code: string | undefined; words: string | undefined } {
-  const { error, error_description: description } = (data ?? {}) as { error?: unknown; error_description?: unknown }
-  if (typeof error === 'string') return { code: printable(error), words: printable(description) }
-  const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
-  return { code: printable(status), words: printable(message) }
-}
-
-function describeNetworkFailure(error: unknown): string {
-  const { reason, code, kind } = networkFailureOf(error)
+function diagnoseNetworkFailure(error: unknown): Diagnosis {
+  const { problem, remedy, code, kind } = networkFailureOf(error)
   const what =
     kind === 'invalid' ? "The token endpoint's response cannot be used" : 'The token endpoint cannot be reached'
-  return `${what}: ${reason}${code ? ` (${code})` : ''}.`
+  return { code: 'token-unreached', problem: `${what}: ${problem}${code ? ` (${code})` : ''}.`, remedy }
 }
 
-/** Text from outside, fit for a log line; an endpoint that is not Google's may quote the request, and so its secrets. */
-function printable(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value === '') return undefined
+/**
+ * OAuth errors are `{error, error_description}`; those of Google's other APIs `{error: {status,
+ * message}}`.
+ */
+function googleError(data: unknown): { error: string; message: string } {
+  const { error, error_description: description } = (data ?? {}) as { error?: unknown; error_description?: unknown }
+  if (typeof error === 'string') return { error: printable(error), message: printable(description) }
+  const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
+  return { error: printable(status), message: printable(message) }
+}
+
+/**
+ * Text from outside, fit for a log line; an endpoint that is not Google's may quote the request,
+ * and so its secrets.
+ */
+function printable(value: unknown): string {
+  if (typeof value !== 'string') return ''
   return value
     .replace(/[^\x20-\x7e]+/g, ' ')
     .replace(/[\w+=/~-]{32,}/g, opaque)
     .slice(0, 300)
 }
 
-/** Names of resources, as `projects/p/locations/global`, are pairs of short words; keys, tokens and Google's client secrets (35 characters) are not. */
+/**
+ * Names of resources, as `projects/p/locations/global`, are pairs of short words; keys, tokens and
+ * Google's client secrets (35 characters) are not.
+ */
 function opaque(run: string): string {
   return /^\/*([a-z][a-zA-Z]*\/[\w~-]{1,31}(\/|$))+$/.test(run) ? run : '…'
 }

@@ -3,13 +3,19 @@ import { withoutSecrets } from '../outside-words.ts'
 import { notAToken, TokenFailure } from './access-token.ts'
 import { sentSecrets } from './sent-secrets.ts'
 
-/** `fetch` over this product's own connections: outgoing proxy, authorities, TLS checks as configured. */
+/**
+ * `fetch` over this product's own connections: outgoing proxy, authorities, TLS checks as
+ * configured.
+ */
 export type Fetch = typeof globalThis.fetch
 
 /** What every kind of credential needs to ask its issuer. */
 export interface IssuerAccess {
   readonly fetch: Fetch
-  /** The same past any outgoing proxy, for what is only reachable from this machine: metadata servers. */
+  /**
+   * The same past any outgoing proxy, for what is only reachable from this machine: metadata
+   * servers.
+   */
   readonly fetchDirect: Fetch
   /** For one request, in milliseconds. */
   readonly timeout: number
@@ -21,19 +27,22 @@ export interface IssuerAccess {
   readonly allowedHosts: readonly string[]
 }
 
-/** Service-account keys are always exchanged here: the library ignores the file's `token_uri`, as does this proxy. */
+/**
+ * Service-account keys are always exchanged here: the library ignores the file's `token_uri`, as
+ * does this proxy.
+ */
 const googleTokenUrl = 'https://oauth2.googleapis.com/token'
 
 /**
- * The transport that google-auth-library's clients get, instead of one of their own. It makes their requests over the
- * configured connections, in the configured time, to the configured token endpoint, and once: the token cache decides
- * about further tries, so that they don't multiply.
+ * The transport that google-auth-library's clients get, instead of one of their own. It makes their
+ * requests over the configured connections, in the configured time, to the configured token
+ * endpoint, and once: the token cache decides about further attempts, so that they don't multiply.
  *
- * The clients must be made with `useAuthRequestParameters: false`, which keeps their debug log, that contains tokens,
- * away from this transport.
+ * The clients must be made with `useAuthRequestParameters: false`, which keeps their debug log,
+ * that contains tokens, away from this transport.
  *
- * One for each token that is fetched: it knows the secrets that it has sent, and takes them out of what comes back with an
- * error.
+ * One for each token that is fetched: it knows the secrets that it has sent, and takes them out of
+ * what comes back with an error.
  */
 export class IssuerTransport extends gaxios.Gaxios {
   readonly #tokenUrl: string | null
@@ -42,9 +51,11 @@ export class IssuerTransport extends gaxios.Gaxios {
   constructor({ fetch, fetchDirect, timeout, tokenUrl }: IssuerAccess) {
     super({
       timeout,
-      // The library would read the environment's outgoing proxy for itself, and fails when that is no URL.
+      // The library would read the environment's outgoing proxy for itself, and fails when that is
+      // no URL.
       noProxy: [/^/],
-      // A redirect would carry a key's signature or a refresh token to a host that nobody checked: it is an answer.
+      // A redirect would carry a key's signature or a refresh token to a host that nobody checked:
+      // it is a response.
       fetchImplementation: (input, init) => {
         for (const secret of sentSecrets(new Headers(init?.headers), init?.body)) this.#secrets.add(secret)
         return (isLinkLocal(String(input)) ? fetchDirect : fetch)(input, { ...init, redirect: 'manual' })
@@ -57,13 +68,13 @@ export class IssuerTransport extends gaxios.Gaxios {
     const url = String(options.url) === googleTokenUrl && this.#tokenUrl ? this.#tokenUrl : String(options.url)
     const responseType = options.responseType ?? 'json'
     const once = { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } }
-    const answer = await super.request<T>({ ...options, ...once, url, responseType }).catch((error: unknown) => {
+    const response = await super.request<T>({ ...options, ...once, url, responseType }).catch((error: unknown) => {
       if (error instanceof gaxios.GaxiosError && error.response) this.#redact(error.response)
       throw error
     })
     // The library's clients fall over anything else, each with another error.
-    if (responseType === 'json' && !isObject(answer.data)) throw new TokenFailure(notAToken('token endpoint'))
-    return answer
+    if (responseType === 'json' && !isObject(response.data)) throw new TokenFailure(notAToken('token endpoint'))
+    return response
   }
 
   /** Leaves of an error document what is ever shown of it. */

@@ -101,10 +101,10 @@ class Credit {
 }
 
 export function clientStalled(): ProxyError {
-  return new ProxyError(
-    'request-timeout',
-    'The client sent its body too slowly, or stopped: DicomWebProxy.Timeouts.Idle and MinBodyRate say how slow it may be. Check the network between it and this proxy.',
-  )
+  return new ProxyError('request-timeout', {
+    problem: 'The client stopped sending its body, or sent it too slowly (DicomWebProxy.Timeouts.Idle, MinBodyRate).',
+    remedy: 'Check the network between the client and this proxy.',
+  })
 }
 
 /**

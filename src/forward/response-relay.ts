@@ -289,6 +289,6 @@ export async function relayBuffered(
 }
 
 function noFinalResponse(): ProxyError {
-  const detail = 'Informational answers come without end, and no final one: check the outgoing proxy and BaseUrl.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem = 'There are too many informational responses, and no final one.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }

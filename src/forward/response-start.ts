@@ -45,9 +45,9 @@ function isChunked(coding: string | string[] | undefined): boolean {
 }
 
 function endless(): ProxyError {
-  const detail =
-    'The answer does not say where it ends, so nobody could tell a part of it from the whole: check the outgoing proxy and BaseUrl.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem =
+    'The response has neither Content-Length nor chunked encoding, so a truncated one could not be detected.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
 /**

@@ -200,22 +200,18 @@ class UploadResponse {
 }
 
 function notConnected(): ProxyError {
-  return new ProxyError(
-    'upstream-unreachable',
-    "Google's DICOM store gave no answer: no connection in time. Check the firewall, or set HttpProxy.",
-  )
+  const problem = "There was no connection to Google's DICOM store in time."
+  return new ProxyError('upstream-unreachable', { problem, remedy: 'Check the firewall, or set HttpProxy.' })
 }
 
 function tooManyHeaders(): ProxyError {
-  const detail = 'The answer has more headers than can be read: check the outgoing proxy and BaseUrl.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem = 'The response has too many headers.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
 function noResponse(): ProxyError {
-  return new ProxyError(
-    'upstream-timeout',
-    "Google's DICOM store has neither read nor answered in the time that DicomWebProxy.Timeouts allows: search what it has stored, then send the rest, or raise the limit.",
-  )
+  const problem = "Google's DICOM store stopped responding (DicomWebProxy.Timeouts). Some instances may be stored."
+  return new ProxyError('upstream-timeout', { problem, remedy: 'Search before you resend, or raise the timeout.' })
 }
 
 /**

@@ -12,7 +12,7 @@ const codes = {
 /** What a connection to Google that failed before a response means to the client. */
 export function upstreamFailure(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
-  const { code, kind, reason } = networkFailureOf(error)
+  const { code, kind, problem, remedy } = networkFailureOf(error)
   const named = code ? ` (${code})` : ''
   if (
     code &&
@@ -20,10 +20,14 @@ export function upstreamFailure(error: unknown): ProxyError {
       code,
     )
   ) {
-    const detail = `What came back is not HTTP as it should be${named}: check the outgoing proxy and BaseUrl.`
-    return new ProxyError('upstream-invalid', detail, { cause: error })
+    const invalid = {
+      problem: `The response is not valid HTTP${named}.`,
+      remedy: 'Check the outgoing proxy and BaseUrl.',
+    }
+    return new ProxyError('upstream-invalid', invalid, { cause: error })
   }
   // No connection at all is unreachable, however long that took to find out.
   const found = code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'upstream-unreachable' : codes[kind]
-  return new ProxyError(found, `Google's DICOM store gave no answer: ${reason}${named}.`, { cause: error })
+  const explanation = { problem: `Google's DICOM store did not respond: ${problem}${named}.`, remedy }
+  return new ProxyError(found, explanation, { cause: error })
 }

@@ -44,7 +44,7 @@ export class Authentication {
 
   /**
    * Who the request is from. At once where that is known; a promise where a password must be verified. Throws, or rejects
-   * with, a ProxyError `client-unauthenticated` or `too-many-tries`.
+   * with, a ProxyError `client-unauthenticated` or `too-many-failed-logins`.
    */
   clientOf({ headers, socket }: Request): Client | Promise<Client> {
     const header = headers.authorization
@@ -125,17 +125,19 @@ export class Authentication {
 
 /** The same for whatever was wrong: it must not say whether there is a client of that name. */
 function unauthenticated(reason: string): ProxyError {
-  const detail =
-    'Log in as one of the clients in the configuration of this proxy: with user name and password, a bearer token, or a client certificate.'
-  return new ProxyError('client-unauthenticated', detail, { reason })
+  const problem = 'This proxy requires a login.'
+  const remedy =
+    'Log in as one of the clients in its configuration: with user name and password, a bearer token, or a client certificate.'
+  return new ProxyError('client-unauthenticated', { problem, remedy }, { reason })
 }
 
 function tooManyFailedLogins(wait: number): ProxyError {
-  const detail = 'Too many tries to log in from this address have failed: correct user name and password, and wait.'
-  return new ProxyError('too-many-tries', detail, { retryAfter: Math.ceil(wait / 1000) })
+  const problem = 'Too many logins from this address have failed.'
+  const remedy = 'Correct user name and password, and wait.'
+  return new ProxyError('too-many-failed-logins', { problem, remedy }, { retryAfter: Math.ceil(wait / 1000) })
 }
 
 function tooManyLogins(): ProxyError {
-  const detail = 'Too many logins are being checked: try again in a moment.'
-  return new ProxyError('too-many-tries', detail, { retryAfter: 2 })
+  const problem = 'Too many logins are being verified.'
+  return new ProxyError('too-many-failed-logins', { problem, remedy: 'Try again in a moment.' }, { retryAfter: 2 })
 }

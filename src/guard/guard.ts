@@ -69,24 +69,24 @@ export class Guard<Account extends GuardedAccount> {
     }
   }
 
-  /** One that this client may not use is not there for it: no word may tell the two apart. */
+  /** An account this client may not use must be indistinguishable from one that doesn't exist. */
   #find(name: string, client: Client) {
     const found = this.#accounts.get(name)
     const services = client.servicesOf(name)
     if (found && services) return { ...found, services }
-    throw new ProxyError(
-      'unknown-account',
-      'The first part of the path is not the name of an account: check the URL of the DICOMweb server against the accounts in the configuration.',
-    )
+    throw new ProxyError('unknown-account', {
+      problem: 'The first part of the path is not the name of an account.',
+      remedy: 'Compare the URL of the DICOMweb server with the accounts in the configuration.',
+    })
   }
 }
 
 function checkAccess(account: GuardedAccount, service: DicomWebService): void {
   if (account.access.includes(service)) return
-  throw new ProxyError(
-    'service-not-allowed',
-    `${service} is not in the Access list of account ${account.name}: add it in the configuration if clients may use it.`,
-  )
+  throw new ProxyError('service-not-allowed', {
+    problem: `${service} is not in the Access list of account ${account.name}.`,
+    remedy: 'Add it in the configuration, if clients may use it.',
+  })
 }
 
 function checkRights(
@@ -96,26 +96,26 @@ function checkRights(
   service: DicomWebService,
 ): void {
   if (services.includes(service)) return
-  throw new ProxyError(
-    'service-not-allowed',
-    `Client ${client.name} may not use ${service} with account ${account.name}: add it to the client's Accounts in the configuration if it may.`,
-  )
+  throw new ProxyError('service-not-allowed', {
+    problem: `Client ${client.name} may not use ${service} with account ${account.name}.`,
+    remedy: "Add it to the client's Accounts in the configuration, if the client may use it.",
+  })
 }
 
 function checkBody({ method, headers }: Request): void {
   const coding = headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    throw new ProxyError(
-      'malformed-request',
-      'The body may be sent as chunks only: no other Transfer-Encoding is understood.',
-    )
+    throw new ProxyError('malformed-request', {
+      problem: 'The Transfer-Encoding is not supported.',
+      remedy: 'Use chunked, and no other coding.',
+    })
   }
   if (method === 'POST') return
   // A body here would be forwarded by nobody, and what follows a misread body could pass for another request (RFC 9112 11.2).
   if (coding !== undefined || !/^0*$/.test(headers['content-length'] ?? '')) {
-    throw new ProxyError(
-      'body-not-allowed',
-      `A ${method} request carries no body here: send it without Content-Length and Transfer-Encoding.`,
-    )
+    throw new ProxyError('body-not-allowed', {
+      problem: `A ${method} request must not have a body here.`,
+      remedy: 'Send it without Content-Length and Transfer-Encoding.',
+    })
   }
 }

@@ -21,10 +21,10 @@ export function checkHostHeader(publicUrl: string | null): (host: string | undef
       known = host
       return
     }
-    throw new ProxyError(
-      'wrong-host',
-      'The Host header names another host than this machine, and this listener is for this machine alone: use http://127.0.0.1 or http://localhost, or set PublicUrl.',
-    )
+    throw new ProxyError('wrong-host', {
+      problem: 'The Host header names another host, and this listener serves this machine only.',
+      remedy: 'Use http://127.0.0.1 or http://localhost, or set PublicUrl.',
+    })
   }
 }
 

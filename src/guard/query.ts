@@ -1,5 +1,5 @@
 import type { DicomWebService } from '../config/settings.ts'
-import { ProxyError } from '../errors.ts'
+import { type Explanation, ProxyError } from '../errors.ts'
 
 /** Parameters of PS3.18 8.3: of every transaction, of searches, of rendering. */
 const common = ['accept', 'charset']
@@ -78,9 +78,9 @@ function isAllowed(service: DicomWebService, name: string): boolean {
 }
 
 /** The name is shown only when it is a plain word: anything else could be a value, and so about a patient. */
-function refusal(service: DicomWebService, name: string): string {
+function refusal(service: DicomWebService, name: string): Explanation {
   const which = /^[\w$.]{1,40}$/.test(name) ? `The query parameter "${name}"` : 'A query parameter'
-  return `${which} is not one of ${service}: remove it.`
+  return { problem: `${which} is not one of ${service}.`, remedy: 'Remove it.' }
 }
 
 /**
@@ -101,10 +101,16 @@ function decode(text: string): string {
   try {
     decoded = decodeURIComponent(text)
   } catch {
-    throw new ProxyError('malformed-request', 'The query is not percent-encoded UTF-8: encode its names and values so.')
+    throw new ProxyError('malformed-request', {
+      problem: 'The query is not percent-encoded UTF-8.',
+      remedy: 'Encode its names and values.',
+    })
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\x00-\x1f\x7f]/.test(decoded))
-    throw new ProxyError('malformed-request', 'The query holds control characters: remove them.')
+    throw new ProxyError('malformed-request', {
+      problem: 'The query contains control characters.',
+      remedy: 'Remove them.',
+    })
   return decoded
 }

@@ -8,18 +8,19 @@ export function validateRequestHead({
   headers,
   rawHeaders,
 }: Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>): void {
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('Only HTTP/1.1 and HTTP/1.0 are understood.')
+  if (httpVersion !== '1.1' && httpVersion !== '1.0')
+    throw malformed('The HTTP version is not supported.', 'Use HTTP/1.1.')
   if (headers.host === undefined && httpVersion === '1.1') {
-    throw malformed('An HTTP/1.1 request needs a Host header (RFC 9112 3.2).')
+    throw malformed('The request has no Host header (RFC 9112 3.2).', 'Send one.')
   }
   if (!isHost(headers.host ?? '') || comesTwice('host', rawHeaders)) {
-    throw malformed('The Host header must name one host, and nothing else (RFC 9112 3.2).')
+    throw malformed('The Host header does not name one host (RFC 9112 3.2).', 'Send one host, and nothing else.')
   }
   if (headers.authorization !== undefined && comesTwice('authorization', rawHeaders)) {
-    throw malformed('There must be one Authorization header only.')
+    throw malformed('The request has more than one Authorization header.', 'Send only one.')
   }
   if (headers['transfer-encoding'] !== undefined && httpVersion === '1.0') {
-    throw malformed('HTTP/1.0 has no Transfer-Encoding: send the body with a Content-Length, or as HTTP/1.1.')
+    throw malformed('HTTP/1.0 has no Transfer-Encoding.', 'Send the body with a Content-Length, or use HTTP/1.1.')
   }
 }
 
@@ -33,6 +34,6 @@ function comesTwice(header: string, rawHeaders: readonly string[]): boolean {
   return count > 1
 }
 
-function malformed(detail: string): ProxyError {
-  return new ProxyError('malformed-request', detail)
+function malformed(problem: string, remedy: string): ProxyError {
+  return new ProxyError('malformed-request', { problem, remedy })
 }

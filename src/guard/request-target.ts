@@ -22,9 +22,9 @@ const plain = /^[\w.,~-]+$/
  */
 export function parseRequestTarget(target: string): RequestTarget {
   if (!originForm.test(target)) {
-    throw new ProxyError(
-      'malformed-request',
-      'The request target must be a path that begins with a slash, in ASCII: percent-encode all other characters.',
+    throw malformed(
+      'The request target is not a path in ASCII that begins with a slash.',
+      'Percent-encode all other characters.',
     )
   }
   const mark = target.indexOf('?')
@@ -42,9 +42,9 @@ function decodeAccount(segment: string): string {
   try {
     return decodeURIComponent(segment)
   } catch {
-    throw new ProxyError(
-      'malformed-request',
-      'The account in the path is not correctly percent-encoded: take the URL that the proxy prints at start.',
+    throw malformed(
+      'The account in the path is not correctly percent-encoded.',
+      'Use the URL that the proxy prints at start.',
     )
   }
 }
@@ -53,8 +53,12 @@ function checkedSegment(segment: string): string {
   // Some clients encode the comma of a frame list; it needs no encoding (RFC 3986 3.3).
   const decoded = segment.replaceAll(/%2c/gi, ',')
   if (plain.test(decoded) && !/^\.+$/.test(decoded)) return decoded
-  throw new ProxyError(
-    'malformed-request',
-    'The path holds characters that no DICOMweb path needs: send letters, digits, dots and commas, not percent-encoded.',
+  throw malformed(
+    'The path contains characters that no DICOMweb path needs.',
+    'Send letters, digits, dots and commas, not percent-encoded.',
   )
+}
+
+function malformed(problem: string, remedy: string): ProxyError {
+  return new ProxyError('malformed-request', { problem, remedy })
 }

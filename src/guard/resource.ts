@@ -53,29 +53,49 @@ const templates: readonly Template[] = Object.entries(services).map(([route, off
   return { words: route.slice(1).split('/'), methods: Object.keys(offered).join(', '), resources }
 })
 
-/** What may stand in the place of a name in braces; `shape` continues "The study in the path is not …". */
-const identifiers: Readonly<Record<string, { shape: string; pattern: RegExp }>> = {
-  '{study}': { shape: 'a UID: it has digits and dots, 64 characters at most', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
-  '{series}': { shape: 'a UID: it has digits and dots, 64 characters at most', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
-  '{instance}': { shape: 'a UID: it has digits and dots, 64 characters at most', pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/ },
-  '{frames}': { shape: 'a list of frame numbers such as 1,2', pattern: /^[1-9]\d*(,[1-9]\d*)*$/ },
-  '{bulkdata}': { shape: 'a bulk data reference: send it as the metadata names it', pattern: /^[\w.,~-]+$/ },
+interface Identifier {
+  /** Continues "The study in the path is not …". */
+  readonly shape: string
+  readonly remedy: string
+  readonly pattern: RegExp
+}
+
+const uid: Identifier = {
+  shape: 'a UID',
+  remedy: 'Send digits and dots, 64 characters at most.',
+  pattern: /^(?=.{1,64}$)\d+(\.\d+)*$/,
+}
+
+/** What may stand in the place of a name in braces. */
+const identifiers: Readonly<Record<string, Identifier>> = {
+  '{study}': uid,
+  '{series}': uid,
+  '{instance}': uid,
+  '{frames}': {
+    shape: 'a list of frame numbers',
+    remedy: 'Send numbers and commas, such as 1,2.',
+    pattern: /^[1-9]\d*(,[1-9]\d*)*$/,
+  },
+  '{bulkdata}': { shape: 'a bulk data reference', remedy: 'Send it as the metadata names it.', pattern: /^[\w.,~-]+$/ },
 }
 
 /** The resource that the segments of a path below `/dicomWeb` name, for this method. Throws a ProxyError if there is none. */
 export function resourceOf(method: string, segments: readonly string[]): Resource {
   const template = templates.find(({ words }) => matches(words, segments))
   if (!template) {
-    throw new ProxyError(
-      'not-dicomweb',
-      'The path is none of the DICOMweb resources that Google serves: /ACCOUNT/studies, /ACCOUNT/series, /ACCOUNT/instances and those below them.',
-    )
+    throw new ProxyError('not-dicomweb', {
+      problem: 'The path is not a DICOMweb resource that Google serves.',
+      remedy: 'Use /ACCOUNT/studies, /ACCOUNT/series, /ACCOUNT/instances or a path below them.',
+    })
   }
   checkIdentifiers(template.words, segments)
   const resource = template.resources.get(method)
   if (resource) return resource
   const route = `/${template.words.join('/')}`
-  throw new ProxyError('not-dicomweb', `This method does nothing to ${route}: use one of ${template.methods}.`)
+  throw new ProxyError('not-dicomweb', {
+    problem: `${route} does not have this method.`,
+    remedy: `Use one of ${template.methods}.`,
+  })
 }
 
 function matches(words: readonly string[], segments: readonly string[]): boolean {
@@ -90,7 +110,10 @@ function checkIdentifiers(words: readonly string[], segments: readonly string[])
     const name = words[Math.min(at, words.length - 1)] ?? ''
     const identifier = identifiers[name]
     if (identifier && !identifier.pattern.test(segment)) {
-      throw new ProxyError('malformed-request', `The ${name.slice(1, -1)} in the path is not ${identifier.shape}.`)
+      throw new ProxyError('malformed-request', {
+        problem: `The ${name.slice(1, -1)} in the path is not ${identifier.shape}.`,
+        remedy: identifier.remedy,
+      })
     }
   })
 }

@@ -30,8 +30,8 @@ export function isOpened({ method, headers }: Request): boolean {
 }
 
 function crossOrigin(): ProxyError {
-  return new ProxyError(
-    'cross-origin',
-    'A page of another origin has a browser send this, and this listener asks nobody to log in: open the page under the address of this proxy, set PublicUrl, or name Clients.',
-  )
+  return new ProxyError('cross-origin', {
+    problem: 'A browser sends this request for a page of another origin, and this listener requires no login.',
+    remedy: 'Open the page under the address of this proxy, set PublicUrl, or name Clients.',
+  })
 }

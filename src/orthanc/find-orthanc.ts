@@ -9,7 +9,8 @@ export interface OrthancInstallation {
 
 // Debian installs the server as a system binary, which a user's PATH may not hold.
 const MORE_BINARIES = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/orthanc/bin']
-// First come Debian's links for plugins that are switched on; then the places of Orthanc's own builds and images.
+// First come Debian's links for plugins that are switched on; then the places of Orthanc's own
+// builds and images.
 const PLUGIN_FOLDERS = [
   '/usr/share/orthanc/plugins',
   '/usr/lib/orthanc',
@@ -18,7 +19,10 @@ const PLUGIN_FOLDERS = [
   '/opt/orthanc/plugins',
 ]
 
-/** Where Orthanc and its DICOMweb plugin are installed; null when either is missing. `searchPath` is a PATH. */
+/**
+ * Where Orthanc and its DICOMweb plugin are installed; null when either is missing. `searchPath` is
+ * a PATH.
+ */
 export function findOrthanc(searchPath = process.env.PATH ?? ''): OrthancInstallation | null {
   const executable = findExecutable([...searchPath.split(delimiter).filter(Boolean), ...MORE_BINARIES])
   const dicomWebPlugin = findPlugin()

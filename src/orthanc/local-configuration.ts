@@ -13,7 +13,10 @@ interface LocalConfiguration {
   readonly configuration?: Readonly<Record<string, unknown>>
 }
 
-/** Orthanc's configuration for an instance that only this machine may use, and that leaves nothing behind. */
+/**
+ * Orthanc's configuration for an instance that only this machine may use, and that leaves nothing
+ * behind.
+ */
 export function localConfiguration(local: LocalConfiguration): Record<string, unknown> {
   const { DicomWeb: dicomWeb, ...configuration } = local.configuration ?? {}
   return {
@@ -21,7 +24,7 @@ export function localConfiguration(local: LocalConfiguration): Record<string, un
     StorageDirectory: join(local.folder, 'storage'),
     IndexDirectory: join(local.folder, 'storage'),
     HttpPort: local.port,
-    // Orthanc 1.10 binds every interface, but then answers only to this machine.
+    // Orthanc 1.10 binds every interface, but then responds to this machine only.
     RemoteAccessAllowed: false,
     AuthenticationEnabled: false,
     DicomServerEnabled: false,

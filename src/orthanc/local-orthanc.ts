@@ -21,7 +21,7 @@ export interface LocalOrthancOptions {
   readonly configuration?: Readonly<Record<string, unknown>>
   /** Default: the one that is found on this machine. */
   readonly installation?: OrthancInstallation
-  /** Milliseconds until Orthanc must answer. Default 30,000. */
+  /** Milliseconds until Orthanc must respond. Default 30,000. */
   readonly startTimeout?: number
 }
 
@@ -34,18 +34,23 @@ export interface LocalOrthanc {
   close(): Promise<void>
 }
 
-const PORT_ATTEMPTS = 3
-const START_POLL = 50
-// A stranger on our port may accept a connection and then say nothing.
-const PROBE_TIMEOUT = 1000
+const maxPortAttempts = 3
+const startPollIntervalMs = 50
+// Another program on our port may accept a connection and then send nothing.
+const probeTimeoutMs = 1000
 
-/** Starts the Orthanc of this machine on a free loopback port, with an empty storage in a temporary folder. */
+/**
+ * Starts the Orthanc of this machine on a free loopback port, with an empty storage in a temporary
+ * folder.
+ */
 export async function startLocalOrthanc(options: LocalOrthancOptions = {}): Promise<LocalOrthanc> {
   const installation = options.installation ?? findOrthanc()
   if (!installation) {
-    throw new OrthancError(
-      'Orthanc with its DICOMweb plugin is not installed (Debian: apt install orthanc orthanc-dicomweb)',
-    )
+    throw new OrthancError({
+      code: 'orthanc-missing',
+      problem: 'Orthanc with its DICOMweb plugin is not installed.',
+      remedy: 'Install it (Debian: apt install orthanc orthanc-dicomweb).',
+    })
   }
   for (let attempt = 1; ; attempt++) {
     const launched = await launch(installation, options)
@@ -55,7 +60,7 @@ export async function startLocalOrthanc(options: LocalOrthancOptions = {}): Prom
     } catch (error) {
       await launched.process.close()
       // Between our look for a free port and Orthanc's own bind somebody else may take it.
-      if (attempt === PORT_ATTEMPTS || !/already in use/i.test(launched.process.log())) throw error
+      if (attempt === maxPortAttempts || !/already in use/i.test(launched.process.log())) throw error
     }
   }
 }
@@ -87,13 +92,13 @@ function running({ process, url }: Launched, options: LocalOrthancOptions): Loca
 
 async function untilReady(launched: Launched, options: LocalOrthancOptions): Promise<void> {
   const { startTimeout = 30_000 } = options
-  const probe = new OrthancRest(launched.url, { ...firstUser(options), timeout: PROBE_TIMEOUT })
+  const probe = new OrthancRest(launched.url, { ...firstUser(options), timeout: probeTimeoutMs })
   try {
     const deadline = performance.now() + startTimeout
     while (!(await answersAs(probe, launched.name))) {
       if (launched.process.hasEnded()) throw await startFailure('ended while it started', launched)
-      if (performance.now() > deadline) throw await startFailure(`did not answer within ${startTimeout} ms`, launched)
-      await delay(START_POLL)
+      if (performance.now() > deadline) throw await startFailure(`did not respond within ${startTimeout} ms`, launched)
+      await delay(startPollIntervalMs)
     }
   } finally {
     await probe.close()
@@ -112,7 +117,11 @@ async function answersAs(probe: OrthancRest, name: string): Promise<boolean> {
 async function startFailure(what: string, { process }: Launched): Promise<OrthancError> {
   if (process.hasEnded()) await process.gone
   const lines = process.log().trimEnd().split('\n').slice(-15).join('\n')
-  return new OrthancError(`Orthanc ${what}. Its last lines:\n${lines}`)
+  return new OrthancError({
+    code: 'orthanc-start',
+    problem: `Orthanc ${what}.`,
+    remedy: `Read the last lines of its log:\n${lines}`,
+  })
 }
 
 // Where the given configuration asks for authentication, we are the first of its users.

@@ -1,23 +1,120 @@
-/** Orthanc refused a request, or cannot be reached. `status` is its HTTP status, 0 when there was no answer. */
-export class OrthancError extends Error {
-  readonly status: number
-  /** What Orthanc says in `Message` and `Details`; its DICOMweb plugin hides the cause behind a general phrase. */
-  readonly details: string
-  /** What answered is no Orthanc, or its DICOMweb plugin does not know what is asked of it; null otherwise. */
-  readonly stranger: 'not-orthanc' | 'old-plugin' | null
+import { DiagnosedError, type Diagnosis } from '../errors.ts'
+import { networkFailureOf } from '../network-failure.ts'
+import { passwordVariables } from './password-variables.ts'
 
-  constructor(message: string, { status = 0, details = '', stranger = null, cause }: OrthancErrorFacts = {}) {
-    super(message, { cause })
+interface OrthancResponse {
+  readonly status?: number
+  readonly details?: string
+  readonly cause?: unknown
+}
+
+/** Orthanc refused a request, or cannot be reached. */
+export class OrthancError extends DiagnosedError {
+  /** Of its response; 0 if there was none. */
+  readonly status: number
+  /**
+   * Orthanc's `Message` and `Details`; its DICOMweb plugin hides the cause behind a general phrase.
+   */
+  readonly details: string
+
+  constructor(diagnosis: Diagnosis, { status = 0, details = '', cause }: OrthancResponse = {}) {
+    super(diagnosis, { cause })
     this.name = 'OrthancError'
     this.status = status
     this.details = details
-    this.stranger = stranger
   }
 }
 
-interface OrthancErrorFacts {
-  status?: number
-  details?: string
-  stranger?: OrthancError['stranger']
-  cause?: unknown
+/** @param request method and path */
+export function refusal(url: string, request: string, status: number, details: string): OrthancError {
+  return new OrthancError(diagnoseStatus(url, request, status, details && `: ${details}`), { status, details })
+}
+
+function diagnoseStatus(url: string, request: string, status: number, quoted: string): Diagnosis {
+  if (status === 401) {
+    return {
+      code: 'orthanc-login',
+      problem: `Orthanc at ${url} requires a login, or rejects this one (401)${quoted}.`,
+      remedy: `Log in as one of its RegisteredUsers: --user NAME, with the password in the variable ${passwordVariables.orthanc} or on standard input; or Username and Password in DicomWebProxy.Orthanc.`,
+    }
+  }
+  if (status === 403) {
+    return {
+      code: 'orthanc-forbidden',
+      problem: `Orthanc at ${url} does not admit this machine or user (403)${quoted}.`,
+      remedy:
+        'Set "RemoteAccessAllowed": true in Orthanc, with "AuthenticationEnabled": true, or run this on Orthanc\'s machine.',
+    }
+  }
+  return {
+    code: 'orthanc-refuses',
+    problem: `Orthanc at ${url} returned ${status} to ${request}${quoted}.`,
+    remedy: "Read Orthanc's own log.",
+  }
+}
+
+/** What responds there is something else. */
+export function notOrthanc(url: string, cause?: unknown): OrthancError {
+  const problem = `What responds at ${url} is not Orthanc's REST interface.`
+  return new OrthancError({ code: 'not-orthanc', problem, remedy: correctAddress }, { cause })
+}
+
+const correctAddress = "Correct the address: it has Orthanc's HttpPort, 8042 by default."
+
+export function withoutPlugin(cause: OrthancError): OrthancError {
+  const problem = 'Orthanc runs without its DICOMweb plugin.'
+  const remedy =
+    'Install it (Debian: apt install orthanc-dicomweb), and name it in "Plugins" of Orthanc\'s configuration.'
+  return new OrthancError({ code: 'no-plugin', problem, remedy }, { status: cause.status, cause })
+}
+
+export function withoutServers(url: string, cause: OrthancError): OrthancError {
+  return new OrthancError(
+    {
+      code: 'no-dicomweb',
+      problem: `Orthanc at ${url} has no DICOMweb servers at the expected path (404).`,
+      remedy:
+        'Install its DICOMweb plugin (Debian: apt install orthanc-dicomweb), and name it in "Plugins" of its configuration. If it is loaded, put its DicomWeb.Root into this configuration.',
+    },
+    { status: cause.status, cause },
+  )
+}
+
+export function oldPlugin(url: string): OrthancError {
+  return new OrthancError({
+    code: 'plugin-old',
+    problem: `The DICOMweb plugin of Orthanc at ${url} is too old: it does not show its servers.`,
+    remedy:
+      'Update it: Debian 12 has 1.7, which is new enough. Until then, put the output of register --print into orthanc.json.',
+  })
+}
+
+/** No response at all, or none that can be read. */
+export function noResponse(url: string, cause: unknown): OrthancError {
+  return new OrthancError(diagnoseNetwork(url, cause), { cause })
+}
+
+function diagnoseNetwork(url: string, cause: unknown): Diagnosis {
+  const { code, kind, problem } = networkFailureOf(cause)
+  const named = code ? ` (${code})` : ''
+  if (kind === 'tls') {
+    return {
+      code: 'orthanc-tls',
+      problem: `The certificate of ${url} is not trusted${named}.`,
+      remedy: `Name the CA that signed it, or the certificate itself if it is self-signed: --orthanc-ca FILE, or CACertificates in DicomWebProxy.Orthanc. Its names must include ${new URL(url).hostname}.`,
+    }
+  }
+  if (kind === 'invalid') {
+    return {
+      code: 'not-orthanc',
+      problem: `What responds at ${url} is not Orthanc: ${problem}${named}.`,
+      remedy: correctAddress,
+    }
+  }
+  return {
+    code: 'orthanc-unreachable',
+    problem: `Orthanc cannot be reached at ${url}: ${problem}${named}.`,
+    remedy:
+      "Start Orthanc, or correct the address: http://HOST:PORT with Orthanc's HttpPort (8042 by default), or https:// if its SslEnabled is true.",
+  }
 }

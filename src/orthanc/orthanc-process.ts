@@ -16,7 +16,10 @@ export interface OrthancProcess {
 const LOG_LIMIT = 64 * 1024
 const STOP_TIMEOUT = 10_000
 
-/** Starts the program in a folder, which is its own from here on. That it cannot be started at all shows as an early end. */
+/**
+ * Starts the program in a folder, which is its own from here on. That it cannot be started at all
+ * shows as an early end.
+ */
 export function spawnOrthanc(executable: string, options: readonly string[], folder: string): OrthancProcess {
   const child = spawn(executable, options, {
     cwd: folder,

@@ -2,7 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, type Dispatcher } from 'undici'
 import { shortened, withoutSecrets } from '../outside-words.ts'
 import { requestSmall } from '../small-response.ts'
-import { OrthancError } from './orthanc-error.ts'
+import {
+  noResponse,
+  notOrthanc,
+  OrthancError,
+  oldPlugin,
+  refusal,
+  withoutPlugin,
+  withoutServers,
+} from './orthanc-error.ts'
 import { finishedJob, type OrthancJob } from './orthanc-job.ts'
 
 export interface OrthancRestOptions {
@@ -10,7 +18,10 @@ export interface OrthancRestOptions {
   readonly password?: string
   /** Orthanc's `DicomWeb.Root`. Default `/dicom-web/`. */
   readonly dicomWebRoot?: string
-  /** Milliseconds for one request, or for a job as a whole. Default ten minutes, as Orthanc's guide advises for large studies. */
+  /**
+   * Milliseconds for one request, or for a job as a whole. Default ten minutes, as Orthanc's guide
+   * advises for large studies.
+   */
   readonly timeout?: number
   /** PEM: who may have signed Orthanc's own certificate. Default: Node's authorities. */
   readonly certificateAuthorities?: readonly string[] | undefined
@@ -18,27 +29,35 @@ export interface OrthancRestOptions {
 
 export type OrthancLevel = 'patients' | 'studies' | 'series' | 'instances'
 
-/** A DICOMweb server entry of Orthanc, as its configuration has it. Old versions want texts for flags; `Timeout` is a number in all. */
+/**
+ * A DICOMweb server entry of Orthanc, as its configuration has it. Old versions want texts for
+ * flags; `Timeout` is a number in all.
+ */
 export type DicomWebServerEntry = { readonly Url: string } & Readonly<
   Record<string, string | number | boolean | Record<string, string>>
 >
 
-/** DICOM identifiers of what lies on a remote server: a study, one series of it, or one instance. */
+/**
+ * DICOM identifiers of what lies on a remote server: a study, one series of it, or one instance.
+ */
 export interface RemoteResource {
   readonly study: string
   readonly series?: string
   readonly instance?: string
 }
 
-/** One QIDO-RS match as Orthanc's plugin repeats it: `{"0020000d": {Name, Value, vr, Group, Element}}`, first values only. */
+/**
+ * One QIDO-RS match as Orthanc's plugin repeats it: `{"0020000d": {Name, Value, vr, Group,
+ * Element}}`, first values only.
+ */
 export type QidoMatch = Readonly<
   Record<string, { readonly vr: string; readonly Name?: string; readonly Value?: string | number }>
 >
 
 type Query = Readonly<Record<string, string>>
 
-const TEN_MINUTES = 600_000
-const JOB_POLL = 100
+const defaultTimeoutMs = 600_000
+const jobPollIntervalMs = 100
 /** Of a list or a description: those of some thousand servers have as much. */
 const maxDocumentBytes = 1024 * 1024
 /** Of a DICOM file, or what another server sent through Orthanc. */
@@ -60,11 +79,12 @@ export class OrthancRest {
   constructor(url: string, options: OrthancRestOptions = {}) {
     this.url = url.replace(/(?<!\/)\/+$/, '')
     this.#dicomWeb = `/${(options.dicomWebRoot ?? 'dicom-web').replace(/^\/+|(?<!\/)\/+$/g, '')}`
-    this.#timeout = options.timeout ?? TEN_MINUTES
+    this.#timeout = options.timeout ?? defaultTimeoutMs
     const ca = options.certificateAuthorities
     this.#agent = new Agent({
       allowH2: false,
-      // A connection for each request: Orthanc soon closes an idle one, maybe just as the next request leaves on it.
+      // A connection for each request: Orthanc soon closes an idle one, maybe just as the next
+      // request leaves on it.
       pipelining: 0,
       headersTimeout: this.#timeout,
       bodyTimeout: this.#timeout,
@@ -81,22 +101,29 @@ export class OrthancRest {
 
   /** Name, version and ports: the cheapest request there is. */
   async system(): Promise<Readonly<Record<string, unknown>>> {
-    const answer = await this.#json<unknown>('GET', '/system').catch((error: OrthancError) => {
-      // Orthanc has it, or wants another login, or is in trouble; whatever else says something of the kind is none.
+    const system = await this.#json<unknown>('GET', '/system').catch((error: OrthancError) => {
+      // Any other status is not Orthanc's: it has this path.
       const { status } = error
-      throw status === 0 || status === 401 || status === 403 || status >= 500 ? error : this.#stranger('/system', error)
+      throw status === 0 || status === 401 || status === 403 || status >= 500 ? error : notOrthanc(this.url, error)
     })
-    if (isObject(answer) && typeof answer.Version === 'string')
-      return { ...answer, Version: shortened(answer.Version, maxWords) }
-    throw this.#stranger('/system')
+    if (isObject(system) && typeof system.Version === 'string')
+      return { ...system, Version: shortened(system.Version, maxWords) }
+    throw notOrthanc(this.url)
   }
 
   /** Version of the DICOMweb plugin. Rejects with status 404 where it is not loaded. */
   async dicomWebVersion(): Promise<string> {
-    return shortened(String((await this.#json<Record<string, unknown>>('GET', '/plugins/dicom-web')).Version), maxWords)
+    const plugin = this.#json<Record<string, unknown>>('GET', '/plugins/dicom-web')
+    const { Version } = await plugin.catch((error: OrthancError) => {
+      throw error.status === 404 ? withoutPlugin(error) : error
+    })
+    return shortened(String(Version), maxWords)
   }
 
-  /** Stores a DICOM file; answers Orthanc's identifiers of it, and whether it was there already. */
+  /**
+   * Stores a DICOM file; resolves with Orthanc's identifiers of it, and whether it was there
+   * already.
+   */
   async upload(file: Buffer): Promise<{ ID: string; ParentSeries: string; ParentStudy: string; Status: string }> {
     return this.#json('POST', '/instances', file)
   }
@@ -132,17 +159,24 @@ export class OrthancRest {
     return this.#json('GET', `${this.#dicomWeb}/servers`)
   }
 
-  /** What Orthanc shows of its DICOMweb servers, by name: no passwords, and no values of headers. */
+  /**
+   * What Orthanc shows of its DICOMweb servers, by name: no passwords, and no values of headers.
+   */
   async serverEntries(): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>> {
-    const entries = await this.#json<unknown>('GET', `${this.#dicomWeb}/servers?expand`)
+    const path = `${this.#dicomWeb}/servers?expand`
+    const entries = await this.#json<unknown>('GET', path).catch((error: OrthancError) => {
+      throw error.status === 404 ? withoutServers(this.url, error) : error
+    })
     if (isObject(entries) && Object.values(entries).every(isObject)) {
       return entries as Record<string, Record<string, unknown>>
     }
-    const message = `The DICOMweb plugin of Orthanc at ${this.url} does not show its servers`
-    throw new OrthancError(message, { stranger: 'old-plugin' })
+    throw oldPlugin(this.url)
   }
 
-  /** Adds or replaces a DICOMweb server; without `DicomWeb.ServersInDatabase` it is forgotten when Orthanc ends. */
+  /**
+   * Adds or replaces a DICOMweb server; without `DicomWeb.ServersInDatabase` it is forgotten when
+   * Orthanc ends.
+   */
   async putServer(name: string, entry: DicomWebServerEntry): Promise<void> {
     if (typeof entry.Password === 'string') this.#secrets.add(entry.Password)
     await this.#send('PUT', this.#server(name), json(entry))
@@ -152,7 +186,10 @@ export class OrthancRest {
     await this.#send('DELETE', this.#server(name))
   }
 
-  /** STOW-RS of stored resources (any level, by Orthanc's identifiers) to a server: one request for all of them. */
+  /**
+   * STOW-RS of stored resources (any level, by Orthanc's identifiers) to a server: one request for
+   * all of them.
+   */
   async stow(server: string, resources: readonly string[]): Promise<OrthancJob> {
     return this.#runJob(`${this.#server(server)}/stow`, { Resources: resources })
   }
@@ -162,7 +199,10 @@ export class OrthancRest {
     return this.#json('POST', `${this.#server(server)}/qido`, json({ Uri: uri, Arguments: query }))
   }
 
-  /** WADO-RS of studies, series and instances from a server into Orthanc's storage: one request for each. */
+  /**
+   * WADO-RS of studies, series and instances from a server into Orthanc's storage: one request for
+   * each.
+   */
   async retrieve(server: string, resources: readonly RemoteResource[]): Promise<OrthancJob> {
     return this.#runJob(`${this.#server(server)}/retrieve`, { Resources: resources.map(retrieveResource) })
   }
@@ -173,7 +213,7 @@ export class OrthancRest {
     await this.#send('POST', `${this.#server(server)}/delete`, json({ Level, ...remoteUids(resource) }))
   }
 
-  /** Any other GET at a server; answers the body of whatever came. */
+  /** Any other GET at a server; resolves with the body of the response. */
   async get(server: string, uri: string, query: Query = {}, headers: Query = {}): Promise<Buffer> {
     const body = json({ Uri: uri, Arguments: query, HttpHeaders: headers })
     return this.#send('POST', `${this.#server(server)}/get`, body, maxFileBytes)
@@ -185,12 +225,14 @@ export class OrthancRest {
     while (performance.now() < deadline) {
       const finished = finishedJob(await this.#json('GET', `/jobs/${id}`))
       if (finished) return finished
-      await delay(JOB_POLL)
+      await delay(jobPollIntervalMs)
     }
-    throw new OrthancError(`Orthanc's job ${id} did not end within ${this.#timeout} ms`)
+    const problem = `Orthanc's job ${id} did not end within ${this.#timeout} ms.`
+    throw new OrthancError({ code: 'job-timeout', problem, remedy: "Look at it in Orthanc's list of jobs." })
   }
 
-  // Not synchronously: Orthanc would answer a failed job by its general error 500, without the job's description.
+  // Not synchronously: Orthanc would respond to a failed job with its general error 500, without
+  // the job's description.
   async #runJob(path: string, body: Record<string, unknown>): Promise<OrthancJob> {
     const { ID } = await this.#json<{ ID: string }>(
       'POST',
@@ -205,17 +247,12 @@ export class OrthancRest {
   }
 
   async #json<T>(method: Dispatcher.HttpMethod, path: string, body?: Buffer): Promise<T> {
-    const answer = await this.#send(method, path, body)
+    const received = await this.#send(method, path, body)
     try {
-      return JSON.parse(answer.toString()) as T
+      return JSON.parse(received.toString()) as T
     } catch (cause) {
-      throw this.#stranger(path, cause)
+      throw notOrthanc(this.url, cause)
     }
-  }
-
-  #stranger(path: string, cause?: unknown): OrthancError {
-    const message = `${this.url} does not answer ${path} as an Orthanc would`
-    return new OrthancError(message, { stranger: 'not-orthanc', cause })
   }
 
   async #send(
@@ -224,13 +261,10 @@ export class OrthancRest {
     body: Buffer | null = null,
     maxBytes = maxDocumentBytes,
   ): Promise<Buffer> {
-    const { status, body: answer } = await this.#exchange(method, path, body, maxBytes)
-    if (status >= 200 && status < 300) return answer
-    const details = shortened(withoutSecrets(detailsOf(answer), this.#secrets), maxWords)
-    throw new OrthancError(`Orthanc answers ${status} to ${method} ${path}${details && `: ${details}`}`, {
-      status,
-      details,
-    })
+    const { status, body: received } = await this.#exchange(method, path, body, maxBytes)
+    if (status >= 200 && status < 300) return received
+    const details = shortened(withoutSecrets(detailsOf(received), this.#secrets), maxWords)
+    throw refusal(this.url, `${method} ${path}`, status, details)
   }
 
   async #exchange(method: Dispatcher.HttpMethod, path: string, body: Buffer | null, maxBytes: number) {
@@ -239,7 +273,7 @@ export class OrthancRest {
     try {
       return await requestSmall(this.#agent, request)
     } catch (cause) {
-      throw new OrthancError(`No answer from Orthanc at ${this.url}`, { cause })
+      throw noResponse(this.url, cause)
     }
   }
 }
@@ -261,10 +295,11 @@ function remoteUids({ study, series, instance }: RemoteResource): Record<string,
   }
 }
 
-// Orthanc's errors are JSON with `Message` and `Details`; a proxy in front of it may answer anything.
-function detailsOf(answer: Buffer): string {
+// Orthanc's errors are JSON with `Message` and `Details`; a proxy in front of it may send
+// anything.
+function detailsOf(body: Buffer): string {
   try {
-    const { Message, Details } = JSON.parse(answer.toString()) as { Message?: unknown; Details?: unknown }
+    const { Message, Details } = JSON.parse(body.toString()) as { Message?: unknown; Details?: unknown }
     return [...new Set([Message, Details])].filter((words) => typeof words === 'string' && words !== '').join(': ')
   } catch {
     return ''

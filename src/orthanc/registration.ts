@@ -5,9 +5,9 @@ import { type DesiredEntry, isSameUrl, type Plan, planOf } from './server-entry.
 export type DesiredEntries = ReadonlyMap<string, DesiredEntry>
 
 /** Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. */
-export async function planRegistration(rest: OrthancRest, wanted: DesiredEntries): Promise<readonly Plan[]> {
+export async function planRegistration(rest: OrthancRest, desired: DesiredEntries): Promise<readonly Plan[]> {
   const seen = await rest.serverEntries()
-  return [...wanted].map(([name, entry]) => planOf(name, entry, Object.hasOwn(seen, name) ? seen[name] : undefined))
+  return [...desired].map(([name, entry]) => planOf(name, entry, Object.hasOwn(seen, name) ? seen[name] : undefined))
 }
 
 /** Does what a plan says. */
@@ -16,18 +16,18 @@ export async function applyPlan(rest: OrthancRest, { name, action, entry }: Plan
 }
 
 /**
- * Takes out what is wanted no more. What leads elsewhere by now is somebody else's, and stays.
+ * Removes servers that are not desired any more, but none whose Url somebody has changed.
  *
- * @param unwanted address on the proxy, by name
- * @returns the names that it took out
+ * @param obsolete address on the proxy, by name
+ * @returns the names that it removed
  */
 export async function removeServers(
   rest: OrthancRest,
-  unwanted: ReadonlyMap<string, string>,
+  obsolete: ReadonlyMap<string, string>,
 ): Promise<readonly string[]> {
-  if (unwanted.size === 0) return []
+  if (obsolete.size === 0) return []
   const seen = await rest.serverEntries()
-  const ours = [...unwanted].filter(([name, url]) => Object.hasOwn(seen, name) && isSameUrl(seen[name]?.Url, url))
+  const ours = [...obsolete].filter(([name, url]) => Object.hasOwn(seen, name) && isSameUrl(seen[name]?.Url, url))
   for (const [name] of ours) await rest.deleteServer(name)
   return ours.map(([name]) => name)
 }

@@ -7,11 +7,16 @@ export interface DesiredEntry {
   readonly hasDelete: boolean
   /** Seconds that Orthanc allows one transfer in all. */
   readonly timeout: number
-  /** As which of the proxy's clients Orthanc logs in; null leaves any client certificate as it is. */
+  /**
+   * As which of the proxy's clients Orthanc logs in; null leaves any client certificate as it is.
+   */
   readonly login: { readonly username: string; readonly password: string } | null
 }
 
-/** An entry as Orthanc shows it: no password, and of headers their names only. Flags are `"1"` and `"0"`, or booleans. */
+/**
+ * An entry as Orthanc shows it: no password, and of headers their names only. Flags are `"1"` and
+ * `"0"`, or booleans.
+ */
 export type SeenEntry = Readonly<Record<string, unknown>>
 
 /** A difference, fit to be shown. */
@@ -43,13 +48,16 @@ const notKept = new Set([
   'CertificateKeyPassword',
 ])
 
-/** Compares an entry with what it should say; `seen` is undefined where Orthanc has none of that name. */
-export function planOf(name: string, wanted: DesiredEntry, seen: SeenEntry | undefined): Plan {
-  const entry = { ...(seen && keptOf(seen)), ...entryOf(wanted) }
-  if (!seen) return { name, action: 'add', differences: [{ key: 'Url', from: nothing, to: wanted.url }], entry }
-  const differences = differencesOf(wanted, seen)
+/**
+ * Compares an entry with what it should say; `seen` is undefined where Orthanc has none of that
+ * name.
+ */
+export function planOf(name: string, desired: DesiredEntry, seen: SeenEntry | undefined): Plan {
+  const entry = { ...(seen && keptOf(seen)), ...entryOf(desired) }
+  if (!seen) return { name, action: 'add', differences: [{ key: 'Url', from: nothing, to: desired.url }], entry }
+  const differences = differencesOf(desired, seen)
   // A password is never shown: whether it is the right one can't be seen.
-  return { name, action: differences.length === 0 && !wanted.login ? 'keep' : 'change', differences, entry }
+  return { name, action: differences.length === 0 && !desired.login ? 'keep' : 'change', differences, entry }
 }
 
 /** Flags as texts, which old plugins want, and the time as a number, which all want. */
@@ -74,17 +82,17 @@ function keptOf(seen: SeenEntry): Readonly<Record<string, string | boolean | num
   return 'CertificateKeyFile' in kept ? { ...kept, CertificateKeyPassword: '' } : kept
 }
 
-function differencesOf(wanted: DesiredEntry, seen: SeenEntry): readonly Difference[] {
+function differencesOf(desired: DesiredEntry, seen: SeenEntry): readonly Difference[] {
   const found: Difference[] = []
   const differs = (key: string, from: string, to: string) => found.push({ key, from, to })
-  if (!isSameUrl(seen.Url, wanted.url)) differs('Url', shown(seen.Url), wanted.url)
-  if (isOn(seen.HasDelete, false) !== wanted.hasDelete)
-    differs('HasDelete', shown(seen.HasDelete), flag(wanted.hasDelete))
+  if (!isSameUrl(seen.Url, desired.url)) differs('Url', shown(seen.Url), desired.url)
+  if (isOn(seen.HasDelete, false) !== desired.hasDelete)
+    differs('HasDelete', shown(seen.HasDelete), flag(desired.hasDelete))
   if (!sendsChunked(seen)) differs('ChunkedTransfers', shown(seen.ChunkedTransfers), flag(true))
   // Old plugins don't show it, and texts are numbers, too.
-  if ('Timeout' in seen && Number(seen.Timeout) !== wanted.timeout)
-    differs('Timeout', shown(seen.Timeout), String(wanted.timeout))
-  const username = wanted.login?.username
+  if ('Timeout' in seen && Number(seen.Timeout) !== desired.timeout)
+    differs('Timeout', shown(seen.Timeout), String(desired.timeout))
+  const username = desired.login?.username
   if ((seen.Username || undefined) !== username) differs('Username', shown(seen.Username), username ?? nothing)
   // The Orthanc GCP plugin leaves its access token there.
   if (Array.isArray(seen.HttpHeaders) && seen.HttpHeaders.length > 0) {
@@ -117,7 +125,9 @@ function shown(value: unknown): string {
   return value === undefined || value === null || value === '' ? nothing : String(value)
 }
 
-/** An entry as it may stand in `DicomWeb.Servers` of Orthanc's configuration, without a password. */
+/**
+ * An entry as it may stand in `DicomWeb.Servers` of Orthanc's configuration, without a password.
+ */
 export function configurationOf({ url, hasDelete, timeout, login }: DesiredEntry, passwordVariable: string) {
   return {
     Url: url,

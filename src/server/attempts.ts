@@ -358,14 +358,14 @@ function noSlot(error: unknown): null {
 }
 
 function tooLargeToRepeat(): ProxyError {
-  const detail =
-    'Google rejected the access token while the instances were being sent, and they are too many to be kept and sent again from here. A fresh token is ready: send them again.'
-  return new ProxyError('token-renewed', detail, { retryAfter: 1 })
+  const problem =
+    'Google rejected the access token during the upload, which is too large for the proxy to resend. A new token is ready.'
+  return new ProxyError('token-renewed', { problem, remedy: 'Send the study again.' }, { retryAfter: 1 })
 }
 
 function rejectedTwice(account: string): ProxyError {
-  const detail = `Google rejects even a fresh access token of account ${account}: its service account or user may be disabled, or the token may be for another API. Check the credential.`
-  return new ProxyError('token-rejected', detail)
+  const problem = `Google rejects even a new access token of account ${account}: its service account or user may be disabled, or the token may be for another API.`
+  return new ProxyError('token-rejected', { problem, remedy: 'Check the credential.' })
 }
 
 /**

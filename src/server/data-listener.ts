@@ -10,7 +10,7 @@ import { coalesceChunks } from '../downstream/coalesce-chunks.ts'
 import type { Inbound } from '../downstream/inbound.ts'
 import { type Handle, resolved, serializePipelined } from '../downstream/pipelining.ts'
 import { currentResponse, Sockets } from '../downstream/sockets.ts'
-import { type ErrorCode, ProxyError } from '../errors.ts'
+import { type ErrorCode, type Explanation, ProxyError } from '../errors.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from './problem.ts'
@@ -107,8 +107,10 @@ function endTinyChunks(inbound: Inbound, sockets: Sockets): void {
   else inbound.refuseBody(new ProxyError('tiny-chunks', tinyChunks))
 }
 
-const tinyChunks =
-  'The body came in chunks of less than 64 bytes on average: have the client send larger ones, such as of 64 KiB.'
+const tinyChunks = {
+  problem: 'The body has chunks of less than 64 bytes on average.',
+  remedy: 'Make the client send larger ones, such as 64 KiB.',
+}
 
 /**
  * No response can be sent: a client that speaks TLS can't read plain http, nor the other way round.
@@ -143,7 +145,7 @@ function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, sockets
     sockets.closeAfterCompleteResponse(socket)
     return
   }
-  const problem = new ProxyError(codeOf(error), detailOf(error))
+  const problem = new ProxyError(codeOf(error), explanationOf(error))
   const requestId = randomUUID()
   const { code, layer, status, message: detail } = problem
   const line = {
@@ -189,10 +191,19 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'malformed-request'
 }
 
-function detailOf({ code }: NodeJS.ErrnoException): string {
+function explanationOf({ code }: NodeJS.ErrnoException): Explanation {
   if (code === 'HPE_HEADER_OVERFLOW')
-    return `The request line and headers are larger than Limits.HeaderBytes allows, or there are more than ${maxHeaders} headers: shorten the query, or send fewer headers.`
+    return {
+      problem: `Request line and headers exceed Limits.HeaderBytes, or there are more than ${maxHeaders} headers.`,
+      remedy: 'Shorten the query, or send fewer headers.',
+    }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return 'The head of the request did not arrive in time: check the network between the client and this proxy.'
-  return 'What came is not an HTTP/1.1 request: check that the client speaks plain HTTP to this address.'
+    return {
+      problem: "The request's headers did not arrive in time.",
+      remedy: 'Check the network between the client and this proxy.',
+    }
+  return {
+    problem: 'This is not an HTTP/1.1 request.',
+    remedy: 'Check whether this address expects http or https.',
+  }
 }

@@ -85,7 +85,7 @@ export class Deletions {
     const begun = operationIn(accepted.body, account.operationUrl)
     if (!begun) {
       if (!isDocument(accepted.body)) throw notGoogles()
-      event.detail = 'Google names no operation of its own in its answer: whether the deletion has ended is not known.'
+      event.detail = "Google's response names no operation, so the proxy does not know whether the deletion has ended."
       return sendBuffered({ response, account }, accepted, event)
     }
     const waited = await this.#waitFor(begun, account, deadline, response, event, tokens)
@@ -141,9 +141,9 @@ export class Deletions {
  * deletion that is done.
  */
 function notGoogles(): ProxyError {
-  const detail =
-    'The answer to the deletion is no document of Google’s: check the outgoing proxy and BaseUrl, then whether the study is still there.'
-  return new ProxyError('upstream-invalid', detail)
+  const problem = "The response to the deletion is not one of Google's documents."
+  const remedy = 'Check the outgoing proxy and BaseUrl, then whether the study is still there.'
+  return new ProxyError('upstream-invalid', { problem, remedy })
 }
 
 /**
@@ -156,11 +156,8 @@ function asProxyError({ code, message, counts }: DeletionFailure, path: string, 
     code && `${code}${words ? `: ${words}` : '.'}`,
     counts && `${counts.failed} could not be deleted, ${counts.deleted} were.`,
   ]
-  const reason = reasons.filter(Boolean).join(' ')
-  return new ProxyError(
-    'deletion-failed',
-    `Google's deletion failed: ${reason} Search for what is left, and delete it again.`,
-  )
+  const problem = `Google's deletion failed: ${reasons.filter(Boolean).join(' ')}`
+  return new ProxyError('deletion-failed', { problem, remedy: 'Search for what is left, and delete it again.' })
 }
 
 function documentOf(status: number, { body }: Operation): BufferedResponse {
@@ -188,15 +185,17 @@ export function pendingStatus({ end }: Unfinished): string {
 
 /** The same for the log. */
 export function pendingDetail(unfinished: Unfinished): string {
-  return `The deletion goes on at Google, and its end was not seen: ${reasonOf(unfinished)}`
+  return `Google is still deleting, and the proxy did not see the end: ${reasonOf(unfinished)}`
 }
 
 function reasonOf(unfinished: Unfinished): string {
   if (unfinished.end !== 'refused') {
-    return unfinished.end === 'time' ? 'it takes longer than DicomWebProxy.DeletionWait.' : 'the proxy ends.'
+    return unfinished.end === 'time'
+      ? 'it takes longer than DicomWebProxy.DeletionWait.'
+      : 'the proxy is shutting down.'
   }
   const { status } = unfinished
-  if (status !== 403) return `Google does not tell how far it is (${status}).`
+  if (status !== 403) return `Google does not report the progress (${status}).`
   // https://cloud.google.com/healthcare-api/docs/access-control
-  return 'Google refuses to tell how far it is (403): grant the credential roles/healthcare.datasetViewer on the dataset. A role on the store alone does not hold there.'
+  return 'Google refuses to report the progress (403). Grant the credential roles/healthcare.datasetViewer on the dataset: a role on the store is not enough.'
 }

@@ -4,7 +4,7 @@ import type { Lease } from '../concurrency/ref-counted.ts'
 import type { Inbound } from '../downstream/inbound.ts'
 import { drainRequest } from '../downstream/lingering-close.ts'
 import { flushTimeout } from '../downstream/min-rate.ts'
-import { ProxyError } from '../errors.ts'
+import { bug, ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
@@ -177,11 +177,11 @@ function note(event: RequestEvent, error: ProxyError): void {
 
 function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
-  return new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error })
+  return new ProxyError('internal', bug, { cause: error })
 }
 
 /** What a request is told that the end of the proxy stops before it was sent. */
 export function shuttingDown(): ProxyError {
-  const detail = 'The proxy ends, or is being started anew: send the request again in a moment.'
-  return new ProxyError('shutting-down', detail, { retryAfter: 5 })
+  const problem = 'The proxy is shutting down or restarting.'
+  return new ProxyError('shutting-down', { problem, remedy: 'Send the request again in a moment.' }, { retryAfter: 5 })
 }

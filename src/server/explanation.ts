@@ -1,11 +1,13 @@
 import type { DicomWebService } from '../config/settings.ts'
+import { inOneLine } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
-import { adviceFor, adviceForAborted, notAllStored } from './advice.ts'
+import { diagnoseGoogleRefusal, notAllStored } from '../stores/google-refusal.ts'
+import { abortedResponse } from './aborted-response.ts'
 
 /**
- * Takes down how a request ended that Google has answered or a side has cut off: if not well, whose
- * trouble it is, and what to do.
+ * Notes how a request ended that Google has responded to or that a side has aborted: if not well,
+ * where the problem is, and what to do.
  */
 export function explain(event: RequestEvent, outcome: Outcome, service: DicomWebService): void {
   if (outcome.kind === 'buffered' || outcome.kind === 'failed') return
@@ -13,12 +15,12 @@ export function explain(event: RequestEvent, outcome: Outcome, service: DicomWeb
   if (outcome.kind === 'aborted') event.abortedBy = outcome.by
   if (outcome.status !== null && outcome.status >= 400) {
     event.layer = 'upstream'
-    event.detail = adviceFor(outcome.status, service)
+    event.detail = inOneLine(diagnoseGoogleRefusal({ status: outcome.status, asked: service }))
   } else if (event.abortedBy) {
     event.layer = event.abortedBy
-    event.detail = adviceForAborted[event.abortedBy]
+    event.detail = inOneLine(abortedResponse[event.abortedBy])
   } else if (event.failed) {
     event.layer = 'upstream'
-    event.detail = notAllStored
+    event.detail = inOneLine(notAllStored)
   }
 }

@@ -11,7 +11,7 @@ interface About {
 }
 
 /**
- * The body of a response of the proxy's own: problem details (RFC 9457) for people who have to act
+ * The body of the proxy's own responses: problem details (RFC 9457) for people who have to act
  * on them.
  */
 export function problemDocument(error: ProxyError, { account, requestId, attempts }: About): string {

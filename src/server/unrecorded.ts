@@ -7,7 +7,10 @@ import type { AuditTrail } from '../observe/audit/audit-trail.ts'
  */
 export function checkRecordable(audit: Pick<AuditTrail, 'accepting'> | null): void {
   if (audit === null || audit.accepting) return
-  const detail =
-    'The audit trail can’t be written, and DicomWebProxy.Audit.Required lets no request pass without it: see the proxy’s log for the reason.'
-  throw new ProxyError('audit-unavailable', detail, { retryAfter: 10 })
+  const problem = "The audit trail can't be written, and DicomWebProxy.Audit.Required lets no request pass without it."
+  throw new ProxyError(
+    'audit-unavailable',
+    { problem, remedy: "Read the reason in the proxy's log." },
+    { retryAfter: 10 },
+  )
 }

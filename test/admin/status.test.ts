@@ -88,7 +88,7 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
       attempts: 1,
     },
     { service: 'WADO-RS', status: 403, layer: 'upstream', googleMessage: 'The emulator was asked to answer 403.' },
-    { status: 400, code: 'query-not-allowed', detail: 'The query parameter … is not one of QIDO-RS: remove it.' },
+    { status: 400, code: 'query-not-allowed', detail: 'The query parameter … is not one of QIDO-RS. Remove it.' },
     { service: 'STOW-RS', status: 409, layer: 'upstream', instancesStored: 1, instancesFailed: 1 },
   ])
   t.equal(account?.failures.length, 6)
@@ -128,7 +128,7 @@ t.test('a client that leaves, and an answer that breaks off', async (t) => {
   t.match(accounts, [
     {
       requests: { 'WADO-RS': { aborted: 1 } },
-      failures: [{ abortedBy: 'upstream', layer: 'upstream', detail: /broke off.*: send the request again/ }],
+      failures: [{ abortedBy: 'upstream', layer: 'upstream', detail: /cut short.*\. Send the request again/ }],
     },
   ])
 })

@@ -6,8 +6,8 @@ export const begin = '<!-- made by `npm run check:faults` from test/check/faults
 export const end = '<!-- end -->\n'
 
 /** A row of the table; one that had no Orthanc to run with has nothing to say. */
-export function rowOf({ name, codes }: Fault, { why, remedy, exitCode }: Told): string {
-  return `| … ${name} | ${cell(why)} | ${cell(remedy)} | \`${codes[0]}\`, ${exitCode} |`
+export function rowOf({ name, codes }: Fault, { problem, remedy, exitCode }: Told): string {
+  return `| … ${name} | ${cell(problem)} | ${cell(remedy)} | \`${codes[0]}\`, ${exitCode} |`
 }
 
 /** Commands and texts may hold what a table takes for its own. */
@@ -19,7 +19,7 @@ function cell(text: string): string {
 export function tablesOf(rows: ReadonlyMap<Fault, string>): string {
   return Object.entries(faults)
     .map(([group, inGroup]) => {
-      const head = `### ${group} …\n\n| … | cause | what mends it | code, exit code |\n| --- | --- | --- | --- |`
+      const head = `### ${group} …\n\n| … | problem | remedy | code, exit code |\n| --- | --- | --- | --- |`
       return [head, ...inGroup.map((fault) => rows.get(fault) ?? '')].join('\n')
     })
     .join('\n\n')

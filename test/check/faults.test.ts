@@ -16,11 +16,12 @@ for (const [group, inGroup] of Object.entries(faults)) {
         const told = await runFault(fault)
         const failed = told.results.filter(({ status }) => status === 'failed')
         t.same(
-          failed.map(({ trouble }) => trouble?.code),
+          failed.map(({ failure }) => failure?.code),
           fault.codes,
         )
         t.equal(told.exitCode, fault.exitCode)
         t.ok(document.includes(`${rowOf(fault, told)}\n`), 'docs/check.md says so; if not: npm run check:faults')
+        for (const { failure } of failed) t.match(failure?.remedy, /^[A-Z][a-z]+,? /, 'begins with a verb')
         t.notMatch(JSON.stringify(told.results), secrets)
       })
     }

@@ -463,7 +463,7 @@ const store: readonly Fault[] = [
   },
   {
     name: 'Google closes the connection in place of an answer',
-    codes: ['no-answer'],
+    codes: ['no-response'],
     exitCode: 6,
     breaks: googleFault({ target: 'QIDO-RS', resetBefore: true }),
   },

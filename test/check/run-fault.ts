@@ -8,8 +8,8 @@ import { Stage } from './stage.ts'
 export interface Told {
   readonly results: readonly Result[]
   readonly exitCode: number
-  /** Cause and remedy of the first check that fails, without what differs between two runs. */
-  readonly why: string
+  /** Problem and remedy of the first check that fails, without what differs between two runs. */
+  readonly problem: string
   readonly remedy: string
 }
 
@@ -18,11 +18,11 @@ export async function runFault({ emulator = {}, breaks }: Fault): Promise<Told> 
   const stage = await Stage.open(emulator)
   try {
     const { environment = {}, ...options } = await breaks(stage)
-    const around = { environment, workingDirectory: stage.folder, homeDirectory: stage.folder }
-    const { results } = await runChecks([], options, silent, around)
-    const trouble = results.find(({ status }) => status === 'failed')?.trouble
+    const context = { environment, workingDirectory: stage.folder, homeDirectory: stage.folder }
+    const { results } = await runChecks([], options, silent, context)
+    const failure = results.find(({ status }) => status === 'failed')?.failure
     const settled = (text = '') => withoutChance(text, stage.folder)
-    return { results, exitCode: codeOf(results), why: settled(trouble?.why), remedy: settled(trouble?.remedy) }
+    return { results, exitCode: codeOf(results), problem: settled(failure?.problem), remedy: settled(failure?.remedy) }
   } finally {
     await stage.close()
   }

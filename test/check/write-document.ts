@@ -10,7 +10,7 @@ for (const fault of Object.values(faults).flat()) {
   const told = await runFault(fault)
   rows.set(fault, rowOf(fault, told))
   process.stdout.write(
-    `${fault.name}: ${told.results.filter(({ trouble }) => trouble).map(({ trouble }) => trouble?.code)}\n`,
+    `${fault.name}: ${told.results.filter(({ failure }) => failure).map(({ failure }) => failure?.code)}\n`,
   )
 }
 writeFileSync(document, withTables(readFileSync(document, 'utf8'), tablesOf(rows)))

@@ -24,8 +24,8 @@ t.test('all is well: plain lines into a pipe, exit code 0', async (t) => {
   t.equal(code, 0)
   t.equal(stderr, '')
   t.match(stdout, /^✓ Access token +\d+ ms {2}valid for 60 min$/m)
-  t.match(stdout, /^✓ Search +\d+ ms {2}QIDO-RS with limit=1 is answered/m)
-  t.match(stdout, /\nAll is well: \d+ checks\.\n$/)
+  t.match(stdout, /^✓ Search +\d+ ms {2}succeeds \(QIDO-RS with limit=1\)/m)
+  t.match(stdout, /\nAll \d+ checks passed\.\n$/)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   t.notMatch(stdout, /[\x00-\x09\x0b-\x1f]/, 'nothing for a terminal')
   t.same([...new Set(stage.emulator.log.map(({ method }) => method))].sort(), ['GET', 'HEAD', 'POST'])
@@ -40,11 +40,14 @@ t.test('who may not see the ends of deletions is told so, and that is no failure
   const lineOf = async (proxy: Record<string, unknown>) => {
     const { stdout, code } = await check(t, ['--config', await stage.configuration({ proxy })])
     t.equal(code, 0)
-    return /^. Ends of deletions.*$/m.exec(stdout)?.[0]
+    return /^. Deletion status.*$/m.exec(stdout)?.[0]
   }
-  t.match(await lineOf({}), /^✓ .* the proxy waits for them$/)
+  t.match(await lineOf({}), /^✓ .* can be monitored$/)
   stage.emulator.faults.add({ target: 'operation', status: 403 })
-  t.match(await lineOf({}), /^✓ .* NOT seen: .*gcloud healthcare datasets add-iam-policy-binding .*datasetViewer$/)
+  t.match(
+    await lineOf({}),
+    /^✓ .* can NOT be monitored: .*gcloud healthcare datasets add-iam-policy-binding .*datasetViewer$/,
+  )
   t.match(await lineOf({ DeletionWait: 0 }), /^– .* DeletionWait is 0$/)
 })
 
@@ -99,7 +102,7 @@ t.test('--json: one document, with code and remedy', async (t) => {
   })
 })
 
-t.test('--offline asks nobody', async (t) => {
+t.test('--offline makes no connection', async (t) => {
   const stage = await stageOf(t)
   const { stdout, code } = await check(t, [
     '--offline',
@@ -109,7 +112,7 @@ t.test('--offline asks nobody', async (t) => {
     await stage.configuration(),
   ])
   t.equal(code, 0)
-  t.match(stdout, /All is well: 2 checks/)
+  t.match(stdout, /All 2 checks passed/)
   t.same(stage.emulator.log, [])
   const missing = await stage.configuration({ account: { credential: { ServiceAccountFile: 'missing.json' } } })
   t.equal((await check(t, ['--offline', '-c', missing])).code, 5)

@@ -41,7 +41,7 @@ async function started(t: Test, names: readonly string[], orthanc: object) {
   return { output, change }
 }
 
-test('what a reload adds is registered, and what it takes away is taken out, if it still is ours', async (t) => {
+test('what a reload adds is registered, and what it takes away is removed, if it still is ours', async (t) => {
   const { url, servers } = await startOrthanc(t)
   servers.archive = { Url: 'http://127.0.0.1:1/' }
   const names = () => Object.keys(servers).sort().join()
@@ -51,8 +51,8 @@ test('what a reload adds is registered, and what it takes away is taken out, if 
   servers.b = { Url: 'http://127.0.0.1:2/' }
   await change(['a', 'd'], { Url: url })
   await eventually('they are as they should be', () => names() === 'a,archive,b,d')
-  await eventually('the log says so', () => output().includes('taken out of Orthanc'))
-  t.match(output(), /"accounts":\["c"\],"msg":"taken out of Orthanc"/)
+  await eventually('the log says so', () => output().includes('removed from Orthanc'))
+  t.match(output(), /"accounts":\["c"\],"msg":"removed from Orthanc"/)
   t.same(servers.archive, { Url: 'http://127.0.0.1:1/' })
   t.same(servers.b, { Url: 'http://127.0.0.1:2/' })
 })

@@ -17,48 +17,53 @@ test('a credential file that cannot be used is named, with what to do', async (t
   const privateKey = String(key.private_key)
 
   const flaws: [kind: Kind | 'application-default', name: string, content: Content, sentence: string][] = [
-    ['service-account-file', 'empty', '', 'is empty: put the JSON that Google Cloud gave you into it.'],
-    ['service-account-file', 'white space', ' \n', 'is empty: put the JSON that Google Cloud gave you into it.'],
-    ['service-account-file', 'a PEM file', privateKey, 'is not JSON: use the file as Google Cloud gave it to you.'],
+    ['service-account-file', 'empty', '', 'is empty. Use the file as Google Cloud gave it to you.'],
+    ['service-account-file', 'white space', ' \n', 'is empty. Use the file as Google Cloud gave it to you.'],
+    ['service-account-file', 'a PEM file', privateKey, 'is not JSON. Use the file as Google Cloud gave it to you.'],
     [
       'service-account-file',
       'cut off',
       JSON.stringify(key).slice(0, -9),
-      'is not JSON: use the file as Google Cloud gave it to you.',
+      'is not JSON. Use the file as Google Cloud gave it to you.',
     ],
-    ['service-account-file', 'a list', [key], 'is not a JSON object.'],
-    ['service-account-file', 'null', 'null', 'is not a JSON object.'],
-    ['service-account-file', 'a text', JSON.stringify(privateKey), 'is not a JSON object.'],
+    ['service-account-file', 'a list', [key], 'is not a JSON object. Use the file as Google Cloud gave it to you.'],
+    ['service-account-file', 'null', 'null', 'is not a JSON object. Use the file as Google Cloud gave it to you.'],
+    [
+      'service-account-file',
+      'a text',
+      JSON.stringify(privateKey),
+      'is not a JSON object. Use the file as Google Cloud gave it to you.',
+    ],
     [
       'service-account-file',
       'a user',
       user,
-      'is of type authorized_user: name it under AuthorizedUserFile, or use a file of type service_account.',
+      'is of type authorized_user. Name it under AuthorizedUserFile, or use a file of type service_account.',
     ],
     [
       'service-account-file',
       'external',
       external,
-      'is of type external_account: name it under ExternalAccountFile, or use a file of type service_account.',
+      'is of type external_account. Name it under ExternalAccountFile, or use a file of type service_account.',
     ],
     [
       'authorized-user-file',
       'a key',
       key,
-      'is of type service_account: name it under ServiceAccountFile, or use a file of type authorized_user.',
+      'is of type service_account. Name it under ServiceAccountFile, or use a file of type authorized_user.',
     ],
     [
       'external-account-file',
       'impersonated',
       impersonated,
-      'is of type impersonated_service_account: name it under ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS, or use a file of type external_account.',
+      'is of type impersonated_service_account. Name it under ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS, or use a file of type external_account.',
     ],
     ...['unknown', 7, null, 'toString', '__proto__', ['service_account']].map(
       (type): [Kind, string, Content, string] => [
         'service-account-file',
         `type ${JSON.stringify(type)}`,
         { ...key, type },
-        'has no "type" that this proxy knows (service_account, authorized_user, external_account, impersonated_service_account): use the file as Google Cloud gave it to you.',
+        'has no "type" that this proxy knows (service_account, authorized_user, external_account, impersonated_service_account). Use the file as Google Cloud gave it to you.',
       ],
     ),
     ...(
@@ -76,42 +81,52 @@ test('a credential file that cannot be used is named, with what to do', async (t
         kind,
         `${field} ${JSON.stringify(change)}`,
         { ...content, ...change },
-        `lacks "${field}": use the file as Google Cloud gave it to you.`,
+        `lacks "${field}". Use the file as Google Cloud gave it to you.`,
       ]),
     ),
-    ['external-account-file', 'no source', without(external, 'credential_source'), 'lacks "credential_source".'],
-    ['external-account-file', 'a list as source', { ...external, credential_source: [] }, 'lacks "credential_source".'],
+    [
+      'external-account-file',
+      'no source',
+      without(external, 'credential_source'),
+      'lacks "credential_source". Use the file as Google Cloud gave it to you.',
+    ],
+    [
+      'external-account-file',
+      'a list as source',
+      { ...external, credential_source: [] },
+      'lacks "credential_source". Use the file as Google Cloud gave it to you.',
+    ],
     [
       'application-default',
       'nothing below',
       without(impersonated, 'source_credentials'),
-      'lacks "source_credentials".',
+      'lacks "source_credentials". Use the file as Google Cloud gave it to you.',
     ],
     ...[privateKey.slice(0, 400), privateKey.replace('MII', 'AAA'), 'secret', key.private_key_id as string].map(
       (private_key): [Kind, string, Content, string] => [
         'service-account-file',
         `key ${private_key.slice(0, 5)} ${private_key.length}`,
         { ...key, private_key },
-        'has a "private_key" that is damaged: download a new key for the service account.',
+        'has a damaged "private_key". Replace it. To make a new key: gcloud iam service-accounts keys create FILE --iam-account=EMAIL',
       ],
     ),
     [
       'service-account-file',
       'universe',
       { ...key, universe_domain: 'example.goog' },
-      'is for the universe example.goog: only googleapis.com is supported.',
+      'is for the universe example.goog. Use a credential of googleapis.com: no other is supported.',
     ],
     [
       'external-account-file',
       'executable',
       { ...external, credential_source: { executable: { command: '/bin/touch /srv/pwned' } } },
-      'gets its token from an executable: this proxy runs no programs, use a file or URL source.',
+      'gets its token from an executable, and this proxy runs no programs. Use a file or a URL as source.',
     ],
     [
       'external-account-file',
       'certificate',
       { ...external, credential_source: { certificate: { use_default_certificate_config: true } } },
-      'gets its token with a client certificate, which is not supported: use a file or URL source.',
+      'gets its token with a client certificate, which is not supported. Use a file or a URL as source.',
     ],
   ]
   for (const [kind, name, content, sentence] of flaws) {
@@ -133,13 +148,18 @@ test('a credential file that cannot be read', async (t) => {
     'application-default',
   ] as const
   for (const kind of kinds) {
-    t.equal(await failure(sourceOf(kind, missing)), `Credential file ${missing} does not exist.`)
+    const [first] = (await failure(sourceOf(kind, missing))).split('. ')
+    t.equal(first, `Credential file ${missing} does not exist`)
     await mkdir(join(folder, kind))
     const place = join(folder, kind)
-    t.equal(await failure(sourceOf(kind, place)), `Credential file ${place} is a folder, not a file.`)
+    const folderFailure = await failure(sourceOf(kind, place))
+    t.ok(folderFailure.startsWith(`Credential file ${place} is a folder. Correct `), folderFailure)
   }
   const below = join(files.serviceAccountFile, 'key.json')
-  t.equal(await failure(sourceOf('service-account-file', below)), `Credential file ${below} cannot be read (ENOTDIR).`)
+  t.equal(
+    await failure(sourceOf('service-account-file', below)),
+    `Credential file ${below} cannot be read (ENOTDIR). Correct ServiceAccountFile, or the file.`,
+  )
 })
 
 test('a credential file without permission', { skip: process.getuid?.() === 0 && 'root may read all' }, async (t) => {
@@ -148,7 +168,7 @@ test('a credential file without permission', { skip: process.getuid?.() === 0 &&
   await chmod(file, 0)
   t.equal(
     await failure(sourceOf('service-account-file', file)),
-    `Credential file ${file} cannot be read: this user has no permission.`,
+    `Credential file ${file} cannot be read: this user has no permission. Let the user that the proxy runs as read it (chown USER ${file}), and run check as that user.`,
   )
 })
 
@@ -177,7 +197,7 @@ test('hosts that a file names', async (t) => {
     return { ...external, token_url: 'https://sts.googleapis.com/v1/token', credential_source }
   }
   const noGoogle = (host: string, member: string) =>
-    `names ${host} in "${member}", which is not Google's: if you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts.`
+    `names ${host} in "${member}", which is not Google's. If you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts.`
   const refused: [url: unknown, sentence: (member: string) => string][] = [
     ['https://stranger.example/', (member) => noGoogle('stranger.example', member)],
     ['https://googleapis.com.stranger.example/', (member) => noGoogle('googleapis.com.stranger.example', member)],
@@ -187,15 +207,27 @@ test('hosts that a file names', async (t) => {
     ['https://stranger.example\\@sts.googleapis.com/', (member) => noGoogle('stranger.example', member)],
     ['http://sts.googleapis.com/', (member) => noGoogle('sts.googleapis.com', member)],
     ['https://allowed.example:444/', (member) => noGoogle('allowed.example:444', member)],
-    ['http://allowed.example/', (member) => `has a URL without TLS in "${member}": use https.`],
-    ['ftp://allowed.example/', (member) => `has a URL without TLS in "${member}": use https.`],
+    ['http://allowed.example/', (member) => `has a URL without TLS in "${member}". Use https.`],
+    ['ftp://allowed.example/', (member) => `has a URL without TLS in "${member}". Use https.`],
     ['file:///etc/passwd', (member) => noGoogle('', member)],
-    ['https://user:password@sts.googleapis.com/', (member) => `has no usable URL in "${member}".`],
-    ['https://:password@allowed.example/', (member) => `has no usable URL in "${member}".`],
-    ['sts.googleapis.com/v1/token', (member) => `has no usable URL in "${member}".`],
-    ['', (member) => `has no usable URL in "${member}".`],
-    [null, (member) => `has no usable URL in "${member}".`],
-    [['https://stranger.example/'], (member) => `has no usable URL in "${member}".`],
+    [
+      'https://user:password@sts.googleapis.com/',
+      (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`,
+    ],
+    [
+      'https://:password@allowed.example/',
+      (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`,
+    ],
+    [
+      'sts.googleapis.com/v1/token',
+      (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`,
+    ],
+    ['', (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`],
+    [null, (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`],
+    [
+      ['https://stranger.example/'],
+      (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`,
+    ],
   ]
   for (const [member, place] of Object.entries(placed)) {
     t.test(member, async (t) => {

@@ -65,7 +65,9 @@ function issuer(behaviour: Behaviour): NumberingIssuer {
       const { delay } = state.behaviour
       if (delay) await new Promise((resolve) => setTimeout(resolve, delay))
       state.running -= 1
-      if ('fails' in state.behaviour) throw new TokenFailure(state.behaviour.fails)
+      if ('fails' in state.behaviour) {
+        throw new TokenFailure({ code: 'test', problem: state.behaviour.fails, remedy: '' })
+      }
       return { value: `token-${number}`, expiresAt: Date.now() + state.behaviour.life }
     },
   }
@@ -421,7 +423,8 @@ test('a token that has expired already is a failure', async (t) => {
     const cache = cacheOf(t, { a: google.fetch })
     await t.rejects(async () => cache.source('a').token(), {
       code: 'token-unavailable',
-      message: 'The issuer gave a token that has expired already. Check the clock of this machine.',
+      message:
+        'The issuer gave a token that has already expired. Set the clock of this machine: timedatectl set-ntp true',
       retryAfter: 1,
     })
     t.equal(cache.state('a').usable, false)
@@ -542,7 +545,7 @@ test('each try is told, and no failure goes unhandled', async (t) => {
   await time.pass(30 * second, 100)
   const first = (identity: string) => events.find(([of]) => of === identity)?.[1]
   t.match(first('a'), { error: { message: 'No luck.' }, retryIn: Number })
-  const message = 'Unexpected failure while fetching a token: this proxy keeps trying; report it if it stays so.'
+  const message = 'Fetching the access token failed unexpectedly; the proxy keeps trying. Report it if it persists.'
   for (const identity of ['b', 'c']) {
     t.match(first(identity), { error: { name: 'TokenFailure', message } })
     t.equal(cache.state(identity).failure, message)

@@ -40,6 +40,6 @@ t.test('check passes where the store is empty', needsOrthanc(), async (t) => {
   const { results } = await runChecks([], { config, orthanc: url }, silent, around)
   t.equal(codeOf(results), 0)
   const details = new Map(results.map(({ title, detail }) => [title, detail]))
-  t.equal(details.get('Search'), 'QIDO-RS with limit=1 is answered: the store is empty')
+  t.equal(details.get('Search'), 'succeeds (QIDO-RS with limit=1): the store is empty')
   t.equal(details.get('Search through Orthanc'), 'Orthanc searches the store through the proxy')
 })

@@ -58,7 +58,7 @@ export function lastingOrthanc(
       const process = spawnOrthanc(installation.executable, ['orthanc.json'], own)
       running = process
       await eventually(
-        'Orthanc answers',
+        'Orthanc responds',
         () => {
           if (process.hasEnded()) throw new Error(process.log())
           return client.system().then(

@@ -47,7 +47,7 @@ t.test('a token that has expired, until there is a new one', needsChromium(), as
   const { page, complaints } = await open(t, browser, proxy.adminUrl)
   await says(page, 'google', 'Expired')
   await says(page, 'google', 'No access token')
-  await says(page, 'google', /The token endpoint answered 503.*this proxy keeps trying/)
+  await says(page, 'google', /The token endpoint returned 503.*the proxy keeps trying/)
   await says(page, 'google', /^Ended at .*Next try/)
   await page.getByRole('heading', { level: 1, name: 'google: No access token' }).waitFor()
   t.match(await page.title(), /^google: No access token/)

@@ -167,7 +167,7 @@ t.test('clients, passwords, https, and a client’s rights', needsOrthanc(), asy
   }
   const again = await register(to, { environment })
   t.equal(again.code, 0)
-  t.match(again.stdout, /its password, which Orthanc does not show, is written again/)
+  t.match(again.stdout, /its password, which Orthanc does not show, will be written again/)
   t.same((await orthanc.rest.serverEntries())['my-google'], entry)
 
   serve(t, config)
@@ -203,7 +203,7 @@ t.test('what --print says, a real Orthanc takes', needsOrthanc(), async (t) => {
   )
   await sends(t, orthanc.rest, stage, 3)
   const checked = await register(['-c', config, '--orthanc', orthanc.url, '--dry-run'])
-  t.match(checked.stdout, /Warning: the proxy wants its clients to log in/)
+  t.match(checked.stdout, /Warning: the proxy requires its clients to log in/)
 })
 
 t.test(
@@ -227,23 +227,23 @@ t.test(
     const proxy = serve(t, config, { ORTHANC_PASSWORD: 'orthanc password', CLIENT_PASSWORD: 'client password' })
     await eventually(
       'it can’t be reached, and that is told',
-      () => proxy.count('not registered in Orthanc: trying again') === 1,
+      () => proxy.count('registration in Orthanc failed; trying again') === 1,
     )
-    const told = proxy.lines().find(({ msg }) => msg === 'not registered in Orthanc: trying again')
+    const told = proxy.lines().find(({ msg }) => msg === 'registration in Orthanc failed; trying again')
     t.match(told, {
       level: 'warn',
       orthanc: orthanc.url,
-      reason: /nobody accepts the connection/,
+      problem: /the connection was refused/,
       remedy: /Start Orthanc/,
     })
 
     await orthanc.start()
     await eventually('it is registered', () => proxy.count('registered in Orthanc') === 1)
     await sends(t, orthanc.rest, stage, 4)
-    t.equal(proxy.count('not registered in Orthanc: trying again'), 1, 'told once')
+    t.equal(proxy.count('registration in Orthanc failed; trying again'), 1, 'told once')
 
     await orthanc.stop()
-    await eventually('its end is noticed', () => proxy.count('not registered in Orthanc: trying again') === 2)
+    await eventually('its end is noticed', () => proxy.count('registration in Orthanc failed; trying again') === 2)
     await orthanc.start()
     await eventually('it is registered again', () => proxy.count('registered in Orthanc') === 2)
     await sends(t, orthanc.rest, stage, 5)
@@ -262,10 +262,10 @@ t.test('serve says what keeps Orthanc out, and serves all the same', async (t) =
   const Clients = { radiology: { PasswordHash: hashOf('client password'), Accounts: { 'my-google': ['QIDO-RS'] } } }
   const away = { Url: `http://${await stage.closedPort()}` }
   for (const [Orthanc, message] of [
-    [away, 'Orthanc logs in as nobody: see DicomWebProxy.Orthanc.Client'],
+    [away, 'Orthanc is registered without a login; set DicomWebProxy.Orthanc.Client'],
     [
       { ...away, Client: 'radiology', ClientPassword: 'a wrong secret' },
-      'Orthanc will not be let in: see DicomWebProxy.Orthanc.ClientPassword',
+      'Orthanc cannot log in with DicomWebProxy.Orthanc.Client and ClientPassword',
     ],
   ] as const) {
     const config = await stage.configuration({ proxy: { Listen: `127.0.0.1:${port}`, Orthanc, Clients } })
@@ -312,7 +312,7 @@ t.test('usage', async (t) => {
   const closed = `http://${await stage.closedPort()}`
   const away = await register(['-c', config, '--orthanc', closed])
   t.equal(away.code, 7)
-  t.match(away.stdout, /✗ .*nobody accepts the connection.*\n +→ Start Orthanc/)
+  t.match(away.stdout, /✗ .*the connection was refused.*\n +→ Start Orthanc/)
   const remote = await register(['-c', config, '--orthanc', 'http://pacs.invalid:8042'])
   t.equal(remote.code, 2)
   t.match(remote.stderr, /--proxy-url URL: Orthanc is on another machine/)

@@ -69,7 +69,7 @@ t.test('a client that sends a byte now and then, and one that never ends its hea
   t.equal(answer.statusCode, 408)
   dripping.destroy()
   const head = await rawRequest(proxy.url, 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\n')
-  t.match(String(head), /^HTTP\/1.1 408 .*"request-timeout".*head of the request/s)
+  t.match(String(head), /^HTTP\/1.1 408 .*"request-timeout".*request's headers/s)
   t.ok(log().some(({ status, reason }) => status === 408 && reason === 'ERR_HTTP_REQUEST_TIMEOUT'))
 })
 

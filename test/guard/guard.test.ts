@@ -32,7 +32,7 @@ test('an account does what is in its Access list, and nothing else', (t) => {
         const { message } = verdict.error
         t.equal(
           message,
-          `${service} is not in the Access list of account a: add it in the configuration if clients may use it.`,
+          `${service} is not in the Access list of account a. Add it in the configuration, if clients may use it.`,
         )
       }
     }
@@ -94,7 +94,9 @@ test('bodies', (t) => {
     }
   }
   t.match(judge('DELETE', '/a/studies/1', { 'content-length': '2' }), {
-    error: { message: 'A DELETE request carries no body here: send it without Content-Length and Transfer-Encoding.' },
+    error: {
+      message: 'A DELETE request must not have a body here. Send it without Content-Length and Transfer-Encoding.',
+    },
   })
   t.end()
 })

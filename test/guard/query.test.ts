@@ -260,10 +260,10 @@ test('the query as a whole', (t) => {
   t.equal(query('limit=1;key=x'), 'limit=1%3Bkey%3Dx', 'a semicolon parts nothing')
   t.equal(query('limit;key=x'), '400 query-not-allowed')
   t.match(judge('GET', `${search}?access_token=x`), {
-    error: { message: 'The query parameter "access_token" is not one of QIDO-RS: remove it.' },
+    error: { message: 'The query parameter "access_token" is not one of QIDO-RS. Remove it.' },
   })
   t.match(judge('GET', `${search}?Doe%5EJohn=x`), {
-    error: { message: 'A query parameter is not one of QIDO-RS: remove it.' },
+    error: { message: 'A query parameter is not one of QIDO-RS. Remove it.' },
   })
   t.end()
 })

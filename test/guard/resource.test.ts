@@ -71,9 +71,9 @@ test('each resource of DICOMweb, by each method, in each way to write its path',
 
 test('a method that does nothing to a resource is told which would', (t) => {
   for (const [method, path, message] of [
-    ['PUT', '/a/studies', 'This method does nothing to /studies: use one of GET, POST.'],
-    ['POST', `/a${ofSeries}`, 'This method does nothing to /studies/{study}/series/{series}: use one of GET, DELETE.'],
-    ['constructor', '/a/series', 'This method does nothing to /series: use one of GET.'],
+    ['PUT', '/a/studies', '/studies does not have this method. Use one of GET, POST.'],
+    ['POST', `/a${ofSeries}`, '/studies/{study}/series/{series} does not have this method. Use one of GET, DELETE.'],
+    ['constructor', '/a/series', '/series does not have this method. Use one of GET.'],
   ] as const) {
     t.match(judge(method, path), { allowed: false, error: { message } })
   }
@@ -154,7 +154,7 @@ test('identifiers are checked for shape', (t) => {
         if (!verdict.allowed && /^[\w.,~-]+$/.test(uid)) {
           t.equal(
             verdict.error.message,
-            `The ${name} in the path is not a UID: it has digits and dots, 64 characters at most.`,
+            `The ${name} in the path is not a UID. Send digits and dots, 64 characters at most.`,
           )
         }
       }
@@ -183,7 +183,7 @@ test('identifiers are checked for shape', (t) => {
     }
   }
   t.match(judge('GET', `/a${ofInstance}/frames/0`), {
-    error: { message: 'The frames in the path is not a list of frame numbers such as 1,2.' },
+    error: { message: 'The frames in the path is not a list of frame numbers. Send numbers and commas, such as 1,2.' },
   })
   t.end()
 })

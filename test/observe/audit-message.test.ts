@@ -89,7 +89,7 @@ test('who is kept out is an alert, be it a connection or a try to log in too man
   t.same(kinds({ ...connection, event: 'no TLS connection', reason: 'UNABLE_TO_GET_ISSUER_CERT' }), [node])
   t.same(kinds({ ...connection, event: 'no TLS connection', reason: 'ECONNRESET' }), [], 'a probe')
   t.same(kinds({ ...connection, event: 'request', code: 'malformed-request', reason: 'HPE_INVALID_METHOD' }), [])
-  t.same(kinds({ ...upload, service: undefined, code: 'too-many-tries' }), [node])
+  t.same(kinds({ ...upload, service: undefined, code: 'too-many-failed-logins' }), [node])
   t.same(kinds({ ...upload, service: undefined, code: 'unknown-account' }), [['110113', '110132']])
   const addresses = Object.fromEntries(
     Array.from({ length: 50 }, (_, at) => [`2001:db8:1111:2222:3333:4444:5555:${at}`, 1]),

@@ -43,7 +43,7 @@ t.test('an Orthanc that does not answer is stopped', async (t) => {
   await writeFile(executable, '#!/bin/sh\necho "waiting with $1"\nexec sleep 60\n', { mode: 0o755 })
   const starting = startLocalOrthanc({ installation: { executable, dicomWebPlugin: '' }, startTimeout: 500 })
   const error = await starting.catch((error) => error)
-  t.match(error, { name: 'OrthancError', message: /did not answer within 500 ms/ })
+  t.match(error, { name: 'OrthancError', message: /did not respond within 500 ms/ })
   const configuration = /waiting with (.*)/.exec(error.message)?.[1] ?? ''
   t.match(configuration, /orthanc\.json$/)
   t.notOk(existsSync(configuration), 'its folder is removed')

@@ -118,7 +118,7 @@ t.test('a client and an archive', needsOrthanc(), async (t) => {
 t.test('nobody listens', async (t) => {
   const rest = new OrthancRest('http://127.0.0.1:9')
   t.teardown(() => rest.close())
-  await t.rejects(rest.system(), { name: 'OrthancError', status: 0, message: /No answer from Orthanc at/ })
+  await t.rejects(rest.system(), { name: 'OrthancError', status: 0, message: /^Orthanc cannot be reached at/ })
 })
 
 t.test('credentials', needsOrthanc(), async (t) => {

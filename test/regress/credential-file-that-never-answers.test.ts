@@ -55,7 +55,7 @@ t.test('the other accounts are served, and the end comes', { skip: process.platf
   t.match(await ask('another'), { status: 200 })
   t.match(await ask('pipe'), { status: 503, text: /pipe\.json is a pipe, a socket or a device/ })
   for (const [account, { ServiceAccountFile }] of dead) {
-    t.match(await ask(account), { status: 503, text: `${ServiceAccountFile} did not answer in time` })
+    t.match(await ask(account), { status: 503, text: `${ServiceAccountFile} could not be read in time` })
   }
   t.ok(performance.now() - startedAt < 30_000, 'within Timeout')
   const status = await fetch(`${admin}/api/status`)

@@ -16,7 +16,7 @@ test('a token endpoint that quotes the request does not bring its secrets into a
   for (const [kind, [source]] of Object.entries(everySource(emulator, files))) {
     if (kind.includes('metadata')) continue
     const message = await failure(source, { access: { fetch: echo } })
-    t.match(message, /answered 400 \(invalid_grant/, kind)
+    t.match(message, /returned 400 \(invalid_grant/, kind)
     const secrets = sent.flatMap((value) => value.split('.')).filter((part) => /^(1\/\/)?[\w+=-]{32,}$/.test(part))
     t.same(
       secrets.filter((secret) => message.includes(secret)),

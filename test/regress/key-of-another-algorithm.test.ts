@@ -8,5 +8,5 @@ test('a key that is not RSA is a damaged key', async (t) => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const private_key = privateKey.export({ type: 'pkcs8', format: 'pem' })
   const file = await write('ec.json', { ...(await readJson(files.serviceAccountFile)), private_key })
-  t.match(await failure({ kind: 'service-account-file', file }), /has a "private_key" that is damaged/)
+  t.match(await failure({ kind: 'service-account-file', file }), /has a damaged "private_key"/)
 })

@@ -26,7 +26,7 @@ test('status streams have a limit, and the same text', async (t) => {
   t.equal(streams?.length, 32)
   t.equal(refused?.length, 28)
   const [last] = refused ?? []
-  t.match(JSON.parse(last?.text() ?? ''), { code: 'too-many-streams', status: 503, detail: /close it elsewhere/ })
+  t.match(JSON.parse(last?.text() ?? ''), { code: 'too-many-streams', status: 503, detail: /Close it elsewhere/ })
   t.equal(last?.answer.headers['retry-after'], '30')
 
   const messages = (text: string) => text.split('\n\n').filter((message) => message.startsWith('data: '))

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http'
 import { test } from 'tap'
-import { orthancTrouble } from '../../src/cli/orthanc/orthanc-trouble.ts'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 import { listenOn } from '../helpers/listen.ts'
 
@@ -34,8 +33,7 @@ for (const [what, system, servers, code] of [
       .system()
       .then(() => rest.serverEntries())
       .catch((error) => error)
-    const trouble = orthancTrouble(error, url)
-    t.equal(trouble.code, code)
-    t.notMatch(trouble.remedy, code === 'orthanc-refuses' ? /HttpPort/ : /own log/)
+    t.equal(error.code, code)
+    t.notMatch(error.remedy, code === 'orthanc-refuses' ? /HttpPort/ : /own log/)
   })
 }

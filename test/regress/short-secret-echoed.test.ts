@@ -45,7 +45,7 @@ test('secrets of any length do not come back in what an issuer says', async (t) 
   ])
   for (const [name, source] of Object.entries(sources)) {
     const message = await failure(source, { access })
-    t.match(message, /answered 401 \(invalid_client: .*a password is wrong/, name)
+    t.match(message, /returned 401 \(invalid_client: .*a password is wrong/, name)
     t.same(
       forms.filter((form) => message.includes(form)),
       [],

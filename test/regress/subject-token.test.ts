@@ -9,15 +9,15 @@ test('workload identity federation says what is wrong with the subject token', a
   const json = { type: 'json', subject_token_field_name: 'token' }
   const cases: Record<string, [source: object, sentence: RegExp]> = {
     'file missing': [{ file: '/nonexistent/subject' }, /^Subject token file \/nonexistent\/subject does not exist\./],
-    'a folder': [{ file: '/tmp' }, /^Subject token file \/tmp is not a file\./],
+    'a folder': [{ file: '/tmp' }, /^Subject token file \/tmp is a folder\./],
     'file empty': [{ file: await write('empty', '') }, /empty is empty/],
     'file that is no JSON': [
       { file: await write('secret', 'eyJhbGciOi.secret'), format: json },
       /secret is not JSON, as its "format" says/,
     ],
     'JSON without the field': [{ file: await write('other', '{"x":"secret"}'), format: json }, /other lacks "token"/],
-    'URL without the field': [{ url: inUrl, format: json }, /^The URL of the subject token answered without "token"/],
-    'URL that is not there': [{ url: `${emulator.url}/nothing` }, /^The URL of the subject token answered 404/],
+    'URL without the field': [{ url: inUrl, format: json }, /^The URL of the subject token responded without "token"/],
+    'URL that is not there': [{ url: `${emulator.url}/nothing` }, /^The URL of the subject token returned 404/],
     'URL that cannot be reached': [
       { url: 'https://x.googleapis.com/' },
       /^The URL of the subject token cannot be reached/,

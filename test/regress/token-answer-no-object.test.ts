@@ -18,14 +18,14 @@ test('an answer that is no token is called that', async (t) => {
     t.test(name, async (t) => {
       t.teardown(emulator.faults.add({ target: 'token', ...answer, headers: { ...google, ...answer.headers } }))
       for (const [kind, [source]] of Object.entries(everySource(emulator, files))) {
-        t.match(await failure(source), /answered with something that is not an access token/, kind)
+        t.match(await failure(source), /response is not an access token/, kind)
       }
     })
     t.test(`${name}, from the IAM Credentials API`, async (t) => {
       t.teardown(emulator.faults.add({ target: 'token', grant: 'impersonation', ...answer }))
       const source = { kind: 'service-account-file', file: files.serviceAccountFile } as const
       const impersonate = files.impersonatedEmail
-      t.match(await failure(source, { impersonate }), /answered with something that is not an access token/)
+      t.match(await failure(source, { impersonate }), /response is not an access token/)
     })
   }
 })

@@ -26,7 +26,11 @@ t.test('a request of more headers than Node shows by itself', async (t) => {
   for (const [what, bytes] of Object.entries(hidden)) {
     const response = String(await rawRequest(proxy.url, bytes))
     t.match(response, /^HTTP\/1\.1 431 .*"code":"header-too-large"/s, what)
-    t.match(response, /more than 1000 headers: shorten the query, or send fewer headers/, `${what}: the limit is named`)
+    t.match(
+      response,
+      /more than 1000 headers\. Shorten the query, or send fewer headers/,
+      `${what}: the limit is named`,
+    )
   }
   t.same(
     emulator.log.filter(({ target }) => target.includes('/dicomWeb/')),

@@ -15,10 +15,10 @@ test('what cannot stand in an Authorization header is no token', async (t) => {
       for (const grant of ['metadata', 'impersonation'] as const) {
         t.teardown(emulator.faults.add({ target: 'token', grant, status: 200, body, headers }))
       }
-      t.match(await failure(machine), /^The metadata server answered with something that is not an access token/)
+      t.match(await failure(machine), /^The metadata server's response is not an access token/)
       t.match(
         await failure(account, { impersonate: files.impersonatedEmail }),
-        /^The IAM Credentials API answered with something that is not an access token/,
+        /^The IAM Credentials API's response is not an access token/,
       )
     })
   }

@@ -198,7 +198,7 @@ for (const status of [403, 404, 401, 302]) {
     t.match(await answer.json(), { name: aName })
     t.same(looks(served), status === 401 ? [401, 401] : [status])
     t.notOk(served.emulator.log.some(({ target }) => target.endsWith('elsewhere')))
-    const detail = status === 403 ? /grant .* roles\/healthcare\.datasetViewer/ : new RegExp(`\\(${status}\\)\\.$`)
+    const detail = status === 403 ? /Grant .* roles\/healthcare\.datasetViewer/ : new RegExp(`\\(${status}\\)\\.$`)
     t.match(requestLines(served).at(-1), { status: 202, detail })
   })
 }

@@ -47,7 +47,7 @@ t.test('a refusal of Google passes unchanged, and the log says what to do, for e
       t.match(line, { level: 'warn', status, layer: 'upstream', attempts: 1, service: target }, what)
       t.equal(line.googleMessage, isRepeated ? `Said of ${status}.` : undefined, what)
       t.equal(line.code, undefined)
-      t.match(line.detail, status === 403 ? permissions[target] : /^Google .+: .{10,}\.$|^[A-Z].{20,}: .{10,}\.$/, what)
+      t.match(line.detail, status === 403 ? permissions[target] : /^[A-Z].{10,}\. [A-Z][a-z]+ .{6,}$/, what)
     }
   }
 })

@@ -159,7 +159,7 @@ t.test('an answer that breaks off says nothing of the instances', async (t) => {
   await t.rejects(answer.text())
   const line = await lineOf(served)
   t.same(numbers(line), [undefined, undefined, undefined])
-  t.match(line, { level: 'warn', abortedBy: 'upstream', layer: 'upstream', detail: /send the request again/ })
+  t.match(line, { level: 'warn', abortedBy: 'upstream', layer: 'upstream', detail: /Send the request again/ })
 })
 
 t.test('20,000 instances: byte for byte, and in memory that stays flat', async (t) => {

@@ -110,7 +110,7 @@ t.test('a token server in trouble at the start: told, tried again, healed; other
     code: 'token-unavailable',
     account: 'google',
     layer: 'token',
-    detail: /answered 503/,
+    detail: /returned 503/,
   })
   const other = await fetch(`${served.proxy.url}/missing/studies`)
   t.equal(other.status, 503)
@@ -121,7 +121,7 @@ t.test('a token server in trouble at the start: told, tried again, healed; other
   t.match(await readiness.json(), {
     ready: false,
     accounts: [
-      { name: 'google', ready: false, failure: /answered 503/ },
+      { name: 'google', ready: false, failure: /returned 503/ },
       { name: 'missing', ready: false, failure: /does not exist/ },
     ],
   })

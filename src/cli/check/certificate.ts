@@ -11,7 +11,8 @@ export interface SeenCertificate {
 }
 
 /**
- * Looks at the certificate that a server shows, trusted or not; nothing is sent to it. Null if it shows none in time.
+ * Looks at the certificate that a server shows, trusted or not; nothing is sent to it. Null if it
+ * shows none in time.
  *
  * @param tunnel to reach it through; null connects directly
  * @param timeout milliseconds

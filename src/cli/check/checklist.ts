@@ -1,6 +1,9 @@
+import { DiagnosedError } from '../../errors.ts'
 import { describeError } from '../../observe/serialize-error.ts'
-import type { Layer } from './trouble.ts'
-import { Skipped, Trouble } from './trouble.ts'
+import type { Layer } from './layers.ts'
+
+/** A check that can't be made, or need not; its message says why. */
+export class Skipped extends Error {}
 
 /** One thing that is checked. */
 export interface Item {
@@ -12,19 +15,19 @@ export interface Item {
 
 export interface Result extends Item {
   readonly status: 'ok' | 'failed' | 'skipped'
-  /** What was found, or why it was not looked for. */
+  /** What was found, the problem, or why the check was skipped. */
   readonly detail: string
   readonly milliseconds: number
-  readonly trouble: Trouble | null
+  readonly failure: DiagnosedError | null
 }
 
-/** Who is told of checks as they are made. */
+/** Is told of each check as it is made. */
 export interface Reporter {
   heading(text: string): void
   begin(item: Item): (result: Result) => void
 }
 
-/** Makes checks one after another, and keeps what came of them. */
+/** Makes checks one after another, and keeps their results. */
 export class Checklist {
   readonly #reporter: Reporter
   readonly results: Result[] = []
@@ -38,9 +41,10 @@ export class Checklist {
   }
 
   /**
-   * Makes one check. `work` resolves with what was found, and rejects with a {@link Trouble} or {@link Skipped}.
+   * Makes one check. `work` resolves with what was found, and rejects with a {@link DiagnosedError}
+   * or {@link Skipped}.
    *
-   * @returns whether it went well: what depends on it can be looked at
+   * @returns whether it succeeded: what depends on it can be checked
    */
   async check(item: Item, work: () => string | Promise<string>): Promise<boolean> {
     const end = this.#reporter.begin(item)
@@ -53,23 +57,22 @@ export class Checklist {
     return result.status === 'ok'
   }
 
-  /** Says of a check why it is not made. */
-  async skip(item: Item, why: string): Promise<void> {
-    await this.check(item, () => Promise.reject(new Skipped(why)))
+  async skip(item: Item, reason: string): Promise<void> {
+    await this.check(item, () => Promise.reject(new Skipped(reason)))
   }
 }
 
-async function outcomeOf(work: () => string | Promise<string>): Promise<Pick<Result, 'status' | 'detail' | 'trouble'>> {
+async function outcomeOf(work: () => string | Promise<string>): Promise<Pick<Result, 'status' | 'detail' | 'failure'>> {
   try {
-    return { status: 'ok', detail: await work(), trouble: null }
+    return { status: 'ok', detail: await work(), failure: null }
   } catch (error) {
-    if (error instanceof Skipped) return { status: 'skipped', detail: error.message, trouble: null }
-    const trouble = error instanceof Trouble ? error : unexpected(error)
-    return { status: 'failed', detail: trouble.why, trouble }
+    if (error instanceof Skipped) return { status: 'skipped', detail: error.message, failure: null }
+    const failure = error instanceof DiagnosedError ? error : unexpected(error)
+    return { status: 'failed', detail: failure.problem, failure }
   }
 }
 
-function unexpected(error: unknown): Trouble {
-  const why = `Unexpected failure: ${describeError(error).replaceAll(/(?<!\s)\s*\n\s*/g, ' ')}`
-  return new Trouble('unexpected', why, 'Please report it.', { cause: error })
+function unexpected(error: unknown): DiagnosedError {
+  const problem = `Unexpected failure: ${describeError(error).replaceAll(/(?<!\s)\s*\n\s*/g, ' ')}`
+  return new DiagnosedError({ code: 'unexpected', problem, remedy: 'Report it.' }, { cause: error })
 }

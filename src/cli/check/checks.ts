@@ -3,12 +3,11 @@ import type { AccessToken } from '../../credentials/access-token.ts'
 import { credentialIdentity } from '../../credentials/fetch-token.ts'
 import { type Connections, openConnections } from '../../forward/connections.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
-import type { Checklist } from './checklist.ts'
+import { type Checklist, Skipped } from './checklist.ts'
 import { inspectCredential, type KnownCredential } from './credential.ts'
 import { checkClock, checkHost } from './network.ts'
 import { checkStore } from './store.ts'
 import { fetchTokenFor, issuersOf, lifeOf, type TokenContext } from './token.ts'
-import { Skipped } from './trouble.ts'
 
 /** Credentials, each looked at once, by identity; null is one that can't be used. */
 type Known = Map<string, KnownCredential | null>
@@ -57,7 +56,10 @@ async function checkOver(list: Checklist, settings: Settings, known: Known, conn
   for (const account of accounts) await checkAccount(list, account, found)
 }
 
-/** What is known before the accounts are looked at, and what is found with the first of them for the others. */
+/**
+ * What is known before the accounts are looked at, and what is found with the first of them for the
+ * others.
+ */
 interface Found extends Omit<TokenContext, 'known'> {
   readonly known: Known
   /** Origins that can't be reached. */

@@ -2,10 +2,13 @@ import { homedir } from 'node:os'
 import { type LoadOptions, loadSettings } from '../../config/load.ts'
 import { type ConfigProblem, ConfigurationError } from '../../config/problem.ts'
 import type { Settings } from '../../config/settings.ts'
+import { DiagnosedError } from '../../errors.ts'
 import type { Checklist } from './checklist.ts'
-import { Trouble } from './trouble.ts'
 
-/** Reads the configuration as `serve` would. Null if it can't be used: each problem is then a check that failed. */
+/**
+ * Reads the configuration as `serve` would. Null if it can't be used: each problem is then a check
+ * that failed.
+ */
 export async function checkConfiguration(list: Checklist, options: LoadOptions): Promise<Settings | null> {
   const item = { layer: 'configuration', subject: null, title: 'Configuration' } as const
   const loaded: { settings: Settings | null; more: readonly ConfigProblem[] } = { settings: null, more: [] }
@@ -16,13 +19,13 @@ export async function checkConfiguration(list: Checklist, options: LoadOptions):
       if (!(error instanceof ConfigurationError)) throw error
       const [first, ...more] = error.problems
       loaded.more = more
-      if (first) throw troubleOf(first)
+      if (first) throw diagnose(first)
     }
     const names = loaded.settings?.accounts.map(({ name }) => name) ?? []
     const from = options.path ?? 'the command line'
     return `${from}: ${names.length === 1 ? 'account' : 'accounts'} ${names.join(', ')}`
   })
-  for (const problem of loaded.more) await list.check(item, () => Promise.reject(troubleOf(problem)))
+  for (const problem of loaded.more) await list.check(item, () => Promise.reject(diagnose(problem)))
   return loaded.settings
 }
 
@@ -32,12 +35,16 @@ export function loadContext(): Pick<LoadOptions, 'environment' | 'workingDirecto
 }
 
 /** A problem's message says what is wrong and, after a semicolon mostly, what would be right. */
-function troubleOf({ file, path, message }: ConfigProblem): Trouble {
+function diagnose({ file, path, message }: ConfigProblem): DiagnosedError {
   const [wrong = '', right] = message.split(/; (.*)/s)
   const place = [file, path].filter((part) => part !== '').join(': ')
   const remedy = /^is not valid JSON/.test(wrong) ? correct : (right ?? correct)
-  return new Trouble('configuration', `${place}: ${wrong}.`, `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`)
+  return new DiagnosedError({
+    code: 'configuration',
+    problem: `${place}: ${wrong}.`,
+    remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`,
+  })
 }
 
 const correct =
-  'Correct it there: docs/configuration.md explains each key, and an editor that is given config/schema.json shows the place.'
+  'Correct it there: docs/configuration.md explains each key, and an editor with config/schema.json shows the place.'

@@ -6,7 +6,7 @@ const marks = { ok: '✓', failed: '✗', skipped: '–' } as const
 /** Columns for what was checked. */
 const width = 36
 
-/** For people: a line for each check, and below one that failed what mends it. */
+/** For people: a line for each check, and the remedy below each that failed. */
 export class TextReport implements Reporter {
   readonly #progress: Progress
 
@@ -24,7 +24,7 @@ export class TextReport implements Reporter {
 
   begin({ title }: Pick<Result, 'title'>): (result: Result) => void {
     const line = this.#progress.begin(title)
-    return ({ status, detail, trouble }) => line.end(marks[status], detail, trouble ? [`→ ${trouble.remedy}`] : [])
+    return ({ status, detail, failure }) => line.end(marks[status], detail, failure ? [`→ ${failure.remedy}`] : [])
   }
 }
 
@@ -32,14 +32,14 @@ export const silent: Reporter = { heading() {}, begin: () => () => {} }
 
 /** For programs. */
 export function jsonReport(results: readonly Result[], warnings: readonly string[], exitCode: number): string {
-  const checks = results.map(({ layer, subject, title, status, milliseconds, detail, trouble }) => ({
+  const checks = results.map(({ layer, subject, title, status, milliseconds, detail, failure }) => ({
     layer,
     subject,
     title,
     status,
     milliseconds,
     detail,
-    ...(trouble && { code: trouble.code, remedy: trouble.remedy }),
+    ...(failure && { code: failure.code, remedy: failure.remedy }),
   }))
   return `${shownJson({ ok: exitCode === 0, exitCode, warnings, checks })}\n`
 }

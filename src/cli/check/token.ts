@@ -1,11 +1,10 @@
 import type { AccountSettings, Settings } from '../../config/settings.ts'
-import { type AccessToken, TokenFailure } from '../../credentials/access-token.ts'
+import { type AccessToken, alreadyExpired, TokenFailure } from '../../credentials/access-token.ts'
 import { createFetchToken } from '../../credentials/fetch-token.ts'
+import { diagnoseRefusal, issuerRefusalOf } from '../../credentials/token-failure.ts'
+import { DiagnosedError } from '../../errors.ts'
 import type { Connections } from '../../forward/connections.ts'
 import type { KnownCredential } from './credential.ts'
-import { setClock } from './network.ts'
-import { tokenTrouble } from './token-trouble.ts'
-import { Trouble } from './trouble.ts'
 
 export interface TokenContext {
   readonly settings: Settings
@@ -15,7 +14,7 @@ export interface TokenContext {
   readonly clockIsRight: boolean
 }
 
-/** Fetches a token as the proxy does; rejects with a Trouble. */
+/** Fetches a token as the proxy does; rejects with a DiagnosedError. */
 export async function fetchTokenFor(
   { credential }: AccountSettings,
   { settings, connections, known, clockIsRight }: TokenContext,
@@ -24,20 +23,26 @@ export async function fetchTokenFor(
   try {
     return await createFetchToken(credential, { ...settings.tokens, fetch, fetchDirect })()
   } catch (error) {
-    if (error instanceof TokenFailure) throw tokenTrouble(error, known, clockIsRight)
-    throw error
+    const refusal = error instanceof TokenFailure && issuerRefusalOf(error.cause)
+    if (!refusal) throw error
+    // More is known here than where the proxy fetches it.
+    const { type = null, own: account = null, file = null } = known ?? {}
+    const facts = { type, account, target: credential.impersonate, file, clockIsRight }
+    throw new DiagnosedError(diagnoseRefusal(refusal, facts), { cause: error })
   }
 }
 
-/** How long a token lives still, in words. */
+/** How long a token is still valid, in words. */
 export function lifeOf({ expiresAt }: AccessToken): string {
   const seconds = Math.round((expiresAt - Date.now()) / 1000)
   if (seconds > 0) return seconds < 120 ? `valid for ${seconds} s` : `valid for ${Math.round(seconds / 60)} min`
-  const why = 'The issuer gave a token that has expired already.'
-  throw new Trouble('token-expired', why, `Check the clock of this machine: ${setClock}`)
+  throw new DiagnosedError(alreadyExpired)
 }
 
-/** The token endpoints that the accounts' credentials ask; those that only a credential's file names are left out. */
+/**
+ * The token endpoints that the accounts' credentials ask; those that only a credential's file names
+ * are left out.
+ */
 export function issuersOf({ accounts, tokens }: Settings): URL[] {
   const asks = new Set(['service-account-file', 'authorized-user-file', 'authorized-user'])
   const urls = accounts.flatMap(({ credential: { source, impersonate } }) => [

@@ -15,11 +15,11 @@ export interface Login {
 
 export interface DesiredRegistration {
   readonly entries: ReadonlyMap<string, DesiredEntry>
-  /** True: the proxy wants a login, and the entries have none. */
+  /** The proxy requires a login, and the entries have none. */
   readonly lacksLogin: boolean
 }
 
-interface WantedOptions {
+interface DesiredOptions {
   /** How Orthanc reaches the data listener, without a trailing slash. */
   readonly proxyUrl: string
   readonly client: Login | null
@@ -27,8 +27,11 @@ interface WantedOptions {
   readonly timeout: number
 }
 
-/** The DICOMweb servers that an Orthanc should have: an account each, as far as its client may use it. */
-export function desiredEntries(settings: Settings, { proxyUrl, client, timeout }: WantedOptions): DesiredRegistration {
+/**
+ * The DICOMweb servers that an Orthanc should have: an account each, as far as its client may use
+ * it.
+ */
+export function desiredEntries(settings: Settings, { proxyUrl, client, timeout }: DesiredOptions): DesiredRegistration {
   const entries = new Map<string, DesiredEntry>()
   for (const account of settings.accounts) {
     const services = servicesOf(settings, account, client)
@@ -43,7 +46,7 @@ export function desiredEntries(settings: Settings, { proxyUrl, client, timeout }
   return { entries, lacksLogin: settings.clients !== null && client === null }
 }
 
-/** What may be done with an account; without a named client, all that the account allows. */
+/** What a client may do with an account; without a client, all that the account allows. */
 function servicesOf(settings: Settings, { name, access }: AccountSettings, login: Login | null): DicomWebService[] {
   const client = login && clientNamed(settings, login.username)
   if (!client) return [...access]
@@ -55,22 +58,23 @@ function clientNamed({ clients }: Settings, name: string) {
   return clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
 }
 
-/** Looks whether the proxy will take this login, before Orthanc is told of it. */
+/** Checks that the proxy will accept this login, before Orthanc gets it. */
 export async function checkLogin(settings: Settings, { username, password }: Login): Promise<void> {
   const client = clientNamed(settings, username)
   const fail = (what: string) => {
     throw new CommandFailure(`The client ${username} ${what}.`, exitCode.usage)
   }
-  if (!client) return fail('is none of DicomWebProxy.Clients or ClientsFile')
+  if (!client) return fail('is not in DicomWebProxy.Clients or ClientsFile')
   const hash = client.passwordHash === null ? null : parsePasswordHash(client.passwordHash)
-  if (!hash) return fail('has no PasswordHash, and Orthanc can log in by a password only')
+  if (!hash) return fail('has no PasswordHash, and Orthanc can only log in with a password')
   if (!(await verifyPassword(password, hash))) return fail('has another password')
 }
 
 /**
  * How Orthanc reaches the data listener, without a trailing slash.
  *
- * @param given by the command line or `DicomWebProxy.Orthanc`; null works it out from PublicUrl and Listen
+ * @param given by the command line or `DicomWebProxy.Orthanc`; null works it out from PublicUrl and
+ * Listen
  */
 export function proxyUrlFor(settings: Settings, orthancUrl: string, given: string | null): string {
   const known = given ?? settings.publicUrl
@@ -79,7 +83,10 @@ export function proxyUrlFor(settings: Settings, orthancUrl: string, given: strin
   const problem =
     unreachableReason(host, orthancUrl) ?? (port === 0 ? 'the port of Listen is chosen at the start' : null)
   if (problem !== null) {
-    throw new CommandFailure(`How does Orthanc reach the proxy? Say it by --proxy-url URL: ${problem}.`, exitCode.usage)
+    throw new CommandFailure(
+      `It is not clear how Orthanc reaches the proxy: ${problem}. Set --proxy-url URL.`,
+      exitCode.usage,
+    )
   }
   const scheme = settings.tls ? 'https' : 'http'
   if (isWildcard(host)) return `${scheme}://127.0.0.1:${port}`
@@ -90,5 +97,5 @@ export function proxyUrlFor(settings: Settings, orthancUrl: string, given: strin
 export function exposure(orthancUrl: string, logins: readonly (Login | null)[]): string | null {
   const { protocol, hostname } = new URL(orthancUrl)
   if (protocol === 'https:' || isLoopback(hostname) || logins.every((login) => login === null)) return null
-  return 'Orthanc is on another machine and reached by http: passwords can be read on the way. Take https.'
+  return 'Orthanc is on another machine and reached over http, so passwords can be read on the way. Use https.'
 }

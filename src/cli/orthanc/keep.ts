@@ -5,14 +5,15 @@ import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure } from '../exit-code.ts'
 import { checkLogin, desiredEntries, exposure, proxyUrlFor } from './desired.ts'
-import { orthancTrouble } from './orthanc-trouble.ts'
 
-/** Milliseconds that Orthanc may take for one answer. */
-const patience = 30_000
+/** How long Orthanc may take for one response. */
+const maxResponseMs = 30_000
 
 /** Accounts that are kept registered in an Orthanc. */
 export interface OrthancRegistration {
-  /** What was registered in this Orthanc, now or by those before: addresses on the proxy, by name. */
+  /**
+   * What was registered in this Orthanc, now or by those before: addresses on the proxy, by name.
+   */
   readonly known: ReadonlyMap<string, string>
   readonly orthanc: string | null
   close(): Promise<void>
@@ -21,11 +22,11 @@ export interface OrthancRegistration {
 export const nowhere: OrthancRegistration = { known: new Map(), orthanc: null, async close() {} }
 
 /**
- * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one. Whatever goes wrong goes to
- * the log: the proxy serves all the same.
+ * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one.
+ * Failures only go to the log: the proxy serves all the same.
  *
  * @param url of the data listener, as it was opened
- * @param before whose accounts are taken out, where they are wanted no more
+ * @param before its accounts are removed, unless they are still desired
  */
 export function keepInOrthanc(
   settings: Settings,
@@ -42,40 +43,43 @@ export function keepInOrthanc(
   const proxyUrl = proxyUrlFor(listening, registration.url, registration.proxyUrl)
   const { entries, lacksLogin } = desiredEntries(settings, { proxyUrl, client, timeout })
   if (lacksLogin)
-    logger.warn({ orthanc: registration.url }, 'Orthanc logs in as nobody: see DicomWebProxy.Orthanc.Client')
+    logger.warn(
+      { orthanc: registration.url },
+      'Orthanc is registered without a login; set DicomWebProxy.Orthanc.Client',
+    )
   const exposed = exposure(registration.url, [client, login])
   if (exposed) logger.warn({ orthanc: registration.url }, exposed)
   if (client) warnOfWrongLogin(settings, client, logger)
   const rest = new OrthancRest(registration.url, {
     ...(login && login),
     dicomWebRoot,
-    timeout: patience,
+    timeout: maxResponseMs,
     certificateAuthorities: certificateAuthorities ?? undefined,
   })
   const onEvent = (event: RegistrationEvent) => logEvent(logger, registration.url, event)
   const orthanc = registration.url
   const earlier = before.orthanc === orthanc ? [...before.known] : []
-  const unwanted = new Map(earlier.filter(([name]) => !entries.has(name)))
+  const obsolete = new Map(earlier.filter(([name]) => !entries.has(name)))
   const known = new Map([...earlier, ...[...entries].map(([name, entry]) => [name, entry.url] as const)])
-  return { known, orthanc, ...keepRegistered({ rest, wanted: entries, unwanted, interval, onEvent }) }
+  return { known, orthanc, ...keepRegistered({ rest, desired: entries, obsolete, interval, onEvent }) }
 }
 
 function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
   if ('registered' in event) logger.info({ orthanc, accounts: event.registered }, 'registered in Orthanc')
-  else if ('takenOut' in event) logger.info({ orthanc, accounts: event.takenOut }, 'taken out of Orthanc')
-  else logger.warn({ orthanc, ...reasonOf(event.error, orthanc) }, 'not registered in Orthanc: trying again')
+  else if ('removed' in event) logger.info({ orthanc, accounts: event.removed }, 'removed from Orthanc')
+  else logger.warn({ orthanc, ...reasonOf(event.error) }, 'registration in Orthanc failed; trying again')
 }
 
-function reasonOf(error: unknown, orthanc: string): object {
+function reasonOf(error: unknown): object {
   if (!(error instanceof OrthancError)) return { err: error }
-  const { why, remedy } = orthancTrouble(error, orthanc)
-  return { reason: why, remedy }
+  const { code, problem, remedy } = error
+  return { code, problem, remedy }
 }
 
 /** It takes a moment of computing, so the start does not wait for it. */
 function warnOfWrongLogin(settings: Settings, client: Parameters<typeof checkLogin>[1], logger: Logger): void {
   checkLogin(settings, client).catch((error) => {
     const reason = error instanceof CommandFailure ? error.message : 'Unexpected failure.'
-    logger.warn({ reason }, 'Orthanc will not be let in: see DicomWebProxy.Orthanc.ClientPassword')
+    logger.warn({ reason }, 'Orthanc cannot log in with DicomWebProxy.Orthanc.Client and ClientPassword')
   })
 }

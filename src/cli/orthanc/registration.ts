@@ -3,7 +3,7 @@ import type { Logger } from '../../observe/logger.ts'
 import { CommandFailure } from '../exit-code.ts'
 import { keepInOrthanc, nowhere, type OrthancRegistration } from './keep.ts'
 
-/** Keeps the accounts registered in Orthanc, as the configuration wants it that is in force. */
+/** Keeps the accounts registered in Orthanc as the current configuration says. */
 export class Registration {
   readonly #url: string
   readonly #logger: Logger
@@ -16,7 +16,7 @@ export class Registration {
     this.#keeping = Promise.resolve(keepInOrthanc(settings, url, logger))
   }
 
-  /** The one before ends first: it must not write what is not wanted any more. */
+  /** The one before ends first: it must not write what is not desired any more. */
   replace(settings: Settings): void {
     this.#keeping = this.#keeping
       .then(async (before) => {
@@ -24,8 +24,8 @@ export class Registration {
         return keepInOrthanc(settings, this.#url, this.#logger, before)
       })
       .catch((error: unknown) => {
-        const why = error instanceof CommandFailure ? { reason: error.message } : { err: error }
-        this.#logger.error(why, 'the accounts are not registered in Orthanc any more')
+        const reason = error instanceof CommandFailure ? { reason: error.message } : { err: error }
+        this.#logger.error(reason, 'the accounts are not kept registered in Orthanc any more')
         return nowhere
       })
   }

@@ -3,7 +3,10 @@ import { CommandFailure, exitCode } from '../exit-code.ts'
 import { HiddenLines, type PasswordInput } from '../password-input.ts'
 import type { Login } from './desired.ts'
 
-/** Passwords for a command: from the environment, else a terminal without echo, else the lines of standard input in order. */
+/**
+ * Passwords for a command: from the environment, else a terminal without echo, else the lines of
+ * standard input in order.
+ */
 export class Secrets {
   readonly #input: PasswordInput
   readonly #prompts: NodeJS.WritableStream

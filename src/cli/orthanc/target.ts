@@ -3,9 +3,9 @@ import { defaultTransferTimeout } from '../../config/orthanc.ts'
 import { fileMessage } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
+import { passwordVariables } from '../../orthanc/password-variables.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
 import { exposure, type Login } from './desired.ts'
-import { passwordVariables } from './orthanc-trouble.ts'
 import { Secrets } from './secrets.ts'
 
 /** How a command line names an Orthanc, and what of the proxy it should know. */
@@ -17,7 +17,10 @@ export interface OrthancOptions {
   readonly proxyUrl?: string
 }
 
-/** An Orthanc, and how it is to reach the proxy: from the command line, else from `DicomWebProxy.Orthanc`. */
+/**
+ * An Orthanc, and how it is to reach the proxy: from the command line, else from
+ * `DicomWebProxy.Orthanc`.
+ */
 export interface Target {
   readonly url: string
   readonly rest: OrthancRest
@@ -29,15 +32,15 @@ export interface Target {
   readonly timeout: number
 }
 
-/** Milliseconds that Orthanc may take for one answer. */
-const patience = 30_000
+/** How long Orthanc may take for one response. */
+const maxResponseMs = 30_000
 
 /** Null if no Orthanc is named. Passwords come from the environment, or standard input. */
 export async function targetOf(settings: Settings, options: OrthancOptions): Promise<Target | null> {
   const { registration, dicomWebRoot } = settings.orthanc
   const url = addressOf(options.orthanc) ?? registration?.url
   if (url === undefined) return null
-  // What the configuration knows of its own Orthanc is for nobody else.
+  // What the configuration says of its own Orthanc is not for another one.
   const configured = registration?.url === url ? registration : null
   const secrets = new Secrets(process.stdin, process.stderr, process.env)
   const login =
@@ -53,7 +56,7 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
   const rest = new OrthancRest(url, {
     ...(login && login),
     dicomWebRoot,
-    timeout: patience,
+    timeout: maxResponseMs,
     certificateAuthorities: ca ?? undefined,
   })
   return {

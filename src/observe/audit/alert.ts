@@ -27,7 +27,7 @@ export function alertOf(record: RequestRecord | ConnectionRecord | RefusedRecord
 
 function alertTypeOf(record: RequestRecord | ConnectionRecord): AlertType | null {
   const { code } = record
-  if (code === 'client-unauthenticated' || code === 'too-many-tries') return 'Node Authentication'
+  if (code === 'client-unauthenticated' || code === 'too-many-failed-logins') return 'Node Authentication'
   if (code === 'unknown-account' || code === 'admin-only') return 'Use of Restricted Function'
   const isConnection = record.audit === 'connection' && code === undefined && record.reason !== 'ECONNRESET'
   return isConnection ? 'Node Authentication' : null

@@ -1,13 +1,13 @@
 import type { AccountSettings, Settings } from '../../config/settings.ts'
 import type { AccessToken } from '../../credentials/access-token.ts'
+import { DiagnosedError } from '../../errors.ts'
 import type { Connections } from '../../forward/connections.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { withoutSecrets } from '../../outside-words.ts'
 import { redactMessage } from '../../server/redact-message.ts'
-import { Trouble } from './trouble.ts'
 
-/** What Google answered, as far as a check may look at it: of a success, only what `keep` wanted. */
-export interface GoogleAnswer {
+/** Google's response, as far as a check may look at it: of a success, only if `keep` says so. */
+export interface GoogleResponse {
   readonly status: number
   /** Google's own words about a refusal, without anything of a patient. */
   readonly message: string
@@ -28,15 +28,18 @@ interface Question {
   readonly accept: string
   /** Sent by POST, as JSON. */
   readonly body?: object
-  /** Whether a success is kept. What DICOMweb answers never is: it is a patient's. */
+  /** Whether a success is kept. DICOMweb responses never are: they are about patients. */
   readonly keep: boolean
 }
 
-/** How long (ms) Google may take, if `Timeouts.SearchResponse` is not less. */
-const patience = 30_000
+/** How long Google may take, unless `Timeouts.SearchResponse` is less. */
+const maxResponseMs = 30_000
 
-/** Asks Google something for an account, over the proxy's own connections. Rejects with a Trouble if no answer comes. */
-export async function askGoogle(question: Question): Promise<GoogleAnswer> {
+/**
+ * Asks Google something for an account, over the proxy's own connections. Rejects with a
+ * DiagnosedError if there is no response.
+ */
+export async function askGoogle(question: Question): Promise<GoogleResponse> {
   const { url, account, token, settings, connections, accept, body, keep } = question
   const longest = settings.outgoing.timeouts.searchResponse
   const quotaProject = account.quotaProject ?? token.quotaProject
@@ -47,17 +50,17 @@ export async function askGoogle(question: Question): Promise<GoogleAnswer> {
     ...(body && { 'content-type': 'application/json' }),
   }
   const method = body ? 'POST' : 'GET'
-  const signal = AbortSignal.timeout(Math.min(patience, longest))
+  const signal = AbortSignal.timeout(Math.min(maxResponseMs, longest))
   const init = { method, headers, signal, redirect: 'manual', ...(body && { body: JSON.stringify(body) }) } as const
   try {
-    const answer = await connections.fetch(url, init)
-    const text = answer.ok && !keep ? '' : await answer.text()
-    return read(answer, text, new URL(url).pathname, token)
+    const response = await connections.fetch(url, init)
+    const text = response.ok && !keep ? '' : await response.text()
+    return read(response, text, new URL(url).pathname, token)
   } catch (cause) {
-    const { code, kind, reason } = networkFailureOf(cause)
-    const [what = '', remedy = ''] = reason.split(/: (.*)/s)
-    const why = `Google gave no answer${kind === 'invalid' ? ' that can be used' : ''}: ${what}${code ? ` (${code})` : ''}.`
-    throw new Trouble('no-answer', why, `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`, { cause })
+    const { code, kind, problem: what, remedy } = networkFailureOf(cause)
+    const none = kind === 'invalid' ? "Google's response cannot be used" : 'Google did not respond'
+    const problem = `${none}: ${what}${code ? ` (${code})` : ''}.`
+    throw new DiagnosedError({ code: 'no-response', problem, remedy }, { cause })
   }
 }
 
@@ -65,20 +68,20 @@ interface ErrorDocument {
   readonly error?: { readonly message?: unknown; readonly details?: readonly { readonly reason?: unknown }[] }
 }
 
-function read(answer: Response, text: string, path: string, token: AccessToken): GoogleAnswer {
-  const { status } = answer
+function read(response: Response, text: string, path: string, token: AccessToken): GoogleResponse {
+  const { status } = response
   const document = parsed(text)
   const { error } = (document ?? {}) as ErrorDocument
   const reason = error?.details?.find?.((detail) => typeof detail?.reason === 'string')?.reason
   const words = typeof error?.message === 'string' ? withoutSecrets(error.message, [token.value]) : ''
   const message = words && redactMessage(words, status, path)
-  const challenge = answer.headers.get('www-authenticate') ?? ''
+  const challenge = response.headers.get('www-authenticate') ?? ''
   return {
     status,
     message,
     reason: typeof reason === 'string' ? reason : '',
     lacksScope: /insufficient_scope/.test(challenge) || reason === 'ACCESS_TOKEN_SCOPE_INSUFFICIENT',
-    content: answer.ok ? document : null,
+    content: response.ok ? document : null,
   }
 }
 
