@@ -12,13 +12,13 @@ export type AccountState = 'no-token' | 'failing' | 'token-at-risk' | 'troubled'
 export function accountState({ usable, failure }: TokenState, samples: readonly Sample[]): AccountState {
   if (!usable) return 'no-token'
   const failed = sum(samples, 'failed')
-  const counted = sum(samples, 'requests') - sum(samples, 'refused')
+  const counted = sum(samples, 'requests') - sum(samples, 'rejected')
   if (failed > 0 && failed * 2 >= counted) return 'failing'
   if (failure !== null) return 'token-at-risk'
   if (failed + sum(samples, 'incomplete') > 0) return 'troubled'
   return counted > 0 ? 'working' : 'idle'
 }
 
-function sum(samples: readonly Sample[], figure: 'requests' | 'failed' | 'incomplete' | 'refused'): number {
+function sum(samples: readonly Sample[], figure: 'requests' | 'failed' | 'incomplete' | 'rejected'): number {
   return samples.reduce((total, sample) => total + sample[figure], 0)
 }

@@ -53,7 +53,7 @@ export function createAdminListener(operation: ProxyStatus, options: AdminListen
   })
   addProbes(listener, operation)
   listener.register(async (guarded) => {
-    guarded.addHook('onRequest', async ({ raw }) => onlyAdmin(await operation.clientOf(raw)))
+    guarded.addHook('onRequest', async ({ raw }) => requireAdmin(await operation.clientOf(raw)))
     addDetails(guarded, operation)
     addPage(guarded)
   })
@@ -111,7 +111,7 @@ async function clientIfAny({ clientOf }: ProxyStatus, request: IncomingMessage):
   }
 }
 
-function onlyAdmin({ admin, name }: Client): void {
+function requireAdmin({ admin, name }: Client): void {
   if (admin) return
   throw new ProxyError(
     'admin-only',

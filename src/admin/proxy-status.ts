@@ -38,7 +38,7 @@ export interface ProxyStatus {
     readonly inFlight: Iterable<RequestEvent>
   }
   /** How often strangers were refused, by what. */
-  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
+  readonly rejected: { readonly counts: Readonly<Record<string, number>> }
   /** Who a request is from. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** Null when no audit trail is kept. */

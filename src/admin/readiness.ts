@@ -11,7 +11,7 @@ export function readinessOf({ accepting, accounts: all, audit }: ProxyStatus) {
 }
 
 export function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {
-  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextTryAt: isoTime(nextTryAt) }
+  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextAttemptAt: isoTime(nextTryAt) }
 }
 
 export function isoTime(at: number | null): string | null {

@@ -15,13 +15,13 @@ interface Series {
 /** The last ten minutes of each account, sample by sample: for plots, and to tell how it fares just now. */
 export class Samples {
   readonly #operation: Pick<ProxyStatus, 'accounts' | 'history'>
-  readonly #most: number
+  readonly #maxSamples: number
   readonly #series = new Map<string, Series>()
 
-  /** @param most samples that are kept */
-  constructor(operation: Pick<ProxyStatus, 'accounts' | 'history'>, most: number) {
+  /** @param maxSamples samples that are kept */
+  constructor(operation: Pick<ProxyStatus, 'accounts' | 'history'>, maxSamples: number) {
     this.#operation = operation
-    this.#most = most
+    this.#maxSamples = maxSamples
     this.take()
   }
 
@@ -46,18 +46,18 @@ export class Samples {
       return
     }
     series.samples.push({ at: Date.now(), ...difference(totals, series.totals) })
-    if (series.samples.length > this.#most) series.samples.shift()
+    if (series.samples.length > this.#maxSamples) series.samples.shift()
     series.totals = totals
   }
 }
 
 function difference(now: Totals, before: Totals): Totals {
-  const { requests, failed, incomplete, refused, received, sent } = now
+  const { requests, failed, incomplete, rejected, received, sent } = now
   return {
     requests: requests - before.requests,
     failed: failed - before.failed,
     incomplete: incomplete - before.incomplete,
-    refused: refused - before.refused,
+    rejected: rejected - before.rejected,
     received: received - before.received,
     sent: sent - before.sent,
   }

@@ -6,22 +6,22 @@ import { type Status, statusOf } from './status.ts'
 
 interface StreamTimes {
   /** How often (ms) a sample is taken and told. */
-  readonly interval: number
+  readonly intervalMs: number
   /** How long (ms) a stream lasts; then the browser comes again by itself, and it is looked again at who it is. */
-  readonly longest: number
+  readonly maxDurationMs: number
 }
 
-const usual: StreamTimes = { interval: 2_000, longest: 10 * 60_000 }
+const defaultTimes: StreamTimes = { intervalMs: 2_000, maxDurationMs: 10 * 60_000 }
 /** Samples that are kept: ten minutes. */
-const most = 300
+const maxSamples = 300
 /** How soon (ms) a browser comes again. */
-const retry = 1_000
+const reconnectDelayMs = 1_000
 /** How long (ms) the text that a stream begins with is good for others that begin. */
-const openingLife = 250
+const openingCacheMs = 250
 /** Streams at the same time. */
-const mostStreams = 32
+const maxStreams = 32
 /** Messages that a stream may miss because nothing of the last one was read: then it gives way to others. */
-const mostMissed = 15
+const maxMissedMessages = 15
 
 /** The latest failure of each account. One for all streams that were told the same. */
 type Latest = ReadonlyMap<string, string>
@@ -29,7 +29,7 @@ type Latest = ReadonlyMap<string, string>
 interface Stream {
   readonly response: ServerResponse
   /** The failures that it was told. */
-  told: Latest
+  sentFailures: Latest
   /** How many messages it has missed since the last one. */
   missed: number
   readonly end: NodeJS.Timeout
@@ -54,11 +54,11 @@ export class StatusStream {
   /** What streams begin with just now. */
   #opening: (Message & { readonly until: number }) | null = null
 
-  constructor(operation: ProxyStatus, times = usual) {
+  constructor(operation: ProxyStatus, times = defaultTimes) {
     this.#operation = operation
     this.#times = times
-    this.#samples = new Samples(operation, most)
-    this.#timer = setInterval(() => this.#tick(), times.interval).unref()
+    this.#samples = new Samples(operation, maxSamples)
+    this.#timer = setInterval(() => this.#tick(), times.intervalMs).unref()
   }
 
   get status() {
@@ -67,7 +67,7 @@ export class StatusStream {
 
   /** Throws a ProxyError `too-many-streams` when there are as many as are allowed. */
   checkRoom(): void {
-    if (this.#streams.size >= mostStreams) throw tooManyStreams()
+    if (this.#streams.size >= maxStreams) throw tooManyStreams()
   }
 
   /** Begins a stream; it ends with its connection, or after ten minutes. */
@@ -75,14 +75,14 @@ export class StatusStream {
     // Who left while it was looked at who it is tells nothing any more.
     if (response.destroyed) return
     const { text, latest } = this.#openingMessage()
-    const end = setTimeout(() => this.#end(stream), this.#times.longest).unref()
-    const stream: Stream = { response, told: latest, missed: 0, end }
+    const end = setTimeout(() => this.#end(stream), this.#times.maxDurationMs).unref()
+    const stream: Stream = { response, sentFailures: latest, missed: 0, end }
     this.#streams.add(stream)
     response.once('close', () => {
       clearTimeout(end)
       this.#streams.delete(stream)
     })
-    response.write(`retry: ${retry}\n\n`)
+    response.write(`retry: ${reconnectDelayMs}\n\n`)
     response.write(text)
   }
 
@@ -110,14 +110,14 @@ export class StatusStream {
       // Who has not read the last one gets the next one later: no more than one waits in memory for anybody.
       if (stream.response.writableNeedDrain) {
         stream.missed += 1
-        if (stream.missed > mostMissed) this.#end(stream)
+        if (stream.missed > maxMissedMessages) this.#end(stream)
       } else if (stream.missed > 0) {
         whole ??= this.#message(status, latest, null)
-        tell(stream, whole)
+        send(stream, whole)
       } else {
-        const message = next.get(stream.told) ?? this.#message(status, latest, stream.told)
-        next.set(stream.told, message)
-        tell(stream, message)
+        const message = next.get(stream.sentFailures) ?? this.#message(status, latest, stream.sentFailures)
+        next.set(stream.sentFailures, message)
+        send(stream, message)
       }
     }
   }
@@ -125,7 +125,7 @@ export class StatusStream {
   #openingMessage(): Message {
     if (!this.#opening || this.#opening.until < performance.now()) {
       const { status } = this
-      this.#opening = { ...this.#message(status, latestOf(status), null), until: performance.now() + openingLife }
+      this.#opening = { ...this.#message(status, latestOf(status), null), until: performance.now() + openingCacheMs }
     }
     return this.#opening
   }
@@ -139,15 +139,15 @@ export class StatusStream {
     const accounts = status.accounts.map(({ failures, ...account }) => {
       const { name } = account
       const isNew = told === null || told.get(name) !== latest.get(name)
-      return { ...account, ...(isNew && { failures }), samples: this.#samples.of(name).slice(told ? -1 : -most) }
+      return { ...account, ...(isNew && { failures }), samples: this.#samples.of(name).slice(told ? -1 : -maxSamples) }
     })
-    const text = JSON.stringify({ ...status, interval: this.#times.interval, accounts })
+    const text = JSON.stringify({ ...status, interval: this.#times.intervalMs, accounts })
     return { text: Buffer.from(`data: ${text}\n\n`), latest }
   }
 }
 
-function tell(stream: Stream, { text, latest }: Message): void {
-  stream.told = latest
+function send(stream: Stream, { text, latest }: Message): void {
+  stream.sentFailures = latest
   stream.missed = 0
   stream.response.write(text)
 }
@@ -157,6 +157,6 @@ function latestOf({ accounts }: Status): Latest {
 }
 
 function tooManyStreams(): ProxyError {
-  const detail = `The status page is open ${mostStreams} times, as often as this proxy serves it at the same time: close it elsewhere, or ask for /api/status now and then.`
+  const detail = `The status page is open ${maxStreams} times, as often as this proxy serves it at the same time: close it elsewhere, or ask for /api/status now and then.`
   return new ProxyError('too-many-streams', detail, { retryAfter: 30 })
 }

@@ -10,7 +10,7 @@ function isStuck(): boolean {
  */
 export function leave(code = process.exitCode ?? 0): never {
   // As the last of those who hear of the end: nothing comes after it.
-  if (isStuck()) process.once('exit', endInPlace)
+  if (isStuck()) process.once('exit', exitHere)
   process.exit(code)
 }
 
@@ -20,7 +20,7 @@ export function leaveIfStuck(): void {
 }
 
 /** Another program in the place of this one takes its threads away, and ends with the same code; a signal would not say it, nor end a container's first process. */
-function endInPlace(code: number): void {
+function exitHere(code: number): void {
   if (process.platform === 'win32' || !process.execve) process.kill(process.pid, 'SIGKILL')
   else process.execve(process.execPath, [process.execPath, '-e', `process.exit(${code})`], { PATH: '' })
 }

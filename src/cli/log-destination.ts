@@ -4,9 +4,9 @@ import { prettyDestination } from '../observe/pretty.ts'
 
 const standardOutput = 1
 /** Characters of lines that wait for the end of the turn at the most. */
-const mostPerTurn = 8 * 1024
+const maxLinesPerTurn = 8 * 1024
 /** Bytes that wait for whoever reads a pipe at the most; what comes then is lost, and counted. */
-const mostWaiting = 4 * 1024 * 1024
+const maxQueuedLines = 4 * 1024 * 1024
 /** How often (ms) it is tried again while a pipe is full. */
 const retryInterval = 20
 /** How long (ms) the end of the program waits for whoever reads a pipe. */
@@ -38,14 +38,14 @@ class LogOutput implements DestinationStream {
   }
 
   write(line: string): void {
-    if (this.#waiting.length + this.#lines.length > mostWaiting) {
+    if (this.#waiting.length + this.#lines.length > maxQueuedLines) {
       this.#lost += 1
       return
     }
     if (this.#lines === '' && this.#retry === null) setImmediate(() => this.#flush())
     // Where they are missing.
     this.#lines += this.#takeLost() + line
-    if (this.#lines.length > mostPerTurn && this.#retry === null) this.#flush()
+    if (this.#lines.length > maxLinesPerTurn && this.#retry === null) this.#flush()
   }
 
   /** Nothing runs after it: what is left is written, if that can be done soon. */

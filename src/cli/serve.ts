@@ -16,7 +16,7 @@ import { onHangup, untilEnded } from './signals.ts'
 import { openTracing } from './tracing.ts'
 
 /** How long (ms) after the grace all else may take that belongs to the end. */
-const lastResort = 8_000
+const forcedExitDelayMs = 8_000
 
 /** Runs the proxy until a signal ends it. */
 export async function serve(stores: readonly string[], options: ConfigurationOptions): Promise<ExitCode> {
@@ -50,7 +50,7 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
 
   const code = await ended
   // Whatever may hang: it ends.
-  setTimeout(() => leave(exitCode.failure), grace + lastResort).unref()
+  setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
   watch.close()
   reloading.end()
   await registration.close()

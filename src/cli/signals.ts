@@ -1,7 +1,7 @@
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { leave } from './leave.ts'
 
-const endings = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated } as const
+const exitCodes = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated } as const
 
 /**
  * Waits until the program is told to end, and resolves with the exit code that says so. From then on a second signal
@@ -12,7 +12,7 @@ export function untilEnded(): Promise<ExitCode> {
     const end = (signal: 'SIGINT' | 'SIGTERM') => {
       process.off('SIGINT', end)
       process.off('SIGTERM', end)
-      resolve(endings[signal])
+      resolve(exitCodes[signal])
     }
     process.on('SIGINT', end)
     process.on('SIGTERM', end)

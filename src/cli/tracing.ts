@@ -5,7 +5,7 @@ import type { Environment } from '../config/variables.ts'
 import { networkFailureOf } from '../network-failure.ts'
 import type { CollectorCertificates } from '../observe/collector-agent.ts'
 import type { Logger } from '../observe/logger.ts'
-import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
 import { version } from '../version.ts'
 
 /**
@@ -14,16 +14,16 @@ import { version } from '../version.ts'
  * the proxy serves all the same.
  */
 export async function openTracing(environment: Environment, logger: Logger): Promise<Tracing> {
-  if (!wantsTraces(environment)) return passingOn
+  if (!wantsTraces(environment)) return passThroughTracing
   const problem = unsupported(environment)
   if (problem !== null) {
     logger.warn({ reason: problem }, 'no traces are sent')
-    return passingOn
+    return passThroughTracing
   }
   const certificates = certificatesOf(environment)
   if (typeof certificates === 'string') {
     logger.warn({ reason: certificates }, 'no traces are sent')
-    return passingOn
+    return passThroughTracing
   }
   const { startTracing } = await import('../observe/otel-tracing.ts')
   const reports = {

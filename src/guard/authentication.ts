@@ -23,7 +23,7 @@ const hashing = { atOnce: 2, waiting: 64 } as const
 export class Authentication {
   #directory: ClientDirectory
   readonly #throttle: LoginThrottle
-  readonly #line = new FairSemaphore(hashing)
+  readonly #hashing = new FairSemaphore(hashing)
   readonly #key = randomBytes(32)
   /** By a digest of address and header: who guesses from elsewhere finds nothing here, and has to wait. */
   readonly #verified = new LRUCache<string, PasswordClient>({ max: maxVerifiedLogins })
@@ -56,7 +56,7 @@ export class Authentication {
       const now = this.#directory.byName(known.client.name ?? '')
       if (now?.hashText === known.hashText) return now.client
     }
-    return this.#inFlight.get(digest) ?? this.#try(header, digest, rateLimitKey(address))
+    return this.#inFlight.get(digest) ?? this.#logIn(header, digest, rateLimitKey(address))
   }
 
   /** For each request anew: who is no client any more loses the connection's rights, too. */
@@ -76,7 +76,7 @@ export class Authentication {
     return createHmac('sha256', this.#key).update(`${address}\n${header}`).digest('base64')
   }
 
-  #try(header: string, digest: string, address: string): Client | Promise<Client> {
+  #logIn(header: string, digest: string, address: string): Client | Promise<Client> {
     const login = parseAuthorization(header)
     if (!login) throw unauthenticated('Authorization is neither Basic nor Bearer, or not well-formed')
     const bearer = login.scheme === 'bearer' ? this.#directory.byToken(login.token) : undefined
@@ -88,7 +88,7 @@ export class Authentication {
       this.#throttle.guessed(address, login.name)
       throw tooManyFailedLogins(wait)
     }
-    if (this.#line.isFull) throw tooManyLogins()
+    if (this.#hashing.isFull) throw tooManyLogins()
     const verification = this.#verify(login, digest, address).finally(() => this.#inFlight.delete(digest))
     this.#inFlight.set(digest, verification)
     return verification
@@ -96,7 +96,7 @@ export class Authentication {
 
   async #verify({ name, password }: { name: string; password: string }, digest: string, address: string) {
     this.#throttle.begin(address)
-    const verified = await this.#line.run(address, () => this.#clientWith(name, password))
+    const verified = await this.#hashing.run(address, () => this.#clientWith(name, password))
     // The directory may have been replaced during the wait: only what it says now counts.
     const found = this.#directory.byName(name)
     const client = found && found.hashText === verified?.hashText ? found : null

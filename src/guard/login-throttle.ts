@@ -3,15 +3,15 @@ import { LRUCache } from 'lru-cache'
 
 /** Milliseconds after the last failed try until an address is as good as new. */
 const memory = 15 * 60_000
-const longestWait = 60_000
+const maxWaitMs = 60_000
 /** Guesses at one name during a wait that end the privilege of who is known by it. */
-const mostGuesses = 100
+const maxGuesses = 100
 /** Tries that may be under way at the same time from an address where none has failed: several clients may begin at once. */
 const burst = 16
 /** Addresses that are remembered; beyond, those that were quiet longest are forgotten. */
-const mostAddresses = 10_000
+const maxAddresses = 10_000
 
-interface Tries {
+interface FailedLogins {
   failed: number
   inFlight: number
   /** By `performance.now()`. */
@@ -21,9 +21,9 @@ interface Tries {
 
 /** Counts the failed tries to log in by address, and makes those who fail often wait: twice as long each time. */
 export class LoginThrottle {
-  readonly #addresses = new LRUCache<string, Tries>({ max: mostAddresses })
+  readonly #addresses = new LRUCache<string, FailedLogins>({ max: maxAddresses })
   /** How often each name was tried from an address that had to wait, and until when that counts. */
-  readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: mostAddresses })
+  readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: maxAddresses })
   /** How many may fail before the waiting begins. */
   free: number
 
@@ -41,7 +41,7 @@ export class LoginThrottle {
     return tries.inFlight > 0 && tries.inFlight + tries.failed >= this.#maxInFlight(tries) ? 1000 : 0
   }
 
-  #maxInFlight({ failed }: Tries): number {
+  #maxInFlight({ failed }: FailedLogins): number {
     return Math.max(this.free, 1) + (failed === 0 ? burst : 0)
   }
 
@@ -50,7 +50,7 @@ export class LoginThrottle {
     const now = performance.now()
     const key = keyOf(address, name)
     const known = this.#guesses.get(key)
-    const guesses = known && known.until > now ? known : { count: 0, until: now + longestWait }
+    const guesses = known && known.until > now ? known : { count: 0, until: now + maxWaitMs }
     guesses.count += 1
     this.#guesses.set(key, guesses)
   }
@@ -58,7 +58,7 @@ export class LoginThrottle {
   /** Whether a name was guessed at so often that even who is known by it has to wait, lest its password be found without a hash. */
   isShut(address: string, name: string): boolean {
     const guesses = this.#guesses.size === 0 ? undefined : this.#guesses.get(keyOf(address, name))
-    return guesses !== undefined && guesses.count > mostGuesses && guesses.until > performance.now()
+    return guesses !== undefined && guesses.count > maxGuesses && guesses.until > performance.now()
   }
 
   begin(address: string): void {
@@ -77,11 +77,11 @@ export class LoginThrottle {
     else if (tries.failed === 0 && tries.inFlight === 0) this.#addresses.delete(address)
   }
 
-  #fail(address: string, tries: Tries): void {
+  #fail(address: string, tries: FailedLogins): void {
     tries.failed += 1
     tries.forgetAt = performance.now() + memory
     const beyond = tries.failed - this.free
-    if (beyond >= 0) tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
+    if (beyond >= 0) tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, maxWaitMs)
     this.#addresses.set(address, tries)
   }
 }

@@ -11,7 +11,7 @@ interface Options {
   /** Milliseconds of processor time that this thread has used so far. */
   readonly cpuTime: () => number
   /** The shortest standstill (ms) that is reported. */
-  readonly reportedMs?: number
+  readonly thresholdMs?: number
   /** How long (ms) after a line others of its kind are collected for the next one. */
   readonly quietMs?: number
 }
@@ -36,7 +36,7 @@ interface Standstill {
 export class EventLoopWatch {
   readonly #options: Options
   readonly #recent = new RecentRequests()
-  readonly #reportedMs: number
+  readonly #thresholdMs: number
   readonly #busy: CollectedLines
   readonly #paused: CollectedLines
   readonly #timer: NodeJS.Timeout
@@ -44,9 +44,9 @@ export class EventLoopWatch {
   #lastCpu: number
 
   constructor(options: Options) {
-    const { log, cpuTime, reportedMs = 500, quietMs = 60_000 } = options
+    const { log, cpuTime, thresholdMs = 500, quietMs = 60_000 } = options
     this.#options = options
-    this.#reportedMs = reportedMs
+    this.#thresholdMs = thresholdMs
     this.#busy = new CollectedLines(quietMs, (line) =>
       log.warn({ ...line, detail: busyDetail }, 'the proxy stood still: nothing was served meanwhile'),
     )
@@ -54,7 +54,7 @@ export class EventLoopWatch {
       log.info({ ...line, detail: pausedDetail }, 'the proxy did not run for a while'),
     )
     this.#lastCpu = cpuTime()
-    this.#timer = setInterval(() => this.#look(), intervalMs).unref()
+    this.#timer = setInterval(() => this.#check(), intervalMs).unref()
   }
 
   /** To be called once a request has ended: the one that is to blame is often over when the loop goes on. */
@@ -68,7 +68,7 @@ export class EventLoopWatch {
     this.#paused.close()
   }
 
-  #look(): void {
+  #check(): void {
     const { cpuTime, inFlight } = this.#options
     const now = performance.now()
     const cpu = cpuTime()
@@ -76,9 +76,9 @@ export class EventLoopWatch {
     const cpuMs = Math.round(cpu - this.#lastCpu)
     this.#lastAt = now
     this.#lastCpu = cpu
-    if (standstillMs >= this.#reportedMs) {
+    if (standstillMs >= this.#thresholdMs) {
       const requests = countsOf([...this.#recent.take(), ...inFlight()])
-      const lines = cpuMs >= this.#reportedMs / 2 ? this.#busy : this.#paused
+      const lines = cpuMs >= this.#thresholdMs / 2 ? this.#busy : this.#paused
       lines.add({ standstillMs, cpuMs, requests }, now)
     } else this.#recent.forget()
     this.#busy.writeIfDue(now)

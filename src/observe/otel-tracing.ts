@@ -34,7 +34,7 @@ export interface TracingOptions {
 const defaultExportTimeoutMs = 30_000
 
 /** Milliseconds that the last spans may take at the end. */
-const farewell = 2_000
+const shutdownTimeoutMs = 2_000
 
 /**
  * Spans by OpenTelemetry, sent by OTLP over HTTP to where the environment's `OTEL_EXPORTER_OTLP_…` say. This module is only
@@ -55,7 +55,7 @@ export function startTracing({ version, sampler, batch, certificates, reports }:
   return {
     begin: (request, headers) => new RecordedTrace(tracer, request, traceContextOf(headers)),
     async close() {
-      const enough = new Promise<void>((resolve) => setTimeout(resolve, farewell).unref())
+      const enough = new Promise<void>((resolve) => setTimeout(resolve, shutdownTimeoutMs).unref())
       await Promise.race([provider.shutdown().catch(() => {}), enough])
     },
   }
@@ -84,7 +84,7 @@ class RecordedTrace implements RequestTrace {
     const span = this.#tracer.startSpan('try', { kind: SpanKind.CLIENT, attributes }, context)
     const { traceId, spanId, traceFlags: flags } = span.spanContext()
     const headers = traceHeaders({ traceId, spanId, flags, state: this.#state })
-    return { headers, end: (result) => endTry(span, result) }
+    return { headers, end: (result) => endAttempt(span, result) }
   }
 
   end(request: TracedRequest): void {
@@ -126,7 +126,7 @@ function attributesOf(request: TracedRequest): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
 }
 
-function endTry(span: Span, { status, code }: AttemptResult): void {
+function endAttempt(span: Span, { status, code }: AttemptResult): void {
   if (status !== null) span.setAttribute('http.response.status_code', status)
   if (code !== undefined) span.setAttribute('error.type', code)
   if (status === null || status >= 400) span.setStatus({ code: SpanStatusCode.ERROR })

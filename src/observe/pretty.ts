@@ -18,7 +18,7 @@ const levels: Readonly<Record<string, { word: string; style: Style }>> = {
 }
 
 /** Sentences get lines of their own, below. */
-const sentences = ['detail', 'reason', 'problem', 'remedy', 'googleMessage']
+const multiLineFields = ['detail', 'reason', 'problem', 'remedy', 'googleMessage']
 
 /** Where a logger's JSON lines go when a person reads them as they come. */
 export function prettyDestination(terminal: Terminal & NodeJS.WritableStream): Writable {
@@ -38,8 +38,8 @@ export function prettyLine(line: string, paint: Paint = (_style, text) => text):
   const { level, time, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>
   const { word, style } = levels[String(level)] ?? { word: String(level), style: 'white' }
   const given = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)
-  const short = given.filter(([name]) => !sentences.includes(name))
-  const below = given.filter(([name]) => sentences.includes(name))
+  const short = given.filter(([name]) => !multiLineFields.includes(name))
+  const below = given.filter(([name]) => multiLineFields.includes(name))
   const head = [paint('gray', timeOfDay(time)), paint(style, word), shownText(String(msg))]
   const behind = short.map(([name, value]) => `${paint('gray', `${name}=`)}${valueText(value)}`)
   const more = below.map(([name, value]) => `\n         ${paint('gray', `${name}:`)} ${shownText(String(value))}`)

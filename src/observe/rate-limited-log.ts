@@ -1,6 +1,6 @@
 import type { Log } from './logger.ts'
 
-const minute = 60_000
+const minuteMs = 60_000
 
 interface Line {
   /** Of the answer, if there was one. */
@@ -17,7 +17,7 @@ export class RateLimitedLog implements Log {
   perMinute: number
   readonly #counts = new Map<string, number>()
   #written = 0
-  #left = 0
+  #suppressed = 0
   #minute: NodeJS.Timeout | null = null
 
   constructor(log: Log, perMinute: number) {
@@ -47,20 +47,20 @@ export class RateLimitedLog implements Log {
   #mayWrite({ code }: Line, message: string): boolean {
     const kind = code ?? message
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
-    this.#minute ??= setTimeout(() => this.#begin(), minute).unref()
+    this.#minute ??= setTimeout(() => this.#begin(), minuteMs).unref()
     if (this.#written < this.perMinute) {
       this.#written += 1
       return true
     }
-    this.#left += 1
+    this.#suppressed += 1
     return false
   }
 
   #begin(): void {
-    const left = this.#left
+    const left = this.#suppressed
     this.#minute = null
     this.#written = 0
-    this.#left = 0
+    this.#suppressed = 0
     if (left > 0) this.#log.warn({ left }, 'more was refused within a minute than is logged; see Limits.LogLines')
   }
 }

@@ -1,7 +1,7 @@
 type Headers = Readonly<Record<string, string | string[] | number | undefined>>
 
 /** Stands for a value that may hold anything: a token, a query, a UID, a name. */
-const hidden = '…'
+const redacted = '…'
 
 /** Media types of DICOMweb (PS3.18 8.7) and of errors. Others may be anything that a client has made up. */
 const mediaTypes =
@@ -33,7 +33,7 @@ export function redactHeaders(headers: Headers, names: (name: string) => boolean
   let others = 0
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue
-    if (names(name)) shown[name] = shownAs[name]?.(String(value)) ?? hidden
+    if (names(name)) shown[name] = shownAs[name]?.(String(value)) ?? redacted
     else others += 1
   }
   return others > 0 ? { ...shown, others } : shown
@@ -41,5 +41,5 @@ export function redactHeaders(headers: Headers, names: (name: string) => boolean
 
 function listOf(value: string, allowed: RegExp): string {
   const items = value.split(',').map((item) => item.split(';')[0]?.trim().toLowerCase() ?? '')
-  return items.map((item) => (allowed.test(item) ? item : hidden)).join(', ')
+  return items.map((item) => (allowed.test(item) ? item : redacted)).join(', ')
 }

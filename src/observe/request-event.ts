@@ -17,7 +17,7 @@ export interface InstanceCounts {
  * Where a request is: it waits for a token or a place; it has been sent, and Google has not answered; its answer is on the
  * way to the client.
  */
-export type RequestPhase = 'waiting' | 'sent' | 'answering'
+export type RequestPhase = 'waiting' | 'sent' | 'responding'
 
 /** What one request was and how it went. What goes to the log has no identifier of a patient, study, series or instance, and no header. */
 export class RequestEvent {
@@ -46,7 +46,7 @@ export class RequestEvent {
   /** The answer, or the request, ended before its end, and who ended it. */
   abortedBy: 'client' | 'upstream' | 'proxy' | undefined
   /** Google does behind its answer what was asked for, and that was not seen to end. */
-  endUnseen = false
+  isPending = false
   /** For the audit trail alone; null when none is kept. */
   readonly subjects: AuditSubjects | null
   /** Null while, and where, nobody is authenticated: strangers make no traces. */
@@ -66,7 +66,7 @@ export class RequestEvent {
   }
 
   /** Who takes turns with others. */
-  get whose(): string {
+  get fairnessKey(): string {
     return this.client === undefined ? this.address : `client ${this.client}`
   }
 
@@ -75,7 +75,7 @@ export class RequestEvent {
   }
 
   get phase(): RequestPhase {
-    if (this.progress.sent > 0) return 'answering'
+    if (this.progress.sent > 0) return 'responding'
     return this.attempts > 0 ? 'sent' : 'waiting'
   }
 
@@ -95,7 +95,7 @@ export class RequestEvent {
 
   /** Milliseconds from then to the first byte of Google's answer; undefined while there is none. */
   get firstByteAfter(): number | undefined {
-    return this.#since(this.progress.firstByteAt)
+    return this.#elapsedMs(this.progress.firstByteAt)
   }
 
   /** Undefined where it is that of the request, too. */
@@ -129,15 +129,15 @@ export class RequestEvent {
       instancesWarned: instances?.warned,
       bytesReceived: this.progress.received,
       bytesSent: this.progress.sent,
-      tokenMs: this.#since(this.#tokenAt),
+      tokenMs: this.#elapsedMs(this.#tokenAt),
       firstByteMs: this.firstByteAfter,
-      totalMs: this.#since(performance.now()),
+      totalMs: this.#elapsedMs(performance.now()),
     }
     if (this.failed) logger.warn(line, 'request')
     else logger.info(line, 'request')
   }
 
-  #since(at: number | null): number | undefined {
+  #elapsedMs(at: number | null): number | undefined {
     return at === null ? undefined : Math.round((at - this.#startedAt) * 10) / 10
   }
 }

@@ -3,7 +3,7 @@ import type { DicomWebService } from '../config/settings.ts'
 import type { RequestEvent } from './request-event.ts'
 
 /** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
-export type RequestOutcome = 'succeeded' | 'incomplete' | 'refused' | 'failed' | 'aborted'
+export type RequestOutcome = 'succeeded' | 'incomplete' | 'rejected' | 'failed' | 'aborted'
 
 /** Requests so far, by service and outcome; those that no service could be told of are under `other`. */
 export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<RequestOutcome, number>>>
@@ -48,7 +48,7 @@ export interface Totals extends Omit<Traffic, 'account' | 'service'> {
   /** Of these: uploads of which Google has not stored every instance. */
   readonly incomplete: number
   /** Of these: failed because of the request, or because the client left. */
-  readonly refused: number
+  readonly rejected: number
 }
 
 export interface AccountHistory {
@@ -58,28 +58,28 @@ export interface AccountHistory {
 }
 
 /** Failures remembered per account. */
-const longest = 20
+const maxFailures = 20
 
-interface Kept {
+interface History {
   readonly requests: RequestCounts
   readonly failures: Failure[]
-  readonly ended: { requests: number; failed: number; incomplete: number; refused: number }
+  readonly ended: { requests: number; failed: number; incomplete: number; rejected: number }
   /** By service, of requests that have ended. */
   readonly bytes: Map<string, { received: number; sent: number }>
 }
 
 /** What has become of the requests to each account since the start, and those that are under way. */
 export class RequestHistory {
-  #accounts: ReadonlyMap<string, Kept> = new Map()
+  #accounts: ReadonlyMap<string, History> = new Map()
   readonly #inFlight = new InFlight<RequestEvent>()
 
   /** @param accounts the names; what names no account is not remembered */
   constructor(accounts: readonly string[]) {
-    this.keepOnly(accounts)
+    this.setAccounts(accounts)
   }
 
   /** The accounts from now on. Those that were there before keep their history. */
-  keepOnly(accounts: readonly string[]): void {
+  setAccounts(accounts: readonly string[]): void {
     const before = this.#accounts
     this.#accounts = new Map(accounts.map((name) => [name, before.get(name) ?? newHistory()]))
   }
@@ -102,13 +102,13 @@ export class RequestHistory {
     ended.requests += 1
     const service = event.service ?? 'other'
     addTo(bytes, service, event.progress)
-    const counts = requests[service] ?? { succeeded: 0, incomplete: 0, refused: 0, failed: 0, aborted: 0 }
+    const counts = requests[service] ?? { succeeded: 0, incomplete: 0, rejected: 0, failed: 0, aborted: 0 }
     counts[outcomeOf(event)] += 1
     requests[service] = counts
     if (!event.failed) return
     ended[kindOf(event)] += 1
     failures.unshift(failureOf(event))
-    failures.length = Math.min(failures.length, longest)
+    failures.length = Math.min(failures.length, maxFailures)
   }
 
   of(account: string): AccountHistory {
@@ -118,7 +118,7 @@ export class RequestHistory {
 
   /** Also of the bytes of what is under way. */
   totals(account: string): Totals {
-    const totals = { ...(this.#accounts.get(account)?.ended ?? nothingYet()), received: 0, sent: 0 }
+    const totals = { ...(this.#accounts.get(account)?.ended ?? noEndedRequests()), received: 0, sent: 0 }
     for (const traffic of this.traffic(account)) {
       totals.received += traffic.received
       totals.sent += traffic.sent
@@ -139,23 +139,23 @@ export class RequestHistory {
   }
 }
 
-function newHistory(): Kept {
-  return { requests: {}, failures: [], ended: nothingYet(), bytes: new Map() }
+function newHistory(): History {
+  return { requests: {}, failures: [], ended: noEndedRequests(), bytes: new Map() }
 }
 
-function nothingYet() {
-  return { requests: 0, failed: 0, incomplete: 0, refused: 0 }
+function noEndedRequests() {
+  return { requests: 0, failed: 0, incomplete: 0, rejected: 0 }
 }
 
-function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
+function addTo(bytes: History['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
   const passed = bytes.get(service) ?? { received: 0, sent: 0 }
   passed.received += received
   passed.sent += sent
   bytes.set(service, passed)
 }
 
-function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'refused' {
-  if (event.layer === 'client') return 'refused'
+function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'rejected' {
+  if (event.layer === 'client') return 'rejected'
   return outcomeOf(event) === 'incomplete' ? 'incomplete' : 'failed'
 }
 
@@ -166,7 +166,7 @@ export function outcomeOf(event: RequestEvent): RequestOutcome {
   if (status !== null && status >= 500) return 'failed'
   // Google's 409 to an upload: some of its instances were not stored.
   const isIncomplete = status === null || status < 400 || (service === 'STOW-RS' && status === 409 && !code)
-  return isIncomplete ? 'incomplete' : 'refused'
+  return isIncomplete ? 'incomplete' : 'rejected'
 }
 
 function failureOf(event: RequestEvent): Failure {

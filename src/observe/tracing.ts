@@ -57,8 +57,8 @@ type Headers = Parameters<typeof traceContextOf>[0]
  * Without traces of our own: a valid context passes as it came. Where there is none, the trace is named by the request, so that
  * whatever is found at Google leads to its line in the log.
  */
-export const passingOn: Tracing = {
-  begin: (request, headers) => new PassedTrace(traceContextOf(headers), request),
+export const passThroughTracing: Tracing = {
+  begin: (request, headers) => new PassThroughTrace(traceContextOf(headers), request),
   async close() {},
 }
 
@@ -67,7 +67,7 @@ function named(traceId: string): TraceContext {
   return { traceId, spanId: traceId.slice(0, 16), flags: 0, state: null }
 }
 
-class PassedTrace implements RequestTrace {
+class PassThroughTrace implements RequestTrace {
   readonly traceId: string
   readonly #context: TraceContext | null
 

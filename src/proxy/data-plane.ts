@@ -67,32 +67,32 @@ export class DataPlane {
   async close(): Promise<number> {
     const cut = await closeWithin(this.#listener, this.#generations.current.settings.shutdownGrace, this.#graceOver)
     // What was cut may still wait for a token, which nobody needs any more.
-    await withTimeout(lastLines, this.#handler.concluded())
+    await withTimeout(concludeTimeoutMs, this.#handler.concluded())
     return cut
   }
 }
 
 /** How long (ms) the requests that were cut may take to write their lines into the log. */
-const lastLines = 1_000
+const concludeTimeoutMs = 1_000
 
 /** How often (ms) connections are looked for that have become idle, while their listener closes. */
-const idleLook = 100
+const pollIntervalMs = 100
 
 /** Closes idle connections at once and busy ones when their request ends, but none later than the grace. */
 async function closeWithin(listener: FastifyInstance, grace: number, graceOver: AbortController): Promise<number> {
   const { server } = listener
-  let cut = 0
+  let aborted = 0
   // Closing ends what is idle at that moment only; a client would keep its connection long after its last answer.
-  const looking = setInterval(() => server.closeIdleConnections(), idleLook)
-  const cutting = setTimeout(() => {
+  const poll = setInterval(() => server.closeIdleConnections(), pollIntervalMs)
+  const timeout = setTimeout(() => {
     graceOver.abort()
     server.getConnections((_error, count) => {
-      cut = count ?? 0
+      aborted = count ?? 0
       server.closeAllConnections()
     })
   }, grace)
   await listener.close()
-  clearInterval(looking)
-  clearTimeout(cutting)
-  return cut
+  clearInterval(poll)
+  clearTimeout(timeout)
+  return aborted
 }

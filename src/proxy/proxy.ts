@@ -7,7 +7,7 @@ import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
-import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
 import { shuttingDown } from '../server/exchange-handler.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { version } from '../version.ts'
@@ -41,13 +41,13 @@ export interface RunningProxy {
 /** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
 export async function startProxy(
   settings: Settings,
-  { logger, tracing = passingOn }: { logger: Logger; tracing?: Tracing },
+  { logger, tracing = passThroughTracing }: { logger: Logger; tracing?: Tracing },
 ): Promise<RunningProxy> {
   const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
   const generations = new ProxyRuntime(settings, { logger, ending: ending.signal })
   const access = new Access(settings, logger)
-  const refusals = new RateLimitedLog(logger, settings.limits.logLines)
+  const rejectionLog = new RateLimitedLog(logger, settings.limits.logLines)
   const history = new RequestHistory(namesOf(settings))
   const watch = new EventLoopWatch({ log: logger, inFlight: () => history.inFlight, cpuTime })
   const shown = {
@@ -55,11 +55,11 @@ export async function startProxy(
     accounts: () => generations.current.accounts,
     history,
     connections: () => generations.connectionCounts(),
-    refusals,
+    rejected: rejectionLog,
     audit: () => generations.current.audit,
   }
   const metrics = new Metrics(shown)
-  const log = new AuditedLog(refusals, () => generations.current.audit)
+  const log = new AuditedLog(rejectionLog, () => generations.current.audit)
   const counting: Pick<Metrics, 'record'> = {
     record(event) {
       metrics.record(event)
@@ -67,7 +67,7 @@ export async function startProxy(
     },
   }
   const data = new DataPlane(
-    { logger, tracing, refusals, history, metrics: counting, ending: ending.signal, clientOf: access.clientOf },
+    { logger, tracing, rejectionLog, history, metrics: counting, ending: ending.signal, clientOf: access.clientOf },
     { generations, log, material },
   )
   const admin = new AdminPlane(
@@ -88,9 +88,9 @@ export async function startProxy(
     data.replace(next)
     access.replace(next)
     tls.replace(next)
-    history.keepOnly(namesOf(next))
-    void metrics.keepOnly(namesOf(next))
-    refusals.perMinute = next.limits.logLines
+    history.setAccounts(namesOf(next))
+    void metrics.setAccounts(namesOf(next))
+    rejectionLog.perMinute = next.limits.logLines
     if (next.verbose !== before.verbose) logger.level = levelOf(next)
     return change
   }
@@ -99,13 +99,13 @@ export async function startProxy(
     ending.abort(shuttingDown())
     tls.close()
     access.close()
-    const cut = await data.close()
+    const aborted = await data.close()
     generations.stop()
     await admin.close()
-    refusals.close()
+    rejectionLog.close()
     await generations.close()
     watch.close()
-    return cut
+    return aborted
   }
 
   try {

@@ -35,7 +35,7 @@ export class Reload {
 
   /** @param why for the log */
   run(why: string): void {
-    this.#running = this.#running.then(() => this.#run(why)).catch((error: unknown) => this.#refuse(why, error))
+    this.#running = this.#running.then(() => this.#run(why)).catch((error: unknown) => this.#reject(why, error))
   }
 
   async #run(why: string): Promise<void> {
@@ -62,7 +62,7 @@ export class Reload {
     }
   }
 
-  #refuse(why: string, error: unknown): void {
+  #reject(why: string, error: unknown): void {
     const { logger } = this.#parts
     const message = 'the configuration cannot be used: the old one stays in force'
     if (error instanceof ConfigurationError) {

@@ -57,7 +57,7 @@ export class ProxyRuntime {
   readonly generations: RefCounted<Generation>
   readonly #parts: Parts
   readonly #tokens: TokenCache
-  readonly #keeping: ReplayBudget
+  readonly #replayBudget: ReplayBudget
   #inheritance: Inheritance | null = null
 
   /** Throws a StartFailure if the audit trail can't be opened. */
@@ -66,7 +66,7 @@ export class ProxyRuntime {
     const { refreshInterval } = settings.tokens
     const onRefresh = (identity: string, event: TokenEvent) => this.#logRefresh(identity, event)
     this.#tokens = new TokenCache(new Map(), { refreshInterval, onRefresh })
-    this.#keeping = new ReplayBudget(settings.retry)
+    this.#replayBudget = new ReplayBudget(settings.retry)
     this.generations = new RefCounted(this.#open(settings, []))
   }
 
@@ -92,7 +92,7 @@ export class ProxyRuntime {
   /** Serves by these settings from the next request on. Throws when that can't be, and then nothing has changed. */
   replace(settings: Settings): void {
     this.generations.replace(this.#open(settings, this.current.accounts))
-    this.#keeping.configure(settings.retry)
+    this.#replayBudget.configure(settings.retry)
     this.#tokens.refreshInterval = settings.tokens.refreshInterval
     for (const { limiters } of this.current.accounts) {
       for (const each of Object.values(limiters)) each.configure(settings.concurrency)
@@ -121,7 +121,7 @@ export class ProxyRuntime {
       this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
-    const forwarder = createForwarder(connections, settings.outgoing, this.#keeping)
+    const forwarder = createForwarder(connections, settings.outgoing, this.#replayBudget)
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
     const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
@@ -185,7 +185,7 @@ export class ProxyRuntime {
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(identity),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
-      limiters: known?.limiters ?? placesOf(settings.concurrency),
+      limiters: known?.limiters ?? createLimiters(settings.concurrency),
       tokenState: () => this.#tokens.state(identity),
     }
   }
@@ -213,7 +213,7 @@ function identityOf(
   return [credentialIdentity(credential), tokenUrl, iamCredentialsUrl].join(' ')
 }
 
-function placesOf(concurrency: Settings['concurrency']): ServedAccount['limiters'] {
-  const places = () => new ConcurrencyLimiter(concurrency)
-  return { 'STOW-RS': places(), 'QIDO-RS': places(), 'WADO-RS': places(), DELETE: places() }
+function createLimiters(concurrency: Settings['concurrency']): ServedAccount['limiters'] {
+  const limiter = () => new ConcurrencyLimiter(concurrency)
+  return { 'STOW-RS': limiter(), 'QIDO-RS': limiter(), 'WADO-RS': limiter(), DELETE: limiter() }
 }

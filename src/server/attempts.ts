@@ -65,7 +65,7 @@ export class Attempts {
     const deadline = performance.now() + this.#parts.budget
     const repetition = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
-    event.endUnseen = beginsOperation(permit.service, permit.route)
+    event.isPending = beginsOperation(permit.service, permit.route)
     const holds = (status: number) =>
       status === 401 ||
       (status === 200 && deletion !== null) ||

@@ -58,7 +58,7 @@ export class Waits {
   place(waiting: Waiting, longest: number): Slot | Promise<Slot> {
     const { account, service } = waiting.permit
     const places = account.limiters[service]
-    return places.tryAcquire(waiting.event.whose) ?? this.#placeInTurn(waiting, places, longest)
+    return places.tryAcquire(waiting.event.fairnessKey) ?? this.#placeInTurn(waiting, places, longest)
   }
 
   async #placeInTurn(waiting: Waiting, places: ConcurrencyLimiter, longest: number): Promise<Slot> {
@@ -66,7 +66,7 @@ export class Waits {
     const { ending } = this.#parts
     ending.throwIfAborted()
     if (response.destroyed) throw clientGone
-    const { slot, cancel } = places.acquire(event.whose, longest)
+    const { slot, cancel } = places.acquire(event.fairnessKey, longest)
     // Not by an interruption: beyond its places, a busy account has one such wait for each request.
     const onClose = () => cancel(clientGone)
     const onEnding = () => cancel(ending.reason)

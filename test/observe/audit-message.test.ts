@@ -67,7 +67,7 @@ test('a client that is not authenticated is an alert; what is no DICOMweb is no 
   const stranger = {
     ...upload,
     client: undefined,
-    outcome: 'refused',
+    outcome: 'rejected',
     status: 401,
     code: 'client-unauthenticated',
   } as const
@@ -79,7 +79,7 @@ test('a client that is not authenticated is an alert; what is no DICOMweb is no 
 
 test('who is kept out is an alert, be it a connection or a try to log in too many', async (t) => {
   const time = upload.time
-  const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'refused' } as const
+  const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'rejected' } as const
   const kinds = (record: AuditRecord) =>
     auditMessages(record, source).map((one) =>
       [...one.matchAll(/csd-code="(1101\d\d)"/g)].slice(0, 2).map(([, code]) => code),
@@ -95,10 +95,10 @@ test('who is kept out is an alert, be it a connection or a try to log in too man
     Array.from({ length: 50 }, (_, at) => [`2001:db8:1111:2222:3333:4444:5555:${at}`, 1]),
   )
   const [counted, ...others] = auditMessages(
-    { audit: 'refused', time, since: time, count: 7, reasons: {}, addresses },
+    { audit: 'rejected', time, since: time, count: 7, reasons: {}, addresses },
     source,
   )
-  t.match(counted, /csd-code="110113".*7 more were refused since 2026-11-25T00:00:00.000Z.*:5555:49/)
+  t.match(counted, /csd-code="110113".*7 more were rejected since 2026-11-25T00:00:00.000Z.*:5555:49/)
   t.ok(Buffer.byteLength(counted ?? '') < 32_768)
   t.same(others, [])
 })

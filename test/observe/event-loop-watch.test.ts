@@ -42,7 +42,7 @@ function startWatch(t: Test, { quietMs = 60_000, inFlight = [search] }: Started 
   const lines: Line[] = []
   const write = (level: Line['level']) => (line: object) => void lines.push({ level, ...line } as Line)
   const log = { info: write('info'), warn: write('warn') }
-  const watch = new EventLoopWatch({ log, inFlight: () => inFlight, cpuTime, reportedMs: 300, quietMs })
+  const watch = new EventLoopWatch({ log, inFlight: () => inFlight, cpuTime, thresholdMs: 300, quietMs })
   t.teardown(() => watch.close())
   return { watch, lines, warnings: () => lines.filter(({ level }) => level === 'warn') }
 }

@@ -78,18 +78,18 @@ function makeFailure({ latest }) {
     /** @param {Group} group */
     update({ latest: { time: at, requestId, attempts }, count }) {
       setText(time, `${count > 1 ? `${count} times, last ` : ''}${timeText(Date.parse(at))}`)
-      const tries =
+      const attemptsText =
         attempts === 0 ? 'Not sent to Google' : `Sent to Google ${attempts === 1 ? 'once' : `${attempts} times`}`
-      setText(reference, `${tries} · in the log: ${requestId}`)
+      setText(reference, `${attemptsText} · in the log: ${requestId}`)
     },
   }
 }
 
 /** @param {Failure} failure */
 function outcomeText({ status, code, abortedBy, instancesFailed, instancesStored }) {
-  if (abortedBy !== undefined) return abortedBy === 'client' ? 'The client left' : 'Broken off'
+  if (abortedBy !== undefined) return abortedBy === 'client' ? 'Client disconnected' : 'Aborted'
   if (instancesFailed) {
     return `${plural(instancesFailed, 'instance')} of ${instancesFailed + (instancesStored ?? 0)} not stored`
   }
-  return `${status ?? 'No answer'}${code === undefined ? '' : ` ${code}`}`
+  return `${status ?? 'No response'}${code === undefined ? '' : ` ${code}`}`
 }

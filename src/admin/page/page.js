@@ -96,12 +96,12 @@ function figuresOf({ inFlight, bytes, requests }) {
 }
 
 /** @param {Message} message */
-function showProxy({ audit, refusals }) {
-  const refused = Object.entries(refusals).map(([reason, count]) => `${reason} ${countText(count)}`)
+function showProxy({ audit, rejected }) {
+  const reasons = Object.entries(rejected).map(([reason, count]) => `${reason} ${countText(count)}`)
   byId('proxy').hidden = false
   showFacts(byId('proxy-facts'), [
     ['Audit trail', auditText(audit)],
-    ['Not let in', refused.length === 0 ? 'nobody so far' : refused.join(', ')],
+    ['Rejected', reasons.length === 0 ? 'none' : reasons.join(', ')],
   ])
 }
 

@@ -57,7 +57,7 @@ export const layers = {
 const phases = {
   waiting: 'waits for its turn',
   sent: 'waits for Google',
-  answering: 'to the client',
+  responding: 'to the client',
 }
 
 /**

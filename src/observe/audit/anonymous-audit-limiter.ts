@@ -10,17 +10,17 @@ export interface AnonymousCounts {
 }
 
 /** Records that strangers may cause in a minute. */
-const mostRecords = 60
+const maxRecordsPerMinute = 60
 /** As many are named of one minute; a message with these is no longer than what a repository must take. */
-const mostAddresses = 50
-const minute = 60_000
+const maxAddresses = 50
+const minuteMs = 60_000
 
 /**
  * Limits what those who are no clients can make the trail hold: so many records a minute, and then one that counts. So nobody
  * fills the disk, or pushes the records of others out.
  */
 export class AnonymousAuditLimiter {
-  readonly #tell: (counts: AnonymousCounts) => void
+  readonly #report: (counts: AnonymousCounts) => void
   #recorded = 0
   #count = 0
   #since = ''
@@ -29,17 +29,17 @@ export class AnonymousAuditLimiter {
   #minute: NodeJS.Timeout | null = null
 
   constructor(tell: (counts: AnonymousCounts) => void) {
-    this.#tell = tell
+    this.#report = tell
   }
 
   /** Whether this one gets a record; it is counted otherwise. */
   admit(address: string, reason: string): boolean {
     if (this.#minute === null) this.#begin()
     this.#recorded += 1
-    if (this.#recorded <= mostRecords) return true
+    if (this.#recorded <= maxRecordsPerMinute) return true
     this.#count += 1
     increase(this.#reasons, reason)
-    if (this.#addresses.size < mostAddresses || this.#addresses.has(address)) increase(this.#addresses, address)
+    if (this.#addresses.size < maxAddresses || this.#addresses.has(address)) increase(this.#addresses, address)
     return false
   }
 
@@ -50,7 +50,7 @@ export class AnonymousAuditLimiter {
     this.#recorded = 0
     if (this.#count === 0) return
     const [reasons, addresses] = [Object.fromEntries(this.#reasons), Object.fromEntries(this.#addresses)]
-    this.#tell({ since: this.#since, count: this.#count, reasons, addresses })
+    this.#report({ since: this.#since, count: this.#count, reasons, addresses })
     this.#count = 0
     this.#reasons.clear()
     this.#addresses.clear()
@@ -58,7 +58,7 @@ export class AnonymousAuditLimiter {
 
   #begin(): void {
     this.#since = new Date().toISOString()
-    this.#minute = setTimeout(() => this.end(), minute).unref()
+    this.#minute = setTimeout(() => this.end(), minuteMs).unref()
   }
 }
 

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { type Alert, alertOf } from './alert.ts'
-import { type ActivityRecord, type AuditRecord, type RequestRecord, wordsOf } from './audit-record.ts'
+import { type ActivityRecord, type AuditRecord, outcomeText, type RequestRecord } from './audit-record.ts'
 import { element } from './xml.ts'
 
 /** What the messages say of the proxy itself. */
@@ -100,12 +100,12 @@ interface Instances {
 }
 
 /** UIDs in one message: receivers need not take more than 32,768 octets (PS3.15 A.6), and one has up to 84. */
-const mostUids = 350
+const maxUids = 350
 
 function partsOf(count: number, uids: readonly string[]): readonly Instances[] {
   const parts: Instances[] = []
-  for (let at = 0; at < uids.length; at += mostUids) {
-    const part = uids.slice(at, at + mostUids)
+  for (let at = 0; at < uids.length; at += maxUids) {
+    const part = uids.slice(at, at + maxUids)
     parts.push({ count: part.length, uids: part })
   }
   const unnamed = count - uids.length
@@ -120,10 +120,10 @@ function retrieval(record: RequestRecord, source: AuditSource): readonly string[
 }
 
 function namedBy({ instance }: RequestRecord): Instances {
-  return instance === undefined ? nobody : { count: 1, uids: [instance] }
+  return instance === undefined ? anonymous : { count: 1, uids: [instance] }
 }
 
-const nobody: Instances = { count: 0, uids: [] }
+const anonymous: Instances = { count: 0, uids: [] }
 
 function transferred(record: RequestRecord, source: AuditSource, indicator: Indicator, studies: string[]): string {
   const isUpload = record.service === 'STOW-RS'
@@ -204,7 +204,7 @@ function event(
 }
 
 function outcome(record: RequestRecord): { description?: string } {
-  return record.outcome === 'succeeded' ? {} : { description: wordsOf(record) }
+  return record.outcome === 'succeeded' ? {} : { description: outcomeText(record) }
 }
 
 function indicatorOf({ outcome }: RequestRecord): Indicator {
@@ -240,7 +240,7 @@ function participant({ id, alternative, isRequestor = false, at, role }: Partici
   return element('ActiveParticipant', attributes, role ? coded('RoleIDCode', role) : '')
 }
 
-function study({ study = '' }: RequestRecord, { count, uids }: Instances = nobody): string {
+function study({ study = '' }: RequestRecord, { count, uids }: Instances = anonymous): string {
   const instances = uids.map((uid) => element('Instance', { UID: uid }))
   const described = count === 0 ? '' : element('SOPClass', { NumberOfInstances: count }, ...instances)
   return element(

@@ -47,16 +47,16 @@ export interface ActivityRecord {
 }
 
 /** Somebody was refused before there was a request: a connection, or what came on one. */
-export interface ConnectionRecord extends Refused {
+export interface ConnectionRecord extends RejectedPeer {
   readonly audit: 'connection'
   readonly time: string
   /** What it is called in the log. */
   readonly event: string
-  readonly outcome: 'refused'
+  readonly outcome: 'rejected'
 }
 
 /** What is known of it. */
-export interface Refused {
+export interface RejectedPeer {
   readonly address: string
   readonly requestId?: string | undefined
   readonly status?: number | undefined
@@ -65,17 +65,17 @@ export interface Refused {
 }
 
 /** How many requests and connections of strangers were refused within a minute besides those that have a record each. */
-export interface RefusedRecord extends AnonymousCounts {
-  readonly audit: 'refused'
+export interface RejectionsRecord extends AnonymousCounts {
+  readonly audit: 'rejected'
   /** When the minute ended; ISO 8601. */
   readonly time: string
 }
 
-export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | RefusedRecord
+export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | RejectionsRecord
 
 /** @param queryValues whether the values of the query are recorded, not its names alone */
 export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValues: boolean): RequestRecord {
-  const { query, ...identifiers } = subjects.asked
+  const { query, ...identifiers } = subjects.requested
   const { store, stored, failed, omitted } = subjects
   return {
     audit: 'request',
@@ -107,7 +107,7 @@ export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValu
 
 function auditOutcomeOf(event: RequestEvent): AuditOutcome {
   const outcome = outcomeOf(event)
-  return outcome === 'succeeded' && event.endUnseen ? 'pending' : outcome
+  return outcome === 'succeeded' && event.isPending ? 'pending' : outcome
 }
 
 /** Without its values: which attributes were matched. In a query that was refused, the names are the client's own words, too. */
@@ -118,7 +118,7 @@ function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean)
 }
 
 /** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
-export function wordsOf({ outcome, status, code, abortedBy }: RequestRecord): string {
+export function outcomeText({ outcome, status, code, abortedBy }: RequestRecord): string {
   const begun = outcome === 'pending' && 'begun, and its end was not seen'
   return [begun, abortedBy && `cut by ${abortedBy}`, status !== null && `HTTP status ${status}`, code]
     .filter(Boolean)

@@ -24,11 +24,11 @@ export interface SinkReports {
   /** So many records are lost: there were more than can be kept, or the end has come. */
   lost(records: number): void
   /** Nothing more will be told. */
-  ended(): void
+  closed(): void
 }
 
 /** Of the room for what is kept, how much minor records may use. Less than the half at which requests are refused. */
-export const minorShare = 1 / 4
+export const lowPriorityShare = 1 / 4
 
 /** Records of all sinks that are lost, so far. */
 export interface Losses {

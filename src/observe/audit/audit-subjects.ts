@@ -8,11 +8,11 @@ export interface RequestedIds {
 }
 
 /** SOP Instance UIDs that are kept of one answer: a line of the trail has 700 KB at most. */
-const most = 10_000
+const maxUids = 10_000
 
 /** Whom and what a request was about. */
 export class AuditSubjects {
-  asked: RequestedIds = { query: '' }
+  requested: RequestedIds = { query: '' }
   /** The account's DICOMweb root at Google when the request came: a reload may give it another one. */
   store: string | undefined
   readonly #stored: string[] = []
@@ -35,7 +35,7 @@ export class AuditSubjects {
 
   /** @param sopInstanceUid empty where the answer names none */
   instance(outcome: 'stored' | 'failed', sopInstanceUid: string): void {
-    const isKept = sopInstanceUid !== '' && this.#stored.length + this.#failed.length < most
+    const isKept = sopInstanceUid !== '' && this.#stored.length + this.#failed.length < maxUids
     if (!isKept) this.#omitted += 1
     else if (outcome === 'stored') this.#stored.push(sopInstanceUid)
     else this.#failed.push(sopInstanceUid)

@@ -1,6 +1,6 @@
 import type { RequestEvent } from '../request-event.ts'
 import { AnonymousAuditLimiter } from './anonymous-audit-limiter.ts'
-import { type AuditRecord, type Refused, recordOf } from './audit-record.ts'
+import { type AuditRecord, type RejectedPeer, recordOf } from './audit-record.ts'
 import type { AuditSink, Losses } from './audit-sink.ts'
 
 interface Parts {
@@ -17,8 +17,8 @@ interface Parts {
 /** Who asked for what, and what became of it: a record for each request, apart from the logs. */
 export class AuditTrail {
   readonly #parts: Parts
-  readonly #strangers = new AnonymousAuditLimiter((counts) => {
-    this.#write({ audit: 'refused', time: new Date().toISOString(), ...counts }, true)
+  readonly #anonymous = new AnonymousAuditLimiter((counts) => {
+    this.#write({ audit: 'rejected', time: new Date().toISOString(), ...counts }, true)
   })
   #closing: Promise<unknown> | null = null
 
@@ -45,13 +45,13 @@ export class AuditTrail {
   /**
    * To be called once a request has ended.
    *
-   * @param ofStranger whether it came from nobody who may do anything here
+   * @param isAnonymous whether it came from nobody who may do anything here
    */
-  record(event: RequestEvent, ofStranger = false): void {
+  record(event: RequestEvent, isAnonymous = false): void {
     if (!event.subjects) return
-    if (ofStranger && !this.#strangers.admit(event.address, event.code ?? 'request')) return
+    if (isAnonymous && !this.#anonymous.admit(event.address, event.code ?? 'request')) return
     // Their clients ask again and again; nothing of theirs was passed on.
-    const isMinor = ofStranger || event.code === 'audit-unavailable'
+    const isMinor = isAnonymous || event.code === 'audit-unavailable'
     this.#write(recordOf(event, event.subjects, this.#parts.queryValues), isMinor)
   }
 
@@ -60,9 +60,9 @@ export class AuditTrail {
    *
    * @param event what happened, in the words of the log
    */
-  refused({ address, requestId, status, code, reason }: Refused, event: string): void {
-    if (!this.#strangers.admit(address, code ?? event)) return
-    const known = { address, outcome: 'refused', requestId, status, code, reason } as const
+  rejected({ address, requestId, status, code, reason }: RejectedPeer, event: string): void {
+    if (!this.#anonymous.admit(address, code ?? event)) return
+    const known = { address, outcome: 'rejected', requestId, status, code, reason } as const
     this.#write({ audit: 'connection', time: new Date().toISOString(), event, ...known }, true)
   }
 
@@ -73,7 +73,7 @@ export class AuditTrail {
   }
 
   #end(): Promise<unknown> {
-    this.#strangers.end()
+    this.#anonymous.end()
     this.#activity('stop')
     return Promise.all(this.#parts.sinks.map((sink) => sink.close()))
   }

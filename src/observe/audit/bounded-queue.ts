@@ -1,14 +1,14 @@
 /** Messages that wait, in order, within a bound. */
 export class BoundedQueue {
-  readonly #most: number
+  readonly #maxBytes: number
   #messages: Buffer[] = []
   #bytes = 0
   /** Bytes of the first one that are done. */
   #done = 0
 
-  /** @param most bytes that are kept */
-  constructor(most: number) {
-    this.#most = most
+  /** @param maxBytes bytes that are kept */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
   }
 
   get size(): number {
@@ -20,8 +20,8 @@ export class BoundedQueue {
   }
 
   /** Less than half of what can be kept is. */
-  get isRoomy(): boolean {
-    return this.#bytes < this.#most / 2
+  get isBelowHalf(): boolean {
+    return this.#bytes < this.#maxBytes / 2
   }
 
   /**
@@ -30,7 +30,7 @@ export class BoundedQueue {
    * @param share of the room that it may use with what is there already
    */
   add(message: Buffer, share = 1): boolean {
-    if (this.#bytes + message.length > this.#most * share) return false
+    if (this.#bytes + message.length > this.#maxBytes * share) return false
     this.#messages.push(message)
     this.#bytes += message.length
     return true

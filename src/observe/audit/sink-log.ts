@@ -7,7 +7,7 @@ interface Log {
   error(line: object, message: string): void
 }
 
-const minute = 60_000
+const minuteMs = 60_000
 /** A repository's certificate may have names without end, and Node's message all of them. */
 const maxReasonCharacters = 300
 
@@ -16,19 +16,19 @@ export class SinkLog implements SinkReports {
   readonly #log: Log
   readonly #sink: string
   readonly #losses: Losses
-  readonly #between: number
+  readonly #intervalMs: number
   #lost = 0
-  #waiting: NodeJS.Timeout | null = null
+  #timer: NodeJS.Timeout | null = null
 
   /**
    * @param losses where those of all sinks are counted
-   * @param between milliseconds between two lines about losses
+   * @param intervalMs milliseconds between two lines about losses
    */
-  constructor(log: Log, sink: string, losses: Losses, between = minute) {
+  constructor(log: Log, sink: string, losses: Losses, intervalMs = minuteMs) {
     this.#log = log
     this.#sink = sink
     this.#losses = losses
-    this.#between = between
+    this.#intervalMs = intervalMs
   }
 
   failing({ message }: Error): void {
@@ -43,19 +43,19 @@ export class SinkLog implements SinkReports {
   lost(records: number): void {
     this.#lost += records
     this.#losses.records += records
-    if (!this.#waiting) this.#tell()
+    if (!this.#timer) this.#report()
   }
 
-  ended(): void {
-    if (this.#waiting) clearTimeout(this.#waiting)
-    this.#tell()
+  closed(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#report()
   }
 
-  #tell(): void {
-    this.#waiting = null
+  #report(): void {
+    this.#timer = null
     if (this.#lost === 0) return
     this.#log.error({ sink: this.#sink, records: this.#lost }, 'audit trail: records are lost')
     this.#lost = 0
-    this.#waiting = setTimeout(() => this.#tell(), this.#between).unref()
+    this.#timer = setTimeout(() => this.#report(), this.#intervalMs).unref()
   }
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { type AuditSource, auditMessages } from './audit-message.ts'
 import type { AuditRecord } from './audit-record.ts'
-import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
+import { type AuditSink, lowPriorityShare, type SinkReports } from './audit-sink.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 
 /** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
@@ -17,25 +17,25 @@ export interface SyslogTarget {
 }
 
 /** Bytes of messages that are kept while the repository can't be reached. */
-const mostKept = 16 * 1024 * 1024
+const maxQueuedBytes = 16 * 1024 * 1024
 /** Milliseconds between two tries to connect. */
-const shortestPause = 1_000
-const longestPause = 30_000
+const minReconnectDelayMs = 1_000
+const maxReconnectDelayMs = 30_000
 /** Bytes that a repository may send, by which nothing is expected (RFC 5425): who sends more is none. */
 const maxReceivedBytes = 64 * 1024
 /** How long (ms) the last messages may take at the end. */
-const farewell = 2_000
+const drainTimeoutMs = 2_000
 
 interface Times {
   /** Milliseconds after which a connection that is not there is given up. */
-  readonly connect: number
+  readonly connectTimeoutMs: number
   /** Milliseconds that the repository may leave a message untaken. */
-  readonly patience: number
+  readonly writeTimeoutMs: number
   /** Milliseconds after which a new connection is trusted to stay, once one has failed. */
-  readonly settled: number
+  readonly stableAfterMs: number
 }
 
-const usual: Times = { connect: 15_000, patience: 10_000, settled: 5_000 }
+const defaultTimes: Times = { connectTimeoutMs: 15_000, writeTimeoutMs: 10_000, stableAfterMs: 5_000 }
 
 /**
  * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425, PS3.15 A.6). Syslog has no
@@ -47,48 +47,48 @@ export class SyslogSink implements AuditSink {
   readonly #reports: SinkReports
   readonly #times: Times
   readonly #header: string
-  readonly #kept = new BoundedQueue(mostKept)
+  readonly #queue = new BoundedQueue(maxQueuedBytes)
   #socket: TLSSocket | null = null
   #sending = false
   /** From the end of a connection until the next one has stayed for a while, and what was kept has gone over it. */
   #failing = false
-  #hasSettled = false
-  #pause = shortestPause
-  #retrying: NodeJS.Timeout | null = null
+  #isStable = false
+  #reconnectDelayMs = minReconnectDelayMs
+  #reconnectTimer: NodeJS.Timeout | null = null
   #closed = false
 
   constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports, times: Partial<Times> = {}) {
     this.#target = target
     this.#source = source
     this.#reports = reports
-    this.#times = { ...usual, ...times }
+    this.#times = { ...defaultTimes, ...times }
     this.#header = headerOf(source)
     this.#connect()
   }
 
   /** A connection alone says little: who accepts it need not read. */
   get available(): boolean {
-    return this.#socket !== null && !this.#failing && this.#kept.isRoomy
+    return this.#socket !== null && !this.#failing && this.#queue.isBelowHalf
   }
 
   write(record: AuditRecord, isMinor = false): void {
-    const share = isMinor ? minorShare : 1
+    const share = isMinor ? lowPriorityShare : 1
     for (const message of auditMessages(record, this.#source)) {
-      if (this.#closed || !this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
+      if (this.#closed || !this.#queue.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
     }
     this.#send()
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#retrying) clearTimeout(this.#retrying)
+    if (this.#reconnectTimer) clearTimeout(this.#reconnectTimer)
     const socket = this.#socket
-    if (socket && this.#kept.size > 0) {
-      const enough = AbortSignal.timeout(farewell)
-      await once(socket, 'sent', { signal: enough }).catch(() => {})
+    if (socket && this.#queue.size > 0) {
+      const signal = AbortSignal.timeout(drainTimeoutMs)
+      await once(socket, 'sent', { signal: signal }).catch(() => {})
     }
-    if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
-    this.#reports.ended()
+    if (this.#queue.size > 0) this.#reports.lost(this.#queue.size)
+    this.#reports.closed()
     socket?.end()
     socket?.destroySoon()
   }
@@ -107,7 +107,10 @@ export class SyslogSink implements AuditSink {
       ...identity,
     })
     // From beginning to end: a time without a byte would never be over where a handshake comes byte by byte.
-    const connecting = setTimeout(() => socket.destroy(new Error('No TLS connection in time')), this.#times.connect)
+    const connecting = setTimeout(
+      () => socket.destroy(new Error('No TLS connection in time')),
+      this.#times.connectTimeoutMs,
+    )
     connecting.unref()
     socket.once('close', () => clearTimeout(connecting))
     socket.once('secureConnect', () => {
@@ -131,19 +134,19 @@ export class SyslogSink implements AuditSink {
   #connected(socket: TLSSocket): void {
     socket.setKeepAlive(true, 60_000)
     this.#socket = socket
-    const settling = setTimeout(() => this.#settled(), this.#times.settled).unref()
-    socket.once('close', () => clearTimeout(settling))
+    const stableTimer = setTimeout(() => this.#stable(), this.#times.stableAfterMs).unref()
+    socket.once('close', () => clearTimeout(stableTimer))
     this.#send()
   }
 
-  #settled(): void {
-    this.#hasSettled = true
-    this.#pause = shortestPause
+  #stable(): void {
+    this.#isStable = true
+    this.#reconnectDelayMs = minReconnectDelayMs
     this.#recover()
   }
 
   #recover(): void {
-    if (!this.#failing || !this.#hasSettled || this.#kept.size > 0) return
+    if (!this.#failing || !this.#isStable || this.#queue.size > 0) return
     this.#failing = false
     this.#reports.recovered()
   }
@@ -151,29 +154,29 @@ export class SyslogSink implements AuditSink {
   #disconnected(cause: Error): void {
     this.#socket = null
     this.#sending = false
-    this.#hasSettled = false
+    this.#isStable = false
     if (this.#closed) return
     if (!this.#failing) this.#reports.failing(cause)
     this.#failing = true
-    this.#retrying = setTimeout(() => this.#connect(), this.#pause).unref()
-    this.#pause = Math.min(this.#pause * 2, longestPause)
+    this.#reconnectTimer = setTimeout(() => this.#connect(), this.#reconnectDelayMs).unref()
+    this.#reconnectDelayMs = Math.min(this.#reconnectDelayMs * 2, maxReconnectDelayMs)
   }
 
   /** One message after another; each is kept until the operating system has taken it. */
   #send(): void {
     const socket = this.#socket
-    const message = this.#kept.first
+    const message = this.#queue.first
     if (!socket || this.#sending || !message) return
     this.#sending = true
-    const { patience } = this.#times
-    const untaken = new Error(`The repository takes no messages: one has waited for ${patience / 1000} s`)
-    const waiting = setTimeout(() => socket.destroy(untaken), patience).unref()
+    const { writeTimeoutMs } = this.#times
+    const timeout = new Error(`The repository takes no messages: one has waited for ${writeTimeoutMs / 1000} s`)
+    const timer = setTimeout(() => socket.destroy(timeout), writeTimeoutMs).unref()
     socket.write(message, (error) => {
-      clearTimeout(waiting)
+      clearTimeout(timer)
       if (error || socket !== this.#socket) return
       this.#sending = false
-      this.#kept.done()
-      if (this.#kept.size === 0) socket.emit('sent')
+      this.#queue.done()
+      if (this.#queue.size === 0) socket.emit('sent')
       this.#recover()
       this.#send()
     })

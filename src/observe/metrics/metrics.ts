@@ -4,7 +4,7 @@ import { type ProxyState, readAudit, readState } from './proxy-state.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
 /** Gauges that are named like counters, which misleads both people and the checks of Prometheus. */
-const misnamed = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
+const misnamedGauges = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
 /** What monitoring can read of this proxy, in the text format of Prometheus. */
 export class Metrics {
@@ -20,7 +20,7 @@ export class Metrics {
     readAudit(this.#auditRegistry, state)
     // Memory, processor time and the event loop's lag, by the names that dashboards for Node.js know.
     collectDefaultMetrics({ register: this.#registry })
-    for (const name of misnamed) this.#registry.removeSingleMetric(name)
+    for (const name of misnamedGauges) this.#registry.removeSingleMetric(name)
   }
 
   get contentType(): string {
@@ -33,8 +33,8 @@ export class Metrics {
   }
 
   /** The accounts from now on: the series of others end. */
-  keepOnly(accounts: readonly string[]): Promise<void> {
-    return this.#requests.keepOnly(accounts)
+  setAccounts(accounts: readonly string[]): Promise<void> {
+    return this.#requests.setAccounts(accounts)
   }
 
   async text(): Promise<string> {

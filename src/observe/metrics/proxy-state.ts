@@ -40,7 +40,7 @@ export interface ProxyState {
   }
   /** By the transport that uses them. */
   connections(): Readonly<Record<string, ConnectionCounts>>
-  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
+  readonly rejected: { readonly counts: Readonly<Record<string, number>> }
   /** Null when no audit trail is kept. */
   audit(): { readonly available: boolean; readonly lost: number } | null
 }
@@ -51,7 +51,7 @@ export function readState(registry: Registry, state: ProxyState): void {
   readTraffic(registry, state)
   readLimiters(registry, state)
   readTokens(registry, state)
-  readRest(registry, state)
+  readProcess(registry, state)
 }
 
 function readTraffic(registry: Registry, { history }: ProxyState): void {
@@ -118,8 +118,8 @@ function readTokens(registry: Registry, { accounts }: ProxyState): void {
   gauge('token_usable', '1 when a request would be sent with an access token right now, else 0.', ({ usable }) =>
     usable ? 1 : 0,
   )
-  gauge('token_age_seconds', 'Time since the access token was fetched.', ({ fetchedAt }) => since(fetchedAt))
-  gauge('token_remaining_seconds', 'Life that the access token has left.', ({ expiresAt }) => until(expiresAt))
+  gauge('token_age_seconds', 'Time since the access token was fetched.', ({ fetchedAt }) => secondsSince(fetchedAt))
+  gauge('token_remaining_seconds', 'Life that the access token has left.', ({ expiresAt }) => secondsUntil(expiresAt))
   counter(
     'token_refreshes_total',
     'Times that an access token was asked for. Accounts with the same credential share one, and each counts it.',
@@ -129,15 +129,15 @@ function readTokens(registry: Registry, { accounts }: ProxyState): void {
 }
 
 /** Seconds; by the wall clock, which may have been set back. */
-function since(at: number | null): number | null {
+function secondsSince(at: number | null): number | null {
   return at === null ? null : Math.max(0, (Date.now() - at) / 1000)
 }
 
-function until(at: number | null): number | null {
+function secondsUntil(at: number | null): number | null {
   return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
 }
 
-function readRest(registry: Registry, { version, connections, refusals }: ProxyState): void {
+function readProcess(registry: Registry, { version, connections, rejected }: ProxyState): void {
   readGauge(registry, {
     name: 'build_info',
     help: 'Always 1; the label says which version runs.',
@@ -158,7 +158,7 @@ function readRest(registry: Registry, { version, connections, refusals }: ProxyS
     name: 'rejected_total',
     help: 'Requests and connections of strangers that were not let in.',
     labels: ['reason'],
-    read: () => Object.entries(refusals.counts).map(([reason, count]) => [{ reason }, count]),
+    read: () => Object.entries(rejected.counts).map(([reason, count]) => [{ reason }, count]),
   })
 }
 

@@ -21,7 +21,7 @@ export class RequestMetrics {
   readonly #attempts: Counter<(typeof byService)[number]>
   readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned', Counter<'account'>>>
   /** Null while nobody has taken an account away. */
-  #kept: ReadonlySet<string> | null = null
+  #accounts: ReadonlySet<string> | null = null
 
   /** @param accounts those that are there now */
   constructor(registry: Registry, accounts: () => Iterable<{ readonly name: string }>) {
@@ -61,16 +61,16 @@ export class RequestMetrics {
   }
 
   /** The accounts from now on. What was counted for others goes, and what of theirs still ends is not counted. */
-  async keepOnly(accounts: readonly string[]): Promise<void> {
+  async setAccounts(accounts: readonly string[]): Promise<void> {
     const kept = new Set(accounts)
-    this.#kept = kept
+    this.#accounts = kept
     const each = [this.#requests, this.#duration, this.#firstByte, this.#attempts, ...Object.values(this.#instances)]
     await Promise.all(each.map((metric) => removeOthers(metric, kept)))
   }
 
   record(event: RequestEvent): void {
     const { account = '', service = '', route = '', layer = '', instances, attempts, firstByteAfter } = event
-    if (this.#kept && account !== '' && !this.#kept.has(account)) return
+    if (this.#accounts && account !== '' && !this.#accounts.has(account)) return
     const labels = { account, service }
     this.#requests.inc({ account, service, route, status: statusLabel(event.status), layer })
     this.#duration.observe(labels, event.age / 1000)
