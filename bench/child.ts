@@ -13,12 +13,16 @@ export interface Answer {
   readonly answer: unknown
 }
 
-/** In a process that the bench has started: tells where it listens, and from then on answers what it is asked. */
+/**
+ * In a process that the bench has started: tells where it listens, and from then on answers what it
+ * is asked.
+ */
 export function reportTo(parent: NodeJS.Process, url: string, answers: Answers = {}): void {
   parent.on('message', ({ question }: Question) => {
     parent.send?.({ question, answer: answers[question]?.() } satisfies Answer)
   })
-  // The bench closes the channel when it has seen enough. Exiting by itself, unlike a signal, leaves a profile behind.
+  // The bench closes the channel when it has seen enough. Exiting by itself, unlike a signal,
+  // leaves a profile behind.
   parent.on('disconnect', () => parent.exit())
   parent.send?.({ question: 'url', answer: url } satisfies Answer)
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:login`: how long the proxy takes to refuse unknown names and wrong passwords, at its socket, in a random
- * order, and whether that tells the two apart; and what the authentication of a request costs once a password is known.
+ * `npm run bench:login`: how long the proxy takes to refuse unknown names and wrong passwords, at
+ * its socket, in a random order, and whether that tells the two apart; and what the authentication
+ * of a request costs once a password is known.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
@@ -44,7 +45,10 @@ async function someClients(): Promise<readonly ClientSettings[]> {
   return hashes.map((hash, at) => ({ ...entry, name: names[at] ?? '', passwordHash: passwordHashText(hash) }))
 }
 
-/** Milliseconds from the request to its refusal, over one connection, each kind in half of the tries. */
+/**
+ * Milliseconds from the request to its refusal, over one connection, each kind in half of the
+ * tries.
+ */
 async function timeRefusals(authentication: Authentication, tries: number): Promise<Record<Kind, number[]>> {
   const server = createServer(async (message, response) => {
     try {

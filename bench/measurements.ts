@@ -74,7 +74,8 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       oursOnly: true,
       run: async (results, { surroundings: { place } }) => ({ ...results, memory: await measureMemory(place, 3) }),
     },
-    // The last that other contenders take part in must come before it: the token that they have pasted in is worth nothing after it.
+    // The last that other contenders take part in must come before it: the token that they have
+    // pasted in is worth nothing after it.
     {
       name: 'refresh',
       title: 'Token requests',

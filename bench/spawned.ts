@@ -15,7 +15,10 @@ interface SpawnOptions {
   readonly nodeOptions: readonly string[]
 }
 
-/** For every process of the bench, the contenders too: what our own program is shipped with, as its script line says. */
+/**
+ * For every process of the bench, the contenders too: what our own program is shipped with, as its
+ * script line says.
+ */
 export const nodeOptionsOfAll = shippedNodeOptions()
 
 function shippedNodeOptions(): readonly string[] {

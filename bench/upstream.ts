@@ -6,8 +6,9 @@ import { listen, reportTo } from './child.ts'
 import { dicomWebPath, largeSearchBytes } from './store.ts'
 
 /**
- * The DICOM store of the bench, and its token endpoint: as cheap as Node allows, so that the contenders are what is
- * measured. The size of a study or an instance is the last part of its UID, and that of a search result goes by its limit.
+ * The DICOM store of the bench, and its token endpoint: as cheap as Node allows, so that the
+ * contenders are what is measured. The size of a study or an instance is the last part of its UID,
+ * and that of a search result goes by its limit.
  */
 
 const [identityFile = '', firstToken = ''] = process.argv.slice(2)
@@ -86,7 +87,10 @@ function send(response: ServerResponse, size: number): void {
   more()
 }
 
-/** STOW to the store answers the number of bytes; STOW to a study also their digest, and 409 as for a partial success. */
+/**
+ * STOW to the store answers the number of bytes; STOW to a study also their digest, and 409 as for
+ * a partial success.
+ */
 async function receive(request: IncomingMessage, response: ServerResponse, countOnly: boolean): Promise<void> {
   const digest = countOnly ? null : createHash('sha256')
   let bytes = 0

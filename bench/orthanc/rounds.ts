@@ -34,16 +34,19 @@ const tasks: readonly Task[] = [
 ]
 
 /**
- * What our proxy adds to the time that a real Orthanc needs. Orthanc sends a study, retrieves it and searches: "direct", by
- * TLS and with the token pasted into its DICOMweb server's `HttpHeaders`; and "through" the proxy, by plain HTTP,
- * to the same TLS store. Everything but the two servers' addresses is the same, and as Orthanc ships it; its DICOMweb
- * plugin 1.7 sends a job as one chunked request, and does not know the `StowMaxInstances` and `StowMaxSize` of others.
- * What `register` writes (docs/orthanc.md) is, as far as it shows on the wire, that plugin's default.
+ * What our proxy adds to the time that a real Orthanc needs. Orthanc sends a study, retrieves it
+ * and searches: "direct", by TLS and with the token pasted into its DICOMweb server's
+ * `HttpHeaders`; and "through" the proxy, by plain HTTP, to the same TLS store. Everything but the
+ * two servers' addresses is the same, and as Orthanc ships it; its DICOMweb plugin 1.7 sends a job
+ * as one chunked request, and does not know the `StowMaxInstances` and `StowMaxSize` of others.
+ * What `register` writes (docs/orthanc.md) is, as far as it shows on the wire, that plugin's
+ * default.
  *
- * First both ways are proven: each file arrives byte for byte, in both directions. Then come rounds, with a new process of
- * the proxy in each, in which both ways have their turn, in changing order. The time is that of Orthanc's HTTP exchanges
- * by its own log, from their begin to the last byte of the answer. With an unlimited store on the same machine that is a
- * race for its cores; so STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
+ * First both ways are proven: each file arrives byte for byte, in both directions. Then come
+ * rounds, with a new process of the proxy in each, in which both ways have their turn, in changing
+ * order. The time is that of Orthanc's HTTP exchanges by its own log, from their begin to the last
+ * byte of the answer. With an unlimited store on the same machine that is a race for its cores; so
+ * STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
  *
  * Null where no Orthanc is installed.
  */

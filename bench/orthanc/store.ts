@@ -9,9 +9,9 @@ import { dicomWebPath } from '../store.ts'
 import { benchStudy, digestsOf } from './study.ts'
 
 /**
- * The DICOM store behind Orthanc's bench, and its token endpoint; as cheap as Node allows. It holds the bench's study from
- * the start. The first STOW-RS after `readNext` is taken apart, and its files' digests kept; every other is
- * counted, and said to be stored only if it is as long.
+ * The DICOM store behind Orthanc's bench, and its token endpoint; as cheap as Node allows. It holds
+ * the bench's study from the start. The first STOW-RS after `readNext` is taken apart, and its
+ * files' digests kept; every other is counted, and said to be stored only if it is as long.
  */
 
 const [identityFile = '', token = ''] = process.argv.slice(2)

@@ -13,7 +13,9 @@ export interface Audit {
   /** Clients were told that they are deleted: none of them is there. */
   readonly deleted: number
   readonly undeleted: number
-  /** Nobody was told anything final. Those of them that are in the store have their very bytes, too. */
+  /**
+   * Nobody was told anything final. Those of them that are in the store have their very bytes, too.
+   */
   readonly untold: number
   readonly untoldInStore: number
   /** Files with other bytes than were sent, and files that nobody sent. */

@@ -2,12 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Spawned } from '../spawned.ts'
 import type { Footprint } from './witness.ts'
 
-/** Milliseconds. Idle connections to Google are kept for 30 s, and timers of the token cache run for a minute. */
+/**
+ * Milliseconds. Idle connections to Google are kept for 30 s, and timers of the token cache run for
+ * a minute.
+ */
 const longest = 120_000
 
 /**
- * The footprint of a process that has come to rest: no more sockets than these, and the same number of
- * everything in two looks, a second apart. After the longest wait, whatever it holds then.
+ * The footprint of a process that has come to rest: no more sockets than these, and the same number
+ * of everything in two looks, a second apart. After the longest wait, whatever it holds then.
  */
 export async function atRest(spawned: Spawned, sockets: number): Promise<Footprint> {
   const deadline = performance.now() + longest

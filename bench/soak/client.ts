@@ -24,7 +24,10 @@ interface Parts {
 /** How many studies a client leaves in the store before it deletes some. */
 const mostStudies = 20
 
-/** One of many that use the proxy at the same time: it sends studies of its own, and nobody else touches them. */
+/**
+ * One of many that use the proxy at the same time: it sends studies of its own, and nobody else
+ * touches them.
+ */
 export class Client {
   readonly #parts: Parts
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -114,7 +117,8 @@ export class Client {
     const one = oneOnly ? random.pick([first, ...others]) : null
     const reply = await this.#send(deleteOf(url, study, one, random), one ? 'DELETE, instance' : 'DELETE, study')
     learnDeleted(study, one, reply, tally)
-    // What becomes of a deletion without an answer shows only at the end; nothing of this study can be expected before.
+    // What becomes of a deletion without an answer shows only at the end; nothing of this study can
+    // be expected before.
     if (!one || study.inDoubt) this.#studies = this.#studies.filter((other) => other !== study)
   }
 

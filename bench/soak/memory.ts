@@ -15,8 +15,8 @@ import { keep } from './results.ts'
 import { secondStore } from './second-store.ts'
 import type { SinkPace } from './sink.ts'
 
-// `npm run soak:memory`: the highest resident memory of the proxy, as its command starts it with nothing configured but an
-// account, while many large uploads pass at the same time.
+// `npm run soak:memory`: the highest resident memory of the proxy, as its command starts it with
+// nothing configured but an account, while many large uploads pass at the same time.
 
 const MiB = 1024 ** 2
 const uploads = 64

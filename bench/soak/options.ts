@@ -3,7 +3,9 @@ import { parseArgs } from 'node:util'
 export interface SoakOptions {
   /** How long traffic and faults last. */
   readonly minutes: number
-  /** Of all random choices; what follows from the order of events on the machine is not repeated. */
+  /**
+   * Of all random choices; what follows from the order of events on the machine is not repeated.
+   */
   readonly seed: number
   /** The result goes into the repository only if everything was run as it is by default. */
   readonly keep: boolean

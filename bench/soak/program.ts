@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Spawned } from '../spawned.ts'
 
-/** Starts our program with these arguments, as its script line says, with a witness in its process. */
+/**
+ * Starts our program with these arguments, as its script line says, with a witness in its process.
+ */
 export function program(args: readonly string[], log: string): Spawned {
   const witness = new URL('witness.ts', import.meta.url).href
   return new Spawned({ program: '../src/main.ts', args, log, nodeOptions: ['--import', witness] })

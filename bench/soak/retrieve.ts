@@ -44,7 +44,9 @@ export function wadoOf({ url, accept }: Retrieval, random: Random): Sending {
   }
 }
 
-/** A 200 that came to its end has the very bytes of everything that is stored; a 404 has its reason. */
+/**
+ * A 200 that came to its end has the very bytes of everything that is stored; a 404 has its reason.
+ */
 export function checkRetrieved(sent: SentStudy, { asked, asFile }: Retrieval, reply: Reply, tally: Tally): void {
   if (reply.kind !== 'whole') return
   const what = `WADO-RS ${sent.study} at ${sent.account}`

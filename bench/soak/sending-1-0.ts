@@ -4,8 +4,8 @@ import { patience, type Reply } from './sending.ts'
 const headEnd = Buffer.from('\r\n\r\n')
 
 /**
- * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from the end unless the
- * connection is reset. Never rejects.
+ * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from
+ * the end unless the connection is reset. Never rejects.
  *
  * @param halfCloses whether it ends its side of the connection once the answer has begun
  */

@@ -63,7 +63,9 @@ export async function soak(
   }
 }
 
-/** All clients and the faults, for so many milliseconds; resolves when the last request has ended. */
+/**
+ * All clients and the faults, for so many milliseconds; resolves when the last request has ended.
+ */
 async function traffic(
   { accounts, emulatorUrl, stores }: SoakSurroundings,
   ledger: Ledger,

@@ -4,7 +4,10 @@ import type { Random } from './random.ts'
 import type { Reply, Sending } from './sending.ts'
 import type { Tally } from './tally.ts'
 
-/** Sends a study, chunked as Orthanc does or with its length, at once or slowly; sometimes without waiting for the end. */
+/**
+ * Sends a study, chunked as Orthanc does or with its length, at once or slowly; sometimes without
+ * waiting for the end.
+ */
 export function stowOf(url: string, { instances }: SentStudy, random: Random): Sending {
   const { contentType, contentLength, chunks } = multipart(
     instances.map(({ part }) => part),

@@ -19,7 +19,10 @@ export interface SoakSurroundings {
   close(): Promise<void>
 }
 
-/** One account for each kind of credential that the emulator has a file of, each with a store of its own. */
+/**
+ * One account for each kind of credential that the emulator has a file of, each with a store of its
+ * own.
+ */
 const kinds = {
   service: { ServiceAccountFile: 'service-account.json' },
   user: { AuthorizedUserFile: 'authorized-user.json' },
@@ -33,7 +36,10 @@ const kinds = {
 const place = { Project: 'soak', Location: 'here', Dataset: 'soak' }
 const storeOf = (account: string) => `projects/soak/locations/here/datasets/soak/dicomStores/${account}`
 
-/** Shorter than any default, so that stalls, retries and full queues happen within minutes. Seconds, but for bytes. */
+/**
+ * Shorter than any default, so that stalls, retries and full queues happen within minutes. Seconds,
+ * but for bytes.
+ */
 const settings = {
   Listen: '127.0.0.1:0',
   AdminListen: '127.0.0.1:0',

@@ -7,7 +7,10 @@ export interface Verdict {
 }
 
 const MiB = 1024 ** 2
-/** Heap and buffers after the end may be so much above those after the warm-up. A leak of 1 KiB per request would be more. */
+/**
+ * Heap and buffers after the end may be so much above those after the warm-up. A leak of 1 KiB per
+ * request would be more.
+ */
 const mostGrowth = 4 * MiB
 /** The same for resident memory, of which the allocators give back less than they could. */
 const mostResidentGrowth = 48 * MiB

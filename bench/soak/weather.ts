@@ -8,7 +8,10 @@ type Service = Exclude<Fault['target'], 'token'>
 /** Milliseconds from one set of faults to the next. */
 const change = 100
 
-/** Makes the emulator fail, at random and all the time, until it is told to end; then all is well again. */
+/**
+ * Makes the emulator fail, at random and all the time, until it is told to end; then all is well
+ * again.
+ */
 export async function storm(
   emulatorUrl: string,
   stores: readonly [string, ...string[]],

@@ -2,13 +2,16 @@ import type { TokenState } from '../credentials/token-cache.ts'
 import type { Sample } from './samples.ts'
 
 /**
- * How an account fares, the worst first: requests are answered 503 for want of a token; at least half of the requests of the
- * last minutes failed; a token is there, but the next one does not come; some requests failed, or uploads are incomplete; all
- * went well; none came.
+ * The state of an account, the worst first: no token, so requests get 503; at least half of the
+ * recent requests failed; the token works but can't be refreshed; some requests failed or uploads
+ * are incomplete; everything succeeded; no requests.
  */
 export type AccountState = 'no-token' | 'failing' | 'token-at-risk' | 'troubled' | 'working' | 'idle'
 
-/** By its token and its last minutes. What a client did wrong, or broke off, says nothing of the account. */
+/**
+ * Derived from the token and the recent requests. Requests that a client got wrong or aborted don't
+ * count.
+ */
 export function accountState({ usable, failure }: TokenState, samples: readonly Sample[]): AccountState {
   if (!usable) return 'no-token'
   const failed = sum(samples, 'failed')

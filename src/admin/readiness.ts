@@ -1,7 +1,7 @@
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { ProxyStatus } from './proxy-status.ts'
 
-/** Ready means that a request to any account would be forwarded with a token right now. */
+/** Ready: a request to any account would be forwarded with a token now. */
 export function readinessOf({ accepting, accounts: all, audit }: ProxyStatus) {
   const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
   const trail = audit()

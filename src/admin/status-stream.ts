@@ -5,32 +5,32 @@ import { Samples } from './samples.ts'
 import { type Status, statusOf } from './status.ts'
 
 interface StreamTimes {
-  /** How often (ms) a sample is taken and told. */
+  /** How often a sample is taken and sent. */
   readonly intervalMs: number
-  /** How long (ms) a stream lasts; then the browser comes again by itself, and it is looked again at who it is. */
+  /**
+   * After this time the stream ends. The browser reconnects by itself, and is authenticated again.
+   */
   readonly maxDurationMs: number
 }
 
 const defaultTimes: StreamTimes = { intervalMs: 2_000, maxDurationMs: 10 * 60_000 }
-/** Samples that are kept: ten minutes. */
+/** Ten minutes. */
 const maxSamples = 300
-/** How soon (ms) a browser comes again. */
 const reconnectDelayMs = 1_000
-/** How long (ms) the text that a stream begins with is good for others that begin. */
+/** How long an opening message may be reused for other streams. */
 const openingCacheMs = 250
-/** Streams at the same time. */
 const maxStreams = 32
-/** Messages that a stream may miss because nothing of the last one was read: then it gives way to others. */
+/** A stream that misses more messages, because its client doesn't read, is closed. */
 const maxMissedMessages = 15
 
-/** The latest failure of each account. One for all streams that were told the same. */
+/** The latest failure of each account; one object for all streams in the same state. */
 type Latest = ReadonlyMap<string, string>
 
 interface Stream {
   readonly response: ServerResponse
-  /** The failures that it was told. */
+  /** The failures that its client has got. */
   sentFailures: Latest
-  /** How many messages it has missed since the last one. */
+  /** Messages skipped since the last one sent. */
   missed: number
   readonly end: NodeJS.Timeout
 }
@@ -41,8 +41,9 @@ interface Message {
 }
 
 /**
- * The status as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), for those who look on.
- * Its text is made once for all streams that were told the same before.
+ * The status as server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html). Streams in the same state share
+ * one serialized message.
  */
 export class StatusStream {
   readonly #operation: ProxyStatus
@@ -51,7 +52,7 @@ export class StatusStream {
   readonly #samples: Samples
   readonly #streams = new Set<Stream>()
   readonly #timer: NodeJS.Timeout
-  /** What streams begin with just now. */
+  /** The current opening message. */
   #opening: (Message & { readonly until: number }) | null = null
 
   constructor(operation: ProxyStatus, times = defaultTimes) {
@@ -65,14 +66,14 @@ export class StatusStream {
     return statusOf(this.#operation, this.#samples, this.#startedAt)
   }
 
-  /** Throws a ProxyError `too-many-streams` when there are as many as are allowed. */
+  /** Throws a ProxyError `too-many-streams` at the limit. */
   checkRoom(): void {
     if (this.#streams.size >= maxStreams) throw tooManyStreams()
   }
 
-  /** Begins a stream; it ends with its connection, or after ten minutes. */
+  /** Starts a stream, which ends with its connection or after ten minutes. */
   begin(response: ServerResponse): void {
-    // Who left while it was looked at who it is tells nothing any more.
+    // The client may have disconnected during authentication.
     if (response.destroyed) return
     const { text, latest } = this.#openingMessage()
     const end = setTimeout(() => this.#end(stream), this.#times.maxDurationMs).unref()
@@ -91,7 +92,7 @@ export class StatusStream {
     for (const stream of this.#streams) this.#end(stream)
   }
 
-  /** Nothing is written behind the end, and nobody who has stopped reading keeps a connection by it. */
+  /** Ends the response, or destroys it if its client has stopped reading. */
   #end(stream: Stream): void {
     this.#streams.delete(stream)
     if (stream.response.writableNeedDrain) stream.response.destroy()
@@ -107,7 +108,7 @@ export class StatusStream {
     const next = new Map<Latest, Message>()
     let whole: Message | null = null
     for (const stream of this.#streams) {
-      // Who has not read the last one gets the next one later: no more than one waits in memory for anybody.
+      // At most one message per stream waits in memory.
       if (stream.response.writableNeedDrain) {
         stream.missed += 1
         if (stream.missed > maxMissedMessages) this.#end(stream)
@@ -131,15 +132,19 @@ export class StatusStream {
   }
 
   /**
-   * Failures are told when there are new ones only: they are most of the text.
+   * Includes failures only if there are new ones, because they are most of the text.
    *
-   * @param told what its readers were told with the last message; null: all is new to them
+   * @param sentFailures the failures that the receivers have got; null for new streams
    */
-  #message(status: Status, latest: Latest, told: Latest | null): Message {
+  #message(status: Status, latest: Latest, sentFailures: Latest | null): Message {
     const accounts = status.accounts.map(({ failures, ...account }) => {
       const { name } = account
-      const isNew = told === null || told.get(name) !== latest.get(name)
-      return { ...account, ...(isNew && { failures }), samples: this.#samples.of(name).slice(told ? -1 : -maxSamples) }
+      const isNew = sentFailures === null || sentFailures.get(name) !== latest.get(name)
+      return {
+        ...account,
+        ...(isNew && { failures }),
+        samples: this.#samples.of(name).slice(sentFailures ? -1 : -maxSamples),
+      }
     })
     const text = JSON.stringify({ ...status, interval: this.#times.intervalMs, accounts })
     return { text: Buffer.from(`data: ${text}\n\n`), latest }

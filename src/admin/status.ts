@@ -4,12 +4,12 @@ import type { Account, ProxyStatus } from './proxy-status.ts'
 import { isoTime, tokenReadiness } from './readiness.ts'
 import type { Samples } from './samples.ts'
 
-/** Requests under way that are listed for each account: the oldest. */
+/** Requests in flight listed per account, the oldest first. */
 const maxListed = 50
 
 export type Status = ReturnType<typeof statusOf>
 
-/** How each account fares: its token, what is asked of it just now and was before, and what failed. */
+/** The status of each account: token, requests in flight and so far, failures. */
 export function statusOf(operation: ProxyStatus, samples: Samples, startedAt: number) {
   const { version, accepting, accounts, history, rejected } = operation
   const audit = operation.audit()

@@ -21,7 +21,10 @@ interface ClientOptions {
 /** What NIST SP 800-63B and common sense ask of a password that a person thought of. */
 const minPasswordLength = 12
 
-/** Makes the entry of a client for `DicomWebProxy.Clients` or `ClientsFile`. A secret that it makes is shown once, on standard error. */
+/**
+ * Makes the entry of a client for `DicomWebProxy.Clients` or `ClientsFile`. A secret that it makes
+ * is shown once, on standard error.
+ */
 export async function client(name: string, options: ClientOptions): Promise<ExitCode> {
   const accounts = accountsOf(options.allow ?? [])
   checkEntry(name, accounts)

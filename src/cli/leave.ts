@@ -6,7 +6,8 @@ function isStuck(): boolean {
 }
 
 /**
- * Ends this process now. Node itself would wait for each thread, and so for ever for one that reads from a network drive that has gone.
+ * Ends this process now. Node itself would wait for each thread, and so for ever for one that reads
+ * from a network drive that has gone.
  */
 export function leave(code = process.exitCode ?? 0): never {
   // As the last of those who hear of the end: nothing comes after it.
@@ -19,7 +20,10 @@ export function leaveIfStuck(): void {
   setTimeout(() => isStuck() && leave(), 1_000).unref()
 }
 
-/** Another program in the place of this one takes its threads away, and ends with the same code; a signal would not say it, nor end a container's first process. */
+/**
+ * Another program in the place of this one takes its threads away, and ends with the same code; a
+ * signal would not say it, nor end a container's first process.
+ */
 function exitHere(code: number): void {
   if (process.platform === 'win32' || !process.execve) process.kill(process.pid, 'SIGKILL')
   else process.execve(process.execPath, [process.execPath, '-e', `process.exit(${code})`], { PATH: '' })

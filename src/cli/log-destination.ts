@@ -22,8 +22,9 @@ export function logDestination(process: NodeJS.Process): DestinationStream {
 }
 
 /**
- * Lines of one turn of the event loop are written together at its end. Waking a thread for them would cost a small request 13 % more,
- * lose more lines when the program is killed, and keep the program from ending while nobody reads a pipe.
+ * Lines of one turn of the event loop are written together at its end. Waking a thread for them
+ * would cost a small request 13 % more, lose more lines when the program is killed, and keep the
+ * program from ending while nobody reads a pipe.
  */
 class LogOutput implements DestinationStream {
   readonly #fd: number
@@ -72,7 +73,8 @@ class LogOutput implements DestinationStream {
       return this.#write()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false
-      // A full disk, or nobody there any more: there is no other place to say so, and serving goes on.
+      // A full disk, or nobody there any more: there is no other place to say so, and serving goes
+      // on.
       this.#waiting = Buffer.alloc(0)
       this.#lost = 0
       return true
@@ -83,7 +85,7 @@ class LogOutput implements DestinationStream {
   #takeLost(): string {
     if (this.#lost === 0) return ''
     const time = new Date().toISOString()
-    const line = { level: 'warn', time, lost: this.#lost, msg: 'lines of the log are lost: nobody read it' }
+    const line = { level: 'warn', time, lost: this.#lost, msg: 'log lines lost: standard output was not read in time' }
     this.#lost = 0
     return `${JSON.stringify(line)}\n`
   }

@@ -17,7 +17,10 @@ export interface Controlled {
   readonly clock: Clock
 }
 
-/** The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor subject to faults. */
+/**
+ * The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor
+ * subject to faults.
+ */
 export async function answerControl(
   { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
   call: Call,

@@ -13,13 +13,14 @@ export type FaultTarget = (typeof faultTargets)[number]
 export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-exchange' | 'impersonation'
 
 /**
- * One way to fail, as data: a target, how often, and what goes wrong. Several effects in one fault combine where that
- * makes sense (`delay` with any other; `status` with `headers` and `body`).
+ * One way to fail, as data: a target, how often, and what goes wrong. Several effects in one fault
+ * combine where that makes sense (`delay` with any other; `status` with `headers` and `body`).
  */
 export interface Fault {
   /**
-   * `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation` is asking how far one is,
-   * `store` what a DICOM store is, `permissions` what may be done with one.
+   * `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation`
+   * is asking how far one is, `store` what a DICOM store is, `permissions` what may be done with
+   * one.
    */
   readonly target: FaultTarget
   /** Only requests to this store (`projects/…/dicomStores/S`). */
@@ -47,7 +48,9 @@ export interface Fault {
   readonly earlyAnswer?: number
   /** Reset the connection before a byte of the answer. */
   readonly resetBefore?: boolean
-  /** Reset the connection once so many bytes of the request's body have come; a smaller body passes. */
+  /**
+   * Reset the connection once so many bytes of the request's body have come; a smaller body passes.
+   */
   readonly resetDuring?: number
   /** Do the whole work (an instance is stored), then reset the connection in place of an answer. */
   readonly lateReset?: boolean
@@ -59,7 +62,10 @@ export interface Fault {
   readonly truncate?: number
   /** Send so many bytes of the answer's body, then nothing, for ever. */
   readonly stall?: number
-  /** Compress the answer's body, as Google does for a client that sends Accept-Encoding, asked or not; fixed bodies only. */
+  /**
+   * Compress the answer's body, as Google does for a client that sends Accept-Encoding, asked or
+   * not; fixed bodies only.
+   */
   readonly gzip?: boolean
   /** Bytes per second of the answer's body. */
   readonly bandwidth?: number

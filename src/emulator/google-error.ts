@@ -19,7 +19,10 @@ const codes: Readonly<Record<number, string>> = {
   504: 'DEADLINE_EXCEEDED',
 }
 
-/** A refusal in the shape of Google's API design guide, "Errors": `{"error":{"code","message","status"}}`. */
+/**
+ * A refusal in the shape of Google's API design guide, "Errors":
+ * `{"error":{"code","message","status"}}`.
+ */
 export class GoogleError extends Error {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -41,7 +44,9 @@ export class GoogleError extends Error {
   }
 }
 
-/** A refusal of the token endpoints (RFC 6749, 5.2), which do not use the shape of the other APIs. */
+/**
+ * A refusal of the token endpoints (RFC 6749, 5.2), which do not use the shape of the other APIs.
+ */
 export class OAuthError extends Error {
   readonly status: number
   readonly code: string

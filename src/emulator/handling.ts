@@ -18,7 +18,10 @@ export interface State {
   readonly tokenRequests: TokenCounts
 }
 
-/** One request: control, or route, fault and answer. What fails after the answer began, or with the client gone, ends the connection. */
+/**
+ * One request: control, or route, fault and answer. What fails after the answer began, or with the
+ * client gone, ends the connection.
+ */
 export async function handle(
   state: State,
   scheme: 'http' | 'https',
@@ -68,7 +71,9 @@ function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void 
   if (grant) counts[grant] += 1
 }
 
-/** Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off. */
+/**
+ * Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off.
+ */
 async function answerOf({ work }: Route): Promise<EmulatorResponse> {
   try {
     return await work()

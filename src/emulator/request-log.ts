@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
-/** One request as it reached the emulator. Tests read it to prove what did, and did not, come through a proxy. */
+/**
+ * One request as it reached the emulator. Tests read it to prove what did, and did not, come
+ * through a proxy.
+ */
 export interface RecordedRequest {
   /** Epoch milliseconds at which the request's head had arrived. */
   readonly time: number

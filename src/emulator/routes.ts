@@ -28,7 +28,10 @@ export interface World {
   readonly clock: Clock
 }
 
-/** What answers a request, and what the request counts as for faults. Nothing runs, and no body is read, before `work`. */
+/**
+ * What answers a request, and what the request counts as for faults. Nothing runs, and no body is
+ * read, before `work`.
+ */
 export interface Route {
   readonly subject?: FaultSubject
   readonly work: () => Promise<EmulatorResponse>
@@ -72,7 +75,10 @@ function tokenRoute(grant: TokenGrant, work: () => Promise<EmulatorResponse>): R
   return { subject: { target: 'token', grant }, work }
 }
 
-/** `projects/P/locations/L/datasets/D/dicomStores/S`, its `/dicomWeb/…` and `:testIamPermissions`, and `…/D/operations/ID`. */
+/**
+ * `projects/P/locations/L/datasets/D/dicomStores/S`, its `/dicomWeb/…` and `:testIamPermissions`,
+ * and `…/D/operations/ID`.
+ */
 function healthcareRoute(world: World, call: Call, path: readonly string[]): Route {
   const [, , locations, , datasets, , collection, id, dicomWeb] = path
   if (locations !== 'locations' || datasets !== 'datasets') return notFound

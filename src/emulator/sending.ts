@@ -8,17 +8,26 @@ import { GoogleError } from './google-error.ts'
 import { pause } from './pause.ts'
 import type { EmulatorResponse } from './response.ts'
 
-/** How much of an upload is still read after an early answer, as a real front end does, before the connection closes. */
+/**
+ * How much of an upload is still read after an early answer, as a real front end does, before the
+ * connection closes.
+ */
 const lingering = 16 * 1024 * 1024
 const lingeringMilliseconds = 2000
 
-/** The two ends of a connection's answer side. `socket` is the TCP socket, also under TLS: only that can send a reset. */
+/**
+ * The two ends of a connection's answer side. `socket` is the TCP socket, also under TLS: only that
+ * can send a reset.
+ */
 export interface Wire {
   readonly response: ServerResponse
   readonly socket: Socket
 }
 
-/** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
+/**
+ * Does the work of one request and sends the answer, under a fault if there is one: the only place
+ * where faults apply.
+ */
 export async function serve(
   call: Call,
   wire: Wire,
@@ -70,8 +79,9 @@ async function send(call: Call, wire: Wire, fault: Fault, answer: EmulatorRespon
   call.record.status = answer.status
   if (fault.resetAfterHeaders) return resetAfterHeaders(wire)
   if (call.method !== 'HEAD' && !(await body(wire, fault, answer))) return
-  // The answer is out and whole; ending it now would close the connection over unread bytes, and the reset that this
-  // causes can destroy the answer on its way (RFC 9112, 9.6). So the upload is read on for a while.
+  // The answer is out and whole; ending it now would close the connection over unread bytes, and
+  // the reset that this causes can destroy the answer on its way (RFC 9112, 9.6). So the upload is
+  // read on for a while.
   await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire.response)])
   call.record.complete = call.received
   response.end()

@@ -17,7 +17,10 @@ export interface SyntheticStudyOptions {
   readonly series?: number
   /** Instances per series. Default 3. */
   readonly instances?: number
-  /** Frames per instance; more than one makes it a multi-frame secondary capture instead of a CT image. Default 1. */
+  /**
+   * Frames per instance; more than one makes it a multi-frame secondary capture instead of a CT
+   * image. Default 1.
+   */
   readonly frames?: number
   /** Default 64. */
   readonly rows?: number
@@ -36,7 +39,9 @@ export interface SyntheticStudyOptions {
   readonly seed?: number
 }
 
-/** An instance too large to hold: its length is known ahead, its bytes are made while they are read. */
+/**
+ * An instance too large to hold: its length is known ahead, its bytes are made while they are read.
+ */
 export interface LargeInstance extends Omit<SyntheticInstance, 'bytes'> {
   /** Of the whole file, in bytes. */
   readonly length: number
@@ -72,7 +77,10 @@ export function* syntheticStudy(options: SyntheticStudyOptions = {}): Generator<
   }
 }
 
-/** A multi-frame instance of any size up to DICOM's 4 GiB of pixel data, for tests of memory and speed. */
+/**
+ * A multi-frame instance of any size up to DICOM's 4 GiB of pixel data, for tests of memory and
+ * speed.
+ */
 export function largeInstance(options: LargeInstanceOptions): LargeInstance {
   const { bytes, ...rest } = options
   const frameLength = LARGE_ROWS * LARGE_COLUMNS * 2
@@ -93,7 +101,8 @@ export function largeInstance(options: LargeInstanceOptions): LargeInstance {
   }
 }
 
-// Every chunk begins with its number and goes on with the same noise: cheap to make, yet no two chunks can change places unseen.
+// Every chunk begins with its number and goes on with the same noise: cheap to make, yet no two
+// chunks can change places unseen.
 function* largePixels(seed: number, frames: number, frameLength: number): Generator<Buffer> {
   const noise = frameNoise(CHUNK - 8, seed)
   for (let chunk = 0; chunk < (frames * frameLength) / CHUNK; chunk++) {
@@ -217,7 +226,10 @@ function uidsOf({ seed }: Settled, { series, instance }: ImagePosition): Omit<Sy
   }
 }
 
-/** A UID under 2.25, the root for UUIDs (PS3.5, B.2), from a name: here a version 8 UUID (RFC 9562) of its SHA-256. */
+/**
+ * A UID under 2.25, the root for UUIDs (PS3.5, B.2), from a name: here a version 8 UUID (RFC 9562)
+ * of its SHA-256.
+ */
 function syntheticUid(name: string): string {
   const uuid = createHash('sha256').update(`gcp-dicomweb-proxy/${name}`).digest().subarray(0, 16)
   uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6)

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { isHost } from './host.ts'
 
-/** As many as Node passes on by default (`server.maxHeadersCount`). */
+/** Node's default (`server.maxHeadersCount`). */
 const maxHeaders = 1000
 
-/** Throws a ProxyError for what RFC 9112 makes a server refuse, though Node reads it. */
+/** Throws a ProxyError for requests that RFC 9112 requires a server to reject but Node accepts. */
 export function validateRequestHead({
   httpVersion,
   headers,
@@ -29,7 +29,7 @@ export function validateRequestHead({
   }
 }
 
-/** Node shows the first only. */
+/** Node shows only the first one. */
 function comesTwice(header: string, rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {

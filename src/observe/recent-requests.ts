@@ -2,12 +2,12 @@ import type { RequestEvent } from './request-event.ts'
 
 type Handled = Pick<RequestEvent, 'service' | 'route'>
 
-/** How many of the requests that have ended are remembered; a power of two. */
+/** A power of two. */
 const capacity = 1024
 
 /**
- * Which requests have ended lately, as templates: strings that live as long as the program. To remember one costs a few
- * nanoseconds and no garbage.
+ * The requests that ended recently, as route templates, which live as long as the program. Adding
+ * one costs a few nanoseconds and no garbage.
  */
 export class RecentRequests {
   readonly #services: Handled['service'][] = new Array(capacity).fill(undefined)
@@ -21,7 +21,7 @@ export class RecentRequests {
     this.#routes[at] = route
   }
 
-  /** Those that have ended since this was asked last. */
+  /** Those that ended since the last call. */
   *take(): Generator<Handled> {
     for (let nth = Math.max(this.#read, this.#ended - capacity); nth < this.#ended; nth += 1) {
       const at = nth & (capacity - 1)

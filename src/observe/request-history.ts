@@ -2,13 +2,16 @@ import { InFlight } from '../concurrency/in-flight.ts'
 import type { DicomWebService } from '../config/settings.ts'
 import type { RequestEvent } from './request-event.ts'
 
-/** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
+/**
+ * How a request ended: completely; with instances not stored; rejected (4xx) or failed (5xx), by
+ * Google or the proxy; aborted.
+ */
 export type RequestOutcome = 'succeeded' | 'incomplete' | 'rejected' | 'failed' | 'aborted'
 
-/** Requests so far, by service and outcome; those that no service could be told of are under `other`. */
+/** Requests by service and outcome. Those without a known service are under `other`. */
 export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<RequestOutcome, number>>>
 
-/** What is remembered of a failure: nothing that a client sent. */
+/** What is stored about a failure: nothing that a client sent. */
 export interface Failure
   extends Pick<
     RequestEvent,
@@ -29,7 +32,7 @@ export interface Failure
   readonly instancesFailed: number | undefined
 }
 
-/** Bytes of bodies that have passed. */
+/** Body bytes transferred. */
 export interface Traffic {
   readonly account: string
   readonly service: string
@@ -39,15 +42,15 @@ export interface Traffic {
   readonly sent: number
 }
 
-/** All of an account since the start. */
+/** Totals of an account since the start. */
 export interface Totals extends Omit<Traffic, 'account' | 'service'> {
   /** Requests that have ended. */
   readonly requests: number
-  /** Of these: failed for want of something that is not the client's to mend. */
+  /** Of these: failed for a reason that the client can't fix. */
   readonly failed: number
-  /** Of these: uploads of which Google has not stored every instance. */
+  /** Of these: uploads with instances that Google didn't store. */
   readonly incomplete: number
-  /** Of these: failed because of the request, or because the client left. */
+  /** Of these: failed because of the request, or aborted by the client. */
   readonly rejected: number
 }
 
@@ -57,7 +60,7 @@ export interface AccountHistory {
   readonly failures: readonly Failure[]
 }
 
-/** Failures remembered per account. */
+/** Failures stored per account. */
 const maxFailures = 20
 
 interface History {
@@ -68,23 +71,23 @@ interface History {
   readonly bytes: Map<string, { received: number; sent: number }>
 }
 
-/** What has become of the requests to each account since the start, and those that are under way. */
+/** The requests of each account since the start, and those in flight. */
 export class RequestHistory {
   #accounts: ReadonlyMap<string, History> = new Map()
   readonly #inFlight = new InFlight<RequestEvent>()
 
-  /** @param accounts the names; what names no account is not remembered */
+  /** @param accounts names; requests to others are not stored */
   constructor(accounts: readonly string[]) {
     this.setAccounts(accounts)
   }
 
-  /** The accounts from now on. Those that were there before keep their history. */
+  /** Replaces the accounts. Those that remain keep their history. */
   setAccounts(accounts: readonly string[]): void {
     const before = this.#accounts
     this.#accounts = new Map(accounts.map((name) => [name, before.get(name) ?? newHistory()]))
   }
 
-  /** Requests that have come and not ended, the oldest first. */
+  /** Requests in flight, the oldest first. */
   get inFlight(): Iterable<RequestEvent> {
     return this.#inFlight
   }
@@ -93,7 +96,7 @@ export class RequestHistory {
     this.#inFlight.add(event)
   }
 
-  /** To be called once a request has ended. */
+  /** Call this once a request has ended. */
   record(event: RequestEvent): void {
     this.#inFlight.remove(event)
     const history = this.#accounts.get(event.account ?? '')
@@ -116,7 +119,7 @@ export class RequestHistory {
     return { requests, failures }
   }
 
-  /** Also of the bytes of what is under way. */
+  /** Includes the bytes of requests in flight. */
   totals(account: string): Totals {
     const totals = { ...(this.#accounts.get(account)?.ended ?? noEndedRequests()), received: 0, sent: 0 }
     for (const traffic of this.traffic(account)) {
@@ -126,7 +129,7 @@ export class RequestHistory {
     return totals
   }
 
-  /** Also of what is under way: an upload of half an hour shall not show at its end only. */
+  /** Includes requests in flight, so that a long upload shows before its end. */
   *traffic(only?: string): Generator<Traffic> {
     for (const [account, { bytes }] of this.#accounts) {
       if (only !== undefined && account !== only) continue
@@ -164,7 +167,7 @@ export function outcomeOf(event: RequestEvent): RequestOutcome {
   if (!event.failed) return 'succeeded'
   const { status, service, code } = event
   if (status !== null && status >= 500) return 'failed'
-  // Google's 409 to an upload: some of its instances were not stored.
+  // Google's 409 to an upload: some instances were not stored.
   const isIncomplete = status === null || status < 400 || (service === 'STOW-RS' && status === 409 && !code)
   return isIncomplete ? 'incomplete' : 'rejected'
 }

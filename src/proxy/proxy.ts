@@ -22,23 +22,24 @@ export interface RunningProxy {
   /** Root of the data listener, without a trailing slash: `http://127.0.0.1:8043`. */
   readonly url: string
   readonly adminUrl: string | null
-  /** Accounts by name, with the URL to give to Orthanc. */
+  /** The URL of each account, as configured in Orthanc. */
   readonly accountUrls: ReadonlyMap<string, string>
   /**
-   * Serves by other settings from the next request on; those under way end by the old ones (docs/adr/0025).
+   * Applies new settings to new requests. Requests in flight keep the old ones (docs/adr/0025).
    *
-   * Throws a ConfigurationError or a StartFailure when that can't be, and then nothing has changed.
+   * Throws a ConfigurationError or a StartFailure, and changes nothing, if they can't be applied.
    */
   reload(settings: Settings): ReloadPlan
   /**
-   * Takes no more requests, lets those under way finish within the grace, then cuts them.
+   * Accepts no more requests, lets those in flight finish within the grace period, then aborts
+   * them.
    *
-   * @returns how many connections had to be cut
+   * @returns the number of connections closed by force
    */
   close(): Promise<number>
 }
 
-/** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
+/** Builds the proxy from its settings and starts it. Rejects if a listener can't be opened. */
 export async function startProxy(
   settings: Settings,
   { logger, tracing = passThroughTracing }: { logger: Logger; tracing?: Tracing },
@@ -84,7 +85,7 @@ export async function startProxy(
     const change = planReload(before, wanted)
     const { settings: next } = change
     generations.replace(next)
-    // From here on nothing fails: all of it is in force, or nothing.
+    // Nothing fails from here on, so a reload applies completely or not at all.
     data.replace(next)
     access.replace(next)
     tls.replace(next)
@@ -127,7 +128,7 @@ export async function startProxy(
   }
 }
 
-/** Milliseconds of processor time that this thread, and so the event loop, has used. */
+/** CPU time of this thread, which runs the event loop, in milliseconds. */
 function cpuTime(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000

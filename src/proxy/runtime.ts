@@ -22,25 +22,25 @@ import { operationUrlsOf } from '../stores/operation-url.ts'
 import { version } from '../version.ts'
 import { openAudit } from './audit.ts'
 
-/** All that one configuration makes of the proxy, but for its listeners. */
+/** Everything that one configuration creates, except the listeners. */
 export interface Generation extends HandlerContext {
   readonly settings: Settings
   readonly accounts: readonly ServedAccount[]
   readonly audit: AuditTrail | null
   readonly connections: Connections
-  /** Whether a connection may come from this address. */
+  /** Whether this address may connect. */
   readonly allows: (address: string) => boolean
-  /** Frees what no other generation uses. */
+  /** Releases what no other generation uses. */
   close(): Promise<unknown>
 }
 
 interface Parts {
   readonly logger: Logger
-  /** Aborts when the proxy is told to end. */
+  /** Aborts when the proxy shuts down. */
   readonly ending: AbortSignal
 }
 
-/** What a generation hands down to the next one, where that wants the same. */
+/** Resources that the next generation reuses if their settings are the same. */
 interface Inheritance {
   readonly audit: SharedResource<AuditTrail | null>
   readonly connections: SharedResource<Connections>
@@ -49,9 +49,9 @@ interface Inheritance {
 const userAgent = `gcp-dicomweb-proxy/${version}`
 
 /**
- * The configurations, one after another: a request keeps to the one that was in force when it came (docs/adr/0025). What has
- * to last is handed down: tokens by credential, places at Google by account and store, connections and audit trail
- * while their settings stay the same.
+ * The sequence of configurations. A request keeps the one that was current when it arrived
+ * (docs/adr/0025). Lasting state is handed down: tokens by credential, limiters by account and
+ * store, connections and audit trail while their settings stay the same.
  */
 export class ProxyRuntime {
   readonly generations: RefCounted<Generation>
@@ -74,7 +74,7 @@ export class ProxyRuntime {
     return this.generations.current
   }
 
-  /** Open connections to Google, also those of configurations that only last as long as their last requests. */
+  /** Open connections to Google, including those of older generations with requests in flight. */
   connectionCounts(): ReturnType<Connections['counts']> {
     const all = [...new Set(this.generations.all.map(({ connections }) => connections))].map((each) => each.counts())
     const sum = (transport: keyof (typeof all)[number]) => ({
@@ -84,12 +84,12 @@ export class ProxyRuntime {
     return { bodyless: sum('bodyless'), upload: sum('upload') }
   }
 
-  /** Fetches the tokens, and keeps them fresh from here on. */
+  /** Fetches the tokens, and keeps them fresh. */
   start(): void {
     this.#tokens.start()
   }
 
-  /** Serves by these settings from the next request on. Throws when that can't be, and then nothing has changed. */
+  /** Applies settings to new requests. Throws, and changes nothing, if they can't be applied. */
   replace(settings: Settings): void {
     this.generations.replace(this.#open(settings, this.current.accounts))
     this.#replayBudget.configure(settings.retry)
@@ -100,7 +100,7 @@ export class ProxyRuntime {
     this.start()
   }
 
-  /** Ends the refreshing of tokens: what is under way ends by itself. */
+  /** Stops refreshing tokens. Requests in flight are not affected. */
   stop(): void {
     this.#tokens.close()
   }
@@ -137,7 +137,7 @@ export class ProxyRuntime {
 
   #inherit(settings: Settings): Inheritance {
     const before = this.#inheritance
-    // First, because it may well fail.
+    // First, because it is the most likely to fail.
     const audit = SharedResource.of(before?.audit ?? null, settings.audit, () =>
       openAudit(settings.audit, this.#parts.logger),
     )
@@ -153,7 +153,7 @@ export class ProxyRuntime {
     }
   }
 
-  /** Over the connections and with the limits of the configuration that is in force when the token is fetched. */
+  /** Uses the connections and limits that are current when the token is fetched. */
   #fetchToken(credential: Settings['accounts'][number]['credential']): FetchToken {
     return async () => {
       const { value, release } = this.generations.acquire()
@@ -193,7 +193,7 @@ export class ProxyRuntime {
   #logRefresh(identity: string, event: TokenEvent): void {
     const { accounts: all, tokens } = this.current.settings
     const accounts = all.filter(({ credential }) => identityOf(credential, tokens) === identity).map(({ name }) => name)
-    // Of an account that is gone, and only lasts as long as its last requests.
+    // The account was removed, and only its last requests are still in flight.
     if (accounts.length === 0) return
     const { logger } = this.#parts
     if ('error' in event) {
@@ -205,7 +205,7 @@ export class ProxyRuntime {
   }
 }
 
-/** A token of another issuer is another token. */
+/** Tokens of different issuers are different tokens. */
 function identityOf(
   credential: Settings['accounts'][number]['credential'],
   { tokenUrl, iamCredentialsUrl }: Settings['tokens'],

@@ -21,7 +21,10 @@ export interface Observed {
   readonly wrong: readonly string[]
 }
 
-/** Milliseconds in which all must be released that an exchange held: less than any limit that would end it as well. */
+/**
+ * Milliseconds in which all must be released that an exchange held: less than any limit that would
+ * end it as well.
+ */
 const atOnce = 700
 /** The same for a connection that is still being made: nothing but `Timeouts.Connect` ends that. */
 const connected = 1_500

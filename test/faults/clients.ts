@@ -5,8 +5,8 @@ import { type Message, readMessages } from '../helpers/messages.ts'
 import type { ServiceRequest } from './services.ts'
 
 /**
- * `leaves`: in the middle of an upload, or with a search, retrieval or deletion under way, it closes its connection;
- * `leaves within the answer`: as soon as the first of it has come.
+ * `leaves`: in the middle of an upload, or with a search, retrieval or deletion under way, it
+ * closes its connection; `leaves within the answer`: as soon as the first of it has come.
  * `half-closes`: with the whole request at Google, it closes its sending side, and reads on.
  */
 export const clients = ['stays', 'sends slowly', 'leaves', 'leaves within the answer', 'half-closes'] as const
@@ -32,22 +32,28 @@ interface Exchange {
   /** Of the proxy. */
   readonly url: string
   readonly request: ServiceRequest
-  /** Resolves when the request is under way as far as it comes; an impatient client goes on then. */
+  /**
+   * Resolves when the request is under way as far as it comes; an impatient client goes on then.
+   */
   readonly underWay: () => Promise<void>
   /** Whether the first try has ended. */
   readonly isTried: () => boolean
 }
 
-/** Milliseconds between the pieces of a slow client, and how many these are: at most 0.6 s in all. */
+/**
+ * Milliseconds between the pieces of a slow client, and how many these are: at most 0.6 s in all.
+ */
 const pause = 30
 const pieces = 10
 /**
- * Milliseconds that Google's place waits before the fault, so that what the client does then comes before what the fault
- * does.
+ * Milliseconds that Google's place waits before the fault, so that what the client does then comes
+ * before what the fault does.
  */
 export const headStart = 300
 
-/** Sends one request in the client's way, and tells what came of it. The connection is gone then. */
+/**
+ * Sends one request in the client's way, and tells what came of it. The connection is gone then.
+ */
 export async function runClient(client: Client, { url, request, underWay, isTried }: Exchange): Promise<Got> {
   const { hostname, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })

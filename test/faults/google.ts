@@ -6,7 +6,10 @@ import { resourceName, type Stage } from './stage.ts'
 import { storeDirectly } from './stored.ts'
 import { nobody, startWire, type Upstream } from './upstream.ts'
 
-/** What is in Google's place for one cell: the emulator with the fault in it, a bare socket, or nobody. */
+/**
+ * What is in Google's place for one cell: the emulator with the fault in it, a bare socket, or
+ * nobody.
+ */
 export async function openGoogle(
   { fault, service, client }: Pick<Cell, 'fault' | 'service' | 'client'>,
   stage: Stage,

@@ -2,11 +2,17 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 
-/** Milliseconds that this process may be late: a busy machine is not what is tested, and limits of time mean nothing then. */
+/**
+ * Milliseconds that this process may be late: a busy machine is not what is tested, and limits of
+ * time mean nothing then.
+ */
 const mostLate = 100
 const mostRuns = 5
 
-/** What a run observes; of one more run, where one came out otherwise than expected while this process was late. */
+/**
+ * What a run observes; of one more run, where one came out otherwise than expected while this
+ * process was late.
+ */
 export async function observeInTime<Observed>(expected: Observed, run: () => Promise<Observed>): Promise<Observed> {
   for (let runs = 1; ; runs++) {
     await calm()

@@ -8,8 +8,9 @@ export interface HostileText {
 }
 
 /**
- * Texts that take a backtracking engine longest, built from the expression itself: what a quantifier repeats, over and over,
- * behind what leads to it and before what makes all of it fail; and beginnings of the expression that are never finished.
+ * Texts that take a backtracking engine longest, built from the expression itself: what a
+ * quantifier repeats, over and over, behind what leads to it and before what makes all of it fail;
+ * and beginnings of the expression that are never finished.
  */
 export function hostileTexts(expression: RegExp): HostileText[] {
   const found = new Map<string, HostileText>()
@@ -47,7 +48,10 @@ const mostPumps = 14
 class Grammar {
   readonly #root: Sequence[]
   readonly #flags: string
-  /** What each atom matches of the alphabet: first what most others match, too, for that is where an engine has a choice. */
+  /**
+   * What each atom matches of the alphabet: first what most others match, too, for that is where an
+   * engine has a choice.
+   */
   readonly #matches = new Map<string, readonly string[]>()
 
   constructor({ source, flags }: RegExp) {
@@ -151,7 +155,10 @@ function distinct<T>(items: readonly (T | undefined)[]): T[] {
   return [...new Set(items.filter((item) => item !== undefined))].slice(0, mostExamples)
 }
 
-/** Reads a pattern (ECMA-262 22.2.1) as far as it matters here: what it repeats, and what stands beside it. */
+/**
+ * Reads a pattern (ECMA-262 22.2.1) as far as it matters here: what it repeats, and what stands
+ * beside it.
+ */
 class Parser {
   readonly #source: string
   readonly atoms = new Set<string>()

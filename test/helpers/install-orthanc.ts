@@ -7,8 +7,8 @@ const MINUTE = 60_000
 const PATIENCE = ['-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::https::Timeout=20', '-o', 'Acquire::Retries=2']
 
 /**
- * Installs Orthanc for the tests that need a real one, where that is possible: as root, on Debian. Elsewhere, and when it
- * fails, those tests are skipped and name what they miss.
+ * Installs Orthanc for the tests that need a real one, where that is possible: as root, on Debian.
+ * Elsewhere, and when it fails, those tests are skipped and name what they miss.
  */
 export function installOrthanc(): void {
   if (findOrthanc() || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return

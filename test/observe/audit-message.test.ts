@@ -60,7 +60,7 @@ test('an upload whose answer broke off: what it had named is stored', async (t) 
   t.same(numbers(auditMessages(cut, source)), ['2'])
   const unknown = auditMessages({ ...cut, stored: undefined }, source)
   t.same(numbers(unknown), [undefined])
-  t.match(unknown[0], /EventOutcomeIndicator="4".*<EventOutcomeDescription>cut by client, HTTP status 200</)
+  t.match(unknown[0], /EventOutcomeIndicator="4".*<EventOutcomeDescription>aborted by client, HTTP status 200</)
 })
 
 test('a client that is not authenticated is an alert; what is no DICOMweb is no event', async (t) => {
@@ -114,9 +114,9 @@ test('a deletion that goes on is no done one', async (t) => {
   const deletion = { ...upload, service: 'DELETE', method: 'DELETE', route: '/studies/{study}', study: '1.2' } as const
   const pending = { ...deletion, outcome: 'pending', status: 202 } as const
   t.same(eventOf(deletion), [['110105', 'D', '0', undefined]])
-  t.same(eventOf(pending), [['110105', 'D', '4', 'begun, and its end was not seen, HTTP status 202']])
+  t.same(eventOf(pending), [['110105', 'D', '4', 'accepted, completion not seen, HTTP status 202']])
   t.same(eventOf({ ...pending, route: '/studies/{study}/series/{series}', series: '1.3' }), [
-    ['110103', 'D', '4', 'begun, and its end was not seen, HTTP status 202'],
+    ['110103', 'D', '4', 'accepted, completion not seen, HTTP status 202'],
   ])
 })
 

@@ -113,7 +113,7 @@ t.test('the proxy names the route of the request that it stood still for', async
   })
   const { url, log } = await startServed(t, { baseUrl: await listenOn(t, google) })
   const standstills = () =>
-    log().filter(({ msg, level }) => level === 'warn' && /^the proxy stood still/.test(String(msg)))
+    log().filter(({ msg, level }) => level === 'warn' && /^event loop blocked/.test(String(msg)))
   t.equal((await fetch(`${url}studies`)).status, 200)
   await delay(700)
   t.same(standstills(), [], 'none without one')

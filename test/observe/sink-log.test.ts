@@ -8,7 +8,7 @@ function collect() {
   return { lines, log: { info: add('info'), error: add('error') } }
 }
 
-const message = 'audit trail: records are lost'
+const message = 'audit trail: records lost'
 
 test('lost records: the first is told at once, the others once a while', async (t) => {
   const { lines, log } = collect()

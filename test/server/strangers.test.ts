@@ -113,8 +113,8 @@ t.test('what is logged about strangers has a limit, what is logged about clients
   t.same(status.rejected, { 'client-unauthenticated': 20, 'malformed-request': 1 }, 'all are counted')
   await served.proxy.close()
   t.match(
-    served.log().find(({ msg }) => /than is logged/.test(String(msg))),
-    { level: 'warn', left: 16 },
+    served.log().find(({ msg }) => /^log limit reached: 16 further rejections not logged/.test(String(msg))),
+    { level: 'warn', suppressed: 16 },
   )
 })
 

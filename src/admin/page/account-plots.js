@@ -6,7 +6,7 @@ import { Plot } from './plots.js'
 
 /** @typedef {import('../samples.ts').Sample} Sample */
 
-/** Milliseconds that are kept, and that one bar stands for. */
+/** The time shown, and the width of one bar, in milliseconds. */
 const kept = 600_000
 const bar = 10_000
 
@@ -47,7 +47,7 @@ export class Plots {
 
   /** @param {readonly Sample[]} samples those that are new; all, after a new connection */
   add(samples) {
-    // Of a time that is still to come, since the proxy's clock was set back, there is nothing to show.
+    // Samples from the future, after the proxy's clock was set back, are not shown.
     const [from, until] = [now() - kept, now()]
     const isOfNow = (/** @type {Sample} */ { at }) => at >= from && at <= until
     this.samples = this.samples.filter(isOfNow)
@@ -73,7 +73,7 @@ export class Plots {
     const failed = bars.map((one) => one.failed)
     const rejected = bars.map((one) => one.rejected)
     this.failures.show(
-      // The client's own stand on top of the others.
+      // The client's own errors are stacked on top of the others.
       [bars.map(({ at }) => at), bars.map((one) => drawn(one.failed + one.rejected)), failed.map(drawn)],
       `${countText(sum(failed) + sum(rejected))} in 10 min`,
       `Errors: ${plural(sum(failed), 'request')} failed ${inTen}, and ${countText(sum(rejected))} for the client’s own fault.`,
@@ -97,7 +97,7 @@ function drawn(value) {
   return value === 0 ? null : value
 }
 
-/** Samples that a rate is the mean of: one alone jumps. */
+/** Samples per moving average. */
 const smooth = 5
 
 /** @param {readonly Sample[]} samples */
@@ -112,7 +112,7 @@ function smoothed(samples) {
 }
 
 /**
- * Bars begin at even times, so that what has passed does not change its form.
+ * Bars begin at multiples of their width, so that past ones don't change.
  *
  * @param {readonly Sample[]} samples
  */

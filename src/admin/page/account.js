@@ -1,4 +1,4 @@
-// One account: its state, its token, its last minutes, what is in flight, what failed.
+// One account: state, token, recent requests, requests in flight, failures.
 
 import { Plots } from './account-plots.js'
 import { now } from './clock.js'
@@ -10,7 +10,9 @@ import { phaseText, shapeOf, states } from './words.js'
 /** @typedef {import('./words.js').Account} Account */
 /** @typedef {import('../samples.ts').Sample} Sample */
 /** @typedef {Account['inFlight']['requests'][number]} InFlight */
-/** @typedef {Omit<Account, 'failures'> & { failures?: Account['failures'], samples: Sample[] }} Told */
+/**
+ * @typedef {Omit<Account, 'failures'> & { failures?: Account['failures'], samples: Sample[] }} Told
+ */
 
 /** @param {string} account */
 export function anchorOf(account) {

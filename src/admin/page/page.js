@@ -1,4 +1,4 @@
-// The status page: one stream of messages, each shown at once.
+// The status page: renders each message of the stream.
 import { AccountView, anchorOf, showFacts } from './account.js'
 import { now, setClock } from './clock.js'
 import { byId, element, renderList, setText } from './elements.js'
@@ -113,7 +113,7 @@ function auditText(audit) {
 }
 
 /**
- * Told to screen readers: what has changed, not every figure.
+ * Tells screen readers about changed states, not every number.
  *
  * @param {readonly Told[]} accounts
  */

@@ -4,7 +4,10 @@ import type { AccessTokens, IssuedToken } from './access-tokens.ts'
 import { cloudPlatform, parseScopes } from './scopes.ts'
 import { tokenAnswer } from './token-endpoint.ts'
 
-/** A cached token is handed out until this close to its end (Google's "Authenticate applications directly"). */
+/**
+ * A cached token is handed out until this close to its end (Google's "Authenticate applications
+ * directly").
+ */
 const renewal = 5 * 60 * 1000
 
 const flavor = { 'metadata-flavor': 'Google', server: 'Metadata Server for VM' }

@@ -14,7 +14,10 @@ const subjectTokenTypes = new Set(['urn:ietf:params:oauth:token-type:jwt', 'urn:
 /** Seconds that a subject token lives. */
 const subjectTokenLifetime = 3600
 
-/** Google's Security Token Service: `POST /v1/token`, a token of another issuer for one of Google's (RFC 8693). */
+/**
+ * Google's Security Token Service: `POST /v1/token`, a token of another issuer for one of Google's
+ * (RFC 8693).
+ */
 export async function answerTokenExchange(
   tokens: AccessTokens,
   workload: WorkloadIdentity,

@@ -9,7 +9,10 @@ import type { Level } from './search-query.ts'
 import { answerStow } from './stow.ts'
 import { answerWado } from './wado.ts'
 
-/** A DICOMweb resource: what it lies in, the collection that is searched, or what follows the innermost UID. */
+/**
+ * A DICOMweb resource: what it lies in, the collection that is searched, or what follows the
+ * innermost UID.
+ */
 export interface Resource {
   readonly scope: Scope
   readonly collection: Level | undefined
@@ -19,7 +22,10 @@ export interface Resource {
 const levels = ['studies', 'series', 'instances'] as const
 const uidOf = { studies: 'study', series: 'series', instances: 'instance' } as const
 
-/** The path after `dicomWeb/` (PS3.18, 10.3.1, 10.4.1, 10.6.1); undefined for one that is no resource. */
+/**
+ * The path after `dicomWeb/` (PS3.18, 10.3.1, 10.4.1, 10.6.1); undefined for one that is no
+ * resource.
+ */
 export function parseResource(path: readonly string[]): Resource | undefined {
   // Any level can be searched as a whole.
   if (path.length === 1 && isLevel(path[0])) return { scope: {}, collection: path[0], rest: [] }

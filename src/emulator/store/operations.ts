@@ -3,7 +3,10 @@ import { GoogleError } from '../google-error.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 
-/** How an operation fails: as a whole, with a google.rpc.Status, or for some of the instances. Neither: it succeeds. */
+/**
+ * How an operation fails: as a whole, with a google.rpc.Status, or for some of the instances.
+ * Neither: it succeeds.
+ */
 export interface OperationFailure {
   readonly error?: { readonly code: number; readonly message: string }
   readonly failures?: number

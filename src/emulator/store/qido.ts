@@ -16,12 +16,15 @@ export interface Search {
 }
 
 /**
- * What was recorded from Google where a search finds nothing: no body, yet a type (its Python samples' integration test
- * asserts the 204; the type is that of OHIF's slim, issue 51).
+ * What was recorded from Google where a search finds nothing: no body, yet a type (its Python
+ * samples' integration test asserts the 204; the type is that of OHIF's slim, issue 51).
  */
 const nothingFound: EmulatorResponse = { status: 204, headers: { 'content-type': 'text/html' } }
 
-/** QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is found. */
+/**
+ * QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is
+ * found.
+ */
 export function answerQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)

@@ -18,7 +18,10 @@ const octets = 'application/octet-stream'
 
 const native = new Set([implicitLittleEndian, explicitLittleEndian])
 
-/** One retrieval below a study, series or instance; `rest` is the path after it: `metadata`, `frames/1,2`… */
+/**
+ * One retrieval below a study, series or instance; `rest` is the path after it: `metadata`,
+ * `frames/1,2`…
+ */
 export interface Retrieval {
   readonly store: DicomStore
   readonly scope: Scope
@@ -76,8 +79,9 @@ function files(
 }
 
 /**
- * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google decompresses then.
- * Here, native data go out as they are, and compressed ones only to who takes them.
+ * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google
+ * decompresses then. Here, native data go out as they are, and compressed ones only to who takes
+ * them.
  */
 function servesSyntax({ type, parameters }: MediaType, { transferSyntax }: Instance): boolean {
   if (type === '*/*') return true

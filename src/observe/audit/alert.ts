@@ -3,16 +3,16 @@ import { type ConnectionRecord, outcomeText, type RejectionsRecord, type Request
 /** Codes 110126 and 110132 of DICOM PS3.16. */
 type AlertType = 'Node Authentication' | 'Use of Restricted Function'
 
-/** What somebody should look at, of what strangers and clients tried. */
+/** Something in the trail that needs attention soon. */
 export interface Alert {
   readonly type: AlertType
   readonly description: string
   readonly client?: string | undefined
-  /** From where; the most active one first, if that is known. */
+  /** The most active address first, if known. */
   readonly addresses: readonly string[]
 }
 
-/** Null for what needs nobody's attention at once: what can't be read, and who only connects, as a probe does. */
+/** Null for records that need no attention: unreadable requests, and probes that only connect. */
 export function alertOf(record: RequestRecord | ConnectionRecord | RejectionsRecord): Alert | null {
   if (record.audit === 'rejected') {
     const description = `${record.count} more were rejected since ${record.since}`

@@ -1,23 +1,23 @@
-/** What was refused within a minute without a record of its own. */
+/** Rejections within a minute that have no record of their own. */
 export interface AnonymousCounts {
   /** ISO 8601. */
   readonly since: string
   readonly count: number
-  /** How many by the code of the answer, or by what was refused. */
+  /** Counts by error code, or by the log message where there was no response. */
   readonly reasons: Readonly<Record<string, number>>
-  /** How many by the peer's address; not all where they are many. */
+  /** Counts by peer address; only the first ones where there are many. */
   readonly addresses: Readonly<Record<string, number>>
 }
 
-/** Records that strangers may cause in a minute. */
+/** Records per minute that unauthenticated clients may cause. */
 const maxRecordsPerMinute = 60
-/** As many are named of one minute; a message with these is no longer than what a repository must take. */
+/** Keeps the message below the size that every audit repository must accept. */
 const maxAddresses = 50
 const minuteMs = 60_000
 
 /**
- * Limits what those who are no clients can make the trail hold: so many records a minute, and then one that counts. So nobody
- * fills the disk, or pushes the records of others out.
+ * Limits the records that unauthenticated clients can cause: a fixed number per minute, then one
+ * record with the counts. So they can neither fill the disk nor push out other records.
  */
 export class AnonymousAuditLimiter {
   readonly #report: (counts: AnonymousCounts) => void
@@ -32,7 +32,7 @@ export class AnonymousAuditLimiter {
     this.#report = tell
   }
 
-  /** Whether this one gets a record; it is counted otherwise. */
+  /** True if this rejection gets a record; otherwise it is only counted. */
   admit(address: string, reason: string): boolean {
     if (this.#minute === null) this.#begin()
     this.#recorded += 1
@@ -43,7 +43,7 @@ export class AnonymousAuditLimiter {
     return false
   }
 
-  /** Tells what was only counted so far. */
+  /** Reports the rejections that were only counted so far. */
   end(): void {
     if (this.#minute) clearTimeout(this.#minute)
     this.#minute = null

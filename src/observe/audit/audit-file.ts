@@ -3,32 +3,33 @@ import type { AuditRecord } from './audit-record.ts'
 import { type AuditSink, lowPriorityShare, type SinkReports } from './audit-sink.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 
-/** Bytes of records that are kept while nothing can be written. */
+/** Records queued while writing fails. */
 const maxQueuedBytes = 16 * 1024 * 1024
-/** How often (ms) it is looked whether the file was renamed. */
+/** How often to check whether the file was renamed or removed. */
 const pollIntervalMs = 1_000
-/** How long (ms) after a failure writing is tried again: whoever reads a pipe may only be slow. */
+/** EAGAIN: the reader of a pipe is only slow. */
 const retryDelayMs = (error: NodeJS.ErrnoException) => (error.code === 'EAGAIN' ? 20 : 1_000)
 
 const standardOutput = 1
 
 /**
- * JSON lines at the end of a file, each written before anything else happens: about 10 µs, and nothing is lost when the program is
- * killed. A file that was renamed or removed is followed by a new one of its old name.
+ * Appends JSON lines to a file. Each is written synchronously (about 10 µs), so nothing is lost
+ * when the process is killed. If the file was renamed or removed, a new one is opened under its
+ * name.
  */
 export class AuditFile implements AuditSink {
   readonly #path: string | null
   readonly #reports: SinkReports
   readonly #queue = new BoundedQueue(maxQueuedBytes)
-  /** Null once it is closed: the number may soon stand for something else. */
+  /** Null once closed: the operating system may reuse the number. */
   #fd: number | null
-  /** The file ends in a line that was cut short. */
+  /** The file ends in a truncated line. */
   #endsWithinLine: boolean
   #polledAt = performance.now()
   #retryTimer: NodeJS.Timeout | null = null
 
   /**
-   * Throws what `open` does when the file can't be opened.
+   * Throws the error of `open` if the file can't be opened.
    *
    * @param path null for standard output
    */
@@ -81,7 +82,7 @@ export class AuditFile implements AuditSink {
     for (let line = this.#queue.first; line; line = this.#queue.first) this.#queue.done(writeSync(fd, line))
   }
 
-  /** Opens the file anew where its name stands for another one, or for none. */
+  /** Reopens the file if it was renamed or removed. */
   #reopenIfReplaced(fd: number): number {
     if (this.#path === null || performance.now() - this.#polledAt < pollIntervalMs) return fd
     this.#polledAt = performance.now()
@@ -97,7 +98,10 @@ export class AuditFile implements AuditSink {
   }
 }
 
-/** After a kill, or on a disk that became full. Where that can't be read, an empty line does less harm than two records in one. */
+/**
+ * True after a kill or a full disk. If it can't be read, an empty line does less harm than two
+ * records in one line.
+ */
 function endsWithinLine(fd: number, path: string): boolean {
   const stat = fstatSync(fd)
   if (!stat.isFile() || stat.size === 0) return false
@@ -113,10 +117,13 @@ function endsWithinLine(fd: number, path: string): boolean {
 }
 
 const { O_APPEND, O_CREAT, O_WRONLY } = constants
-/** A pipe that nobody reads would be waited for, and all else with it. Windows does not know the flag. */
+/**
+ * Without O_NONBLOCK, opening a pipe without a reader would block the process. Windows lacks the
+ * flag.
+ */
 const flags = O_APPEND | O_CREAT | O_WRONLY | (constants.O_NONBLOCK ?? 0)
 
-/** Only the user of the proxy may read a new one: it says who looked at which study. */
+/** Readable only by the proxy's user, because it shows who accessed which study. */
 function open(path: string): number {
   return openSync(path, flags, 0o600)
 }

@@ -2,12 +2,12 @@ import type { Log } from '../logger.ts'
 import type { RejectedPeer } from './audit-record.ts'
 import type { AuditTrail } from './audit-trail.ts'
 
-/** The log of who was refused before there was a request, which tells the audit trail, too. */
+/** Logs rejected peers, and records them in the audit trail. */
 export class AuditedLog implements Log {
   readonly #log: Log
   readonly #audit: () => Pick<AuditTrail, 'rejected'> | null
 
-  /** @param audit the trail that is kept now, if one is */
+  /** @param audit the current trail, if any */
   constructor(log: Log, audit: () => Pick<AuditTrail, 'rejected'> | null) {
     this.#log = log
     this.#audit = audit

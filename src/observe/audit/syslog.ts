@@ -6,40 +6,41 @@ import type { AuditRecord } from './audit-record.ts'
 import { type AuditSink, lowPriorityShare, type SinkReports } from './audit-sink.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 
-/** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
+/** An audit record repository that listens for syslog over TLS (RFC 5425), and the credentials. */
 export interface SyslogTarget {
   readonly host: string
   readonly port: number
-  /** PEM; null: those that Node trusts. */
+  /** PEM; null: Node's default CAs. */
   readonly certificateAuthorities: readonly string[] | null
-  /** The proxy's own certificate and key, PEM, for repositories that want one. */
+  /** The proxy's certificate and key, PEM, for repositories that require a client certificate. */
   readonly identity: { readonly cert: string; readonly key: string } | null
 }
 
-/** Bytes of messages that are kept while the repository can't be reached. */
+/** Messages queued while the repository can't be reached. */
 const maxQueuedBytes = 16 * 1024 * 1024
-/** Milliseconds between two tries to connect. */
 const minReconnectDelayMs = 1_000
 const maxReconnectDelayMs = 30_000
-/** Bytes that a repository may send, by which nothing is expected (RFC 5425): who sends more is none. */
+/**
+ * A syslog receiver sends nothing (RFC 5425). A peer that sends more than this is something else.
+ */
 const maxReceivedBytes = 64 * 1024
-/** How long (ms) the last messages may take at the end. */
+/** Time for sending the last messages at shutdown. */
 const drainTimeoutMs = 2_000
 
 interface Times {
-  /** Milliseconds after which a connection that is not there is given up. */
   readonly connectTimeoutMs: number
-  /** Milliseconds that the repository may leave a message untaken. */
+  /** How long the operating system may fail to accept a message. */
   readonly writeTimeoutMs: number
-  /** Milliseconds after which a new connection is trusted to stay, once one has failed. */
+  /** After a failure, a new connection counts as stable after this time. */
   readonly stableAfterMs: number
 }
 
 const defaultTimes: Times = { connectTimeoutMs: 15_000, writeTimeoutMs: 10_000, stableAfterMs: 5_000 }
 
 /**
- * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425, PS3.15 A.6). Syslog has no
- * acknowledgement: what was on its way when a connection broke may be lost.
+ * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425,
+ * PS3.15 A.6). Syslog has no acknowledgements: messages in transit when a connection breaks may be
+ * lost.
  */
 export class SyslogSink implements AuditSink {
   readonly #target: SyslogTarget
@@ -50,7 +51,7 @@ export class SyslogSink implements AuditSink {
   readonly #queue = new BoundedQueue(maxQueuedBytes)
   #socket: TLSSocket | null = null
   #sending = false
-  /** From the end of a connection until the next one has stayed for a while, and what was kept has gone over it. */
+  /** From the end of a connection until the next one is stable and the queue is empty. */
   #failing = false
   #isStable = false
   #reconnectDelayMs = minReconnectDelayMs
@@ -66,7 +67,7 @@ export class SyslogSink implements AuditSink {
     this.#connect()
   }
 
-  /** A connection alone says little: who accepts it need not read. */
+  /** An open connection is not enough: the peer might not read. */
   get available(): boolean {
     return this.#socket !== null && !this.#failing && this.#queue.isBelowHalf
   }
@@ -99,14 +100,14 @@ export class SyslogSink implements AuditSink {
       host,
       port,
       minVersion: 'TLSv1.2',
-      // The default would heed NODE_TLS_REJECT_UNAUTHORIZED.
+      // The default would respect NODE_TLS_REJECT_UNAUTHORIZED.
       rejectUnauthorized: true,
-      // A name for the server to choose its certificate by; addresses are none (RFC 6066 3).
+      // SNI; IP addresses are not allowed there (RFC 6066 3).
       ...(isIP(host) === 0 && { servername: host }),
       ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
       ...identity,
     })
-    // From beginning to end: a time without a byte would never be over where a handshake comes byte by byte.
+    // A limit for the whole handshake. An idle timeout would never fire if it arrived byte by byte.
     const connecting = setTimeout(
       () => socket.destroy(new Error('No TLS connection in time')),
       this.#times.connectTimeoutMs,
@@ -122,7 +123,7 @@ export class SyslogSink implements AuditSink {
       cause = error
     })
     socket.once('close', () => this.#disconnected(cause))
-    // Nothing is expected, but only a read sees the end of the connection.
+    // No data is expected, but only a read notices the end of the connection.
     let received = 0
     socket.on('data', ({ length }: Buffer) => {
       received += length
@@ -162,7 +163,7 @@ export class SyslogSink implements AuditSink {
     this.#reconnectDelayMs = Math.min(this.#reconnectDelayMs * 2, maxReconnectDelayMs)
   }
 
-  /** One message after another; each is kept until the operating system has taken it. */
+  /** Sends one message at a time. Each stays queued until the operating system accepts it. */
   #send(): void {
     const socket = this.#socket
     const message = this.#queue.first
