@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { tries: { type: 'string', default: '2000' } } })
   const clients = await someClients()
   const authentication = new Authentication(new ClientDirectory(clients), neverSlowed)
-  const times = await timeRefusals(authentication, Number(values.tries))
+  const times = await timeRejections(authentication, Number(values.tries))
   for (const kind of kinds) process.stdout.write(`${kind.padEnd(15)} ${summary(times[kind])}\n`)
   const [wrong, unknown] = [times['wrong password'], times['unknown name']]
   process.stdout.write(
@@ -49,7 +49,7 @@ async function someClients(): Promise<readonly ClientSettings[]> {
  * Milliseconds from the request to its refusal, over one connection, each kind in half of the
  * tries.
  */
-async function timeRefusals(authentication: Authentication, tries: number): Promise<Record<Kind, number[]>> {
+async function timeRejections(authentication: Authentication, tries: number): Promise<Record<Kind, number[]>> {
   const server = createServer(async (message, response) => {
     try {
       await authentication.clientOf(message)

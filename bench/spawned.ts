@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Answer, Question } from './child.ts'
+import type { Question, Reply } from './child.ts'
 
 interface SpawnOptions {
   /** Beside this file. */
@@ -67,8 +67,8 @@ export class Spawned {
 
   #answerTo<T>(asked: string): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const onMessage = ({ question, answer }: Answer) => {
-      if (question === asked) resolve(answer as T)
+    const onMessage = ({ question, reply }: Reply) => {
+      if (question === asked) resolve(reply as T)
     }
     const onExit = () => reject(new Error(`A process of the bench ended before it answered "${asked}"`))
     this.#child.on('message', onMessage).once('exit', onExit)

@@ -65,7 +65,7 @@ export async function measureOrthanc(place: Place, rounds: number): Promise<Orth
   }
 }
 
-interface Surroundings {
+interface Environment {
   readonly place: Place
   readonly store: Spawned
   readonly sender: Sender
@@ -73,7 +73,7 @@ interface Surroundings {
 }
 
 /** A store, and an Orthanc whose server "direct" is that store. */
-async function prepare(outer: Place): Promise<Surroundings> {
+async function prepare(outer: Place): Promise<Environment> {
   const folder = join(outer.folder, 'orthanc')
   await mkdir(folder)
   const at = (name: string) => join(folder, name)
@@ -98,14 +98,14 @@ async function prepare(outer: Place): Promise<Surroundings> {
 }
 
 /** Starts the proxy, to which Orthanc's server "through" then leads. */
-async function startProxy({ place, sender }: Surroundings): Promise<RunningContender> {
+async function startProxy({ place, sender }: Environment): Promise<RunningContender> {
   const proxy = await ours.start(place)
   await sender.server('through', { Url: proxy.url })
   return proxy
 }
 
 /** That every file comes to the store, and back from it, as it is. */
-async function prove(surroundings: Surroundings): Promise<void> {
+async function prove(surroundings: Environment): Promise<void> {
   const { sender, store } = surroundings
   const proxy = await startProxy(surroundings)
   try {
@@ -121,7 +121,7 @@ async function prove(surroundings: Surroundings): Promise<void> {
   }
 }
 
-async function runTasks(surroundings: Surroundings, rounds: number): Promise<OrthancResult['tasks']> {
+async function runTasks(surroundings: Environment, rounds: number): Promise<OrthancResult['tasks']> {
   const results: { title: string; rounds: OrthancRound[] }[] = tasks.map(({ title }) => ({ title, rounds: [] }))
   for (let round = 0; round < rounds; round += 1) {
     const proxy = await startProxy(surroundings)

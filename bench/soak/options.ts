@@ -8,7 +8,7 @@ export interface SoakOptions {
    */
   readonly seed: number
   /** The result goes into the repository only if everything was run as it is by default. */
-  readonly keep: boolean
+  readonly save: boolean
 }
 
 export const usage = `npm run soak -- [options]
@@ -22,7 +22,7 @@ export function readOptions(args: string[]): SoakOptions {
   return {
     minutes: number(values.minutes ?? '10'),
     seed: number(values.seed ?? String(1 + Math.floor(Math.random() * 1_000_000))),
-    keep: values.minutes === undefined,
+    save: values.minutes === undefined,
   }
 }
 

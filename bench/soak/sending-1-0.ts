@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { patience, type Reply } from './sending.ts'
+import { type Reply, replyTimeoutMs } from './sending.ts'
 
 const headEnd = Buffer.from('\r\n\r\n')
 
@@ -14,7 +14,7 @@ export async function sendInHttp10(url: string, accept: string, halfCloses: bool
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   socket.write(`GET ${pathname}${search} HTTP/1.0\r\nHost: ${host}\r\nAccept: ${accept}\r\n\r\n`)
   if (halfCloses) socket.once('data', () => socket.end())
-  const timer = setTimeout(() => socket.destroy(new Error('stuck')), patience)
+  const timer = setTimeout(() => socket.destroy(new Error('stuck')), replyTimeoutMs)
   const chunks: Buffer[] = []
   try {
     for await (const chunk of socket) chunks.push(chunk)

@@ -7,7 +7,7 @@ import type { RecordedRequest } from './request-log.ts'
 const smallBody = 10 * 1024 * 1024
 
 /**
- * One request under way: the parsed target, and its body as a stream that is counted as it is read.
+ * One request in flight: the parsed target, and its body as a stream that is counted as it is read.
  */
 export class Call {
   readonly method: string
@@ -15,7 +15,7 @@ export class Call {
   readonly segments: readonly string[]
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
-  /** `http://host` as the client named it: absolute URLs in answers start so. */
+  /** `http://host` as the client named it: absolute URLs in responses start so. */
   readonly origin: string
   readonly record: RecordedRequest
   /** Bytes per second at which the body is read; a fault may set it. */

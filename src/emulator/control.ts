@@ -21,7 +21,7 @@ export interface Controlled {
  * The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor
  * subject to faults.
  */
-export async function answerControl(
+export async function handleControl(
   { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
   call: Call,
 ): Promise<EmulatorResponse> {

@@ -60,7 +60,7 @@ export interface Emulator {
   dicomWebUrl(store?: string): string
   /** Writes a file of every kind of credential; the identities live as long as the emulator. */
   writeCredentials(folder: string): Promise<CredentialFiles>
-  /** Another service account; answers the content of its key file. */
+  /** Another service account; returns the content of its key file. */
   addServiceAccount(email: string): Promise<object>
   /** Every identity is editor on every store until this says otherwise. */
   grant(identity: string, store: string, role: Role): void

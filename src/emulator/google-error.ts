@@ -34,7 +34,7 @@ export class GoogleError extends Error {
     this.headers = headers
   }
 
-  answer(): EmulatorResponse {
+  toResponse(): EmulatorResponse {
     const error = { code: this.status, message: this.message, status: codes[this.status] ?? 'UNKNOWN' }
     return {
       status: this.status,
@@ -58,7 +58,7 @@ export class OAuthError extends Error {
     this.code = code
   }
 
-  answer(): EmulatorResponse {
+  toResponse(): EmulatorResponse {
     return {
       status: this.status,
       headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },

@@ -60,7 +60,7 @@ interface ImagePosition {
   readonly instance: number
 }
 
-type Settled = Required<SyntheticStudyOptions>
+type Completed = Required<SyntheticStudyOptions>
 
 const CT_IMAGE = '1.2.840.10008.5.1.4.1.1.2'
 const MULTI_FRAME_WORD_SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7.3'
@@ -112,7 +112,7 @@ function* largePixels(seed: number, frames: number, frameLength: number): Genera
   }
 }
 
-function makeInstance(study: Settled, position: ImagePosition): SyntheticInstance {
+function makeInstance(study: Completed, position: ImagePosition): SyntheticInstance {
   const frames = Array.from({ length: study.frames }, (_, frame) => phantomFrame({ ...study, ...position, frame }))
   const pixels = Buffer.concat(frames)
   const head = fileHead(study, position)
@@ -123,7 +123,7 @@ function makeInstance(study: Settled, position: ImagePosition): SyntheticInstanc
 }
 
 /** The whole file up to the pixel data, which have the highest tag and so come last. */
-function fileHead(study: Settled, position: ImagePosition): Buffer {
+function fileHead(study: Completed, position: ImagePosition): Buffer {
   const sopClassUid = study.frames > 1 ? MULTI_FRAME_WORD_SECONDARY_CAPTURE : CT_IMAGE
   const uids = uidsOf(study, position)
   const elements = [
@@ -137,7 +137,7 @@ function fileHead(study: Settled, position: ImagePosition): Buffer {
   return Buffer.concat([encodeFileMeta(sopClassUid, uids.sopInstanceUid), encodeDataset(elements)])
 }
 
-function patientAndStudy(study: Settled, studyInstanceUid: string): DicomElement[] {
+function patientAndStudy(study: Completed, studyInstanceUid: string): DicomElement[] {
   return [
     [0x00080005, 'CS', 'ISO_IR 192'],
     [0x00080020, 'DA', study.studyDate],
@@ -155,7 +155,7 @@ function patientAndStudy(study: Settled, studyInstanceUid: string): DicomElement
   ]
 }
 
-function seriesElements(study: Settled, { series }: ImagePosition, seriesInstanceUid: string): DicomElement[] {
+function seriesElements(study: Completed, { series }: ImagePosition, seriesInstanceUid: string): DicomElement[] {
   return [
     [0x00080021, 'DA', study.studyDate],
     [0x00080031, 'TM', '102000'],
@@ -175,7 +175,7 @@ function seriesElements(study: Settled, { series }: ImagePosition, seriesInstanc
   ]
 }
 
-function imageElements(study: Settled, { instance }: ImagePosition): DicomElement[] {
+function imageElements(study: Completed, { instance }: ImagePosition): DicomElement[] {
   return [
     [0x00080008, 'CS', 'DERIVED\\SECONDARY\\AXIAL'],
     [0x00080023, 'DA', study.studyDate],
@@ -194,7 +194,7 @@ function imageElements(study: Settled, { instance }: ImagePosition): DicomElemen
   ]
 }
 
-function ctElements(study: Settled, { series, instance }: ImagePosition): DicomElement[] {
+function ctElements(study: Completed, { series, instance }: ImagePosition): DicomElement[] {
   return [
     [0x00180050, 'DS', '2'],
     [0x00180060, 'DS', '120'],
@@ -208,7 +208,7 @@ function ctElements(study: Settled, { series, instance }: ImagePosition): DicomE
   ]
 }
 
-function multiFrameElements(study: Settled): DicomElement[] {
+function multiFrameElements(study: Completed): DicomElement[] {
   return [
     [0x00080064, 'CS', 'SYN'],
     [0x00280008, 'IS', `${study.frames}`],
@@ -218,7 +218,7 @@ function multiFrameElements(study: Settled): DicomElement[] {
   ]
 }
 
-function uidsOf({ seed }: Settled, { series, instance }: ImagePosition): Omit<SyntheticInstance, 'bytes'> {
+function uidsOf({ seed }: Completed, { series, instance }: ImagePosition): Omit<SyntheticInstance, 'bytes'> {
   return {
     studyInstanceUid: syntheticUid(`${seed}/study`),
     seriesInstanceUid: syntheticUid(`${seed}/study/${series}`),
@@ -237,7 +237,7 @@ function syntheticUid(name: string): string {
   return `2.25.${BigInt(`0x${uuid.toString('hex')}`)}`
 }
 
-function settle(options: SyntheticStudyOptions): Settled {
+function settle(options: SyntheticStudyOptions): Completed {
   const seed = options.seed ?? 1
   return {
     series: 1,

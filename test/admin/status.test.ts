@@ -87,7 +87,7 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
       layer: 'upstream',
       attempts: 1,
     },
-    { service: 'WADO-RS', status: 403, layer: 'upstream', googleMessage: 'The emulator was asked to answer 403.' },
+    { service: 'WADO-RS', status: 403, layer: 'upstream', googleMessage: 'The emulator was asked to respond with 403.' },
     { status: 400, code: 'query-not-allowed', detail: 'The query parameter … is not one of QIDO-RS: remove it.' },
     { service: 'STOW-RS', status: 409, layer: 'upstream', instancesStored: 1, instancesFailed: 1 },
   ])

@@ -65,7 +65,7 @@ t.test('a store that fails, with layer, Google’s words and what to do', needsC
   await says(page, 'google', 'Failing')
   await says(page, 'google', '403')
   await says(page, 'google', /grant the account's identity roles\/healthcare\.dicomViewer on this store/)
-  await says(page, 'google', 'The emulator was asked to answer 403.')
+  await says(page, 'google', 'The emulator was asked to respond with 403.')
   await says(page, 'google', '1 instance of 3 not stored')
   await says(page, 'broken', /Credential file .* does not exist/)
   await page.getByRole('heading', { level: 1, name: '2 of 3 accounts need attention' }).waitFor()

@@ -35,7 +35,7 @@ interface Exchange {
   /**
    * Resolves when the request is under way as far as it comes; an impatient client goes on then.
    */
-  readonly underWay: () => Promise<void>
+  readonly inFlight: () => Promise<void>
   /** Whether the first try has ended. */
   readonly isTried: () => boolean
 }
@@ -54,7 +54,7 @@ export const headStart = 300
 /**
  * Sends one request in the client's way, and tells what came of it. The connection is gone then.
  */
-export async function runClient(client: Client, { url, request, underWay, isTried }: Exchange): Promise<Got> {
+export async function runClient(client: Client, { url, request, inFlight, isTried }: Exchange): Promise<Got> {
   const { hostname, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: localhost', ...request.headers, '', '']
@@ -63,7 +63,7 @@ export async function runClient(client: Client, { url, request, underWay, isTrie
     await once(socket, 'connect')
     // It must not see an answer that comes quickly.
     if (client === 'leaves') socket.pause()
-    const got = answerOn(socket)
+    const got = responseOn(socket)
     const gone = new AbortController()
     void got.then(() => gone.abort())
     switch (client) {
@@ -72,7 +72,7 @@ export async function runClient(client: Client, { url, request, underWay, isTrie
         return await got
       case 'half-closes':
         socket.write(Buffer.concat([head, request.body]))
-        await underWay()
+        await inFlight()
         socket.end()
         return await got
       case 'sends slowly':
@@ -84,7 +84,7 @@ export async function runClient(client: Client, { url, request, underWay, isTrie
         return { kind: 'left' }
       case 'leaves':
         socket.write(Buffer.concat([head, request.body.subarray(0, request.body.length / 2)]))
-        await underWay()
+        await inFlight()
         return { kind: 'left' }
     }
   } finally {
@@ -105,7 +105,7 @@ async function sendSlowly(socket: Socket, bytes: Buffer, isTried: () => boolean,
 }
 
 /** Waits for a whole answer, or the end of the connection. */
-function answerOn(socket: Socket): Promise<Got> {
+function responseOn(socket: Socket): Promise<Got> {
   const { promise, resolve } = Promise.withResolvers<Got>()
   let bytes: Buffer = Buffer.alloc(0)
   socket.on('data', (chunk) => {

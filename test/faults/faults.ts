@@ -263,7 +263,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     ...[403, 413].map(
       (status): Fault => ({
         name: `${status}, while the request still comes`,
-        cause: { store: { earlyAnswer: status } },
+        cause: { store: { earlyResponse: status } },
         expected: all(`${status} from Google ×1`),
       }),
     ),
@@ -299,7 +299,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     { name: '503, once', cause: { store: { status: 503, times: 1 } }, ...once, expected: afterRefusal('503') },
     {
       name: '503, once, while the request still comes',
-      cause: { store: { earlyAnswer: 503, times: 1 } },
+      cause: { store: { earlyResponse: 503, times: 1 } },
       ...once,
       expected: afterRefusal('503'),
     },

@@ -42,8 +42,8 @@ const alphabet = [
 ]
 /** More repetitions than a short text has. */
 const many = 16
-const mostExamples = 8
-const mostPumps = 14
+const maxExamples = 8
+const maxPumps = 14
 
 class Grammar {
   readonly #root: Sequence[]
@@ -92,7 +92,7 @@ class Grammar {
       yield { prefix: '', pump }
     }
     // Two that follow each other may share what they match.
-    const pumps = [...new Set(found.map(({ pump }) => pump))].slice(0, mostPumps)
+    const pumps = [...new Set(found.map(({ pump }) => pump))].slice(0, maxPumps)
     for (const one of pumps) for (const other of pumps) yield { prefix: found[0]?.prefix ?? '', pump: one + other }
     if (!this.#root.flat().some(isLong)) return
     for (const [first, ...others] of this.#matches.values()) {
@@ -152,7 +152,7 @@ function inTurn<T>(lists: readonly (readonly T[])[]): (T | undefined)[] {
 }
 
 function distinct<T>(items: readonly (T | undefined)[]): T[] {
-  return [...new Set(items.filter((item) => item !== undefined))].slice(0, mostExamples)
+  return [...new Set(items.filter((item) => item !== undefined))].slice(0, maxExamples)
 }
 
 /**

@@ -16,13 +16,13 @@ export interface WireUpstream {
 }
 
 /** The bytes to answer with; null closes the connection instead. */
-type Answer = (request: Message) => string | Buffer | null
+type Response = (request: Message) => string | Buffer | null
 
 /**
  * Takes Google's place, and shows what arrives there as it is on the wire: read by no HTTP library,
  * and forgiven nothing.
  */
-export async function startWireUpstream(t: Test, answer: Answer = echo): Promise<WireUpstream> {
+export async function startWireUpstream(t: Test, answer: Response = echo): Promise<WireUpstream> {
   const requests: Message[] = []
   const oddities: string[] = []
   const server = createServer((socket) => {

@@ -20,7 +20,7 @@ interface Header {
   readonly valueAt: number
 }
 
-/** Not DICOM, or broken: STOW answers failure reason C000H "Cannot understand". */
+/** Not DICOM, or broken: STOW returns failure reason C000H "Cannot understand". */
 export class DataSetError extends Error {
   override readonly name = 'DataSetError'
 }
@@ -90,7 +90,7 @@ export class DataSetReader {
   }
 
   #sequence({ vr, tag, length, valueAt }: Header, end: number, into: DataSet, depth: number): number {
-    // A UN of undefined length is a sequence in Implicit VR, whatever surrounds it (PS3.5, 6.2.2
+    // A UN of undefined length is a sequence in Implicit VR, in any context (PS3.5, 6.2.2
     // note 2).
     const reader = vr === 'UN' && this.#explicit ? new DataSetReader(this.#source, false) : this
     const sequenceEnd = length === undefinedLength ? end : valueAt + length

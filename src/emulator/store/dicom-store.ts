@@ -78,7 +78,7 @@ export class DicomStore {
   async store(received: string, study?: string): Promise<Stored> {
     const instance = read(received)
     const failure =
-      instance === undefined ? failureReason.cannotUnderstand : await this.#refusal(instance, received, study)
+      instance === undefined ? failureReason.cannotUnderstand : await this.#rejection(instance, received, study)
     if (instance === undefined || failure !== undefined) {
       await rm(received, { force: true })
       const { study = '', series = '', instance: sop = '', sopClass = '' } = instance ?? {}
@@ -91,7 +91,7 @@ export class DicomStore {
     return { uids: instance, sopClass: instance.sopClass }
   }
 
-  async #refusal(instance: Instance, received: string, study?: string): Promise<number | undefined> {
+  async #rejection(instance: Instance, received: string, study?: string): Promise<number | undefined> {
     if (study !== undefined && study !== instance.study) return failureReason.otherStudy
     if (this.#isLocked(instance)) return failureReason.processing
     const existing = this.#instances.get(key(instance))

@@ -58,7 +58,7 @@ export class Operations {
     await Promise.all([...this.#running.keys()].map((end) => end()))
   }
 
-  answer(name: string): EmulatorResponse {
+  handle(name: string): EmulatorResponse {
     const operation = this.#operations.get(name)
     if (!operation) throw new GoogleError(404, `Operation not found: ${name}`)
     const { createTime, endTime, deleted, error, failures } = operation

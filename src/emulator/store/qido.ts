@@ -6,7 +6,7 @@ import { matchesAll } from './matching.ts'
 import { parseAccept } from './media-type.ts'
 import { type Level, parseSearch } from './search-query.ts'
 import { rowsOf, selectAttributes } from './search-rows.ts'
-import { dataSetsAnswer } from './wado.ts'
+import { dataSetsResponse } from './wado.ts'
 
 export interface Search {
   readonly store: DicomStore
@@ -25,7 +25,7 @@ const nothingFound: EmulatorResponse = { status: 204, headers: { 'content-type':
  * QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is
  * found.
  */
-export function answerQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
+export function handleQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)
   const asked = [...fields, ...matches.map(({ path }) => path[0] ?? '')]
@@ -37,5 +37,5 @@ export function answerQido({ store, scope, level, webRoot }: Search, call: Call)
     if (toSkip > 0) toSkip -= 1
     else page.push(selectAttributes(row, level, scope, asked))
   }
-  return page.length === 0 ? nothingFound : dataSetsAnswer(page, accept)
+  return page.length === 0 ? nothingFound : dataSetsResponse(page, accept)
 }

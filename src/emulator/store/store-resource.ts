@@ -16,7 +16,7 @@ export interface StoreResource {
  * `GET projects/…/dicomStores/S`. Google says whether a store exists to those only who may see its
  * dataset.
  */
-export function answerStore({ stores, name, identities, identity }: StoreResource): EmulatorResponse {
+export function handleStore({ stores, name, identities, identity }: StoreResource): EmulatorResponse {
   const mayGet = permissionsOf[identities.role(identity, name)].includes('healthcare.dicomStores.get')
   const dataset = name.slice(0, name.indexOf('/dicomStores/'))
   if (mayGet && stores.has(name)) return jsonResponse({ name })
@@ -30,7 +30,7 @@ export function answerStore({ stores, name, identities, identity }: StoreResourc
  * `POST projects/…/dicomStores/S:testIamPermissions`: of a store that does not exist, nobody holds
  * any.
  */
-export function answerTestIamPermissions(resource: StoreResource, asked: unknown): EmulatorResponse {
+export function handleTestIamPermissions(resource: StoreResource, asked: unknown): EmulatorResponse {
   if (!Array.isArray(asked)) throw new GoogleError(400, 'Send {"permissions": [...]}.')
   const { stores, name, identities, identity } = resource
   const held = stores.has(name) ? permissionsOf[identities.role(identity, name)] : []

@@ -13,7 +13,7 @@ const dicom = 'application/dicom'
 /**
  * STOW-RS (PS3.18, 10.5): every part goes to disk as it comes, and into the store once it is whole.
  */
-export async function answerStow(
+export async function handleStow(
   store: DicomStore,
   call: Call,
   webRoot: string,

@@ -5,7 +5,7 @@ import type { Spawned } from '../spawned.ts'
 import { lineOf, program, urlOf } from './program.ts'
 
 /** The proxy and the stand-in for Google, each as its own process, as their commands start them. */
-export interface SoakSurroundings {
+export interface SoakEnvironment {
   readonly proxy: Spawned
   readonly emulatorUrl: string
   /** Resource names of the stores. */
@@ -49,7 +49,7 @@ const settings = {
   Timeouts: { Connect: 5, Answer: 6, SearchAnswer: 4, Idle: 3, IdleBytes: 1_024, RequestHead: 5 },
 }
 
-export async function surround(): Promise<SoakSurroundings> {
+export async function startEnvironment(): Promise<SoakEnvironment> {
   const folder = await mkdtemp(join(tmpdir(), 'soak-'))
   const at = (name: string) => join(folder, name)
   const names = Object.keys(kinds)
