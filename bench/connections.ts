@@ -31,7 +31,10 @@ async function curveOf(contender: Contender, place: Place, round: number): Promi
   }
 }
 
-/** Of connections that are open, at the upstream's side, too: what opening them costs is another matter. */
+/**
+ * Of connections that are open, at the upstream's side, too: what opening them costs is another
+ * matter.
+ */
 async function costAt(connections: number, running: RunningContender): Promise<number> {
   const pool = openPool(running, connections)
   const searches = (times: number) =>

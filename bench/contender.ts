@@ -11,7 +11,10 @@ export interface Contender {
   readonly name: string
   /** Node compiles a program while it runs: it has to be warm before it is measured. */
   readonly compilesLate: boolean
-  /** Of the program or package as installed here; empty: it has none of its own; null: it is not installed. */
+  /**
+   * Of the program or package as installed here; empty: it has none of its own; null: it is not
+   * installed.
+   */
   version(): string | null
   start(place: Place): Promise<RunningContender>
 }

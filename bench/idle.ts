@@ -19,10 +19,14 @@ export interface IdleResult {
   readonly rounds: readonly (readonly IdleMemory[])[]
 }
 
-/** Node servers close idle ones after five seconds: they must be open, and measured, before that. */
+/**
+ * Node servers close idle ones after five seconds: they must be open, and measured, before that.
+ */
 const connections = 1_000
 const settling = 1_000
-/** Fewer than elsewhere: what memory a busy process has spare would hide what the connections take. */
+/**
+ * Fewer than elsewhere: what memory a busy process has spare would hide what the connections take.
+ */
 const warmUpRequests = 10_000
 /** Our proxy allows one address 512 by default. */
 const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.4']

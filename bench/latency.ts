@@ -13,7 +13,10 @@ export interface Percentiles {
   readonly p999: number
 }
 
-/** Of one contender in one round, and of the way to the upstream with nothing between at the same time. */
+/**
+ * Of one contender in one round, and of the way to the upstream with nothing between at the same
+ * time.
+ */
 export interface Latency {
   readonly contender: string
   readonly through: Percentiles
@@ -59,7 +62,10 @@ function percentilesOf(times: readonly number[]): Percentiles {
   return { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
 }
 
-/** Medians of a contender's rounds: its latencies, and what it adds to the straight way; undefined if it was not measured. */
+/**
+ * Medians of a contender's rounds: its latencies, and what it adds to the straight way; undefined
+ * if it was not measured.
+ */
 export function latenciesOf(
   { rounds }: LatencyResult,
   name: string,

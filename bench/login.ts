@@ -1,6 +1,7 @@
 /**
- * `npm run bench:login`: how long the proxy takes to refuse unknown names and wrong passwords, at its socket, in a random
- * order, and whether that tells the two apart; and what the authentication of a request costs once a password is known.
+ * `npm run bench:login`: how long the proxy takes to refuse unknown names and wrong passwords, at
+ * its socket, in a random order, and whether that tells the two apart; and what the authentication
+ * of a request costs once a password is known.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
@@ -25,7 +26,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { tries: { type: 'string', default: '2000' } } })
   const clients = await someClients()
   const authentication = new Authentication(new ClientDirectory(clients), neverSlowed)
-  const times = await timeRefusals(authentication, Number(values.tries))
+  const times = await timeRejections(authentication, Number(values.tries))
   for (const kind of kinds) process.stdout.write(`${kind.padEnd(15)} ${summary(times[kind])}\n`)
   const [wrong, unknown] = [times['wrong password'], times['unknown name']]
   process.stdout.write(
@@ -44,8 +45,11 @@ async function someClients(): Promise<readonly ClientSettings[]> {
   return hashes.map((hash, at) => ({ ...entry, name: names[at] ?? '', passwordHash: passwordHashText(hash) }))
 }
 
-/** Milliseconds from the request to its refusal, over one connection, each kind in half of the tries. */
-async function timeRefusals(authentication: Authentication, tries: number): Promise<Record<Kind, number[]>> {
+/**
+ * Milliseconds from the request to its refusal, over one connection, each kind in half of the
+ * tries.
+ */
+async function timeRejections(authentication: Authentication, tries: number): Promise<Record<Kind, number[]>> {
   const server = createServer(async (message, response) => {
     try {
       await authentication.clientOf(message)

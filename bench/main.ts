@@ -2,6 +2,7 @@ import { loadavg } from 'node:os'
 import { inspect } from 'node:util'
 import { contenders, oursOf } from './contender.ts'
 import { proveCorrect } from './correct.ts'
+import { prepareEnvironment } from './environment.ts'
 import { keepResults } from './keep-results.ts'
 import { thisMachine } from './machine.ts'
 import { type Among, type Measurement, measurementsOf } from './measurements.ts'
@@ -9,9 +10,8 @@ import { type Options, readOptions, usageText } from './options.ts'
 import { reportOf } from './report.ts'
 import type { Results } from './results.ts'
 import { nodeOptionsOfAll } from './spawned.ts'
-import { prepare } from './surroundings.ts'
 
-const nothingYet = { finished: false, minutes: 0, failures: [], workloads: [], curves: [] }
+const noResults = { finished: false, minutes: 0, failures: [], workloads: [], curves: [] }
 
 await main()
 
@@ -26,17 +26,17 @@ async function main(): Promise<void> {
   const chosen = options.before === undefined ? named : [oursOf(options.before), ...named]
   const missing = chosen.filter((contender) => contender.version() === null)
   for (const { name } of missing) process.stderr.write(`${name} is not installed: left out\n`)
-  const surroundings = await prepare(options)
+  const environment = await prepareEnvironment(options)
   try {
     const present = chosen.filter((contender) => !missing.includes(contender))
     const results = await run(
       options,
-      { contenders: present, surroundings },
+      { contenders: present, environment },
       missing.map(({ name }) => name),
     )
     process.stdout.write(`\n${reportOf(results)}`)
   } finally {
-    await surroundings.close()
+    await environment.close()
   }
 }
 
@@ -55,12 +55,14 @@ function optionsOrExit(): Options {
 async function run(options: Options, among: Among, missing: readonly string[]): Promise<Results> {
   const startedAt = performance.now()
   const minutes = () => (performance.now() - startedAt) / 60_000
-  const wanted = measurementsOf(options).filter(({ name }) => options.only.length === 0 || options.only.includes(name))
-  let results: Results = { ...heading(options, among), ...nothingYet, missing }
-  await prove(wanted, among)
-  for (const measurement of wanted) {
+  const selected = measurementsOf(options).filter(
+    ({ name }) => options.only.length === 0 || options.only.includes(name),
+  )
+  let results: Results = { ...heading(options, among), ...noResults, missing }
+  await prove(selected, among)
+  for (const measurement of selected) {
     results = await inform(measurement.title, () => attempt(measurement, results, among))
-    results = { ...results, minutes: minutes(), finished: measurement === wanted.at(-1) }
+    results = { ...results, minutes: minutes(), finished: measurement === selected.at(-1) }
     if (options.results) await keepResults(results, options.results)
   }
   return results
@@ -77,10 +79,10 @@ async function attempt(measurement: Measurement, results: Results, among: Among)
   }
 }
 
-async function prove(wanted: readonly Measurement[], { contenders, surroundings }: Among): Promise<void> {
+async function prove(wanted: readonly Measurement[], { contenders, environment }: Among): Promise<void> {
   if (wanted.every(({ oursOnly }) => oursOnly)) return
   for (const contender of contenders) {
-    await inform(`proving ${contender.name}`, () => proveCorrect(contender, surroundings.place))
+    await inform(`proving ${contender.name}`, () => proveCorrect(contender, environment.place))
   }
 }
 

@@ -1,6 +1,7 @@
 import { measureAccounts } from './accounts.ts'
 import { measureConnections } from './connections.ts'
 import type { Contender } from './contender.ts'
+import type { Environment } from './environment.ts'
 import { measureIdle } from './idle.ts'
 import { measureLatency } from './latency.ts'
 import { measureMemory } from './memory.ts'
@@ -9,7 +10,6 @@ import { measureOrthanc } from './orthanc/rounds.ts'
 import { countRefreshes } from './refresh.ts'
 import type { Results } from './results.ts'
 import { measure } from './rounds.ts'
-import type { Surroundings } from './surroundings.ts'
 import { type Workload, workloadsOf } from './workloads.ts'
 
 /** One part of a run: adds what it has found out to the results. */
@@ -23,7 +23,7 @@ export interface Measurement {
 
 export interface Among {
   readonly contenders: readonly Contender[]
-  readonly surroundings: Surroundings
+  readonly environment: Environment
 }
 
 /** In this order. */
@@ -36,16 +36,16 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       name: 'latency',
       title: `Latency at ${pace.rate} requests/s`,
       oursOnly: false,
-      run: async (results, { contenders, surroundings: { place, straight } }) => ({
+      run: async (results, { contenders, environment: { place, direct } }) => ({
         ...results,
-        latency: await measureLatency(contenders, place, straight, pace),
+        latency: await measureLatency(contenders, place, direct, pace),
       }),
     },
     {
       name: 'idle',
       title: 'Memory of idle connections',
       oursOnly: false,
-      run: async (results, { contenders, surroundings: { place } }) => ({
+      run: async (results, { contenders, environment: { place } }) => ({
         ...results,
         idle: await measureIdle(contenders, place, rounds ?? 2),
       }),
@@ -54,7 +54,7 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       name: 'connections',
       title: 'QIDO-RS of 50 bytes over the number of connections',
       oursOnly: false,
-      run: async (results, { contenders, surroundings: { place } }) => ({
+      run: async (results, { contenders, environment: { place } }) => ({
         ...results,
         curves: [...results.curves, await measureConnections(contenders, place, rounds ?? 2)],
       }),
@@ -63,7 +63,7 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       name: 'accounts',
       title: 'QIDO-RS of 50 bytes over the number of accounts',
       oursOnly: true,
-      run: async (results, { surroundings: { place } }) => ({
+      run: async (results, { environment: { place } }) => ({
         ...results,
         curves: [...results.curves, await measureAccounts(place, rounds ?? 3)],
       }),
@@ -72,14 +72,15 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       name: 'memory',
       title: 'Peak memory of one body of 2 GiB',
       oursOnly: true,
-      run: async (results, { surroundings: { place } }) => ({ ...results, memory: await measureMemory(place, 3) }),
+      run: async (results, { environment: { place } }) => ({ ...results, memory: await measureMemory(place, 3) }),
     },
-    // The last that other contenders take part in must come before it: the token that they have pasted in is worth nothing after it.
+    // The last that other contenders take part in must come before it: the token that they have
+    // pasted in is worth nothing after it.
     {
       name: 'refresh',
       title: 'Token requests',
       oursOnly: true,
-      run: async (results, { surroundings: { place, upstream } }) => ({
+      run: async (results, { environment: { place, upstream } }) => ({
         ...results,
         tokenRequests: await countRefreshes(place, upstream),
       }),
@@ -88,7 +89,7 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       name: 'orthanc',
       title: 'With a real Orthanc',
       oursOnly: true,
-      run: async (results, { surroundings: { place } }) => {
+      run: async (results, { environment: { place } }) => {
         const orthanc = await measureOrthanc(place, rounds ?? 9)
         return { ...results, ...(orthanc && { orthanc }) }
       },
@@ -102,7 +103,7 @@ function ofWorkload(workload: Workload): Measurement {
     name,
     title,
     oursOnly: false,
-    run: async (results, { contenders, surroundings: { place } }) => {
+    run: async (results, { contenders, environment: { place } }) => {
       const rounds = await measure(workload, contenders, place)
       return { ...results, workloads: [...results.workloads, { name, title, rounds }] }
     },

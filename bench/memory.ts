@@ -2,7 +2,10 @@ import { ours, type Place } from './contender.ts'
 import { type Carry, retrieve, stow } from './load/body.ts'
 import { median } from './statistics.ts'
 
-/** Peak resident memory of a fresh process that has carried one body, in MiB: of each size the median of several processes. */
+/**
+ * Peak resident memory of a fresh process that has carried one body, in MiB: of each size the
+ * median of several processes.
+ */
 export interface MemoryResult {
   readonly direction: string
   readonly small: readonly number[]

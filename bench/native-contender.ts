@@ -75,7 +75,8 @@ function run({ command, args }: NativeProgram, configurationFile: string, folder
     stdio: ['ignore', log, log],
   })
   closeSync(log)
-  // Unlike the Node programs it does not notice when the bench dies. SIGKILL would leave nginx's worker behind.
+  // Unlike the Node programs it does not notice when the bench dies. SIGKILL would leave nginx's
+  // worker behind.
   const terminate = () => child.kill('SIGTERM')
   process.on('exit', terminate)
   child.once('exit', () => process.off('exit', terminate))

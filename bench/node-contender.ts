@@ -18,7 +18,10 @@ interface NodeContenderOptions {
   readonly checkout?: string
 }
 
-/** A contender that is a Node program in `contenders/`. It gets the upstream's file and a folder of its own. */
+/**
+ * A contender that is a Node program in `contenders/`. It gets the upstream's file and a folder of
+ * its own.
+ */
 export function nodeContender(
   name: string,
   program: string,

@@ -4,16 +4,23 @@ import { readdirSync, readFileSync } from 'node:fs'
 export interface Usage {
   /** Processor time of all threads, user and system, in microseconds. */
   readonly cpu: number
-  /** Highest resident memory since its start, in bytes; what several processes share is counted for each. */
+  /**
+   * Highest resident memory since its start, in bytes; what several processes share is counted for
+   * each.
+   */
   readonly peakMemory: number
   /** Resident memory now, in bytes. */
   readonly memory: number
 }
 
-/** As the kernel counts it, for every kind of program alike; needs Linux (proc_pid_stat(5), proc_pid_status(5)). */
+/**
+ * As the kernel counts it, for every kind of program alike; needs Linux (proc_pid_stat(5),
+ * proc_pid_status(5)).
+ */
 export function usageOf(pid: number): Usage {
   const pids = family(pid)
-  // Each read once: the process goes on between two looks, and its highest must not be below what it has now.
+  // Each read once: the process goes on between two looks, and its highest must not be below what
+  // it has now.
   const statuses = pids.map((each) => read(each, 'status'))
   const memory = (field: string) => sum(statuses, (status) => bytesOf(status, field))
   return { cpu: sum(pids, cpuOf), peakMemory: memory('VmHWM'), memory: memory('VmRSS') }
@@ -24,7 +31,10 @@ function family(pid: number): readonly number[] {
   return [pid, ...children.filter((text) => text !== '').flatMap((text) => family(Number(text)))]
 }
 
-/** Both counts can only be too low: `stat` counts in steps of 10 ms, and `schedstat` leaves out threads that have ended. */
+/**
+ * Both counts can only be too low: `stat` counts in steps of 10 ms, and `schedstat` leaves out
+ * threads that have ended.
+ */
 function cpuOf(pid: number): number {
   // After the name, which may have spaces in it: fields 14 and 15 of the line.
   const [user, system] = read(pid, 'stat')

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Answer, Question } from './child.ts'
+import type { Question, Reply } from './child.ts'
 
 interface SpawnOptions {
   /** Beside this file. */
@@ -15,7 +15,10 @@ interface SpawnOptions {
   readonly nodeOptions: readonly string[]
 }
 
-/** For every process of the bench, the contenders too: what our own program is shipped with, as its script line says. */
+/**
+ * For every process of the bench, the contenders too: what our own program is shipped with, as its
+ * script line says.
+ */
 export const nodeOptionsOfAll = shippedNodeOptions()
 
 function shippedNodeOptions(): readonly string[] {
@@ -64,8 +67,8 @@ export class Spawned {
 
   #answerTo<T>(asked: string): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const onMessage = ({ question, answer }: Answer) => {
-      if (question === asked) resolve(answer as T)
+    const onMessage = ({ question, reply }: Reply) => {
+      if (question === asked) resolve(reply as T)
     }
     const onExit = () => reject(new Error(`A process of the bench ended before it answered "${asked}"`))
     this.#child.on('message', onMessage).once('exit', onExit)

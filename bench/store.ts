@@ -9,7 +9,9 @@ export const dicomWebPath = '/v1/projects/bench/locations/here/datasets/bench/di
 /** Size of what the upstream answers to a search with a limit of 1000. */
 export const largeSearchBytes = 200 * 1024
 
-/** What a contender needs to know of the upstream; written to a file that it gets as its argument. */
+/**
+ * What a contender needs to know of the upstream; written to a file that it gets as its argument.
+ */
 export interface Upstream {
   readonly origin: string
   /** PEM file of the authority that signed the upstream's certificate. */

@@ -6,8 +6,9 @@ import { listen, reportTo } from './child.ts'
 import { dicomWebPath, largeSearchBytes } from './store.ts'
 
 /**
- * The DICOM store of the bench, and its token endpoint: as cheap as Node allows, so that the contenders are what is
- * measured. The size of a study or an instance is the last part of its UID, and that of a search result goes by its limit.
+ * The DICOM store of the bench, and its token endpoint: as cheap as Node allows, so that the
+ * contenders are what is measured. The size of a study or an instance is the last part of its UID,
+ * and that of a search result goes by its limit.
  */
 
 const [identityFile = '', firstToken = ''] = process.argv.slice(2)
@@ -36,9 +37,9 @@ let tokenRequests = 0
 
 const server = createServer({ key, cert, keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
   if (request.url === '/token') issueToken(request, response)
-  else if (request.headers.authorization !== `Bearer ${token}`) answer(request, response, 401, '{"error":"token"}')
-  else if (request.url?.startsWith(`${dicomWebPath}/studies`)) answerDicomWeb(request, response)
-  else answer(request, response, 404, '{"error":"path"}')
+  else if (request.headers.authorization !== `Bearer ${token}`) respond(request, response, 401, '{"error":"token"}')
+  else if (request.url?.startsWith(`${dicomWebPath}/studies`)) respondDicomWeb(request, response)
+  else respond(request, response, 404, '{"error":"path"}')
 })
 
 const port = await listen(server)
@@ -52,17 +53,17 @@ reportTo(process, `https://127.0.0.1:${port}`, {
 
 function issueToken(request: IncomingMessage, response: ServerResponse): void {
   tokenRequests += 1
-  answer(request, response, 200, JSON.stringify({ access_token: token, expires_in: 3599, token_type: 'Bearer' }))
+  respond(request, response, 200, JSON.stringify({ access_token: token, expires_in: 3599, token_type: 'Bearer' }))
 }
 
-function answerDicomWeb(request: IncomingMessage, response: ServerResponse): void {
+function respondDicomWeb(request: IncomingMessage, response: ServerResponse): void {
   const path = request.url?.slice(dicomWebPath.length) ?? ''
   const size = Number(/^\/studies\/[\w/.]*\.(\d+)$/.exec(path)?.[1] ?? 0)
   if (request.method === 'POST') void receive(request, response, size === 0)
   else if (path.startsWith('/studies?'))
     search(response, path.endsWith('limit=1000') ? largeSearchResult : searchResult)
   else if (size > 0) send(response, size)
-  else answer(request, response, 404, '{"error":"study"}')
+  else respond(request, response, 404, '{"error":"study"}')
 }
 
 function search(response: ServerResponse, result: Buffer): void {
@@ -86,7 +87,10 @@ function send(response: ServerResponse, size: number): void {
   more()
 }
 
-/** STOW to the store answers the number of bytes; STOW to a study also their digest, and 409 as for a partial success. */
+/**
+ * STOW to the store answers the number of bytes; STOW to a study also their digest, and 409 as for
+ * a partial success.
+ */
 async function receive(request: IncomingMessage, response: ServerResponse, countOnly: boolean): Promise<void> {
   const digest = countOnly ? null : createHash('sha256')
   let bytes = 0
@@ -96,11 +100,11 @@ async function receive(request: IncomingMessage, response: ServerResponse, count
   })
   request.on('end', () => {
     const status = digest ? 409 : 200
-    answer(request, response, status, JSON.stringify({ bytes, ...(digest && { sha256: digest.digest('hex') }) }))
+    respond(request, response, status, JSON.stringify({ bytes, ...(digest && { sha256: digest.digest('hex') }) }))
   })
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, status: number, body: string): void {
+function respond(request: IncomingMessage, response: ServerResponse, status: number, body: string): void {
   request.resume()
   response.writeHead(status, { ...json, 'content-length': Buffer.byteLength(body) })
   response.end(body)

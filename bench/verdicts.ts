@@ -43,7 +43,10 @@ export function verdictsOf(results: Results): readonly Verdict[] {
   ]
 }
 
-/** Cost of one contender over that of another, round by round: what disturbs one round disturbs both. */
+/**
+ * Cost of one contender over that of another, round by round: what disturbs one round disturbs
+ * both.
+ */
 export function ratiosOf(rounds: Rounds, own: string, rival: string): readonly number[] {
   return rounds.flatMap((samples) => {
     const [mine, theirs] = [own, rival].map((name) => samples.find(({ contender }) => contender === name))

@@ -9,13 +9,19 @@ import { largeSearchBytes } from './store.ts'
 
 const KiB = 1024
 const MiB = 1024 ** 2
-/** From here on the cost of a request hardly falls any more; a server runs for weeks, not for its first seconds. */
+/**
+ * From here on the cost of a request hardly falls any more; a server runs for weeks, not for its
+ * first seconds.
+ */
 export const warmUpRequests = 30_000
 /** Of a program that was compiled long ago: until its connections are open. */
 export const fewRequests = 1_000
 const warmUpBytes = 128 * MiB
 const warmUpObjects = 300
-/** Of a program that is not ours, where sixteen bodies pass at once: theirs shall be seen, not waited for. */
+/**
+ * Of a program that is not ours, where sixteen bodies pass at once: theirs shall be seen, not
+ * waited for.
+ */
 const rivalsManyMiB = 64
 
 /** How much one round is. */

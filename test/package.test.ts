@@ -107,7 +107,7 @@ test('the package as it is built', async (t) => {
   t.test('brings the demo', async (t) => {
     const { status, stdout, stderr } = run(folder, 'demo', '--once')
     t.equal(status, 0, stderr)
-    t.match(stdout, /All of it worked\.\n$/)
+    t.match(stdout, /Every step worked\.\n$/)
   })
 })
 

@@ -5,7 +5,9 @@ import { listen, reportTo } from '../child.ts'
 import { dicomWebPath } from '../store.ts'
 import { readUpstream } from './upstream.ts'
 
-/** Bare http-proxy, as a Node developer would write it in an afternoon, with connections kept alive. */
+/**
+ * Bare http-proxy, as a Node developer would write it in an afternoon, with connections kept alive.
+ */
 const { origin, authority, token } = readUpstream()
 
 const forwarder = proxy.createProxyServer({

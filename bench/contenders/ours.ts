@@ -10,13 +10,15 @@ import { store } from '../store.ts'
 import { readUpstream } from './upstream.ts'
 
 /**
- * Our proxy with everything on, from a configuration file, as `serve` starts it: guard, tokens, metrics, the audit trail
- * in a file; its log goes to standard output, a file here. The last argument is the number of accounts.
+ * Our proxy with everything on, from a configuration file, as `serve` starts it: guard, tokens,
+ * metrics, the audit trail in a file; its log goes to standard output, a file here. The last
+ * argument is the number of accounts.
  */
 const [folder = '', accounts = '1'] = process.argv.slice(3)
 const { origin, authorityFile } = readUpstream()
 
-// All by one key, as making two hundred takes long; by different names, so that each account has a token of its own.
+// All by one key, as making two hundred takes long; by different names, so that each account has a
+// token of its own.
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
 const numbers = Array.from({ length: Number(accounts) }, (_, at) => at + 1)

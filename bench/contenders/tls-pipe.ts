@@ -5,8 +5,8 @@ import { dicomWebPath } from '../store.ts'
 import { readUpstream } from './upstream.ts'
 
 /**
- * The floor: bytes from a TCP connection into a TLS one and back. It knows no HTTP, so the load has to ask for the store's
- * whole path and bring the token.
+ * The floor: bytes from a TCP connection into a TLS one and back. It knows no HTTP, so the load has
+ * to ask for the store's whole path and bring the token.
  */
 const { origin, authority } = readUpstream()
 const { hostname: host, port: upstreamPort } = new URL(origin)

@@ -31,7 +31,7 @@ async function repeated(repetition: Repetition, action: (agent: Agent) => Promis
 }
 
 async function retrieveFrom(path: string, entrance: Entrance, agent: Agent, bytes: number): Promise<void> {
-  const answer = await answerTo(get(path, entrance, agent))
+  const answer = await responseTo(get(path, entrance, agent))
   let received = 0
   answer.on('data', (chunk: Buffer) => {
     received += chunk.length
@@ -52,7 +52,7 @@ async function stowOnce({ url, headers }: Entrance, agent: Agent, bytes: number)
     method: 'POST',
     headers: { 'content-type': type, ...headers },
   })
-  const answered = answerTo(sent)
+  const answered = responseTo(sent)
   for (let left = bytes; left > 0; left -= block.length) {
     if (!sent.write(block.subarray(0, left))) await once(sent, 'drain')
   }
@@ -63,7 +63,7 @@ async function stowOnce({ url, headers }: Entrance, agent: Agent, bytes: number)
     throw new Error(`Of ${bytes} bytes stored this came: ${answer.statusCode} ${text}`)
 }
 
-export async function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
+export async function responseTo(sent: ClientRequest): Promise<IncomingMessage> {
   const [answer] = (await once(sent, 'response')) as [IncomingMessage]
   return answer
 }

@@ -11,8 +11,9 @@ export interface Pace {
 }
 
 /**
- * Sends searches by the clock, whether earlier ones are answered or not, over the connections by turns; to several
- * entrances at this pace each, in alternation, so that what disturbs one disturbs all.
+ * Sends searches by the clock, whether earlier ones are answered or not, over the connections by
+ * turns; to several entrances at this pace each, in alternation, so that what disturbs one disturbs
+ * all.
  *
  * @returns for each entrance, for each search, milliseconds from when it was due to the last byte of its answer
  */
@@ -64,7 +65,10 @@ class Way {
   }
 }
 
-/** A timer may come a millisecond late, which is more than what is measured; the rest is waited for by looking again. */
+/**
+ * A timer may come a millisecond late, which is more than what is measured; the rest is waited for
+ * by looking again.
+ */
 async function until(due: number): Promise<void> {
   const early = due - performance.now() - 2
   if (early > 0) await delay(early)

@@ -1,4 +1,7 @@
-/** How often something is done, and by how many at the same time, each doing the next when it has done the last. */
+/**
+ * How often something is done, and by how many at the same time, each doing the next when it has
+ * done the last.
+ */
 export interface Repetition {
   readonly times: number
   readonly atOnce: number

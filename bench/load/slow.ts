@@ -1,6 +1,6 @@
 import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { answerTo, get } from './body.ts'
+import { get, responseTo } from './body.ts'
 import type { Entrance } from './entrance.ts'
 
 interface Slowness {
@@ -18,7 +18,7 @@ export async function retrieveSlowly(entrance: Entrance, { clients, bytes, rate 
 }
 
 async function readSlowly(entrance: Entrance, agent: Agent, bytes: number, rate: number): Promise<void> {
-  const answer = await answerTo(get(`studies/1.2.${bytes}`, entrance, agent))
+  const answer = await responseTo(get(`studies/1.2.${bytes}`, entrance, agent))
   const startedAt = performance.now()
   let received = 0
   for await (const chunk of answer) {

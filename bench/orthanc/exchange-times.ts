@@ -11,8 +11,9 @@ const beginning = /^I(\d{4} [\d:.]+) .*\(http\) New HTTP request to: (\S+)/
 const end = /^I(\d{4} [\d:.]+) .*\(http\) HTTP status code (\d+) in \d+ ms after \w+ request on: (\S+)/
 
 /**
- * All exchanges of a log at the level "verbose" of the category "http", one after the other. By the stamps of its lines,
- * which are exact to the microsecond: the times of jobs are not, as the DICOMweb plugin looks at them every 500 ms.
+ * All exchanges of a log at the level "verbose" of the category "http", one after the other. By the
+ * stamps of its lines, which are exact to the microsecond: the times of jobs are not, as the
+ * DICOMweb plugin looks at them every 500 ms.
  */
 export function exchangesIn(log: string): readonly LoggedExchange[] {
   const exchanges: LoggedExchange[] = []

@@ -34,16 +34,19 @@ const tasks: readonly Task[] = [
 ]
 
 /**
- * What our proxy adds to the time that a real Orthanc needs. Orthanc sends a study, retrieves it and searches: "direct", by
- * TLS and with the token pasted into its DICOMweb server's `HttpHeaders`; and "through" the proxy, by plain HTTP,
- * to the same TLS store. Everything but the two servers' addresses is the same, and as Orthanc ships it; its DICOMweb
- * plugin 1.7 sends a job as one chunked request, and does not know the `StowMaxInstances` and `StowMaxSize` of others.
- * What `register` writes (docs/orthanc.md) is, as far as it shows on the wire, that plugin's default.
+ * What our proxy adds to the time that a real Orthanc needs. Orthanc sends a study, retrieves it
+ * and searches: "direct", by TLS and with the token pasted into its DICOMweb server's
+ * `HttpHeaders`; and "through" the proxy, by plain HTTP, to the same TLS store. Everything but the
+ * two servers' addresses is the same, and as Orthanc ships it; its DICOMweb plugin 1.7 sends a job
+ * as one chunked request, and does not know the `StowMaxInstances` and `StowMaxSize` of others.
+ * What `register` writes (docs/orthanc.md) is, as far as it shows on the wire, that plugin's
+ * default.
  *
- * First both ways are proven: each file arrives byte for byte, in both directions. Then come rounds, with a new process of
- * the proxy in each, in which both ways have their turn, in changing order. The time is that of Orthanc's HTTP exchanges
- * by its own log, from their begin to the last byte of the answer. With an unlimited store on the same machine that is a
- * race for its cores; so STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
+ * First both ways are proven: each file arrives byte for byte, in both directions. Then come
+ * rounds, with a new process of the proxy in each, in which both ways have their turn, in changing
+ * order. The time is that of Orthanc's HTTP exchanges by its own log, from their begin to the last
+ * byte of the answer. With an unlimited store on the same machine that is a race for its cores; so
+ * STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
  *
  * Null where no Orthanc is installed.
  */
@@ -62,7 +65,7 @@ export async function measureOrthanc(place: Place, rounds: number): Promise<Orth
   }
 }
 
-interface Surroundings {
+interface Environment {
   readonly place: Place
   readonly store: Spawned
   readonly sender: Sender
@@ -70,7 +73,7 @@ interface Surroundings {
 }
 
 /** A store, and an Orthanc whose server "direct" is that store. */
-async function prepare(outer: Place): Promise<Surroundings> {
+async function prepare(outer: Place): Promise<Environment> {
   const folder = join(outer.folder, 'orthanc')
   await mkdir(folder)
   const at = (name: string) => join(folder, name)
@@ -95,14 +98,14 @@ async function prepare(outer: Place): Promise<Surroundings> {
 }
 
 /** Starts the proxy, to which Orthanc's server "through" then leads. */
-async function startProxy({ place, sender }: Surroundings): Promise<RunningContender> {
+async function startProxy({ place, sender }: Environment): Promise<RunningContender> {
   const proxy = await ours.start(place)
   await sender.server('through', { Url: proxy.url })
   return proxy
 }
 
 /** That every file comes to the store, and back from it, as it is. */
-async function prove(surroundings: Surroundings): Promise<void> {
+async function prove(surroundings: Environment): Promise<void> {
   const { sender, store } = surroundings
   const proxy = await startProxy(surroundings)
   try {
@@ -118,7 +121,7 @@ async function prove(surroundings: Surroundings): Promise<void> {
   }
 }
 
-async function runTasks(surroundings: Surroundings, rounds: number): Promise<OrthancResult['tasks']> {
+async function runTasks(surroundings: Environment, rounds: number): Promise<OrthancResult['tasks']> {
   const results: { title: string; rounds: OrthancRound[] }[] = tasks.map(({ title }) => ({ title, rounds: [] }))
   for (let round = 0; round < rounds; round += 1) {
     const proxy = await startProxy(surroundings)

@@ -4,7 +4,10 @@ import type { DicomWebServerEntry } from '../../src/orthanc/orthanc-rest.ts'
 import { exchangesIn } from './exchange-times.ts'
 import { benchStudy, digestsOf, instanceCount } from './study.ts'
 
-/** Orthanc, with the bench's study, and what it is asked to do with a DICOMweb server. Each answers what its exchanges took. */
+/**
+ * Orthanc, with the bench's study, and what it is asked to do with a DICOMweb server. Each answers
+ * what its exchanges took.
+ */
 export class Sender {
   /** Of the files that were put into Orthanc. */
   readonly digests: readonly string[]
@@ -20,7 +23,10 @@ export class Sender {
     this.digests = digests
   }
 
-  /** `authorityFile` is all that Orthanc trusts. Its other settings that matter here are those it ships with. */
+  /**
+   * `authorityFile` is all that Orthanc trusts. Its other settings that matter here are those it
+   * ships with.
+   */
   static async start(authorityFile: string): Promise<Sender> {
     const configuration = { HttpsCACertificates: authorityFile, HttpsVerifyPeers: true }
     const orthanc = await startLocalOrthanc({ configuration, httpTimeout: 60 })

@@ -9,9 +9,9 @@ import { dicomWebPath } from '../store.ts'
 import { benchStudy, digestsOf } from './study.ts'
 
 /**
- * The DICOM store behind Orthanc's bench, and its token endpoint; as cheap as Node allows. It holds the bench's study from
- * the start. The first STOW-RS after `readNext` is taken apart, and its files' digests kept; every other is
- * counted, and said to be stored only if it is as long.
+ * The DICOM store behind Orthanc's bench, and its token endpoint; as cheap as Node allows. It holds
+ * the bench's study from the start. The first STOW-RS after `readNext` is taken apart, and its
+ * files' digests kept; every other is counted, and said to be stored only if it is as long.
  */
 
 const [identityFile = '', token = ''] = process.argv.slice(2)
@@ -20,7 +20,7 @@ const { key, cert } = JSON.parse(readFileSync(identityFile, 'utf8')) as { key: s
 const study = [...benchStudy()]
 const ctImage = '1.2.840.10008.5.1.4.1.1.2'
 /** PS3.18, I.2, as Google answers it. */
-const storedAnswer = JSON.stringify({
+const storedResponse = JSON.stringify({
   '00081199': {
     vr: 'SQ',
     Value: study.map(({ studyInstanceUid, seriesInstanceUid, sopInstanceUid }) => ({
@@ -35,7 +35,7 @@ const storedAnswer = JSON.stringify({
     })),
   },
 })
-const searchAnswer = JSON.stringify([
+const searchResponse = JSON.stringify([
   { '0020000D': { vr: 'UI', Value: [study[0]?.studyInstanceUid] }, '00100020': { vr: 'LO', Value: ['SYN-1'] } },
 ])
 const retrieved = multipart(study, 'bench')
@@ -50,9 +50,9 @@ let digests: readonly string[] = []
 let provenLength = 0
 
 const server = createServer({ key, cert, keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
-  if (request.url === '/token') return answerToken(request, response)
-  if (request.headers.authorization !== `Bearer ${token}`) return answer(request, response, 401, '{}')
-  answerDicomWeb(request, response).catch(() => response.destroy())
+  if (request.url === '/token') return respondWithToken(request, response)
+  if (request.headers.authorization !== `Bearer ${token}`) return respond(request, response, 401, '{}')
+  respondDicomWeb(request, response).catch(() => response.destroy())
 })
 
 const port = await listen(server)
@@ -69,16 +69,16 @@ reportTo(process, `https://127.0.0.1:${port}`, {
   },
 })
 
-function answerToken(request: IncomingMessage, response: ServerResponse): void {
-  answer(request, response, 200, JSON.stringify({ access_token: token, expires_in: 3599, token_type: 'Bearer' }))
+function respondWithToken(request: IncomingMessage, response: ServerResponse): void {
+  respond(request, response, 200, JSON.stringify({ access_token: token, expires_in: 3599, token_type: 'Bearer' }))
 }
 
-async function answerDicomWeb(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respondDicomWeb(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url?.slice(dicomWebPath.length) ?? ''
   if (request.method === 'POST') await store(request, response)
-  else if (path.startsWith('/studies?')) answer(request, response, 200, searchAnswer)
+  else if (path.startsWith('/studies?')) respond(request, response, 200, searchResponse)
   else if (path === `/studies/${study[0]?.studyInstanceUid}`) send(response)
-  else answer(request, response, 404, '{}')
+  else respond(request, response, 404, '{}')
 }
 
 async function store(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -89,8 +89,8 @@ async function store(request: IncomingMessage, response: ServerResponse): Promis
     digests = read
     provenLength = length
   }
-  if (length === provenLength) answer(request, response, 200, storedAnswer)
-  else answer(request, response, 409, '{}')
+  if (length === provenLength) respond(request, response, 200, storedResponse)
+  else respond(request, response, 409, '{}')
 }
 
 async function lengthOf(request: IncomingMessage): Promise<number> {
@@ -140,7 +140,7 @@ function send(response: ServerResponse): void {
   more()
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, status: number, body: string): void {
+function respond(request: IncomingMessage, response: ServerResponse, status: number, body: string): void {
   request.resume()
   const length = Buffer.byteLength(body)
   response.writeHead(status, { 'content-type': 'application/dicom+json', 'content-length': length }).end(body)

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Counters } from './counters.ts'
 import type { SentInstance, SentStudy } from './ledger.ts'
-import type { Tally } from './tally.ts'
 
 /** What the store holds against what clients were told. */
 export interface Audit {
@@ -13,9 +13,11 @@ export interface Audit {
   /** Clients were told that they are deleted: none of them is there. */
   readonly deleted: number
   readonly undeleted: number
-  /** Nobody was told anything final. Those of them that are in the store have their very bytes, too. */
-  readonly untold: number
-  readonly untoldInStore: number
+  /**
+   * Nobody was told anything final. Those of them that are in the store have their very bytes, too.
+   */
+  readonly unconfirmed: number
+  readonly unconfirmedInStore: number
   /** Files with other bytes than were sent, and files that nobody sent. */
   readonly wrong: number
 }
@@ -24,9 +26,9 @@ export interface Audit {
 export async function audit(
   studies: readonly SentStudy[],
   folderOf: (account: string) => string,
-  tally: Tally,
+  tally: Counters,
 ): Promise<Audit> {
-  const counts = { stored: 0, lost: 0, deleted: 0, undeleted: 0, untold: 0, untoldInStore: 0, wrong: 0 }
+  const counts = { stored: 0, lost: 0, deleted: 0, undeleted: 0, unconfirmed: 0, unconfirmedInStore: 0, wrong: 0 }
   const files = await filesOf(new Set(studies.map(({ account }) => account)), folderOf)
   for (const sent of studies) {
     for (const instance of sent.instances) {
@@ -52,7 +54,7 @@ function judge(
   { known, instance }: SentInstance,
   isThere: boolean,
   counts: { -readonly [K in keyof Audit]: number },
-  tally: Tally,
+  tally: Counters,
 ): void {
   if (known === 'stored') {
     counts[isThere ? 'stored' : 'lost'] += 1
@@ -61,7 +63,7 @@ function judge(
     counts[isThere ? 'undeleted' : 'deleted'] += 1
     if (isThere) tally.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is not deleted`)
   } else {
-    counts[isThere ? 'untoldInStore' : 'untold'] += 1
+    counts[isThere ? 'unconfirmedInStore' : 'unconfirmed'] += 1
   }
 }
 

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Counters } from './counters.ts'
 import { type Ledger, newStudy, type SentStudy } from './ledger.ts'
 import type { Random } from './random.ts'
 import { deleteOf, learnDeleted } from './removal.ts'
@@ -8,23 +9,25 @@ import { checkFound, searchFor } from './search.ts'
 import { type Reply, type Sending, send } from './sending.ts'
 import { sendInHttp10 } from './sending-1-0.ts'
 import { learnStored, stowOf } from './store.ts'
-import type { Tally } from './tally.ts'
 
 interface Parts {
   readonly account: string
   /** Of the account at the proxy, with a slash at the end. */
   readonly url: string
   readonly ledger: Ledger
-  readonly tally: Tally
+  readonly counters: Counters
   readonly random: Random
   /** A number that no other study has. */
   readonly nextSeed: () => number
 }
 
 /** How many studies a client leaves in the store before it deletes some. */
-const mostStudies = 20
+const maxStudies = 20
 
-/** One of many that use the proxy at the same time: it sends studies of its own, and nobody else touches them. */
+/**
+ * One of many that use the proxy at the same time: it sends studies of its own, and nobody else
+ * touches them.
+ */
 export class Client {
   readonly #parts: Parts
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -49,7 +52,7 @@ export class Client {
     const [first, ...others] = this.#studies
     if (!first || random.chance(0.3)) return this.#store()
     const study = random.pick([first, ...others])
-    if (this.#studies.length > mostStudies) return this.#remove(study, false)
+    if (this.#studies.length > maxStudies) return this.#remove(study, false)
     const action = random.weighted([
       [10, () => this.#search(study)],
       [8, () => this.#retrieve(study)],
@@ -76,19 +79,19 @@ export class Client {
   }
 
   async #stow(study: SentStudy, what: string): Promise<void> {
-    const { url, random, tally } = this.#parts
+    const { url, random, counters } = this.#parts
     const sending = stowOf(url, study, random)
     const framing = 'content-length' in sending.headers ? 'with length' : 'chunked'
-    learnStored(study, await this.#send(sending, `${what}, ${framing}`), tally)
+    learnStored(study, await this.#send(sending, `${what}, ${framing}`), counters)
   }
 
   async #search(study: SentStudy): Promise<void> {
-    const { url, tally } = this.#parts
-    checkFound(study, await this.#send(searchFor(url, study), 'QIDO-RS'), tally)
+    const { url, counters } = this.#parts
+    checkFound(study, await this.#send(searchFor(url, study), 'QIDO-RS'), counters)
   }
 
   async #retrieve(study: SentStudy): Promise<void> {
-    const { url, tally, random } = this.#parts
+    const { url, counters, random } = this.#parts
     const ofStudy = random.chance(0.5)
     const [first, ...others] = study.instances
     if (!first) return
@@ -96,25 +99,26 @@ export class Client {
       ? studyRetrieval(url, study)
       : instanceRetrieval(url, study, random.pick([first, ...others]), random)
     const reply = await this.#send(wadoOf(retrieval, random), ofStudy ? 'WADO-RS, study' : 'WADO-RS, instance')
-    checkRetrieved(study, retrieval, reply, tally)
+    checkRetrieved(study, retrieval, reply, counters)
   }
 
   async #retrieveInHttp10(study: SentStudy): Promise<void> {
-    const { url, tally, random } = this.#parts
+    const { url, counters, random } = this.#parts
     const retrieval = studyRetrieval(url, study)
     const reply = await sendInHttp10(retrieval.url, retrieval.accept, random.chance(0.3))
     this.#count('WADO-RS, HTTP/1.0', reply)
-    checkRetrieved(study, retrieval, reply, tally)
+    checkRetrieved(study, retrieval, reply, counters)
   }
 
   async #remove(study: SentStudy, oneOnly: boolean): Promise<void> {
-    const { url, tally, random } = this.#parts
+    const { url, counters, random } = this.#parts
     const [first, ...others] = study.instances
     if (!first) return
     const one = oneOnly ? random.pick([first, ...others]) : null
     const reply = await this.#send(deleteOf(url, study, one, random), one ? 'DELETE, instance' : 'DELETE, study')
-    learnDeleted(study, one, reply, tally)
-    // What becomes of a deletion without an answer shows only at the end; nothing of this study can be expected before.
+    learnDeleted(study, one, reply, counters)
+    // What becomes of a deletion without an answer shows only at the end; nothing of this study can
+    // be expected before.
     if (!one || study.inDoubt) this.#studies = this.#studies.filter((other) => other !== study)
   }
 
@@ -125,12 +129,12 @@ export class Client {
   }
 
   #count(what: string, reply: Reply): void {
-    const { tally, account } = this.#parts
-    tally.count(what, endOf(reply))
-    if (reply.kind === 'stuck') tally.violation(`${what} at ${account}: neither an answer nor an end`)
-    if (reply.kind === 'whole' && reply.status === 401) tally.violation(`${what} at ${account}: 401`)
+    const { counters, account } = this.#parts
+    counters.count(what, endOf(reply))
+    if (reply.kind === 'stuck') counters.violation(`${what} at ${account}: neither an answer nor an end`)
+    if (reply.kind === 'whole' && reply.status === 401) counters.violation(`${what} at ${account}: 401`)
     if (reply.kind === 'whole' && String(reply.body.subarray(0, 4_096)).includes('"code":"internal"'))
-      tally.violation(`${what} at ${account}: an internal error`)
+      counters.violation(`${what} at ${account}: an internal error`)
   }
 }
 

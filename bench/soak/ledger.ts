@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { largeInstance, type StowPart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import type { Random } from './random.ts'
 
-/** What a client knows of an instance: was it told that it is stored, was it told that it is deleted, or neither? */
+/**
+ * What a client knows of an instance: was it told that it is stored, was it told that it is
+ * deleted, or neither?
+ */
 export type Known = 'nothing' | 'stored' | 'deleted'
 
 export interface SentInstance {
@@ -24,7 +27,10 @@ export interface SentStudy {
 
 const MiB = 1024 ** 2
 
-/** A study that nobody has yet: mostly of a few small instances, as a CT; sometimes of one of some MiB. */
+/**
+ * A study that nobody has yet: mostly of a few small instances, as a CT; sometimes of one of some
+ * MiB.
+ */
 export function newStudy(account: string, seed: number, random: Random): SentStudy {
   const size = random.weighted([
     [12, 0],

@@ -2,11 +2,11 @@ import { copyFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { thisMachine } from '../machine.ts'
+import { startEnvironment } from './environment.ts'
 import { readOptions, type SoakOptions, usage } from './options.ts'
 import { soakReport } from './report.ts'
-import { keep } from './results.ts'
+import { saveReport } from './results.ts'
 import { soak } from './soak.ts'
-import { surround } from './surroundings.ts'
 import { verdictsOf } from './verdicts.ts'
 
 await main()
@@ -14,16 +14,16 @@ await main()
 async function main(): Promise<void> {
   const options = optionsOrExit()
   const loadBefore = loadavg()[0] ?? 0
-  const surroundings = await surround()
+  const environment = await startEnvironment()
   try {
-    const result = await soak(options, surroundings, inform)
+    const result = await soak(options, environment, inform)
     const date = new Date().toISOString().slice(0, 10)
     const report = soakReport({ ...result, date, machine: thisMachine(), loadBefore })
     process.stdout.write(`\n${report}`)
-    if (options.keep) await keep(report)
-    if (verdictsOf(result).some(({ held }) => !held)) await fail(surroundings.log)
+    if (options.save) await saveReport(report)
+    if (verdictsOf(result).some(({ held }) => !held)) await fail(environment.log)
   } finally {
-    await surroundings.close()
+    await environment.close()
   }
 }
 
@@ -34,9 +34,9 @@ function inform(what: string): void {
 
 /** The proxy's log is what helps to find out why. */
 async function fail(log: string): Promise<void> {
-  const kept = join(tmpdir(), 'soak-proxy.log')
-  await copyFile(log, kept)
-  process.stderr.write(`The proxy's log is in ${kept}\n`)
+  const copy = join(tmpdir(), 'soak-proxy.log')
+  await copyFile(log, copy)
+  process.stderr.write(`The proxy's log is in ${copy}\n`)
   process.exitCode = 1
 }
 

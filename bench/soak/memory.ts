@@ -11,28 +11,31 @@ import { Spawned } from '../spawned.ts'
 import { store } from '../store.ts'
 import { type MemoryRecord, memoryReport, type Peak } from './memory-report.ts'
 import { program, urlOf } from './program.ts'
-import { keep } from './results.ts'
+import { saveReport } from './results.ts'
 import { secondStore } from './second-store.ts'
 import type { SinkPace } from './sink.ts'
 
-// `npm run soak:memory`: the highest resident memory of the proxy, as its command starts it with nothing configured but an
-// account, while many large uploads pass at the same time.
+// `npm run soak:memory`: the highest resident memory of the proxy, as its command starts it with
+// nothing configured but an account, while many large uploads pass at the same time.
 
 const MiB = 1024 ** 2
 const uploads = 64
 const size = 64 * MiB
 
 /** Small enough that the proxy keeps all of it by default. */
-const keptSize = 1_000 * 1024
+const bufferedSize = 1_000 * 1024
 /** Of the kept ones: as many as the proxy keeps in all. */
-const kept = 64
+const bufferedUploads = 64
 
 /** Google's side of each measurement. */
 const cases: Readonly<Record<string, SinkPace>> = {
-  'Google reads as fast as it can': { rate: null, refused: 0 },
-  'Google reads 2 MiB/s of each': { rate: 2 * MiB, refused: 0 },
-  'Google reads 0.5 MiB/s of each': { rate: MiB / 2, refused: 0 },
-  [`the same, and ${kept} more of 1,000 KiB, refused, are kept to be sent again`]: { rate: MiB / 2, refused: kept },
+  'Google reads as fast as it can': { rate: null, rejected: 0 },
+  'Google reads 2 MiB/s of each': { rate: 2 * MiB, rejected: 0 },
+  'Google reads 0.5 MiB/s of each': { rate: MiB / 2, rejected: 0 },
+  [`the same, and ${bufferedUploads} more of 1,000 KiB, refused, are kept to be sent again`]: {
+    rate: MiB / 2,
+    rejected: bufferedUploads,
+  },
 }
 
 await main()
@@ -48,7 +51,7 @@ async function main(): Promise<void> {
   const record: MemoryRecord = { date, machine: thisMachine(), load, uploads, mebibytes: size / MiB, peaks }
   const report = memoryReport(record)
   process.stdout.write(`\n${report}`)
-  await keep(report)
+  await saveReport(report)
   if (peaks.some(({ met }) => !met)) process.exitCode = 1
 }
 
@@ -68,9 +71,9 @@ async function measured(what: string, pace: SinkPace): Promise<Peak> {
     const startedAt = performance.now()
     const large = times(uploads, () => stow({ url, headers: {} }, size))
     // Until none of the large ones is kept any more.
-    if (pace.refused > 0) await delay(10_000)
-    const small = times(pace.refused, () =>
-      stow({ url: url.replace('/google/', `/${secondStore}/`), headers: {} }, keptSize),
+    if (pace.rejected > 0) await delay(10_000)
+    const small = times(pace.rejected, () =>
+      stow({ url: url.replace('/google/', `/${secondStore}/`), headers: {} }, bufferedSize),
     )
     const ends = await Promise.allSettled([...large, ...small])
     const seconds = (performance.now() - startedAt) / 1_000

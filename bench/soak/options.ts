@@ -3,10 +3,12 @@ import { parseArgs } from 'node:util'
 export interface SoakOptions {
   /** How long traffic and faults last. */
   readonly minutes: number
-  /** Of all random choices; what follows from the order of events on the machine is not repeated. */
+  /**
+   * Of all random choices; what follows from the order of events on the machine is not repeated.
+   */
   readonly seed: number
   /** The result goes into the repository only if everything was run as it is by default. */
-  readonly keep: boolean
+  readonly save: boolean
 }
 
 export const usage = `npm run soak -- [options]
@@ -20,7 +22,7 @@ export function readOptions(args: string[]): SoakOptions {
   return {
     minutes: number(values.minutes ?? '10'),
     seed: number(values.seed ?? String(1 + Math.floor(Math.random() * 1_000_000))),
-    keep: values.minutes === undefined,
+    save: values.minutes === undefined,
   }
 }
 

@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Spawned } from '../spawned.ts'
 
-/** Starts our program with these arguments, as its script line says, with a witness in its process. */
+/**
+ * Starts our program with these arguments, as its script line says, with a footprint probe in its process.
+ */
 export function program(args: readonly string[], log: string): Spawned {
-  const witness = new URL('witness.ts', import.meta.url).href
-  return new Spawned({ program: '../src/main.ts', args, log, nodeOptions: ['--import', witness] })
+  const probe = new URL('footprint-probe.ts', import.meta.url).href
+  return new Spawned({ program: '../src/main.ts', args, log, nodeOptions: ['--import', probe] })
 }
 
 /** URL of an account, as the proxy's log tells once it listens. */

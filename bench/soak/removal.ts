@@ -1,7 +1,7 @@
+import type { Counters } from './counters.ts'
 import type { SentInstance, SentStudy } from './ledger.ts'
 import type { Random } from './random.ts'
 import type { Reply, Sending } from './sending.ts'
-import type { Tally } from './tally.ts'
 
 /** Deletes a study, or one instance of it; sometimes without waiting for the answer. */
 export function deleteOf(url: string, { study }: SentStudy, one: SentInstance | null, random: Random): Sending {
@@ -15,7 +15,7 @@ export function deleteOf(url: string, { study }: SentStudy, one: SentInstance | 
 }
 
 /** Takes down what the answer says. */
-export function learnDeleted(sent: SentStudy, one: SentInstance | null, reply: Reply, tally: Tally): void {
+export function learnDeleted(sent: SentStudy, one: SentInstance | null, reply: Reply, tally: Counters): void {
   const deleted = one ? [one] : sent.instances
   const wereStored = deleted.some(({ known }) => known === 'stored')
   for (const instance of deleted) instance.known = 'nothing'

@@ -1,8 +1,8 @@
 import type { Machine } from '../machine.ts'
 import { table } from '../table.ts'
+import type { Footprint } from './footprint-probe.ts'
 import type { SoakResult } from './soak.ts'
 import { verdictsOf } from './verdicts.ts'
-import type { Footprint } from './witness.ts'
 
 export interface SoakRecord extends SoakResult {
   readonly date: string
@@ -26,7 +26,7 @@ export function soakReport(record: SoakRecord): string {
       verdictsOf(record).map(({ what, found, held }) => [what, found, held ? 'held' : 'BROKEN']),
     ),
     '## Requests, and how they ended for the client',
-    tallyTable(record),
+    countersTable(record),
     `Statuses are those of answers that came whole. *broken*: the connection was reset before an answer; *broken in*: in the middle of one. *left*: the client broke off.`,
     '## The proxy at rest',
     footprintTable(record.before, record.after),
@@ -35,7 +35,7 @@ export function soakReport(record: SoakRecord): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
 }
 
-function tallyTable({ counts }: SoakResult): string {
+function countersTable({ counts }: SoakResult): string {
   const ends = [...new Set(Object.values(counts).flatMap(Object.keys))].sort()
   const rows = Object.entries(counts).sort(([one], [other]) => one.localeCompare(other))
   return table(
@@ -61,10 +61,10 @@ function footprintTable(before: Footprint, after: Footprint): string {
   )
 }
 
-const mostShown = 30
+const maxShown = 30
 
 function violations({ violations }: SoakResult): string {
   if (violations.length === 0) return ''
-  const shown = violations.slice(0, mostShown).map((sentence) => `- ${sentence}`)
+  const shown = violations.slice(0, maxShown).map((sentence) => `- ${sentence}`)
   return ['## What broke', ...shown, `${violations.length} in all.`].join('\n')
 }

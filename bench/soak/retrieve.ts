@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
+import type { Counters } from './counters.ts'
 import type { SentInstance, SentStudy } from './ledger.ts'
 import { partsOf } from './parts.ts'
 import type { Random } from './random.ts'
 import type { Reply, Sending } from './sending.ts'
-import type { Tally } from './tally.ts'
 
 const inParts = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 const asFile = 'application/dicom; transfer-syntax=*'
@@ -13,12 +13,12 @@ export interface Retrieval {
   readonly url: string
   readonly accept: string
   /** What was asked for. */
-  readonly asked: readonly SentInstance[]
+  readonly requested: readonly SentInstance[]
   readonly asFile: boolean
 }
 
 export function studyRetrieval(url: string, { study, instances }: SentStudy): Retrieval {
-  return { url: `${url}studies/${study}`, accept: inParts, asked: instances, asFile: false }
+  return { url: `${url}studies/${study}`, accept: inParts, requested: instances, asFile: false }
 }
 
 export function instanceRetrieval(url: string, { study }: SentStudy, sent: SentInstance, random: Random): Retrieval {
@@ -27,7 +27,7 @@ export function instanceRetrieval(url: string, { study }: SentStudy, sent: SentI
   return {
     url: `${url}studies/${study}/series/${series}/instances/${instance}`,
     accept: alone ? asFile : inParts,
-    asked: [sent],
+    requested: [sent],
     asFile: alone,
   }
 }
@@ -44,11 +44,13 @@ export function wadoOf({ url, accept }: Retrieval, random: Random): Sending {
   }
 }
 
-/** A 200 that came to its end has the very bytes of everything that is stored; a 404 has its reason. */
-export function checkRetrieved(sent: SentStudy, { asked, asFile }: Retrieval, reply: Reply, tally: Tally): void {
+/**
+ * A 200 that came to its end has the very bytes of everything that is stored; a 404 has its reason.
+ */
+export function checkRetrieved(sent: SentStudy, { requested, asFile }: Retrieval, reply: Reply, tally: Counters): void {
   if (reply.kind !== 'whole') return
   const what = `WADO-RS ${sent.study} at ${sent.account}`
-  if (reply.status === 404 && asked.some(({ known }) => known === 'stored'))
+  if (reply.status === 404 && requested.some(({ known }) => known === 'stored'))
     tally.violation(`${what}: 404 for what is stored`)
   if (reply.status !== 200) return
   const bodies = asFile ? [reply.body] : partsOf(reply.body, String(reply.headers['content-type']))
@@ -57,10 +59,10 @@ export function checkRetrieved(sent: SentStudy, { asked, asFile }: Retrieval, re
     return
   }
   const digests = new Set(bodies.map((body) => createHash('sha256').update(body).digest('hex')))
-  for (const { instance, sha256, known } of asked) {
+  for (const { instance, sha256, known } of requested) {
     if (known === 'stored' && !digests.has(sha256))
       tally.violation(`${what}: the bytes of ${instance} are not in the answer`)
   }
-  const theirs = new Set(asked.map(({ sha256 }) => sha256))
+  const theirs = new Set(requested.map(({ sha256 }) => sha256))
   if ([...digests].some((digest) => !theirs.has(digest))) tally.violation(`${what}: bytes that nobody sent`)
 }

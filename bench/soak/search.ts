@@ -1,13 +1,13 @@
+import type { Counters } from './counters.ts'
 import type { SentStudy } from './ledger.ts'
 import type { Reply, Sending } from './sending.ts'
-import type { Tally } from './tally.ts'
 
 export function searchFor(url: string, { study }: SentStudy): Sending {
   return { method: 'GET', url: `${url}studies/${study}/instances`, headers: { accept: 'application/dicom+json' } }
 }
 
 /** The answer has every instance that is stored, and none that is deleted. */
-export function checkFound(sent: SentStudy, reply: Reply, tally: Tally): void {
+export function checkFound(sent: SentStudy, reply: Reply, tally: Counters): void {
   if (reply.kind !== 'whole' || reply.status !== 200) return
   const found = instancesIn(reply.body)
   if (!found) {

@@ -1,11 +1,11 @@
 import { connect } from 'node:net'
-import { patience, type Reply } from './sending.ts'
+import { type Reply, replyTimeoutMs } from './sending.ts'
 
 const headEnd = Buffer.from('\r\n\r\n')
 
 /**
- * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from the end unless the
- * connection is reset. Never rejects.
+ * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from
+ * the end unless the connection is reset. Never rejects.
  *
  * @param halfCloses whether it ends its side of the connection once the answer has begun
  */
@@ -14,7 +14,7 @@ export async function sendInHttp10(url: string, accept: string, halfCloses: bool
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   socket.write(`GET ${pathname}${search} HTTP/1.0\r\nHost: ${host}\r\nAccept: ${accept}\r\n\r\n`)
   if (halfCloses) socket.once('data', () => socket.end())
-  const timer = setTimeout(() => socket.destroy(new Error('stuck')), patience)
+  const timer = setTimeout(() => socket.destroy(new Error('stuck')), replyTimeoutMs)
   const chunks: Buffer[] = []
   try {
     for await (const chunk of socket) chunks.push(chunk)

@@ -35,7 +35,7 @@ export type Reply =
   | { readonly kind: 'stuck' }
 
 /** Milliseconds. Waiting for a place, all tries and a stall together take less. */
-export const patience = 90_000
+export const replyTimeoutMs = 90_000
 
 /** Never rejects. */
 export function send(sending: Sending, agent: Agent): Promise<Reply> {
@@ -60,7 +60,7 @@ class Conversation {
     this.#sent.on('response', (answer) => this.#read(answer))
     this.#sent.on('error', () => this.#end({ kind: 'broken', status: this.#status }))
     this.#sent.on('close', () => this.#end({ kind: 'broken', status: this.#status }))
-    this.#timers.push(setTimeout(() => this.#leave('stuck'), patience))
+    this.#timers.push(setTimeout(() => this.#leave('stuck'), replyTimeoutMs))
     if (leaveAfter !== undefined) this.#timers.push(setTimeout(() => this.#leave('left'), leaveAfter))
     void this.#write()
   }

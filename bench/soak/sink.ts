@@ -5,23 +5,27 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { listen, reportTo } from '../child.ts'
 import { secondStore } from './second-store.ts'
 
-// A Google that takes uploads at a certain pace, keeps nothing, and answers how many bytes came; and its token endpoint.
+// A Google that takes uploads at a certain pace, keeps nothing, and answers how many bytes came;
+// and its token endpoint.
 
 /** How uploads are taken. */
 export interface SinkPace {
   /** Bytes per second of each upload; null: as fast as they come. */
   readonly rate: number | null
-  /** How many uploads to the second store are refused at first, with 503, each when all of it has come. */
-  readonly refused: number
+  /**
+   * How many uploads to the second store are refused at first, with 503, each when all of it has
+   * come.
+   */
+  readonly rejected: number
 }
 
 const [identityFile = '', pace = '{}'] = process.argv.slice(2)
 const { key, cert } = JSON.parse(readFileSync(identityFile, 'utf8')) as { key: string; cert: string }
-const { rate, refused } = JSON.parse(pace) as SinkPace
-let toRefuse = refused
+const { rate, rejected } = JSON.parse(pace) as SinkPace
+let toRefuse = rejected
 
 const server = createServer({ key, cert, requestTimeout: 0 }, (request, response) => {
-  if (request.url === '/token') answer(response, { access_token: 'soak', expires_in: 3599, token_type: 'Bearer' })
+  if (request.url === '/token') respond(response, { access_token: 'soak', expires_in: 3599, token_type: 'Bearer' })
   else void take(request, response)
 })
 reportTo(process, `https://127.0.0.1:${await listen(server)}`)
@@ -34,14 +38,14 @@ async function take(request: IncomingMessage, response: ServerResponse): Promise
       bytes += chunk.length
       if (rate !== null && !isSecond) await delay((chunk.length / rate) * 1_000)
     }
-    if (isSecond && toRefuse-- > 0) answer(response, { error: { code: 503 } }, 503, { 'retry-after': '5' })
-    else answer(response, { bytes })
+    if (isSecond && toRefuse-- > 0) respond(response, { error: { code: 503 } }, 503, { 'retry-after': '5' })
+    else respond(response, { bytes })
   } catch {
     // The proxy has left.
   }
 }
 
-function answer(response: ServerResponse, content: object, status = 200, headers = {}): void {
+function respond(response: ServerResponse, content: object, status = 200, headers = {}): void {
   const body = JSON.stringify(content)
   const type = { 'content-type': 'application/dicom+json', 'content-length': Buffer.byteLength(body) }
   response.writeHead(status, { ...type, ...headers })

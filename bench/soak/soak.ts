@@ -1,21 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Audit, audit } from './audit.ts'
-import { atRest } from './calm.ts'
 import { Client } from './client.ts'
+import { Counters } from './counters.ts'
+import type { SoakEnvironment } from './environment.ts'
+import { injectFaults } from './fault-injector.ts'
+import type { Footprint } from './footprint-probe.ts'
 import { Ledger } from './ledger.ts'
 import type { SoakOptions } from './options.ts'
+import { untilQuiescent } from './quiescence.ts'
 import { Random } from './random.ts'
-import type { SoakSurroundings } from './surroundings.ts'
-import { Tally } from './tally.ts'
-import { storm } from './weather.ts'
-import type { Footprint } from './witness.ts'
 
 export interface SoakResult {
   readonly minutes: number
   readonly seed: number
   readonly accounts: number
   readonly clients: number
-  readonly counts: Tally['counts']
+  readonly counts: Counters['counts']
   readonly requests: number
   readonly audit: Audit
   /** Of the proxy, at rest: after the warm-up, and after the end. */
@@ -32,19 +32,19 @@ const restingSockets = 3
 
 export async function soak(
   { minutes, seed }: SoakOptions,
-  surroundings: SoakSurroundings,
+  environment: SoakEnvironment,
   inform: (what: string) => void,
 ): Promise<SoakResult> {
-  const { proxy, accounts, folderOf } = surroundings
-  const tally = new Tally()
+  const { proxy, accounts, folderOf } = environment
+  const tally = new Counters()
   const ledger = new Ledger()
   inform('warm-up')
-  await traffic(surroundings, ledger, tally, seed, warmUp)
-  const before = await atRest(proxy, restingSockets)
+  await traffic(environment, ledger, tally, seed, warmUp)
+  const before = await untilQuiescent(proxy, restingSockets)
   inform(`${minutes} minutes of traffic and faults`)
-  await traffic(surroundings, ledger, tally, seed + 1, minutes * 60_000)
+  await traffic(environment, ledger, tally, seed + 1, minutes * 60_000)
   inform('coming to rest')
-  const after = await atRest(proxy, restingSockets)
+  const after = await untilQuiescent(proxy, restingSockets)
   inform('reading the stores')
   const audited = await audit(ledger.studies, folderOf, tally)
   const { counts, total, violations } = tally
@@ -63,11 +63,13 @@ export async function soak(
   }
 }
 
-/** All clients and the faults, for so many milliseconds; resolves when the last request has ended. */
+/**
+ * All clients and the faults, for so many milliseconds; resolves when the last request has ended.
+ */
 async function traffic(
-  { accounts, emulatorUrl, stores }: SoakSurroundings,
+  { accounts, emulatorUrl, stores }: SoakEnvironment,
   ledger: Ledger,
-  tally: Tally,
+  counters: Counters,
   seed: number,
   milliseconds: number,
 ): Promise<void> {
@@ -78,11 +80,11 @@ async function traffic(
   const clients = [...accounts].flatMap(([account, url], nth) =>
     Array.from({ length: clientsPerAccount }, (_, at) => {
       const random = new Random(seed * 1_000 + nth * clientsPerAccount + at)
-      return new Client({ account, url, ledger, tally, random, nextSeed })
+      return new Client({ account, url, ledger, counters, random, nextSeed })
     }),
   )
   const all = clients.map((client) => client.run(end.signal))
-  const faults = storm(emulatorUrl, stores, new Random(seed), end.signal)
+  const faults = injectFaults(emulatorUrl, stores, new Random(seed), end.signal)
   await Promise.race([delay(milliseconds), ...all, faults])
   end.abort()
   await Promise.all([...all, faults])

@@ -1,10 +1,13 @@
 import { multipart } from '../../src/emulator/synthetic-study.ts'
+import type { Counters } from './counters.ts'
 import type { SentStudy } from './ledger.ts'
 import type { Random } from './random.ts'
 import type { Reply, Sending } from './sending.ts'
-import type { Tally } from './tally.ts'
 
-/** Sends a study, chunked as Orthanc does or with its length, at once or slowly; sometimes without waiting for the end. */
+/**
+ * Sends a study, chunked as Orthanc does or with its length, at once or slowly; sometimes without
+ * waiting for the end.
+ */
 export function stowOf(url: string, { instances }: SentStudy, random: Random): Sending {
   const { contentType, contentLength, chunks } = multipart(
     instances.map(({ part }) => part),
@@ -45,7 +48,7 @@ interface StoreResponse {
 }
 
 /** Takes down what an answer to an upload says, as a client believes it. */
-export function learnStored(sent: SentStudy, reply: Reply, tally: Tally): void {
+export function learnStored(sent: SentStudy, reply: Reply, tally: Counters): void {
   const isReport = reply.kind === 'whole' && (reply.status === 200 || reply.status === 409)
   const response = isReport ? parsed(reply.body) : null
   if (response === null) {

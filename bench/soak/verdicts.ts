@@ -7,21 +7,24 @@ export interface Verdict {
 }
 
 const MiB = 1024 ** 2
-/** Heap and buffers after the end may be so much above those after the warm-up. A leak of 1 KiB per request would be more. */
-const mostGrowth = 4 * MiB
+/**
+ * Heap and buffers after the end may be so much above those after the warm-up. A leak of 1 KiB per
+ * request would be more.
+ */
+const maxGrowth = 4 * MiB
 /** The same for resident memory, of which the allocators give back less than they could. */
-const mostResidentGrowth = 48 * MiB
+const maxResidentGrowth = 48 * MiB
 
 /** What a soak must prove. */
 export function verdictsOf({ audit, before, after, violations }: SoakResult): readonly Verdict[] {
-  const { stored, lost, deleted, undeleted, wrong, untold, untoldInStore } = audit
+  const { stored, lost, deleted, undeleted, wrong, unconfirmed, unconfirmedInStore } = audit
   const wrongAnswers = violations.filter((sentence) => !sentence.includes(' Store: ')).length
   const growth = after.heap + after.buffers - before.heap - before.buffers
   const residentGrowth = after.resident - before.resident
   return [
     verdict('Told stored: in the store', `${stored}, lost ${lost}`, lost === 0 && stored > 0),
     verdict('Told deleted: not in the store', `${deleted}, left ${undeleted}`, undeleted === 0 && deleted > 0),
-    verdict('Not told: in the store or not', `${untoldInStore}, ${untold}`, true),
+    verdict('Not told: in the store or not', `${unconfirmedInStore}, ${unconfirmed}`, true),
     verdict('Files with other bytes than were sent', String(wrong), wrong === 0),
     verdict(
       'Answers that looked whole and were wrong, conflicts, requests without end',
@@ -38,8 +41,8 @@ export function verdictsOf({ audit, before, after, violations }: SoakResult): re
       same(before.resources, after.resources) ? 'the same' : 'more or less',
       same(before.resources, after.resources),
     ),
-    verdict('Growth of heap and buffers', mebibytes(growth), growth <= mostGrowth),
-    verdict('Growth of resident memory', mebibytes(residentGrowth), residentGrowth <= mostResidentGrowth),
+    verdict('Growth of heap and buffers', mebibytes(growth), growth <= maxGrowth),
+    verdict('Growth of resident memory', mebibytes(residentGrowth), residentGrowth <= maxResidentGrowth),
   ]
 }
 

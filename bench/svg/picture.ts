@@ -1,4 +1,6 @@
-/** Frame of all charts: legible on light and on dark pages, and without any font but what is there. */
+/**
+ * Frame of all charts: legible on light and on dark pages, and without any font but what is there.
+ */
 const style = `
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-size: 15px; font-weight: 600 }

@@ -17,17 +17,17 @@ import { StatusStream } from './status-stream.ts'
 
 interface AdminListenerOptions {
   readonly log: Log
-  /** Asked again and again: they may change. */
+  /** A function, because a reload may change them. */
   readonly limits: () => LimitSettings
-  /** Whether a connection may come from this address. */
+  /** Whether this address may connect. */
   readonly allows: (address: string) => boolean
   /** Null: plain http. */
   readonly tls: TlsOptions | null
 }
 
 /**
- * The listener for probes and people. Nothing on it is a secret or about a patient. From other machines, probes get an
- * answer without detail, and all else is for clients with `Admin: true`.
+ * The listener for probes and people. It shows no secrets and no patient data. From other machines,
+ * probes get a response without details; everything else requires a client with `Admin: true`.
  */
 export function createAdminListener(operation: ProxyStatus, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
@@ -53,7 +53,7 @@ export function createAdminListener(operation: ProxyStatus, options: AdminListen
   })
   addProbes(listener, operation)
   listener.register(async (guarded) => {
-    guarded.addHook('onRequest', async ({ raw }) => onlyAdmin(await operation.clientOf(raw)))
+    guarded.addHook('onRequest', async ({ raw }) => requireAdmin(await operation.clientOf(raw)))
     addDetails(guarded, operation)
     addPage(guarded)
   })
@@ -79,7 +79,7 @@ function addDetails(listener: FastifyInstance, operation: ProxyStatus): void {
     stream.checkRoom()
     const headers = { ...pageHeaders, 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     reply.hijack()
-    // A reverse proxy must not collect it.
+    // Tells reverse proxies not to buffer the stream.
     reply.raw.writeHead(200, { ...headers, 'x-accel-buffering': 'no' })
     stream.begin(reply.raw)
   })
@@ -101,7 +101,7 @@ function addPage(listener: FastifyInstance): void {
   }
 }
 
-/** Null for somebody whom nobody knows: a probe. */
+/** Null for an unauthenticated client, such as a probe. */
 async function clientIfAny({ clientOf }: ProxyStatus, request: IncomingMessage): Promise<Client | null> {
   try {
     return await clientOf(request)
@@ -111,7 +111,7 @@ async function clientIfAny({ clientOf }: ProxyStatus, request: IncomingMessage):
   }
 }
 
-function onlyAdmin({ admin, name }: Client): void {
+function requireAdmin({ admin, name }: Client): void {
   if (admin) return
   throw new ProxyError('admin-only', {
     problem: `Client ${name} is not an administrator.`,

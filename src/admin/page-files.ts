@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 /** A file of the status page. */
 export interface PageFile {
-  /** Below the page's own address, without a slash at the beginning. */
+  /** Relative to the page's address, without a leading slash. */
   readonly path: string
   readonly type: string
   readonly content: Buffer
@@ -19,13 +19,13 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
 }
-/** The plotting library comes from its package, whole: nothing is fetched from elsewhere. */
+/** Files of the plotting library, served from its package. */
 const packaged: Readonly<Record<string, string>> = {
   'uplot.js': 'uplot/dist/uPlot.esm.js',
   'uplot.css': 'uplot/dist/uPlot.min.css',
 }
 
-/** All files of the page, read once. There is no other way to a file than this list. */
+/** All files of the page, read once. No other file can be served. */
 export function readPageFiles(): readonly PageFile[] {
   const own = readdirSync(folder).filter((name) => extname(name) in types)
   return [

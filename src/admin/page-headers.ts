@@ -1,4 +1,7 @@
-/** All that the page may load comes from here; no script or style stands in the page itself, and nobody may frame it. */
+/**
+ * The page loads everything from this listener, has no inline scripts or styles, and can't be
+ * framed.
+ */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -10,7 +13,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Of every answer of the admin listener: what browsers may do with it. */
+/** Security headers of every response of the admin listener. */
 export const pageHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': contentSecurityPolicy,
   'x-content-type-options': 'nosniff',

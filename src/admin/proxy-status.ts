@@ -6,7 +6,7 @@ import type { Metrics } from '../observe/metrics/metrics.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AccountHistory, Totals } from '../observe/request-history.ts'
 
-/** How many requests are at Google, wait for it, and may be there now. */
+/** Requests at Google, queued requests, and the current limit. */
 export interface LimiterStats {
   readonly inFlight: number
   readonly queued: number
@@ -17,7 +17,7 @@ export interface Account {
   readonly name: string
   /** Resource name at Google. */
   readonly store: string
-  /** Services that may be used. */
+  /** The allowed services. */
   readonly access: readonly string[]
   readonly credential: { readonly description: CredentialDescription }
   /** By service. */
@@ -25,10 +25,10 @@ export interface Account {
   tokenState(): TokenState
 }
 
-/** What the admin listener needs to know of the proxy. */
+/** What the admin listener reads from the proxy. */
 export interface ProxyStatus {
   readonly version: string
-  /** False from the moment that the proxy shuts down. */
+  /** False once the proxy shuts down. */
   accepting(): boolean
   accounts(): Iterable<Account>
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
@@ -37,10 +37,10 @@ export interface ProxyStatus {
     totals(account: string): Totals
     readonly inFlight: Iterable<RequestEvent>
   }
-  /** How often strangers were refused, by what. */
-  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
-  /** Who a request is from. Throws or rejects with a ProxyError. */
+  /** Rejections of unauthenticated clients, by reason. */
+  readonly rejected: { readonly counts: Readonly<Record<string, number>> }
+  /** The client that sent a request. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
-  /** Null when no audit trail is kept. */
+  /** Null without an audit trail. */
   audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

@@ -1,7 +1,7 @@
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { ProxyStatus } from './proxy-status.ts'
 
-/** Ready means that a request to any account would be forwarded with a token right now. */
+/** Ready: a request to any account would be forwarded with a token now. */
 export function readinessOf({ accepting, accounts: all, audit }: ProxyStatus) {
   const accounts = [...all()].map(({ name, tokenState }) => ({ name, ...tokenReadiness(tokenState()) }))
   const trail = audit()
@@ -11,7 +11,7 @@ export function readinessOf({ accepting, accounts: all, audit }: ProxyStatus) {
 }
 
 export function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {
-  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextTryAt: isoTime(nextTryAt) }
+  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextAttemptAt: isoTime(nextTryAt) }
 }
 
 export function isoTime(at: number | null): string | null {

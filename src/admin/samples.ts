@@ -1,7 +1,7 @@
 import type { Totals } from '../observe/request-history.ts'
 import type { Account, ProxyStatus } from './proxy-status.ts'
 
-/** What has come in since the sample before. */
+/** What happened since the previous sample. */
 export interface Sample extends Totals {
   /** Epoch milliseconds. */
   readonly at: number
@@ -12,16 +12,16 @@ interface Series {
   readonly samples: Sample[]
 }
 
-/** The last ten minutes of each account, sample by sample: for plots, and to tell how it fares just now. */
+/** Samples of each account over the last ten minutes, for plots and for its state. */
 export class Samples {
   readonly #operation: Pick<ProxyStatus, 'accounts' | 'history'>
-  readonly #most: number
+  readonly #maxSamples: number
   readonly #series = new Map<string, Series>()
 
-  /** @param most samples that are kept */
-  constructor(operation: Pick<ProxyStatus, 'accounts' | 'history'>, most: number) {
+  /** @param maxSamples samples kept per account */
+  constructor(operation: Pick<ProxyStatus, 'accounts' | 'history'>, maxSamples: number) {
     this.#operation = operation
-    this.#most = most
+    this.#maxSamples = maxSamples
     this.take()
   }
 
@@ -30,7 +30,7 @@ export class Samples {
     return this.#series.get(account)?.samples ?? []
   }
 
-  /** To be called at even intervals. */
+  /** Call this at regular intervals. */
   take(): void {
     const accounts = [...this.#operation.accounts()]
     for (const name of this.#series.keys()) if (!accounts.some((one) => one.name === name)) this.#series.delete(name)
@@ -40,24 +40,24 @@ export class Samples {
   #sample({ name }: Account): void {
     const totals = this.#operation.history.totals(name)
     const series = this.#series.get(name)
-    // An account of this name that has come again begins at 0.
+    // An account that was removed and added again restarts at 0.
     if (!series || totals.requests < series.totals.requests) {
       this.#series.set(name, { totals, samples: [] })
       return
     }
     series.samples.push({ at: Date.now(), ...difference(totals, series.totals) })
-    if (series.samples.length > this.#most) series.samples.shift()
+    if (series.samples.length > this.#maxSamples) series.samples.shift()
     series.totals = totals
   }
 }
 
 function difference(now: Totals, before: Totals): Totals {
-  const { requests, failed, incomplete, refused, received, sent } = now
+  const { requests, failed, incomplete, rejected, received, sent } = now
   return {
     requests: requests - before.requests,
     failed: failed - before.failed,
     incomplete: incomplete - before.incomplete,
-    refused: refused - before.refused,
+    rejected: rejected - before.rejected,
     received: received - before.received,
     sent: sent - before.sent,
   }

@@ -5,32 +5,32 @@ import { Samples } from './samples.ts'
 import { type Status, statusOf } from './status.ts'
 
 interface StreamTimes {
-  /** How often (ms) a sample is taken and told. */
-  readonly interval: number
-  /** How long (ms) a stream lasts; then the browser comes again by itself, and it is looked again at who it is. */
-  readonly longest: number
+  /** How often a sample is taken and sent. */
+  readonly intervalMs: number
+  /**
+   * After this time the stream ends. The browser reconnects by itself, and is authenticated again.
+   */
+  readonly maxDurationMs: number
 }
 
-const usual: StreamTimes = { interval: 2_000, longest: 10 * 60_000 }
-/** Samples that are kept: ten minutes. */
-const most = 300
-/** How soon (ms) a browser comes again. */
-const retry = 1_000
-/** How long (ms) the text that a stream begins with is good for others that begin. */
-const openingLife = 250
-/** Streams at the same time. */
-const mostStreams = 32
-/** Messages that a stream may miss because nothing of the last one was read: then it gives way to others. */
-const mostMissed = 15
+const defaultTimes: StreamTimes = { intervalMs: 2_000, maxDurationMs: 10 * 60_000 }
+/** Ten minutes. */
+const maxSamples = 300
+const reconnectDelayMs = 1_000
+/** How long an opening message may be reused for other streams. */
+const openingCacheMs = 250
+const maxStreams = 32
+/** A stream that misses more messages, because its client doesn't read, is closed. */
+const maxMissedMessages = 15
 
-/** The latest failure of each account. One for all streams that were told the same. */
+/** The latest failure of each account; one object for all streams in the same state. */
 type Latest = ReadonlyMap<string, string>
 
 interface Stream {
   readonly response: ServerResponse
-  /** The failures that it was told. */
-  told: Latest
-  /** How many messages it has missed since the last one. */
+  /** The failures that its client has got. */
+  sentFailures: Latest
+  /** Messages skipped since the last one sent. */
   missed: number
   readonly end: NodeJS.Timeout
 }
@@ -41,8 +41,9 @@ interface Message {
 }
 
 /**
- * The status as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), for those who look on.
- * Its text is made once for all streams that were told the same before.
+ * The status as server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html). Streams in the same state share
+ * one serialized message.
  */
 export class StatusStream {
   readonly #operation: ProxyStatus
@@ -51,38 +52,38 @@ export class StatusStream {
   readonly #samples: Samples
   readonly #streams = new Set<Stream>()
   readonly #timer: NodeJS.Timeout
-  /** What streams begin with just now. */
+  /** The current opening message. */
   #opening: (Message & { readonly until: number }) | null = null
 
-  constructor(operation: ProxyStatus, times = usual) {
+  constructor(operation: ProxyStatus, times = defaultTimes) {
     this.#operation = operation
     this.#times = times
-    this.#samples = new Samples(operation, most)
-    this.#timer = setInterval(() => this.#tick(), times.interval).unref()
+    this.#samples = new Samples(operation, maxSamples)
+    this.#timer = setInterval(() => this.#tick(), times.intervalMs).unref()
   }
 
   get status() {
     return statusOf(this.#operation, this.#samples, this.#startedAt)
   }
 
-  /** Throws a ProxyError `too-many-streams` when there are as many as are allowed. */
+  /** Throws a ProxyError `too-many-streams` at the limit. */
   checkRoom(): void {
-    if (this.#streams.size >= mostStreams) throw tooManyStreams()
+    if (this.#streams.size >= maxStreams) throw tooManyStreams()
   }
 
-  /** Begins a stream; it ends with its connection, or after ten minutes. */
+  /** Starts a stream, which ends with its connection or after ten minutes. */
   begin(response: ServerResponse): void {
-    // Who left while it was looked at who it is tells nothing any more.
+    // The client may have disconnected during authentication.
     if (response.destroyed) return
     const { text, latest } = this.#openingMessage()
-    const end = setTimeout(() => this.#end(stream), this.#times.longest).unref()
-    const stream: Stream = { response, told: latest, missed: 0, end }
+    const end = setTimeout(() => this.#end(stream), this.#times.maxDurationMs).unref()
+    const stream: Stream = { response, sentFailures: latest, missed: 0, end }
     this.#streams.add(stream)
     response.once('close', () => {
       clearTimeout(end)
       this.#streams.delete(stream)
     })
-    response.write(`retry: ${retry}\n\n`)
+    response.write(`retry: ${reconnectDelayMs}\n\n`)
     response.write(text)
   }
 
@@ -91,7 +92,7 @@ export class StatusStream {
     for (const stream of this.#streams) this.#end(stream)
   }
 
-  /** Nothing is written behind the end, and nobody who has stopped reading keeps a connection by it. */
+  /** Ends the response, or destroys it if its client has stopped reading. */
   #end(stream: Stream): void {
     this.#streams.delete(stream)
     if (stream.response.writableNeedDrain) stream.response.destroy()
@@ -107,17 +108,17 @@ export class StatusStream {
     const next = new Map<Latest, Message>()
     let whole: Message | null = null
     for (const stream of this.#streams) {
-      // Who has not read the last one gets the next one later: no more than one waits in memory for anybody.
+      // At most one message per stream waits in memory.
       if (stream.response.writableNeedDrain) {
         stream.missed += 1
-        if (stream.missed > mostMissed) this.#end(stream)
+        if (stream.missed > maxMissedMessages) this.#end(stream)
       } else if (stream.missed > 0) {
         whole ??= this.#message(status, latest, null)
-        tell(stream, whole)
+        send(stream, whole)
       } else {
-        const message = next.get(stream.told) ?? this.#message(status, latest, stream.told)
-        next.set(stream.told, message)
-        tell(stream, message)
+        const message = next.get(stream.sentFailures) ?? this.#message(status, latest, stream.sentFailures)
+        next.set(stream.sentFailures, message)
+        send(stream, message)
       }
     }
   }
@@ -125,29 +126,33 @@ export class StatusStream {
   #openingMessage(): Message {
     if (!this.#opening || this.#opening.until < performance.now()) {
       const { status } = this
-      this.#opening = { ...this.#message(status, latestOf(status), null), until: performance.now() + openingLife }
+      this.#opening = { ...this.#message(status, latestOf(status), null), until: performance.now() + openingCacheMs }
     }
     return this.#opening
   }
 
   /**
-   * Failures are told when there are new ones only: they are most of the text.
+   * Includes failures only if there are new ones, because they are most of the text.
    *
-   * @param told what its readers were told with the last message; null: all is new to them
+   * @param sentFailures the failures that the receivers have got; null for new streams
    */
-  #message(status: Status, latest: Latest, told: Latest | null): Message {
+  #message(status: Status, latest: Latest, sentFailures: Latest | null): Message {
     const accounts = status.accounts.map(({ failures, ...account }) => {
       const { name } = account
-      const isNew = told === null || told.get(name) !== latest.get(name)
-      return { ...account, ...(isNew && { failures }), samples: this.#samples.of(name).slice(told ? -1 : -most) }
+      const isNew = sentFailures === null || sentFailures.get(name) !== latest.get(name)
+      return {
+        ...account,
+        ...(isNew && { failures }),
+        samples: this.#samples.of(name).slice(sentFailures ? -1 : -maxSamples),
+      }
     })
-    const text = JSON.stringify({ ...status, interval: this.#times.interval, accounts })
+    const text = JSON.stringify({ ...status, interval: this.#times.intervalMs, accounts })
     return { text: Buffer.from(`data: ${text}\n\n`), latest }
   }
 }
 
-function tell(stream: Stream, { text, latest }: Message): void {
-  stream.told = latest
+function send(stream: Stream, { text, latest }: Message): void {
+  stream.sentFailures = latest
   stream.missed = 0
   stream.response.write(text)
 }
@@ -157,7 +162,7 @@ function latestOf({ accounts }: Status): Latest {
 }
 
 function tooManyStreams(): ProxyError {
-  const problem = `The status page is already open ${mostStreams} times, which is the limit.`
+  const problem = `The status page is already open ${maxStreams} times, which is the limit.`
   const remedy = 'Close it elsewhere, or request /api/status now and then.'
   return new ProxyError('too-many-streams', { problem, remedy }, { retryAfter: 30 })
 }

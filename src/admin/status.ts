@@ -4,14 +4,14 @@ import type { Account, ProxyStatus } from './proxy-status.ts'
 import { isoTime, tokenReadiness } from './readiness.ts'
 import type { Samples } from './samples.ts'
 
-/** Requests under way that are listed for each account: the oldest. */
-const listed = 50
+/** Requests in flight listed per account, the oldest first. */
+const maxListed = 50
 
 export type Status = ReturnType<typeof statusOf>
 
-/** How each account fares: its token, what is asked of it just now and was before, and what failed. */
+/** The status of each account: token, requests in flight and so far, failures. */
 export function statusOf(operation: ProxyStatus, samples: Samples, startedAt: number) {
-  const { version, accepting, accounts, history, refusals } = operation
+  const { version, accepting, accounts, history, rejected } = operation
   const audit = operation.audit()
   const inFlight = Map.groupBy(history.inFlight, ({ account }) => account)
   return {
@@ -20,7 +20,7 @@ export function statusOf(operation: ProxyStatus, samples: Samples, startedAt: nu
     time: isoTime(Date.now()),
     accepting: accepting(),
     audit: audit && { available: audit.available, lost: audit.lost },
-    refusals: refusals.counts,
+    rejected: rejected.counts,
     accounts: [...accounts()].map((account) => accountStatus(account, operation, samples, inFlight.get(account.name))),
   }
 }
@@ -37,7 +37,7 @@ function accountStatus(account: Account, { history }: ProxyStatus, samples: Samp
     state: accountState(token, samples.of(name)),
     token: { ...tokenReadiness(token), tokenFetchedAt: isoTime(token.fetchedAt) },
     limiters: limiterStats(limiters),
-    inFlight: { count: inFlight.length, requests: inFlight.slice(0, listed).map(requestsInFlight) },
+    inFlight: { count: inFlight.length, requests: inFlight.slice(0, maxListed).map(requestsInFlight) },
     bytes: { received, sent },
     ...history.of(name),
   }
@@ -46,7 +46,7 @@ function accountStatus(account: Account, { history }: ProxyStatus, samples: Samp
 function requestsInFlight({ requestId, service, route, phase, attempts, age, expected, progress }: RequestEvent) {
   const { received, sent } = progress
   const milliseconds = Math.round(age)
-  return { requestId, service, route, phase, attempts, milliseconds, received, expected, sent }
+  return { requestId, service, route, phase, attempts, milliseconds, received, expected: expected, sent }
 }
 
 function limiterStats(limiters: Account['limiters']): Account['limiters'] {

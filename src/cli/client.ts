@@ -19,9 +19,12 @@ interface ClientOptions {
 }
 
 /** What NIST SP 800-63B and common sense ask of a password that a person thought of. */
-const shortestPassword = 12
+const minPasswordLength = 12
 
-/** Makes the entry of a client for `DicomWebProxy.Clients` or `ClientsFile`. A secret that it makes is shown once, on standard error. */
+/**
+ * Makes the entry of a client for `DicomWebProxy.Clients` or `ClientsFile`. A secret that it makes
+ * is shown once, on standard error.
+ */
 export async function client(name: string, options: ClientOptions): Promise<ExitCode> {
   const accounts = accountsOf(options.allow ?? [])
   checkEntry(name, accounts)
@@ -53,8 +56,8 @@ function checkPassword(password: string): void {
   if (/[\x00-\x1f\x7f]/.test(password)) {
     throw new CommandFailure('The password holds control characters, which HTTP Basic does not allow.', exitCode.usage)
   }
-  if ([...password].length >= shortestPassword) return
-  const advice = `The password must have ${shortestPassword} characters at the least; --generate makes a strong one.`
+  if ([...password].length >= minPasswordLength) return
+  const advice = `The password must have ${minPasswordLength} characters at the least; --generate makes a strong one.`
   throw new CommandFailure(advice, exitCode.usage)
 }
 

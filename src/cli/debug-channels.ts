@@ -1,6 +1,9 @@
 import { leave } from './leave.ts'
 
-/** Variables that make packages print what they send and receive; each package reads its own when it is loaded. */
+/**
+ * Variables that make packages print what they send and receive; each package reads its own when it
+ * is loaded.
+ */
 const ofPackages = ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING']
 /** Those of Node, which has read them already. */
 const ofNode = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE']
@@ -9,7 +12,8 @@ const options =
   /^--(?:trace-tls|tls-keylog|inspect|heapsnapshot|heap-prof|report-on|report-uncaught|trace-event|unhandled-rejections|trace-uncaught)/
 
 /**
- * Turns off what would print access tokens, passwords or patients' data around the log. Must run before packages are loaded.
+ * Turns off what would print access tokens, passwords or patients' data around the log. Must run
+ * before packages are loaded.
  *
  * @returns a sentence on what can't be turned off from within; null if there is nothing of the kind
  */
@@ -23,8 +27,8 @@ export function silenceDebugChannels({ env, execArgv }: Pick<NodeJS.Process, 'en
 }
 
 /**
- * A sentence if Node's inspector is open all the same: by a configuration file of Node's, or by a SIGUSR1 that came before the
- * program could listen for it. Null if it is not.
+ * A sentence if Node's inspector is open all the same: by a configuration file of Node's, or by a
+ * SIGUSR1 that came before the program could listen for it. Null if it is not.
  */
 export async function openInspector(): Promise<string | null> {
   if (!process.features.inspector) return null
@@ -39,7 +43,10 @@ function asNodeReads(option: string): string {
   return [name.replaceAll('_', '-'), ...value].join('=')
 }
 
-/** Crash reports have no environment, where secrets may be, and say of an error only what it is and where. */
+/**
+ * Crash reports have no environment, where secrets may be, and say of an error only what it is and
+ * where.
+ */
 export function redactCrashOutput(describe: (error: unknown) => string): void {
   if (process.report) process.report.excludeEnv = true
   process.on('uncaughtException', (error) => {

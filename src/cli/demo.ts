@@ -21,37 +21,39 @@ import { untilEnded } from './signals.ts'
 const configuration = fileURLToPath(new URL('../../config/demo.json', import.meta.url))
 const account = 'my-google'
 
-/** Shows the main job on this machine; then stays for a person to try things, unless `once`. */
+/**
+ * Runs a round trip on this machine, and then keeps running to try things by hand, unless `once`.
+ */
 export async function demo({ once }: { readonly once?: boolean }): Promise<ExitCode> {
   const folder = await mkdtemp(join(tmpdir(), 'dicomweb-demo-'))
   const logFile = join(folder, 'proxy.log')
   const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
-  const opened = <Thing extends { close(): Promise<unknown> }>(thing: Thing): Thing => {
-    closing.unshift(() => thing.close())
-    return thing
+  const opened = <T extends { close(): Promise<unknown> }>(resource: T): T => {
+    closing.unshift(() => resource.close())
+    return resource
   }
-  const ended = once ? null : untilEnded()
+  const stopped = once ? null : untilEnded()
   try {
-    const google = opened(await starting('the stand-in for Google', startEmulator()))
+    const google = opened(await starting('the Google emulator', startEmulator()))
     const proxy = opened(await starting('the proxy', startDemoProxy(google, folder, logFile)))
     const accountUrl = proxy.accountUrls.get(account) ?? ''
-    const client = opened(await starting('Orthanc, if it is here', startClient(accountUrl)))
-    print(`${shownText(client.name)} -> proxy ${accountUrl} -> stand-in for Google ${google.url}\n`)
+    const client = opened(await starting('Orthanc, if installed', startClient(accountUrl)))
+    print(`${shownText(client.name)} -> proxy ${accountUrl} -> Google emulator ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
     await roundTrip({ client, google, study, step })
-    print('\nAll of it worked.')
-    if (!ended) return exitCode.ok
+    print('\nEvery step worked.')
+    if (!stopped) return exitCode.ok
     print(invitation(client, proxy, accountUrl, logFile))
-    return await ended
+    return await stopped
   } catch (error) {
-    print(`\nIt did not work: ${shownText(shortened(error instanceof Error ? error.message : String(error), 2_000))}`)
+    print(`\nFailed: ${shownText(shortened(error instanceof Error ? error.message : String(error), 2_000))}`)
     return exitCode.failure
   } finally {
     for (const close of closing) await close()
   }
 }
 
-/** The proxy as it runs in earnest: from a configuration file. */
+/** Starts the proxy from a configuration file, as in production. */
 async function startDemoProxy(google: Emulator, folder: string, logFile: string): Promise<RunningProxy> {
   const { serviceAccountFile } = await google.writeCredentials(folder)
   const settings = await loadSettings({
@@ -68,7 +70,6 @@ async function startClient(accountUrl: string): Promise<DemoClient> {
   return findOrthanc() ? startOrthancClient(accountUrl) : createDicomWebClient(accountUrl)
 }
 
-/** Columns for what is done. */
 const width = 36
 const progress = new Progress(process.stdout, width)
 
@@ -82,22 +83,22 @@ const step: Step = async (title, work) => {
   }
 }
 
-/** Something that takes a moment; on a terminal it is seen meanwhile. */
-async function starting<Thing>(what: string, thing: Promise<Thing>): Promise<Thing> {
+/** Shows progress on a terminal while it starts. */
+async function starting<T>(what: string, started: Promise<T>): Promise<T> {
   const line = progress.begin(`Starting ${what}`)
-  return thing.finally(() => line.drop())
+  return started.finally(() => line.drop())
 }
 
 function invitation(client: DemoClient, proxy: RunningProxy, accountUrl: string, logFile: string): string {
   return `
-It stays up until Ctrl+C. Try it by hand:
+Running until Ctrl+C. Try it by hand:
   ${client.hints.join('\n  ')}
   DICOMweb through the proxy:  ${accountUrl}studies
   status page of the proxy:    ${proxy.adminUrl}/
   readiness of the proxy:      ${proxy.adminUrl}/readyz
   log of the proxy:            ${logFile}
 
-For an Orthanc of your own, in its configuration:
+To use your own Orthanc, add to its configuration:
   "DicomWeb": { "Servers": { "${account}": { "Url": "${accountUrl}", "HasDelete": true } } }`
 }
 

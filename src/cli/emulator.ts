@@ -11,14 +11,14 @@ interface EmulatorOptions {
   readonly store?: readonly string[]
 }
 
-/** Runs the stand-in for Google until a signal ends it. */
+/** Runs the Google emulator until a signal stops it. */
 export async function emulator({ port, folder, store }: EmulatorOptions): Promise<ExitCode> {
   if (!/^\d{1,5}$/.test(port)) throw new CommandFailure(`--port ${port} is not a port number.`, exitCode.usage)
-  const ended = untilEnded()
+  const stopped = untilEnded()
   const home = folder ? resolve(folder) : await mkdtemp(join(tmpdir(), 'dicomweb-emulator-'))
   const running = await start(Number(port), home, store)
   await print(running, join(home, 'credentials'))
-  const code = await ended
+  const code = await stopped
   await running.close()
   if (!folder) await rm(home, { recursive: true, force: true })
   return code
@@ -36,7 +36,7 @@ async function start(port: number, home: string, stores: readonly string[] | und
 async function print(running: Emulator, credentials: string): Promise<void> {
   await mkdir(credentials, { recursive: true })
   const files = await running.writeCredentials(credentials)
-  process.stdout.write(`The stand-in for Google listens at ${running.url}
+  process.stdout.write(`The Google emulator listens at ${running.url}
 
 Configuration of the proxy:
   "GoogleCloudPlatform": {
@@ -46,6 +46,6 @@ Configuration of the proxy:
   }
 
 Credential files of every kind are in ${credentials}
-Make it fail: PUT ${running.url}/emulator/faults
+Inject faults: PUT ${running.url}/emulator/faults
 `)
 }

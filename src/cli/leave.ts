@@ -6,11 +6,12 @@ function isStuck(): boolean {
 }
 
 /**
- * Ends this process now. Node itself would wait for each thread, and so for ever for one that reads from a network drive that has gone.
+ * Ends this process now. Node itself would wait for each thread, and so for ever for one that reads
+ * from a network drive that has gone.
  */
 export function leave(code = process.exitCode ?? 0): never {
   // As the last of those who hear of the end: nothing comes after it.
-  if (isStuck()) process.once('exit', endInPlace)
+  if (isStuck()) process.once('exit', exitHere)
   process.exit(code)
 }
 
@@ -19,8 +20,11 @@ export function leaveIfStuck(): void {
   setTimeout(() => isStuck() && leave(), 1_000).unref()
 }
 
-/** Another program in the place of this one takes its threads away, and ends with the same code; a signal would not say it, nor end a container's first process. */
-function endInPlace(code: number): void {
+/**
+ * Another program in the place of this one takes its threads away, and ends with the same code; a
+ * signal would not say it, nor end a container's first process.
+ */
+function exitHere(code: number): void {
   if (process.platform === 'win32' || !process.execve) process.kill(process.pid, 'SIGKILL')
   else process.execve(process.execPath, [process.execPath, '-e', `process.exit(${code})`], { PATH: '' })
 }

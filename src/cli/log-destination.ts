@@ -4,9 +4,9 @@ import { prettyDestination } from '../observe/pretty.ts'
 
 const standardOutput = 1
 /** Characters of lines that wait for the end of the turn at the most. */
-const mostPerTurn = 8 * 1024
+const maxLinesPerTurn = 8 * 1024
 /** Bytes that wait for whoever reads a pipe at the most; what comes then is lost, and counted. */
-const mostWaiting = 4 * 1024 * 1024
+const maxQueuedLines = 4 * 1024 * 1024
 /** How often (ms) it is tried again while a pipe is full. */
 const retryInterval = 20
 /** How long (ms) the end of the program waits for whoever reads a pipe. */
@@ -22,8 +22,9 @@ export function logDestination(process: NodeJS.Process): DestinationStream {
 }
 
 /**
- * Lines of one turn of the event loop are written together at its end. Waking a thread for them would cost a small request 13 % more,
- * lose more lines when the program is killed, and keep the program from ending while nobody reads a pipe.
+ * Lines of one turn of the event loop are written together at its end. Waking a thread for them
+ * would cost a small request 13 % more, lose more lines when the program is killed, and keep the
+ * program from ending while nobody reads a pipe.
  */
 class LogOutput implements DestinationStream {
   readonly #fd: number
@@ -38,14 +39,14 @@ class LogOutput implements DestinationStream {
   }
 
   write(line: string): void {
-    if (this.#waiting.length + this.#lines.length > mostWaiting) {
+    if (this.#waiting.length + this.#lines.length > maxQueuedLines) {
       this.#lost += 1
       return
     }
     if (this.#lines === '' && this.#retry === null) setImmediate(() => this.#flush())
     // Where they are missing.
     this.#lines += this.#takeLost() + line
-    if (this.#lines.length > mostPerTurn && this.#retry === null) this.#flush()
+    if (this.#lines.length > maxLinesPerTurn && this.#retry === null) this.#flush()
   }
 
   /** Nothing runs after it: what is left is written, if that can be done soon. */
@@ -72,7 +73,8 @@ class LogOutput implements DestinationStream {
       return this.#write()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false
-      // A full disk, or nobody there any more: there is no other place to say so, and serving goes on.
+      // A full disk, or nobody there any more: there is no other place to say so, and serving goes
+      // on.
       this.#waiting = Buffer.alloc(0)
       this.#lost = 0
       return true
@@ -83,7 +85,7 @@ class LogOutput implements DestinationStream {
   #takeLost(): string {
     if (this.#lost === 0) return ''
     const time = new Date().toISOString()
-    const line = { level: 'warn', time, lost: this.#lost, msg: 'lines of the log are lost: nobody read it' }
+    const line = { level: 'warn', time, lost: this.#lost, msg: 'log lines lost: standard output was not read in time' }
     this.#lost = 0
     return `${JSON.stringify(line)}\n`
   }

@@ -1,9 +1,10 @@
 // Also an old Node must understand this file, and reads it first: no imports, nothing new.
 
 /**
- * The first release of each line with Node's fixes of July 2026, CVE-2026-58044 among them: before it, headers beyond a limit were
- * dropped, and framed the body all the same (https://nodejs.org/en/blog/vulnerability/july-2026-security-releases).
- * The line 25 had ended by then, without them. That lines after 26 have them from their beginning is an assumption: they
+ * The first release of each line with Node's fixes of July 2026, CVE-2026-58044 among them: before
+ * it, headers beyond a limit were dropped, and framed the body all the same
+ * (https://nodejs.org/en/blog/vulnerability/july-2026-security-releases). The line 25 had ended by
+ * then, without them. That lines after 26 have them from their beginning is an assumption: they
  * branch off later. `engines` in package.json says the same.
  */
 const oldest = { 24: '24.18.1', 26: '26.5.1' }

@@ -20,16 +20,18 @@ export interface OpenLine {
 
 const colours = { '✓': 'green', '✗': 'red', '–': 'gray' } as const
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
-/** Milliseconds between two looks of a line that is being worked on. */
+/** Milliseconds between two frames of the spinner. */
 const tick = 100
-/** Characters of one text: more than any sentence of ours has, and of what others say nobody reads on. */
+/**
+ * Limit for one text: longer than any of our messages.
+ */
 const maxCharacters = 4_000
 const clearLine = '\r\x1b[2K'
 
 /**
- * Lines for a person who waits: on a terminal each shows what is being done, and for how long, until it is done. Into a
- * pipe or a file goes each finished line, plain. Much of what they say comes from outside: it is shown as it is, and does nothing
- * to a terminal.
+ * Lines for a person who waits: on a terminal each shows what is being done, and for how long,
+ * until it is done. Into a pipe or a file goes each finished line, plain. Much of what they say
+ * comes from outside: it is shown as it is, and does nothing to a terminal.
  */
 export class Progress {
   readonly #output: ProgressOutput
@@ -90,7 +92,10 @@ export class Progress {
     }
   }
 
-  /** On a terminal, words stay whole, and below each other. What is to be copied must not be wrapped. */
+  /**
+   * On a terminal, words stay whole, and below each other. What is to be copied must not be
+   * wrapped.
+   */
   #wrapped(text: string, column: number): string {
     const columns = this.#output.isTTY ? (this.#output.columns ?? 80) : Number.POSITIVE_INFINITY
     const indent = columns - column < 40 ? 4 : column
@@ -107,7 +112,7 @@ export class Progress {
   }
 
   #styled(style: 'bold' | 'green' | 'red' | 'gray', text: string): string {
-    // Heeds NO_COLOR, and that the output is no terminal.
+    // Respects NO_COLOR, and output that is not a terminal.
     return styleText(style, text, { stream: this.#output })
   }
 }

@@ -16,12 +16,12 @@ import { onHangup, untilEnded } from './signals.ts'
 import { openTracing } from './tracing.ts'
 
 /** How long (ms) after the grace all else may take that belongs to the end. */
-const lastResort = 8_000
+const forcedExitDelayMs = 8_000
 
 /** Runs the proxy until a signal ends it. */
 export async function serve(stores: readonly string[], options: ConfigurationOptions): Promise<ExitCode> {
   const { promise: started, resolve: hasStarted } = Promise.withResolvers<Reload>()
-  const reload = (why: string) => void started.then((reload) => reload.run(why))
+  const reload = (trigger: string) => void started.then((reload) => reload.run(trigger))
   const path = configurationPath(options)
   const files = () => (path === undefined ? [] : configurationFiles(path, process.cwd()))
   const watch = watchFiles(files, () => reload('its files have changed'))
@@ -49,20 +49,20 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   hasStarted(reloading)
 
   const code = await ended
-  // Whatever may hang: it ends.
-  setTimeout(() => leave(exitCode.failure), grace + lastResort).unref()
+  // Exits even if something hangs.
+  setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
   watch.close()
   reloading.end()
   await registration.close()
-  logger.info('shutting down: requests under way may finish, new ones are refused')
-  const cut = await proxy.close()
+  logger.info('shutting down; requests in flight may finish, new ones are rejected')
+  const aborted = await proxy.close()
   await tracing.close()
   exitSoon()
-  if (cut === 0) {
-    logger.info('ended')
+  if (aborted === 0) {
+    logger.info('stopped')
     return code
   }
-  logger.error({ cut }, 'ended: requests that were under way after the grace were cut; see ShutdownGrace')
+  logger.error({ aborted }, 'stopped; requests still in flight after ShutdownGrace were aborted')
   return exitCode.failure
 }
 

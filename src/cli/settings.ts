@@ -15,7 +15,10 @@ export function configurationPath({ config }: Pick<ConfigurationOptions, 'config
   return config ?? process.env.GCP_DICOMWEB_PROXY_CONFIG
 }
 
-/** The settings that the command line, the environment and the files say. Rejects with a ConfigurationError of all problems. */
+/**
+ * The settings that the command line, the environment and the files say. Rejects with a
+ * ConfigurationError of all problems.
+ */
 export function loadedSettings(stores: readonly string[], options: ConfigurationOptions): Promise<Settings> {
   const { listen, adminListen } = options
   return loadSettings({
@@ -28,7 +31,10 @@ export function loadedSettings(stores: readonly string[], options: Configuration
   })
 }
 
-/** The same for a command that can't go on without them. All problems are told at once, with exit code 2. */
+/**
+ * The same for a command that can't go on without them. All problems are told at once, with exit
+ * code 2.
+ */
 export async function readSettings(stores: readonly string[], options: ConfigurationOptions): Promise<Settings> {
   try {
     return await loadedSettings(stores, options)

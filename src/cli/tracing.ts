@@ -5,44 +5,44 @@ import type { Environment } from '../config/variables.ts'
 import { networkFailureOf } from '../network-failure.ts'
 import type { CollectorCertificates } from '../observe/collector-agent.ts'
 import type { Logger } from '../observe/logger.ts'
-import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
 import { version } from '../version.ts'
 
 /**
- * Traces, where the environment says where to send them
- * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Whatever is wrong with that goes to the log:
- * the proxy serves all the same.
+ * Exports traces if the environment configures an endpoint
+ * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Problems
+ * are logged; the proxy runs without traces.
  */
 export async function openTracing(environment: Environment, logger: Logger): Promise<Tracing> {
-  if (!wantsTraces(environment)) return passingOn
+  if (!wantsTraces(environment)) return passThroughTracing
   const problem = unsupported(environment)
   if (problem !== null) {
-    logger.warn({ reason: problem }, 'no traces are sent')
-    return passingOn
+    logger.warn({ reason: problem }, 'tracing is off')
+    return passThroughTracing
   }
   const certificates = certificatesOf(environment)
   if (typeof certificates === 'string') {
-    logger.warn({ reason: certificates }, 'no traces are sent')
-    return passingOn
+    logger.warn({ reason: certificates }, 'tracing is off')
+    return passThroughTracing
   }
   const { startTracing } = await import('../observe/otel-tracing.ts')
   const reports = {
-    failing: (error: Error | undefined) => logger.warn({ reason: reasonOf(error) }, 'traces can’t be sent'),
-    recovered: () => logger.info('traces are sent again'),
+    failing: (error: Error | undefined) => logger.warn({ reason: reasonOf(error) }, "traces can't be exported"),
+    recovered: () => logger.info('traces are exported again'),
   }
   const sampler = await samplerOf(environment)
   const tracing = startTracing({ version, sampler, batch: batchOf(environment), certificates, reports })
-  logger.info('traces are sent by OTLP, as the variables OTEL_… say')
+  logger.info('exporting traces by OTLP, as set by OTEL_* variables')
   return tracing
 }
 
-/** In words of ours: the library's may have anything in them that a collector said. */
+/** A message of our own: the library's may contain anything that a collector sent. */
 function reasonOf(error: (Error & { code?: unknown }) | undefined): string {
   if (typeof error?.code === 'number')
-    return `the collector answers ${error.code}: check OTEL_EXPORTER_OTLP_ENDPOINT, and OTEL_EXPORTER_OTLP_HEADERS where it wants a login`
+    return `the collector responded with ${error.code}: check OTEL_EXPORTER_OTLP_ENDPOINT, and OTEL_EXPORTER_OTLP_HEADERS if it requires a login`
   const { code, kind } = networkFailureOf(error)
-  if (kind === 'invalid') return `what answers is no collector (${code}): check OTEL_EXPORTER_OTLP_ENDPOINT`
-  return `no answer of the collector${code ? ` (${code})` : ' in time'}: check OTEL_EXPORTER_OTLP_ENDPOINT, and whether it runs`
+  if (kind === 'invalid') return `the response is not a collector's (${code}): check OTEL_EXPORTER_OTLP_ENDPOINT`
+  return `no response from the collector${code ? ` (${code})` : ' in time'}: check OTEL_EXPORTER_OTLP_ENDPOINT, and that the collector runs`
 }
 
 function wantsTraces(environment: Environment): boolean {
@@ -64,7 +64,10 @@ function unsupported(environment: Environment): string | null {
 
 const certificateVariables = { ca: 'CERTIFICATE', cert: 'CLIENT_CERTIFICATE', key: 'CLIENT_KEY' } as const
 
-/** What the files hold that the environment names, those for traces first; a sentence where one can't be read. */
+/**
+ * What the files hold that the environment names, those for traces first; a sentence where one
+ * can't be read.
+ */
 function certificatesOf(environment: Environment): CollectorCertificates | string {
   const certificates: { -readonly [Part in keyof CollectorCertificates]: string } = {}
   for (const [part, name] of Object.entries(certificateVariables) as [keyof CollectorCertificates, string][]) {

@@ -6,19 +6,24 @@ import type { RecordedRequest } from './request-log.ts'
 /** Google's limit for every request body but STOW's ("Quotas and limits", Cloud Healthcare API). */
 const smallBody = 10 * 1024 * 1024
 
-/** One request under way: the parsed target, and its body as a stream that is counted as it is read. */
+/**
+ * One request in flight: the parsed target, and its body as a stream that is counted as it is read.
+ */
 export class Call {
   readonly method: string
   /** Path segments, percent-decoded. */
   readonly segments: readonly string[]
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
-  /** `http://host` as the client named it: absolute URLs in answers start so. */
+  /** `http://host` as the client named it: absolute URLs in responses start so. */
   readonly origin: string
   readonly record: RecordedRequest
   /** Bytes per second at which the body is read; a fault may set it. */
   uploadBandwidth: number | undefined
-  /** What is done once so many bytes of the body have come; nothing more of it is read then. A fault may set it. */
+  /**
+   * What is done once so many bytes of the body have come; nothing more of it is read then. A fault
+   * may set it.
+   */
   breakOff: { readonly at: number; readonly how: () => void } | undefined
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
@@ -47,8 +52,9 @@ export class Call {
   }
 
   /**
-   * The body, once. Only the first read lets a client that sent `Expect: 100-continue` go on (RFC 9110, 10.1.1), so that
-   * an early refusal spares it the upload. Ends in an error when the client breaks off.
+   * The body, once. Only the first read lets a client that sent `Expect: 100-continue` go on (RFC
+   * 9110, 10.1.1), so that an early refusal spares it the upload. Ends in an error when the client
+   * breaks off.
    */
   async *body(): AsyncGenerator<Buffer> {
     if (this.#continueAwaited) this.#response.writeContinue()
@@ -85,7 +91,10 @@ export class Call {
     return Buffer.concat(chunks).toString('utf8')
   }
 
-  /** The body of `application/x-www-form-urlencoded`, the form of every OAuth token request (RFC 6749, 4). */
+  /**
+   * The body of `application/x-www-form-urlencoded`, the form of every OAuth token request (RFC
+   * 6749, 4).
+   */
   async form(): Promise<URLSearchParams> {
     return new URLSearchParams(await this.text())
   }

@@ -17,8 +17,11 @@ export interface Controlled {
   readonly clock: Clock
 }
 
-/** The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor subject to faults. */
-export async function answerControl(
+/**
+ * The knobs for another process, under `/emulator/`: no part of Google, so neither logged nor
+ * subject to faults.
+ */
+export async function handleControl(
   { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
   call: Call,
 ): Promise<EmulatorResponse> {

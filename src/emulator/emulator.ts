@@ -26,7 +26,10 @@ export interface EmulatorOptions {
   readonly host?: string
   /** Default 0: any free one. */
   readonly port?: number
-  /** Where instances are kept, and found again at the next start. Default: a temporary folder that ends with the emulator. */
+  /**
+   * Where instances are kept, and found again at the next start. Default: a temporary folder that
+   * ends with the emulator.
+   */
   readonly folder?: string
   /** PEM; then all URLs are https. */
   readonly tls?: { readonly key: string; readonly cert: string }
@@ -57,7 +60,7 @@ export interface Emulator {
   dicomWebUrl(store?: string): string
   /** Writes a file of every kind of credential; the identities live as long as the emulator. */
   writeCredentials(folder: string): Promise<CredentialFiles>
-  /** Another service account; answers the content of its key file. */
+  /** Another service account; returns the content of its key file. */
   addServiceAccount(email: string): Promise<object>
   /** Every identity is editor on every store until this says otherwise. */
   grant(identity: string, store: string, role: Role): void
@@ -69,7 +72,10 @@ export interface Emulator {
   setClockSkew(seconds: number): void
   revokeTokens(): void
   expireTokens(): void
-  /** Milliseconds that deleting a study or series takes from now on; Infinity: until `finishOperations`. */
+  /**
+   * Milliseconds that deleting a study or series takes from now on; Infinity: until
+   * `finishOperations`.
+   */
   setOperationDuration(milliseconds: number): void
   finishOperations(): Promise<void>
   /** How the operations end that begin from now on; `{}`: well. */

@@ -13,13 +13,14 @@ export type FaultTarget = (typeof faultTargets)[number]
 export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-exchange' | 'impersonation'
 
 /**
- * One way to fail, as data: a target, how often, and what goes wrong. Several effects in one fault combine where that
- * makes sense (`delay` with any other; `status` with `headers` and `body`).
+ * One way to fail, as data: a target, how often, and what goes wrong. Several effects in one fault
+ * combine where that makes sense (`delay` with any other; `status` with `headers` and `body`).
  */
 export interface Fault {
   /**
-   * `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation` is asking how far one is,
-   * `store` what a DICOM store is, `permissions` what may be done with one.
+   * `token` is every token endpoint: OAuth, metadata server, STS and IAM Credentials. `operation`
+   * is asking how far one is, `store` what a DICOM store is, `permissions` what may be done with
+   * one.
    */
   readonly target: FaultTarget
   /** Only requests to this store (`projects/…/dicomStores/S`). */
@@ -33,43 +34,48 @@ export interface Fault {
 
   /** Milliseconds to wait before anything else. */
   readonly delay?: number
-  /** Answer this status with Google's error body, once the request's body is read. */
+  /** Respond with this status with Google's error body, once the request's body is read. */
   readonly status?: number
   /** In place of Google's error body; an object is sent as JSON. */
   readonly body?: string | object
-  /** Added to the answer, whichever it is: `retry-after`, say. */
+  /** Added to the response, whichever it is: `retry-after`, say. */
   readonly headers?: Readonly<Record<string, string>>
-  /** Answer 200 with something that is no JSON. */
+  /** Respond with 200 with something that is no JSON. */
   readonly garbage?: boolean
-  /** Read everything, answer never. */
+  /** Read everything, never respond. */
   readonly hang?: boolean
-  /** Answer this status while the upload still runs: its body is not read first. */
-  readonly earlyAnswer?: number
-  /** Reset the connection before a byte of the answer. */
+  /** Respond with this status while the upload still runs: its body is not read first. */
+  readonly earlyResponse?: number
+  /** Reset the connection before a byte of the response. */
   readonly resetBefore?: boolean
-  /** Reset the connection once so many bytes of the request's body have come; a smaller body passes. */
+  /**
+   * Reset the connection once so many bytes of the request's body have come; a smaller body passes.
+   */
   readonly resetDuring?: number
-  /** Do the whole work (an instance is stored), then reset the connection in place of an answer. */
+  /** Do the whole work (an instance is stored), then reset the connection in place of a response. */
   readonly lateReset?: boolean
-  /** Reset the connection in the middle of the answer's head. */
+  /** Reset the connection in the middle of the response's head. */
   readonly resetInHead?: boolean
-  /** Reset the connection after the answer's head. */
+  /** Reset the connection after the response's head. */
   readonly resetAfterHeaders?: boolean
-  /** Close the connection after so many bytes of the answer's body. */
+  /** Close the connection after so many bytes of the response's body. */
   readonly truncate?: number
-  /** Send so many bytes of the answer's body, then nothing, for ever. */
+  /** Send so many bytes of the response's body, then nothing, for ever. */
   readonly stall?: number
-  /** Compress the answer's body, as Google does for a client that sends Accept-Encoding, asked or not; fixed bodies only. */
+  /**
+   * Compress the response's body, as Google does for a client that sends Accept-Encoding, asked or
+   * not; fixed bodies only.
+   */
   readonly gzip?: boolean
-  /** Bytes per second of the answer's body. */
+  /** Bytes per second of the response's body. */
   readonly bandwidth?: number
   /** Bytes per second at which the request's body is read. */
   readonly uploadBandwidth?: number
-  /** An interim answer before the real one. */
+  /** An interim response before the real one. */
   readonly informational?: 102 | 103
   /** A chunked body whose second chunk has no valid size. */
   readonly brokenChunking?: boolean
-  /** So many bytes of additional header fields in the answer. */
+  /** So many bytes of additional header fields in the response. */
   readonly hugeHeaders?: number
   /** A header field with bytes that RFC 9110, 5.5 forbids. */
   readonly invalidHeaderBytes?: boolean

@@ -19,7 +19,10 @@ const codes: Readonly<Record<number, string>> = {
   504: 'DEADLINE_EXCEEDED',
 }
 
-/** A refusal in the shape of Google's API design guide, "Errors": `{"error":{"code","message","status"}}`. */
+/**
+ * A refusal in the shape of Google's API design guide, "Errors":
+ * `{"error":{"code","message","status"}}`.
+ */
 export class GoogleError extends Error {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -31,7 +34,7 @@ export class GoogleError extends Error {
     this.headers = headers
   }
 
-  answer(): EmulatorResponse {
+  toResponse(): EmulatorResponse {
     const error = { code: this.status, message: this.message, status: codes[this.status] ?? 'UNKNOWN' }
     return {
       status: this.status,
@@ -41,7 +44,9 @@ export class GoogleError extends Error {
   }
 }
 
-/** A refusal of the token endpoints (RFC 6749, 5.2), which do not use the shape of the other APIs. */
+/**
+ * A refusal of the token endpoints (RFC 6749, 5.2), which do not use the shape of the other APIs.
+ */
 export class OAuthError extends Error {
   readonly status: number
   readonly code: string
@@ -53,7 +58,7 @@ export class OAuthError extends Error {
     this.code = code
   }
 
-  answer(): EmulatorResponse {
+  toResponse(): EmulatorResponse {
     return {
       status: this.status,
       headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Call } from './call.ts'
-import { answerControl } from './control.ts'
+import { handleControl } from './control.ts'
 import type { Fault, Faults } from './faults.ts'
 import { GoogleError, OAuthError } from './google-error.ts'
 import { RequestLog } from './request-log.ts'
@@ -18,7 +18,10 @@ export interface State {
   readonly tokenRequests: TokenCounts
 }
 
-/** One request: control, or route, fault and answer. What fails after the answer began, or with the client gone, ends the connection. */
+/**
+ * One request: control, or route, fault and response. What fails after the response began, or with the
+ * client gone, ends the connection.
+ */
 export async function handle(
   state: State,
   scheme: 'http' | 'https',
@@ -41,7 +44,7 @@ export async function handle(
     const found: Route = control ? controlRoute(state, call) : await routeOf(state.world, call)
     if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
     const fault = (found.subject && state.faults.take(found.subject)) ?? noFault
-    await serve(call, { response, socket }, fault, () => answerOf(found))
+    await serve(call, { response, socket }, fault, () => responseOf(found))
   } catch {
     response.destroy()
   }
@@ -60,7 +63,7 @@ const noFault: Fault = { target: 'token' }
 
 function controlRoute(state: State, call: Call): Route {
   const { tokens, operations, clock } = state.world
-  return { work: () => answerControl({ ...state, tokens, operations, clock }, call) }
+  return { work: () => handleControl({ ...state, tokens, operations, clock }, call) }
 }
 
 function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {
@@ -68,12 +71,14 @@ function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void 
   if (grant) counts[grant] += 1
 }
 
-/** Refusals are answers; anything else is a fault of the emulator's own, or a client that broke off. */
-async function answerOf({ work }: Route): Promise<EmulatorResponse> {
+/**
+ * Rejections are responses; anything else is a fault of the emulator's own, or a client that broke off.
+ */
+async function responseOf({ work }: Route): Promise<EmulatorResponse> {
   try {
     return await work()
   } catch (cause) {
-    if (cause instanceof GoogleError || cause instanceof OAuthError) return cause.answer()
-    return new GoogleError(500, `The emulator failed: ${cause instanceof Error ? cause.message : cause}`).answer()
+    if (cause instanceof GoogleError || cause instanceof OAuthError) return cause.toResponse()
+    return new GoogleError(500, `The emulator failed: ${cause instanceof Error ? cause.message : cause}`).toResponse()
   }
 }

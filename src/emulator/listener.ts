@@ -22,7 +22,8 @@ export interface Listener {
 /** Listens; requests that come before `serve` wait. */
 export async function listen({ host, port, tls }: ListenerOptions): Promise<Listener> {
   const server = tls ? createHttpsServer(tls) : createHttpServer()
-  // Long uploads and idle connections are the clients' affair; the defaults would cut both (Node: 300 s and 5 s).
+  // Long uploads and idle connections are the clients' affair; the defaults would cut both (Node:
+  // 300 s and 5 s).
   server.requestTimeout = 0
   server.headersTimeout = 0
   server.keepAliveTimeout = 0
@@ -36,7 +37,10 @@ export async function listen({ host, port, tls }: ListenerOptions): Promise<List
   }
 }
 
-/** TCP sockets by the client's port: a TLS socket does not give away the one below, which alone can send a reset. */
+/**
+ * TCP sockets by the client's port: a TLS socket does not give away the one below, which alone can
+ * send a reset.
+ */
 function trackSockets(server: Server): Map<number, Socket> {
   const sockets = new Map<number, Socket>()
   server.on('connection', (socket: Socket) => {
@@ -52,7 +56,8 @@ function serveWith(server: Server, sockets: ReadonlyMap<number, Socket>, handler
     handler(request, response, sockets.get(request.socket.remotePort ?? 0) ?? request.socket)
   }
   server.on('request', handle)
-  // With a listener, Node sends no `100 Continue` of its own: the body's reader does, if it comes to that.
+  // With a listener, Node sends no `100 Continue` of its own: the body's reader does, if it comes
+  // to that.
   server.on('checkContinue', handle)
 }
 

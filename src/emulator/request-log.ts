@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
-/** One request as it reached the emulator. Tests read it to prove what did, and did not, come through a proxy. */
+/**
+ * One request as it reached the emulator. Tests read it to prove what did, and did not, come
+ * through a proxy.
+ */
 export interface RecordedRequest {
   /** Epoch milliseconds at which the request's head had arrived. */
   readonly time: number
@@ -15,10 +18,10 @@ export interface RecordedRequest {
   bodyBytes: number
   /** Whether the body arrived to its end. */
   complete: boolean
-  /** Whether it is over: answered whole, or its connection gone. */
+  /** Whether it is over: responded to completely, or its connection gone. */
   ended: boolean
   trailers?: NodeJS.Dict<string>
-  /** The status answered; undefined while it runs, or when the connection was cut before. */
+  /** The status sent; undefined while it runs, or when the connection was cut before. */
   status?: number
 }
 

@@ -1,4 +1,7 @@
-/** What a route gives back. One place (sending.ts) writes it to the wire, so that faults apply to every route alike. */
+/**
+ * What a route gives back. One place (sending.ts) writes it to the wire, so that faults apply to
+ * every route alike.
+ */
 export interface EmulatorResponse {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>

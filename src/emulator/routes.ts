@@ -4,16 +4,16 @@ import type { FaultSubject, TokenGrant } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
 import { authenticate, authorize } from './oauth/bearer.ts'
-import { answerGenerateAccessToken } from './oauth/iam-credentials.ts'
+import { handleGenerateAccessToken } from './oauth/iam-credentials.ts'
 import type { AuthorizedUser, Identities, WorkloadIdentity } from './oauth/identities.ts'
 import type { MetadataServer } from './oauth/metadata-server.ts'
-import { answerSubjectToken, answerTokenExchange } from './oauth/sts.ts'
-import { answerTokenRequest } from './oauth/token-endpoint.ts'
+import { handleSubjectToken, handleTokenExchange } from './oauth/sts.ts'
+import { handleTokenRequest } from './oauth/token-endpoint.ts'
 import type { EmulatorResponse } from './response.ts'
 import type { DicomStore } from './store/dicom-store.ts'
-import { answerDicomWeb, parseResource, serviceOf } from './store/dicom-web.ts'
+import { handleDicomWeb, parseResource, serviceOf } from './store/dicom-web.ts'
 import type { Operations } from './store/operations.ts'
-import { answerStore, answerTestIamPermissions } from './store/store-resource.ts'
+import { handleStore, handleTestIamPermissions } from './store/store-resource.ts'
 
 /** All of Google that is emulated. */
 export interface World {
@@ -28,7 +28,10 @@ export interface World {
   readonly clock: Clock
 }
 
-/** What answers a request, and what the request counts as for faults. Nothing runs, and no body is read, before `work`. */
+/**
+ * What handles a request, and what the request counts as for faults. Nothing runs, and no body is
+ * read, before `work`.
+ */
 export interface Route {
   readonly subject?: FaultSubject
   readonly work: () => Promise<EmulatorResponse>
@@ -43,14 +46,14 @@ export function route(world: World, call: Call): Route | Promise<Route> {
   const [first, second] = call.segments
   if (call.path === '/token' && call.method === 'POST') return oauthRoute(world, call)
   if (call.path === '/v1/token' && call.method === 'POST') {
-    return tokenRoute('token-exchange', () => answerTokenExchange(world.tokens, world.workload, call))
+    return tokenRoute('token-exchange', () => handleTokenExchange(world.tokens, world.workload, call))
   }
-  if (call.path === '/subject-token') return { work: async () => answerSubjectToken(world.workload) }
+  if (call.path === '/subject-token') return { work: async () => handleSubjectToken(world.workload) }
   if (call.path === '/' || first === 'computeMetadata') return metadataRoute(world, call)
   if ((first !== 'v1' && first !== 'v1beta1') || second !== 'projects') return notFound
   const email = /^\/v1\/projects\/-\/serviceAccounts\/([^/]+):generateAccessToken$/.exec(call.path)?.[1]
   if (email && call.method === 'POST') {
-    return tokenRoute('impersonation', () => answerGenerateAccessToken(world.identities, world.tokens, call, email))
+    return tokenRoute('impersonation', () => handleGenerateAccessToken(world.identities, world.tokens, call, email))
   }
   return healthcareRoute(world, call, call.segments.slice(1))
 }
@@ -58,13 +61,13 @@ export function route(world: World, call: Call): Route | Promise<Route> {
 /** The two grants share an endpoint, so the small form is read here to tell them apart. */
 async function oauthRoute(world: World, call: Call): Promise<Route> {
   const form = await call.form()
-  const work = async () => answerTokenRequest({ ...world, tokenUrl: `${world.url}/token` }, form)
+  const work = async () => handleTokenRequest({ ...world, tokenUrl: `${world.url}/token` }, form)
   const grant = tokenGrants[form.get('grant_type') ?? '']
   return grant ? tokenRoute(grant, work) : { subject: { target: 'token' }, work }
 }
 
 function metadataRoute({ metadata }: World, call: Call): Route {
-  const work = async () => metadata.answer(call)
+  const work = async () => metadata.handle(call)
   return call.path.endsWith('/token') ? tokenRoute('metadata', work) : { work }
 }
 
@@ -72,7 +75,10 @@ function tokenRoute(grant: TokenGrant, work: () => Promise<EmulatorResponse>): R
   return { subject: { target: 'token', grant }, work }
 }
 
-/** `projects/P/locations/L/datasets/D/dicomStores/S`, its `/dicomWeb/…` and `:testIamPermissions`, and `…/D/operations/ID`. */
+/**
+ * `projects/P/locations/L/datasets/D/dicomStores/S`, its `/dicomWeb/…` and `:testIamPermissions`,
+ * and `…/D/operations/ID`.
+ */
 function healthcareRoute(world: World, call: Call, path: readonly string[]): Route {
   const [, , locations, , datasets, , collection, id, dicomWeb] = path
   if (locations !== 'locations' || datasets !== 'datasets') return notFound
@@ -94,8 +100,8 @@ function storeRoute(world: World, call: Call, path: string): Route {
     const identity = authenticate(tokens, call.headers.authorization)
     checkQuotaProject(world, call)
     const resource = { stores: new Set(stores.keys()), name, identities, identity }
-    if (!asksPermissions) return answerStore(resource)
-    return answerTestIamPermissions(resource, (await call.json()).permissions)
+    if (!asksPermissions) return handleStore(resource)
+    return handleTestIamPermissions(resource, (await call.json()).permissions)
   }
   return { subject: { target: asksPermissions ? 'permissions' : 'store', store: name }, work }
 }
@@ -106,7 +112,7 @@ function operationRoute({ tokens, identities, operations }: World, call: Call, p
     subject: { target: 'operation' },
     work: async () => {
       authorize(tokens, identities, call.headers.authorization, { name, exists: true, write: false })
-      return operations.answer(name)
+      return operations.handle(name)
     },
   }
 }
@@ -125,7 +131,7 @@ function dicomWebRoute(world: World, call: Call, path: readonly string[]): Route
     checkQuotaProject(world, call)
     if (!store) throw new Error('A store that does not exist was authorized.')
     await store.open()
-    return answerDicomWeb({ store, operations, webRoot }, call, service, resource)
+    return handleDicomWeb({ store, operations, webRoot }, call, service, resource)
   }
   return { subject: { target: service, store: name }, work }
 }

@@ -8,17 +8,26 @@ import { GoogleError } from './google-error.ts'
 import { pause } from './pause.ts'
 import type { EmulatorResponse } from './response.ts'
 
-/** How much of an upload is still read after an early answer, as a real front end does, before the connection closes. */
+/**
+ * How much of an upload is still read after an early response, as a real front end does, before the
+ * connection closes.
+ */
 const lingering = 16 * 1024 * 1024
 const lingeringMilliseconds = 2000
 
-/** The two ends of a connection's answer side. `socket` is the TCP socket, also under TLS: only that can send a reset. */
+/**
+ * The two ends of a connection's response side. `socket` is the TCP socket, also under TLS: only that
+ * can send a reset.
+ */
 export interface Wire {
   readonly response: ServerResponse
   readonly socket: Socket
 }
 
-/** Does the work of one request and sends the answer, under a fault if there is one: the only place where faults apply. */
+/**
+ * Does the work of one request and sends the response, under a fault if there is one: the only place
+ * where faults apply.
+ */
 export async function serve(
   call: Call,
   wire: Wire,
@@ -30,21 +39,21 @@ export async function serve(
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
   if (fault.resetDuring !== undefined) call.breakOff = { at: fault.resetDuring, how: () => cut(wire) }
-  const answer = await answerUnder(fault, call, work)
-  if (answer === undefined || wire.response.destroyed) return
+  const result = await respondWithFault(fault, call, work)
+  if (result === undefined || wire.response.destroyed) return
   if (fault.lateReset) return reset(wire)
   if (fault.resetInHead) return resetInHead(wire)
   if (fault.brokenChunking) return raw(wire, brokenChunking)
   if (fault.invalidHeaderBytes) return raw(wire, invalidHeaderBytes)
-  await send(call, wire, fault, fault.gzip ? compressed(answer) : answer)
+  await send(call, wire, fault, fault.gzip ? compressed(result) : result)
 }
 
-async function answerUnder(
+async function respondWithFault(
   fault: Fault,
   call: Call,
   work: () => Promise<EmulatorResponse>,
 ): Promise<EmulatorResponse | undefined> {
-  if (fault.earlyAnswer) return failure(fault, fault.earlyAnswer)
+  if (fault.earlyResponse) return failure(fault, fault.earlyResponse)
   if (fault.status === undefined && !fault.hang && !fault.garbage) return work()
   await call.drain(Number.POSITIVE_INFINITY)
   if (fault.hang) return undefined
@@ -52,50 +61,51 @@ async function answerUnder(
   return failure(fault, fault.status ?? 500)
 }
 
-function compressed(answer: EmulatorResponse): EmulatorResponse {
-  if (typeof answer.body === 'object' && !Buffer.isBuffer(answer.body)) return answer
-  return { ...answer, headers: { ...answer.headers, 'content-encoding': 'gzip' }, body: gzipSync(fixedBody(answer)) }
+function compressed(result: EmulatorResponse): EmulatorResponse {
+  if (typeof result.body === 'object' && !Buffer.isBuffer(result.body)) return result
+  return { ...result, headers: { ...result.headers, 'content-encoding': 'gzip' }, body: gzipSync(fixedBody(result)) }
 }
 
 function failure(fault: Fault, status: number): EmulatorResponse {
-  const google = new GoogleError(status, `The emulator was asked to answer ${status}.`).answer()
+  const google = new GoogleError(status, `The emulator was asked to respond with ${status}.`).toResponse()
   if (fault.body === undefined) return google
   return { ...google, body: typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body) }
 }
 
-async function send(call: Call, wire: Wire, fault: Fault, answer: EmulatorResponse): Promise<void> {
+async function send(call: Call, wire: Wire, fault: Fault, result: EmulatorResponse): Promise<void> {
   const { response } = wire
   const early = !call.received
-  head(call, wire, fault, answer, early)
-  call.record.status = answer.status
+  head(call, wire, fault, result, early)
+  call.record.status = result.status
   if (fault.resetAfterHeaders) return resetAfterHeaders(wire)
-  if (call.method !== 'HEAD' && !(await body(wire, fault, answer))) return
-  // The answer is out and whole; ending it now would close the connection over unread bytes, and the reset that this
-  // causes can destroy the answer on its way (RFC 9112, 9.6). So the upload is read on for a while.
+  if (call.method !== 'HEAD' && !(await body(wire, fault, result))) return
+  // The result is out and whole; ending it now would close the connection over unread bytes, and
+  // the reset that this causes can destroy the response on its way (RFC 9112, 9.6). So the upload is
+  // read on for a while.
   await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire.response)])
   call.record.complete = call.received
   response.end()
 }
 
-function head(call: Call, { response }: Wire, fault: Fault, answer: EmulatorResponse, early: boolean): void {
-  const headers: Record<string, string> = { ...answer.headers, ...fault.headers }
-  const fixed = answer.body === undefined || typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
-  if (fixed && answer.status !== 204) headers['content-length'] = String(Buffer.byteLength(fixedBody(answer)))
+function head(call: Call, { response }: Wire, fault: Fault, result: EmulatorResponse, early: boolean): void {
+  const headers: Record<string, string> = { ...result.headers, ...fault.headers }
+  const fixed = result.body === undefined || typeof result.body === 'string' || Buffer.isBuffer(result.body)
+  if (fixed && result.status !== 204) headers['content-length'] = String(Buffer.byteLength(fixedBody(result)))
   if (early) headers.connection = 'close'
   for (let left = fault.hugeHeaders ?? 0, n = 0; left > 0; left -= 1024, n += 1)
     headers[`x-huge-${n}`] = 'h'.repeat(1000)
-  response.writeHead(answer.status, headers)
+  response.writeHead(result.status, headers)
   if (call.method !== 'HEAD') response.flushHeaders()
 }
 
-function fixedBody(answer: EmulatorResponse): string | Buffer {
-  return typeof answer.body === 'string' || Buffer.isBuffer(answer.body) ? answer.body : ''
+function fixedBody(result: EmulatorResponse): string | Buffer {
+  return typeof result.body === 'string' || Buffer.isBuffer(result.body) ? result.body : ''
 }
 
 /** Writes the body with backpressure; false when it was not to come to its end. */
-async function body(wire: Wire, fault: Fault, answer: EmulatorResponse): Promise<boolean> {
+async function body(wire: Wire, fault: Fault, result: EmulatorResponse): Promise<boolean> {
   let left = fault.truncate ?? fault.stall ?? Number.POSITIVE_INFINITY
-  for await (const chunk of pieces(answer, fault.bandwidth)) {
+  for await (const chunk of pieces(result, fault.bandwidth)) {
     const piece = chunk.length > left ? chunk.subarray(0, left) : chunk
     left -= piece.length
     await write(wire.response, piece)
@@ -107,10 +117,10 @@ async function body(wire: Wire, fault: Fault, answer: EmulatorResponse): Promise
   return fault.truncate === undefined && fault.stall === undefined
 }
 
-async function* pieces(answer: EmulatorResponse, bandwidth?: number): AsyncGenerator<Buffer> {
+async function* pieces(result: EmulatorResponse, bandwidth?: number): AsyncGenerator<Buffer> {
   const source =
-    typeof answer.body === 'object' && !Buffer.isBuffer(answer.body) ? answer.body : [Buffer.from(fixedBody(answer))]
-  // A slow answer comes in small steps, ten in a second.
+    typeof result.body === 'object' && !Buffer.isBuffer(result.body) ? result.body : [Buffer.from(fixedBody(result))]
+  // A slow response comes in small steps, ten in a second.
   const step = bandwidth ? Math.max(1, Math.floor(bandwidth / 10)) : Number.POSITIVE_INFINITY
   for await (const chunk of source) {
     if (chunk.length <= step) yield chunk
@@ -140,7 +150,7 @@ function reset({ socket }: Wire): void {
   socket.resetAndDestroy()
 }
 
-/** The same, and whatever the work still answers finds no connection. */
+/** The same, and anything that the work still returns finds no connection. */
 function cut(wire: Wire): void {
   reset(wire)
   wire.response.destroy()

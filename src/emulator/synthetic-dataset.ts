@@ -1,4 +1,7 @@
-/** A DICOM value as an element takes it: text (several joined by a backslash), a number for US and UL, items for SQ, or raw bytes. */
+/**
+ * A DICOM value as an element takes it: text (several joined by a backslash), a number for US and
+ * UL, items for SQ, or raw bytes.
+ */
 export type ElementValue = string | number | Buffer | readonly DicomElement[][]
 
 /** One data element: tag as `ggggeeee` in one number, value representation, value. */
@@ -9,8 +12,9 @@ const LONG_VRS = new Set(['OB', 'OW', 'SQ', 'UN', 'UT'])
 const ITEM = 0xfffee000
 
 /**
- * Elements in Explicit VR Little Endian, in the ascending order of tags that DICOM demands (PS3.5, 7.1).
- * Written by hand because the bytes must be the same on every run and with every version of every package.
+ * Elements in Explicit VR Little Endian, in the ascending order of tags that DICOM demands (PS3.5,
+ * 7.1). Written by hand because the bytes must be the same on every run and with every version of
+ * every package.
  */
 export function encodeDataset(elements: readonly DicomElement[]): Buffer {
   const ordered = [...elements].sort(([a], [b]) => a - b)

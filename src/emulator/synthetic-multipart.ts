@@ -10,7 +10,10 @@ export interface StowBody {
 
 const CLOSING_DASHES = 2
 
-/** A STOW-RS body byte for byte as Orthanc's DICOMweb plugin writes it: no preamble, and no CRLF after the closing boundary. */
+/**
+ * A STOW-RS body byte for byte as Orthanc's DICOMweb plugin writes it: no preamble, and no CRLF
+ * after the closing boundary.
+ */
 export function multipart(parts: Iterable<StowPart>, boundary: string): StowBody {
   return {
     // The type quoted and the boundary not, as Orthanc does.

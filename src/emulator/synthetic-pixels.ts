@@ -12,7 +12,10 @@ const BACKGROUND = 24
 const BODY = 1060
 const NOISE = 0x3f
 
-/** A bright disc that grows from slice to slice, with noise: 12 bits in 16-bit little-endian words, as a CT stores them. */
+/**
+ * A bright disc that grows from slice to slice, with noise: 12 bits in 16-bit little-endian words,
+ * as a CT stores them.
+ */
 export function phantomFrame(position: PhantomFrame): Buffer {
   const { rows, columns, series, instance, frame, seed } = position
   const random = randomNumbers(seed * 1_000_003 + series * 10_007 + instance * 101 + frame)

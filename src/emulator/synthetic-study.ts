@@ -17,7 +17,10 @@ export interface SyntheticStudyOptions {
   readonly series?: number
   /** Instances per series. Default 3. */
   readonly instances?: number
-  /** Frames per instance; more than one makes it a multi-frame secondary capture instead of a CT image. Default 1. */
+  /**
+   * Frames per instance; more than one makes it a multi-frame secondary capture instead of a CT
+   * image. Default 1.
+   */
   readonly frames?: number
   /** Default 64. */
   readonly rows?: number
@@ -36,7 +39,9 @@ export interface SyntheticStudyOptions {
   readonly seed?: number
 }
 
-/** An instance too large to hold: its length is known ahead, its bytes are made while they are read. */
+/**
+ * An instance too large to hold: its length is known ahead, its bytes are made while they are read.
+ */
 export interface LargeInstance extends Omit<SyntheticInstance, 'bytes'> {
   /** Of the whole file, in bytes. */
   readonly length: number
@@ -55,7 +60,7 @@ interface ImagePosition {
   readonly instance: number
 }
 
-type Settled = Required<SyntheticStudyOptions>
+type Completed = Required<SyntheticStudyOptions>
 
 const CT_IMAGE = '1.2.840.10008.5.1.4.1.1.2'
 const MULTI_FRAME_WORD_SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7.3'
@@ -72,7 +77,10 @@ export function* syntheticStudy(options: SyntheticStudyOptions = {}): Generator<
   }
 }
 
-/** A multi-frame instance of any size up to DICOM's 4 GiB of pixel data, for tests of memory and speed. */
+/**
+ * A multi-frame instance of any size up to DICOM's 4 GiB of pixel data, for tests of memory and
+ * speed.
+ */
 export function largeInstance(options: LargeInstanceOptions): LargeInstance {
   const { bytes, ...rest } = options
   const frameLength = LARGE_ROWS * LARGE_COLUMNS * 2
@@ -93,7 +101,8 @@ export function largeInstance(options: LargeInstanceOptions): LargeInstance {
   }
 }
 
-// Every chunk begins with its number and goes on with the same noise: cheap to make, yet no two chunks can change places unseen.
+// Every chunk begins with its number and goes on with the same noise: cheap to make, yet no two
+// chunks can change places unseen.
 function* largePixels(seed: number, frames: number, frameLength: number): Generator<Buffer> {
   const noise = frameNoise(CHUNK - 8, seed)
   for (let chunk = 0; chunk < (frames * frameLength) / CHUNK; chunk++) {
@@ -103,7 +112,7 @@ function* largePixels(seed: number, frames: number, frameLength: number): Genera
   }
 }
 
-function makeInstance(study: Settled, position: ImagePosition): SyntheticInstance {
+function makeInstance(study: Completed, position: ImagePosition): SyntheticInstance {
   const frames = Array.from({ length: study.frames }, (_, frame) => phantomFrame({ ...study, ...position, frame }))
   const pixels = Buffer.concat(frames)
   const head = fileHead(study, position)
@@ -114,7 +123,7 @@ function makeInstance(study: Settled, position: ImagePosition): SyntheticInstanc
 }
 
 /** The whole file up to the pixel data, which have the highest tag and so come last. */
-function fileHead(study: Settled, position: ImagePosition): Buffer {
+function fileHead(study: Completed, position: ImagePosition): Buffer {
   const sopClassUid = study.frames > 1 ? MULTI_FRAME_WORD_SECONDARY_CAPTURE : CT_IMAGE
   const uids = uidsOf(study, position)
   const elements = [
@@ -128,7 +137,7 @@ function fileHead(study: Settled, position: ImagePosition): Buffer {
   return Buffer.concat([encodeFileMeta(sopClassUid, uids.sopInstanceUid), encodeDataset(elements)])
 }
 
-function patientAndStudy(study: Settled, studyInstanceUid: string): DicomElement[] {
+function patientAndStudy(study: Completed, studyInstanceUid: string): DicomElement[] {
   return [
     [0x00080005, 'CS', 'ISO_IR 192'],
     [0x00080020, 'DA', study.studyDate],
@@ -146,7 +155,7 @@ function patientAndStudy(study: Settled, studyInstanceUid: string): DicomElement
   ]
 }
 
-function seriesElements(study: Settled, { series }: ImagePosition, seriesInstanceUid: string): DicomElement[] {
+function seriesElements(study: Completed, { series }: ImagePosition, seriesInstanceUid: string): DicomElement[] {
   return [
     [0x00080021, 'DA', study.studyDate],
     [0x00080031, 'TM', '102000'],
@@ -166,7 +175,7 @@ function seriesElements(study: Settled, { series }: ImagePosition, seriesInstanc
   ]
 }
 
-function imageElements(study: Settled, { instance }: ImagePosition): DicomElement[] {
+function imageElements(study: Completed, { instance }: ImagePosition): DicomElement[] {
   return [
     [0x00080008, 'CS', 'DERIVED\\SECONDARY\\AXIAL'],
     [0x00080023, 'DA', study.studyDate],
@@ -185,7 +194,7 @@ function imageElements(study: Settled, { instance }: ImagePosition): DicomElemen
   ]
 }
 
-function ctElements(study: Settled, { series, instance }: ImagePosition): DicomElement[] {
+function ctElements(study: Completed, { series, instance }: ImagePosition): DicomElement[] {
   return [
     [0x00180050, 'DS', '2'],
     [0x00180060, 'DS', '120'],
@@ -199,7 +208,7 @@ function ctElements(study: Settled, { series, instance }: ImagePosition): DicomE
   ]
 }
 
-function multiFrameElements(study: Settled): DicomElement[] {
+function multiFrameElements(study: Completed): DicomElement[] {
   return [
     [0x00080064, 'CS', 'SYN'],
     [0x00280008, 'IS', `${study.frames}`],
@@ -209,7 +218,7 @@ function multiFrameElements(study: Settled): DicomElement[] {
   ]
 }
 
-function uidsOf({ seed }: Settled, { series, instance }: ImagePosition): Omit<SyntheticInstance, 'bytes'> {
+function uidsOf({ seed }: Completed, { series, instance }: ImagePosition): Omit<SyntheticInstance, 'bytes'> {
   return {
     studyInstanceUid: syntheticUid(`${seed}/study`),
     seriesInstanceUid: syntheticUid(`${seed}/study/${series}`),
@@ -217,7 +226,10 @@ function uidsOf({ seed }: Settled, { series, instance }: ImagePosition): Omit<Sy
   }
 }
 
-/** A UID under 2.25, the root for UUIDs (PS3.5, B.2), from a name: here a version 8 UUID (RFC 9562) of its SHA-256. */
+/**
+ * A UID under 2.25, the root for UUIDs (PS3.5, B.2), from a name: here a version 8 UUID (RFC 9562)
+ * of its SHA-256.
+ */
 function syntheticUid(name: string): string {
   const uuid = createHash('sha256').update(`gcp-dicomweb-proxy/${name}`).digest().subarray(0, 16)
   uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6)
@@ -225,7 +237,7 @@ function syntheticUid(name: string): string {
   return `2.25.${BigInt(`0x${uuid.toString('hex')}`)}`
 }
 
-function settle(options: SyntheticStudyOptions): Settled {
+function settle(options: SyntheticStudyOptions): Completed {
   const seed = options.seed ?? 1
   return {
     series: 1,

@@ -1,15 +1,17 @@
 import { isIPv6 } from 'node:net'
 
-/** A peer's address in one form only: an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) is the IPv4 address; no zone. */
+/**
+ * The canonical form of a peer's address: an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) becomes
+ * the IPv4 address, and the zone is removed.
+ */
 export function canonicalAddress(address: string | undefined): string {
-  // IPv4 has one form only.
   if (!address?.includes(':')) return address ?? ''
   return address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*/s, '')
 }
 
 /**
- * Whom an address is counted as: itself, or its /64 of IPv6, because whoever has one address there has all of them
- * (RFC 6177).
+ * The key for rate limits by address: the /64 prefix for IPv6, because one host usually has all
+ * addresses of a /64 (RFC 6177).
  *
  * @param address a canonical one
  */

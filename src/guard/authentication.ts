@@ -14,37 +14,40 @@ import { dummyHashLike, verifyPassword } from './password.ts'
 
 type Request = Pick<IncomingMessage, 'headers' | 'socket'>
 
-/** Passwords that are known to be right without a scrypt, for as many addresses and clients as this. */
+/** Size of the cache of verified logins, which spares repeat requests the scrypt. */
 const maxVerifiedLogins = 1_000
-/** Each takes up to 64 MiB and a thread of the four that also read files and look up names. */
+/** Each hash takes up to 64 MiB and one of the threads that also read files and resolve names. */
 const hashing = { atOnce: 2, waiting: 64 } as const
 
-/** Finds out who a request is from: by password (HTTP Basic), bearer token, or the certificate of the connection. */
+/** Authenticates requests: by password (HTTP Basic), bearer token, or client certificate. */
 export class Authentication {
   #directory: ClientDirectory
   readonly #throttle: LoginThrottle
-  readonly #line = new FairSemaphore(hashing)
+  readonly #hashing = new FairSemaphore(hashing)
   readonly #key = randomBytes(32)
-  /** By a digest of address and header: who guesses from elsewhere finds nothing here, and has to wait. */
+  /**
+   * By a digest of address and header, so that a guess from another address doesn't find the entry,
+   * and is throttled.
+   */
   readonly #verified = new LRUCache<string, PasswordClient>({ max: maxVerifiedLogins })
   readonly #certificates = new WeakMap<Socket, CertificateNames | null>()
   readonly #inFlight = new Map<string, Promise<Client>>()
 
-  /** @param freeAttempts how many tries of an address may fail before it has to wait */
+  /** @param freeAttempts failed logins per address before further ones are delayed */
   constructor(directory: ClientDirectory, freeAttempts: number) {
     this.#directory = directory
     this.#throttle = new LoginThrottle(freeAttempts)
   }
 
-  /** Other clients from now on, also for connections that are open already. */
+  /** Replaces the clients, also for open connections. */
   replace(directory: ClientDirectory, freeTries: number): void {
     this.#directory = directory
     this.#throttle.free = freeTries
   }
 
   /**
-   * Who the request is from. At once where that is known; a promise where a password must be verified. Throws, or rejects
-   * with, a ProxyError `client-unauthenticated` or `too-many-failed-logins`.
+   * The client that sent the request: immediately if known, as a promise if a password must be
+   * verified. Throws, or rejects with, a ProxyError `client-unauthenticated` or `too-many-failed-logins`.
    */
   clientOf({ headers, socket }: Request): Client | Promise<Client> {
     const header = headers.authorization
@@ -56,10 +59,10 @@ export class Authentication {
       const now = this.#directory.byName(known.client.name ?? '')
       if (now?.hashText === known.hashText) return now.client
     }
-    return this.#inFlight.get(digest) ?? this.#try(header, digest, rateLimitKey(address))
+    return this.#inFlight.get(digest) ?? this.#logIn(header, digest, rateLimitKey(address))
   }
 
-  /** For each request anew: who is no client any more loses the connection's rights, too. */
+  /** Checked per request, so that a removed client loses access on open connections, too. */
   #byCertificate(socket: Socket): Client {
     let names = this.#certificates.get(socket)
     if (names === undefined) {
@@ -76,19 +79,20 @@ export class Authentication {
     return createHmac('sha256', this.#key).update(`${address}\n${header}`).digest('base64')
   }
 
-  #try(header: string, digest: string, address: string): Client | Promise<Client> {
+  #logIn(header: string, digest: string, address: string): Client | Promise<Client> {
     const login = parseAuthorization(header)
     if (!login) throw unauthenticated('Authorization is neither Basic nor Bearer, or not well-formed')
     const bearer = login.scheme === 'bearer' ? this.#directory.byToken(login.token) : undefined
     if (bearer) return bearer
-    // Not counted: nobody finds 256 bits by trying, and who has an old token must not lock others out.
+    // Not throttled: 256 bits can't be guessed, and a client with an old token must not lock out
+    // others.
     if (login.scheme === 'bearer') throw unauthenticated('unknown bearer token')
     const wait = this.#throttle.waitOf(address)
     if (wait > 0) {
       this.#throttle.guessed(address, login.name)
       throw tooManyFailedLogins(wait)
     }
-    if (this.#line.isFull) throw tooManyLogins()
+    if (this.#hashing.isFull) throw tooManyLogins()
     const verification = this.#verify(login, digest, address).finally(() => this.#inFlight.delete(digest))
     this.#inFlight.set(digest, verification)
     return verification
@@ -96,8 +100,8 @@ export class Authentication {
 
   async #verify({ name, password }: { name: string; password: string }, digest: string, address: string) {
     this.#throttle.begin(address)
-    const verified = await this.#line.run(address, () => this.#clientWith(name, password))
-    // The directory may have been replaced during the wait: only what it says now counts.
+    const verified = await this.#hashing.run(address, () => this.#clientWith(name, password))
+    // The directory may have been replaced during the wait; only the current one counts.
     const found = this.#directory.byName(name)
     const client = found && found.hashText === verified?.hashText ? found : null
     this.#throttle.end(address, { failed: client === null })
@@ -106,24 +110,26 @@ export class Authentication {
     return client.client
   }
 
-  /** The entry whose password this is, as the directory was when the hashing began; null for a wrong one. */
+  /**
+   * The entry with this password in the directory at the start of the hashing; null if it is wrong.
+   */
   async #clientWith(name: string, password: string): Promise<PasswordClient | null> {
     const found = this.#directory.byName(name)
-    // Made in any case: what is not needed must not cost less.
+    // Computed for known names, too, so that timing reveals nothing.
     const decoy = this.#dummyHashFor(name)
     const hash = found?.hash ?? decoy
     const isRight = hash !== undefined && (await verifyPassword(password, hash))
     return found && isRight ? found : null
   }
 
-  /** For a name that nobody has: as expensive as that of somebody, and always the same. */
+  /** For an unknown name: as expensive as a real hash, and always the same for one name. */
   #dummyHashFor(name: string) {
     const like = this.#directory.anyHash(createHmac('sha256', this.#key).update(name).digest().readUInt32LE())
     return like && dummyHashLike(like)
   }
 }
 
-/** The same for whatever was wrong: it must not say whether there is a client of that name. */
+/** The same text for every cause, to not reveal whether a client of that name exists. */
 function unauthenticated(reason: string): ProxyError {
   const problem = 'This proxy requires a login.'
   const remedy =

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { canonicalAlternative } from '../config/certificate-name.ts'
 
-/** What a verified certificate says about its owner. */
+/** The names in a verified certificate. */
 export interface CertificateNames {
   /** Distinguished name, as RFC 2253 writes it. */
   readonly subject: string
@@ -11,7 +11,7 @@ export interface CertificateNames {
   readonly alternatives: readonly string[]
 }
 
-/** Of the client at the other end, or null if it showed no certificate, or none that its authority vouches for. */
+/** The names in the client's certificate; null without one that the configured CA signed. */
 export function peerCertificate(socket: Socket): CertificateNames | null {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return null
   const certificate = socket.getPeerX509Certificate()
@@ -22,14 +22,14 @@ export function namesOf({
   subject,
   subjectAltName,
 }: Pick<X509Certificate, 'subject' | 'subjectAltName'>): CertificateNames {
-  // Node has the attributes in the order of the certificate, a line each, escaped as RFC 2253 2.4 wants it.
+  // Node lists the attributes in the certificate's order, one per line, escaped as in RFC 2253 2.4.
   return {
     subject: (subject ?? '').split('\n').reverse().join(','),
     alternatives: alternativesOf(subjectAltName ?? ''),
   }
 }
 
-/** Node puts a name that could be mistaken for several into quotation marks, as JSON. */
+/** Node quotes ambiguous names as JSON. */
 const alternative = /(DNS|URI|email|IP Address|[^:,]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy
 
 function alternativesOf(text: string): readonly string[] {

@@ -9,12 +9,12 @@ import { type Client, clientFrom } from './client.ts'
 /** A client that logs in by password. */
 export interface PasswordClient {
   readonly client: Client
-  /** As configured; another one means another password. */
+  /** As configured; a different text means a different password. */
   readonly hashText: string
   readonly hash: PasswordHash
 }
 
-/** The clients by what they log in with. */
+/** The clients, by their credentials. */
 export class ClientDirectory {
   readonly #byName = new Map<string, PasswordClient>()
   readonly #byToken = new Map<string, Client>()
@@ -39,19 +39,19 @@ export class ClientDirectory {
     return this.#byName.get(canonicalClientName(name))
   }
 
-  /** Nobody can choose what a token's digest is, so how long it takes to find it says nothing about others. */
+  /** Nobody can choose a token's digest, so the lookup time reveals nothing about other tokens. */
   byToken(token: string): Client | undefined {
     return this.#byToken.get(`sha256:${hash('sha256', token)}`)
   }
 
-  /** Undefined also for a certificate that names two clients. */
+  /** Undefined also if a certificate matches two clients. */
   byCertificate({ subject, alternatives }: CertificateNames): Client | undefined {
     const found = [this.#bySubject.get(subject), ...alternatives.map((name) => this.#byAlternative.get(name))]
     const [client, ...others] = new Set(found.filter((each) => each !== undefined))
     return others.length === 0 ? client : undefined
   }
 
-  /** One of the hashes in use, the same for the same key; undefined if no client has a password. */
+  /** One of the configured hashes, chosen by the key; undefined if no client has a password. */
   anyHash(key: number): PasswordHash | undefined {
     const all = [...this.#byName.values()]
     return all[key % all.length]?.hash

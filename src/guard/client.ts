@@ -1,15 +1,15 @@
 import type { ClientSettings, DicomWebService } from '../config/settings.ts'
 
-/** Who a request is from, and what they may do. */
+/** A client and its rights. */
 export interface Client {
-  /** Null where nobody is authenticated: then everyone may do everything. */
+  /** Null without authentication: then every client has all rights. */
   readonly name: string | null
   readonly admin: boolean
-  /** Null for an account that does not exist for this client. */
+  /** Null if the account doesn't exist for this client. */
   servicesOf(account: string): readonly DicomWebService[] | null
 }
 
-/** Whoever reaches a listener that authenticates nobody. */
+/** The client of a listener without authentication. */
 export function anonymous(services: readonly DicomWebService[]): Client {
   return { name: null, admin: true, servicesOf: () => services }
 }

@@ -6,20 +6,20 @@ import { allowedQuery } from './query.ts'
 import { parseRequestTarget, type RequestTarget } from './request-target.ts'
 import { resourceOf } from './resource.ts'
 
-/** An account as the guard sees it: what may be done, and where its store is. */
+/** An account as the guard sees it: allowed services, and its store. */
 export interface GuardedAccount extends Pick<AccountSettings, 'name' | 'access'> {
   /** The store's DICOMweb root at Google. */
   readonly dicomWebUrl: URL
 }
 
-/** Where a request goes, and what it is; all of it decided here. */
+/** What a permitted request is, and where it goes. */
 export interface Permit<Account extends GuardedAccount> {
   readonly allowed: true
   readonly account: Account
   readonly service: DicomWebService
-  /** The path with names instead of identifiers. */
+  /** The path as a template, without identifiers. */
   readonly route: string
-  /** Path and query at Google, built anew; always below the store's `/dicomWeb/`. */
+  /** Path and query at Google, newly built; always below the store's `/dicomWeb/`. */
   readonly path: string
   readonly target: RequestTarget
 }
@@ -27,7 +27,7 @@ export interface Permit<Account extends GuardedAccount> {
 export interface Refusal<Account extends GuardedAccount> {
   readonly allowed: false
   readonly error: ProxyError
-  /** Known once the path has named one. */
+  /** Set once the path has named an account. */
   readonly account?: Account
   readonly service?: DicomWebService
   readonly route?: string
@@ -38,7 +38,10 @@ export type Verdict<Account extends GuardedAccount> = Permit<Account> | Refusal<
 
 type Request = Pick<IncomingMessage, 'method' | 'headers'> & { readonly target: string }
 
-/** Decides what each request may do. It only reads the request: what is sent to Google is built from its verdict. */
+/**
+ * Decides what each request may do. It only reads the request; the verdict is all that the request
+ * to Google is built from.
+ */
 export class Guard<Account extends GuardedAccount> {
   readonly #accounts: ReadonlyMap<string, { account: Account; root: string }>
 
@@ -111,7 +114,8 @@ function checkBody({ method, headers }: Request): void {
     })
   }
   if (method === 'POST') return
-  // A body here would be forwarded by nobody, and what follows a misread body could pass for another request (RFC 9112 11.2).
+  // A body would not be forwarded here, and the bytes after a misread body could pass for another
+  // request (RFC 9112 11.2).
   if (coding !== undefined || !/^0*$/.test(headers['content-length'] ?? '')) {
     throw new ProxyError('body-not-allowed', {
       problem: `A ${method} request must not have a body here.`,

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 
 /**
- * Headers of a client's request that concern the DICOM store. All others end here: hop-by-hop ones (RFC 9110 7.6.1),
- * the client's own credentials and cookies, and whatever names the client or its network.
+ * Request headers that are forwarded to the DICOM store. All others are dropped: hop-by-hop ones
+ * (RFC 9110 7.6.1), the client's credentials and cookies, and headers that identify the client or
+ * its network.
  */
 const requestHeaders: ReadonlySet<string> = new Set([
   'accept',
@@ -22,7 +23,10 @@ const requestHeaders: ReadonlySet<string> = new Set([
   'range',
 ])
 
-/** Headers of Google's answer that concern the client: what the body is, and how long it stays true (RFC 9110 8, 9111). */
+/**
+ * Headers of Google's response that are forwarded: the representation and its freshness (RFC 9110
+ * 8, 9111).
+ */
 const responseHeaders: ReadonlySet<string> = new Set([
   'accept-ranges',
   'age',
@@ -45,8 +49,8 @@ const responseHeaders: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Of every response of the data listener: a browser keeps it from pages of other origins, takes it for what its Content-Type says,
- * and runs nothing that stands in it. Google's own do not count.
+ * Security headers of every response of the data listener: pages of other origins can't read it,
+ * browsers don't sniff its type or run its content. They replace Google's own.
  */
 export const isolationHeaders = {
   'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
@@ -56,29 +60,29 @@ export const isolationHeaders = {
 
 type Headers = Record<string, string>
 
-/** What goes to Google of a client's headers; the token is put on by the transport, last. */
+/** The client's headers that go to Google. The transport adds the token last. */
 export function outgoingHeaders(client: IncomingHttpHeaders): Headers {
   return pick(client, requestHeaders)
 }
 
-/** What goes to the client of Google's headers. */
+/** Google's headers that go to the client. */
 export function returnedHeaders(
   upstream: Readonly<Record<string, string | string[] | undefined>>,
 ): OutgoingHttpHeaders {
   return Object.assign(pick(upstream, responseHeaders), isolationHeaders)
 }
 
-/** Whether a header of Google's answer goes to the client; its name in lower case. */
+/** Whether a header of Google's response goes to the client; the name in lower case. */
 export function isReturned(name: string): boolean {
   return responseHeaders.has(name)
 }
 
-/** Looks at the headers that came, a handful, not for each that may come. */
+/** Iterates over the received headers, which are few, not over the allow-list. */
 function pick(from: Readonly<Record<string, string | string[] | undefined>>, names: ReadonlySet<string>): Headers {
   const picked: Headers = {}
   for (const name of Object.keys(from)) {
     const value = from[name]
-    // A header that came twice is one list (RFC 9110 5.3).
+    // Duplicate headers form one list (RFC 9110 5.3).
     if (value !== undefined && names.has(name)) picked[name] = typeof value === 'string' ? value : value.join(', ')
   }
   return picked

@@ -3,20 +3,21 @@ import { ProxyError } from '../errors.ts'
 import { urlOfHost } from './host.ts'
 
 /**
- * Refuses requests that name another host than this machine's own. Where nobody logs in, a page of the web could otherwise have its
- * own name point to 127.0.0.1, and a browser on this machine would let it read and delete images here (DNS rebinding).
+ * Rejects requests whose Host header names another host. Without authentication, a web page could
+ * otherwise point its own name to 127.0.0.1, and read and delete images through a browser on this
+ * machine (DNS rebinding).
  *
- * @param publicUrl how clients may name the listener besides
+ * @param publicUrl another name that clients may use for the listener
  */
 export function checkHostHeader(publicUrl: string | null): (host: string | undefined) => void {
   const own = publicUrl === null ? null : new URL(publicUrl).hostname
-  /** The last that was found local: clients send the same one again and again. */
+  /** The last accepted value: clients repeat the same one. */
   let known = ''
   return (host) => {
-    // No browser leaves it out, or empty.
+    // Browsers always send a Host.
     if (!host || host === known) return
     const name = urlOfHost(host)?.hostname ?? ''
-    // An address is nobody's name: no page can have come from there but one of that machine.
+    // An IP address can't be rebound.
     if (isAddress(name) || name === 'localhost' || name.endsWith('.localhost') || name === own) {
       known = host
       return

@@ -1,17 +1,20 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-/** Milliseconds after the last failed try until an address is as good as new. */
+/** Failures of an address are forgotten this long after the last one. */
 const memory = 15 * 60_000
-const longestWait = 60_000
-/** Guesses at one name during a wait that end the privilege of who is known by it. */
-const mostGuesses = 100
-/** Tries that may be under way at the same time from an address where none has failed: several clients may begin at once. */
+const maxWaitMs = 60_000
+/**
+ * After this many guesses at a name during a delay, its cached login no longer bypasses the
+ * throttle.
+ */
+const maxGuesses = 100
+/** Concurrent logins from an address without failures: several clients may start at once. */
 const burst = 16
-/** Addresses that are remembered; beyond, those that were quiet longest are forgotten. */
-const mostAddresses = 10_000
+/** Beyond this, the addresses that were quiet longest are forgotten. */
+const maxAddresses = 10_000
 
-interface Tries {
+interface FailedLogins {
   failed: number
   inFlight: number
   /** By `performance.now()`. */
@@ -19,74 +22,77 @@ interface Tries {
   forgetAt: number
 }
 
-/** Counts the failed tries to log in by address, and makes those who fail often wait: twice as long each time. */
+/** Counts failed logins by address, and doubles the delay with each further one. */
 export class LoginThrottle {
-  readonly #addresses = new LRUCache<string, Tries>({ max: mostAddresses })
-  /** How often each name was tried from an address that had to wait, and until when that counts. */
-  readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: mostAddresses })
-  /** How many may fail before the waiting begins. */
+  readonly #addresses = new LRUCache<string, FailedLogins>({ max: maxAddresses })
+  /** Guesses at each name from delayed addresses. */
+  readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: maxAddresses })
+  /** Failures before delays begin. */
   free: number
 
   constructor(free: number) {
     this.free = free
   }
 
-  /** Milliseconds until this address may try again; 0 if it may now. */
+  /** Milliseconds until this address may log in again; 0 if it may now. */
   waitOf(address: string): number {
-    const tries = this.#addresses.get(address)
-    if (!tries) return 0
-    const wait = tries.waitUntil - performance.now()
+    const logins = this.#addresses.get(address)
+    if (!logins) return 0
+    const wait = logins.waitUntil - performance.now()
     if (wait > 0) return wait
-    // Whatever is under way may fail: many at once must not be cheaper than one after another.
-    return tries.inFlight > 0 && tries.inFlight + tries.failed >= this.#maxInFlight(tries) ? 1000 : 0
+    // Logins in flight may all fail: parallel guesses must not be cheaper than sequential ones.
+    return logins.inFlight > 0 && logins.inFlight + logins.failed >= this.#maxInFlight(logins) ? 1000 : 0
   }
 
-  #maxInFlight({ failed }: Tries): number {
+  #maxInFlight({ failed }: FailedLogins): number {
     return Math.max(this.free, 1) + (failed === 0 ? burst : 0)
   }
 
-  /** To be told of each try from an address that has to wait. */
+  /** Call this for each login from a delayed address. */
   guessed(address: string, name: string): void {
     const now = performance.now()
     const key = keyOf(address, name)
     const known = this.#guesses.get(key)
-    const guesses = known && known.until > now ? known : { count: 0, until: now + longestWait }
+    const guesses = known && known.until > now ? known : { count: 0, until: now + maxWaitMs }
     guesses.count += 1
     this.#guesses.set(key, guesses)
   }
 
-  /** Whether a name was guessed at so often that even who is known by it has to wait, lest its password be found without a hash. */
+  /**
+   * Whether a name was guessed so often that even its cached login is delayed. Otherwise the cache
+   * would confirm a right guess without a hash.
+   */
   isShut(address: string, name: string): boolean {
     const guesses = this.#guesses.size === 0 ? undefined : this.#guesses.get(keyOf(address, name))
-    return guesses !== undefined && guesses.count > mostGuesses && guesses.until > performance.now()
+    return guesses !== undefined && guesses.count > maxGuesses && guesses.until > performance.now()
   }
 
   begin(address: string): void {
     const known = this.#addresses.get(address)
     const isOld = known !== undefined && known.inFlight === 0 && known.forgetAt < performance.now()
-    const tries = known && !isOld ? known : { failed: 0, inFlight: 0, waitUntil: 0, forgetAt: 0 }
-    tries.inFlight += 1
-    this.#addresses.set(address, tries)
+    const logins = known && !isOld ? known : { failed: 0, inFlight: 0, waitUntil: 0, forgetAt: 0 }
+    logins.inFlight += 1
+    this.#addresses.set(address, logins)
   }
 
   end(address: string, { failed }: { failed: boolean }): void {
-    const tries = this.#addresses.get(address)
-    if (!tries) return
-    tries.inFlight -= 1
-    if (failed) this.#fail(address, tries)
-    else if (tries.failed === 0 && tries.inFlight === 0) this.#addresses.delete(address)
+    const logins = this.#addresses.get(address)
+    if (!logins) return
+    logins.inFlight -= 1
+    if (failed) this.#fail(address, logins)
+    else if (logins.failed === 0 && logins.inFlight === 0) this.#addresses.delete(address)
   }
 
-  #fail(address: string, tries: Tries): void {
-    tries.failed += 1
-    tries.forgetAt = performance.now() + memory
-    const beyond = tries.failed - this.free
-    if (beyond >= 0) tries.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, longestWait)
-    this.#addresses.set(address, tries)
+  #fail(address: string, logins: FailedLogins): void {
+    logins.failed += 1
+    logins.forgetAt = performance.now() + memory
+    const beyond = logins.failed - this.free
+    if (beyond >= 0) logins.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, maxWaitMs)
+    this.#addresses.set(address, logins)
   }
 }
 
-/** Names are a client's own words, of any length. */
+/** Hashed, because names come from clients and may be of any length. */
 function keyOf(address: string, name: string): string {
   return `${address}\n${hash('sha256', name)}`
 }

@@ -1,7 +1,7 @@
 import type { DicomWebService } from '../config/settings.ts'
 import { type Explanation, ProxyError } from '../errors.ts'
 
-/** Parameters of PS3.18 8.3: of every transaction, of searches, of rendering. */
+/** Parameters of PS3.18 8.3: common ones, of searches, of rendering. */
 const common = ['accept', 'charset']
 const parameters: Readonly<Record<DicomWebService, ReadonlySet<string>>> = {
   'QIDO-RS': new Set([
@@ -19,17 +19,18 @@ const parameters: Readonly<Record<DicomWebService, ReadonlySet<string>>> = {
 }
 
 /**
- * Attributes to match, by keyword or tag, also inside sequences: `PatientName`, `00100010`, `RequestAttributesSequence.00400009`.
- * A tag that begins with a capital letter has the form of a keyword, and is read as one: if a part fitted both, an engine that
- * backtracks would try each way to read each part.
+ * Attributes to match, by keyword or tag, also inside sequences: `PatientName`, `00100010`,
+ * `RequestAttributesSequence.00400009`. A tag that begins with a letter has the form of a keyword,
+ * and is read as one: if a part matched both, a backtracking engine would try every combination.
  */
 const attributePath =
   /^(?:[A-Z][A-Za-z0-9]*|[0-9a-f][0-9A-Fa-f]{7})(?:\.(?:[A-Z][A-Za-z0-9]*|[0-9a-f][0-9A-Fa-f]{7}))*$/
 
 /**
- * Parameters that every Google API takes (https://cloud.google.com/apis/docs/system-parameters), in lower case: some
- * carry credentials, others change what the answer is. The rules above let none of them through as Google spells them;
- * this list keeps it so for `Key` or `Fields`, which have the form of a DICOM keyword. The last five are older ones.
+ * Parameters of every Google API (https://cloud.google.com/apis/docs/system-parameters), in lower
+ * case. Some carry credentials, others change the response. The rules above reject them as Google
+ * spells them; this list also covers spellings like `Key` or `Fields`, which look like DICOM
+ * keywords. The last five are older ones.
  */
 const googleParameters = new Set([
   'access_token',
@@ -51,12 +52,12 @@ const googleParameters = new Set([
   'trace',
 ])
 
-/** A name or value that means itself, however it is encoded; most do. */
+/** A name or value without characters that need encoding, as most are. */
 const plain = /^[\w.~-]*$/
 
 /**
- * The query to send, built anew from its parameters: with its question mark, or empty. Throws a ProxyError for a
- * parameter that is not one of this service's. Values keep their meaning; their encoding is made canonical.
+ * Builds the query to send, with its question mark, or empty. Throws a ProxyError for a parameter
+ * that the service doesn't have. Values keep their meaning; their encoding becomes canonical.
  */
 export function allowedQuery(service: DicomWebService, query: string): string {
   if (query === '') return ''
@@ -77,15 +78,16 @@ function isAllowed(service: DicomWebService, name: string): boolean {
   return parameters[service].has(name) || (service === 'QIDO-RS' && attributePath.test(name))
 }
 
-/** The name is shown only when it is a plain word: anything else could be a value, and so about a patient. */
+/** Shows only plain names: anything else could be a value, and so patient data. */
 function refusal(service: DicomWebService, name: string): Explanation {
   const which = /^[\w$.]{1,40}$/.test(name) ? `The query parameter "${name}"` : 'A query parameter'
   return { problem: `${which} is not one of ${service}.`, remedy: 'Remove it.' }
 }
 
 /**
- * A plus stands for a space in a query and must stay one; a semicolon separates parameters for some servers. The
- * apostrophe is what URL parsers encode besides (https://url.spec.whatwg.org/#special-query-percent-encode-set).
+ * A plus means a space in a query and must stay one. Some servers split parameters at a semicolon.
+ * URL parsers also encode the apostrophe
+ * (https://url.spec.whatwg.org/#special-query-percent-encode-set).
  */
 function recode(value: string): string {
   if (plain.test(value)) return value

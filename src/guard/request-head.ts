@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { isHost } from './host.ts'
 
-/** Throws a ProxyError for what RFC 9112 makes a server refuse, though Node reads it. */
+/** Throws a ProxyError for requests that RFC 9112 requires a server to reject but Node accepts. */
 export function validateRequestHead({
   httpVersion,
   headers,
@@ -24,7 +24,7 @@ export function validateRequestHead({
   }
 }
 
-/** Node shows the first only. */
+/** Node shows only the first one. */
 function comesTwice(header: string, rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -1,24 +1,25 @@
 import { ProxyError } from '../errors.ts'
 
-/** A request's target, taken apart; nothing in it has been decided upon yet. */
+/** The parsed target of a request, not yet checked. */
 export interface RequestTarget {
-  /** First segment, decoded: the name of an account, if there is one of that name. */
+  /** First segment, decoded: the account's name, if it exists. */
   readonly account: string
-  /** What follows, without the optional `dicomWeb`; plain characters only. */
+  /** The other segments, without the optional `dicomWeb`; plain characters only. */
   readonly segments: readonly string[]
-  /** What follows the question mark, as it came; empty when nothing does. */
+  /** The text after the question mark, as received. */
   readonly query: string
 }
 
-/** RFC 9112 3.2.1; all other characters must be percent-encoded (RFC 3986 2.1). */
+/** RFC 9112 3.2.1. All other characters must be percent-encoded (RFC 3986 2.1). */
 const originForm = /^\/[\x21-\x7e]*$/
 
-/** All that a DICOMweb path is made of: no percent, backslash, semicolon or control character. */
+/** The characters of DICOMweb paths: no percent, backslash, semicolon or control character. */
 const plain = /^[\w.,~-]+$/
 
 /**
- * Takes an origin-form request target (RFC 9112 3.2.1) apart. Repeated slashes are collapsed, because real clients send
- * them. Throws a ProxyError `malformed-request` for whatever could mean one path here and another one at Google.
+ * Parses an origin-form request target (RFC 9112 3.2.1). Repeated slashes are collapsed, because
+ * some clients send them. Throws a ProxyError `malformed-request` for anything that the proxy and
+ * Google could read as different paths.
  */
 export function parseRequestTarget(target: string): RequestTarget {
   if (!originForm.test(target)) {

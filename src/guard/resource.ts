@@ -1,10 +1,10 @@
 import type { DicomWebService } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 
-/** What a method and a path ask for, in the terms of DICOM PS3.18. */
+/** What a method and a path mean in DICOM PS3.18. */
 export interface Resource {
   readonly service: DicomWebService
-  /** The path with names instead of identifiers: fit for logs and metrics. */
+  /** The path as a template, without identifiers, for logs and metrics. */
   readonly route: string
 }
 
@@ -16,7 +16,8 @@ interface Services {
 
 /**
  * The resources of PS3.18 chapter 10 that Google serves, and its own DELETE
- * (https://cloud.google.com/healthcare-api/docs/dicom). Nothing outside this table is ever forwarded.
+ * (https://cloud.google.com/healthcare-api/docs/dicom). Nothing outside this table is ever
+ * forwarded.
  */
 const services: Readonly<Record<string, Services>> = {
   '/studies': { GET: 'QIDO-RS', POST: 'STOW-RS' },
@@ -41,9 +42,9 @@ const services: Readonly<Record<string, Services>> = {
 
 interface Template {
   readonly words: readonly string[]
-  /** Methods, as a refusal names them. */
+  /** Methods, as an error names them. */
   readonly methods: string
-  /** What each method asks for. HEAD asks for what GET would (RFC 9110 9.3.2). */
+  /** The resource for each method. HEAD is the same as GET (RFC 9110 9.3.2). */
   readonly resources: ReadonlyMap<string, Resource>
 }
 
@@ -79,7 +80,10 @@ const identifiers: Readonly<Record<string, Identifier>> = {
   '{bulkdata}': { shape: 'a bulk data reference', remedy: 'Send it as the metadata names it.', pattern: /^[\w.,~-]+$/ },
 }
 
-/** The resource that the segments of a path below `/dicomWeb` name, for this method. Throws a ProxyError if there is none. */
+/**
+ * The resource that a method and the path segments below `/dicomWeb` name. Throws a ProxyError if
+ * there is none.
+ */
 export function resourceOf(method: string, segments: readonly string[]): Resource {
   const template = templates.find(({ words }) => matches(words, segments))
   if (!template) {

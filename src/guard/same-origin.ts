@@ -6,9 +6,10 @@ import { urlOfHost } from './host.ts'
 type Request = Pick<IncomingMessage, 'method' | 'headers' | 'socket'>
 
 /**
- * Refuses what a browser sends for a page of another origin. Where nobody logs in, any page of the web could otherwise have a browser
- * that reaches the listener read, send and delete. Browsers say where a request comes from
- * (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header, RFC 6454 7); other clients say nothing.
+ * Refuses what a browser sends for a page of another origin. Where nobody logs in, any page of the
+ * web could otherwise have a browser that reaches the listener read, send and delete. Browsers say
+ * where a request comes from (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header, RFC 6454
+ * 7); other clients say nothing.
  *
  * @param publicUrl how clients may name the listener besides
  */
@@ -23,7 +24,10 @@ export function onlySameOrigin(publicUrl: string | null): (request: Request) => 
   }
 }
 
-/** Whether a person opens it in a window of its own, maybe by a link from elsewhere: no page sees what comes then. */
+/**
+ * Whether a person opens it in a window of its own, maybe by a link from elsewhere: no page sees
+ * what comes then.
+ */
 export function isOpened({ method, headers }: Request): boolean {
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = headers
   return method === 'GET' && mode === 'navigate' && destination === 'document' && headers.origin === undefined

@@ -3,19 +3,24 @@ import { Agent as HttpsAgent } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { UnacceptableResponse } from '../small-response.ts'
 
-/** PEM: who may have signed the collector's certificate, and the proxy's own certificate and key for collectors that want one. */
+/**
+ * PEM: the CA of the collector's certificate, and the proxy's certificate and key for collectors
+ * that require one.
+ */
 export interface CollectorCertificates {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
 }
 
-/** Bytes that a collector may send on one connection, headers and all: OTLP has it say next to nothing. */
+/**
+ * Limit for everything that a collector sends on one connection. OTLP responses are almost empty.
+ */
 const maxReceivedBytes = 64 * 1024
 
 /**
- * Connections to a collector, one for each batch of spans, that end with it: after so many bytes, or so many milliseconds. The
- * exporter itself reads up to 4 MiB, which in chunks of one byte are hundreds, and for as long as something comes.
+ * One connection per batch of spans, limited in bytes and duration. The exporter itself reads up to
+ * 4 MiB, which takes hundreds of MiB in one-byte chunks, and has no time limit.
  */
 export function collectorAgent(protocol: string, certificates: CollectorCertificates, maxLifeMs: number): HttpAgent {
   return protocol === 'https:' ? new SecureCollectorAgent(certificates, maxLifeMs) : new PlainCollectorAgent(maxLifeMs)

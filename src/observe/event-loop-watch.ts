@@ -6,37 +6,39 @@ type Handled = Pick<RequestEvent, 'service' | 'route'>
 
 interface Options {
   readonly log: Log
-  /** Requests that have come and not ended. */
+  /** Requests in flight. */
   readonly inFlight: () => Iterable<Handled>
-  /** Milliseconds of processor time that this thread has used so far. */
+  /** CPU time of this thread so far, in milliseconds. */
   readonly cpuTime: () => number
-  /** The shortest standstill (ms) that is reported. */
-  readonly reportedMs?: number
-  /** How long (ms) after a line others of its kind are collected for the next one. */
+  /** The shortest standstill to report. */
+  readonly thresholdMs?: number
+  /** After a log line, how long further standstills are collected for the next one. */
   readonly quietMs?: number
 }
 
-/** How often (ms) the event loop is expected to come by. */
+/** How often the event loop is checked. */
 const intervalMs = 100
 
 interface Standstill {
   readonly standstillMs: number
   readonly cpuMs: number
-  /** Times that each kind of request was in flight, or ended, around it: `QIDO-RS /studies`. */
+  /**
+   * How many requests of each kind were in flight or ended around that time: `QIDO-RS /studies`.
+   */
   readonly requests: Readonly<Record<string, number>>
 }
 
 /**
- * Notices that the event loop stood still: nobody was served meanwhile, nor could a probe or a signal end it. The line in the
- * log says what ran, as templates and never a value, so that the cause can be found where it happened.
- *
- * Time is measured by a clock that stands still while the machine is suspended (Linux) and is never set. Where it goes on, or
- * the process alone was stopped, the processor time tells: who has used hardly any was not busy, and is no fault of ours.
+ * Notices that the event loop was blocked: no request, probe or signal was handled meanwhile. The
+ * log line names the requests by route template, never by value, so that the cause can be
+ * found.\n\nThe clock stops while the machine is suspended (Linux) and is never set. Where it runs
+ * on, or only the process was stopped, the CPU time tells the difference: a process that used
+ * hardly any was not busy.
  */
 export class EventLoopWatch {
   readonly #options: Options
   readonly #recent = new RecentRequests()
-  readonly #reportedMs: number
+  readonly #thresholdMs: number
   readonly #busy: CollectedLines
   readonly #paused: CollectedLines
   readonly #timer: NodeJS.Timeout
@@ -44,20 +46,23 @@ export class EventLoopWatch {
   #lastCpu: number
 
   constructor(options: Options) {
-    const { log, cpuTime, reportedMs = 500, quietMs = 60_000 } = options
+    const { log, cpuTime, thresholdMs = 500, quietMs = 60_000 } = options
     this.#options = options
-    this.#reportedMs = reportedMs
+    this.#thresholdMs = thresholdMs
     this.#busy = new CollectedLines(quietMs, (line) =>
-      log.warn({ ...line, detail: busyDetail }, 'the proxy stood still: nothing was served meanwhile'),
+      log.warn({ ...line, detail: busyDetail }, 'event loop blocked; no requests were served'),
     )
     this.#paused = new CollectedLines(quietMs, (line) =>
-      log.info({ ...line, detail: pausedDetail }, 'the proxy did not run for a while'),
+      log.info({ ...line, detail: pausedDetail }, 'the process was suspended or starved'),
     )
     this.#lastCpu = cpuTime()
-    this.#timer = setInterval(() => this.#look(), intervalMs).unref()
+    this.#timer = setInterval(() => this.#check(), intervalMs).unref()
   }
 
-  /** To be called once a request has ended: the one that is to blame is often over when the loop goes on. */
+  /**
+   * Call this once a request has ended. The request to blame has often ended when the loop
+   * continues.
+   */
   ended(event: Handled): void {
     this.#recent.ended(event)
   }
@@ -68,7 +73,7 @@ export class EventLoopWatch {
     this.#paused.close()
   }
 
-  #look(): void {
+  #check(): void {
     const { cpuTime, inFlight } = this.#options
     const now = performance.now()
     const cpu = cpuTime()
@@ -76,9 +81,9 @@ export class EventLoopWatch {
     const cpuMs = Math.round(cpu - this.#lastCpu)
     this.#lastAt = now
     this.#lastCpu = cpu
-    if (standstillMs >= this.#reportedMs) {
+    if (standstillMs >= this.#thresholdMs) {
       const requests = countsOf([...this.#recent.take(), ...inFlight()])
-      const lines = cpuMs >= this.#reportedMs / 2 ? this.#busy : this.#paused
+      const lines = cpuMs >= this.#thresholdMs / 2 ? this.#busy : this.#paused
       lines.add({ standstillMs, cpuMs, requests }, now)
     } else this.#recent.forget()
     this.#busy.writeIfDue(now)
@@ -100,7 +105,10 @@ function countsOf(requests: Iterable<Handled>): Record<string, number> {
   return counts
 }
 
-/** The first at once; of those that follow soon, the longest, and how many others there were. */
+/**
+ * Writes the first standstill at once. Of those soon after, it writes the longest and the number of
+ * others.
+ */
 class CollectedLines {
   readonly #quietMs: number
   readonly #write: (line: Standstill & { others?: number }) => void
@@ -125,7 +133,7 @@ class CollectedLines {
     this.close()
   }
 
-  /** Writes what is still to be said. */
+  /** Writes what is still pending. */
   close(): void {
     if (this.#longest) this.#write({ ...this.#longest, ...(this.#others > 0 && { others: this.#others }) })
     this.#longest = null

@@ -3,20 +3,19 @@ import { serializeError } from './serialize-error.ts'
 
 export type { Logger } from 'pino'
 
-/** As much of a logger as one needs to write a line. */
 export interface Log {
   info(line: object, message: string): void
   warn(line: object, message: string): void
 }
 
 interface LoggerOptions {
-  /** More than what happens: each upstream exchange, too. */
+  /** Also logs each exchange with Google. */
   readonly verbose: boolean
   /** Standard output when absent. */
   readonly destination?: DestinationStream | undefined
 }
 
-/** One JSON line per event. Only named, harmless fields are ever given to it: it redacts nothing. */
+/** One JSON line per event. Callers pass only harmless fields: the logger redacts nothing. */
 export function createLogger({ verbose, destination }: LoggerOptions): Logger {
   const options = {
     level: levelOf({ verbose }),

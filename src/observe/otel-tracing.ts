@@ -19,7 +19,7 @@ import type { AttemptResult, AttemptTrace, RequestTrace, TracedRequest, Tracing 
 export interface TracingOptions {
   readonly version: string
   readonly sampler: Sampler
-  /** Milliseconds and numbers of spans, by the names of the SDK. */
+  /** By the SDK's names. */
   readonly batch: {
     readonly scheduledDelayMillis?: number
     readonly exportTimeoutMillis?: number
@@ -30,22 +30,22 @@ export interface TracingOptions {
   readonly reports: TracingReports
 }
 
-/** Milliseconds for one batch, unless the environment says otherwise: the SDK's own default. */
+/** The SDK's default export timeout for one batch. */
 const defaultExportTimeoutMs = 30_000
 
-/** Milliseconds that the last spans may take at the end. */
-const farewell = 2_000
+/** Limit for exporting the last spans at shutdown. */
+const shutdownTimeoutMs = 2_000
 
 /**
- * Spans by OpenTelemetry, sent by OTLP over HTTP to where the environment's `OTEL_EXPORTER_OTLP_…` say. This module is only
- * loaded where they do: the packages underneath take a moment and some memory.
+ * Exports OpenTelemetry spans by OTLP over HTTP, as the `OTEL_EXPORTER_OTLP_*` variables say. The
+ * module is loaded only if they are set, because its packages cost start-up time and memory.
  */
 export function startTracing({ version, sampler, batch, certificates, reports }: TracingOptions): Tracing {
   const maxLifeMs = batch.exportTimeoutMillis ?? defaultExportTimeoutMs
   const httpAgentOptions = (protocol: string) => collectorAgent(protocol, certificates, maxLifeMs)
   const exporter: SpanExporter = new ReportingExporter(new OTLPTraceExporter({ httpAgentOptions }), reports)
   const own = resourceFromAttributes({ 'service.name': 'gcp-dicomweb-proxy', 'service.version': version })
-  // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
+  // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override these.
   const resource = defaultResource()
     .merge(own)
     .merge(detectResources({ detectors: [envDetector] }))
@@ -55,13 +55,13 @@ export function startTracing({ version, sampler, batch, certificates, reports }:
   return {
     begin: (request, headers) => new RecordedTrace(tracer, request, traceContextOf(headers)),
     async close() {
-      const enough = new Promise<void>((resolve) => setTimeout(resolve, farewell).unref())
-      await Promise.race([provider.shutdown().catch(() => {}), enough])
+      const timeout = new Promise<void>((resolve) => setTimeout(resolve, shutdownTimeoutMs).unref())
+      await Promise.race([provider.shutdown().catch(() => {}), timeout])
     },
   }
 }
 
-/** A span for the request, and one below it for each try. */
+/** One span for the request, with a child span for each attempt. */
 class RecordedTrace implements RequestTrace {
   readonly #tracer: Tracer
   readonly #span: Span
@@ -79,19 +79,20 @@ class RecordedTrace implements RequestTrace {
   }
 
   beginAttempt(attempt: number): AttemptTrace {
-    const attributes = { 'dicomweb.attempt': attempt }
+    // Absent for the first attempt (semantic conventions of HTTP clients).
+    const attributes = attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {}
     const context = trace.setSpan(ROOT_CONTEXT, this.#span)
-    const span = this.#tracer.startSpan('try', { kind: SpanKind.CLIENT, attributes }, context)
+    const span = this.#tracer.startSpan('attempt', { kind: SpanKind.CLIENT, attributes }, context)
     const { traceId, spanId, traceFlags: flags } = span.spanContext()
     const headers = traceHeaders({ traceId, spanId, flags, state: this.#state })
-    return { headers, end: (result) => endTry(span, result) }
+    return { headers, end: (result) => endAttempt(span, result) }
   }
 
   end(request: TracedRequest): void {
     const { method, route, status, abortedBy } = request
     if (route !== undefined) this.#span.updateName(`${method} ${route}`)
     this.#span.setAttributes(attributesOf(request))
-    // A refusal is the client's own mistake (semantic conventions of HTTP servers).
+    // A 4xx is not an error of the server (semantic conventions of HTTP servers).
     if (abortedBy !== undefined || (status ?? 500) >= 500) this.#span.setStatus({ code: SpanStatusCode.ERROR })
     this.#span.end()
   }
@@ -104,7 +105,7 @@ function remote(parent: TraceContext | null) {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, ...traceState, isRemote: true })
 }
 
-/** No UID, no value of a query, no name of a person, no path: the route has names in their places. */
+/** No UID, query value, personal name or path: the route is a template. */
 function attributesOf(request: TracedRequest): Attributes {
   const { method, route, status, code, layer, abortedBy, account, service, attempts, requestId, instances, progress } =
     request
@@ -114,7 +115,7 @@ function attributesOf(request: TracedRequest): Attributes {
     'http.response.status_code': status ?? undefined,
     'http.request.body.size': progress.received,
     'http.response.body.size': progress.sent,
-    'error.type': code ?? (abortedBy && `cut by ${abortedBy}`),
+    'error.type': code ?? (abortedBy && `aborted by ${abortedBy}`),
     'dicomweb.account': account,
     'dicomweb.service': service,
     'dicomweb.layer': layer,
@@ -126,7 +127,7 @@ function attributesOf(request: TracedRequest): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
 }
 
-function endTry(span: Span, { status, code }: AttemptResult): void {
+function endAttempt(span: Span, { status, code }: AttemptResult): void {
   if (status !== null) span.setAttribute('http.response.status_code', status)
   if (code !== undefined) span.setAttribute('error.type', code)
   if (status === null || status >= 400) span.setStatus({ code: SpanStatusCode.ERROR })

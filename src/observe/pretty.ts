@@ -17,12 +17,12 @@ const levels: Readonly<Record<string, { word: string; style: Style }>> = {
   fatal: { word: 'FATAL', style: 'red' },
 }
 
-/** Sentences get lines of their own, below. */
-const sentences = ['detail', 'reason', 'problem', 'remedy', 'googleMessage']
+/** Fields printed on lines of their own, below. */
+const multiLineFields = ['detail', 'reason', 'problem', 'remedy', 'googleMessage']
 
-/** Where a logger's JSON lines go when a person reads them as they come. */
+/** Formats a logger's JSON lines for a terminal. */
 export function prettyDestination(terminal: Terminal & NodeJS.WritableStream): Writable {
-  // Heeds NO_COLOR, and what the terminal can.
+  // Respects NO_COLOR and the terminal's capabilities.
   const paint: Paint = (style, text) => styleText(style, text, { stream: terminal })
   return new Writable({
     decodeStrings: false,
@@ -33,13 +33,13 @@ export function prettyDestination(terminal: Terminal & NodeJS.WritableStream): W
   })
 }
 
-/** One line of the log for people: time, level, message, and the fields behind it. */
+/** One log line for people: time, level, message and fields. */
 export function prettyLine(line: string, paint: Paint = (_style, text) => text): string {
   const { level, time, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>
   const { word, style } = levels[String(level)] ?? { word: String(level), style: 'white' }
   const given = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)
-  const short = given.filter(([name]) => !sentences.includes(name))
-  const below = given.filter(([name]) => sentences.includes(name))
+  const short = given.filter(([name]) => !multiLineFields.includes(name))
+  const below = given.filter(([name]) => multiLineFields.includes(name))
   const head = [paint('gray', timeOfDay(time)), paint(style, word), shownText(String(msg))]
   const behind = short.map(([name, value]) => `${paint('gray', `${name}=`)}${valueText(value)}`)
   const more = below.map(([name, value]) => `\n         ${paint('gray', `${name}:`)} ${shownText(String(value))}`)
@@ -47,7 +47,7 @@ export function prettyLine(line: string, paint: Paint = (_style, text) => text):
   return `${[...head, ...behind].join(' ')}${more.join('')}${failure}`
 }
 
-/** In the time zone of the reader. */
+/** In the reader's time zone. */
 function timeOfDay(time: unknown): string {
   const at = new Date(String(time))
   return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':')

@@ -1,23 +1,24 @@
 import type { Log } from './logger.ts'
 
-const minute = 60_000
+const minuteMs = 60_000
 
 interface Line {
-  /** Of the answer, if there was one. */
+  /** The error code, if there was a response. */
   readonly code?: string | undefined
 }
 
 /**
- * The log of what strangers are refused: so many lines a minute, and then one that says how many there were besides. So
- * nobody can fill the disk, or hide among lines what they do. All are counted.
+ * Logs rejections of unauthenticated clients: a fixed number of lines per minute, then one line
+ * with the number of suppressed ones. So nobody can fill the disk or hide among the lines. All
+ * rejections are counted.
  */
 export class RateLimitedLog implements Log {
   readonly #log: Log
-  /** Lines that are written. */
+  /** Maximum lines per minute. */
   perMinute: number
   readonly #counts = new Map<string, number>()
   #written = 0
-  #left = 0
+  #suppressed = 0
   #minute: NodeJS.Timeout | null = null
 
   constructor(log: Log, perMinute: number) {
@@ -33,12 +34,12 @@ export class RateLimitedLog implements Log {
     if (this.#mayWrite(line, message)) this.#log.warn(line, message)
   }
 
-  /** Refusals since the start: by the code of their answer, or by what is said in the log where there was none. */
+  /** Rejections since the start by error code, or by log message where there was no response. */
   get counts(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts)
   }
 
-  /** Writes what is still to be said. */
+  /** Writes what is still pending. */
   close(): void {
     if (this.#minute) clearTimeout(this.#minute)
     this.#begin()
@@ -47,21 +48,22 @@ export class RateLimitedLog implements Log {
   #mayWrite({ code }: Line, message: string): boolean {
     const kind = code ?? message
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
-    this.#minute ??= setTimeout(() => this.#begin(), minute).unref()
+    this.#minute ??= setTimeout(() => this.#begin(), minuteMs).unref()
     if (this.#written < this.perMinute) {
       this.#written += 1
       return true
     }
-    this.#left += 1
+    this.#suppressed += 1
     return false
   }
 
   #begin(): void {
-    const left = this.#left
+    const suppressed = this.#suppressed
     this.#minute = null
     this.#written = 0
-    this.#left = 0
-    if (left > 0)
-      this.#log.warn({ left }, 'more was refused within a minute than is logged; see Limits.RejectedLogRate')
+    this.#suppressed = 0
+    if (suppressed === 0) return
+    const message = `log limit reached: ${suppressed} further rejections not logged in the last minute (Limits.RejectedLogRate)`
+    this.#log.warn({ suppressed }, message)
   }
 }

@@ -1,14 +1,14 @@
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 
 export interface TracingReports {
-  /** Told once, until spans can be sent again. */
+  /** Called once, until spans can be exported again. */
   failing(error: Error | undefined): void
   recovered(): void
 }
 
 type Done = Parameters<SpanExporter['export']>[1]
 
-/** The SDK tells nobody that spans can't be sent: this does, once. */
+/** The SDK reports export failures to nobody; this reports them once. */
 export class ReportingExporter implements SpanExporter {
   readonly #exporter: SpanExporter
   readonly #reports: TracingReports

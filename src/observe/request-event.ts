@@ -5,55 +5,58 @@ import type { AuditSubjects } from './audit/audit-subjects.ts'
 import type { Log } from './logger.ts'
 import type { RequestTrace } from './tracing.ts'
 
-/** What became of the instances of an upload, by Google's answer. */
+/** The outcome of an upload's instances, by Google's response. */
 export interface InstanceCounts {
   readonly stored: number
   readonly failed: number
-  /** Of those stored: the ones that Google had to change, or warns of. */
+  /** Stored instances that Google changed or warned about. */
   readonly warned: number
 }
 
 /**
- * Where a request is: it waits for a token or a place; it has been sent, and Google has not answered; its answer is on the
- * way to the client.
+ * The phase of a request: waiting for a token or a slot; sent to Google, without a response yet; or
+ * the response is being sent to the client.
  */
-export type RequestPhase = 'waiting' | 'sent' | 'answering'
+export type RequestPhase = 'waiting' | 'sent' | 'responding'
 
-/** What one request was and how it went. What goes to the log has no identifier of a patient, study, series or instance, and no header. */
+/**
+ * One request and its outcome. The logged part contains no identifier of a patient, study, series
+ * or instance, and no header.
+ */
 export class RequestEvent {
   readonly requestId = randomUUID()
   /** The peer's address. */
   readonly address: string
-  /** The name of the authenticated client; undefined while, and where, nobody is authenticated. */
+  /** The authenticated client's name; undefined without authentication. */
   client: string | undefined
   readonly method: string
   account: string | undefined
   service: DicomWebService | undefined
   route: string | undefined
-  /** Of the answer that the client got, as far as it got one. */
+  /** Of the response to the client; null if it got none. */
   status: number | null = null
-  /** The proxy's own answer, when it was not Google's. */
+  /** Of the proxy's own response. */
   code: ErrorCode | undefined
-  /** Of a failure: whose trouble it is, and what to do. */
+  /** Of a failure: the layer that caused it, and what to do. */
   layer: Layer | undefined
   detail: string | undefined
-  /** Of a refusal: what the client itself is not told. */
+  /** Of a rejection: details that the client must not see. */
   reason: string | undefined
-  /** What Google said of a failure, free of patient data. */
+  /** Google's message for a failure, redacted. */
   googleMessage: string | undefined
-  /** Undefined unless it is an upload whose answer could be read to its end. */
+  /** Undefined unless this is an upload with a complete, readable response. */
   instances: InstanceCounts | undefined
-  /** The answer, or the request, ended before its end, and who ended it. */
+  /** Who aborted the request or the response. */
   abortedBy: 'client' | 'upstream' | 'proxy' | undefined
-  /** Google does behind its answer what was asked for, and that was not seen to end. */
-  endUnseen = false
-  /** For the audit trail alone; null when none is kept. */
+  /** Google goes on with the operation after its response, and its completion was not seen. */
+  isPending = false
+  /** For the audit trail only; null without one. */
   readonly subjects: AuditSubjects | null
-  /** Null while, and where, nobody is authenticated: strangers make no traces. */
+  /** Null before and without authentication: unauthenticated clients cause no traces. */
   trace: RequestTrace | null = null
-  /** Times that the request was sent to Google. */
+  /** Number of times the request was sent to Google. */
   attempts = 0
-  /** Bytes that the body of an upload will have; undefined where its head does not say so. */
+  /** Content-Length of an upload; undefined without one. */
   expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
   readonly #startedAt = performance.now()
@@ -65,8 +68,8 @@ export class RequestEvent {
     this.subjects = subjects
   }
 
-  /** Who takes turns with others. */
-  get whose(): string {
+  /** The client that the fair queue counts the request for. */
+  get fairnessKey(): string {
     return this.client === undefined ? this.address : `client ${this.client}`
   }
 
@@ -75,11 +78,11 @@ export class RequestEvent {
   }
 
   get phase(): RequestPhase {
-    if (this.progress.sent > 0) return 'answering'
+    if (this.progress.sent > 0) return 'responding'
     return this.attempts > 0 ? 'sent' : 'waiting'
   }
 
-  /** Something that was asked for was not done. */
+  /** Something requested was not done. */
   get failed(): boolean {
     return (this.status ?? 0) >= 400 || this.code !== undefined || this.abortedBy !== undefined || this.#lostInstances
   }
@@ -88,23 +91,26 @@ export class RequestEvent {
     return (this.instances?.failed ?? 0) > 0
   }
 
-  /** Milliseconds since the request came. */
+  /** Milliseconds since the request arrived. */
   get age(): number {
     return performance.now() - this.#startedAt
   }
 
-  /** Milliseconds from then to the first byte of Google's answer; undefined while there is none. */
+  /**
+   * Milliseconds from the request's arrival to the first byte of Google's response; undefined
+   * without one.
+   */
   get firstByteAfter(): number | undefined {
-    return this.#since(this.progress.firstByteAt)
+    return this.#elapsedMs(this.progress.firstByteAt)
   }
 
-  /** Undefined where it is that of the request, too. */
+  /** Undefined if it equals the request id. */
   get #ownTraceId(): string | undefined {
     const id = this.trace?.traceId
     return id === this.requestId.replaceAll('-', '') ? undefined : id
   }
 
-  /** Writes the one line about this request. */
+  /** Writes the request's log line. */
   log(logger: Log): void {
     const { instances } = this
     const line = {
@@ -129,15 +135,15 @@ export class RequestEvent {
       instancesWarned: instances?.warned,
       bytesReceived: this.progress.received,
       bytesSent: this.progress.sent,
-      tokenMs: this.#since(this.#tokenAt),
+      tokenMs: this.#elapsedMs(this.#tokenAt),
       firstByteMs: this.firstByteAfter,
-      totalMs: this.#since(performance.now()),
+      totalMs: this.#elapsedMs(performance.now()),
     }
     if (this.failed) logger.warn(line, 'request')
     else logger.info(line, 'request')
   }
 
-  #since(at: number | null): number | undefined {
+  #elapsedMs(at: number | null): number | undefined {
     return at === null ? undefined : Math.round((at - this.#startedAt) * 10) / 10
   }
 }

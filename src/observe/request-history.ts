@@ -2,13 +2,16 @@ import { InFlight } from '../concurrency/in-flight.ts'
 import type { DicomWebService } from '../config/settings.ts'
 import type { RequestEvent } from './request-event.ts'
 
-/** How a request ended: done; instances missing; refused (4xx) or failed (5xx), by Google or the proxy; broken off. */
-export type RequestOutcome = 'succeeded' | 'incomplete' | 'refused' | 'failed' | 'aborted'
+/**
+ * How a request ended: completely; with instances not stored; rejected (4xx) or failed (5xx), by
+ * Google or the proxy; aborted.
+ */
+export type RequestOutcome = 'succeeded' | 'incomplete' | 'rejected' | 'failed' | 'aborted'
 
-/** Requests so far, by service and outcome; those that no service could be told of are under `other`. */
+/** Requests by service and outcome. Those without a known service are under `other`. */
 export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<RequestOutcome, number>>>
 
-/** What is remembered of a failure: nothing that a client sent. */
+/** What is stored about a failure: nothing that a client sent. */
 export interface Failure
   extends Pick<
     RequestEvent,
@@ -29,7 +32,7 @@ export interface Failure
   readonly instancesFailed: number | undefined
 }
 
-/** Bytes of bodies that have passed. */
+/** Body bytes transferred. */
 export interface Traffic {
   readonly account: string
   readonly service: string
@@ -39,16 +42,16 @@ export interface Traffic {
   readonly sent: number
 }
 
-/** All of an account since the start. */
+/** Totals of an account since the start. */
 export interface Totals extends Omit<Traffic, 'account' | 'service'> {
   /** Requests that have ended. */
   readonly requests: number
-  /** Of these: failed for want of something that is not the client's to mend. */
+  /** Of these: failed for a reason that the client can't fix. */
   readonly failed: number
-  /** Of these: uploads of which Google has not stored every instance. */
+  /** Of these: uploads with instances that Google didn't store. */
   readonly incomplete: number
-  /** Of these: failed because of the request, or because the client left. */
-  readonly refused: number
+  /** Of these: failed because of the request, or aborted by the client. */
+  readonly rejected: number
 }
 
 export interface AccountHistory {
@@ -57,34 +60,34 @@ export interface AccountHistory {
   readonly failures: readonly Failure[]
 }
 
-/** Failures remembered per account. */
-const longest = 20
+/** Failures stored per account. */
+const maxFailures = 20
 
-interface Kept {
+interface History {
   readonly requests: RequestCounts
   readonly failures: Failure[]
-  readonly ended: { requests: number; failed: number; incomplete: number; refused: number }
+  readonly ended: { requests: number; failed: number; incomplete: number; rejected: number }
   /** By service, of requests that have ended. */
   readonly bytes: Map<string, { received: number; sent: number }>
 }
 
-/** What has become of the requests to each account since the start, and those that are under way. */
+/** The requests of each account since the start, and those in flight. */
 export class RequestHistory {
-  #accounts: ReadonlyMap<string, Kept> = new Map()
+  #accounts: ReadonlyMap<string, History> = new Map()
   readonly #inFlight = new InFlight<RequestEvent>()
 
-  /** @param accounts the names; what names no account is not remembered */
+  /** @param accounts names; requests to others are not stored */
   constructor(accounts: readonly string[]) {
-    this.keepOnly(accounts)
+    this.setAccounts(accounts)
   }
 
-  /** The accounts from now on. Those that were there before keep their history. */
-  keepOnly(accounts: readonly string[]): void {
+  /** Replaces the accounts. Those that remain keep their history. */
+  setAccounts(accounts: readonly string[]): void {
     const before = this.#accounts
     this.#accounts = new Map(accounts.map((name) => [name, before.get(name) ?? newHistory()]))
   }
 
-  /** Requests that have come and not ended, the oldest first. */
+  /** Requests in flight, the oldest first. */
   get inFlight(): Iterable<RequestEvent> {
     return this.#inFlight
   }
@@ -93,7 +96,7 @@ export class RequestHistory {
     this.#inFlight.add(event)
   }
 
-  /** To be called once a request has ended. */
+  /** Call this once a request has ended. */
   record(event: RequestEvent): void {
     this.#inFlight.remove(event)
     const history = this.#accounts.get(event.account ?? '')
@@ -102,13 +105,13 @@ export class RequestHistory {
     ended.requests += 1
     const service = event.service ?? 'other'
     addTo(bytes, service, event.progress)
-    const counts = requests[service] ?? { succeeded: 0, incomplete: 0, refused: 0, failed: 0, aborted: 0 }
+    const counts = requests[service] ?? { succeeded: 0, incomplete: 0, rejected: 0, failed: 0, aborted: 0 }
     counts[outcomeOf(event)] += 1
     requests[service] = counts
     if (!event.failed) return
     ended[kindOf(event)] += 1
     failures.unshift(failureOf(event))
-    failures.length = Math.min(failures.length, longest)
+    failures.length = Math.min(failures.length, maxFailures)
   }
 
   of(account: string): AccountHistory {
@@ -116,9 +119,9 @@ export class RequestHistory {
     return { requests, failures }
   }
 
-  /** Also of the bytes of what is under way. */
+  /** Includes the bytes of requests in flight. */
   totals(account: string): Totals {
-    const totals = { ...(this.#accounts.get(account)?.ended ?? nothingYet()), received: 0, sent: 0 }
+    const totals = { ...(this.#accounts.get(account)?.ended ?? noEndedRequests()), received: 0, sent: 0 }
     for (const traffic of this.traffic(account)) {
       totals.received += traffic.received
       totals.sent += traffic.sent
@@ -126,7 +129,7 @@ export class RequestHistory {
     return totals
   }
 
-  /** Also of what is under way: an upload of half an hour shall not show at its end only. */
+  /** Includes requests in flight, so that a long upload shows before its end. */
   *traffic(only?: string): Generator<Traffic> {
     for (const [account, { bytes }] of this.#accounts) {
       if (only !== undefined && account !== only) continue
@@ -139,23 +142,23 @@ export class RequestHistory {
   }
 }
 
-function newHistory(): Kept {
-  return { requests: {}, failures: [], ended: nothingYet(), bytes: new Map() }
+function newHistory(): History {
+  return { requests: {}, failures: [], ended: noEndedRequests(), bytes: new Map() }
 }
 
-function nothingYet() {
-  return { requests: 0, failed: 0, incomplete: 0, refused: 0 }
+function noEndedRequests() {
+  return { requests: 0, failed: 0, incomplete: 0, rejected: 0 }
 }
 
-function addTo(bytes: Kept['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
+function addTo(bytes: History['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
   const passed = bytes.get(service) ?? { received: 0, sent: 0 }
   passed.received += received
   passed.sent += sent
   bytes.set(service, passed)
 }
 
-function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'refused' {
-  if (event.layer === 'client') return 'refused'
+function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'rejected' {
+  if (event.layer === 'client') return 'rejected'
   return outcomeOf(event) === 'incomplete' ? 'incomplete' : 'failed'
 }
 
@@ -164,9 +167,9 @@ export function outcomeOf(event: RequestEvent): RequestOutcome {
   if (!event.failed) return 'succeeded'
   const { status, service, code } = event
   if (status !== null && status >= 500) return 'failed'
-  // Google's 409 to an upload: some of its instances were not stored.
+  // Google's 409 to an upload: some instances were not stored.
   const isIncomplete = status === null || status < 400 || (service === 'STOW-RS' && status === 409 && !code)
-  return isIncomplete ? 'incomplete' : 'refused'
+  return isIncomplete ? 'incomplete' : 'rejected'
 }
 
 function failureOf(event: RequestEvent): Failure {

@@ -1,4 +1,7 @@
-/** An error as far as it can be shown to anyone: libraries put requests, and so tokens, into messages and properties. */
+/**
+ * The parts of an error that are safe to show. Libraries put requests, and so tokens, into messages
+ * and properties.
+ */
 export interface SerializedError {
   readonly name: string
   readonly code: string | undefined
@@ -7,14 +10,14 @@ export interface SerializedError {
   readonly cause: SerializedError | undefined
 }
 
-/** Far more than any chain of causes has. */
+/** More than any real chain of causes. */
 const maxDepth = 8
 
 export function serializeError(error: unknown, depth = 0): SerializedError {
   if (!(error instanceof Error)) return { name: typeof error, code: undefined, frames: [], cause: undefined }
   const { code } = error as NodeJS.ErrnoException
   return {
-    // A class, not the property of that name, which anyone may set to anything.
+    // The class, not the `name` property, which can be set to anything.
     name: error.constructor.name,
     code: typeof code === 'string' && /^[A-Z0-9_-]{1,60}$/i.test(code) ? code : undefined,
     frames: framesOf(error),
@@ -22,7 +25,7 @@ export function serializeError(error: unknown, depth = 0): SerializedError {
   }
 }
 
-/** The lines of the stack that name places in the code; a message may have any other lines. */
+/** The stack lines that are locations in the code. The message may contain any other lines. */
 function framesOf({ stack = '', message }: Error): string[] {
   return stack
     .replace(message, '')

@@ -1,4 +1,7 @@
-/** W3C Trace Context (https://www.w3.org/TR/trace-context/): which trace a request belongs to, and which span of it sends it. */
+/**
+ * W3C Trace Context (https://www.w3.org/TR/trace-context/): the trace of a request, and the span
+ * that sends it.
+ */
 export interface TraceContext {
   /** 32 hexadecimal digits. */
   readonly traceId: string
@@ -6,20 +9,23 @@ export interface TraceContext {
   readonly spanId: string
   /** Bits; 1 is "sampled". */
   readonly flags: number
-  /** `tracestate`, as it came; null if there is none. */
+  /** `tracestate` as received; null without one. */
   readonly state: string | null
 }
 
-/** 3.2.2; a version to come may have more behind a dash (3.2.4). Node joins what comes twice by a comma: that is invalid, too. */
+/**
+ * 3.2.2. A future version may add fields after a dash (3.2.4). Node joins duplicate headers with a
+ * comma, which is invalid.
+ */
 const traceparent =
   /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?$/
 /** 3.3.1.3 */
 const member = /^[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 const maxMembers = 32
-/** Characters; what vendors have to pass on at the least (3.3.1.5). */
+/** Characters: the least that must be propagated (3.3.1.5). */
 const maxStateBytes = 512
 
-/** The context that a request came with; null without a valid one. */
+/** The context of a request; null without a valid one. */
 export function traceContextOf(headers: Readonly<Record<string, string | string[] | undefined>>): TraceContext | null {
   const found = traceparent.exec(String(headers.traceparent ?? ''))
   if (!found) return null
@@ -28,7 +34,7 @@ export function traceContextOf(headers: Readonly<Record<string, string | string[
   return { traceId, spanId, flags: Number.parseInt(flags, 16) & 1, state: stateOf(headers.tracestate) }
 }
 
-/** Of what is longer, or no list of members, nothing is passed on (3.3.1). */
+/** Longer or invalid lists are dropped (3.3.1). */
 function stateOf(header: string | string[] | undefined): string | null {
   if (typeof header !== 'string' || header.length > maxStateBytes) return null
   const members = header.split(',').map((each) => each.trim())

@@ -1,15 +1,15 @@
 import type { DicomWebService } from '../config/settings.ts'
 import { type TraceContext, traceContextOf, traceHeaders } from './trace-context.ts'
 
-/** What is known of a request, and how it went. */
+/** The traced properties of a request and its outcome. */
 export interface TracedRequest {
   readonly requestId: string
   readonly method: string
-  /** Milliseconds since it came. */
+  /** Milliseconds since the request arrived. */
   readonly age: number
   readonly account: string | undefined
   readonly service: DicomWebService | undefined
-  /** The path with names in place of identifiers. */
+  /** The path as a template, without identifiers. */
   readonly route: string | undefined
   readonly status: number | null
   readonly code: string | undefined
@@ -20,54 +20,54 @@ export interface TracedRequest {
   readonly progress: { readonly received: number; readonly sent: number }
 }
 
-/** How a try to send a request to Google ended. */
+/** How an attempt to send a request to Google ended. */
 export interface AttemptResult {
-  /** Of Google's answer; null without one. */
+  /** Of Google's response; null without one. */
   readonly status: number | null
-  /** Of the failure, where there was no answer. */
+  /** Of the failure, if there was no response. */
   readonly code: string | undefined
 }
 
-/** One try to send a request to Google. */
+/** One attempt to send a request to Google. */
 export interface AttemptTrace {
   /** For Google. */
   readonly headers: Readonly<Record<string, string>>
   end(result: AttemptResult): void
 }
 
-/** One request, as a part of a trace. Nothing of it is a secret, or about a patient. */
+/** One request as part of a trace. It contains no secrets and no patient data. */
 export interface RequestTrace {
   /** 32 hexadecimal digits. */
   readonly traceId: string
   beginAttempt(attempt: number): AttemptTrace
-  /** To be called once the request has ended. */
+  /** Call this once the request has ended. */
   end(request: TracedRequest): void
 }
 
 export interface Tracing {
   /** @param headers the client's */
   begin(request: TracedRequest, headers: Headers): RequestTrace
-  /** Sends what is still to be sent. Never rejects. */
+  /** Exports the pending spans. Never rejects. */
   close(): Promise<void>
 }
 
 type Headers = Parameters<typeof traceContextOf>[0]
 
 /**
- * Without traces of our own: a valid context passes as it came. Where there is none, the trace is named by the request, so that
- * whatever is found at Google leads to its line in the log.
+ * Propagates a valid context unchanged, without recording spans. Otherwise the request id becomes
+ * the trace id, so that everything found at Google leads to the request's log line.
  */
-export const passingOn: Tracing = {
-  begin: (request, headers) => new PassedTrace(traceContextOf(headers), request),
+export const passThroughTracing: Tracing = {
+  begin: (request, headers) => new PassThroughTrace(traceContextOf(headers), request),
   async close() {},
 }
 
-/** One span, as no part of it is recorded. Its id is random already: eight random bytes of its own cost 11 µs for each request. */
-function named(traceId: string): TraceContext {
+/** Reuses the random trace id as span id, because a new one would cost 11 µs per request. */
+function contextFor(traceId: string): TraceContext {
   return { traceId, spanId: traceId.slice(0, 16), flags: 0, state: null }
 }
 
-class PassedTrace implements RequestTrace {
+class PassThroughTrace implements RequestTrace {
   readonly traceId: string
   readonly #context: TraceContext | null
 
@@ -77,7 +77,7 @@ class PassedTrace implements RequestTrace {
   }
 
   beginAttempt(): AttemptTrace {
-    return { headers: traceHeaders(this.#context ?? named(this.traceId)), end() {} }
+    return { headers: traceHeaders(this.#context ?? contextFor(this.traceId)), end() {} }
   }
 
   end(): void {}

@@ -14,11 +14,14 @@ type Identified = Client | Promise<Client>
 
 const everyone = anonymous(dicomWebServices)
 
-/** Who is who, on both listeners: the clients of the settings, and of their file, which is read again when it changes. */
+/**
+ * Authenticates requests on both listeners, with the clients of the settings and of `ClientsFile`,
+ * which is reloaded when it changes.
+ */
 export class Access {
   readonly #logger: Logger
   #settings: Settings
-  /** Null where nobody is authenticated. */
+  /** Null without authentication. */
   #authentication: Authentication | null = null
   #watch: FileWatch | null = null
   #checkHost: (host: string | undefined) => void = () => {}
@@ -30,7 +33,7 @@ export class Access {
     this.#apply(settings, null)
   }
 
-  /** Other clients from now on. Who has to wait after failed tries goes on waiting. */
+  /** Replaces the clients. Delays after failed logins stay. */
   replace(settings: Settings): void {
     const { clients } = this.#settings
     this.#settings = settings
@@ -45,14 +48,14 @@ export class Access {
     return everyone
   }
 
-  /** Whoever is on this machine may see how the proxy fares. */
+  /** Everyone on this machine may see the proxy's status. */
   readonly adminClientOf = (request: IncomingMessage): Identified => {
     const { adminListen } = this.#settings
     const isLocal = adminListen === null || isLoopback(adminListen.host)
     const known = isLocal ? undefined : this.#authentication?.clientOf(request)
     if (known) return known
     this.#checkLocal(adminListen, request)
-    // People come to the status page by links, too.
+    // Links to the status page are allowed.
     if (!isOpened(request)) this.#checkOrigin(request)
     return everyone
   }
@@ -61,7 +64,7 @@ export class Access {
     this.#watch?.close()
   }
 
-  /** Throws a ProxyError `wrong-host` for what a page of the web has sent. */
+  /** Throws a ProxyError `wrong-host` for requests of a web page (DNS rebinding). */
   #checkLocal(address: ListenAddress | null, { headers }: IncomingMessage): void {
     if (address === null || isLoopback(address.host)) this.#checkHost(headers.host)
   }
@@ -99,10 +102,10 @@ export class Access {
       // The configuration has changed meanwhile: what is in the file may mean something else by that.
       if (this.#settings !== settings) return await this.#reread()
       this.#know(now, limits.failedLogins)
-      this.#logger.info({ clients: now.length }, 'ClientsFile read again')
+      this.#logger.info({ clients: now.length }, 'ClientsFile reloaded')
     } catch (error) {
       const reason = (error as Error).message
-      this.#logger.error({ reason }, 'ClientsFile has changed, and cannot be used: the clients stay')
+      this.#logger.error({ reason }, 'ClientsFile rejected; keeping the current clients')
     }
   }
 }

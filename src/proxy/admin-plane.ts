@@ -11,13 +11,13 @@ import type { ProxyRuntime } from './runtime.ts'
 
 interface Options {
   readonly generations: ProxyRuntime
-  /** For who is refused. */
+  /** For rejected peers. */
   readonly log: Log
-  /** What the files of Tls hold; null: plain http. */
+  /** The contents of the Tls files; null: plain http. */
   readonly material: TlsMaterial | null
 }
 
-/** What probes and people look at: the admin listener, where one is wanted. */
+/** The admin listener, if configured. */
 export class AdminPlane {
   readonly #address: Settings['adminListen']
   readonly #listener: FastifyInstance | null
@@ -40,7 +40,7 @@ export class AdminPlane {
           }))
   }
 
-  /** The root of the listener, once it listens; null where there is none. */
+  /** Resolves with the listener's root URL; null without a listener. */
   async listen(): Promise<string | null> {
     return this.#listener && this.#address ? listen(this.#listener, this.#address) : null
   }

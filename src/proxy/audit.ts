@@ -11,7 +11,8 @@ import { version } from '../version.ts'
 import { StartFailure } from './start-failure.ts'
 
 /**
- * Opens the places that the audit trail goes to; null if none is wanted. Throws a StartFailure if its file can't be opened.
+ * Opens the destinations of the audit trail; null if none is configured. Throws a StartFailure if
+ * its file can't be opened.
  */
 export function openAudit(audit: AuditSettings | null, logger: Logger): AuditTrail | null {
   if (!audit) return null
@@ -46,7 +47,7 @@ function openFile(file: string, reports: SinkReports, logger: Logger): AuditFile
 const warning =
   'The file of the audit trail can be read or changed by every user of this machine, and says who looked at which study: chmod o-rw'
 
-/** A device is no trail that anybody could read. */
+/** A device has no content to protect. */
 function isOpenToOthers(file: string): boolean {
   const stat = statSync(file)
   return process.platform !== 'win32' && stat.isFile() && (stat.mode & 0o006) !== 0

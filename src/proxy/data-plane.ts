@@ -13,13 +13,13 @@ type HandlerParts = Omit<ConstructorParameters<typeof ExchangeHandler>[0], 'serv
 
 interface Options {
   readonly generations: ProxyRuntime
-  /** For what is refused before it is a request. */
+  /** For rejected peers. */
   readonly log: Log
-  /** What the files of Tls hold; null: plain http. */
+  /** The contents of the Tls files; null: plain http. */
   readonly material: TlsMaterial | null
 }
 
-/** What clients send requests to: the data listener, and the handler of its requests. */
+/** The data listener, and the handler of its requests. */
 export class DataPlane {
   readonly #generations: ProxyRuntime
   readonly #graceOver = new AbortController()
@@ -44,7 +44,7 @@ export class DataPlane {
     })
   }
 
-  /** The root of the listener, once it listens. */
+  /** Resolves with the listener's root URL. */
   listen(): Promise<string> {
     return listen(this.#listener, this.#generations.current.settings.listen)
   }
@@ -54,45 +54,48 @@ export class DataPlane {
     limitTimes(this.#listener, requestHeaders, limits.keepAliveTimeout)
   }
 
-  /** For the next connection on. */
+  /** Applies to new connections. */
   renewTls(material: TlsMaterial): void {
     renewTls(this.#listener, material)
   }
 
   /**
-   * Lets requests under way finish within the grace, then cuts them.
+   * Lets requests in flight finish within the grace period, then aborts them.
    *
-   * @returns how many connections had to be cut
+   * @returns the number of connections closed by force
    */
   async close(): Promise<number> {
-    const cut = await closeWithin(this.#listener, this.#generations.current.settings.shutdownGrace, this.#graceOver)
-    // What was cut may still wait for a token, which nobody needs any more.
-    await withTimeout(lastLines, this.#handler.concluded())
-    return cut
+    const aborted = await closeWithin(this.#listener, this.#generations.current.settings.shutdownGrace, this.#graceOver)
+    // An aborted request may still wait for a token that nobody needs now.
+    await withTimeout(concludeTimeoutMs, this.#handler.concluded())
+    return aborted
   }
 }
 
-/** How long (ms) the requests that were cut may take to write their lines into the log. */
-const lastLines = 1_000
+/** Time for aborted requests to write their log lines. */
+const concludeTimeoutMs = 1_000
 
-/** How often (ms) connections are looked for that have become idle, while their listener closes. */
-const idleLook = 100
+const pollIntervalMs = 100
 
-/** Closes idle connections at once and busy ones when their request ends, but none later than the grace. */
+/**
+ * Closes idle connections immediately, busy ones when their request ends or the grace period is
+ * over.
+ */
 async function closeWithin(listener: FastifyInstance, grace: number, graceOver: AbortController): Promise<number> {
   const { server } = listener
-  let cut = 0
-  // Closing ends what is idle at that moment only; a client would keep its connection long after its last answer.
-  const looking = setInterval(() => server.closeIdleConnections(), idleLook)
-  const cutting = setTimeout(() => {
+  let aborted = 0
+  // Closing a server closes only connections that are idle at that moment. Others would stay open
+  // after their last response.
+  const poll = setInterval(() => server.closeIdleConnections(), pollIntervalMs)
+  const timeout = setTimeout(() => {
     graceOver.abort()
     server.getConnections((_error, count) => {
-      cut = count ?? 0
+      aborted = count ?? 0
       server.closeAllConnections()
     })
   }, grace)
   await listener.close()
-  clearInterval(looking)
-  clearTimeout(cutting)
-  return cut
+  clearInterval(poll)
+  clearTimeout(timeout)
+  return aborted
 }

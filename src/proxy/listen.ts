@@ -6,21 +6,23 @@ import type { TlsMaterial } from '../config/tls.ts'
 import { secureContext } from '../server/tls.ts'
 import { StartFailure } from './start-failure.ts'
 
-/** Opens a listener's address. Resolves with its root, without a trailing slash: `http://127.0.0.1:8043`. */
+/**
+ * Opens a listener. Resolves with its root URL without a trailing slash: `http://127.0.0.1:8043`.
+ */
 export async function listen(listener: FastifyInstance, { host, port }: ListenAddress): Promise<string> {
-  // Of `localhost`, fastify would open a second server for ::1, which knows none of the rules of the first.
+  // For `localhost`, fastify would open a second server for ::1 that lacks the hooks of the first.
   await listener.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
   const { address, family, port: chosen } = listener.server.address() as AddressInfo
   const scheme = listener.server instanceof HttpsServer ? 'https' : 'http'
   return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${chosen}`
 }
 
-/** Gives a listener that speaks TLS another certificate, key and authorities: connections that are open stay. */
+/** Replaces a TLS listener's certificate, key and CAs. Open connections stay. */
 export function renewTls({ server }: FastifyInstance, material: TlsMaterial): void {
   if (server instanceof HttpsServer) server.setSecureContext(secureContext(material))
 }
 
-/** The same failure in words for users. */
+/** The failure as a message for users. */
 export function startFailure(cause: unknown): StartFailure {
   if (cause instanceof StartFailure) return cause
   return new StartFailure(listenFailure(cause), { cause })

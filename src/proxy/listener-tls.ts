@@ -7,8 +7,8 @@ import type { Logger } from '../observe/logger.ts'
 type OfSettings = Pick<Settings, 'tls' | 'readAt'>
 
 /**
- * Gives listeners the certificate, key and authorities anew when their files change, or others take their place: connections
- * that are open stay, new ones meet the new ones.
+ * Reloads the listeners' certificate, key and CAs when the files change or other files are
+ * configured. Open connections stay; new ones use the new certificate.
  */
 export class ListenerTls {
   readonly #renew: (material: TlsMaterial) => void
@@ -16,7 +16,7 @@ export class ListenerTls {
   #settings: TlsSettings | null
   #watch: FileWatch | null = null
 
-  /** @param renew gives what the files hold now to the listeners */
+  /** @param renew gives new contents to the listeners */
   constructor({ tls, readAt }: OfSettings, renew: (material: TlsMaterial) => void, logger: Logger) {
     this.#renew = renew
     this.#logger = logger
@@ -69,7 +69,7 @@ export class ListenerTls {
       if (this.#settings === settings) this.#take(material)
     } catch (error) {
       const reason = (error as Error).message
-      this.#logger.error({ reason }, 'TLS files have changed, and cannot be used: the old ones stay')
+      this.#logger.error({ reason }, 'TLS files rejected; keeping the current ones')
     }
   }
 

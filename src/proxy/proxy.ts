@@ -7,7 +7,7 @@ import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { RequestHistory } from '../observe/request-history.ts'
-import { passingOn, type Tracing } from '../observe/tracing.ts'
+import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
 import { shuttingDown } from '../server/exchange-handler.ts'
 import { dicomStoreOf } from '../stores/dicom-store.ts'
 import { version } from '../version.ts'
@@ -22,32 +22,33 @@ export interface RunningProxy {
   /** Root of the data listener, without a trailing slash: `http://127.0.0.1:8043`. */
   readonly url: string
   readonly adminUrl: string | null
-  /** Accounts by name, with the URL to give to Orthanc. */
+  /** The URL of each account, as configured in Orthanc. */
   readonly accountUrls: ReadonlyMap<string, string>
   /**
-   * Serves by other settings from the next request on; those under way end by the old ones (docs/adr/0025).
+   * Applies new settings to new requests. Requests in flight keep the old ones (docs/adr/0025).
    *
-   * Rejects with a ConfigurationError or a StartFailure when that can't be, and then nothing has changed.
+   * Throws a ConfigurationError or a StartFailure, and changes nothing, if they can't be applied.
    */
   reload(settings: Settings): Promise<ReloadPlan>
   /**
-   * Takes no more requests, lets those under way finish within the grace, then cuts them.
+   * Accepts no more requests, lets those in flight finish within the grace period, then aborts
+   * them.
    *
-   * @returns how many connections had to be cut
+   * @returns the number of connections closed by force
    */
   close(): Promise<number>
 }
 
-/** Builds the proxy from its settings and starts it. Rejects when a listener can't listen. */
+/** Builds the proxy from its settings and starts it. Rejects if a listener can't be opened. */
 export async function startProxy(
   settings: Settings,
-  { logger, tracing = passingOn }: { logger: Logger; tracing?: Tracing },
+  { logger, tracing = passThroughTracing }: { logger: Logger; tracing?: Tracing },
 ): Promise<RunningProxy> {
   const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
   const generations = new ProxyRuntime(settings, { logger, ending: ending.signal })
   const access = new Access(settings, logger)
-  const refusals = new RateLimitedLog(logger, settings.limits.rejectedLogRate)
+  const rejectionLog = new RateLimitedLog(logger, settings.limits.rejectedLogRate)
   const history = new RequestHistory(namesOf(settings))
   const watch = new EventLoopWatch({ log: logger, inFlight: () => history.inFlight, cpuTime })
   const shown = {
@@ -55,11 +56,11 @@ export async function startProxy(
     accounts: () => generations.current.accounts,
     history,
     connections: () => generations.connectionCounts(),
-    refusals,
+    rejected: rejectionLog,
     audit: () => generations.current.audit,
   }
   const metrics = new Metrics(shown)
-  const log = new AuditedLog(refusals, () => generations.current.audit)
+  const log = new AuditedLog(rejectionLog, () => generations.current.audit)
   const counting: Pick<Metrics, 'record'> = {
     record(event) {
       metrics.record(event)
@@ -67,7 +68,7 @@ export async function startProxy(
     },
   }
   const data = new DataPlane(
-    { logger, tracing, refusals, history, metrics: counting, ending: ending.signal, clientOf: access.clientOf },
+    { logger, tracing, rejectionLog, history, metrics: counting, ending: ending.signal, clientOf: access.clientOf },
     { generations, log, material },
   )
   const admin = new AdminPlane(
@@ -87,13 +88,13 @@ export async function startProxy(
     // The proxy may have been told to end meanwhile.
     if (ending.signal.aborted) return change
     generations.replace(next)
-    // From here on nothing fails: all of it is in force, or nothing.
+    // Nothing fails from here on, so a reload applies completely or not at all.
     data.replace(next)
     access.replace(next)
     tls.replace(next, files)
-    history.keepOnly(namesOf(next))
-    void metrics.keepOnly(namesOf(next))
-    refusals.perMinute = next.limits.rejectedLogRate
+    history.setAccounts(namesOf(next))
+    void metrics.setAccounts(namesOf(next))
+    rejectionLog.perMinute = next.limits.rejectedLogRate
     if (next.verbose !== before.verbose) logger.level = levelOf(next)
     return change
   }
@@ -102,13 +103,13 @@ export async function startProxy(
     ending.abort(shuttingDown())
     tls.close()
     access.close()
-    const cut = await data.close()
+    const aborted = await data.close()
     generations.stop()
     await admin.close()
-    refusals.close()
+    rejectionLog.close()
     await generations.close()
     watch.close()
-    return cut
+    return aborted
   }
 
   try {
@@ -130,7 +131,7 @@ export async function startProxy(
   }
 }
 
-/** Milliseconds of processor time that this thread, and so the event loop, has used. */
+/** CPU time of this thread, which runs the event loop, in milliseconds. */
 function cpuTime(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000

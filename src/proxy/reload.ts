@@ -8,19 +8,22 @@ import { StartFailure } from './start-failure.ts'
 interface Parts {
   readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>
   readonly logger: Logger
-  /** Reads and checks the whole configuration; rejects with a ConfigurationError. */
+  /** Reads and validates the whole configuration; rejects with a ConfigurationError. */
   readonly load: () => Promise<Settings>
-  /** Told of the settings that have been put in force. */
+  /** Called with the applied settings. */
   readonly onChange: (settings: Settings) => void
 }
 
-/** Gives a running proxy its configuration anew. Whatever is wrong with it is told in the log, and nothing changes. */
+/**
+ * Reloads the configuration of a running proxy. If it is invalid, the problems are logged and
+ * nothing changes.
+ */
 export class Reload {
   readonly #parts: Parts
-  /** What was read last and could be used. */
+  /** The last valid configuration. */
   #read: Settings
   #ended = false
-  /** One after another. */
+  /** Reloads run one after another. */
   #running = Promise.resolve()
 
   constructor(running: Settings, parts: Parts) {
@@ -28,24 +31,24 @@ export class Reload {
     this.#read = running
   }
 
-  /** From here on nothing is read any more: the proxy ends. */
+  /** Ignores further reloads while the proxy stops. */
   end(): void {
     this.#ended = true
   }
 
-  /** @param why for the log */
-  run(why: string): void {
-    this.#running = this.#running.then(() => this.#run(why)).catch((error: unknown) => this.#refuse(why, error))
+  /** @param trigger what caused the reload, for the log */
+  run(trigger: string): void {
+    this.#running = this.#running.then(() => this.#run(trigger)).catch((error: unknown) => this.#reject(trigger, error))
   }
 
-  async #run(why: string): Promise<void> {
+  async #run(trigger: string): Promise<void> {
     if (this.#ended) return
     const { load, logger, proxy, onChange } = this.#parts
     const wanted = await load()
-    // It may have taken its time.
+    // The proxy may have begun to stop meanwhile.
     if (this.#ended) return
     if (isDeepStrictEqual({ ...wanted, readAt: 0 }, { ...this.#read, readAt: 0 })) {
-      logger.info({ why }, 'configuration read again: nothing has changed')
+      logger.info({ trigger }, 'configuration read again; nothing changed')
       return
     }
     const { settings, accounts, needsRestart } = await proxy.reload(wanted)
@@ -53,25 +56,26 @@ export class Reload {
     for (const warning of wanted.warnings) if (!this.#read.warnings.includes(warning)) logger.warn(warning)
     for (const notice of wanted.notices) if (!this.#read.notices.includes(notice)) logger.info(notice)
     this.#read = wanted
-    logger.info({ why, ...accounts }, 'configuration read again: it is in force from the next request on')
+    logger.info({ trigger, ...accounts }, 'configuration reloaded; it applies from the next request on')
     for (const account of accounts.added) {
       logger.info({ account, url: proxy.accountUrls.get(account) }, 'DICOMweb server for Orthanc')
     }
     if (needsRestart.length > 0) {
-      logger.warn({ keys: needsRestart }, 'some keys have changed that only a restart puts in force')
+      logger.warn({ keys: needsRestart }, 'some changed keys take effect only after a restart')
     }
   }
 
-  #refuse(why: string, error: unknown): void {
+  #reject(trigger: string, error: unknown): void {
     const { logger } = this.#parts
-    const message = 'the configuration cannot be used: the old one stays in force'
+    const message = 'configuration rejected; keeping the current one'
     if (error instanceof ConfigurationError) {
-      for (const { file, path, message: problem } of error.problems) logger.error({ why, file, path, problem }, message)
+      for (const { file, path, message: problem } of error.problems)
+        logger.error({ trigger, file, path, problem }, message)
       for (const note of error.notices) logger.info(note)
     } else if (error instanceof StartFailure) {
-      logger.error({ why, problem: error.message }, message)
+      logger.error({ trigger, problem: error.message }, message)
     } else {
-      logger.error({ why, err: error }, message)
+      logger.error({ trigger, err: error }, message)
     }
   }
 }

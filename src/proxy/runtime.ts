@@ -21,25 +21,25 @@ import { operationUrlsOf } from '../stores/operation-url.ts'
 import { version } from '../version.ts'
 import { openAudit } from './audit.ts'
 
-/** All that one configuration makes of the proxy, but for its listeners. */
+/** Everything that one configuration creates, except the listeners. */
 export interface Generation extends HandlerContext {
   readonly settings: Settings
   readonly accounts: readonly ServedAccount[]
   readonly audit: AuditTrail | null
   readonly connections: Connections
-  /** Whether a connection may come from this address. */
+  /** Whether this address may connect. */
   readonly allows: (address: string) => boolean
-  /** Frees what no other generation uses. */
+  /** Releases what no other generation uses. */
   close(): Promise<unknown>
 }
 
 interface Parts {
   readonly logger: Logger
-  /** Aborts when the proxy is told to end. */
+  /** Aborts when the proxy shuts down. */
   readonly ending: AbortSignal
 }
 
-/** What a generation hands down to the next one, where that wants the same. */
+/** Resources that the next generation reuses if their settings are the same. */
 interface Inheritance {
   readonly audit: SharedResource<AuditTrail | null>
   readonly connections: SharedResource<Connections>
@@ -48,15 +48,15 @@ interface Inheritance {
 const userAgent = `gcp-dicomweb-proxy/${version}`
 
 /**
- * The configurations, one after another: a request keeps to the one that was in force when it came (docs/adr/0025). What has
- * to last is handed down: tokens by credential, places at Google by account and store, connections and audit trail
- * while their settings stay the same.
+ * The sequence of configurations. A request keeps the one that was current when it arrived
+ * (docs/adr/0025). Lasting state is handed down: tokens by credential, limiters by account and
+ * store, connections and audit trail while their settings stay the same.
  */
 export class ProxyRuntime {
   readonly generations: RefCounted<Generation>
   readonly #parts: Parts
   readonly #tokens: TokenCache
-  readonly #keeping: ReplayBudget
+  readonly #replayBudget: ReplayBudget
   #inheritance: Inheritance | null = null
 
   /** Throws a StartFailure if the audit trail can't be opened. */
@@ -65,7 +65,7 @@ export class ProxyRuntime {
     const { refreshInterval } = settings.tokens
     const onRefresh = (identity: string, event: TokenEvent) => this.#logRefresh(identity, event)
     this.#tokens = new TokenCache(new Map(), { refreshInterval, onRefresh })
-    this.#keeping = new ReplayBudget(settings.retry)
+    this.#replayBudget = new ReplayBudget(settings.retry)
     this.generations = new RefCounted(this.#open(settings, []))
   }
 
@@ -73,7 +73,7 @@ export class ProxyRuntime {
     return this.generations.current
   }
 
-  /** Open connections to Google, also those of configurations that only last as long as their last requests. */
+  /** Open connections to Google, including those of older generations with requests in flight. */
   connectionCounts(): ReturnType<Connections['counts']> {
     const all = [...new Set(this.generations.all.map(({ connections }) => connections))].map((each) => each.counts())
     const sum = (transport: keyof (typeof all)[number]) => ({
@@ -83,15 +83,15 @@ export class ProxyRuntime {
     return { bodyless: sum('bodyless'), upload: sum('upload') }
   }
 
-  /** Fetches the tokens, and keeps them fresh from here on. */
+  /** Fetches the tokens, and keeps them fresh. */
   start(): void {
     this.#tokens.start()
   }
 
-  /** Serves by these settings from the next request on. Throws when that can't be, and then nothing has changed. */
+  /** Applies settings to new requests. Throws, and changes nothing, if they can't be applied. */
   replace(settings: Settings): void {
     this.generations.replace(this.#open(settings, this.current.accounts))
-    this.#keeping.configure(settings.retry)
+    this.#replayBudget.configure(settings.retry)
     this.#tokens.refreshInterval = settings.tokens.refreshInterval
     for (const { limiters } of this.current.accounts) {
       for (const each of Object.values(limiters)) each.configure(settings.concurrency)
@@ -99,7 +99,7 @@ export class ProxyRuntime {
     this.start()
   }
 
-  /** Ends the refreshing of tokens: what is under way ends by itself. */
+  /** Stops refreshing tokens. Requests in flight are not affected. */
   stop(): void {
     this.#tokens.close()
   }
@@ -121,7 +121,7 @@ export class ProxyRuntime {
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
     const senders = createSenders(connections, settings.outgoing)
-    const replayBudget = this.#keeping
+    const replayBudget = this.#replayBudget
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
     const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
@@ -145,7 +145,7 @@ export class ProxyRuntime {
 
   #inherit(settings: Settings): Inheritance {
     const before = this.#inheritance
-    // First, because it may well fail.
+    // First, because it is the most likely to fail.
     const audit = SharedResource.of(before?.audit ?? null, settings.audit, () =>
       openAudit(settings.audit, this.#parts.logger),
     )
@@ -161,7 +161,7 @@ export class ProxyRuntime {
     }
   }
 
-  /** Over the connections and with the limits of the configuration that is in force when the token is fetched. */
+  /** Uses the connections and limits that are current when the token is fetched. */
   #fetchToken(credential: Settings['accounts'][number]['credential']): FetchToken {
     return async () => {
       const { value, release } = this.generations.acquire()
@@ -193,7 +193,7 @@ export class ProxyRuntime {
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(identity),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
-      limiters: known?.limiters ?? placesOf(settings.concurrency),
+      limiters: known?.limiters ?? createLimiters(settings.concurrency),
       tokenState: () => this.#tokens.state(identity),
     }
   }
@@ -201,7 +201,7 @@ export class ProxyRuntime {
   #logRefresh(identity: string, event: TokenEvent): void {
     const { accounts: all, tokens } = this.current.settings
     const accounts = all.filter(({ credential }) => identityOf(credential, tokens) === identity).map(({ name }) => name)
-    // Of an account that is gone, and only lasts as long as its last requests.
+    // The account was removed, and only its last requests are still in flight.
     if (accounts.length === 0) return
     const { logger } = this.#parts
     if ('error' in event) {
@@ -213,7 +213,7 @@ export class ProxyRuntime {
   }
 }
 
-/** A token of another issuer is another token. */
+/** Tokens of different issuers are different tokens. */
 function identityOf(
   credential: Settings['accounts'][number]['credential'],
   { tokenUrl, iamCredentialsUrl }: Settings['tokens'],
@@ -221,7 +221,7 @@ function identityOf(
   return [credentialIdentity(credential), tokenUrl, iamCredentialsUrl].join(' ')
 }
 
-function placesOf(concurrency: Settings['concurrency']): ServedAccount['limiters'] {
-  const places = () => new ConcurrencyLimiter(concurrency)
-  return { 'STOW-RS': places(), 'QIDO-RS': places(), 'WADO-RS': places(), DELETE: places() }
+function createLimiters(concurrency: Settings['concurrency']): ServedAccount['limiters'] {
+  const limiter = () => new ConcurrencyLimiter(concurrency)
+  return { 'STOW-RS': limiter(), 'QIDO-RS': limiter(), 'WADO-RS': limiter(), DELETE: limiter() }
 }

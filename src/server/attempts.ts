@@ -80,7 +80,7 @@ export class Attempts {
     const deadline = performance.now() + this.#parts.budget
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
-    event.endUnseen = beginsOperation(permit.service, permit.route)
+    event.isPending = beginsOperation(permit.service, permit.route)
     const shouldBuffer = (status: number) =>
       status === 401 ||
       (status === 200 && deletion !== null) ||
@@ -229,7 +229,7 @@ export class Attempts {
   #acquireSlot(sending: Sending, maxWaitMs: number): Slot | Promise<Slot> {
     const { account, service } = sending.permit
     const limiter = account.limiters[service]
-    return limiter.tryAcquire(sending.event.whose) ?? this.#waitForSlot(sending, limiter, maxWaitMs)
+    return limiter.tryAcquire(sending.event.fairnessKey) ?? this.#waitForSlot(sending, limiter, maxWaitMs)
   }
 
   async #waitForSlot(sending: Sending, limiter: ConcurrencyLimiter, maxWaitMs: number): Promise<Slot> {
@@ -237,7 +237,7 @@ export class Attempts {
     const { ending } = this.#parts
     ending.throwIfAborted()
     if (response.destroyed) throw clientGone
-    const { slot, cancel } = limiter.acquire(event.whose, maxWaitMs)
+    const { slot, cancel } = limiter.acquire(event.fairnessKey, maxWaitMs)
     // Not by abortOnClose: beyond its slots, a busy account has one such wait for each request.
     const onClose = () => cancel(clientGone)
     const onEnding = () => cancel(ending.reason)

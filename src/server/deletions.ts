@@ -92,7 +92,7 @@ export class Deletions {
     if (response.destroyed) return clientGoneOutcome
     if (waited.end === 'done') {
       const { operation } = waited
-      event.endUnseen = false
+      event.isPending = false
       if (operation.failure) throw asProxyError(operation.failure, path, tokens)
       return sendBuffered({ response, account }, documentOf(200, operation), event)
     }

@@ -40,7 +40,7 @@ interface Parts {
   readonly serving: { acquire(): Lease<HandlerContext> }
   readonly logger: Logger
   /** For the lines about those who are not let in. */
-  readonly refusals: Log
+  readonly rejectionLog: Log
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
   /** Aborts when the grace is over: connections are cut then. */
@@ -117,7 +117,7 @@ export class ExchangeHandler {
       this.#sendProblem(inbound, asProxyError(error), event)
     }
     drainRequest(inbound, isUnauthenticated)
-    event.log(isUnauthenticated ? this.#parts.refusals : this.#parts.logger)
+    event.log(isUnauthenticated ? this.#parts.rejectionLog : this.#parts.logger)
     event.trace?.end(event)
     this.#parts.history.record(event)
     this.#parts.metrics.record(event)
@@ -160,7 +160,7 @@ function permitFor(
   event.route = verdict.route
   if (event.subjects) event.subjects.store = verdict.account?.dicomWebUrl.href
   if (event.subjects && verdict.route && verdict.target) {
-    event.subjects.asked = requestedIds(verdict.route, verdict.target.segments, verdict.target.query)
+    event.subjects.requested = requestedIds(verdict.route, verdict.target.segments, verdict.target.query)
   }
   if (!verdict.allowed) throw verdict.error
   return verdict

@@ -6,7 +6,10 @@ export interface DicomStore {
   readonly resourceName: string
   /** Root of the store's DICOMweb service; ends with `/dicomWeb/`. */
   readonly dicomWebUrl: string
-  /** First part of the path on the data listener, such as `/my%20google/`; begins and ends with a slash. */
+  /**
+   * First part of the path on the data listener, such as `/my%20google/`; begins and ends with a
+   * slash.
+   */
   readonly localPath: string
 }
 
@@ -32,7 +35,10 @@ export function urlOf(parts: readonly string[], baseUrl: string): string {
   return `${baseUrl}${baseUrl.endsWith('/') ? '' : '/'}${parts.map(segment).join('/')}`
 }
 
-/** A colon is allowed in a path segment (RFC 3986 3.3), and Google's own URLs hold it as it is: `projects/example.com:p`. */
+/**
+ * A colon is allowed in a path segment (RFC 3986 3.3), and Google's own URLs hold it as it is:
+ * `projects/example.com:p`.
+ */
 function segment(text: string): string {
   return encodeURIComponent(text).replaceAll('%3A', ':')
 }

@@ -161,7 +161,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
   await (await fetch(`${served.url}studies`, stowOf(study))).text()
   const second = await next(messages)
   t.equal(second.accounts[0]?.failures, undefined, 'old failures are not told again')
-  t.match(second.accounts, [{ state: 'working', samples: [{ requests: 2, failed: 0, refused: 1 }] }])
+  t.match(second.accounts, [{ state: 'working', samples: [{ requests: 2, failed: 0, rejected: 1 }] }])
   t.equal(second.accounts[0]?.samples[0]?.received, stowOf(study).body.length)
   const path = `studies/${study[0]?.studyInstanceUid}`
   await (await fetch(served.url + path, stowOf([...study, ...other]))).text()

@@ -36,15 +36,15 @@ t.test('each account: its store, its token, nothing asked yet', async (t) => {
       {
         name: 'google',
         store,
-        token: { ready: true, tokenExpiresAt: /^\d{4}-.*Z$/, failure: null, nextTryAt: null },
+        token: { ready: true, tokenExpiresAt: /^\d{4}-.*Z$/, failure: null, nextAttemptAt: null },
         limiters: { 'STOW-RS': { inFlight: 0, queued: 0, limit: 64 }, DELETE: { inFlight: 0, queued: 0, limit: 64 } },
-        requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, refused: 0, failed: 0, aborted: 0 } },
+        requests: { 'QIDO-RS': { succeeded: 1, incomplete: 0, rejected: 0, failed: 0, aborted: 0 } },
         failures: [],
       },
       {
         name: 'broken',
         store: store.replace(/demo$/, 'other'),
-        token: { ready: false, tokenExpiresAt: null, failure: /does not exist/, nextTryAt: /^\d{4}-.*Z$/ },
+        token: { ready: false, tokenExpiresAt: null, failure: /does not exist/, nextAttemptAt: /^\d{4}-.*Z$/ },
         requests: {},
         failures: [],
       },
@@ -70,11 +70,11 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
   const status = await statusAfter(served, 7)
   const [account] = status.accounts
   t.match(account?.requests, {
-    'STOW-RS': { succeeded: 1, incomplete: 1, refused: 0, failed: 0, aborted: 0 },
-    'QIDO-RS': { succeeded: 0, incomplete: 0, refused: 1, failed: 1, aborted: 0 },
-    'WADO-RS': { refused: 1 },
+    'STOW-RS': { succeeded: 1, incomplete: 1, rejected: 0, failed: 0, aborted: 0 },
+    'QIDO-RS': { succeeded: 0, incomplete: 0, rejected: 1, failed: 1, aborted: 0 },
+    'WADO-RS': { rejected: 1 },
     DELETE: { failed: 1 },
-    other: { refused: 1 },
+    other: { rejected: 1 },
   })
   t.match(account?.failures, [
     { status: 404, code: 'not-dicomweb', layer: 'client', attempts: 0 },
@@ -87,7 +87,12 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
       layer: 'upstream',
       attempts: 1,
     },
-    { service: 'WADO-RS', status: 403, layer: 'upstream', googleMessage: 'The emulator was asked to answer 403.' },
+    {
+      service: 'WADO-RS',
+      status: 403,
+      layer: 'upstream',
+      googleMessage: 'The emulator was asked to respond with 403.',
+    },
     { status: 400, code: 'query-not-allowed', detail: 'The query parameter … is not one of QIDO-RS. Remove it.' },
     { service: 'STOW-RS', status: 409, layer: 'upstream', instancesStored: 1, instancesFailed: 1 },
   ])
@@ -106,7 +111,7 @@ t.test('the last 20 failures of each account; what names none is not kept', asyn
   const { accounts } = await statusAfter(served, 26)
   t.equal(accounts.length, 1)
   t.equal(accounts[0]?.failures.length, 20)
-  t.match(accounts[0]?.requests, { 'QIDO-RS': { refused: 25 } })
+  t.match(accounts[0]?.requests, { 'QIDO-RS': { rejected: 25 } })
   const ids = served
     .log()
     .filter(({ msg }) => msg === 'request')

@@ -2,15 +2,15 @@ import { createServer } from 'node:http'
 import { test } from 'tap'
 import { type Contender, contenders, type Place } from '../../bench/contender.ts'
 import { proveCorrect } from '../../bench/correct.ts'
+import { prepareEnvironment } from '../../bench/environment.ts'
 import { usageOf } from '../../bench/process-usage.ts'
-import { prepare } from '../../bench/surroundings.ts'
 import { listenOn } from '../helpers/listen.ts'
 
 const linux = process.platform === 'linux'
 const skip = !linux && 'the bench needs Linux'
 
 test('every contender that is installed is proven correct, measured and ended', { skip }, async (t) => {
-  const surroundings = await prepare({ profile: undefined, node: process.execPath, nodeOptions: [] })
+  const surroundings = await prepareEnvironment({ profile: undefined, node: process.execPath, nodeOptions: [] })
   t.teardown(() => surroundings.close())
   const installed = contenders.filter((contender) => contender.version() !== null)
   t.ok(installed.length >= 6, 'all that npm brings are')

@@ -44,7 +44,7 @@ t.test('serve: without a command, ends in order on each signal', async (t) => {
       t.equal((await fetch(`${urlOf(output())}studies`)).status, 200)
       child.kill(signal)
       t.equal(await ended(child), code)
-      t.match(output(), /"msg":"ended"/)
+      t.match(output(), /"msg":"stopped"/)
       t.notMatch(output(), /Warning/)
     })
   }
@@ -65,7 +65,7 @@ t.test('serve: a second signal does not wait for requests under way', async (t) 
   child.kill('SIGTERM')
   await ended(child)
   t.equal(child.signalCode, 'SIGTERM')
-  t.notMatch(output(), /"msg":"ended"/)
+  t.notMatch(output(), /"msg":"stopped"/)
   await asking
 })
 
@@ -81,7 +81,7 @@ t.test('serve: requests that outlast the grace are cut, and the exit code says s
   await arrived.promise
   child.kill('SIGTERM')
   t.equal(await ended(child), 1)
-  t.match(output(), /"cut":1,.*ShutdownGrace/)
+  t.match(output(), /"aborted":1,.*ShutdownGrace/)
   t.match(output(), /"abortedBy":"proxy"/)
   await asking
 })
@@ -160,5 +160,5 @@ t.test('demo --once: the round trip', async (t) => {
   const { child, output } = start(t, ['demo', '--once'])
   t.equal(await ended(child), 0)
   t.equal(output().match(/^✓/gm)?.length, 5)
-  t.match(output(), /All of it worked/)
+  t.match(output(), /Every step worked/)
 })

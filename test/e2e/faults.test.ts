@@ -4,13 +4,13 @@ import type { LocalOrthanc, LocalOrthancOptions } from '../../src/orthanc/local-
 import { OrthancError } from '../../src/orthanc/orthanc-error.ts'
 import type { OrthancJob } from '../../src/orthanc/orthanc-job.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
-import { attemptsOf, type Cell, cells } from '../faults/cells.ts'
+import { attemptsOf, type Case, cases } from '../faults/cases.ts'
 import { openGoogle } from '../faults/google.ts'
+import { Stages } from '../faults/harness.ts'
 import { forAll, observeInTime } from '../faults/in-time.ts'
 import { type Line, loggerInto } from '../faults/log.ts'
 import { seenInOrthanc } from '../faults/orthanc.ts'
 import { type Service, type Study, studyOf } from '../faults/services.ts'
-import { Stages } from '../faults/stage.ts'
 import { doneIn } from '../faults/stored.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
@@ -42,7 +42,7 @@ async function openGround(t: Test, options: LocalOrthancOptions = {}): Promise<G
 
 t.test('what an Orthanc and its user have of each failure', needsOrthanc(), async (t) => {
   const ground = await openGround(t)
-  await forAll(cells, atOnce, async (cell) => {
+  await forAll(cases, atOnce, async (cell) => {
     const expected = expectationOf(cell)
     if (!expected) return
     const observed = await observeInTime(expected, () => run(ground, cell))
@@ -52,7 +52,7 @@ t.test('what an Orthanc and its user have of each failure', needsOrthanc(), asyn
 
 t.test('an Orthanc whose own time is over leaves, and the proxy with it', needsOrthanc(), async (t) => {
   const ground = await openGround(t, { httpTimeout: 1 })
-  const never = cells.filter(
+  const never = cases.filter(
     ({ group, fault, client }) => `${group} ${fault.name}` === 'Google is slow never answers' && client === 'stays',
   )
   t.equal(never.length, 5)
@@ -68,7 +68,7 @@ t.test('an Orthanc whose own time is over leaves, and the proxy with it', needsO
 })
 
 /** Null for what an Orthanc can't cause, or where its timing decides: it may send the end of an upload before or after a reset. */
-function expectationOf(cell: Cell): Observed | null {
+function expectationOf(cell: Case): Observed | null {
   const { fault, service, client } = cell
   const outcome = fault.expected[service] ?? ''
   const words = seenInOrthanc(service, outcome)
@@ -78,7 +78,7 @@ function expectationOf(cell: Cell): Observed | null {
   return { seen: words + done, arrived: fault.arrivesNever ? 0 : attemptsOf(cell), here }
 }
 
-async function run(ground: Ground, cell: Cell, lines: Line[] = []): Promise<Observed> {
+async function run(ground: Ground, cell: Case, lines: Line[] = []): Promise<Observed> {
   const { orthanc, stages } = ground
   const stage = await stages.for(cell.fault)
   const study = studyOf(++ground.seed)

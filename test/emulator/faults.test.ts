@@ -128,7 +128,7 @@ test('faults of the DICOM store', async (t) => {
   })
 
   t.test('an early answer does not wait for the upload', async (t) => {
-    emulator.faults.add({ target: 'STOW-RS', earlyAnswer: 403 })
+    emulator.faults.add({ target: 'STOW-RS', earlyResponse: 403 })
     const options = {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/dicom' },

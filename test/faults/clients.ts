@@ -5,8 +5,8 @@ import { type Message, readMessages } from '../helpers/messages.ts'
 import type { ServiceRequest } from './services.ts'
 
 /**
- * `leaves`: in the middle of an upload, or with a search, retrieval or deletion under way, it closes its connection;
- * `leaves within the answer`: as soon as the first of it has come.
+ * `leaves`: in the middle of an upload, or with a search, retrieval or deletion under way, it
+ * closes its connection; `leaves within the answer`: as soon as the first of it has come.
  * `half-closes`: with the whole request at Google, it closes its sending side, and reads on.
  */
 export const clients = ['stays', 'sends slowly', 'leaves', 'leaves within the answer', 'half-closes'] as const
@@ -32,23 +32,29 @@ interface Exchange {
   /** Of the proxy. */
   readonly url: string
   readonly request: ServiceRequest
-  /** Resolves when the request is under way as far as it comes; an impatient client goes on then. */
-  readonly underWay: () => Promise<void>
+  /**
+   * Resolves when the request is under way as far as it comes; an impatient client goes on then.
+   */
+  readonly inFlight: () => Promise<void>
   /** Whether the first try has ended. */
   readonly isTried: () => boolean
 }
 
-/** Milliseconds between the pieces of a slow client, and how many these are: at most 0.6 s in all. */
+/**
+ * Milliseconds between the pieces of a slow client, and how many these are: at most 0.6 s in all.
+ */
 const pause = 30
 const pieces = 10
 /**
- * Milliseconds that Google's place waits before the fault, so that what the client does then comes before what the fault
- * does.
+ * Milliseconds that Google's place waits before the fault, so that what the client does then comes
+ * before what the fault does.
  */
 export const headStart = 300
 
-/** Sends one request in the client's way, and tells what came of it. The connection is gone then. */
-export async function runClient(client: Client, { url, request, underWay, isTried }: Exchange): Promise<Got> {
+/**
+ * Sends one request in the client's way, and tells what came of it. The connection is gone then.
+ */
+export async function runClient(client: Client, { url, request, inFlight, isTried }: Exchange): Promise<Got> {
   const { hostname, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: localhost', ...request.headers, '', '']
@@ -57,7 +63,7 @@ export async function runClient(client: Client, { url, request, underWay, isTrie
     await once(socket, 'connect')
     // It must not see an answer that comes quickly.
     if (client === 'leaves') socket.pause()
-    const got = answerOn(socket)
+    const got = responseOn(socket)
     const gone = new AbortController()
     void got.then(() => gone.abort())
     switch (client) {
@@ -66,7 +72,7 @@ export async function runClient(client: Client, { url, request, underWay, isTrie
         return await got
       case 'half-closes':
         socket.write(Buffer.concat([head, request.body]))
-        await underWay()
+        await inFlight()
         socket.end()
         return await got
       case 'sends slowly':
@@ -78,7 +84,7 @@ export async function runClient(client: Client, { url, request, underWay, isTrie
         return { kind: 'left' }
       case 'leaves':
         socket.write(Buffer.concat([head, request.body.subarray(0, request.body.length / 2)]))
-        await underWay()
+        await inFlight()
         return { kind: 'left' }
     }
   } finally {
@@ -99,7 +105,7 @@ async function sendSlowly(socket: Socket, bytes: Buffer, isTried: () => boolean,
 }
 
 /** Waits for a whole answer, or the end of the connection. */
-function answerOn(socket: Socket): Promise<Got> {
+function responseOn(socket: Socket): Promise<Got> {
   const { promise, resolve } = Promise.withResolvers<Got>()
   let bytes: Buffer = Buffer.alloc(0)
   socket.on('data', (chunk) => {

@@ -1,4 +1,4 @@
-import { cells, expectedOf } from './cells.ts'
+import { cases, expectedOf } from './cases.ts'
 import { type Fault, faults, type Outcome } from './faults.ts'
 import { anyFailure, seenInOrthanc, statusWords } from './orthanc.ts'
 import { type Service, services } from './services.ts'
@@ -27,7 +27,7 @@ ${orthancTable()}
 const introduction = `# What comes of failures
 
 This page is made by \`npm run faults\` from the table of \`test/faults/faults.ts\`; do not edit it. It says, for each failure of Google, of the way to
-it or of the issuer of tokens, what a client such as Orthanc gets, and how often its request was sent to Google. Each of its ${cells.length} cells is a test
+it or of the issuer of tokens, what a client such as Orthanc gets, and how often its request was sent to Google. Each of its ${cases.length} cells is a test
 (\`npm test -- test/faults/matrix.test.ts\`): a proxy of its own, a real socket on both sides, and afterwards no connection, no timer and no place at Google left.
 
 Its rows are failures, its columns what was asked for: send (STOW-RS), search (QIDO-RS), retrieve (WADO-RS), and DELETE, where a study is deleted by an
@@ -103,7 +103,7 @@ function impatientTable(): string {
 
 /** What most services have in common, and then the others. */
 function together(fault: Fault, client: string): string {
-  const inCell = cells.filter((cell) => cell.fault === fault && cell.client === client)
+  const inCell = cases.filter((cell) => cell.fault === fault && cell.client === client)
   const services = new Map<Outcome, Service[]>()
   for (const cell of inCell) services.set(expectedOf(cell), [...(services.get(expectedOf(cell)) ?? []), cell.service])
   const [[most] = [''], ...others] = [...services].sort(([, one], [, other]) => other.length - one.length)

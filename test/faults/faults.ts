@@ -60,7 +60,10 @@ function done(times: number): Record<Service, Outcome> {
   })
 }
 
-/** Sent so often where it is safe: uploads are not after the whole of them went out, the deletion of a study never is. */
+/**
+ * Sent so often where it is safe: uploads are not after the whole of them went out, the deletion of
+ * a study never is.
+ */
 function repeated(outcome: Outcome, { upload = 1 } = {}): Record<Service, Outcome> {
   return all(`${outcome} ×2`, { 'STOW-RS': `${outcome} ×${upload}`, 'DELETE of a study': `${outcome} ×1` })
 }
@@ -83,7 +86,10 @@ function doneInvalid(outcome: Outcome): Record<Service, Outcome> {
   })
 }
 
-/** The head of an answer has passed on when it breaks; only the answer to the deletion of a study is held until its end. */
+/**
+ * The head of an answer has passed on when it breaks; only the answer to the deletion of a study is
+ * held until its end.
+ */
 function cut(ofStudy: Outcome): Record<Service, Outcome> {
   return { ...doneInvalid('cut'), 'DELETE of a study': ofStudy }
 }
@@ -257,7 +263,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     ...[403, 413].map(
       (status): Fault => ({
         name: `${status}, while the request still comes`,
-        cause: { store: { earlyAnswer: status } },
+        cause: { store: { earlyResponse: status } },
         expected: all(`${status} from Google ×1`),
       }),
     ),
@@ -293,7 +299,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     { name: '503, once', cause: { store: { status: 503, times: 1 } }, ...once, expected: afterRefusal('503') },
     {
       name: '503, once, while the request still comes',
-      cause: { store: { earlyAnswer: 503, times: 1 } },
+      cause: { store: { earlyResponse: 503, times: 1 } },
       ...once,
       expected: afterRefusal('503'),
     },

@@ -1,14 +1,17 @@
 import type { DicomWebService } from '../../src/config/settings.ts'
-import type { Cell } from './cells.ts'
+import type { Case } from './cases.ts'
 import { headStart, isImpatient } from './clients.ts'
+import { resourceName, type Stage } from './harness.ts'
 import { isOfStore, type Service, type Study } from './services.ts'
-import { resourceName, type Stage } from './stage.ts'
 import { storeDirectly } from './stored.ts'
 import { nobody, startWire, type Upstream } from './upstream.ts'
 
-/** What is in Google's place for one cell: the emulator with the fault in it, a bare socket, or nobody. */
+/**
+ * What is in Google's place for one cell: the emulator with the fault in it, a bare socket, or
+ * nobody.
+ */
 export async function openGoogle(
-  { fault, service, client }: Pick<Cell, 'fault' | 'service' | 'client'>,
+  { fault, service, client }: Pick<Case, 'fault' | 'service' | 'client'>,
   stage: Stage,
   store: string,
   study: Study,

@@ -2,11 +2,17 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 
-/** Milliseconds that this process may be late: a busy machine is not what is tested, and limits of time mean nothing then. */
-const mostLate = 100
-const mostRuns = 5
+/**
+ * Milliseconds that this process may be late: a busy machine is not what is tested, and limits of
+ * time mean nothing then.
+ */
+const maxLateMs = 100
+const maxRuns = 5
 
-/** What a run observes; of one more run, where one came out otherwise than expected while this process was late. */
+/**
+ * What a run observes; of one more run, where one came out otherwise than expected while this
+ * process was late.
+ */
 export async function observeInTime<Observed>(expected: Observed, run: () => Promise<Observed>): Promise<Observed> {
   for (let runs = 1; ; runs++) {
     await calm()
@@ -14,14 +20,14 @@ export async function observeInTime<Observed>(expected: Observed, run: () => Pro
     lateness.enable()
     const observed = await run()
     lateness.disable()
-    const isLate = lateness.max / 1e6 > mostLate
-    if (isDeepStrictEqual(observed, expected) || !isLate || runs === mostRuns) return observed
+    const isLate = lateness.max / 1e6 > maxLateMs
+    if (isDeepStrictEqual(observed, expected) || !isLate || runs === maxRuns) return observed
   }
 }
 
 /** Resolves when this process keeps up. */
 async function calm(): Promise<void> {
-  for (let late = Number.POSITIVE_INFINITY; late > mostLate / 5; ) {
+  for (let late = Number.POSITIVE_INFINITY; late > maxLateMs / 5; ) {
     const before = performance.now()
     await delay(5)
     late = performance.now() - before - 5

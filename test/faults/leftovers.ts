@@ -11,10 +11,12 @@ createHook({
 }).enable()
 
 /**
- * The timers and sockets that a piece of work has begun, and everything that followed from it, apart from those of all
- * other work that runs at the same time: `process.getActiveResourcesInfo()` knows only of all together.
+ * The timers and sockets that a piece of work has begun, and everything that followed from it,
+ * apart from those of all other work that runs at the same time: `process.getActiveResourcesInfo()`
+ * knows only of all together.
  *
- * Connections that a listener accepted are not among them: they are gone when the listener has closed.
+ * Connections that a listener accepted are not among them: they are gone when the listener has
+ * closed.
  */
 export class Leftovers {
   readonly #noted: { readonly type: string; readonly resource: Resource }[] = []

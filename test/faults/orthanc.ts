@@ -4,7 +4,10 @@ import type { Service } from './services.ts'
 /** Orthanc's word for most failures. */
 export const anyFailure = 'Error in the network protocol'
 
-/** Its words for the statuses that it tells apart, except for retrievals (Orthanc 1.10 with DICOMweb plugin 1.7). */
+/**
+ * Its words for the statuses that it tells apart, except for retrievals (Orthanc 1.10 with DICOMweb
+ * plugin 1.7).
+ */
 export const statusWords: Readonly<Record<number, string>> = {
   400: 'Bad request',
   403: 'Bad credentials were provided to an HTTP request',
@@ -13,8 +16,9 @@ export const statusWords: Readonly<Record<number, string>> = {
 }
 
 /**
- * What Orthanc's user reads, of the job or of the request, when its request to the proxy has this outcome. Null where that
- * is chance: of the answer to a deletion Orthanc reads the head only, and then the connection may be reset already or not.
+ * What Orthanc's user reads, of the job or of the request, when its request to the proxy has this
+ * outcome. Null where that is chance: of the answer to a deletion Orthanc reads the head only, and
+ * then the connection may be reset already or not.
  */
 export function seenInOrthanc(service: Service, outcome: Outcome): string | null {
   const isDelete = service.startsWith('DELETE')

@@ -1,8 +1,8 @@
 import { eventually } from '../helpers/eventually.ts'
-import type { Cell } from './cells.ts'
+import type { Case } from './cases.ts'
+import { resourceName, type Stage } from './harness.ts'
 import type { Line } from './log.ts'
 import { type Study, stowBody } from './services.ts'
-import { resourceName, type Stage } from './stage.ts'
 
 /**
  * What the store has in the end, in the words of the table.
@@ -10,7 +10,7 @@ import { resourceName, type Stage } from './stage.ts'
  * @param line what the log says of the instances, if anything
  */
 export async function doneIn(
-  { service, fault, client }: Pick<Cell, 'service' | 'fault' | 'client'>,
+  { service, fault, client }: Pick<Case, 'service' | 'fault' | 'client'>,
   stage: Stage,
   store: string,
   study: Study,

@@ -8,7 +8,10 @@ import { readMessages } from '../helpers/messages.ts'
 export interface Wire {
   readonly when: 'connected' | 'head' | 'body'
   readonly act: (socket: Socket) => void
-  /** `https`: spoken to by TLS, though it speaks none; `untrusted`: TLS by an authority that nobody knows. */
+  /**
+   * `https`: spoken to by TLS, though it speaks none; `untrusted`: TLS by an authority that nobody
+   * knows.
+   */
   readonly tls?: 'https' | 'untrusted'
 }
 

@@ -23,8 +23,9 @@ interface TestCertificateOptions {
   readonly notAfter?: Date
 }
 
-// Distinguished Encoding Rules (X.690), of which a certificate (RFC 5280, 4.1) needs little. node:crypto reads certificates
-// but makes none, and the packages that do bring twenty others and a global polyfill.
+// Distinguished Encoding Rules (X.690), of which a certificate (RFC 5280, 4.1) needs little.
+// node:crypto reads certificates but makes none, and the packages that do bring twenty others and a
+// global polyfill.
 const [INTEGER, BIT_STRING, OCTET_STRING, OID, UTF8_STRING, UTC_TIME, SEQUENCE, SET] = [2, 3, 4, 6, 12, 23, 48, 49]
 const ECDSA_WITH_SHA256 = '2a8648ce3d040302'
 const COMMON_NAME = '550403'

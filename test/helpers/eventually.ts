@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Asks again and again until the answer is true: for what no event announces. Rejects after `timeout` milliseconds. */
+/**
+ * Asks again and again until the answer is true: for what no event announces. Rejects after
+ * `timeout` milliseconds.
+ */
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean> | boolean,

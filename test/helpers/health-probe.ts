@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 
 /**
- * The thread behind `watchHealth`: asks a proxy's /healthz again and again, over a new connection each time, whatever the
- * thread of the test is busy with.
+ * The thread behind `watchHealth`: asks a proxy's /healthz again and again, over a new connection
+ * each time, whatever the thread of the test is busy with.
  */
 
 const { url, pid } = workerData as { url: string; pid: number }
@@ -15,7 +15,10 @@ const timeoutMs = 30_000
 let longest = 0
 let probes = 0
 
-/** Milliseconds that a thread was ready to run and had no processor (Linux; elsewhere 0): the machine's fault, not its own. */
+/**
+ * Milliseconds that a thread was ready to run and had no processor (Linux; elsewhere 0): the
+ * machine's fault, not its own.
+ */
 function waited(thread: string): number {
   try {
     return Number(readFileSync(`/proc/${thread}/schedstat`, 'utf8').split(' ')[1]) / 1e6
@@ -59,7 +62,9 @@ async function probeOn(): Promise<never> {
   }
 }
 
-/** What was the longest since this was asked last, up to the end of a probe that has begun since. */
+/**
+ * What was the longest since this was asked last, up to the end of a probe that has begun since.
+ */
 parentPort?.on('message', async () => {
   const { probes: before } = { probes }
   while (probes < before + 2) await delay(pauseMs)

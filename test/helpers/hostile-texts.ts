@@ -8,8 +8,9 @@ export interface HostileText {
 }
 
 /**
- * Texts that take a backtracking engine longest, built from the expression itself: what a quantifier repeats, over and over,
- * behind what leads to it and before what makes all of it fail; and beginnings of the expression that are never finished.
+ * Texts that take a backtracking engine longest, built from the expression itself: what a
+ * quantifier repeats, over and over, behind what leads to it and before what makes all of it fail;
+ * and beginnings of the expression that are never finished.
  */
 export function hostileTexts(expression: RegExp): HostileText[] {
   const found = new Map<string, HostileText>()
@@ -41,13 +42,16 @@ const alphabet = [
 ]
 /** More repetitions than a short text has. */
 const many = 16
-const mostExamples = 8
-const mostPumps = 14
+const maxExamples = 8
+const maxPumps = 14
 
 class Grammar {
   readonly #root: Sequence[]
   readonly #flags: string
-  /** What each atom matches of the alphabet: first what most others match, too, for that is where an engine has a choice. */
+  /**
+   * What each atom matches of the alphabet: first what most others match, too, for that is where an
+   * engine has a choice.
+   */
   readonly #matches = new Map<string, readonly string[]>()
 
   constructor({ source, flags }: RegExp) {
@@ -88,7 +92,7 @@ class Grammar {
       yield { prefix: '', pump }
     }
     // Two that follow each other may share what they match.
-    const pumps = [...new Set(found.map(({ pump }) => pump))].slice(0, mostPumps)
+    const pumps = [...new Set(found.map(({ pump }) => pump))].slice(0, maxPumps)
     for (const one of pumps) for (const other of pumps) yield { prefix: found[0]?.prefix ?? '', pump: one + other }
     if (!this.#root.flat().some(isLong)) return
     for (const [first, ...others] of this.#matches.values()) {
@@ -148,10 +152,13 @@ function inTurn<T>(lists: readonly (readonly T[])[]): (T | undefined)[] {
 }
 
 function distinct<T>(items: readonly (T | undefined)[]): T[] {
-  return [...new Set(items.filter((item) => item !== undefined))].slice(0, mostExamples)
+  return [...new Set(items.filter((item) => item !== undefined))].slice(0, maxExamples)
 }
 
-/** Reads a pattern (ECMA-262 22.2.1) as far as it matters here: what it repeats, and what stands beside it. */
+/**
+ * Reads a pattern (ECMA-262 22.2.1) as far as it matters here: what it repeats, and what stands
+ * beside it.
+ */
 class Parser {
   readonly #source: string
   readonly atoms = new Set<string>()

@@ -4,11 +4,11 @@ import { findOrthanc } from '../../src/orthanc/find-orthanc.ts'
 
 const MINUTE = 60_000
 // A machine without a network shall find that out soon.
-const PATIENCE = ['-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::https::Timeout=20', '-o', 'Acquire::Retries=2']
+const timeoutMs = ['-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::https::Timeout=20', '-o', 'Acquire::Retries=2']
 
 /**
- * Installs Orthanc for the tests that need a real one, where that is possible: as root, on Debian. Elsewhere, and when it
- * fails, those tests are skipped and name what they miss.
+ * Installs Orthanc for the tests that need a real one, where that is possible: as root, on Debian.
+ * Elsewhere, and when it fails, those tests are skipped and name what they miss.
  */
 export function installOrthanc(): void {
   if (findOrthanc() || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return
@@ -18,7 +18,7 @@ export function installOrthanc(): void {
 }
 
 function aptGet(command: readonly string[], timeout: number): void {
-  const { status, stderr, error } = spawnSync('apt-get', ['-q', ...PATIENCE, ...command], {
+  const { status, stderr, error } = spawnSync('apt-get', ['-q', ...timeoutMs, ...command], {
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
     timeout,

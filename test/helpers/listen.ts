@@ -3,7 +3,10 @@ import type { AddressInfo, Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { Test } from 'tap'
 
-/** Opens a server on a free loopback port until the test ends; answers its URL without a slash at the end. */
+/**
+ * Opens a server on a free loopback port until the test ends; answers its URL without a slash at
+ * the end.
+ */
 export async function listenOn(t: Pick<Test, 'teardown'>, server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

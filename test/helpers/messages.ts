@@ -19,8 +19,9 @@ const startLine = /^(?:(?:GET|HEAD|POST|DELETE) \/[!-~]* HTTP\/1\.1|HTTP\/1\.[01
 const headerLine = /^([!#$%&'*+.^`|~\w-]+): ([!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/
 
 /**
- * Takes a stream of messages apart, by the letter: CRLF only, one way to tell the length, no chunk extensions, no trailers.
- * Throws at whatever two readers could read in two ways: bytes that this accepts hide no second message.
+ * Takes a stream of messages apart, by the letter: CRLF only, one way to tell the length, no chunk
+ * extensions, no trailers. Throws at whatever two readers could read in two ways: bytes that this
+ * accepts hide no second message.
  *
  * @param isToHead whether the answer at this place is one to HEAD, and so has no body
  */

@@ -6,7 +6,8 @@ import type { Test } from 'tap'
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /**
- * Runs the program as a user would, without anything of this machine's Google set-up. It ends with the test.
+ * Runs the program as a user would, without anything of this machine's Google set-up. It ends with
+ * the test.
  *
  * @param options of Node: the variable NODE_OPTIONS is taken by tap
  */

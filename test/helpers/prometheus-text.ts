@@ -18,9 +18,10 @@ const labelPair = /([a-zA-Z_]\w*)="((?:[^"\\]|\\["\\n])*)"(,|$)/y
 const escapes: Readonly<Record<string, string>> = { '\\n': '\n', '\\"': '"', '\\\\': '\\' }
 
 /**
- * Reads the text format (https://prometheus.io/docs/instrumenting/exposition_formats/), more strictly than Prometheus does:
- * each family has its HELP and TYPE first and stands in one piece, names follow the conventions, no series is there twice, and
- * histograms add up. Throws at anything else.
+ * Reads the text format (https://prometheus.io/docs/instrumenting/exposition_formats/), more
+ * strictly than Prometheus does: each family has its HELP and TYPE first and stands in one piece,
+ * names follow the conventions, no series is there twice, and histograms add up. Throws at anything
+ * else.
  */
 export function parsePrometheusText(text: string): Map<string, Family> {
   if (!text.endsWith('\n')) throw new Error('The last line has no end')

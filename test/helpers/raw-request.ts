@@ -2,8 +2,9 @@ import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
 /**
- * Sends bytes over a bare TCP connection, and answers every byte that comes back until the other side closes: for requests
- * that no HTTP client would write. A `Connection: close` in the request spares the wait for the server's keep-alive timeout.
+ * Sends bytes over a bare TCP connection, and answers every byte that comes back until the other
+ * side closes: for requests that no HTTP client would write. A `Connection: close` in the request
+ * spares the wait for the server's keep-alive timeout.
  */
 export async function rawRequest(
   url: string | URL,

@@ -23,7 +23,10 @@ export interface Served {
   readonly url: string
   /** The proxy's log so far, a JSON object per line. */
   log(): Record<string, unknown>[]
-  /** Gives the running proxy the configuration that these options make. Emulator and credentials stay. */
+  /**
+   * Gives the running proxy the configuration that these options make. Emulator and credentials
+   * stay.
+   */
   reload(options?: ServedOptions): Promise<ReloadPlan>
 }
 
@@ -43,7 +46,10 @@ const secrets = /ya29\.|PRIVATE KEY|Basic [\w+/]{8}|Synthetic|SYN-\d|2\.25\.\d{8
 
 const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
 
-/** The proxy, as its command would start it from a file, in front of the emulator. Both end with the test. */
+/**
+ * The proxy, as its command would start it from a file, in front of the emulator. Both end with the
+ * test.
+ */
 export async function startServed(t: Test, options: ServedOptions = {}): Promise<Served> {
   const emulator = await startEmulator(options.emulator)
   t.teardown(() => emulator.close())

@@ -11,7 +11,10 @@ export interface TestCount {
 /** How a skipped test names the program that it would need. */
 export const MISSING_PEER = 'missing peer: '
 
-/** Assertions as tap's last line counts them. A run that broke, or that tested nothing, has one failure. */
+/**
+ * Assertions as tap's last line counts them. A run that broke, or that tested nothing, has one
+ * failure.
+ */
 export function countTests(output: string, exitCode: number): TestCount {
   const totals = /^# \{ (total: .*) \}$/m.exec(output)?.[1] ?? ''
   const count = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(totals)?.[1] ?? 0)
@@ -32,7 +35,10 @@ export function closingLines(output: string, { passed, failed, skipped }: TestCo
   ]
 }
 
-/** A log is 30,000 lines long, and what is kept of it may be its end only: what failed is said again there. */
+/**
+ * A log is 30,000 lines long, and what is kept of it may be its end only: what failed is said again
+ * there.
+ */
 function describeFailures(output: string): string[] {
   return failuresIn(output).flatMap(({ fullname, diag }) => [
     `failed: ${fullname}`,
@@ -50,7 +56,10 @@ const MAX_DIAGNOSTIC_LINES = 60
 /** Lines of the test's source, and how its process was started: the repository has them. */
 const NOT_SAID_AGAIN: ReadonlySet<string> = new Set(['source', 'args', 'command', 'cwd'])
 
-/** Assertions; a subtest or a file only where none of its assertions failed, as when its process was killed. */
+/**
+ * Assertions; a subtest or a file only where none of its assertions failed, as when its process was
+ * killed.
+ */
 function failuresIn(output: string): Result[] {
   const failures: Result[] = []
   const listen = (parser: Parser) =>

@@ -7,16 +7,22 @@ export interface WireUpstream {
   readonly baseUrl: string
   /** The whole ones, in the order of their ends, each as its bytes were. */
   readonly requests: readonly Message[]
-  /** What came that was not a request by the letter. One that just stops is none: its client's was broken, too. */
+  /**
+   * What came that was not a request by the letter. One that just stops is none: its client's was
+   * broken, too.
+   */
   readonly oddities: readonly string[]
   clear(): void
 }
 
 /** The bytes to answer with; null closes the connection instead. */
-type Answer = (request: Message) => string | Buffer | null
+type Response = (request: Message) => string | Buffer | null
 
-/** Takes Google's place, and shows what arrives there as it is on the wire: read by no HTTP library, and forgiven nothing. */
-export async function startWireUpstream(t: Test, answer: Answer = echo): Promise<WireUpstream> {
+/**
+ * Takes Google's place, and shows what arrives there as it is on the wire: read by no HTTP library,
+ * and forgiven nothing.
+ */
+export async function startWireUpstream(t: Test, answer: Response = echo): Promise<WireUpstream> {
   const requests: Message[] = []
   const oddities: string[] = []
   const server = createServer((socket) => {

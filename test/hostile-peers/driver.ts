@@ -138,11 +138,11 @@ async function sendRecords({ hostileTls, authority, timeout }: Surroundings, rec
     lost: (records: number) => {
       lost += records
     },
-    ended() {},
+    closed() {},
   }
   const target = { host: hostname, port: Number(port), certificateAuthorities: [authority], identity: null }
   const source = { id: 'proxy', hostName: 'h', processId: '1' }
-  const times = { connect: timeout, patience: timeout, settled: timeout }
+  const times = { connectTimeoutMs: timeout, writeTimeoutMs: timeout, stableAfterMs: timeout }
   const sink = new SyslogSink(target, source, reports, times)
   const record = { ...search, query: 'PatientName='.padEnd(60_000, 'x') } as unknown as AuditRecord
   for (let count = 0; count < records; count++) sink.write(record)

@@ -60,14 +60,14 @@ test('an upload whose answer broke off: what it had named is stored', async (t) 
   t.same(numbers(auditMessages(cut, source)), ['2'])
   const unknown = auditMessages({ ...cut, stored: undefined }, source)
   t.same(numbers(unknown), [undefined])
-  t.match(unknown[0], /EventOutcomeIndicator="4".*<EventOutcomeDescription>cut by client, HTTP status 200</)
+  t.match(unknown[0], /EventOutcomeIndicator="4".*<EventOutcomeDescription>aborted by client, HTTP status 200</)
 })
 
 test('a client that is not authenticated is an alert; what is no DICOMweb is no event', async (t) => {
   const stranger = {
     ...upload,
     client: undefined,
-    outcome: 'refused',
+    outcome: 'rejected',
     status: 401,
     code: 'client-unauthenticated',
   } as const
@@ -79,7 +79,7 @@ test('a client that is not authenticated is an alert; what is no DICOMweb is no 
 
 test('who is kept out is an alert, be it a connection or a try to log in too many', async (t) => {
   const time = upload.time
-  const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'refused' } as const
+  const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'rejected' } as const
   const kinds = (record: AuditRecord) =>
     auditMessages(record, source).map((one) =>
       [...one.matchAll(/csd-code="(1101\d\d)"/g)].slice(0, 2).map(([, code]) => code),
@@ -95,10 +95,10 @@ test('who is kept out is an alert, be it a connection or a try to log in too man
     Array.from({ length: 50 }, (_, at) => [`2001:db8:1111:2222:3333:4444:5555:${at}`, 1]),
   )
   const [counted, ...others] = auditMessages(
-    { audit: 'refused', time, since: time, count: 7, reasons: {}, addresses },
+    { audit: 'rejected', time, since: time, count: 7, reasons: {}, addresses },
     source,
   )
-  t.match(counted, /csd-code="110113".*7 more were refused since 2026-11-25T00:00:00.000Z.*:5555:49/)
+  t.match(counted, /csd-code="110113".*7 more were rejected since 2026-11-25T00:00:00.000Z.*:5555:49/)
   t.ok(Buffer.byteLength(counted ?? '') < 32_768)
   t.same(others, [])
 })
@@ -114,9 +114,9 @@ test('a deletion that goes on is no done one', async (t) => {
   const deletion = { ...upload, service: 'DELETE', method: 'DELETE', route: '/studies/{study}', study: '1.2' } as const
   const pending = { ...deletion, outcome: 'pending', status: 202 } as const
   t.same(eventOf(deletion), [['110105', 'D', '0', undefined]])
-  t.same(eventOf(pending), [['110105', 'D', '4', 'begun, and its end was not seen, HTTP status 202']])
+  t.same(eventOf(pending), [['110105', 'D', '4', 'accepted, completion not seen, HTTP status 202']])
   t.same(eventOf({ ...pending, route: '/studies/{study}/series/{series}', series: '1.3' }), [
-    ['110103', 'D', '4', 'begun, and its end was not seen, HTTP status 202'],
+    ['110103', 'D', '4', 'accepted, completion not seen, HTTP status 202'],
   ])
 })
 

@@ -8,7 +8,7 @@ function collect() {
   return { lines, log: { info: add('info'), error: add('error') } }
 }
 
-const message = 'audit trail: records are lost'
+const message = 'audit trail: records lost'
 
 test('lost records: the first is told at once, the others once a while', async (t) => {
   const { lines, log } = collect()
@@ -23,6 +23,6 @@ test('what was not told yet is told at the end', async (t) => {
   const { lines, log } = collect()
   const reports = new SinkLog(log, '/audit.jsonl', { records: 0 })
   for (let lost = 0; lost < 3; lost++) reports.lost(1)
-  reports.ended()
+  reports.closed()
   t.match(lines, [{ records: 1 }, { records: 2 }])
 })

@@ -31,7 +31,7 @@ async function started(t: Test, path: string) {
     child,
     said,
     names,
-    inForce: (times: number) => eventually('it is in force', () => said(/it is in force/).length === times),
+    inForce: (times: number) => eventually('it is in force', () => said(/applies from the next/).length === times),
   }
 }
 
@@ -39,19 +39,25 @@ test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   child.kill('SIGHUP')
-  await eventually('it was read', () => said(/nothing has changed/).length === 1)
+  await eventually('it was read', () => said(/nothing changed/).length === 1)
 
   await writeFile(path, configuration(['a', 'b']))
   child.kill('SIGHUP')
   await inForce(1)
-  t.match(said(/it is in force/)[0], { level: 'info', why: 'SIGHUP', added: ['b'], removed: [], changed: [] })
+  t.match(said(/applies from the next/)[0], {
+    level: 'info',
+    trigger: 'SIGHUP',
+    added: ['b'],
+    removed: [],
+    changed: [],
+  })
   t.match(said(/DICOMweb server/).at(-1), { account: 'b', url: /\/b\/$/ })
   t.same(await names(), ['a', 'b'])
-  await eventually('the change on disk is noticed, too, and is none', () => said(/nothing has changed/).length === 2)
+  await eventually('the change on disk is noticed, too, and is none', () => said(/nothing changed/).length === 2)
 
   await writeFile(path, configuration(['b', 'c']))
   await inForce(2)
-  t.match(said(/it is in force/)[1], { why: 'its files have changed', added: ['c'], removed: ['a'] })
+  t.match(said(/applies from the next/)[1], { trigger: 'its files have changed', added: ['c'], removed: ['a'] })
 
   await writeFile(`${path}~`, configuration(['d']))
   await rename(`${path}~`, path)
@@ -61,7 +67,7 @@ test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
   await writeFile(path, configuration(['d'], { Listen: '127.0.0.1:1', DeletionWait: 7 }))
   child.kill('SIGHUP')
   await inForce(4)
-  t.match(said(/only a restart/), [{ level: 'warn', keys: ['DicomWebProxy.Listen'] }])
+  t.match(said(/only after a restart/), [{ level: 'warn', keys: ['DicomWebProxy.Listen'] }])
   child.kill('SIGTERM')
   t.equal(await ended(child), 143)
 })
@@ -69,11 +75,11 @@ test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
 test('a configuration that cannot be used is refused, each of its problems is told, and nothing changes', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
-  const refused = (times: number) => eventually('it is refused', () => said(/cannot be used/).length === times)
+  const refused = (times: number) => eventually('it is refused', () => said(/configuration rejected/).length === times)
   await writeFile(path, configuration(['a', 'b'], { Retry: { TotalTimeout: -1 }, Lisen: 'x' }))
   child.kill('SIGHUP')
   await refused(2)
-  t.match(said(/cannot be used: the old one stays in force/), [
+  t.match(said(/configuration rejected; keeping the current one/), [
     { level: 'error', file: path, path: 'DicomWebProxy.Lisen', problem: /did you mean Listen/ },
     { level: 'error', file: path, path: 'DicomWebProxy.Retry.TotalTimeout' },
   ])
@@ -81,13 +87,13 @@ test('a configuration that cannot be used is refused, each of its problems is to
   await writeFile(path, '{ "GoogleCloudPlatform": {')
   child.kill('SIGHUP')
   await refused(3)
-  t.match(said(/cannot be used/).at(-1), { problem: /not valid JSON/ })
+  t.match(said(/configuration rejected/).at(-1), { problem: /not valid JSON/ })
   await unlink(path)
   await refused(4)
-  t.match(said(/cannot be used/).at(-1), { why: 'its files have changed', problem: /does not exist/ })
+  t.match(said(/configuration rejected/).at(-1), { trigger: 'its files have changed', problem: /does not exist/ })
   await writeFile(path, configuration(['a'], { Audit: { File: '/nowhere/at/all.jsonl' } }))
   await refused(5)
-  t.match(said(/cannot be used/).at(-1), { problem: /Audit\.File/ })
+  t.match(said(/configuration rejected/).at(-1), { problem: /Audit\.File/ })
   t.same(await names(), ['a'])
   await writeFile(path, configuration(['a', 'b']))
   await inForce(1)
@@ -104,7 +110,7 @@ test('a folder, whose files come and go', async (t) => {
   await writeFile(join(folder, 'verbose.json'), '{ "HttpVerbose": true }')
   await inForce(1)
   await rename(join(folder, 'accounts.json'), join(folder, 'stores.json'))
-  await eventually('nothing has changed', () => said(/nothing has changed/).length === 1)
+  await eventually('nothing has changed', () => said(/nothing changed/).length === 1)
   await writeFile(join(folder, 'stores.json'), accounts(['a', 'b']))
   await inForce(2)
   t.same(await names(), ['a', 'b'])

@@ -25,7 +25,7 @@ function collect() {
     failing: (error: Error) => told.push(error.message),
     recovered: () => told.push('recovered'),
     lost: (records: number) => told.push(records),
-    ended: () => {},
+    closed: () => {},
   }
   return { told, reports }
 }

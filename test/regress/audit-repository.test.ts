@@ -41,9 +41,9 @@ function startSink(t: Test, port: number, trusted = true) {
     failing: ({ message }: Error) => told.push(`failing: ${message}`),
     recovered: () => told.push('recovered'),
     lost: () => told.push('lost'),
-    ended: () => {},
+    closed: () => {},
   }
-  const sink = new SyslogSink(target, source, reports, { patience: 300, settled: 200 })
+  const sink = new SyslogSink(target, source, reports, { writeTimeoutMs: 300, stableAfterMs: 200 })
   t.teardown(() => sink.close())
   return { sink, told }
 }

@@ -56,7 +56,7 @@ t.test('strangers have so many records, and one that counts the rest; clients ha
   t.equal(requests.filter(({ client }) => client === 'viewer').length, 100)
   t.equal(requests.filter(({ client }) => client === undefined).length, 60)
   t.match(
-    all.filter(({ audit }) => audit === 'refused'),
+    all.filter(({ audit }) => audit === 'rejected'),
     [
       {
         count: 40,
@@ -85,7 +85,7 @@ t.test('connections that are refused', async (t) => {
     time: /^\d{4}-.*Z$/,
     event: 'connection refused',
     address: '127.0.0.1',
-    outcome: 'refused',
+    outcome: 'rejected',
     reason: 'not in AllowedNetworks',
   })
 })
@@ -133,14 +133,14 @@ t.test('handshakes that are refused', async (t) => {
 
 t.test('what strangers cause pushes no record of a client out', async (t) => {
   let lost = 0
-  const reports = { failing() {}, recovered() {}, ended() {}, lost: (records: number) => (lost += records) }
+  const reports = { failing() {}, recovered() {}, closed() {}, lost: (records: number) => (lost += records) }
   const file = new AuditFile('/dev/full', reports)
   const record = {
     audit: 'connection',
     time: '',
     address: '',
     event: 'x'.repeat(1_000_000),
-    outcome: 'refused',
+    outcome: 'rejected',
   } as const
   for (let written = 0; written < 20; written++) file.write(record, true)
   t.equal(lost, 16)

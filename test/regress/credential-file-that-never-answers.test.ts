@@ -70,5 +70,5 @@ t.test('the other accounts are served, and the end comes', { skip: process.platf
   child.kill('SIGTERM')
   t.equal(await ended(child), 143)
   t.ok(performance.now() - endingAt < 10_000, 'no thread is waited for')
-  t.match(output(), /"msg":"ended"/)
+  t.match(output(), /"msg":"stopped"/)
 })

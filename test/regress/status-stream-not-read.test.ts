@@ -22,7 +22,7 @@ function operationOf(counts: { told: number; samples: number }): ProxyStatus {
     limiters: {},
     tokenState: () => ({ ...token, refreshes: 0, failures: 0 }),
   }
-  const nothing = { requests: 0, failed: 0, incomplete: 0, refused: 0, received: 0, sent: 0 }
+  const nothing = { requests: 0, failed: 0, incomplete: 0, rejected: 0, received: 0, sent: 0 }
   return {
     version: '0',
     accepting: () => true,
@@ -36,7 +36,7 @@ function operationOf(counts: { told: number; samples: number }): ProxyStatus {
       },
       inFlight: [],
     },
-    refusals: { counts: {} },
+    rejected: { counts: {} },
     clientOf: () => Promise.reject(new Error('not asked')),
     audit: () => {
       counts.told += 1
@@ -57,7 +57,7 @@ async function ask(t: Test, onRequest: (response: ServerResponse) => void) {
 }
 
 test('who stops reading is let go at the end of the stream, and never has more than one message waiting', async (t) => {
-  const stream = new StatusStream(operationOf({ told: 0, samples: 0 }), { interval: 5, longest: 1_000 })
+  const stream = new StatusStream(operationOf({ told: 0, samples: 0 }), { intervalMs: 5, maxDurationMs: 1_000 })
   t.teardown(() => stream.close())
   const { promise, resolve } = Promise.withResolvers<ServerResponse>()
   await ask(t, (response) => {
@@ -77,7 +77,7 @@ test('who stops reading is let go at the end of the stream, and never has more t
 
 test('who has left already is told nothing', async (t) => {
   const counts = { told: 0, samples: 0 }
-  const stream = new StatusStream(operationOf(counts), { interval: 5, longest: 60_000 })
+  const stream = new StatusStream(operationOf(counts), { intervalMs: 5, maxDurationMs: 60_000 })
   t.teardown(() => stream.close())
   const { promise, resolve } = Promise.withResolvers<void>()
   const client = await ask(t, (response) => {

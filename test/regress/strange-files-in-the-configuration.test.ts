@@ -43,7 +43,7 @@ t.test('a running proxy goes on, and names them', { skip: process.platform !== '
       .find((line) => line.includes(`/${name}"`) && problem.test(line))
   for (const [name, [, problem]] of Object.entries(strange)) {
     await eventually(`${name} is named`, () => lineOf(name, problem) !== undefined, 30_000)
-    t.match(lineOf(name, problem), /the old one stays in force/, name)
+    t.match(lineOf(name, problem), /keeping the current one/, name)
   }
   t.equal((await fetch(`${admin}/healthz`)).status, 200, 'it is alive')
   child.kill('SIGTERM')

@@ -76,9 +76,9 @@ t.test('one line per request: who, what, about whom, what became of it', async (
     },
     { service: 'QIDO-RS', route: '/studies/{study}/series', study, query: 'PatientName=&limit=', status: 204 },
     { service: 'WADO-RS', study, series: first?.seriesInstanceUid, instance: uids[0], query: undefined, status: 200 },
-    { service: 'QIDO-RS', outcome: 'refused', status: 400, code: 'query-not-allowed', query: undefined, attempts: 0 },
+    { service: 'QIDO-RS', outcome: 'rejected', status: 400, code: 'query-not-allowed', query: undefined, attempts: 0 },
     { service: 'DELETE', study, outcome: 'succeeded', status: 200 },
-    { account: 'google', service: undefined, outcome: 'refused', status: 404, code: 'not-dicomweb' },
+    { account: 'google', service: undefined, outcome: 'rejected', status: 404, code: 'not-dicomweb' },
   ])
   t.equal(records.length, 7)
   t.notMatch(JSON.stringify(records), /Doe|ya29/)

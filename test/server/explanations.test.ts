@@ -60,7 +60,7 @@ t.test('answers that were held and sent again say how often', async (t) => {
     const line = await lineOf(served, at + 1)
     t.ok(Number(line.attempts) >= 2)
     t.equal(answer.headers.get('proxy-status'), proxyStatus(503, Number(line.attempts)))
-    t.match(line, { status: 503, layer: 'upstream', googleMessage: 'The emulator was asked to answer 503.' })
+    t.match(line, { status: 503, layer: 'upstream', googleMessage: 'The emulator was asked to respond with 503.' })
   }
 })
 
@@ -85,7 +85,7 @@ t.test('a fresh token that Google rejects: its words are in the log', async (t) 
     attempts: 2,
     detail: /Check the credential/,
   })
-  t.match(await lineOf(served), { googleMessage: 'The emulator was asked to answer 401.', attempts: 2 })
+  t.match(await lineOf(served), { googleMessage: 'The emulator was asked to respond with 401.', attempts: 2 })
 })
 
 /** The proxy in front of a Google that gives this answer. */

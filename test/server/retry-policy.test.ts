@@ -111,7 +111,7 @@ t.test('deleting: an instance again, a study once', async (t) => {
 })
 
 t.test('an upload that is kept whole: again after 429 and 503, byte for byte, and each instance once', async (t) => {
-  for (const fault of [{ status: 429 }, { status: 503 }, { earlyAnswer: 503 }]) {
+  for (const fault of [{ status: 429 }, { status: 503 }, { earlyResponse: 503 }]) {
     await t.test(JSON.stringify(fault), async (t) => {
       const served = await startServed(t, { proxy })
       served.emulator.faults.add({ target: 'STOW-RS', times: 1, ...fault })

@@ -109,12 +109,12 @@ t.test('what is logged about strangers has a limit, what is logged about clients
   await eventually('they are there', () => lines(served, 200).length === 20)
   t.equal(lines(served, 401).length, 5)
   t.equal(lines(served, 400).length, 0)
-  const status = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as { refusals: object }
-  t.same(status.refusals, { 'client-unauthenticated': 20, 'malformed-request': 1 }, 'all are counted')
+  const status = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as { rejected: object }
+  t.same(status.rejected, { 'client-unauthenticated': 20, 'malformed-request': 1 }, 'all are counted')
   await served.proxy.close()
   t.match(
-    served.log().find(({ msg }) => /than is logged/.test(String(msg))),
-    { level: 'warn', left: 16 },
+    served.log().find(({ msg }) => /^log limit reached: 16 further rejections not logged/.test(String(msg))),
+    { level: 'warn', suppressed: 16 },
   )
 })
 

@@ -171,7 +171,7 @@ t.test('files are read again when they change, and no connection drops', needsOp
   const next = authority.issue()
   writeFileSync(server.certificate, next.cert)
   await eventually('what does not fit together is not taken', () =>
-    log().some(({ msg }) => /the old ones stay/.test(String(msg))),
+    log().some(({ msg }) => /keeping the current ones/.test(String(msg))),
   )
   t.match(
     log().findLast(({ reason }) => reason),
@@ -182,7 +182,7 @@ t.test('files are read again when they change, and no connection drops', needsOp
   const others = makeAuthority(t, 'Next authority of clients')
   writeFileSync(server.key, next.keyText)
   writeFileSync(clients.certificate, others.cert)
-  await eventually('they are taken', () => log().some(({ msg }) => msg === 'TLS files read again'))
+  await eventually('they are taken', () => log().some(({ msg }) => msg === 'TLS files reloaded'))
   t.not(serialOf((await keep(t, secured)).socket), serialOf(kept.socket), 'a new connection meets the new one')
   t.equal(await search(secured, { identity }), 401, 'and the new authority')
   t.equal(await search(secured, { identity: others.issue(client) }), 200)
@@ -213,7 +213,7 @@ t.test('a session of before the change is not resumed after it', needsOpenssl(),
   t.same(await again(), { resumed: true, answer: '200' }, 'before')
   writeFileSync(clients.certificate, makeAuthority(t).cert)
   writeFileSync(server.key, server.keyText)
-  await eventually('they are taken', () => log().some(({ msg }) => msg === 'TLS files read again'))
+  await eventually('they are taken', () => log().some(({ msg }) => msg === 'TLS files reloaded'))
   t.same(await again(), { resumed: false, answer: '401' }, 'after')
 })
 
@@ -239,18 +239,18 @@ t.test(
 
     writeFileSync(file, '{ "night": ')
     await eventually('what cannot be read is not taken', () =>
-      log().some(({ msg }) => /the clients stay/.test(String(msg))),
+      log().some(({ msg }) => /keeping the current clients/.test(String(msg))),
     )
     t.equal(await other.ask(login), 200)
 
     writeFileSync(file, JSON.stringify({ night: { ...entry, PasswordHash: hashOf('second password') } }))
-    await eventually('it is taken', () => log().some(({ msg }) => msg === 'ClientsFile read again'))
+    await eventually('it is taken', () => log().some(({ msg }) => msg === 'ClientsFile reloaded'))
     t.equal(await other.ask(login), 401, 'the password of before is none any more')
     t.equal(await other.ask(`Authorization: ${basic('night', 'second password').authorization}\r\n`), 200)
     t.equal(await kept.ask(), 200, 'the certificate still is one')
 
     writeFileSync(file, JSON.stringify({ day: { ...entry, CertificateName: 'DNS:day.example' } }))
-    await eventually('again', () => log().filter(({ msg }) => msg === 'ClientsFile read again').length === 2)
+    await eventually('again', () => log().filter(({ msg }) => msg === 'ClientsFile reloaded').length === 2)
     t.equal(await kept.ask(), 401)
     t.equal(await other.ask(`Authorization: ${basic('night', 'second password').authorization}\r\n`), 401)
   },

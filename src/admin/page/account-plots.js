@@ -6,7 +6,7 @@ import { Plot } from './plots.js'
 
 /** @typedef {import('../samples.ts').Sample} Sample */
 
-/** Milliseconds that are kept, and that one bar stands for. */
+/** The time shown, and the width of one bar, in milliseconds. */
 const kept = 600_000
 const bar = 10_000
 
@@ -26,7 +26,7 @@ export class Plots {
       title: 'Errors, per 10 s',
       after: bar / 1000,
       lines: [
-        { label: 'the client’s own', color: '--plot-refused', form: 'hollow bars' },
+        { label: 'the client’s own', color: '--plot-rejected', form: 'hollow bars' },
         { label: 'all others', color: '--plot-failed', form: 'bars' },
       ],
       format: whole,
@@ -47,7 +47,7 @@ export class Plots {
 
   /** @param {readonly Sample[]} samples those that are new; all, after a new connection */
   add(samples) {
-    // Of a time that is still to come, since the proxy's clock was set back, there is nothing to show.
+    // Samples from the future, after the proxy's clock was set back, are not shown.
     const [from, until] = [now() - kept, now()]
     const isOfNow = (/** @type {Sample} */ { at }) => at >= from && at <= until
     this.samples = this.samples.filter(isOfNow)
@@ -71,12 +71,12 @@ export class Plots {
       `Requests: ${countText(all)} ${inTen}, at most ${countText(most(requests))} in ten seconds.`,
     )
     const failed = bars.map((one) => one.failed)
-    const refused = bars.map((one) => one.refused)
+    const rejected = bars.map((one) => one.rejected)
     this.failures.show(
-      // The client's own stand on top of the others.
-      [bars.map(({ at }) => at), bars.map((one) => drawn(one.failed + one.refused)), failed.map(drawn)],
-      `${countText(sum(failed) + sum(refused))} in 10 min`,
-      `Errors: ${plural(sum(failed), 'request')} failed ${inTen}, and ${countText(sum(refused))} for the client’s own fault.`,
+      // The client's own errors are stacked on top of the others.
+      [bars.map(({ at }) => at), bars.map((one) => drawn(one.failed + one.rejected)), failed.map(drawn)],
+      `${countText(sum(failed) + sum(rejected))} in 10 min`,
+      `Errors: ${plural(sum(failed), 'request')} failed ${inTen}, and ${countText(sum(rejected))} for the client’s own fault.`,
     )
     const rates = smoothed(this.samples)
     const now = rates.at(-1) ?? { received: 0, sent: 0 }
@@ -97,7 +97,7 @@ function drawn(value) {
   return value === 0 ? null : value
 }
 
-/** Samples that a rate is the mean of: one alone jumps. */
+/** Samples per moving average. */
 const smooth = 5
 
 /** @param {readonly Sample[]} samples */
@@ -112,7 +112,7 @@ function smoothed(samples) {
 }
 
 /**
- * Bars begin at even times, so that what has passed does not change its form.
+ * Bars begin at multiples of their width, so that past ones don't change.
  *
  * @param {readonly Sample[]} samples
  */
@@ -120,14 +120,14 @@ function collected(samples) {
   const time = now()
   const first = Math.floor((time - kept) / bar) + 1
   const bars = Array.from({ length: Math.floor(time / bar) - first + 1 }, (_, index) => {
-    return { at: ((first + index) * bar) / 1000, requests: 0, failed: 0, refused: 0 }
+    return { at: ((first + index) * bar) / 1000, requests: 0, failed: 0, rejected: 0 }
   })
-  for (const { at, requests, failed, incomplete, refused } of samples) {
+  for (const { at, requests, failed, incomplete, rejected } of samples) {
     const one = bars[Math.floor(at / bar) - first]
     if (!one) continue
     one.requests += requests
     one.failed += failed + incomplete
-    one.refused += refused
+    one.rejected += rejected
   }
   return bars
 }

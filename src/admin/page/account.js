@@ -1,4 +1,4 @@
-// One account: its state, its token, its last minutes, what is in flight, what failed.
+// One account: state, token, recent requests, requests in flight, failures.
 
 import { Plots } from './account-plots.js'
 import { now } from './clock.js'
@@ -10,7 +10,9 @@ import { phaseText, shapeOf, states } from './words.js'
 /** @typedef {import('./words.js').Account} Account */
 /** @typedef {import('../samples.ts').Sample} Sample */
 /** @typedef {Account['inFlight']['requests'][number]} InFlight */
-/** @typedef {Omit<Account, 'failures'> & { failures?: Account['failures'], samples: Sample[] }} Told */
+/**
+ * @typedef {Omit<Account, 'failures'> & { failures?: Account['failures'], samples: Sample[] }} Told
+ */
 
 /** @param {string} account */
 export function anchorOf(account) {
@@ -29,7 +31,7 @@ export class AccountView {
     this.services = factList()
     this.plots = new Plots()
     this.inFlight = element('ul', { class: 'rows' })
-    this.nothing = element('p', { class: 'nothing' }, 'Nothing is under way.')
+    this.nothing = element('p', { class: 'nothing' }, 'No requests in flight.')
     this.inFlightTitle = element('h3', {}, 'In flight')
     this.failures = new Failures()
     this.counts = new CountsView(name)
@@ -136,7 +138,7 @@ function serviceFacts({ access, limiters }) {
   return Object.entries(limiters).map(([service, { inFlight, queued, limit }]) => {
     if (!access.includes(service)) return [service, 'not allowed by Access']
     const queue = queued > 0 ? `, ${countText(queued)} queued` : ''
-    const why = limit < most ? ', lowered after refusals' : ''
+    const why = limit < most ? ', lowered after rejections' : ''
     return [service, `${countText(inFlight)} of ${countText(limit)}${queue}${why}`]
   })
 }
@@ -156,7 +158,7 @@ class TokenView {
   }
 
   /** @param {Account['token']} token */
-  update({ ready, tokenExpiresAt, tokenFetchedAt, failure, nextTryAt }) {
+  update({ ready, tokenExpiresAt, tokenFetchedAt, failure, nextAttemptAt }) {
     const end = tokenExpiresAt === null ? null : Date.parse(tokenExpiresAt)
     const begin = tokenFetchedAt === null ? null : Date.parse(tokenFetchedAt)
     const left = end === null ? 0 : Math.max(0, end - now())
@@ -165,7 +167,7 @@ class TokenView {
     setAttribute(this.bar, 'aria-valuetext', leftText(end, left, ready))
     this.bar.dataset.tone = !ready ? 'bad' : failure === null ? 'good' : 'warning'
     setText(this.left, leftText(end, left, ready))
-    setText(this.detail, detailText(end, nextTryAt, left))
+    setText(this.detail, detailText(end, nextAttemptAt, left))
   }
 }
 
@@ -182,11 +184,11 @@ function leftText(end, left, ready) {
 
 /**
  * @param {number | null} end
- * @param {string | null} nextTryAt
+ * @param {string | null} nextAttemptAt
  * @param {number} left
  */
-function detailText(end, nextTryAt, left) {
-  const next = nextTryAt === null ? '' : ` Next try ${soon(Date.parse(nextTryAt) - now())}.`
+function detailText(end, nextAttemptAt, left) {
+  const next = nextAttemptAt === null ? '' : ` Next attempt ${soon(Date.parse(nextAttemptAt) - now())}.`
   if (end === null) return next.trim() || 'It is being fetched.'
   return `${left === 0 ? 'Ended' : 'Ends'} at ${timeText(end)}.${next || (left === 0 ? '' : ' Renewed ahead of that.')}`
 }
@@ -220,10 +222,10 @@ function makeInFlight(_request) {
       setText(what, service ?? 'Request')
       setText(route, template ?? '')
       setText(time, durationText(milliseconds))
-      const tries = attempts > 1 ? `, ${plural(attempts, 'try', 'tries')}` : ''
+      const resends = attempts > 1 ? `, ${plural(attempts, 'attempt')}` : ''
       setText(
         how,
-        `${phaseText(phase, service)}${bytesSoFar(request)}${rate > 0 ? `, ${bytesText(rate)}/s` : ''}${tries}`,
+        `${phaseText(phase, service)}${bytesSoFar(request)}${rate > 0 ? `, ${bytesText(rate)}/s` : ''}${resends}`,
       )
       const isKnown = expected !== undefined && sent === 0
       bar.hidden = !isKnown
@@ -242,7 +244,7 @@ function bytesSoFar({ received, expected, sent }) {
 const outcomes = /** @type {const} */ ([
   ['succeeded', 'Succeeded'],
   ['incomplete', 'Incomplete'],
-  ['refused', 'Refused'],
+  ['rejected', 'Rejected'],
   ['failed', 'Failed'],
   ['aborted', 'Aborted'],
 ])

@@ -1,9 +1,10 @@
-// The proxy's time: the clock of this browser may be minutes off, and would have tokens expired that are not.
+// The proxy's time. This browser's clock may be minutes off, and would show valid tokens as
+// expired.
 
 let ahead = 0
 
 /**
- * To be called with each message.
+ * Call this with each message.
  *
  * @param {number} time when the proxy sent it, epoch milliseconds
  */

@@ -1,8 +1,8 @@
-// Making and changing elements. Text is always text: nothing here takes markup.
+// Creates and changes elements. Text is always text, never markup.
 
 /** @typedef {Record<string, string | number | boolean | null>} Attributes */
 /**
- * What shows an item; `remove` lets go of more than its element.
+ * The view of an item; `remove` releases what its element doesn't.
  *
  * @template Item
  * @typedef {{ root: Element, update(item: Item): void, remove?(): void }} View
@@ -33,7 +33,7 @@ export function setAttribute(target, key, value) {
 }
 
 /**
- * Changes the text only where it differs, so that a selection stays and a screen reader is not told again.
+ * Changes the text only if it differs, to keep selections and not to repeat screen reader output.
  *
  * @param {Element} target
  * @param {string} text
@@ -43,7 +43,7 @@ export function setText(target, text) {
 }
 
 /**
- * One element for each item, in their order; those of the same key stay the same elements.
+ * Renders one element per item, in order. Items with the same key keep their element.
  *
  * @template Item
  * @param {Element} parent

@@ -1,4 +1,4 @@
-// The last failures of an account; those that are alike stand together.
+// The last failures of an account, with equal ones grouped.
 import { element, renderList, setText } from './elements.js'
 import { plural, timeText } from './format.js'
 import { layers } from './words.js'
@@ -6,7 +6,7 @@ import { layers } from './words.js'
 /** @typedef {import('../../observe/request-history.ts').Failure} Failure */
 /** @typedef {{ key: string, latest: Failure, count: number }} Group */
 
-/** Groups that are shown at once; the others on demand. */
+/** Groups shown at first; the others on demand. */
 const shown = 4
 
 export class Failures {
@@ -32,7 +32,7 @@ export class Failures {
 }
 
 /**
- * What clients did wrong comes last: somebody asks nonsense all the time.
+ * Errors that clients caused come last, because there are always some.
  *
  * @param {readonly Failure[]} failures
  * @returns {Group[]}
@@ -78,18 +78,18 @@ function makeFailure({ latest }) {
     /** @param {Group} group */
     update({ latest: { time: at, requestId, attempts }, count }) {
       setText(time, `${count > 1 ? `${count} times, last ` : ''}${timeText(Date.parse(at))}`)
-      const tries =
+      const attemptsText =
         attempts === 0 ? 'Not sent to Google' : `Sent to Google ${attempts === 1 ? 'once' : `${attempts} times`}`
-      setText(reference, `${tries} · in the log: ${requestId}`)
+      setText(reference, `${attemptsText} · in the log: ${requestId}`)
     },
   }
 }
 
 /** @param {Failure} failure */
 function outcomeText({ status, code, abortedBy, instancesFailed, instancesStored }) {
-  if (abortedBy !== undefined) return abortedBy === 'client' ? 'The client left' : 'Broken off'
+  if (abortedBy !== undefined) return abortedBy === 'client' ? 'Client disconnected' : 'Aborted'
   if (instancesFailed) {
     return `${plural(instancesFailed, 'instance')} of ${instancesFailed + (instancesStored ?? 0)} not stored`
   }
-  return `${status ?? 'No answer'}${code === undefined ? '' : ` ${code}`}`
+  return `${status ?? 'No response'}${code === undefined ? '' : ` ${code}`}`
 }

@@ -1,9 +1,9 @@
-// Figures as people read them.
+// Formats numbers for people.
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 
 /**
- * Decimal units, as networks and Google's bills have them.
+ * Decimal units, as network rates and Google's bills use.
  *
  * @param {number} bytes
  */
@@ -38,7 +38,7 @@ export function durationText(milliseconds) {
 }
 
 /**
- * The time of day, with the date where that is another day.
+ * The time of day, with the date if it isn't today.
  *
  * @param {number} at epoch milliseconds
  */

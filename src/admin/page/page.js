@@ -1,4 +1,4 @@
-// The status page: one stream of messages, each shown at once.
+// The status page: renders each message of the stream.
 import { AccountView, anchorOf, showFacts } from './account.js'
 import { now, setClock } from './clock.js'
 import { byId, element, renderList, setText } from './elements.js'
@@ -96,12 +96,12 @@ function figuresOf({ inFlight, bytes, requests }) {
 }
 
 /** @param {Message} message */
-function showProxy({ audit, refusals }) {
-  const refused = Object.entries(refusals).map(([reason, count]) => `${reason} ${countText(count)}`)
+function showProxy({ audit, rejected }) {
+  const reasons = Object.entries(rejected).map(([reason, count]) => `${reason} ${countText(count)}`)
   byId('proxy').hidden = false
   showFacts(byId('proxy-facts'), [
     ['Audit trail', auditText(audit)],
-    ['Not let in', refused.length === 0 ? 'nobody so far' : refused.join(', ')],
+    ['Rejected', reasons.length === 0 ? 'none' : reasons.join(', ')],
   ])
 }
 
@@ -113,7 +113,7 @@ function auditText(audit) {
 }
 
 /**
- * Told to screen readers: what has changed, not every figure.
+ * Tells screen readers about changed states, not every number.
  *
  * @param {readonly Told[]} accounts
  */

@@ -19,12 +19,12 @@ import uPlot from './uplot.js'
  */
 
 const height = 108
-/** Steps of the axis: 1, 2 or 5, and so many zeros. */
+/** Steps of the axis: 1, 2 or 5 times a power of ten. */
 const increments = Array.from({ length: 11 }, (_, zeros) => [1, 2, 5].map((digit) => digit * 10 ** zeros)).flat()
 /** Seconds. */
 const span = 600
 
-/** All plots, to be drawn anew when the colours change. @type {Set<Plot>} */
+/** All plots, for redrawing when the colours change. @type {Set<Plot>} */
 const drawn = new Set()
 for (const query of ['(prefers-color-scheme: dark)', '(prefers-contrast: more)']) {
   matchMedia(query).addEventListener('change', () => {

@@ -1,12 +1,15 @@
-// The way of the status to this page.
+// The stream of status messages.
 
-/** How long (ms) nothing may come before the connection counts as lost: the proxy tells something every two seconds. */
+/**
+ * The connection counts as lost after this silence (ms). The proxy sends a message every two
+ * seconds.
+ */
 const silence = 10_000
-/** How soon (ms) it is tried again where the browser gives up. */
+/** Delay (ms) before reconnecting when the browser gives up. */
 const retry = 3_000
 
 /**
- * Keeps a stream of messages open, whatever happens to it.
+ * Keeps a stream of messages open, and reconnects after any failure.
  *
  * @template Message
  * @param {string} url
@@ -44,9 +47,10 @@ export function follow(url, onMessage, onLoss) {
       onMessage(JSON.parse(data))
     }
     source.onerror = () => {
-      // Of itself a browser comes again after a broken connection, but not after an answer such as 401 or 503.
+      // Browsers reconnect by themselves after a broken connection, but not after a response such
+      // as 401 or 503.
       if (source.readyState === EventSource.CLOSED) again()
-      // Each stream ends after ten minutes: what fails once only is no loss.
+      // Each stream ends after ten minutes, so one failure alone is no loss.
       else if (hasStumbled) lose()
       hasStumbled = true
     }

@@ -1,2 +1,2 @@
-// The page gets the package's own file under this name.
+// The page serves the package's file under this name.
 export { default } from 'uplot'

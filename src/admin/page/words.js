@@ -1,9 +1,12 @@
-// What codes mean, in words.
+// Texts for states, layers and phases.
 
 /** @typedef {import('../status.ts').Status['accounts'][number]} Account */
 /** @typedef {Account['state']} State */
 
-/** @type {Record<State, { words: string, tone: 'good' | 'calm' | 'warning' | 'bad', shape: string }>} */
+/**
+ * @type {Record<State, { words: string, tone: 'good' | 'calm' | 'warning' | 'bad', shape: string
+ * }>}
+ */
 export const states = {
   'no-token': { words: 'No access token', tone: 'bad', shape: 'octagon' },
   failing: { words: 'Failing', tone: 'bad', shape: 'octagon' },
@@ -13,7 +16,10 @@ export const states = {
   idle: { words: 'Ready, idle', tone: 'calm', shape: 'ring' },
 }
 
-/** Drawn, not taken from a font: every machine shows the same. In a square of 16. */
+/**
+ * Paths in a square of 16. Drawn rather than taken from a font, so that they look the same
+ * everywhere.
+ */
 const shapes = /** @type {Record<string, { outline: string, sign: string }>} */ ({
   octagon: { outline: 'M5 1h6l4 4v6l-4 4H5l-4-4V5z', sign: 'M5.5 5.5l5 5m0-5l-5 5' },
   triangle: { outline: 'M8 1.2l7.2 13.3H.8z', sign: 'M8 6v4m0 2v.4' },
@@ -24,7 +30,7 @@ const shapes = /** @type {Record<string, { outline: string, sign: string }>} */ 
 const svg = 'http://www.w3.org/2000/svg'
 
 /**
- * The sign of a state; the words beside it say the same.
+ * The icon of a state; the text beside it says the same.
  *
  * @param {State} state
  */
@@ -57,7 +63,7 @@ export const layers = {
 const phases = {
   waiting: 'waits for its turn',
   sent: 'waits for Google',
-  answering: 'to the client',
+  responding: 'to the client',
 }
 
 /**

@@ -1,6 +1,9 @@
 import type { SyntheticInstance } from '../../emulator/synthetic-study.ts'
 
-/** Whoever uses the proxy in the demo: a real Orthanc, or plain DICOMweb requests where there is none. */
+/**
+ * Whoever uses the proxy in the demo: a real Orthanc, or plain DICOMweb requests where there is
+ * none.
+ */
 export interface DemoClient {
   readonly name: string
   /** STOW-RS. Resolves with the number of instances that were accepted. */

@@ -16,7 +16,8 @@ export function createDicomWebClient(accountUrl: string): DemoClient {
     const url = new URL(`${accountUrl}${path}`)
     const signal = AbortSignal.timeout(timeoutMs)
     const response = await requestSmall(agent, { url, method, headers, body, signal, maxBytes })
-    if (response.status >= 300) throw new Error(`The proxy answered ${response.status}: ${response.body.toString()}`)
+    if (response.status >= 300)
+      throw new Error(`The proxy responded with ${response.status}: ${response.body.toString()}`)
     return response.body
   }
   return {
@@ -25,14 +26,14 @@ export function createDicomWebClient(accountUrl: string): DemoClient {
     async send(study) {
       const { contentType, chunks } = multipart([...study], 'demo-boundary')
       const headers = { 'content-type': contentType, accept: 'application/dicom+json' }
-      const answer = JSON.parse(
+      const response = JSON.parse(
         (await ask('studies', { method: 'POST', headers, body: Buffer.concat([...chunks]) })).toString(),
       )
-      return answer['00081199'].Value.length
+      return response['00081199'].Value.length
     },
     async search(studyUid) {
-      const answer = await ask(`studies?StudyInstanceUID=${studyUid}`)
-      return answer.length === 0 ? 0 : JSON.parse(answer.toString()).length
+      const response = await ask(`studies?StudyInstanceUID=${studyUid}`)
+      return response.length === 0 ? 0 : JSON.parse(response.toString()).length
     },
     async fetch(study) {
       const headers = { accept: 'application/dicom; transfer-syntax=*' }

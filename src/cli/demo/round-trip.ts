@@ -12,7 +12,9 @@ interface Stage {
   readonly step: Step
 }
 
-/** The main job, each step checked. Rejects with what went wrong. */
+/**
+ * Sends, finds, fetches and deletes a study, and checks each step. Rejects with the first failure.
+ */
 export async function roundTrip({ client, google, study, step }: Stage): Promise<void> {
   const studyUid = study[0]?.studyInstanceUid ?? ''
   await step('Send the study (STOW-RS)', async () => {
@@ -22,25 +24,25 @@ export async function roundTrip({ client, google, study, step }: Stage): Promise
   })
   await step('Revoke the access token at Google', async () => {
     google.revokeTokens()
-    return 'the next request meets a 401'
+    return 'the next request gets a 401'
   })
   await step('Search for it (QIDO-RS)', async () => {
     const before = google.tokenRequests.total
     const found = await client.search(studyUid)
     expect(found === 1, `found ${found} studies instead of 1`)
-    expect(google.tokenRequests.total === before + 1, 'the proxy fetched no fresh token')
-    return '1 study found, with a fresh token: the client noticed nothing'
+    expect(google.tokenRequests.total === before + 1, 'the proxy fetched no new token')
+    return '1 study found, with a new token; the client noticed nothing'
   })
   await step('Fetch it back (WADO-RS)', async () => {
     const files = await client.fetch(study)
     const same = study.filter(({ sopInstanceUid, bytes }) => files.get(sopInstanceUid)?.equals(bytes)).length
     expect(same === study.length, `only ${same} of ${study.length} instances came back byte for byte`)
-    return `${same} instances, each byte for byte as it was sent`
+    return `${same} instances, byte for byte as sent`
   })
   await step('Delete it (DELETE)', async () => {
     await client.remove(studyUid)
-    expect((await client.search(studyUid)) === 0, 'the study can still be found')
-    return 'a search finds nothing any more'
+    expect((await client.search(studyUid)) === 0, 'the study is still found')
+    return 'a search finds nothing'
   })
 }
 

@@ -7,12 +7,16 @@ export interface ByteSource {
   read(offset: number, length: number): Buffer
 }
 
-/** Bytes are read in blocks of this size, so that a data set with thousands of small elements needs few reads. */
+/**
+ * Bytes are read in blocks of this size, so that a data set with thousands of small elements needs
+ * few reads.
+ */
 const block = 8 * 1024
 
 /**
- * A file, read synchronously: a parser of nested structures is far simpler so, and what it reads was written a moment
- * ago. Large values are skipped, so that a file of any size takes one block of memory.
+ * A file, read synchronously: a parser of nested structures is far simpler so, and what it reads
+ * was written a moment ago. Large values are skipped, so that a file of any size takes one block of
+ * memory.
  */
 export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
   const descriptor = openSync(path, 'r')

@@ -20,12 +20,15 @@ interface Header {
   readonly valueAt: number
 }
 
-/** Not DICOM, or broken: STOW answers failure reason C000H "Cannot understand". */
+/** Not DICOM, or broken: STOW returns failure reason C000H "Cannot understand". */
 export class DataSetError extends Error {
   override readonly name = 'DataSetError'
 }
 
-/** Reads data elements in Little Endian into the DICOM JSON Model; bulk values are left where they are. */
+/**
+ * Reads data elements in Little Endian into the DICOM JSON Model; bulk values are left where they
+ * are.
+ */
 export class DataSetReader {
   readonly #source: ByteSource
   readonly #explicit: boolean
@@ -36,7 +39,10 @@ export class DataSetReader {
     this.#explicit = explicit
   }
 
-  /** Elements from `at` up to `end`, or up to the first that `until` refuses. Returns where it stopped. */
+  /**
+   * Elements from `at` up to `end`, or up to the first that `until` refuses. Returns where it
+   * stopped.
+   */
   read(at: number, end: number, into: DataSet, until: (tag: Tag) => boolean = () => false, depth = 0): number {
     while (at < end) {
       const header = this.#header(at, this.#explicit)
@@ -84,7 +90,8 @@ export class DataSetReader {
   }
 
   #sequence({ vr, tag, length, valueAt }: Header, end: number, into: DataSet, depth: number): number {
-    // A UN of undefined length is a sequence in Implicit VR, whatever surrounds it (PS3.5, 6.2.2 note 2).
+    // A UN of undefined length is a sequence in Implicit VR, in any context (PS3.5, 6.2.2
+    // note 2).
     const reader = vr === 'UN' && this.#explicit ? new DataSetReader(this.#source, false) : this
     const sequenceEnd = length === undefinedLength ? end : valueAt + length
     if (sequenceEnd > end) throw new DataSetError(`Sequence ${tag} is cut short.`)

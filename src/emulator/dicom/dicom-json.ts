@@ -3,7 +3,9 @@ import type { Tag } from './dictionary.ts'
 /** Where a large value lies in the file, in place of the value. */
 export interface BulkData {
   readonly offset: number
-  /** In bytes; for encapsulated pixel data, from the Basic Offset Table to the sequence delimiter. */
+  /**
+   * In bytes; for encapsulated pixel data, from the Basic Offset Table to the sequence delimiter.
+   */
   readonly length: number
   readonly encapsulated: boolean
 }
@@ -16,7 +18,10 @@ export interface PersonName {
 
 export type Value = string | number | PersonName | DataSet | null
 
-/** A data element in the DICOM JSON Model (PS3.18, F.2); `bulk` becomes a BulkDataURI when the URL is known. */
+/**
+ * A data element in the DICOM JSON Model (PS3.18, F.2); `bulk` becomes a BulkDataURI when the URL
+ * is known.
+ */
 export interface Element {
   readonly vr: string
   Value?: Value[]

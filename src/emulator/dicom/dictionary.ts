@@ -26,7 +26,10 @@ export function keywordOf(tag: Tag): string | undefined {
   return entry(tag)?.keyword
 }
 
-/** The VR for Implicit VR data sets (PS3.6); where it depends on other elements, the one that fits most. */
+/**
+ * The VR for Implicit VR data sets (PS3.6); where it depends on other elements, the one that fits
+ * most.
+ */
 export function vrOf(tag: Tag): string {
   return tag.endsWith('0000') ? 'UL' : (entry(tag)?.vr ?? 'UN')
 }

@@ -73,7 +73,10 @@ const encodings: Readonly<Record<string, string>> = {
   'ISO 2022 IR 149': 'euc-kr',
 }
 
-/** The decoder for a Specific Character Set; of several, the last decides. Latin-1 where nothing fits. */
+/**
+ * The decoder for a Specific Character Set; of several, the last decides. Latin-1 where nothing
+ * fits.
+ */
 export function decoderFor(characterSets: readonly Value[]): TextDecoder {
   return new TextDecoder(encodings[String(characterSets.at(-1) ?? '')] ?? 'latin1')
 }

@@ -21,7 +21,10 @@ function frameBytes(dataSet: DataSet, frames: number, total: number): number {
   return bits === 0 ? Math.floor(total / frames) : Math.min(Math.ceil(bits / 8), Math.floor(total / frames))
 }
 
-/** Fragments grouped by the Basic Offset Table (PS3.5, A.4); without one, a fragment is a frame, or all are the only one. */
+/**
+ * Fragments grouped by the Basic Offset Table (PS3.5, A.4); without one, a fragment is a frame, or
+ * all are the only one.
+ */
 function encapsulatedFrames(source: ByteSource, pixels: BulkData, frames: number): Range[] {
   const [table, ...fragments] = items(source, pixels)
   if (!table) return []

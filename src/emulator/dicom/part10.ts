@@ -15,7 +15,10 @@ export interface DicomFile {
   readonly dataSet: DataSet
 }
 
-/** Reads a Part 10 file; throws DataSetError for what is none, and for the two retired syntaxes, as Google does. */
+/**
+ * Reads a Part 10 file; throws DataSetError for what is none, and for the two retired syntaxes, as
+ * Google does.
+ */
 export function readDicomFile(source: ByteSource): DicomFile {
   if (source.read(128, 4).toString('latin1') !== 'DICM') throw new DataSetError('Not a DICOM Part 10 file.')
   const meta: DataSet = {}

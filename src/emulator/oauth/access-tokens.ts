@@ -34,12 +34,18 @@ export class AccessTokens {
     return token && token.expiresAt > Date.now() ? token : undefined
   }
 
-  /** From now on, none of the tokens issued so far is accepted; their holders believe they have time left. */
+  /**
+   * From now on, none of the tokens issued so far is accepted; their holders believe they have time
+   * left.
+   */
   revoke(): void {
     this.#issued.clear()
   }
 
-  /** All tokens issued so far have reached their end, also where the metadata server has them cached. */
+  /**
+   * All tokens issued so far have reached their end, also where the metadata server has them
+   * cached.
+   */
   expire(): void {
     for (const token of this.#issued.values()) token.expiresAt = Date.now()
   }

@@ -13,7 +13,10 @@ export function unauthenticated(): GoogleError {
   )
 }
 
-/** Who asks, by a token that is good and meant for the Cloud Healthcare API; throws what Google answers otherwise. */
+/**
+ * Who asks, by a token that is good and meant for the Cloud Healthcare API; throws what Google
+ * returns otherwise.
+ */
 export function authenticate(tokens: AccessTokens, authorization: string | undefined): string {
   const token = tokens.bearer(authorization)
   if (!token) throw unauthenticated()
@@ -23,7 +26,9 @@ export function authenticate(tokens: AccessTokens, authorization: string | undef
   })
 }
 
-/** Lets a request pass that may read (or write) on a store; throws what Google answers otherwise. */
+/**
+ * Lets a request pass that may read (or write) on a store; throws what Google returns otherwise.
+ */
 export function authorize(
   tokens: AccessTokens,
   identities: Identities,
@@ -32,7 +37,8 @@ export function authorize(
 ): void {
   const role = identities.role(authenticate(tokens, authorization), store.name)
   if (role === 'editor' ? store.exists : role === 'viewer' && store.exists && !store.write) return
-  // The same answer for a store that does not exist: its name must not leak to whoever may not see it.
+  // The same response for a store that does not exist: its name must not leak to anyone who may not see
+  // it.
   const permission = store.write ? 'dicomWebWrite' : 'dicomWebRead'
   throw new GoogleError(
     403,

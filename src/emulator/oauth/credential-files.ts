@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import type { AuthorizedUser, ServiceAccount, WorkloadIdentity } from './identities.ts'
 import { subjectToken } from './sts.ts'
 
-/** The files of every kind of credential that Google's client libraries read. Paths are absolute if the folder is. */
+/**
+ * The files of every kind of credential that Google's client libraries read. Paths are absolute if
+ * the folder is.
+ */
 export interface CredentialFiles {
   readonly serviceAccountFile: string
   readonly authorizedUserFile: string

@@ -10,7 +10,7 @@ import { cloudPlatform } from './scopes.ts'
 const callerScopes = [cloudPlatform, 'https://www.googleapis.com/auth/iam']
 
 /** `POST /v1/projects/-/serviceAccounts/EMAIL:generateAccessToken`. */
-export async function answerGenerateAccessToken(
+export async function handleGenerateAccessToken(
   identities: Identities,
   tokens: AccessTokens,
   call: Call,

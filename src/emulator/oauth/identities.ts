@@ -1,10 +1,16 @@
 import { generateKeyPair, type KeyObject, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 
-/** What an identity may do on a DICOM store: `roles/healthcare.dicomViewer`, `roles/healthcare.dicomEditor`, nothing. */
+/**
+ * What an identity may do on a DICOM store: `roles/healthcare.dicomViewer`,
+ * `roles/healthcare.dicomEditor`, nothing.
+ */
 export type Role = 'viewer' | 'editor' | 'none'
 
-/** What each role holds on a DICOM store, as far as this project asks (Google's "Access control with IAM"). */
+/**
+ * What each role holds on a DICOM store, as far as this project asks (Google's "Access control with
+ * IAM").
+ */
 export const permissionsOf: Readonly<Record<Role, readonly string[]>> = {
   none: [],
   viewer: ['healthcare.dicomStores.get', 'healthcare.dicomStores.dicomWebRead'],
@@ -39,7 +45,10 @@ export interface AuthorizedUser {
 export interface WorkloadIdentity {
   readonly issuer: string
   readonly subject: string
-  /** Full name of the pool's provider: the `audience` of the STS request and, by default, of the subject token. */
+  /**
+   * Full name of the pool's provider: the `audience` of the STS request and, by default, of the
+   * subject token.
+   */
   readonly audience: string
   /** Who the exchanged token speaks for. */
   readonly principal: string
@@ -73,7 +82,10 @@ export class Identities {
     return this.#grants.get(`${identity} ${store}`) ?? 'editor'
   }
 
-  /** Takes `roles/iam.serviceAccountTokenCreator` on a service account away; everybody holds it at first. */
+  /**
+   * Takes `roles/iam.serviceAccountTokenCreator` on a service account away; everybody holds it at
+   * first.
+   */
   denyImpersonation(identity: string, email: string): void {
     this.#notCreators.add(`${identity} ${email}`)
   }

@@ -2,9 +2,12 @@ import type { Call } from '../call.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens, IssuedToken } from './access-tokens.ts'
 import { cloudPlatform, parseScopes } from './scopes.ts'
-import { tokenAnswer } from './token-endpoint.ts'
+import { tokenResponse } from './token-endpoint.ts'
 
-/** A cached token is handed out until this close to its end (Google's "Authenticate applications directly"). */
+/**
+ * A cached token is handed out until this close to its end (Google's "Authenticate applications
+ * directly").
+ */
 const renewal = 5 * 60 * 1000
 
 const flavor = { 'metadata-flavor': 'Google', server: 'Metadata Server for VM' }
@@ -22,7 +25,7 @@ export class MetadataServer {
     this.#project = project
   }
 
-  answer(call: Call): EmulatorResponse {
+  handle(call: Call): EmulatorResponse {
     if (call.path === '/') return text('computeMetadata/\n')
     // The two rules that keep a server-side request forgery away (Google's "About VM metadata").
     if (call.headers['x-forwarded-for'] !== undefined) return text('X-Forwarded-For is not allowed.', 403)
@@ -51,7 +54,7 @@ export class MetadataServer {
     const fresh = cached && this.#tokens.has(cached) && cached.expiresAt - Date.now() > renewal
     const token = fresh ? cached : this.#tokens.issue(this.#email, parseScopes(scopes, /[ ,]+/))
     this.#cache.set(scopes, token)
-    const { status, headers, body } = tokenAnswer(token)
+    const { status, headers, body } = tokenResponse(token)
     return { status, headers: { ...headers, ...flavor }, ...(body === undefined ? {} : { body }) }
   }
 }

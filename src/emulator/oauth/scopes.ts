@@ -11,7 +11,10 @@ export function allowsHealthcare(scopes: readonly string[]): boolean {
   return scopes.some((scope) => healthcare.has(scope))
 }
 
-/** Splits a scope parameter; as Google does, any scope that looks like one is granted, and the API called refuses later. */
+/**
+ * Splits a scope parameter; as Google does, any scope that looks like one is granted, and the API
+ * called refuses later.
+ */
 export function parseScopes(text: unknown, separator: RegExp = / +/): string[] {
   const scopes = typeof text === 'string' ? text.split(separator).filter((scope) => scope !== '') : []
   const known = (scope: string) => scope.startsWith(root) || ['openid', 'email', 'profile'].includes(scope)

@@ -5,7 +5,7 @@ import type { AccessTokens } from './access-tokens.ts'
 import type { WorkloadIdentity } from './identities.ts'
 import { decodeJwt, isSignedBy, signJwt } from './jwt.ts'
 import { parseScopes } from './scopes.ts'
-import { tokenAnswer } from './token-endpoint.ts'
+import { tokenResponse } from './token-endpoint.ts'
 
 const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
@@ -14,8 +14,11 @@ const subjectTokenTypes = new Set(['urn:ietf:params:oauth:token-type:jwt', 'urn:
 /** Seconds that a subject token lives. */
 const subjectTokenLifetime = 3600
 
-/** Google's Security Token Service: `POST /v1/token`, a token of another issuer for one of Google's (RFC 8693). */
-export async function answerTokenExchange(
+/**
+ * Google's Security Token Service: `POST /v1/token`, a token of another issuer for one of Google's
+ * (RFC 8693).
+ */
+export async function handleTokenExchange(
   tokens: AccessTokens,
   workload: WorkloadIdentity,
   call: Call,
@@ -27,7 +30,7 @@ export async function answerTokenExchange(
   demand(form.get('audience') === workload.audience, 'invalid_target', 'The audience names no known provider.')
   checkSubjectToken(form.get('subject_token') ?? '', workload)
   const token = tokens.issue(workload.principal, parseScopes(form.get('scope')))
-  return tokenAnswer(token, { issued_token_type: accessTokenType })
+  return tokenResponse(token, { issued_token_type: accessTokenType })
 }
 
 function checkSubjectToken(subjectToken: string, { issuer, audience, subject, key }: WorkloadIdentity): void {
@@ -54,6 +57,6 @@ export function subjectToken(workload: WorkloadIdentity): string {
 }
 
 /** `GET /subject-token`: the URL source of an external account file, in its `json` format. */
-export function answerSubjectToken(workload: WorkloadIdentity): EmulatorResponse {
+export function handleSubjectToken(workload: WorkloadIdentity): EmulatorResponse {
   return jsonResponse({ subject_token: subjectToken(workload) })
 }

@@ -8,7 +8,7 @@ import { cloudPlatform, parseScopes } from './scopes.ts'
 
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
-/** Google's own token endpoint: client libraries put it into `aud` whatever `token_uri` says. */
+/** Google's own token endpoint: client libraries put it into `aud`, independent of `token_uri`. */
 const googleTokenUrl = 'https://oauth2.googleapis.com/token'
 
 /** Seconds by which a client's clock may be off. */
@@ -23,10 +23,10 @@ export interface TokenEndpoint {
 }
 
 /** `POST /token`: service accounts (RFC 7523) and authorized users (RFC 6749, 6). */
-export function answerTokenRequest(endpoint: TokenEndpoint, form: URLSearchParams): EmulatorResponse {
+export function handleTokenRequest(endpoint: TokenEndpoint, form: URLSearchParams): EmulatorResponse {
   const grant = form.get('grant_type')
-  if (grant === jwtBearer) return tokenAnswer(jwtBearerGrant(endpoint, form))
-  if (grant === 'refresh_token') return tokenAnswer(refreshTokenGrant(endpoint, form))
+  if (grant === jwtBearer) return tokenResponse(jwtBearerGrant(endpoint, form))
+  if (grant === 'refresh_token') return tokenResponse(refreshTokenGrant(endpoint, form))
   throw new OAuthError(400, 'unsupported_grant_type', `Invalid grant_type: ${grant ?? ''}`)
 }
 
@@ -69,8 +69,8 @@ function invalidGrant(description: string): OAuthError {
   return new OAuthError(400, 'invalid_grant', description)
 }
 
-export function tokenAnswer(token: IssuedToken, more: object = {}): EmulatorResponse {
+export function tokenResponse(token: IssuedToken, more: object = {}): EmulatorResponse {
   const expiresIn = Math.floor((token.expiresAt - Date.now()) / 1000)
-  const answer = { access_token: token.value, expires_in: expiresIn, token_type: 'Bearer', ...more }
-  return jsonResponse(answer, 200, { 'cache-control': 'no-store' })
+  const body = { access_token: token.value, expires_in: expiresIn, token_type: 'Bearer', ...more }
+  return jsonResponse(body, 200, { 'cache-control': 'no-store' })
 }

@@ -41,7 +41,10 @@ export class DicomStore {
   readonly name: string
   readonly folder: string
   readonly #instances = new Map<string, Instance>()
-  /** Studies and series under deletion: nothing can be stored into them (Google's "Deleting a study"). */
+  /**
+   * Studies and series under deletion: nothing can be stored into them (Google's "Deleting a
+   * study").
+   */
   #opened: Promise<void> | undefined
   readonly #locked = new Set<Scope>()
 
@@ -50,7 +53,10 @@ export class DicomStore {
     this.folder = folder
   }
 
-  /** Makes the folder, and takes up what an earlier emulator left in it; once, however often it is called. */
+  /**
+   * Makes the folder, and takes up what an earlier emulator left in it; once, however often it is
+   * called.
+   */
   open(): Promise<void> {
     this.#opened ??= this.#takeUp()
     return this.#opened
@@ -65,11 +71,14 @@ export class DicomStore {
     }
   }
 
-  /** Takes a received file into the store, or removes it. With `study`, only instances of that study are taken. */
+  /**
+   * Takes a received file into the store, or removes it. With `study`, only instances of that study
+   * are taken.
+   */
   async store(received: string, study?: string): Promise<Stored> {
     const instance = read(received)
     const failure =
-      instance === undefined ? failureReason.cannotUnderstand : await this.#refusal(instance, received, study)
+      instance === undefined ? failureReason.cannotUnderstand : await this.#rejection(instance, received, study)
     if (instance === undefined || failure !== undefined) {
       await rm(received, { force: true })
       const { study = '', series = '', instance: sop = '', sopClass = '' } = instance ?? {}
@@ -82,7 +91,7 @@ export class DicomStore {
     return { uids: instance, sopClass: instance.sopClass }
   }
 
-  async #refusal(instance: Instance, received: string, study?: string): Promise<number | undefined> {
+  async #rejection(instance: Instance, received: string, study?: string): Promise<number | undefined> {
     if (study !== undefined && study !== instance.study) return failureReason.otherStudy
     if (this.#isLocked(instance)) return failureReason.processing
     const existing = this.#instances.get(key(instance))
@@ -98,7 +107,10 @@ export class DicomStore {
     return [...this.#instances.values()].filter((instance) => within(instance, scope))
   }
 
-  /** Stops any storing into the scope until `release` is called; false when it is under deletion already. */
+  /**
+   * Stops any storing into the scope until `release` is called; false when it is under deletion
+   * already.
+   */
   lock(scope: Scope): { release(): void } | undefined {
     if ([...this.#locked].some((other) => overlaps(other, scope))) return undefined
     this.#locked.add(scope)

@@ -4,12 +4,15 @@ import { GoogleError } from '../google-error.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import type { Operations } from './operations.ts'
-import { answerQido } from './qido.ts'
+import { handleQido } from './qido.ts'
 import type { Level } from './search-query.ts'
-import { answerStow } from './stow.ts'
-import { answerWado } from './wado.ts'
+import { handleStow } from './stow.ts'
+import { handleWado } from './wado.ts'
 
-/** A DICOMweb resource: what it lies in, the collection that is searched, or what follows the innermost UID. */
+/**
+ * A DICOMweb resource: what it lies in, the collection that is searched, or what follows the
+ * innermost UID.
+ */
 export interface Resource {
   readonly scope: Scope
   readonly collection: Level | undefined
@@ -19,7 +22,10 @@ export interface Resource {
 const levels = ['studies', 'series', 'instances'] as const
 const uidOf = { studies: 'study', series: 'series', instances: 'instance' } as const
 
-/** The path after `dicomWeb/` (PS3.18, 10.3.1, 10.4.1, 10.6.1); undefined for one that is no resource. */
+/**
+ * The path after `dicomWeb/` (PS3.18, 10.3.1, 10.4.1, 10.6.1); undefined for one that is no
+ * resource.
+ */
 export function parseResource(path: readonly string[]): Resource | undefined {
   // Any level can be searched as a whole.
   if (path.length === 1 && isLevel(path[0])) return { scope: {}, collection: path[0], rest: [] }
@@ -56,17 +62,17 @@ export interface DicomWeb {
   readonly webRoot: string
 }
 
-export async function answerDicomWeb(
+export async function handleDicomWeb(
   { store, operations, webRoot }: DicomWeb,
   call: Call,
   service: DicomWebService,
   { scope, collection, rest }: Resource,
 ): Promise<EmulatorResponse> {
-  if (service === 'QIDO-RS' && collection) return answerQido({ store, scope, level: collection, webRoot }, call)
-  if (service === 'WADO-RS') return answerWado({ store, scope, rest, webRoot }, call)
+  if (service === 'QIDO-RS' && collection) return handleQido({ store, scope, level: collection, webRoot }, call)
+  if (service === 'WADO-RS') return handleWado({ store, scope, rest, webRoot }, call)
   if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope)
   if (service === 'STOW-RS' && isStowTarget(scope, collection, rest)) {
-    return answerStow(store, call, webRoot, scope.study)
+    return handleStow(store, call, webRoot, scope.study)
   }
   throw new GoogleError(404, 'The requested URL was not found on this server.')
 }

@@ -1,7 +1,10 @@
 import { type DataSet, isDataSet, isPersonName, type Value } from '../dicom/dicom-json.ts'
 import type { Tag } from '../dicom/dictionary.ts'
 
-/** One matching key: the path of tags to an attribute (several through sequences), and what it must be. */
+/**
+ * One matching key: the path of tags to an attribute (several through sequences), and what it must
+ * be.
+ */
 export interface Match {
   readonly path: readonly Tag[]
   readonly value: string
@@ -34,7 +37,10 @@ function matchesValue(vr: string, value: Value, wanted: string, fuzzy: boolean):
   return matchesWildcard(text, wanted)
 }
 
-/** Without regard to case, as Google does; fuzzy: each word is the beginning of a word of the name (PS3.4, C.2.2.2.1). */
+/**
+ * Without regard to case, as Google does; fuzzy: each word is the beginning of a word of the name
+ * (PS3.4, C.2.2.2.1).
+ */
 function matchesName(name: string, wanted: string, fuzzy: boolean): boolean {
   if (matchesWildcard(name.toLowerCase(), wanted.toLowerCase())) return true
   if (!fuzzy) return false
@@ -49,13 +55,19 @@ function wordsOf(name: string): string[] {
     .filter((word) => word !== '')
 }
 
-/** Dates compare as text; the end of a range includes all that begins with it (20240101- or -2024010112). */
+/**
+ * Dates compare as text; the end of a range includes all that begins with it (20240101- or
+ * -2024010112).
+ */
 function inRange(text: string, range: string): boolean {
   const [from = '', to = ''] = range.split('-')
   return text >= from && (to === '' || text.slice(0, to.length) <= to)
 }
 
-/** `*` is any characters, `?` is one (PS3.4, C.2.2.2.4). The first place where a part fits is as good as any other. */
+/**
+ * `*` is any characters, `?` is one (PS3.4, C.2.2.2.4). The first place where a part fits is as
+ * good as any other.
+ */
 function matchesWildcard(text: string, pattern: string): boolean {
   const [first = '', ...others] = pattern.split('*')
   const last = others.pop()

@@ -1,12 +1,15 @@
-/** A media type or media range with its parameters (RFC 9110, 8.3.1 and 12.5.1), all names in lower case. */
+/**
+ * A media type or media range with its parameters (RFC 9110, 8.3.1 and 12.5.1), all names in lower
+ * case.
+ */
 export interface MediaType {
   /** `type/subtype`, in lower case. */
   readonly type: string
   readonly parameters: Readonly<Record<string, string>>
 }
 
-// A parameter's value is a token or a quoted string. Orthanc leaves a boundary unquoted that is no token, and `*` is
-// a value of transfer-syntax: so anything up to the next separator is taken.
+// A parameter's value is a token or a quoted string. Orthanc leaves a boundary unquoted that is no
+// token, and `*` is a value of transfer-syntax: so anything up to the next separator is taken.
 const parameter = /;\s*([^\s=;,]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,]*))/g
 
 export function parseMediaType(text: string | undefined): MediaType {

@@ -14,13 +14,15 @@ const partHead = 16 * 1024
 const empty: Buffer = Buffer.alloc(0)
 
 /**
- * The parts of a multipart body as they arrive (RFC 2046, 5.1.1). No npm parser fits: those for forms want a
- * Content-Disposition in each part, and hold or copy what here are gigabytes. Preamble and epilogue are skipped.
+ * The parts of a multipart body as they arrive (RFC 2046, 5.1.1). No npm parser fits: those for
+ * forms want a Content-Disposition in each part, and hold or copy what here are gigabytes. Preamble
+ * and epilogue are skipped.
  */
 export async function* readParts(source: AsyncIterable<Buffer>, boundary: string): AsyncGenerator<Part> {
   const scanner = new Scanner(source)
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
-  // The first boundary may stand at the very start, without the line break that belongs to all others.
+  // The first boundary may stand at the very start, without the line break that belongs to all
+  // others.
   scanner.prepend(Buffer.from('\r\n'))
   await exhaust(scanner.until(delimiter))
   while (!(await isClosing(scanner))) {
@@ -38,7 +40,8 @@ async function isClosing(scanner: Scanner): Promise<boolean> {
 }
 
 async function readHead(scanner: Scanner): Promise<Record<string, string>> {
-  // White space may follow a boundary; then come its line break and the header lines, up to an empty one.
+  // White space may follow a boundary; then come its line break and the header lines, up to an
+  // empty one.
   const head = await scanner.line('\r\n\r\n', partHead)
   const headers: Record<string, string> = {}
   for (const line of head.split('\r\n').slice(1)) {
@@ -66,7 +69,10 @@ class Scanner {
     this.#held = Buffer.concat([bytes, this.#held])
   }
 
-  /** All bytes before `mark`, which is consumed too. Can be asked to go on after it has ended: it has nothing more then. */
+  /**
+   * All bytes before `mark`, which is consumed too. Can be asked to go on after it has ended: it
+   * has nothing more then.
+   */
   until(mark: Buffer): AsyncIterable<Buffer> {
     const chunks = this.#until(mark)
     // A reader that breaks off must not end the search: the next part begins after the mark.

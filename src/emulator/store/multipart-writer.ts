@@ -7,8 +7,8 @@ export interface OutgoingPart {
   readonly body: string | Buffer | AsyncIterable<Buffer>
 }
 
-/** A `multipart/related` answer (RFC 2387) that is made while it is sent. */
-export function multipartAnswer(type: string, parts: Iterable<OutgoingPart>): EmulatorResponse {
+/** A `multipart/related` response (RFC 2387), generated while it is sent. */
+export function multipartResponse(type: string, parts: Iterable<OutgoingPart>): EmulatorResponse {
   const boundary = randomBytes(24).toString('hex')
   return {
     status: 200,

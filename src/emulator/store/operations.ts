@@ -3,7 +3,10 @@ import { GoogleError } from '../google-error.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 
-/** How an operation fails: as a whole, with a google.rpc.Status, or for some of the instances. Neither: it succeeds. */
+/**
+ * How an operation fails: as a whole, with a google.rpc.Status, or for some of the instances.
+ * Neither: it succeeds.
+ */
 export interface OperationFailure {
   readonly error?: { readonly code: number; readonly message: string }
   readonly failures?: number
@@ -55,7 +58,7 @@ export class Operations {
     await Promise.all([...this.#running.keys()].map((end) => end()))
   }
 
-  answer(name: string): EmulatorResponse {
+  handle(name: string): EmulatorResponse {
     const operation = this.#operations.get(name)
     if (!operation) throw new GoogleError(404, `Operation not found: ${name}`)
     const { createTime, endTime, deleted, error, failures } = operation

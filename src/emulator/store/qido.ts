@@ -6,7 +6,7 @@ import { matchesAll } from './matching.ts'
 import { parseAccept } from './media-type.ts'
 import { type Level, parseSearch } from './search-query.ts'
 import { rowsOf, selectAttributes } from './search-rows.ts'
-import { dataSetsAnswer } from './wado.ts'
+import { dataSetsResponse } from './wado.ts'
 
 export interface Search {
   readonly store: DicomStore
@@ -16,13 +16,16 @@ export interface Search {
 }
 
 /**
- * What was recorded from Google where a search finds nothing: no body, yet a type (its Python samples' integration test
- * asserts the 204; the type is that of OHIF's slim, issue 51).
+ * What was recorded from Google where a search finds nothing: no body, yet a type (its Python
+ * samples' integration test asserts the 204; the type is that of OHIF's slim, issue 51).
  */
 const nothingFound: EmulatorResponse = { status: 204, headers: { 'content-type': 'text/html' } }
 
-/** QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is found. */
-export function answerQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
+/**
+ * QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is
+ * found.
+ */
+export function handleQido({ store, scope, level, webRoot }: Search, call: Call): EmulatorResponse {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level)
   const asked = [...fields, ...matches.map(({ path }) => path[0] ?? '')]
@@ -34,5 +37,5 @@ export function answerQido({ store, scope, level, webRoot }: Search, call: Call)
     if (toSkip > 0) toSkip -= 1
     else page.push(selectAttributes(row, level, scope, asked))
   }
-  return page.length === 0 ? nothingFound : dataSetsAnswer(page, accept)
+  return page.length === 0 ? nothingFound : dataSetsResponse(page, accept)
 }

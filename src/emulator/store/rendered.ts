@@ -4,7 +4,10 @@ import type { Range } from '../dicom/frames.ts'
 import { encodePng } from '../dicom/png.ts'
 import type { Instance } from './dicom-store.ts'
 
-/** One native frame as a PNG; undefined for a pixel format that is not grayscale or 8 bit colour by pixel. */
+/**
+ * One native frame as a PNG; undefined for a pixel format that is not grayscale or 8 bit colour by
+ * pixel.
+ */
 export function renderedFrame({ file, dataSet }: Instance, range: Range): Buffer | undefined {
   const [piece] = range
   const width = numberOf(dataSet, '00280011')
@@ -26,7 +29,10 @@ function samples(pixels: Buffer, bits: number, dataSet: DataSet): ArrayLike<numb
   )
 }
 
-/** The linear VOI function (PS3.3, C.11.2.1.2) over the file's window, or over the range of values that occur. */
+/**
+ * The linear VOI function (PS3.3, C.11.2.1.2) over the file's window, or over the range of values
+ * that occur.
+ */
 function grayscale(values: ArrayLike<number>, dataSet: DataSet): Buffer {
   const slope = numberOf(dataSet, '00281053') ?? 1
   const intercept = numberOf(dataSet, '00281052') ?? 0

@@ -47,7 +47,10 @@ export function parseSearch(query: URLSearchParams, level: Level): SearchQuery {
   }
 }
 
-/** `PatientName`, `00100010`, or through sequences `RequestAttributesSequence.ScheduledProcedureStepID`. */
+/**
+ * `PatientName`, `00100010`, or through sequences
+ * `RequestAttributesSequence.ScheduledProcedureStepID`.
+ */
 function parsePath(name: string): Tag[] {
   return name.split('.').map((step) => {
     const tag = tagOf(step)

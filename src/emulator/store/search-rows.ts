@@ -22,7 +22,10 @@ const below: Readonly<Record<Level, readonly Tag[]>> = {
   instances: [],
 }
 
-/** One data set for each study, series or instance: everything that can be matched and asked. Made one at a time. */
+/**
+ * One data set for each study, series or instance: everything that can be matched and asked. Made
+ * one at a time.
+ */
 export function* rowsOf(instances: readonly Instance[], level: Level, webRoot: string): Generator<DataSet> {
   const groups = Map.groupBy(instances, (instance) => pathOf(instance, level))
   for (const [path, members] of groups) yield row(members, level, `${webRoot}/${path}`)
@@ -58,7 +61,10 @@ function row(members: readonly Instance[], level: Level, url: string): DataSet {
   return dataSet
 }
 
-/** Of a result, what the level returns, what the levels above it do where the path does not fix them, and what was asked. */
+/**
+ * Of a result, what the level returns, what the levels above it do where the path does not fix
+ * them, and what was asked.
+ */
 export function selectAttributes(row: DataSet, level: Level, scope: Scope, asked: readonly string[]): DataSet {
   if (asked.includes('all')) return row
   const wanted = new Set<Tag>([...asked, ...returned[level]])

@@ -12,8 +12,11 @@ export interface StoreResource {
   readonly identity: string
 }
 
-/** `GET projects/…/dicomStores/S`. Google says whether a store exists to those only who may see its dataset. */
-export function answerStore({ stores, name, identities, identity }: StoreResource): EmulatorResponse {
+/**
+ * `GET projects/…/dicomStores/S`. Google says whether a store exists to those only who may see its
+ * dataset.
+ */
+export function handleStore({ stores, name, identities, identity }: StoreResource): EmulatorResponse {
   const mayGet = permissionsOf[identities.role(identity, name)].includes('healthcare.dicomStores.get')
   const dataset = name.slice(0, name.indexOf('/dicomStores/'))
   if (mayGet && stores.has(name)) return jsonResponse({ name })
@@ -23,8 +26,11 @@ export function answerStore({ stores, name, identities, identity }: StoreResourc
   throw new GoogleError(403, `Permission healthcare.dicomStores.get denied on resource ${name} (or it may not exist).`)
 }
 
-/** `POST projects/…/dicomStores/S:testIamPermissions`: of a store that does not exist, nobody holds any. */
-export function answerTestIamPermissions(resource: StoreResource, asked: unknown): EmulatorResponse {
+/**
+ * `POST projects/…/dicomStores/S:testIamPermissions`: of a store that does not exist, nobody holds
+ * any.
+ */
+export function handleTestIamPermissions(resource: StoreResource, asked: unknown): EmulatorResponse {
   if (!Array.isArray(asked)) throw new GoogleError(400, 'Send {"permissions": [...]}.')
   const { stores, name, identities, identity } = resource
   const held = stores.has(name) ? permissionsOf[identities.role(identity, name)] : []

@@ -2,10 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Chunks are written together once they hold so many bytes: one system call for sixteen of a socket's chunks. */
+/**
+ * Chunks are written together once they hold so many bytes: one system call for sixteen of a
+ * socket's chunks.
+ */
 const batchBytes = 1024 * 1024
 
-/** Streams a body into a new file below `folder` and returns its path; nothing is left behind when the body breaks off. */
+/**
+ * Streams a body into a new file below `folder` and returns its path; nothing is left behind when
+ * the body breaks off.
+ */
 export async function receiveFile(body: AsyncIterable<Buffer>, folder: string): Promise<string> {
   const path = join(folder, `incoming-${randomUUID()}`)
   const file = await open(path, 'wx')

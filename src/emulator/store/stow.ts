@@ -10,8 +10,10 @@ import { receiveFile } from './stored-file.ts'
 
 const dicom = 'application/dicom'
 
-/** STOW-RS (PS3.18, 10.5): every part goes to disk as it comes, and into the store once it is whole. */
-export async function answerStow(
+/**
+ * STOW-RS (PS3.18, 10.5): every part goes to disk as it comes, and into the store once it is whole.
+ */
+export async function handleStow(
   store: DicomStore,
   call: Call,
   webRoot: string,
@@ -44,7 +46,10 @@ function wantsXml(call: Call): boolean {
   throw new GoogleError(406, `Unsupported Accept: ${call.headers.accept}; use application/dicom+json or dicom+xml.`)
 }
 
-/** Checks the content type before the first byte is read, so that a wrong one is refused while the client still sends. */
+/**
+ * Checks the content type before the first byte is read, so that a wrong one is refused while the
+ * client still sends.
+ */
 function instanceBodies(call: Call): AsyncIterable<AsyncIterable<Buffer>> {
   const { type, parameters } = parseMediaType(call.headers['content-type'])
   if (type === dicom) return single(call.body())

@@ -7,7 +7,7 @@ import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
 import type { DicomStore, Instance, Scope } from './dicom-store.ts'
 import { covers, coversMultipart, type MediaType, parseAccept } from './media-type.ts'
-import { multipartAnswer, type OutgoingPart } from './multipart-writer.ts'
+import { multipartResponse, type OutgoingPart } from './multipart-writer.ts'
 import { renderedFrame } from './rendered.ts'
 import { fileBytes } from './stored-file.ts'
 
@@ -18,7 +18,10 @@ const octets = 'application/octet-stream'
 
 const native = new Set([implicitLittleEndian, explicitLittleEndian])
 
-/** One retrieval below a study, series or instance; `rest` is the path after it: `metadata`, `frames/1,2`… */
+/**
+ * One retrieval below a study, series or instance; `rest` is the path after it: `metadata`,
+ * `frames/1,2`…
+ */
 export interface Retrieval {
   readonly store: DicomStore
   readonly scope: Scope
@@ -28,7 +31,7 @@ export interface Retrieval {
 }
 
 /** WADO-RS (PS3.18, 10.4). */
-export function answerWado(retrieval: Retrieval, call: Call): EmulatorResponse {
+export function handleWado(retrieval: Retrieval, call: Call): EmulatorResponse {
   const instances = retrieval.store.find(retrieval.scope)
   const [first] = instances
   if (!first) throw notFound(retrieval)
@@ -41,7 +44,7 @@ export function answerWado(retrieval: Retrieval, call: Call): EmulatorResponse {
   if (resource === 'rendered' && rest.length === 0) return rendered(first, 1, accept)
   if (resource !== 'frames' || !rest[0] || rest.length > 2) throw notFound(retrieval)
   const frames = frameNumbers(rest[0])
-  if (rest[1] === undefined) return framesAnswer(first, frames, accept)
+  if (rest[1] === undefined) return framesResponse(first, frames, accept)
   if (rest[1] === 'rendered') return rendered(first, frames[0] ?? 1, accept)
   throw notFound(retrieval)
 }
@@ -66,7 +69,7 @@ function files(
   for (const range of accept) {
     if (!instances.every((instance) => servesSyntax(range, instance))) continue
     if (coversMultipart(range, dicom))
-      return multipartAnswer(
+      return multipartResponse(
         dicom,
         instances.map((item) => filePart(item, webRoot)),
       )
@@ -76,8 +79,9 @@ function files(
 }
 
 /**
- * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google decompresses then.
- * Here, native data go out as they are, and compressed ones only to who takes them.
+ * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google
+ * decompresses then. Here, native data go out as they are, and compressed ones only to who takes
+ * them.
  */
 function servesSyntax({ type, parameters }: MediaType, { transferSyntax }: Instance): boolean {
   if (type === '*/*') return true
@@ -107,17 +111,17 @@ function metadata(
   const dataSets = instances.map((instance) =>
     withBulkDataUris(instance.dataSet, `${instanceUrl(instance, webRoot)}/bulkdata`),
   )
-  return dataSetsAnswer(dataSets, accept)
+  return dataSetsResponse(dataSets, accept)
 }
 
-/** Data sets as one JSON array, or as XML documents in parts: what metadata and searches answer. */
-export function dataSetsAnswer(dataSets: readonly DataSet[], accept: readonly MediaType[]): EmulatorResponse {
+/** Data sets as one JSON array, or as XML documents in parts: what metadata and searches return. */
+export function dataSetsResponse(dataSets: readonly DataSet[], accept: readonly MediaType[]): EmulatorResponse {
   for (const range of accept) {
     if (covers(range, dicomJson) || covers(range, 'application/json')) {
       return { status: 200, headers: { 'content-type': dicomJson }, body: JSON.stringify(dataSets) }
     }
     if (coversMultipart(range, dicomXml) || range.type === dicomXml) {
-      return multipartAnswer(
+      return multipartResponse(
         dicomXml,
         dataSets.map((dataSet) => ({ type: dicomXml, body: toXml(dataSet) })),
       )
@@ -126,10 +130,14 @@ export function dataSetsAnswer(dataSets: readonly DataSet[], accept: readonly Me
   throw notAcceptable(accept, 'data sets')
 }
 
-function framesAnswer(instance: Instance, numbers: readonly number[], accept: readonly MediaType[]): EmulatorResponse {
+function framesResponse(
+  instance: Instance,
+  numbers: readonly number[],
+  accept: readonly MediaType[],
+): EmulatorResponse {
   const ranges = selectFrames(instance, numbers)
   const type = native.has(instance.transferSyntax) ? octets : `${octets}; transfer-syntax=${instance.transferSyntax}`
-  return octetsAnswer(instance, ranges, type, accept)
+  return octetsResponse(instance, ranges, type, accept)
 }
 
 function selectFrames(instance: Instance, numbers: readonly number[]): Range[] {
@@ -158,10 +166,10 @@ function bulkData(
   const bulk = bulkDataAt(instance.dataSet, path)?.bulk
   if (!bulk) throw notFound(from)
   const ranges = bulk.encapsulated ? frameRanges(instance.file, instance.dataSet) : [[bulk]]
-  return octetsAnswer(instance, ranges, octets, accept)
+  return octetsResponse(instance, ranges, octets, accept)
 }
 
-function octetsAnswer(
+function octetsResponse(
   { file }: Instance,
   ranges: readonly Range[],
   type: string,
@@ -175,7 +183,7 @@ function octetsAnswer(
       return { status: 200, headers, body: rangeBytes(file, single) }
     }
     if (coversMultipart(range, octets)) {
-      return multipartAnswer(
+      return multipartResponse(
         octets,
         ranges.map((pieces) => ({ type, body: rangeBytes(file, pieces) })),
       )

@@ -1,27 +1,27 @@
-import { type ConnectionRecord, type RefusedRecord, type RequestRecord, wordsOf } from './audit-record.ts'
+import { type ConnectionRecord, outcomeText, type RejectionsRecord, type RequestRecord } from './audit-record.ts'
 
 /** Codes 110126 and 110132 of DICOM PS3.16. */
 type AlertType = 'Node Authentication' | 'Use of Restricted Function'
 
-/** What somebody should look at, of what strangers and clients tried. */
+/** Something in the trail that needs attention soon. */
 export interface Alert {
   readonly type: AlertType
   readonly description: string
   readonly client?: string | undefined
-  /** From where; the most active one first, if that is known. */
+  /** The most active address first, if known. */
   readonly addresses: readonly string[]
 }
 
-/** Null for what needs nobody's attention at once: what can't be read, and who only connects, as a probe does. */
-export function alertOf(record: RequestRecord | ConnectionRecord | RefusedRecord): Alert | null {
-  if (record.audit === 'refused') {
-    const description = `${record.count} more were refused since ${record.since}`
+/** Null for records that need no attention: unreadable requests, and probes that only connect. */
+export function alertOf(record: RequestRecord | ConnectionRecord | RejectionsRecord): Alert | null {
+  if (record.audit === 'rejected') {
+    const description = `${record.count} more were rejected since ${record.since}`
     return { type: 'Node Authentication', description, addresses: Object.keys(record.addresses) }
   }
   const type = alertTypeOf(record)
   if (!type) return null
   const isRequest = record.audit === 'request'
-  const description = isRequest ? wordsOf(record) : `${record.event}: ${record.code ?? record.reason}`
+  const description = isRequest ? outcomeText(record) : `${record.event}: ${record.code ?? record.reason}`
   return { type, description, client: isRequest ? record.client : undefined, addresses: [record.address] }
 }
 

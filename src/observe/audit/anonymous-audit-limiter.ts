@@ -1,26 +1,26 @@
-/** What was refused within a minute without a record of its own. */
+/** Rejections within a minute that have no record of their own. */
 export interface AnonymousCounts {
   /** ISO 8601. */
   readonly since: string
   readonly count: number
-  /** How many by the code of the answer, or by what was refused. */
+  /** Counts by error code, or by the log message where there was no response. */
   readonly reasons: Readonly<Record<string, number>>
-  /** How many by the peer's address; not all where they are many. */
+  /** Counts by peer address; only the first ones where there are many. */
   readonly addresses: Readonly<Record<string, number>>
 }
 
-/** Records that strangers may cause in a minute. */
-const mostRecords = 60
-/** As many are named of one minute; a message with these is no longer than what a repository must take. */
-const mostAddresses = 50
-const minute = 60_000
+/** Records per minute that unauthenticated clients may cause. */
+const maxRecordsPerMinute = 60
+/** Keeps the message below the size that every audit repository must accept. */
+const maxAddresses = 50
+const minuteMs = 60_000
 
 /**
- * Limits what those who are no clients can make the trail hold: so many records a minute, and then one that counts. So nobody
- * fills the disk, or pushes the records of others out.
+ * Limits the records that unauthenticated clients can cause: a fixed number per minute, then one
+ * record with the counts. So they can neither fill the disk nor push out other records.
  */
 export class AnonymousAuditLimiter {
-  readonly #tell: (counts: AnonymousCounts) => void
+  readonly #report: (counts: AnonymousCounts) => void
   #recorded = 0
   #count = 0
   #since = ''
@@ -29,28 +29,28 @@ export class AnonymousAuditLimiter {
   #minute: NodeJS.Timeout | null = null
 
   constructor(tell: (counts: AnonymousCounts) => void) {
-    this.#tell = tell
+    this.#report = tell
   }
 
-  /** Whether this one gets a record; it is counted otherwise. */
+  /** True if this rejection gets a record; otherwise it is only counted. */
   admit(address: string, reason: string): boolean {
     if (this.#minute === null) this.#begin()
     this.#recorded += 1
-    if (this.#recorded <= mostRecords) return true
+    if (this.#recorded <= maxRecordsPerMinute) return true
     this.#count += 1
     increase(this.#reasons, reason)
-    if (this.#addresses.size < mostAddresses || this.#addresses.has(address)) increase(this.#addresses, address)
+    if (this.#addresses.size < maxAddresses || this.#addresses.has(address)) increase(this.#addresses, address)
     return false
   }
 
-  /** Tells what was only counted so far. */
+  /** Reports the rejections that were only counted so far. */
   end(): void {
     if (this.#minute) clearTimeout(this.#minute)
     this.#minute = null
     this.#recorded = 0
     if (this.#count === 0) return
     const [reasons, addresses] = [Object.fromEntries(this.#reasons), Object.fromEntries(this.#addresses)]
-    this.#tell({ since: this.#since, count: this.#count, reasons, addresses })
+    this.#report({ since: this.#since, count: this.#count, reasons, addresses })
     this.#count = 0
     this.#reasons.clear()
     this.#addresses.clear()
@@ -58,7 +58,7 @@ export class AnonymousAuditLimiter {
 
   #begin(): void {
     this.#since = new Date().toISOString()
-    this.#minute = setTimeout(() => this.end(), minute).unref()
+    this.#minute = setTimeout(() => this.end(), minuteMs).unref()
   }
 }
 

@@ -1,34 +1,35 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import type { AuditRecord } from './audit-record.ts'
-import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
+import { type AuditSink, lowPriorityShare, type SinkReports } from './audit-sink.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 
-/** Bytes of records that are kept while nothing can be written. */
-const mostKept = 16 * 1024 * 1024
-/** How often (ms) it is looked whether the file was renamed. */
-const look = 1_000
-/** How long (ms) after a failure writing is tried again: whoever reads a pipe may only be slow. */
-const retryInterval = (error: NodeJS.ErrnoException) => (error.code === 'EAGAIN' ? 20 : 1_000)
+/** Records queued while writing fails. */
+const maxQueuedBytes = 16 * 1024 * 1024
+/** How often to check whether the file was renamed or removed. */
+const pollIntervalMs = 1_000
+/** EAGAIN: the reader of a pipe is only slow. */
+const retryDelayMs = (error: NodeJS.ErrnoException) => (error.code === 'EAGAIN' ? 20 : 1_000)
 
 const standardOutput = 1
 
 /**
- * JSON lines at the end of a file, each written before anything else happens: about 10 µs, and nothing is lost when the program is
- * killed. A file that was renamed or removed is followed by a new one of its old name.
+ * Appends JSON lines to a file. Each is written synchronously (about 10 µs), so nothing is lost
+ * when the process is killed. If the file was renamed or removed, a new one is opened under its
+ * name.
  */
 export class AuditFile implements AuditSink {
   readonly #path: string | null
   readonly #reports: SinkReports
-  readonly #kept = new BoundedQueue(mostKept)
-  /** Null once it is closed: the number may soon stand for something else. */
+  readonly #queue = new BoundedQueue(maxQueuedBytes)
+  /** Null once closed: the operating system may reuse the number. */
   #fd: number | null
-  /** The file ends in a line that was cut short. */
-  #continues: boolean
-  #lookedAt = performance.now()
-  #retrying: NodeJS.Timeout | null = null
+  /** The file ends in a truncated line. */
+  #endsWithinLine: boolean
+  #polledAt = performance.now()
+  #retryTimer: NodeJS.Timeout | null = null
 
   /**
-   * Throws what `open` does when the file can't be opened.
+   * Throws the error of `open` if the file can't be opened.
    *
    * @param path null for standard output
    */
@@ -36,16 +37,16 @@ export class AuditFile implements AuditSink {
     this.#path = path
     this.#reports = reports
     this.#fd = path === null ? standardOutput : open(path)
-    this.#continues = path !== null && endsWithinLine(this.#fd, path)
+    this.#endsWithinLine = path !== null && endsWithinLine(this.#fd, path)
   }
 
   get available(): boolean {
-    return this.#retrying === null
+    return this.#retryTimer === null
   }
 
   write(record: AuditRecord, isMinor = false): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`)
-    if (this.#fd === null || !this.#kept.add(line, isMinor ? minorShare : 1)) this.#reports.lost(1)
+    if (this.#fd === null || !this.#queue.add(line, isMinor ? lowPriorityShare : 1)) this.#reports.lost(1)
     if (this.available) this.#flush()
   }
 
@@ -53,51 +54,54 @@ export class AuditFile implements AuditSink {
     const fd = this.#fd
     if (fd === null) return
     this.#flush()
-    if (this.#retrying) clearTimeout(this.#retrying)
+    if (this.#retryTimer) clearTimeout(this.#retryTimer)
     this.#fd = null
-    if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
-    this.#reports.ended()
+    if (this.#queue.size > 0) this.#reports.lost(this.#queue.size)
+    this.#reports.closed()
     if (this.#path !== null) closeSync(fd)
   }
 
   #flush(): void {
     if (this.#fd === null) return
-    if (this.#retrying) clearTimeout(this.#retrying)
+    if (this.#retryTimer) clearTimeout(this.#retryTimer)
     try {
-      this.#writeKept(this.#follow(this.#fd))
-      if (this.#retrying) this.#reports.recovered()
-      this.#retrying = null
+      this.#writeQueued(this.#reopenIfReplaced(this.#fd))
+      if (this.#retryTimer) this.#reports.recovered()
+      this.#retryTimer = null
     } catch (error) {
-      if (!this.#retrying) this.#reports.failing(error as Error)
-      this.#retrying = setTimeout(() => this.#flush(), retryInterval(error as NodeJS.ErrnoException)).unref()
+      if (!this.#retryTimer) this.#reports.failing(error as Error)
+      this.#retryTimer = setTimeout(() => this.#flush(), retryDelayMs(error as NodeJS.ErrnoException)).unref()
     }
   }
 
-  #writeKept(fd: number): void {
-    if (this.#continues && this.#kept.size > 0) {
+  #writeQueued(fd: number): void {
+    if (this.#endsWithinLine && this.#queue.size > 0) {
       writeSync(fd, '\n')
-      this.#continues = false
+      this.#endsWithinLine = false
     }
-    for (let line = this.#kept.first; line; line = this.#kept.first) this.#kept.done(writeSync(fd, line))
+    for (let line = this.#queue.first; line; line = this.#queue.first) this.#queue.done(writeSync(fd, line))
   }
 
-  /** Opens the file anew where its name stands for another one, or for none. */
-  #follow(fd: number): number {
-    if (this.#path === null || performance.now() - this.#lookedAt < look) return fd
-    this.#lookedAt = performance.now()
+  /** Reopens the file if it was renamed or removed. */
+  #reopenIfReplaced(fd: number): number {
+    if (this.#path === null || performance.now() - this.#polledAt < pollIntervalMs) return fd
+    this.#polledAt = performance.now()
     const named = statSync(this.#path, { throwIfNoEntry: false })
     const opened = fstatSync(fd)
     if (named?.ino === opened.ino && named.dev === opened.dev) return fd
     const next = open(this.#path)
     this.#fd = next
     closeSync(fd)
-    this.#continues = endsWithinLine(next, this.#path)
-    this.#kept.restart()
+    this.#endsWithinLine = endsWithinLine(next, this.#path)
+    this.#queue.restart()
     return next
   }
 }
 
-/** After a kill, or on a disk that became full. Where that can't be read, an empty line does less harm than two records in one. */
+/**
+ * True after a kill or a full disk. If it can't be read, an empty line does less harm than two
+ * records in one line.
+ */
 function endsWithinLine(fd: number, path: string): boolean {
   const stat = fstatSync(fd)
   if (!stat.isFile() || stat.size === 0) return false
@@ -113,10 +117,13 @@ function endsWithinLine(fd: number, path: string): boolean {
 }
 
 const { O_APPEND, O_CREAT, O_WRONLY } = constants
-/** A pipe that nobody reads would be waited for, and all else with it. Windows does not know the flag. */
+/**
+ * Without O_NONBLOCK, opening a pipe without a reader would block the process. Windows lacks the
+ * flag.
+ */
 const flags = O_APPEND | O_CREAT | O_WRONLY | (constants.O_NONBLOCK ?? 0)
 
-/** Only the user of the proxy may read a new one: it says who looked at which study. */
+/** Readable only by the proxy's user, because it shows who accessed which study. */
 function open(path: string): number {
   return openSync(path, flags, 0o600)
 }

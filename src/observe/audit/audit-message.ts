@@ -1,11 +1,11 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { type Alert, alertOf } from './alert.ts'
-import { type ActivityRecord, type AuditRecord, type RequestRecord, wordsOf } from './audit-record.ts'
+import { type ActivityRecord, type AuditRecord, outcomeText, type RequestRecord } from './audit-record.ts'
 import { element } from './xml.ts'
 
-/** What the messages say of the proxy itself. */
+/** How the messages identify the proxy. */
 export interface AuditSource {
-  /** Audit Source ID: names this proxy at the repository. */
+  /** Audit Source ID of this proxy at the repository. */
   readonly id: string
   readonly hostName: string
   readonly processId: string
@@ -33,15 +33,18 @@ const codes = {
 
 type Meaning = keyof typeof codes
 
-/** Study Root Query/Retrieve Information Model - FIND (PS3.4 C.3): the model that QIDO-RS searches by. */
+/** Study Root Query/Retrieve Information Model - FIND (PS3.4 C.3), the model of QIDO-RS. */
 const studyRootFind = '1.2.840.10008.5.1.4.1.2.2.1'
 
-/** Event Outcome Indicator (PS3.15 A.5.1): none of ours is a 12, after which nothing works any more. */
+/**
+ * Event Outcome Indicator (PS3.15 A.5.1). 12, a major failure of the system, doesn't occur here.
+ */
 type Indicator = 0 | 4 | 8
 
 /**
- * The audit messages for a record (DICOM PS3.15 A.5), in XML. None for requests that are no event there: such as a path that is none
- * of DICOMweb. Two for an upload of which some instances were stored and some not (A.5.2).
+ * The audit messages for a record (DICOM PS3.15 A.5), in XML. Requests that are no event of the
+ * standard have none, for instance to a path outside DICOMweb. An upload with stored and failed
+ * instances has two (A.5.2).
  */
 export function auditMessages(record: AuditRecord, source: AuditSource): readonly string[] {
   if ('version' in record) return [activity(record, source)]
@@ -83,7 +86,7 @@ function securityAlert({ time }: AuditRecord, alert: Alert, source: AuditSource)
   return message(event('Security Alert', 'E', time, 4, { type, description }), [proxy, ...requestors], source, nodes)
 }
 
-/** What succeeded and what failed are an event each, or several where one message could not hold all UIDs. */
+/** One event each for stored and failed instances; several if one message can't hold all UIDs. */
 function transfers(record: RequestRecord, source: AuditSource): readonly string[] {
   const { stored = [], failed = [], instancesStored = stored.length, instancesFailed = failed.length } = record
   if (instancesStored + instancesFailed === 0)
@@ -93,26 +96,29 @@ function transfers(record: RequestRecord, source: AuditSource): readonly string[
   return [...messages(0, partsOf(instancesStored, stored)), ...messages(4, partsOf(instancesFailed, failed))]
 }
 
-/** SOP Instance UIDs, as far as they are known; `count` has them all. */
+/** The known SOP Instance UIDs; `count` includes the others. */
 interface Instances {
   readonly count: number
   readonly uids: readonly string[]
 }
 
-/** UIDs in one message: receivers need not take more than 32,768 octets (PS3.15 A.6), and one has up to 84. */
-const mostUids = 350
+/**
+ * UIDs per message: receivers must accept only 32,768 octets (PS3.15 A.6), and one UID takes up to
+ * 84.
+ */
+const maxUids = 350
 
 function partsOf(count: number, uids: readonly string[]): readonly Instances[] {
   const parts: Instances[] = []
-  for (let at = 0; at < uids.length; at += mostUids) {
-    const part = uids.slice(at, at + mostUids)
+  for (let at = 0; at < uids.length; at += maxUids) {
+    const part = uids.slice(at, at + maxUids)
     parts.push({ count: part.length, uids: part })
   }
   const unnamed = count - uids.length
   return unnamed > 0 ? [...parts, { count: unnamed, uids: [] }] : parts
 }
 
-/** Metadata are looked at, without instances being moved; HEAD moves nothing, and shows nothing of a patient. */
+/** Metadata are accessed without a transfer of instances. HEAD transfers and shows nothing. */
 function retrieval(record: RequestRecord, source: AuditSource): readonly string[] {
   if (record.method === 'HEAD') return []
   if (record.route?.endsWith('/metadata')) return [accessed(record, source, 'R')]
@@ -120,10 +126,10 @@ function retrieval(record: RequestRecord, source: AuditSource): readonly string[
 }
 
 function namedBy({ instance }: RequestRecord): Instances {
-  return instance === undefined ? nobody : { count: 1, uids: [instance] }
+  return instance === undefined ? anonymous : { count: 1, uids: [instance] }
 }
 
-const nobody: Instances = { count: 0, uids: [] }
+const anonymous: Instances = { count: 0, uids: [] }
 
 function transferred(record: RequestRecord, source: AuditSource, indicator: Indicator, studies: string[]): string {
   const isUpload = record.service === 'STOW-RS'
@@ -155,8 +161,9 @@ function query(record: RequestRecord, source: AuditSource): string {
 }
 
 /**
- * The standard has an event for a study (A.5.3.8); series and instances are accessed, to delete them (A.5.3.6). One that goes on
- * is the same event without success: it has no event of its own, and who looks for what became of a study must find it.
+ * The standard has an event for a deleted study (A.5.3.8); series and instances are "accessed" to
+ * delete them (A.5.3.6). A pending deletion is the same event without success, because it has no
+ * event of its own, and must be found with the study.
  */
 function deletion(record: RequestRecord, source: AuditSource): string {
   return accessed(record, source, 'D', record.series === undefined ? 'DICOM Study Deleted' : 'DICOM Instances Accessed')
@@ -204,7 +211,7 @@ function event(
 }
 
 function outcome(record: RequestRecord): { description?: string } {
-  return record.outcome === 'succeeded' ? {} : { description: wordsOf(record) }
+  return record.outcome === 'succeeded' ? {} : { description: outcomeText(record) }
 }
 
 function indicatorOf({ outcome }: RequestRecord): Indicator {
@@ -240,7 +247,7 @@ function participant({ id, alternative, isRequestor = false, at, role }: Partici
   return element('ActiveParticipant', attributes, role ? coded('RoleIDCode', role) : '')
 }
 
-function study({ study = '' }: RequestRecord, { count, uids }: Instances = nobody): string {
+function study({ study = '' }: RequestRecord, { count, uids }: Instances = anonymous): string {
   const instances = uids.map((uid) => element('Instance', { UID: uid }))
   const described = count === 0 ? '' : element('SOPClass', { NumberOfInstances: count }, ...instances)
   return element(
@@ -252,7 +259,7 @@ function study({ study = '' }: RequestRecord, { count, uids }: Instances = nobod
   )
 }
 
-/** An upload to `/studies` names no study: it may be of several. */
+/** An upload to `/studies` names no study, and may contain several. */
 const unknown = 'unknown'
 
 function pathOf({ route = '', study = '', series = '', instance = '' }: RequestRecord): string {

@@ -4,10 +4,10 @@ import { outcomeOf, type RequestOutcome } from '../request-history.ts'
 import type { AnonymousCounts } from './anonymous-audit-limiter.ts'
 import type { AuditSubjects, RequestedIds } from './audit-subjects.ts'
 
-/** `pending`: Google has taken a deletion on, and its end was not seen. */
+/** `pending`: Google accepted a deletion, and its completion was not seen. */
 export type AuditOutcome = RequestOutcome | 'pending'
 
-/** One request in the audit trail. The keys are those of docs/audit.md; what is not known has none. */
+/** One request in the audit trail. docs/audit.md lists the keys; unknown values are omitted. */
 export interface RequestRecord extends Omit<RequestedIds, 'query'> {
   readonly audit: 'request'
   /** When it ended; ISO 8601. */
@@ -33,30 +33,30 @@ export interface RequestRecord extends Omit<RequestedIds, 'query'> {
   /** SOP Instance UIDs. */
   readonly stored: readonly string[] | undefined
   readonly failed: readonly string[] | undefined
-  /** Instances of the answer that are in neither list. */
+  /** Instances of the response that are in neither list. */
   readonly omitted: number | undefined
   readonly bytesReceived: number
   readonly bytesSent: number
 }
 
-/** The proxy itself began or ended. */
+/** The proxy started or stopped. */
 export interface ActivityRecord {
   readonly audit: 'start' | 'stop'
   readonly time: string
   readonly version: string
 }
 
-/** Somebody was refused before there was a request: a connection, or what came on one. */
-export interface ConnectionRecord extends Refused {
+/** A peer was rejected before there was a valid request. */
+export interface ConnectionRecord extends RejectedPeer {
   readonly audit: 'connection'
   readonly time: string
-  /** What it is called in the log. */
+  /** The log message. */
   readonly event: string
-  readonly outcome: 'refused'
+  readonly outcome: 'rejected'
 }
 
-/** What is known of it. */
-export interface Refused {
+/** What is known about a rejected peer. */
+export interface RejectedPeer {
   readonly address: string
   readonly requestId?: string | undefined
   readonly status?: number | undefined
@@ -64,18 +64,18 @@ export interface Refused {
   readonly reason?: string | undefined
 }
 
-/** How many requests and connections of strangers were refused within a minute besides those that have a record each. */
-export interface RefusedRecord extends AnonymousCounts {
-  readonly audit: 'refused'
+/** Rejections of unauthenticated clients within a minute that have no record of their own. */
+export interface RejectionsRecord extends AnonymousCounts {
+  readonly audit: 'rejected'
   /** When the minute ended; ISO 8601. */
   readonly time: string
 }
 
-export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | RefusedRecord
+export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | RejectionsRecord
 
-/** @param queryValues whether the values of the query are recorded, not its names alone */
+/** @param queryValues whether to record the query's values, not only its parameter names */
 export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValues: boolean): RequestRecord {
-  const { query, ...identifiers } = subjects.asked
+  const { query, ...identifiers } = subjects.requested
   const { store, stored, failed, omitted } = subjects
   return {
     audit: 'request',
@@ -107,20 +107,26 @@ export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValu
 
 function auditOutcomeOf(event: RequestEvent): AuditOutcome {
   const outcome = outcomeOf(event)
-  return outcome === 'succeeded' && event.endUnseen ? 'pending' : outcome
+  return outcome === 'succeeded' && event.isPending ? 'pending' : outcome
 }
 
-/** Without its values: which attributes were matched. In a query that was refused, the names are the client's own words, too. */
+/**
+ * Which attributes were matched, without the values. The names in a rejected query are the client's
+ * own text, too.
+ */
 function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean): string | undefined {
   if (query === '') return undefined
   if (withValues) return query
   return attempts === 0 ? undefined : query.replaceAll(/=[^&]*/g, '=')
 }
 
-/** Such as `cut by client` or `HTTP status 403, service-not-allowed`: no words that could name a patient. */
-export function wordsOf({ outcome, status, code, abortedBy }: RequestRecord): string {
-  const begun = outcome === 'pending' && 'begun, and its end was not seen'
-  return [begun, abortedBy && `cut by ${abortedBy}`, status !== null && `HTTP status ${status}`, code]
+/**
+ * Such as `aborted by client` or `HTTP status 403, service-not-allowed`: nothing that could
+ * identify a patient.
+ */
+export function outcomeText({ outcome, status, code, abortedBy }: RequestRecord): string {
+  const begun = outcome === 'pending' && 'accepted, completion not seen'
+  return [begun, abortedBy && `aborted by ${abortedBy}`, status !== null && `HTTP status ${status}`, code]
     .filter(Boolean)
     .join(', ')
 }

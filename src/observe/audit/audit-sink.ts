@@ -1,36 +1,36 @@
 import type { AuditRecord } from './audit-record.ts'
 
-/** Where the records of the audit trail go. */
+/** A destination of the audit trail. */
 export interface AuditSink {
-  /** False while what was recorded can't be brought there. */
+  /** False while records can't be written. */
   readonly available: boolean
   /**
-   * Never throws: what can't be brought there now is kept, within bounds, and goes first when it can.
+   * Never throws. Queues the record, within bounds, while it can't be written.
    *
-   * @param isMinor of somebody whom nobody knows, or of a request that was refused for want of the trail: for it there is less
-   * room, so that it pushes out no other
+   * @param isMinor the record is of an unauthenticated client, or of a request rejected because the
+   * trail is unavailable. It may use less of the queue, so that it pushes out no other record
    */
   write(record: AuditRecord, isMinor?: boolean): void
-  /** Brings what is left there if that is possible now. */
+  /** Writes the queued records if possible now. */
   close(): Promise<void>
 }
 
-/** What a sink tells of itself. */
+/** What a sink reports. */
 export interface SinkReports {
-  /** Records are kept from now on. */
+  /** Records are queued from now on. */
   failing(error: Error): void
-  /** All that was kept has been brought there. */
+  /** All queued records are written. */
   recovered(): void
-  /** So many records are lost: there were more than can be kept, or the end has come. */
+  /** Records are lost: the queue is full, or the proxy stops. */
   lost(records: number): void
-  /** Nothing more will be told. */
-  ended(): void
+  /** Nothing more will be reported. */
+  closed(): void
 }
 
-/** Of the room for what is kept, how much minor records may use. Less than the half at which requests are refused. */
-export const minorShare = 1 / 4
+/** Share of the queue for minor records; less than the half at which requests are rejected. */
+export const lowPriorityShare = 1 / 4
 
-/** Records of all sinks that are lost, so far. */
+/** Lost records of all sinks. */
 export interface Losses {
   records: number
 }

@@ -1,25 +1,25 @@
-/** What a request asked for, by its path. Names a patient's data: for the audit trail only, never for a log. */
+/** The identifiers in a request's path. Patient data: for the audit trail only, never for a log. */
 export interface RequestedIds {
   readonly study?: string
   readonly series?: string
   readonly instance?: string
-  /** As it came, without the question mark; empty where there is none. */
+  /** As received, without the question mark; empty if there is none. */
   readonly query: string
 }
 
-/** SOP Instance UIDs that are kept of one answer: a line of the trail has 700 KB at most. */
-const most = 10_000
+/** SOP Instance UIDs recorded per response: an audit line has 700 KB at most. */
+const maxUids = 10_000
 
-/** Whom and what a request was about. */
+/** The DICOM objects that a request concerns. */
 export class AuditSubjects {
-  asked: RequestedIds = { query: '' }
-  /** The account's DICOMweb root at Google when the request came: a reload may give it another one. */
+  requested: RequestedIds = { query: '' }
+  /** The account's DICOMweb root at Google when the request arrived. A reload may change it. */
   store: string | undefined
   readonly #stored: string[] = []
   readonly #failed: string[] = []
   #omitted = 0
 
-  /** Instances that an answer to an upload names as stored; SOP Instance UIDs. */
+  /** SOP Instance UIDs that the response to an upload lists as stored. */
   get stored(): readonly string[] {
     return this.#stored
   }
@@ -28,14 +28,14 @@ export class AuditSubjects {
     return this.#failed
   }
 
-  /** How many more the answer named, or had without a name. */
+  /** Instances of the response above the limit, or without a UID. */
   get omitted(): number {
     return this.#omitted
   }
 
-  /** @param sopInstanceUid empty where the answer names none */
+  /** @param sopInstanceUid empty if the response names none */
   instance(outcome: 'stored' | 'failed', sopInstanceUid: string): void {
-    const isKept = sopInstanceUid !== '' && this.#stored.length + this.#failed.length < most
+    const isKept = sopInstanceUid !== '' && this.#stored.length + this.#failed.length < maxUids
     if (!isKept) this.#omitted += 1
     else if (outcome === 'stored') this.#stored.push(sopInstanceUid)
     else this.#failed.push(sopInstanceUid)
@@ -43,10 +43,10 @@ export class AuditSubjects {
 }
 
 /**
- * The identifiers in a path, by its template.
+ * The identifiers in a path, found by its route template.
  *
  * @param route such as `/studies/{study}/series`
- * @param segments of the path, one for each word of the route, or more
+ * @param segments of the path: at least one per segment of the route
  */
 export function requestedIds(route: string, segments: readonly string[], query: string): RequestedIds {
   const asked: Record<string, string> = {}

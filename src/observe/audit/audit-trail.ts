@@ -1,24 +1,24 @@
 import type { RequestEvent } from '../request-event.ts'
 import { AnonymousAuditLimiter } from './anonymous-audit-limiter.ts'
-import { type AuditRecord, type Refused, recordOf } from './audit-record.ts'
+import { type AuditRecord, type RejectedPeer, recordOf } from './audit-record.ts'
 import type { AuditSink, Losses } from './audit-sink.ts'
 
 interface Parts {
-  /** Opens each place that the records go to; throws when one can't be used. */
+  /** The destinations of the records. */
   readonly sinks: readonly AuditSink[]
   readonly version: string
-  /** Whether no request may pass that can't be recorded. */
+  /** Whether requests that can't be recorded must be rejected. */
   readonly required: boolean
-  /** Whether the values of queries are recorded. */
+  /** Whether to record the values of queries. */
   readonly queryValues: boolean
   readonly losses: Losses
 }
 
-/** Who asked for what, and what became of it: a record for each request, apart from the logs. */
+/** One record per request, apart from the logs: who requested what, and the outcome. */
 export class AuditTrail {
   readonly #parts: Parts
-  readonly #strangers = new AnonymousAuditLimiter((counts) => {
-    this.#write({ audit: 'refused', time: new Date().toISOString(), ...counts }, true)
+  readonly #anonymous = new AnonymousAuditLimiter((counts) => {
+    this.#write({ audit: 'rejected', time: new Date().toISOString(), ...counts }, true)
   })
   #closing: Promise<unknown> | null = null
 
@@ -27,53 +27,53 @@ export class AuditTrail {
     this.#activity('start')
   }
 
-  /** False while requests must be refused, because they could not be recorded. */
+  /** False while requests must be rejected because they can't be recorded. */
   get accepting(): boolean {
     return !this.#parts.required || this.available
   }
 
-  /** Whether records get to all of their places now. */
+  /** Whether all destinations are writable. */
   get available(): boolean {
     return this.#parts.sinks.every(({ available }) => available)
   }
 
-  /** How many records are lost since the start; counted anew for each place that they don't get to. */
+  /** Lost records since the start, counted once per destination. */
   get lost(): number {
     return this.#parts.losses.records
   }
 
   /**
-   * To be called once a request has ended.
+   * Call this once a request has ended.
    *
-   * @param ofStranger whether it came from nobody who may do anything here
+   * @param isAnonymous whether no known client sent the request
    */
-  record(event: RequestEvent, ofStranger = false): void {
+  record(event: RequestEvent, isAnonymous = false): void {
     if (!event.subjects) return
-    if (ofStranger && !this.#strangers.admit(event.address, event.code ?? 'request')) return
-    // Their clients ask again and again; nothing of theirs was passed on.
-    const isMinor = ofStranger || event.code === 'audit-unavailable'
+    if (isAnonymous && !this.#anonymous.admit(event.address, event.code ?? 'request')) return
+    // Clients retry these often, and none of them was forwarded.
+    const isMinor = isAnonymous || event.code === 'audit-unavailable'
     this.#write(recordOf(event, event.subjects, this.#parts.queryValues), isMinor)
   }
 
   /**
-   * Somebody was refused before there was a request.
+   * A peer was rejected before there was a valid request.
    *
-   * @param event what happened, in the words of the log
+   * @param event the log message
    */
-  refused({ address, requestId, status, code, reason }: Refused, event: string): void {
-    if (!this.#strangers.admit(address, code ?? event)) return
-    const known = { address, outcome: 'refused', requestId, status, code, reason } as const
+  rejected({ address, requestId, status, code, reason }: RejectedPeer, event: string): void {
+    if (!this.#anonymous.admit(address, code ?? event)) return
+    const known = { address, outcome: 'rejected', requestId, status, code, reason } as const
     this.#write({ audit: 'connection', time: new Date().toISOString(), event, ...known }, true)
   }
 
-  /** May be called again. */
+  /** Idempotent. */
   close(): Promise<unknown> {
     this.#closing ??= this.#end()
     return this.#closing
   }
 
   #end(): Promise<unknown> {
-    this.#strangers.end()
+    this.#anonymous.end()
     this.#activity('stop')
     return Promise.all(this.#parts.sinks.map((sink) => sink.close()))
   }

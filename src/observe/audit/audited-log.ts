@@ -1,14 +1,14 @@
 import type { Log } from '../logger.ts'
-import type { Refused } from './audit-record.ts'
+import type { RejectedPeer } from './audit-record.ts'
 import type { AuditTrail } from './audit-trail.ts'
 
-/** The log of who was refused before there was a request, which tells the audit trail, too. */
+/** Logs rejected peers, and records them in the audit trail. */
 export class AuditedLog implements Log {
   readonly #log: Log
-  readonly #audit: () => Pick<AuditTrail, 'refused'> | null
+  readonly #audit: () => Pick<AuditTrail, 'rejected'> | null
 
-  /** @param audit the trail that is kept now, if one is */
-  constructor(log: Log, audit: () => Pick<AuditTrail, 'refused'> | null) {
+  /** @param audit the current trail, if any */
+  constructor(log: Log, audit: () => Pick<AuditTrail, 'rejected'> | null) {
     this.#log = log
     this.#audit = audit
   }
@@ -17,8 +17,8 @@ export class AuditedLog implements Log {
     this.#log.info(line, message)
   }
 
-  warn(line: Refused, message: string): void {
+  warn(line: RejectedPeer, message: string): void {
     this.#log.warn(line, message)
-    this.#audit()?.refused(line, message)
+    this.#audit()?.rejected(line, message)
   }
 }

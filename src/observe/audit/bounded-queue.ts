@@ -1,14 +1,14 @@
-/** Messages that wait, in order, within a bound. */
+/** A queue of messages, bounded in bytes. */
 export class BoundedQueue {
-  readonly #most: number
+  readonly #maxBytes: number
   #messages: Buffer[] = []
   #bytes = 0
-  /** Bytes of the first one that are done. */
+  /** Bytes of the first message that are written. */
   #done = 0
 
-  /** @param most bytes that are kept */
-  constructor(most: number) {
-    this.#most = most
+  /** @param maxBytes of all queued messages */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
   }
 
   get size(): number {
@@ -19,24 +19,24 @@ export class BoundedQueue {
     return this.#done === 0 ? this.#messages[0] : this.#messages[0]?.subarray(this.#done)
   }
 
-  /** Less than half of what can be kept is. */
-  get isRoomy(): boolean {
-    return this.#bytes < this.#most / 2
+  /** The queue is less than half full. */
+  get isBelowHalf(): boolean {
+    return this.#bytes < this.#maxBytes / 2
   }
 
   /**
-   * False when there is no room for it.
+   * False if the message doesn't fit.
    *
-   * @param share of the room that it may use with what is there already
+   * @param share of the whole queue that may be in use after adding it
    */
   add(message: Buffer, share = 1): boolean {
-    if (this.#bytes + message.length > this.#most * share) return false
+    if (this.#bytes + message.length > this.#maxBytes * share) return false
     this.#messages.push(message)
     this.#bytes += message.length
     return true
   }
 
-  /** What is left of the first one is done, or so many bytes of it. */
+  /** Marks the first message, or that many bytes of it, as written. */
   done(bytes = this.first?.length ?? 0): void {
     const message = this.#messages[0]
     if (!message) return
@@ -47,7 +47,7 @@ export class BoundedQueue {
     this.#done = 0
   }
 
-  /** The first one is to be done from its beginning: what was done of it went elsewhere. */
+  /** The first message must be written again from its beginning. */
   restart(): void {
     this.#done = 0
   }

@@ -1,61 +1,63 @@
 import { shortened } from '../../outside-words.ts'
 import type { Losses, SinkReports } from './audit-sink.ts'
 
-/** As much of a logger as one needs here. */
 interface Log {
   info(line: object, message: string): void
   error(line: object, message: string): void
 }
 
-const minute = 60_000
-/** A repository's certificate may have names without end, and Node's message all of them. */
+const minuteMs = 60_000
+/** A repository's certificate may have any number of names, and Node's message lists them all. */
 const maxReasonCharacters = 300
 
-/** Tells the log how a sink fares: of losses the first at once, and then at most once a minute how many there were. */
+/**
+ * Logs the state of a sink. The first loss is logged at once, further ones at most once a minute,
+ * with their number.
+ */
 export class SinkLog implements SinkReports {
   readonly #log: Log
   readonly #sink: string
   readonly #losses: Losses
-  readonly #between: number
+  readonly #intervalMs: number
   #lost = 0
-  #waiting: NodeJS.Timeout | null = null
+  #timer: NodeJS.Timeout | null = null
 
   /**
-   * @param losses where those of all sinks are counted
-   * @param between milliseconds between two lines about losses
+   * @param losses counts the losses of all sinks
+   * @param intervalMs between two lines about losses
    */
-  constructor(log: Log, sink: string, losses: Losses, between = minute) {
+  constructor(log: Log, sink: string, losses: Losses, intervalMs = minuteMs) {
     this.#log = log
     this.#sink = sink
     this.#losses = losses
-    this.#between = between
+    this.#intervalMs = intervalMs
   }
 
   failing({ message }: Error): void {
     const line = { sink: this.#sink, reason: shortened(message, maxReasonCharacters) }
-    this.#log.error(line, 'audit trail: records can’t be written, and are kept until they can')
+    this.#log.error(line, "audit trail: can't write records; queueing them")
   }
 
   recovered(): void {
-    this.#log.info({ sink: this.#sink }, 'audit trail: what was kept is written')
+    this.#log.info({ sink: this.#sink }, 'audit trail: recovered; queued records are written')
   }
 
   lost(records: number): void {
     this.#lost += records
     this.#losses.records += records
-    if (!this.#waiting) this.#tell()
+    if (!this.#timer) this.#report()
   }
 
-  ended(): void {
-    if (this.#waiting) clearTimeout(this.#waiting)
-    this.#tell()
+  closed(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#report()
   }
 
-  #tell(): void {
-    this.#waiting = null
+  #report(): void {
+    this.#timer = null
     if (this.#lost === 0) return
-    this.#log.error({ sink: this.#sink, records: this.#lost }, 'audit trail: records are lost')
+    this.#log.error({ sink: this.#sink, records: this.#lost }, 'audit trail: records lost')
     this.#lost = 0
-    this.#waiting = setTimeout(() => this.#tell(), this.#between).unref()
+    this.#timer = setTimeout(() => this.#report(), this.#intervalMs).unref()
   }
 }

@@ -3,43 +3,44 @@ import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { type AuditSource, auditMessages } from './audit-message.ts'
 import type { AuditRecord } from './audit-record.ts'
-import { type AuditSink, minorShare, type SinkReports } from './audit-sink.ts'
+import { type AuditSink, lowPriorityShare, type SinkReports } from './audit-sink.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 
-/** Where an audit record repository listens for syslog over TLS (RFC 5425), and how both prove who they are. */
+/** An audit record repository that listens for syslog over TLS (RFC 5425), and the credentials. */
 export interface SyslogTarget {
   readonly host: string
   readonly port: number
-  /** PEM; null: those that Node trusts. */
+  /** PEM; null: Node's default CAs. */
   readonly certificateAuthorities: readonly string[] | null
-  /** The proxy's own certificate and key, PEM, for repositories that want one. */
+  /** The proxy's certificate and key, PEM, for repositories that require a client certificate. */
   readonly identity: { readonly cert: string; readonly key: string } | null
 }
 
-/** Bytes of messages that are kept while the repository can't be reached. */
-const mostKept = 16 * 1024 * 1024
-/** Milliseconds between two tries to connect. */
-const shortestPause = 1_000
-const longestPause = 30_000
-/** Bytes that a repository may send, by which nothing is expected (RFC 5425): who sends more is none. */
+/** Messages queued while the repository can't be reached. */
+const maxQueuedBytes = 16 * 1024 * 1024
+const minReconnectDelayMs = 1_000
+const maxReconnectDelayMs = 30_000
+/**
+ * A syslog receiver sends nothing (RFC 5425). A peer that sends more than this is something else.
+ */
 const maxReceivedBytes = 64 * 1024
-/** How long (ms) the last messages may take at the end. */
-const farewell = 2_000
+/** Time for sending the last messages at shutdown. */
+const drainTimeoutMs = 2_000
 
 interface Times {
-  /** Milliseconds after which a connection that is not there is given up. */
-  readonly connect: number
-  /** Milliseconds that the repository may leave a message untaken. */
-  readonly patience: number
-  /** Milliseconds after which a new connection is trusted to stay, once one has failed. */
-  readonly settled: number
+  readonly connectTimeoutMs: number
+  /** How long the operating system may fail to accept a message. */
+  readonly writeTimeoutMs: number
+  /** After a failure, a new connection counts as stable after this time. */
+  readonly stableAfterMs: number
 }
 
-const usual: Times = { connect: 15_000, patience: 10_000, settled: 5_000 }
+const defaultTimes: Times = { connectTimeoutMs: 15_000, writeTimeoutMs: 10_000, stableAfterMs: 5_000 }
 
 /**
- * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425, PS3.15 A.6). Syslog has no
- * acknowledgement: what was on its way when a connection broke may be lost.
+ * Sends audit messages (DICOM PS3.15 A.5) to a repository: syslog (RFC 5424) over TLS (RFC 5425,
+ * PS3.15 A.6). Syslog has no acknowledgements: messages in transit when a connection breaks may be
+ * lost.
  */
 export class SyslogSink implements AuditSink {
   readonly #target: SyslogTarget
@@ -47,48 +48,48 @@ export class SyslogSink implements AuditSink {
   readonly #reports: SinkReports
   readonly #times: Times
   readonly #header: string
-  readonly #kept = new BoundedQueue(mostKept)
+  readonly #queue = new BoundedQueue(maxQueuedBytes)
   #socket: TLSSocket | null = null
   #sending = false
-  /** From the end of a connection until the next one has stayed for a while, and what was kept has gone over it. */
+  /** From the end of a connection until the next one is stable and the queue is empty. */
   #failing = false
-  #hasSettled = false
-  #pause = shortestPause
-  #retrying: NodeJS.Timeout | null = null
+  #isStable = false
+  #reconnectDelayMs = minReconnectDelayMs
+  #reconnectTimer: NodeJS.Timeout | null = null
   #closed = false
 
   constructor(target: SyslogTarget, source: AuditSource, reports: SinkReports, times: Partial<Times> = {}) {
     this.#target = target
     this.#source = source
     this.#reports = reports
-    this.#times = { ...usual, ...times }
+    this.#times = { ...defaultTimes, ...times }
     this.#header = headerOf(source)
     this.#connect()
   }
 
-  /** A connection alone says little: who accepts it need not read. */
+  /** An open connection is not enough: the peer might not read. */
   get available(): boolean {
-    return this.#socket !== null && !this.#failing && this.#kept.isRoomy
+    return this.#socket !== null && !this.#failing && this.#queue.isBelowHalf
   }
 
   write(record: AuditRecord, isMinor = false): void {
-    const share = isMinor ? minorShare : 1
+    const share = isMinor ? lowPriorityShare : 1
     for (const message of auditMessages(record, this.#source)) {
-      if (this.#closed || !this.#kept.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
+      if (this.#closed || !this.#queue.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
     }
     this.#send()
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#retrying) clearTimeout(this.#retrying)
+    if (this.#reconnectTimer) clearTimeout(this.#reconnectTimer)
     const socket = this.#socket
-    if (socket && this.#kept.size > 0) {
-      const enough = AbortSignal.timeout(farewell)
-      await once(socket, 'sent', { signal: enough }).catch(() => {})
+    if (socket && this.#queue.size > 0) {
+      const signal = AbortSignal.timeout(drainTimeoutMs)
+      await once(socket, 'sent', { signal: signal }).catch(() => {})
     }
-    if (this.#kept.size > 0) this.#reports.lost(this.#kept.size)
-    this.#reports.ended()
+    if (this.#queue.size > 0) this.#reports.lost(this.#queue.size)
+    this.#reports.closed()
     socket?.end()
     socket?.destroySoon()
   }
@@ -99,15 +100,18 @@ export class SyslogSink implements AuditSink {
       host,
       port,
       minVersion: 'TLSv1.2',
-      // The default would heed NODE_TLS_REJECT_UNAUTHORIZED.
+      // The default would respect NODE_TLS_REJECT_UNAUTHORIZED.
       rejectUnauthorized: true,
-      // A name for the server to choose its certificate by; addresses are none (RFC 6066 3).
+      // SNI; IP addresses are not allowed there (RFC 6066 3).
       ...(isIP(host) === 0 && { servername: host }),
       ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
       ...identity,
     })
-    // From beginning to end: a time without a byte would never be over where a handshake comes byte by byte.
-    const connecting = setTimeout(() => socket.destroy(new Error('No TLS connection in time')), this.#times.connect)
+    // A limit for the whole handshake. An idle timeout would never fire if it arrived byte by byte.
+    const connecting = setTimeout(
+      () => socket.destroy(new Error('No TLS connection in time')),
+      this.#times.connectTimeoutMs,
+    )
     connecting.unref()
     socket.once('close', () => clearTimeout(connecting))
     socket.once('secureConnect', () => {
@@ -119,7 +123,7 @@ export class SyslogSink implements AuditSink {
       cause = error
     })
     socket.once('close', () => this.#disconnected(cause))
-    // Nothing is expected, but only a read sees the end of the connection.
+    // No data is expected, but only a read notices the end of the connection.
     let received = 0
     socket.on('data', ({ length }: Buffer) => {
       received += length
@@ -131,19 +135,19 @@ export class SyslogSink implements AuditSink {
   #connected(socket: TLSSocket): void {
     socket.setKeepAlive(true, 60_000)
     this.#socket = socket
-    const settling = setTimeout(() => this.#settled(), this.#times.settled).unref()
-    socket.once('close', () => clearTimeout(settling))
+    const stableTimer = setTimeout(() => this.#stable(), this.#times.stableAfterMs).unref()
+    socket.once('close', () => clearTimeout(stableTimer))
     this.#send()
   }
 
-  #settled(): void {
-    this.#hasSettled = true
-    this.#pause = shortestPause
+  #stable(): void {
+    this.#isStable = true
+    this.#reconnectDelayMs = minReconnectDelayMs
     this.#recover()
   }
 
   #recover(): void {
-    if (!this.#failing || !this.#hasSettled || this.#kept.size > 0) return
+    if (!this.#failing || !this.#isStable || this.#queue.size > 0) return
     this.#failing = false
     this.#reports.recovered()
   }
@@ -151,29 +155,29 @@ export class SyslogSink implements AuditSink {
   #disconnected(cause: Error): void {
     this.#socket = null
     this.#sending = false
-    this.#hasSettled = false
+    this.#isStable = false
     if (this.#closed) return
     if (!this.#failing) this.#reports.failing(cause)
     this.#failing = true
-    this.#retrying = setTimeout(() => this.#connect(), this.#pause).unref()
-    this.#pause = Math.min(this.#pause * 2, longestPause)
+    this.#reconnectTimer = setTimeout(() => this.#connect(), this.#reconnectDelayMs).unref()
+    this.#reconnectDelayMs = Math.min(this.#reconnectDelayMs * 2, maxReconnectDelayMs)
   }
 
-  /** One message after another; each is kept until the operating system has taken it. */
+  /** Sends one message at a time. Each stays queued until the operating system accepts it. */
   #send(): void {
     const socket = this.#socket
-    const message = this.#kept.first
+    const message = this.#queue.first
     if (!socket || this.#sending || !message) return
     this.#sending = true
-    const { patience } = this.#times
-    const untaken = new Error(`The repository takes no messages: one has waited for ${patience / 1000} s`)
-    const waiting = setTimeout(() => socket.destroy(untaken), patience).unref()
+    const { writeTimeoutMs } = this.#times
+    const timeout = new Error(`The repository takes no messages: one has waited for ${writeTimeoutMs / 1000} s`)
+    const timer = setTimeout(() => socket.destroy(timeout), writeTimeoutMs).unref()
     socket.write(message, (error) => {
-      clearTimeout(waiting)
+      clearTimeout(timer)
       if (error || socket !== this.#socket) return
       this.#sending = false
-      this.#kept.done()
-      if (this.#kept.size === 0) socket.emit('sent')
+      this.#queue.done()
+      if (this.#queue.size === 0) socket.emit('sent')
       this.#recover()
       this.#send()
     })

@@ -1,4 +1,4 @@
-/** An element (XML 1.0), with attributes of those that have a value. The content must be XML already. */
+/** An element (XML 1.0) with the attributes that have a value. The content must be XML already. */
 export function element(
   name: string,
   attributes: Readonly<Record<string, string | number | undefined>>,

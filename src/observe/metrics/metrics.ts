@@ -3,10 +3,10 @@ import type { RequestEvent } from '../request-event.ts'
 import { type ProxyState, readAudit, readState } from './proxy-state.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
-/** Gauges that are named like counters, which misleads both people and the checks of Prometheus. */
-const misnamed = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
+/** Gauges named like counters, which misleads people and Prometheus's linter. */
+const misnamedGauges = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
-/** What monitoring can read of this proxy, in the text format of Prometheus. */
+/** The proxy's metrics in the Prometheus text format. */
 export class Metrics {
   readonly #registry = new Registry()
   readonly #auditRegistry = new Registry()
@@ -18,23 +18,23 @@ export class Metrics {
     this.#requests = new RequestMetrics(this.#registry, state.accounts)
     readState(this.#registry, state)
     readAudit(this.#auditRegistry, state)
-    // Memory, processor time and the event loop's lag, by the names that dashboards for Node.js know.
+    // Memory, CPU time and event loop lag, under the names that Node.js dashboards use.
     collectDefaultMetrics({ register: this.#registry })
-    for (const name of misnamed) this.#registry.removeSingleMetric(name)
+    for (const name of misnamedGauges) this.#registry.removeSingleMetric(name)
   }
 
   get contentType(): string {
     return this.#registry.contentType
   }
 
-  /** To be called once a request has ended. */
+  /** Call this once a request has ended. */
   record(event: RequestEvent): void {
     this.#requests.record(event)
   }
 
-  /** The accounts from now on: the series of others end. */
-  keepOnly(accounts: readonly string[]): Promise<void> {
-    return this.#requests.keepOnly(accounts)
+  /** Replaces the accounts, and removes the series of the others. */
+  setAccounts(accounts: readonly string[]): Promise<void> {
+    return this.#requests.setAccounts(accounts)
   }
 
   async text(): Promise<string> {

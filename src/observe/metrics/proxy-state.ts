@@ -3,7 +3,7 @@ import type { RequestEvent } from '../request-event.ts'
 import type { Traffic } from '../request-history.ts'
 import { type Reading, readCounter, readGauge } from './read-metrics.ts'
 
-/** How many connections to Google are in use, and wait for use. */
+/** Busy and idle connections to Google. */
 export interface ConnectionCounts {
   readonly busy: number
   readonly idle: number
@@ -38,10 +38,10 @@ export interface ProxyState {
     readonly inFlight: Iterable<RequestEvent>
     traffic(): Iterable<Traffic>
   }
-  /** By the transport that uses them. */
+  /** By transport. */
   connections(): Readonly<Record<string, ConnectionCounts>>
-  readonly refusals: { readonly counts: Readonly<Record<string, number>> }
-  /** Null when no audit trail is kept. */
+  readonly rejected: { readonly counts: Readonly<Record<string, number>> }
+  /** Null without an audit trail. */
   audit(): { readonly available: boolean; readonly lost: number } | null
 }
 
@@ -51,7 +51,7 @@ export function readState(registry: Registry, state: ProxyState): void {
   readTraffic(registry, state)
   readLimiters(registry, state)
   readTokens(registry, state)
-  readRest(registry, state)
+  readProcess(registry, state)
 }
 
 function readTraffic(registry: Registry, { history }: ProxyState): void {
@@ -61,13 +61,13 @@ function readTraffic(registry: Registry, { history }: ProxyState): void {
     }
   readCounter(registry, {
     name: 'received_bytes_total',
-    help: 'Bytes of bodies from clients, as they come.',
+    help: 'Body bytes received from clients.',
     labels: byService,
     read: bytes('received'),
   })
   readCounter(registry, {
     name: 'sent_bytes_total',
-    help: "Bytes of bodies of Google's answers to clients, as they go.",
+    help: 'Body bytes of responses sent to clients.',
     labels: byService,
     read: bytes('sent'),
   })
@@ -82,12 +82,12 @@ function readLimiters(registry: Registry, { accounts, history }: ProxyState): vo
     }
   const gauge = (name: string, help: string, read: () => Iterable<Reading>) =>
     readGauge(registry, { name, help, labels: byService, read })
-  gauge('requests_in_flight', 'Requests that have come and not ended yet.', () => countsOf(history.inFlight))
-  gauge('upstream_requests_in_flight', 'Requests that are at Google.', limiters('inFlight'))
-  gauge('upstream_requests_queued', 'Requests that wait for a place at Google.', limiters('queued'))
+  gauge('requests_in_flight', 'Requests in flight.', () => countsOf(history.inFlight))
+  gauge('upstream_requests_in_flight', 'Requests in flight at Google.', limiters('inFlight'))
+  gauge('upstream_requests_queued', 'Requests queued for a slot at Google.', limiters('queued'))
   gauge(
     'upstream_requests_limit',
-    'Requests that may be at Google at the same time; fewer while Google refuses some because of load.',
+    'Current limit of requests in flight at Google, lowered while Google rejects some because of load.',
     limiters('limit'),
   )
 }
@@ -115,38 +115,36 @@ function readTokens(registry: Registry, { accounts }: ProxyState): void {
     readGauge(registry, { name, help, labels, read: tokens(figure) })
   const counter = (name: string, help: string, figure: (state: TokenState) => number) =>
     readCounter(registry, { name, help, labels, read: tokens(figure) })
-  gauge('token_usable', '1 when a request would be sent with an access token right now, else 0.', ({ usable }) =>
-    usable ? 1 : 0,
-  )
-  gauge('token_age_seconds', 'Time since the access token was fetched.', ({ fetchedAt }) => since(fetchedAt))
-  gauge('token_remaining_seconds', 'Life that the access token has left.', ({ expiresAt }) => until(expiresAt))
+  gauge('token_usable', '1 if an access token is usable, else 0.', ({ usable }) => (usable ? 1 : 0))
+  gauge('token_age_seconds', 'Time since the access token was fetched.', ({ fetchedAt }) => secondsSince(fetchedAt))
+  gauge('token_remaining_seconds', 'Time until the access token expires.', ({ expiresAt }) => secondsUntil(expiresAt))
   counter(
     'token_refreshes_total',
-    'Times that an access token was asked for. Accounts with the same credential share one, and each counts it.',
+    'Access token refreshes. A shared credential is counted once per account.',
     ({ refreshes }) => refreshes,
   )
-  counter('token_refresh_failures_total', 'Of these: the times that none came.', ({ failures }) => failures)
+  counter('token_refresh_failures_total', 'Access token refreshes that failed.', ({ failures }) => failures)
 }
 
-/** Seconds; by the wall clock, which may have been set back. */
-function since(at: number | null): number | null {
+/** By the wall clock, which may have been set back. */
+function secondsSince(at: number | null): number | null {
   return at === null ? null : Math.max(0, (Date.now() - at) / 1000)
 }
 
-function until(at: number | null): number | null {
+function secondsUntil(at: number | null): number | null {
   return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
 }
 
-function readRest(registry: Registry, { version, connections, refusals }: ProxyState): void {
+function readProcess(registry: Registry, { version, connections, rejected }: ProxyState): void {
   readGauge(registry, {
     name: 'build_info',
-    help: 'Always 1; the label says which version runs.',
+    help: 'Always 1, labelled with the version.',
     labels: ['version'],
     read: () => [[{ version }, 1]],
   })
   readGauge(registry, {
     name: 'upstream_connections',
-    help: 'Open connections to Google and its issuers of tokens, by the transport that uses them.',
+    help: 'Open connections to Google and its token endpoints.',
     labels: ['transport', 'state'],
     read: () =>
       Object.entries(connections()).flatMap(([transport, { busy, idle }]): Reading[] => [
@@ -156,22 +154,22 @@ function readRest(registry: Registry, { version, connections, refusals }: ProxyS
   })
   readCounter(registry, {
     name: 'rejected_total',
-    help: 'Requests and connections of strangers that were not let in.',
+    help: 'Rejected requests and connections of unauthenticated clients.',
     labels: ['reason'],
-    read: () => Object.entries(refusals.counts).map(([reason, count]) => [{ reason }, count]),
+    read: () => Object.entries(rejected.counts).map(([reason, count]) => [{ reason }, count]),
   })
 }
 
-/** Metrics of the audit trail, in a registry of their own: it may begin and end while the proxy runs. */
+/** Metrics of the audit trail, in their own registry: a reload may turn the trail on or off. */
 export function readAudit(registry: Registry, { audit }: Pick<ProxyState, 'audit'>): void {
   readGauge(registry, {
     name: 'audit_available',
-    help: '1 while all places of the audit trail take records, else 0.',
+    help: '1 while all destinations of the audit trail are writable, else 0.',
     read: () => [[{}, audit()?.available ? 1 : 0]],
   })
   readCounter(registry, {
     name: 'audit_records_lost_total',
-    help: 'Records of the audit trail that are lost.',
+    help: 'Lost records of the audit trail.',
     read: () => [[{}, audit()?.lost ?? 0]],
   })
 }

@@ -3,18 +3,18 @@ import { metricName } from './metric-name.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-/** A value and the labels that it stands under. */
+/** A value and its labels. */
 export type Reading = readonly [labels: Labels, value: number]
 
 interface ReadMetric {
   readonly name: string
   readonly help: string
   readonly labels?: readonly string[]
-  /** Asked at each scrape. */
+  /** Called at each scrape. */
   readonly read: () => Iterable<Reading>
 }
 
-/** What others count already, and only add to, is read from them when somebody asks: it costs requests nothing. */
+/** Reads a counter that other code maintains at each scrape, at no cost per request. */
 export function readCounter(registry: Registry, metric: ReadMetric): void {
   new Counter({
     ...optionsOf(registry, metric),
@@ -25,7 +25,7 @@ export function readCounter(registry: Registry, metric: ReadMetric): void {
   })
 }
 
-/** The same for what goes up and down. */
+/** The same for a gauge. */
 export function readGauge(registry: Registry, metric: ReadMetric): void {
   new Gauge({
     ...optionsOf(registry, metric),

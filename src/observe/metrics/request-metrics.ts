@@ -6,13 +6,13 @@ import { statusLabel } from './status-label.ts'
 /** Seconds: from a cached search to a study that takes half an hour, Google's own limit. */
 const buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800]
 
-/** What a metric is counted by. An empty value is the same as no label: it was not known of the request. */
+/** The labels. An empty value equals a missing label: it was unknown for the request. */
 const byService = ['account', 'service'] as const
 const byRequest = [...byService, 'route', 'status', 'layer'] as const
 
 /**
- * What is counted once per request, at its end: about 1 µs in all. No label takes its value from what a client or Google
- * sent: accounts are those of the configuration, services, routes and layers come from tables of ours.
+ * Counts each request once, at its end, in about 1 µs. No label value comes from a client or from
+ * Google: accounts come from the configuration; services, routes and layers from fixed tables.
  */
 export class RequestMetrics {
   readonly #requests: Counter<(typeof byRequest)[number]>
@@ -20,10 +20,10 @@ export class RequestMetrics {
   readonly #firstByte: Histogram<(typeof byService)[number]>
   readonly #attempts: Counter<(typeof byService)[number]>
   readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned', Counter<'account'>>>
-  /** Null while nobody has taken an account away. */
-  #kept: ReadonlySet<string> | null = null
+  /** Null until an account is removed. */
+  #accounts: ReadonlySet<string> | null = null
 
-  /** @param accounts those that are there now */
+  /** @param accounts the current ones */
   constructor(registry: Registry, accounts: () => Iterable<{ readonly name: string }>) {
     const registers = [registry]
     const counter = (name: string, help: string) =>
@@ -37,40 +37,42 @@ export class RequestMetrics {
         labelNames: ['account'],
         registers,
         collect() {
-          // Prometheus sees no increase where a series begins: the first instance that is lost must be one.
+          // Prometheus sees no increase when a series begins, and must see the first lost instance.
           for (const { name: account } of accounts()) this.inc({ account }, 0)
         },
       })
     this.#requests = new Counter({
       name: metricName('requests_total'),
-      help: 'Requests that have ended. layer says whose trouble a failure is (client, proxy, token, upstream), and is empty where all went well; status is empty where there was no answer.',
+      help: 'Completed requests. layer is the cause of a failure (client, proxy, token, upstream), or empty; status is empty without a response.',
       labelNames: byRequest,
       registers,
     })
-    this.#duration = histogram('request_duration_seconds', 'Time from the head of a request to the end of its answer.')
+    this.#duration = histogram('request_duration_seconds', 'Time from the request headers to the end of the response.')
     this.#firstByte = histogram(
       'request_first_byte_seconds',
-      "Time from the head of a request to the first byte of Google's answer.",
+      "Time from the request headers to the first byte of Google's response.",
     )
-    this.#attempts = counter('upstream_attempts_total', 'Times that requests were sent to Google.')
+    this.#attempts = counter('upstream_attempts_total', 'Attempts to send a request to Google.')
     this.#instances = {
-      stored: instances('instances_stored_total', 'Instances of uploads that Google has stored.'),
-      failed: instances('instances_failed_total', 'Instances of uploads that Google has not stored.'),
-      warned: instances('instances_warned_total', 'Of the stored instances: those that Google changed or warns of.'),
+      stored: instances('instances_stored_total', 'Uploaded instances that Google stored.'),
+      failed: instances('instances_failed_total', 'Uploaded instances that Google did not store.'),
+      warned: instances('instances_warned_total', 'Stored instances that Google changed or warned about.'),
     }
   }
 
-  /** The accounts from now on. What was counted for others goes, and what of theirs still ends is not counted. */
-  async keepOnly(accounts: readonly string[]): Promise<void> {
+  /**
+   * Replaces the accounts. Series of removed accounts go, and their last requests are not counted.
+   */
+  async setAccounts(accounts: readonly string[]): Promise<void> {
     const kept = new Set(accounts)
-    this.#kept = kept
+    this.#accounts = kept
     const each = [this.#requests, this.#duration, this.#firstByte, this.#attempts, ...Object.values(this.#instances)]
     await Promise.all(each.map((metric) => removeOthers(metric, kept)))
   }
 
   record(event: RequestEvent): void {
     const { account = '', service = '', route = '', layer = '', instances, attempts, firstByteAfter } = event
-    if (this.#kept && account !== '' && !this.#kept.has(account)) return
+    if (this.#accounts && account !== '' && !this.#accounts.has(account)) return
     const labels = { account, service }
     this.#requests.inc({ account, service, route, status: statusLabel(event.status), layer })
     this.#duration.observe(labels, event.age / 1000)

@@ -1,12 +1,12 @@
 import { type ErrorCode, errorTable } from '../../src/errors.ts'
 import { type Message, valuesOf } from '../helpers/messages.ts'
-import type { Cell } from './cells.ts'
+import type { Case } from './cases.ts'
 import type { Got } from './clients.ts'
 import type { Line } from './log.ts'
 import { requests } from './services.ts'
 
 /** In the words of the table, without what became of the instances. */
-export function outcomeOf({ service }: Cell, got: Got, { attempts }: Line): string {
+export function outcomeOf({ service }: Case, got: Got, { attempts }: Line): string {
   if (got.kind !== 'answer') return `${got.kind} ×${attempts}`
   const status = statusOf(got.answer)
   if (isOwn(got.answer)) return `${status} ${JSON.parse(String(got.answer.body)).code} ×${attempts}`

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { attemptsOf, type Cell } from './cells.ts'
+import { attemptsOf, type Case } from './cases.ts'
 import { runClient } from './clients.ts'
 import { openGoogle } from './google.ts'
+import type { Stages } from './harness.ts'
 import { Leftovers } from './leftovers.ts'
 import { type Line, loggerInto } from './log.ts'
+import { outcomeOf, wrongIn } from './observed.ts'
 import { requests, study } from './services.ts'
-import type { Stages } from './stage.ts'
 import { doneIn } from './stored.ts'
-import { outcomeOf, wrongIn } from './told.ts'
 
 export interface Observed {
   /** In the words of the cell's expectation. */
@@ -21,13 +21,16 @@ export interface Observed {
   readonly wrong: readonly string[]
 }
 
-/** Milliseconds in which all must be released that an exchange held: less than any limit that would end it as well. */
-const atOnce = 700
+/**
+ * Milliseconds in which all must be released that an exchange held: less than any limit that would
+ * end it as well.
+ */
+const releaseTimeoutMs = 700
 /** The same for a connection that is still being made: nothing but `Timeouts.Connect` ends that. */
-const connected = 1_500
+const connectTimeoutMs = 1_500
 
 /** Runs one cell of the matrix: a proxy of its own, before a store or a Google of its own. */
-export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
+export async function runCase(cell: Case, stages: Stages): Promise<Observed> {
   const stage = await stages.for(cell.fault)
   const store = `cell-${randomUUID()}`
   const upstream = await openGoogle(cell, stage, store, study)
@@ -42,14 +45,14 @@ export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
     const has = (...messages: string[]) => lines.some(({ msg }) => messages.includes(String(msg)))
     if (!('token' in cell.fault.cause)) await eventually('a token', () => has('access token fetched'))
     const isTried = () => has('sent to Google', 'request')
-    const underWay = () => isUnderWay(cell, () => upstream.reached || isTried())
-    const got = await leftovers.of(() => runClient(cell.client, { url, request, underWay, isTried }))
+    const inFlight = () => untilInFlight(cell, () => upstream.reached || isTried())
+    const got = await leftovers.of(() => runClient(cell.client, { url, request, inFlight, isTried }))
     const lineOf = () => lines.find(({ msg }) => msg === 'request')
-    await eventually('the line in the log', () => lineOf() !== undefined, atOnce)
-    const limit = cell.fault.arrivesNever ? connected : atOnce
+    await eventually('the line in the log', () => lineOf() !== undefined, releaseTimeoutMs)
+    const limit = cell.fault.arrivesNever ? connectTimeoutMs : releaseTimeoutMs
     await noLongerThan(limit, wrong, 'requests open at Google', () => upstream.open)
-    await noLongerThan(atOnce, wrong, 'timers', () => leftovers.timers)
-    if ((await takenPlaces(proxy)) > 0) wrong.push('a place at Google is still taken')
+    await noLongerThan(releaseTimeoutMs, wrong, 'timers', () => leftovers.timers)
+    if ((await slotsInUse(proxy)) > 0) wrong.push('a place at Google is still taken')
     const line = lineOf() ?? {}
     wrong.push(...wrongIn(got, line))
     if (cell.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
@@ -63,18 +66,18 @@ export async function runCell(cell: Cell, stages: Stages): Promise<Observed> {
   } finally {
     const isCut = await proxy.close()
     if (isCut > 0) wrong.push(`${isCut} connections had to be cut`)
-    await noLongerThan(atOnce, wrong, 'sockets', () => leftovers.sockets)
+    await noLongerThan(releaseTimeoutMs, wrong, 'sockets', () => leftovers.sockets)
     if (leftovers.timers > 0) wrong.push(`${leftovers.timers} timers after the end`)
     await upstream.close()
   }
 }
 
 /** Milliseconds that a request is let wait for a token that does not come soon. */
-const patience = 100
+const tokenWaitMs = 100
 
-async function isUnderWay(cell: Cell, isSo: () => boolean): Promise<void> {
+async function untilInFlight(cell: Case, isSo: () => boolean): Promise<void> {
   const waitsForToken = attemptsOf(cell) === 0 && !cell.fault.atOnce
-  await (waitsForToken ? delay(patience) : eventually('the request is under way', isSo))
+  await (waitsForToken ? delay(tokenWaitMs) : eventually('the request is under way', isSo))
 }
 
 async function noLongerThan(limit: number, wrong: string[], what: string, count: () => number): Promise<void> {
@@ -82,7 +85,7 @@ async function noLongerThan(limit: number, wrong: string[], what: string, count:
 }
 
 /** By the status that the proxy tells its operators. */
-async function takenPlaces({ adminUrl }: RunningProxy): Promise<number> {
+async function slotsInUse({ adminUrl }: RunningProxy): Promise<number> {
   const answer = await fetch(`${adminUrl}/api/status`)
   const { accounts } = (await answer.json()) as { accounts: { limiters: Record<string, { inFlight: number }> }[] }
   const all = accounts.flatMap(({ limiters }) => Object.values(limiters))

@@ -11,19 +11,19 @@ import { Spawned } from './spawned.ts'
 import { dicomWebPath, type Upstream } from './store.ts'
 
 /** What every contender runs between: the upstream, and a folder that ends with the run. */
-export interface Surroundings {
+export interface Environment {
   readonly place: Place
   readonly upstream: Spawned
   /** The way with nothing between. */
-  readonly straight: Entrance
+  readonly direct: Entrance
   close(): Promise<void>
 }
 
-export async function prepare({
+export async function prepareEnvironment({
   profile,
   node,
   nodeOptions,
-}: Pick<Options, 'profile' | 'node' | 'nodeOptions'>): Promise<Surroundings> {
+}: Pick<Options, 'profile' | 'node' | 'nodeOptions'>): Promise<Environment> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'))
   // Also when the run is interrupted.
   const remove = () => rmSync(folder, { recursive: true, force: true })
@@ -35,14 +35,14 @@ export async function prepare({
   await writeFile(at('identity.json'), JSON.stringify({ cert, key }), { mode: 0o600 })
   const args = [at('identity.json'), token]
   const upstream = new Spawned({ program: 'upstream.ts', args, log: at('upstream.log'), nodeOptions: [] })
-  const told: Upstream = { origin: await upstream.url(), authorityFile: at('authority.pem'), token }
-  await writeFile(at('upstream.json'), JSON.stringify(told))
+  const settings: Upstream = { origin: await upstream.url(), authorityFile: at('authority.pem'), token }
+  await writeFile(at('upstream.json'), JSON.stringify(settings))
   if (profile) mkdirSync(profile, { recursive: true })
   const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
   return {
     place: { folder, upstreamFile: at('upstream.json'), node, nodeOptions: [...nodeOptions, ...profiling] },
     upstream,
-    straight: { url: `${told.origin}${dicomWebPath}/`, headers: { authorization: `Bearer ${token}` }, authority },
+    direct: { url: `${settings.origin}${dicomWebPath}/`, headers: { authorization: `Bearer ${token}` }, authority },
     async close() {
       await upstream.close()
       process.off('exit', remove)

@@ -5,7 +5,7 @@ import type { Spawned } from '../spawned.ts'
 import { lineOf, program, urlOf } from './program.ts'
 
 /** The proxy and the stand-in for Google, each as its own process, as their commands start them. */
-export interface SoakSurroundings {
+export interface SoakEnvironment {
   readonly proxy: Spawned
   readonly emulatorUrl: string
   /** Resource names of the stores. */
@@ -19,7 +19,10 @@ export interface SoakSurroundings {
   close(): Promise<void>
 }
 
-/** One account for each kind of credential that the emulator has a file of, each with a store of its own. */
+/**
+ * One account for each kind of credential that the emulator has a file of, each with a store of its
+ * own.
+ */
 const kinds = {
   service: { ServiceAccountFile: 'service-account.json' },
   user: { AuthorizedUserFile: 'authorized-user.json' },
@@ -33,7 +36,10 @@ const kinds = {
 const place = { Project: 'soak', Location: 'here', Dataset: 'soak' }
 const storeOf = (account: string) => `projects/soak/locations/here/datasets/soak/dicomStores/${account}`
 
-/** Shorter than any default, so that stalls, retries and full queues happen within minutes. Seconds, but for bytes. */
+/**
+ * Shorter than any default, so that stalls, retries and full queues happen within minutes. Seconds,
+ * but for bytes.
+ */
 const settings = {
   Listen: '127.0.0.1:0',
   AdminListen: '127.0.0.1:0',
@@ -43,7 +49,7 @@ const settings = {
   Timeouts: { Connect: 5, Response: 6, SearchResponse: 4, Idle: 3, MinBodyRate: 1_024, RequestHeaders: 5 },
 }
 
-export async function surround(): Promise<SoakSurroundings> {
+export async function startEnvironment(): Promise<SoakEnvironment> {
   const folder = await mkdtemp(join(tmpdir(), 'soak-'))
   const at = (name: string) => join(folder, name)
   const names = Object.keys(kinds)

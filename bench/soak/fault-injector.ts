@@ -8,8 +8,11 @@ type Service = Exclude<Fault['target'], 'token'>
 /** Milliseconds from one set of faults to the next. */
 const change = 100
 
-/** Makes the emulator fail, at random and all the time, until it is told to end; then all is well again. */
-export async function storm(
+/**
+ * Makes the emulator fail, at random and all the time, until it is told to end; then all is well
+ * again.
+ */
+export async function injectFaults(
   emulatorUrl: string,
   stores: readonly [string, ...string[]],
   random: Random,
@@ -73,7 +76,7 @@ function effect(target: Service, random: Random): Effect {
   return random.weighted([
     ...every,
     [4, { resetDuring: random.pick([1, 10_000, 500_000, 2_000_000]) }],
-    [3, { earlyAnswer: random.pick([403, 413, 429, 503]) }],
+    [3, { earlyResponse: random.pick([403, 413, 429, 503]) }],
     [2, { uploadBandwidth: random.pick([300_000, 1_000_000]) }],
   ])
 }

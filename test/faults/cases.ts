@@ -3,7 +3,7 @@ import { type Fault, faults, type Outcome } from './faults.ts'
 import { type Service, services } from './services.ts'
 
 /** One place of the matrix. */
-export interface Cell {
+export interface Case {
   readonly group: string
   readonly fault: Fault
   readonly service: Service
@@ -11,7 +11,7 @@ export interface Cell {
 }
 
 /** Every fault, with every service that it concerns, and every client that it can meet. */
-export const cells: readonly Cell[] = Object.entries(faults).flatMap(([group, inGroup]) =>
+export const cases: readonly Case[] = Object.entries(faults).flatMap(([group, inGroup]) =>
   inGroup.flatMap((fault) =>
     services
       .filter((service) => fault.expected[service] !== undefined)
@@ -25,7 +25,7 @@ function clientsOf({ begins, expected }: Fault, service: Service): readonly Clie
 }
 
 /** What a client of this kind gets, by the table of faults. */
-export function expectedOf({ fault, service, client }: Cell): Outcome {
+export function expectedOf({ fault, service, client }: Case): Outcome {
   const stays = fault.expected[service] ?? ''
   switch (client) {
     case 'stays':
@@ -41,7 +41,7 @@ export function expectedOf({ fault, service, client }: Cell): Outcome {
 }
 
 /** Times that the request is sent to Google. */
-export function attemptsOf(cell: Cell): number {
+export function attemptsOf(cell: Case): number {
   return timesIn(expectedOf(cell))
 }
 

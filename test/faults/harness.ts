@@ -19,8 +19,8 @@ export interface Stage {
 }
 
 /**
- * One emulator for all cells, and one more for each fault that concerns what cells share: the issuer of tokens, and the
- * operations.
+ * One emulator for all cells, and one more for each fault that concerns what cells share: the
+ * issuer of tokens, and the operations.
  */
 export class Stages {
   readonly #shared: Promise<OpenStage>
@@ -48,8 +48,9 @@ interface OpenStage extends Stage {
 }
 
 /**
- * Small limits, so that no cell takes longer than a few seconds; `MinBodyRate` lets the slow client be. The budget is enough
- * for exactly one more try: the waits before it are at most 2 s, and those before another one at least 3.
+ * Small limits, so that no cell takes longer than a few seconds; `MinBodyRate` lets the slow client
+ * be. The budget is enough for exactly one more try: the waits before it are at most 2 s, and those
+ * before another one at least 3.
  */
 const limits = {
   Timeouts: { Connect: 1, Response: 3, SearchResponse: 3, Idle: 2, MinBodyRate: 100 },

@@ -1,5 +1,5 @@
 /** What was asked, and how it ended: how many times each. */
-export class Tally {
+export class Counters {
   readonly #counts = new Map<string, Map<string, number>>()
   /** What must never happen; each is a sentence. */
   readonly violations: string[] = []
