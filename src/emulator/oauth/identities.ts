@@ -55,7 +55,7 @@ export class Identities {
   readonly #notCreators = new Set<string>()
 
   async addServiceAccount(email: string): Promise<ServiceAccount> {
-    const account = { email, clientId: digits(21), key: await newKey() }
+    const account = { email, clientId: digits(21), key: await newKey(email) }
     this.#serviceAccounts.set(email, account)
     return account
   }
@@ -100,12 +100,18 @@ export async function newWorkloadIdentity(issuer: string): Promise<WorkloadIdent
     subject,
     audience: `//${pool}/providers/oidc`,
     principal: `principal://${pool}/subject/${subject}`,
-    key: await newKey(),
+    key: await newKey('workload identity'),
   }
 }
 
-async function newKey(): Promise<KeyPair> {
-  return { id: randomBytes(20).toString('hex'), ...(await generate('rsa', { modulusLength: 2048 })) }
+/** By whose they are. To make one takes a twentieth of a second, and tests start hundreds of emulators in a process. */
+const keyPairs = new Map<string, ReturnType<typeof generate>>()
+
+/** Each has an id of its own, although its key may have been of the same account in an earlier emulator. */
+async function newKey(owner: string): Promise<KeyPair> {
+  const pair = keyPairs.get(owner) ?? generate('rsa', { modulusLength: 2048 })
+  keyPairs.set(owner, pair)
+  return { id: randomBytes(20).toString('hex'), ...(await pair) }
 }
 
 function digits(count: number): string {
