@@ -55,7 +55,9 @@ export class Identities {
   readonly #notCreators = new Set<string>()
 
   async addServiceAccount(email: string): Promise<ServiceAccount> {
-    const account = { email, clientId: digits(21), key: await newKey(email) }
+    // One that takes an account's place makes its old key invalid: it must have another.
+    const key = await (this.#serviceAccounts.has(email) ? newKey() : keptKey(email))
+    const account = { email, clientId: digits(21), key }
     this.#serviceAccounts.set(email, account)
     return account
   }
@@ -100,18 +102,22 @@ export async function newWorkloadIdentity(issuer: string): Promise<WorkloadIdent
     subject,
     audience: `//${pool}/providers/oidc`,
     principal: `principal://${pool}/subject/${subject}`,
-    key: await newKey('workload identity'),
+    key: await keptKey('workload identity'),
   }
 }
 
 /** By whose they are. To make one takes a twentieth of a second, and tests start hundreds of emulators in a process. */
-const keyPairs = new Map<string, ReturnType<typeof generate>>()
+const kept = new Map<string, Promise<KeyPair>>()
 
-/** Each has an id of its own, although its key may have been of the same account in an earlier emulator. */
-async function newKey(owner: string): Promise<KeyPair> {
-  const pair = keyPairs.get(owner) ?? generate('rsa', { modulusLength: 2048 })
-  keyPairs.set(owner, pair)
-  return { id: randomBytes(20).toString('hex'), ...(await pair) }
+/** The same that it had in an earlier emulator of this process. */
+function keptKey(owner: string): Promise<KeyPair> {
+  const key = kept.get(owner) ?? newKey()
+  kept.set(owner, key)
+  return key
+}
+
+async function newKey(): Promise<KeyPair> {
+  return { id: randomBytes(20).toString('hex'), ...(await generate('rsa', { modulusLength: 2048 })) }
 }
 
 function digits(count: number): string {
