@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { needs } from '../helpers/peer.ts'
 import { parsePrometheusText } from '../helpers/prometheus-text.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
 import { readExpression } from './promql.ts'
@@ -179,9 +180,9 @@ t.test('the dashboard is in order', async (t) => {
   }
 })
 
-const promtool = spawnSync('promtool', ['--version']).error ? 'promtool (of Prometheus) is not installed' : false
+const promtool = needs('promtool (Debian: apt install prometheus)', !spawnSync('promtool', ['--version']).error)
 
-t.test('each alert fires when it should, and not otherwise', { skip: promtool }, async (t) => {
+t.test('each alert fires when it should, and not otherwise', promtool, async (t) => {
   const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'test/deploy/alerts.promtool.yml'], {
     cwd: project,
     encoding: 'utf8',

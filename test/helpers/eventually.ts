@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Asks again and again until the answer is true: for what no event announces. Rejects after
- * `timeout` milliseconds.
+ * Asks again and again until the answer is true: for what no event announces. Rejects after `timeout` milliseconds: far
+ * more than a slow machine takes for anything.
  */
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean> | boolean,
-  timeout = 10_000,
+  timeout = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + timeout
   while (!(await isSo())) {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { needs } from '../helpers/peer.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
 
@@ -19,10 +20,10 @@ test('who reads the output of a command may leave', async (t) => {
   t.equal(output(), '')
 })
 
-const script = spawnSync('script', ['--version']).error ? 'this machine has no command `script`' : false
+const script = needs('script (util-linux)', !spawnSync('script', ['--version']).error)
 
 // A closed terminal sent SIGHUP, a reload, and then failed each line of the log: the proxy crashed, and cut all requests.
-test('a closed terminal ends the proxy as SIGTERM does', { skip: script }, async (t) => {
+test('a closed terminal ends the proxy as SIGTERM does', script, async (t) => {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())
   const folder = t.testdir()

@@ -64,7 +64,9 @@ export class Identities {
   readonly #notCreators = new Set<string>()
 
   async addServiceAccount(email: string): Promise<ServiceAccount> {
-    const account = { email, clientId: digits(21), key: await newKey() }
+    // One that takes an account's place makes its old key invalid: it must have another.
+    const key = await (this.#serviceAccounts.has(email) ? newKey() : keptKey(email))
+    const account = { email, clientId: digits(21), key }
     this.#serviceAccounts.set(email, account)
     return account
   }
@@ -112,8 +114,18 @@ export async function newWorkloadIdentity(issuer: string): Promise<WorkloadIdent
     subject,
     audience: `//${pool}/providers/oidc`,
     principal: `principal://${pool}/subject/${subject}`,
-    key: await newKey(),
+    key: await keptKey('workload identity'),
   }
+}
+
+/** By whose they are. To make one takes a twentieth of a second, and tests start hundreds of emulators in a process. */
+const kept = new Map<string, Promise<KeyPair>>()
+
+/** The same that it had in an earlier emulator of this process. */
+function keptKey(owner: string): Promise<KeyPair> {
+  const key = kept.get(owner) ?? newKey()
+  kept.set(owner, key)
+  return key
 }
 
 async function newKey(): Promise<KeyPair> {
