@@ -16,7 +16,7 @@ import { startOrthancClient } from './demo/orthanc-client.ts'
 import { roundTrip, type Step } from './demo/round-trip.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { Progress } from './progress.ts'
-import { untilEnded } from './signals.ts'
+import { hangupEnds, untilEnded } from './signals.ts'
 
 const configuration = fileURLToPath(new URL('../../config/demo.json', import.meta.url))
 const account = 'my-google'
@@ -30,7 +30,7 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     closing.unshift(() => thing.close())
     return thing
   }
-  const ended = once ? null : untilEnded()
+  const ended = untilEnded(hangupEnds)
   try {
     const google = opened(await starting('the stand-in for Google', startEmulator()))
     const proxy = opened(await starting('the proxy', startDemoProxy(google, folder, logFile)))
@@ -38,9 +38,11 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     const client = opened(await starting('Orthanc, if it is here', startClient(accountUrl)))
     print(`${shownText(client.name)} -> proxy ${accountUrl} -> stand-in for Google ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
-    await roundTrip({ client, google, study, step })
+    // Once it is told to end, nobody waits for the rest, but all that was started is closed.
+    const told = await Promise.race([roundTrip({ client, google, study, step }), ended])
+    if (told !== undefined) return told
     print('\nAll of it worked.')
-    if (!ended) return exitCode.ok
+    if (once) return exitCode.ok
     print(invitation(client, proxy, accountUrl, logFile))
     return await ended
   } catch (error) {
