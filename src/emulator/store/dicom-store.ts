@@ -67,7 +67,7 @@ export class DicomStore {
 
   /** Takes a received file into the store, or removes it. With `study`, only instances of that study are taken. */
   async store(received: string, study?: string): Promise<Stored> {
-    const instance = read(received)
+    const instance = await readOrRemove(received)
     const failure =
       instance === undefined ? failureReason.cannotUnderstand : await this.#refusal(instance, received, study)
     if (instance === undefined || failure !== undefined) {
@@ -129,6 +129,16 @@ function read(file: string): Instance | undefined {
     return readInstance(file)
   } catch (cause) {
     if (cause instanceof DataSetError) return undefined
+    throw cause
+  }
+}
+
+/** A fault of the reader's own leaves nothing behind, either. */
+async function readOrRemove(received: string): Promise<Instance | undefined> {
+  try {
+    return read(received)
+  } catch (cause) {
+    await rm(received, { force: true })
     throw cause
   }
 }
