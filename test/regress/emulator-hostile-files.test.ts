@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { startSession } from '../emulator/session.ts'
 
 // Seen: a part of less than 128 bytes was an emulator's failure, and its file stayed. A table of 20,000 offsets over as many fragments,
-// in a file of 240 KB, was a standstill of 18 s. A file that claimed 30 million frames was one of more than a minute, and 2.9 GB.
+// in a file of 240 KB, was a standstill of 18 s. A file that claimed 30 million frames was one of more than a minute, and 2.9 GB; one that
+// claimed 100 million rows, rendered, another.
 
 function element(tag: string, vr: string, value: Buffer | string, length = Buffer.byteLength(value)): Buffer {
   const long = ['OB', 'OW'].includes(vr)
@@ -66,4 +67,25 @@ test('frames cost what they are, not what a file claims', async (t) => {
   }
   const { user, system } = process.cpuUsage(before)
   t.ok(user + system < 1_000_000, `${(user + system) / 1000} ms of processor time`)
+})
+
+test('an image without all of its pixels is not rendered', async (t) => {
+  const { store, request } = await startSession(t)
+  const columns = element('00280011', 'IS', '1 ')
+  const bits = element('00280100', 'US', Buffer.from([8, 0]))
+  const pixels = element('7FE00010', 'OW', Buffer.alloc(4))
+  for (const [instance, rows, status] of [
+    ['1.50', '4 ', 200],
+    ['1.52', '6 ', 406],
+    ['1.54', '20000000', 406],
+    ['1.56', '-1', 406],
+  ] as const) {
+    const image = file(instance, '1.2.840.10008.1.2.1', element('00280010', 'IS', rows), columns, bits, pixels)
+    t.equal((await store([image])).status, 200)
+    const before = process.cpuUsage().user
+    const headers = { accept: 'image/png' }
+    const answer = await request(`/studies/1.20/series/1.30/instances/${instance}/rendered`, { headers })
+    t.equal(answer.status, status, rows)
+    t.ok(process.cpuUsage().user - before < 1_000_000)
+  }
 })
