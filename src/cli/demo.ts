@@ -16,7 +16,7 @@ import { startOrthancClient } from './demo/orthanc-client.ts'
 import { roundTrip, type Step } from './demo/round-trip.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { Progress } from './progress.ts'
-import { untilEnded } from './signals.ts'
+import { hangupEnds, untilEnded } from './signals.ts'
 
 const configuration = fileURLToPath(new URL('../../config/demo.json', import.meta.url))
 const account = 'my-google'
@@ -32,7 +32,7 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     closing.unshift(() => resource.close())
     return resource
   }
-  const stopped = once ? null : untilEnded()
+  const ended = untilEnded(hangupEnds)
   try {
     const google = opened(await starting('the Google emulator', startEmulator()))
     const proxy = opened(await starting('the proxy', startDemoProxy(google, folder, logFile)))
@@ -40,11 +40,13 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     const client = opened(await starting('Orthanc, if installed', startClient(accountUrl)))
     print(`${shownText(client.name)} -> proxy ${accountUrl} -> Google emulator ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
-    await roundTrip({ client, google, study, step })
+    // Once it is told to end, nobody waits for the rest, but all that was started is closed.
+    const told = await Promise.race([roundTrip({ client, google, study, step }), ended])
+    if (told !== undefined) return told
     print('\nEvery step worked.')
-    if (!stopped) return exitCode.ok
+    if (once) return exitCode.ok
     print(invitation(client, proxy, accountUrl, logFile))
-    return await stopped
+    return await ended
   } catch (error) {
     print(`\nFailed: ${shownText(shortened(error instanceof Error ? error.message : String(error), 2_000))}`)
     return exitCode.failure

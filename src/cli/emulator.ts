@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Emulator, startEmulator } from '../emulator/emulator.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { untilEnded } from './signals.ts'
+import { hangupEnds, untilEnded } from './signals.ts'
 
 interface EmulatorOptions {
   readonly port: string
@@ -14,11 +14,11 @@ interface EmulatorOptions {
 /** Runs the Google emulator until a signal stops it. */
 export async function emulator({ port, folder, store }: EmulatorOptions): Promise<ExitCode> {
   if (!/^\d{1,5}$/.test(port)) throw new CommandFailure(`--port ${port} is not a port number.`, exitCode.usage)
-  const stopped = untilEnded()
+  const ended = untilEnded(hangupEnds)
   const home = folder ? resolve(folder) : await mkdtemp(join(tmpdir(), 'dicomweb-emulator-'))
   const running = await start(Number(port), home, store)
   await print(running, join(home, 'credentials'))
-  const code = await stopped
+  const code = await ended
   await running.close()
   if (!folder) await rm(home, { recursive: true, force: true })
   return code

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { Call } from './call.ts'
 import { handleControl } from './control.ts'
 import type { Fault, Faults } from './faults.ts'
+import { refusePages } from './foreign-page.ts'
 import { GoogleError, OAuthError } from './google-error.ts'
 import { RequestLog } from './request-log.ts'
 import type { EmulatorResponse } from './response.ts'
@@ -41,7 +42,10 @@ export async function handle(
   const { clock } = state.world
   if (clock.skew !== 0) response.setHeader('date', new Date(clock.now()).toUTCString())
   try {
-    const found: Route = control ? controlRoute(state, call) : await routeOf(state.world, call)
+    const found = await routeOf(() => {
+      refusePages(request, scheme)
+      return control ? controlRoute(state, call) : route(state.world, call)
+    })
     if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
     const fault = (found.subject && state.faults.take(found.subject)) ?? noFault
     await serve(call, { response, socket }, fault, () => responseOf(found))
@@ -50,9 +54,9 @@ export async function handle(
   }
 }
 
-async function routeOf(world: World, call: Call): Promise<Route> {
+async function routeOf(find: () => Route | Promise<Route>): Promise<Route> {
   try {
-    return await route(world, call)
+    return await find()
   } catch (cause) {
     if (cause instanceof GoogleError) return { work: () => Promise.reject(cause) }
     throw cause

@@ -28,11 +28,13 @@ export async function listen({ host, port, tls }: ListenerOptions): Promise<List
   server.headersTimeout = 0
   server.keepAliveTimeout = 0
   const sockets = trackSockets(server)
+  const served = Promise.withResolvers<Handler>()
+  serveWith(server, sockets, served.promise)
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
   return {
     scheme: tls ? 'https' : 'http',
     port: (server.address() as AddressInfo).port,
-    serve: (handler) => serveWith(server, sockets, handler),
+    serve: served.resolve,
     close: () => closeServer(server, sockets),
   }
 }
@@ -51,8 +53,9 @@ function trackSockets(server: Server): Map<number, Socket> {
   return sockets
 }
 
-function serveWith(server: Server, sockets: ReadonlyMap<number, Socket>, handler: Handler): void {
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
+function serveWith(server: Server, sockets: ReadonlyMap<number, Socket>, served: Promise<Handler>): void {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const handler = await served
     handler(request, response, sockets.get(request.socket.remotePort ?? 0) ?? request.socket)
   }
   server.on('request', handle)

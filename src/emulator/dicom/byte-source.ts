@@ -33,7 +33,8 @@ function fileSource(descriptor: number): ByteSource {
   let start = 0
   let end = 0
   function read(offset: number, length: number): Buffer {
-    if (length > held.length) return readFrom(descriptor, Buffer.allocUnsafe(Math.min(length, size - offset)), offset)
+    if (length > held.length)
+      return readFrom(descriptor, Buffer.allocUnsafe(Math.max(0, Math.min(length, size - offset))), offset)
     if (offset < start || offset + length > end) {
       start = offset
       end = offset + readFrom(descriptor, held, offset).length

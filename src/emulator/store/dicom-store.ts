@@ -76,7 +76,7 @@ export class DicomStore {
    * are taken.
    */
   async store(received: string, study?: string): Promise<Stored> {
-    const instance = read(received)
+    const instance = await readOrRemove(received)
     const failure =
       instance === undefined ? failureReason.cannotUnderstand : await this.#rejection(instance, received, study)
     if (instance === undefined || failure !== undefined) {
@@ -141,6 +141,16 @@ function read(file: string): Instance | undefined {
     return readInstance(file)
   } catch (cause) {
     if (cause instanceof DataSetError) return undefined
+    throw cause
+  }
+}
+
+/** A fault of the reader's own leaves nothing behind, either. */
+async function readOrRemove(received: string): Promise<Instance | undefined> {
+  try {
+    return read(received)
+  } catch (cause) {
+    await rm(received, { force: true })
     throw cause
   }
 }

@@ -12,7 +12,9 @@ export function renderedFrame({ file, dataSet }: Instance, range: Range): Buffer
   const [piece] = range
   const width = numberOf(dataSet, '00280011')
   const height = numberOf(dataSet, '00280010')
-  if (!piece || !width || !height) return undefined
+  if (!piece || !(width && width > 0) || !(height && height > 0)) return undefined
+  // A file may claim any size: an image has all of its pixels.
+  if (!(width * height <= piece.length)) return undefined
   const pixels = withFile(file, (source) => Buffer.from(source.read(piece.offset, piece.length)))
   const channels = numberOf(dataSet, '00280002') ?? 1
   const bits = numberOf(dataSet, '00280100') ?? 8

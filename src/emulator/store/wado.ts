@@ -1,7 +1,7 @@
 import type { Call } from '../call.ts'
 import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
-import { frameRanges, type Range } from '../dicom/frames.ts'
+import { framesOf, type Range } from '../dicom/frames.ts'
 import { explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
 import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
@@ -141,10 +141,10 @@ function framesResponse(
 }
 
 function selectFrames(instance: Instance, numbers: readonly number[]): Range[] {
-  const all = frameRanges(instance.file, instance.dataSet)
+  const all = framesOf(instance.file, instance.dataSet)
   return numbers.map((number) => {
-    const range = all[number - 1]
-    if (!range) throw new GoogleError(404, `Frame ${number} not found: the instance has ${all.length}.`)
+    const range = all.range(number - 1)
+    if (!range) throw new GoogleError(404, `Frame ${number} not found: the instance has ${all.count}.`)
     return range
   })
 }
@@ -165,7 +165,8 @@ function bulkData(
 ): EmulatorResponse {
   const bulk = bulkDataAt(instance.dataSet, path)?.bulk
   if (!bulk) throw notFound(from)
-  const ranges = bulk.encapsulated ? frameRanges(instance.file, instance.dataSet) : [[bulk]]
+  const frames = bulk.encapsulated ? framesOf(instance.file, instance.dataSet) : undefined
+  const ranges = frames ? Array.from({ length: frames.count }, (_, index) => frames.range(index) ?? []) : [[bulk]]
   return octetsResponse(instance, ranges, octets, accept)
 }
 
