@@ -64,7 +64,7 @@ t.test('a store that fails, with layer, Google’s words and what to do', needsC
   const { page, complaints } = await openTroubled(t, browser)
   await says(page, 'google', 'Failing')
   await says(page, 'google', '403')
-  await says(page, 'google', /grant the account's identity roles\/healthcare\.dicomViewer on this store/)
+  await says(page, 'google', /Grant the account's identity roles\/healthcare\.dicomViewer on this store/)
   await says(page, 'google', 'The emulator was asked to respond with 403.')
   await says(page, 'google', '1 instance of 3 not stored')
   await says(page, 'broken', /Credential file .* does not exist/)

@@ -106,7 +106,7 @@ t.test('usage', async (t) => {
   t.match(away.stdout, /✗ .*the connection was refused.*\n +→ Start Orthanc/)
   const remote = await register(['-c', config, '--orthanc', 'http://pacs.invalid:8042'])
   t.equal(remote.code, 2)
-  t.match(remote.stderr, /--proxy-url URL: Orthanc is on another machine/)
+  t.match(remote.stderr, /Orthanc is on another machine.*Set --proxy-url URL/)
   const plain = ['-c', config, '--orthanc', 'http://pacs.invalid:8042', '--user', 'u', '--proxy-url', 'http://h']
   const exposed = await register(plain, { input: 'secret\n' })
   t.equal(exposed.code, 7)
