@@ -76,6 +76,6 @@ export class ListenerTls {
   #take(material: TlsMaterial): void {
     this.#renew(material)
     for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
-    this.#logger.info('TLS files read again')
+    this.#logger.info('TLS files reloaded')
   }
 }

@@ -110,7 +110,7 @@ test('a folder, whose files come and go', async (t) => {
   await writeFile(join(folder, 'verbose.json'), '{ "HttpVerbose": true }')
   await inForce(1)
   await rename(join(folder, 'accounts.json'), join(folder, 'stores.json'))
-  await eventually('nothing has changed', () => said(/nothing changed/).length === 1)
+  await eventually('nothing changed', () => said(/nothing changed/).length === 1)
   await writeFile(join(folder, 'stores.json'), accounts(['a', 'b']))
   await inForce(2)
   t.same(await names(), ['a', 'b'])

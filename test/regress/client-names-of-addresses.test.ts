@@ -34,7 +34,7 @@ test(
     t.equal(await statusFor('IP:192.0.2.8'), 401)
     t.equal(await statusFor('DNS:192.0.2.7'), 401, 'a host name of the same letters')
     t.match(
-      log().filter(({ msg, status }) => msg === 'request' && status === 200),
+      log().filter(({ msg, status }) => msg === 'request' && status === 204),
       [{ client: 'four' }, { client: 'six' }],
     )
   },

@@ -42,7 +42,7 @@ t.test('SIGUSR1 opens no inspector', { skip: process.platform !== 'linux' && 're
   child.kill('SIGUSR1')
   // A reload, by the same way as the others: they have been taken when it is in the log.
   child.kill('SIGHUP')
-  await eventually('it has seen the signals', () => output().includes('nothing has changed'))
+  await eventually('it has seen the signals', () => output().includes('nothing changed'))
   t.equal((await fetch(`${url}studies`)).status, 200, 'it serves')
   t.same(listeningPorts(child.pid ?? 0), ports, 'nothing else listens')
   t.notMatch(output(), /Debugger/)
