@@ -57,3 +57,21 @@ function anchorsOf(text: string): string[] {
       .replaceAll(' ', '-'),
   )
 }
+
+test('docs/architecture.md names files and functions that exist', async (t) => {
+  const page = read('docs/architecture.md')
+  const files = [...page.matchAll(/`([\w/*-]+\.[\w.]*(?:ts|json|md))`/g)].map(([, file = '']) => file)
+  t.ok(files.length > 50, `${files.length} files are found`)
+  const folders = ['', 'src/', 'test/regress/']
+  const missing = files.filter((file) =>
+    folders.every((folder) => globSync(folder + file, { cwd: project }).length === 0),
+  )
+  t.same(missing, [])
+  const source = globSync('src/**/*.ts', { cwd: project }).map(read).join('')
+  const functions = [...page.matchAll(/`(?:\w+\.)?(\w+)\(\)`/g)].map(([, name = '']) => name)
+  t.ok(functions.length > 10, `${functions.length} functions are found`)
+  t.same(
+    functions.filter((name) => !source.includes(`${name}(`)),
+    [],
+  )
+})
