@@ -4,7 +4,7 @@ import type { Explanation } from '../errors.ts'
 export const abortedResponse: Readonly<Record<'client' | 'upstream' | 'proxy', Explanation>> = {
   client: {
     problem:
-      'The client closed the connection before the end of the response, or read it more slowly than DicomWebProxy.Timeouts allows (Idle, IdleBytes).',
+      'The client closed the connection before the end of the response, or read it more slowly than DicomWebProxy.Timeouts allows (Idle, MinBodyRate).',
     remedy:
       "Unless a person cancelled, check the network between the client and this proxy, and raise the client's timeout (Timeout and HttpTimeout in Orthanc).",
   },

@@ -15,7 +15,7 @@ const strange: Record<string, [make: (path: string) => Promise<unknown>, problem
       await writeFile(path, '')
       await truncate(path, 300 * 1024 * 1024)
     },
-    /is larger than 2 MiB; is it the right file\?/,
+    /is larger than 2 MiB; check that it is the right file/,
   ],
   'variables.json': [(path) => writeFile(path, '${'.repeat(200_000)), /is not valid JSON/],
   'comments.json': [(path) => writeFile(path, '/* '.repeat(200_000)), /is not valid JSON|must hold one JSON object/],

@@ -81,8 +81,8 @@ test('an Orthanc that sends without end, or a bomb, is said to be none', async (
   }
   for (const command of ['register', 'check']) {
     for (const [answer, words] of [
-      [endless, /is no Orthanc: its response is larger than any that is expected \(ERR_RESPONSE_TOO_LARGE\)/],
-      [compressed, /is no Orthanc: its response is compressed, which the request rules out/],
+      [endless, /is not Orthanc: its response is larger than expected \(ERR_RESPONSE_TOO_LARGE\)/],
+      [compressed, /is not Orthanc: its response is compressed, which the/],
     ] as const) {
       t.match(await run(t, command, await startOrthanc(t, answer)), words, command)
     }
