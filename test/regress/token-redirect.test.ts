@@ -18,7 +18,11 @@ test('a token endpoint that redirects is not followed, and said to redirect', as
     const headers = { location: `${elsewhere}/token`, 'metadata-flavor': 'Google' }
     const remove = emulator.faults.add({ target: 'token', status, headers })
     for (const [kind, [source]] of Object.entries(everySource(emulator, files))) {
-      t.match(await failure(source), new RegExp(`returned ${status}[^]*redirect, which the proxy does not follow`), `${status}, ${kind}`)
+      t.match(
+        await failure(source),
+        new RegExp(`returned ${status}[^]*redirect, which the proxy does not follow`),
+        `${status}, ${kind}`,
+      )
     }
     remove()
   }

@@ -168,7 +168,9 @@ t.test('a repository that goes away gets what it missed when it comes back', asy
   for (let asked = 0; asked < 3; asked++) await (await fetch(`${url}studies?limit=${asked}`)).arrayBuffer()
   const again = await startRepository(t, certificate, repository.port)
   await eventually('all have come', () => again.messages.length === 3)
-  await eventually('that is noticed, too', () => log().some(({ msg }) => /queued records are written/.test(String(msg))))
+  await eventually('that is noticed, too', () =>
+    log().some(({ msg }) => /queued records are written/.test(String(msg))),
+  )
   await proxy.close()
   await eventually('the last one, too', () => again.messages.length === 4)
   t.notOk(log().some(({ msg }) => /lost/.test(String(msg))))
