@@ -131,7 +131,7 @@ export class ProxyRuntime {
       replayBudget,
       deletions,
       audit,
-      budget: settings.retry.totalTimeout,
+      retryTimeout: settings.retry.totalTimeout,
       timeouts,
     })
     const close = () => {

@@ -55,7 +55,7 @@ interface Parts {
   readonly logger: Logger
   readonly userAgent: string
   /** Milliseconds after a request's arrival within which it may be sent to Google again. */
-  readonly budget: number
+  readonly retryTimeout: number
   /** Null when none is kept. */
   readonly audit: Pick<AuditTrail, 'accepting'> | null
 }
@@ -77,7 +77,7 @@ export class Attempts {
    */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
     const { request, response } = inbound
-    const deadline = performance.now() + this.#parts.budget
+    const deadline = performance.now() + this.#parts.retryTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#parts.deletions.expectedOf(permit)
     event.isPending = beginsOperation(permit.service, permit.route)

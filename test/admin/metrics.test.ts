@@ -121,7 +121,7 @@ t.test('what is under way, and what waits', async (t) => {
   await Promise.all([uploaded, ...searches.map(async (search) => (await search).text())])
   const after = await metricsAfter(t, served, 4)
   t.equal(sumOf(after, `${prefix}requests_in_flight`), 0)
-  t.equal(sumOf(after, `${prefix}upstream_requests`), 0)
+  t.equal(sumOf(after, `${prefix}upstream_requests_in_flight`), 0)
   t.equal(sumOf(after, `${prefix}received_bytes_total`, { account, service: 'STOW-RS' }), 300_000)
 })
 

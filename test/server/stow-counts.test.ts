@@ -8,7 +8,7 @@ import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { type Served, startServed, stowOf } from '../helpers/served.ts'
-import { documentsOf, type Item } from './stow-answer/documents.ts'
+import { documentsOf, type Item } from './stow-response/documents.ts'
 
 const study = [...syntheticStudy({ instances: 2, seed: 1 })]
 const other = [...syntheticStudy({ instances: 1, seed: 2 })]

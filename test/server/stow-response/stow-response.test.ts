@@ -4,7 +4,7 @@ import t from 'tap'
 import type { InstanceCounts } from '../../../src/observe/request-event.ts'
 import type { ReportedInstance } from '../../../src/server/stow-response/store-response.ts'
 import { observeStowResponse } from '../../../src/server/stow-response/stow-response.ts'
-import { countsOf, documentsOf, type Item } from '../stow-answer/documents.ts'
+import { countsOf, documentsOf, type Item } from './documents.ts'
 
 const types = { json: 'application/dicom+json', xml: 'application/dicom+xml' }
 
