@@ -142,7 +142,14 @@ export class Upload implements ResponseSource {
   #onStall(upstream: ClientRequest): void {
     const { response } = this.#exchange
     // A client that does not read stops Google's response as well, and is looked after elsewhere.
-    if (response.headersSent && response.writableNeedDrain) return
+    // Node tells a request of one timeout only, so the next one is heard of from the socket.
+    if (response.headersSent && response.writableNeedDrain) {
+      upstream.socket?.once('timeout', () => {
+        if (!upstream.destroyed) this.#onStall(upstream)
+      })
+      upstream.socket?.setTimeout(this.#timeouts.idle)
+      return
+    }
     if (this.#relay.isSettled || this.#response) upstream.destroy()
     else if (upstream.writableFinished || upstream.writableNeedDrain) this.#relay.fail(noResponse())
     else this.#relay.fail(clientStalled())

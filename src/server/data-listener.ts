@@ -77,7 +77,8 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     const { request } = inbound
     // The networks may have become fewer since the connection was let in.
     if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(inbound)
-    request.socket.resetAndDestroy()
+    // A TLS connection can't be reset itself: the one beneath it is.
+    inbound.reset()
     return resolved
   })
   const take = (request: IncomingMessage, response: ServerResponse) => {
