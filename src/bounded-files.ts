@@ -56,7 +56,7 @@ async function readRegular(path: string, maxBytes: number): Promise<Buffer> {
     checkRegular(await file.stat({ bigint: true }), maxBytes)
     const chunks: Buffer[] = []
     let length = 0
-    // To its end, whatever its size was: it may be growing.
+    // To its end, not to the size that it had: it may be growing.
     for (let chunk = await readChunk(file); chunk.length > 0; chunk = await readChunk(file)) {
       chunks.push(chunk)
       length += chunk.length

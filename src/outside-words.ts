@@ -46,7 +46,7 @@ export function shortened(text: string, maxCharacters: number): string {
 const minSecretCharacters = 4
 
 /**
- * Words from outside without the secrets that may be in them, in whatever way they were sent: as
+ * Words from outside without the secrets that may be in them, in any way they were sent: as
  * they are, percent-encoded, or inside of a JSON text. An endpoint that is not Google's may quote
  * all that it got.
  */
@@ -54,8 +54,8 @@ export function withoutSecrets(text: string, secrets: Iterable<string>): string 
   const forms = new Set([...secrets].flatMap(formsOf))
   forms.delete('')
   // The longest first: a short one may be a part of it.
-  const longestFirst = [...forms].sort((one, other) => other.length - one.length)
-  return longestFirst.reduce((rest, form) => withoutForm(rest, form), text)
+  const byLengthDescending = [...forms].sort((one, other) => other.length - one.length)
+  return byLengthDescending.reduce((rest, form) => withoutForm(rest, form), text)
 }
 
 function formsOf(secret: string): string[] {

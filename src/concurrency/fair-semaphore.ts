@@ -3,18 +3,18 @@ import { FairQueue } from './fair-queue.ts'
 /** Runs few tasks at a time; those who wait take turns by whose they are. */
 export class FairSemaphore {
   readonly #atOnce: number
-  readonly #mostWaiting: number
+  readonly #maxWaiting: number
   readonly #queue = new FairQueue<() => void>()
   #running = 0
 
   constructor(limits: { readonly atOnce: number; readonly waiting: number }) {
     this.#atOnce = limits.atOnce
-    this.#mostWaiting = limits.waiting
+    this.#maxWaiting = limits.waiting
   }
 
   /** True when no more may wait. */
   get isFull(): boolean {
-    return this.#running >= this.#atOnce && this.#queue.size >= this.#mostWaiting
+    return this.#running >= this.#atOnce && this.#queue.size >= this.#maxWaiting
   }
 
   /** Not to be called when it is full. */

@@ -45,7 +45,7 @@ const retryAfterSeconds = 5
 const newcomersShare = 1 / 4
 
 /**
- * The slots of one service of one account: how many of its requests may be under way at Google at
+ * The slots of one service of one account: how many of its requests may be in flight at Google at
  * the same time. A refusal because of load halves them, calm brings them back; so many clients
  * together find the rate that Google's quota allows, instead of storming against it. Who finds no
  * slot waits. The next slot is for a client that has the fewest; and where one client has several
@@ -84,7 +84,7 @@ export class ConcurrencyLimiter {
     return this.#queue.size
   }
 
-  /** How many may be under way now. */
+  /** How many may be in flight now. */
   get limit(): number {
     const { maxInFlight: most } = this.#settings
     const calmFor = Math.max(performance.now() - this.#refusedAt - cooldownMs, 0)
@@ -166,7 +166,7 @@ export class ConcurrencyLimiter {
     return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * newcomersShare))
   }
 
-  /** Once for all that were under way together: they met the same quota. */
+  /** Once for all that were in flight together: they met the same quota. */
   #lower(startedAt: number): void {
     if (startedAt < this.#refusedAt) return
     this.#limit = Math.max(1, Math.floor(this.limit / 2))
@@ -185,7 +185,7 @@ export class ConcurrencyLimiter {
       if (!waiting) break
       waiting.admit(this.#place(waiting.client, true))
     }
-    // Those under way may take half an hour: calm alone can make room.
+    // Those in flight may take half an hour: calm alone can make room.
     if (this.#queue.size > 0 && this.limit < this.#settings.maxInFlight) this.#lookLater()
   }
 

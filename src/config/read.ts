@@ -118,6 +118,6 @@ export function fileMessage(error: unknown): string {
     return 'cannot be read by the user that the proxy runs as; give this user permission to read it'
   if (code === 'ERR_NOT_A_REGULAR_FILE') return 'is a pipe, a socket or a device; name a regular file'
   if (code === 'ERR_FILE_TOO_LARGE') return 'is larger than 2 MiB; check that it is the right file'
-  if (code === 'ERR_FILE_TIMEOUT') return 'did not answer in time; check the drive that it is on'
+  if (code === 'ERR_FILE_TIMEOUT') return 'could not be read in time; check the drive that it is on'
   return `cannot be read (${code})`
 }

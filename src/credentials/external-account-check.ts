@@ -12,7 +12,7 @@ const sourceUrlMembers = ['url', 'region_url', 'imdsv2_session_token_url'] as co
 /**
  * Refuses an external-account file (workload identity federation) that could make this proxy run a
  * program or send a secret to a host that nobody allowed: such a file is made elsewhere, and the
- * library follows whatever it says
+ * library follows everything that it says
  * (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
  */
 export function checkExternalAccount(json: Json, allowedHosts: readonly string[]): void {
@@ -52,7 +52,7 @@ export function checkedImpersonationUrl(json: Json, allowedHosts: readonly strin
  * The URL in a member of a credential file, when its host is Google's or one that the configuration
  * allows.
  *
- * @param endpoint the one place at Google that it may name: others there would keep what they are
+ * @param endpoint the one URL at Google that it may name: others there would keep what they are
  * sent, for whoever made the file
  */
 function checkedUrl(json: Json, member: string, allowedHosts: readonly string[], endpoint?: GoogleEndpoint): string {

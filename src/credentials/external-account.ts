@@ -78,7 +78,7 @@ function useForTokenExchange(client: Client, transporter: IssuerTransport): void
 
 /**
  * The first step asks somebody else than Google: its failures are told apart here, and by our own
- * words. The library would read a file whatever it is, and wait for it for ever.
+ * words. The library would read any kind of file, and wait for it for ever.
  */
 function retrieveSubjectToken(client: Client, source: Json, timeout: number): void {
   const { file } = source

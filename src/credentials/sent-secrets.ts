@@ -23,7 +23,7 @@ const harmlessParameters: ReadonlySet<string> = new Set([
   'subject_token_type',
 ])
 
-/** All that a request to an issuer sends of secrets: whatever is not known to be none. */
+/** All that a request to an issuer sends of secrets: everything that is not known to be none. */
 export function sentSecrets(headers: Headers, body: unknown): string[] {
   const inHeaders = [...headers].flatMap(([name, value]) => (harmlessHeaders.has(name) ? [] : secretsIn(value)))
   return [...inHeaders, ...(body instanceof URLSearchParams ? secretsOf(body) : [])]

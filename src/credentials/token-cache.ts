@@ -11,7 +11,7 @@ const maxCredentials = 1_000
 
 /** What the world may know of a credential's token: for readiness, status and logs. */
 export interface TokenState {
-  /** True when a request would be answered with a token right now. */
+  /** True when a request would get a token right now. */
   readonly usable: boolean
   readonly expiresAt: number | null
   readonly fetchedAt: number | null
@@ -105,7 +105,7 @@ export class TokenCache {
     if (credential.keepers > 0) return
     if (credential.timer) clearTimeout(credential.timer)
     this.#credentials.delete(identity)
-    // Nobody waits for a fetch that is under way, but the cache itself.
+    // Only the cache itself waits for a fetch that is in flight.
     this.#tokens.delete(identity)
   }
 
@@ -117,7 +117,7 @@ export class TokenCache {
     for (const identity of this.#credentials.keys()) this.#look(identity)
   }
 
-  /** Ends the refreshing. Fetches under way end by themselves, within their own time limit. */
+  /** Ends the refreshing. Fetches in flight end by themselves, within their own time limit. */
   close(): void {
     this.#closed = true
     for (const credential of this.#credentials.values()) {

@@ -4,7 +4,7 @@ import { carriesBody } from './lingering-close.ts'
 /** After so many chunks, each time, their size is checked. */
 const chunksPerCheck = 10_000
 /**
- * Bytes that they must have had on average. Whatever their size, each costs about as much as 16 KiB
+ * Bytes that they must have had on average. A small one costs about as much as 16 KiB
  * in one.
  */
 const minMeanBytes = 64
@@ -77,7 +77,7 @@ interface Destination {
   passOn(chunk: Buffer): void
   /** Whether something before it waits: then more may be joined without anybody waiting longer. */
   isBehind(): boolean
-  /** Whether it is to wait on when its patience is over; absent: it never is. */
+  /** Whether it is to wait on after `maxDelayMs`; absent: it never is. */
   isBlocked?(): boolean
 }
 
@@ -141,7 +141,7 @@ export class JoinedChunks {
    */
   #schedule(): void {
     if (this.#destination.isBehind()) {
-      this.#timer ??= setTimeout(this.#onPatienceOver, maxDelayMs)
+      this.#timer ??= setTimeout(this.#onMaxDelay, maxDelayMs)
     } else if (!this.#isScheduled) {
       this.#isScheduled = true
       setImmediate(this.#onTurnOver)
@@ -158,7 +158,7 @@ export class JoinedChunks {
     this.flush()
   }
 
-  readonly #onPatienceOver = () => {
+  readonly #onMaxDelay = () => {
     this.#timer = null
     if (this.#length > 0 && this.#destination.isBlocked?.()) this.#schedule()
     else this.flush()

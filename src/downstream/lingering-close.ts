@@ -32,7 +32,7 @@ export function lingerWhileSending(response: ServerResponse): void {
  * Reads on and throws away what the client still sends after its response; then closes the
  * connection, if the client asked for that. Of a client that has not logged in it reads little.
  */
-export function drainRequest(inbound: Inbound, isStranger: boolean): void {
+export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void {
   const { request, response } = inbound
   if (!carriesBody(request)) return
   const { socket } = request
@@ -46,7 +46,7 @@ export function drainRequest(inbound: Inbound, isStranger: boolean): void {
     return
   }
   if (request.destroyed) return
-  const { milliseconds, bytes } = limitsFor(inbound, isStranger)
+  const { milliseconds, bytes } = limitsFor(inbound, isUnauthenticated)
   const timer = setTimeout(() => socket.destroy(), milliseconds)
   let left = bytes
   const onData = (chunk: Buffer) => {
@@ -68,9 +68,9 @@ export function drainRequest(inbound: Inbound, isStranger: boolean): void {
   request.read(0)
 }
 
-function limitsFor({ bodyRefusal }: Inbound, isStranger: boolean): LingerLimits {
+function limitsFor({ bodyRefusal }: Inbound, isUnauthenticated: boolean): LingerLimits {
   if (bodyRefusal) return refusedLimits
-  return isStranger ? unauthenticatedLimits : limits
+  return isUnauthenticated ? unauthenticatedLimits : limits
 }
 
 /** A response may still wait for that to an earlier request on the same connection. */

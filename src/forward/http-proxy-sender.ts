@@ -16,7 +16,7 @@ interface UploadOptions {
  * Requests with a body, over http-proxy: STOW-RS.
  *
  * http-proxy's known faults are kept out of reach by what it is given: never the client's request,
- * but an {@link Upload} with headers of ours (so no `Expect`, `Trailer` or `Connection` gets there,
+ * but an {@link Upload} with our headers (so no `Expect`, `Trailer` or `Connection` gets there,
  * and no DELETE: CVE-2026-29057), an agent (without one it opens a connection per request), and a
  * response that it doesn't handle.
  */
@@ -59,7 +59,7 @@ export class HttpProxySender implements Sender {
 }
 
 /**
- * Whatever goes wrong in here concerns one upload; thrown into http-proxy's events it would end all
+ * What goes wrong in here concerns one upload; thrown into http-proxy's events it would end all
  * of them.
  */
 function tell(request: IncomingMessage, event: (upload: Upload) => void): void {

@@ -8,7 +8,7 @@ import type { RetrySettings } from '../config/settings.ts'
  */
 const minChunkCostBytes = 512
 
-/** How much is kept of all uploads that are under way. */
+/** How much is kept of all uploads in flight. */
 export class ReplayBudget {
   #limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>
   #inAll = 0
@@ -17,7 +17,7 @@ export class ReplayBudget {
     this.#limits = limits
   }
 
-  /** Other limits from now on, also for what is under way. */
+  /** Other limits from now on, also for what is in flight. */
   configure(limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>): void {
     this.#limits = limits
   }

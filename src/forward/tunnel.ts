@@ -11,7 +11,7 @@ export interface Tunnel {
 
 /**
  * Asks an outgoing proxy for a way to `host:port`. Node's parser reads the response, 16 KiB of
- * headers at the most: the tunnels that Node's own agents make read whatever comes, without a
+ * headers at the most: the tunnels that Node's own agents make read all that comes, without a
  * bound, and go on when nobody waits for them any more. Any response ends it, interim ones (RFC
  * 9110 15.2) too.
  *

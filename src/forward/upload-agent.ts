@@ -31,7 +31,7 @@ export class UploadAgent extends Agent {
       const { status, socket } = await openTunnel(proxy, authority, this.#outgoing.timeouts.connect)
       if (status !== 200) {
         socket.destroy()
-        throw new TunnelFailure(`The outgoing proxy answered ${status}`, 'ERR_TUNNEL_REFUSED')
+        throw new TunnelFailure(`The outgoing proxy returned ${status}`, 'ERR_TUNNEL_REFUSED')
       }
       callback(null, super.createConnection({ ...options, socket } as Options) as Duplex)
     } catch (error) {

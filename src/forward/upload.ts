@@ -58,7 +58,7 @@ export class Upload implements ResponseSource {
     return this
   }
 
-  /** For http-proxy: whatever went wrong with the connection to Google. */
+  /** For http-proxy: what went wrong with the connection to Google. */
   readonly onError = (error: unknown) => {
     if (this.#relay.isSettled) return
     // While a response comes, a failed write only says that Google wants no more of the body.
@@ -125,7 +125,7 @@ export class Upload implements ResponseSource {
   }
 
   isReplayable(isRejected: boolean): boolean {
-    // Once all of it has left, Google may have stored it, whatever became of the response.
+    // Once all of it has left, Google may have stored it, with or without a response.
     return this.#body.replayable && (isRejected || !this.#upstream?.writableFinished)
   }
 

@@ -95,7 +95,7 @@ async function untilReady(launched: Launched, options: LocalOrthancOptions): Pro
   const probe = new OrthancRest(launched.url, { ...firstUser(options), timeout: probeTimeoutMs })
   try {
     const deadline = performance.now() + startTimeout
-    while (!(await answersAs(probe, launched.name))) {
+    while (!(await respondsAs(probe, launched.name))) {
       if (launched.process.hasEnded()) throw await startFailure('ended while it started', launched)
       if (performance.now() > deadline) throw await startFailure(`did not respond within ${startTimeout} ms`, launched)
       await delay(startPollIntervalMs)
@@ -106,7 +106,7 @@ async function untilReady(launched: Launched, options: LocalOrthancOptions): Pro
 }
 
 // The name tells our Orthanc from another one that took the port a moment earlier.
-async function answersAs(probe: OrthancRest, name: string): Promise<boolean> {
+async function respondsAs(probe: OrthancRest, name: string): Promise<boolean> {
   try {
     return (await probe.system()).Name === name
   } catch {

@@ -27,7 +27,7 @@ export async function removeServers(
 ): Promise<readonly string[]> {
   if (obsolete.size === 0) return []
   const seen = await rest.serverEntries()
-  const ours = [...obsolete].filter(([name, url]) => Object.hasOwn(seen, name) && isSameUrl(seen[name]?.Url, url))
-  for (const [name] of ours) await rest.deleteServer(name)
-  return ours.map(([name]) => name)
+  const own = [...obsolete].filter(([name, url]) => Object.hasOwn(seen, name) && isSameUrl(seen[name]?.Url, url))
+  for (const [name] of own) await rest.deleteServer(name)
+  return own.map(([name]) => name)
 }

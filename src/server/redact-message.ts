@@ -2,7 +2,7 @@ import { occurrences } from './occurrences.ts'
 
 const longest = 300
 const hidden = '…'
-/** Shorter values are hidden where they stand alone: an `a` can't be taken out of every word. */
+/** Shorter values are hidden where they stand alone: an `a` can't be removed from every word. */
 const shortest = 4
 
 /**

@@ -133,7 +133,7 @@ async function search(context: StoreContext, held: readonly string[] | null): Pr
   })
 }
 
-/** Codes of refusals that are about identity, quota or the API, whatever was requested. */
+/** Codes of refusals that are about identity, quota or the API, not about what was requested. */
 const serviceCodes: ReadonlySet<string> = new Set([
   'token-rejected',
   'scope',

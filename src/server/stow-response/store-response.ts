@@ -25,7 +25,7 @@ const referencedSopInstanceUid = '00081155'
 const warningReason = '00081196'
 
 /** A UID has 64 characters at most (PS3.5 9.1); what is longer is none. */
-const longestUid = 64
+const maxUidLength = 64
 
 /** Counts the items of a store response, of which it sees no more than an item at a time. */
 export class StoreResponse {
@@ -61,7 +61,7 @@ export class StoreResponse {
 
   /** A value of an attribute of the item, not of one nested in it. */
   value(tag: string, text: string): void {
-    if (tag === referencedSopInstanceUid && text.length <= longestUid) this.#sopInstanceUid ||= text
+    if (tag === referencedSopInstanceUid && text.length <= maxUidLength) this.#sopInstanceUid ||= text
     if (tag === warningReason && text !== '') this.#warned = true
   }
 

@@ -38,7 +38,7 @@ export function observeStowResponse(
   return new StowResponse(document, response, listener)
 }
 
-/** Stops reading at whatever is wrong: the response passes all the same. */
+/** Stops reading at the first fault: the response passes all the same. */
 class StowResponse implements ResponseObserver {
   #document: JsonResponse | XmlResponse | null
   readonly #response: StoreResponse
@@ -55,7 +55,7 @@ class StowResponse implements ResponseObserver {
   push(chunk: Buffer): void {
     this.#attempt((document) => {
       this.#bytes += chunk.length
-      if (this.#bytes > maxResponseBytes) throw new Error('Too long an answer')
+      if (this.#bytes > maxResponseBytes) throw new Error('The response is too long')
       const { items } = this.#response
       document.push(chunk)
       this.#bytesSinceItem = this.#response.items > items ? 0 : this.#bytesSinceItem + chunk.length

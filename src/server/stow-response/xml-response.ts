@@ -5,7 +5,7 @@ import type { StoreResponse } from './store-response.ts'
 /** Far deeper than any DICOM data set. */
 const deepest = 64
 /** Characters of a value that are looked at: more than any UID or reason has. */
-const longestText = 256
+const maxTextLength = 256
 
 /**
  * A store response in the Native DICOM Model (PS3.19 A.1), piece by piece. Both methods throw for
@@ -63,7 +63,7 @@ export class XmlResponse {
   }
 
   #addText(text: string): void {
-    if (this.#isValueOfItem() && this.#text.length < longestText) this.#text += text.slice(0, longestText)
+    if (this.#isValueOfItem() && this.#text.length < maxTextLength) this.#text += text.slice(0, maxTextLength)
   }
 
   get #sequence(): string {
