@@ -219,14 +219,8 @@ export class ProxyError extends DiagnosedError<ErrorCode> {
   readonly retryAfter: number | undefined
   readonly reason: string | undefined
 
-  /** @param explanation a text alone is a problem without a remedy */
-  constructor(
-    code: ErrorCode,
-    explanation: Explanation | string,
-    { cause, retryAfter, reason }: ProxyErrorOptions = {},
-  ) {
-    const parts = typeof explanation === 'string' ? { problem: explanation, remedy: '' } : explanation
-    super({ code, ...parts }, { cause })
+  constructor(code: ErrorCode, explanation: Explanation, { cause, retryAfter, reason }: ProxyErrorOptions = {}) {
+    super({ code, ...explanation }, { cause })
     this.name = 'ProxyError'
     this.retryAfter = retryAfter
     this.reason = reason

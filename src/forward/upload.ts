@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { clientStalled, Pace } from '../downstream/min-rate.ts'
-import { ProxyError } from '../errors.ts'
+import { bug, ProxyError } from '../errors.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import type { ReplayBody } from './replay-body.ts'
 import { ResponseRelay, type ResponseSource } from './response-relay.ts'
@@ -106,9 +106,7 @@ export class Upload implements ResponseSource {
   onBug(error: unknown): void {
     const { response, inbound } = this.#exchange
     if (response.headersSent) inbound.reset()
-    this.#relay.fail(
-      new ProxyError('internal', "This should not happen: see the proxy's log, and report it.", { cause: error }),
-    )
+    this.#relay.fail(new ProxyError('internal', bug, { cause: error }))
   }
 
   pause(): void {
