@@ -12,6 +12,7 @@ import {
   withoutServers,
 } from './orthanc-error.ts'
 import { finishedJob, type OrthancJob } from './orthanc-job.ts'
+import { withoutSourcePlace } from './orthanc-words.ts'
 
 export interface OrthancRestOptions {
   readonly username?: string
@@ -300,7 +301,8 @@ function remoteUids({ study, series, instance }: RemoteResource): Record<string,
 function detailsOf(body: Buffer): string {
   try {
     const { Message, Details } = JSON.parse(body.toString()) as { Message?: unknown; Details?: unknown }
-    return [...new Set([Message, Details])].filter((words) => typeof words === 'string' && words !== '').join(': ')
+    const words = [Message, Details].filter((words) => typeof words === 'string').map(withoutSourcePlace)
+    return [...new Set(words)].filter((words) => words !== '').join(': ')
   } catch {
     return ''
   }
