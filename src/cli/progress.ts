@@ -21,7 +21,7 @@ export interface OpenLine {
 const colours = { '✓': 'green', '✗': 'red', '–': 'gray' } as const
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 /** Milliseconds between two frames of the spinner. */
-const tick = 100
+const frameIntervalMs = 100
 /**
  * Limit for one text: longer than any of our messages.
  */
@@ -83,7 +83,7 @@ export class Progress {
       this.#output.write(`${clearLine}${text.slice(0, (this.#output.columns ?? 80) - 1)}`)
     }
     draw()
-    const timer = setInterval(draw, tick)
+    const timer = setInterval(draw, frameIntervalMs)
     return {
       end: () => {
         clearInterval(timer)

@@ -38,7 +38,7 @@ export class HttpProxySender implements Sender {
   }
 
   send(exchange: Exchange): Promise<Outcome> {
-    const { origin, path, inbound, response, body } = exchange
+    const { origin, path, inbound, body } = exchange
     if (!body) throw new TypeError('http-proxy is for requests with a body')
     const { bodyRefusal: error } = inbound
     if (error) return Promise.resolve({ kind: 'failed', error, replayable: false })
@@ -50,7 +50,7 @@ export class HttpProxySender implements Sender {
     // `pipe`; of the target, these.
     this.#proxy.web(
       upload as unknown as IncomingMessage,
-      response,
+      inbound.response,
       { target: target as unknown as URL, agent, buffer: body as unknown as Stream },
       upload.onError,
     )

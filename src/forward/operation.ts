@@ -128,9 +128,9 @@ export interface Polling {
 }
 
 /** How the waiting ended, and the last that Google told of the operation. */
-export type Waited = { readonly end: 'done'; readonly operation: Operation } | Unfinished
+export type PollResult = { readonly end: 'done'; readonly operation: Operation } | PendingOperation
 
-export type Unfinished =
+export type PendingOperation =
   | { readonly end: 'time' | 'stopped'; readonly operation: Operation }
   /** Google does not tell, and will not a moment later. */
   | { readonly end: 'refused'; readonly operation: Operation; readonly status: number }
@@ -142,12 +142,12 @@ export type Unfinished =
  * @param deadline by `performance.now()`; no poll begins later
  * @param signal ends the waiting at once
  */
-export async function waitFor(
+export async function pollUntilDone(
   begun: Operation,
   polling: Polling,
   deadline: number,
   signal: AbortSignal,
-): Promise<Waited> {
+): Promise<PollResult> {
   let operation = begun
   for (let interval = firstIntervalMs; ; interval = Math.min(interval * 2, maxIntervalMs)) {
     if (operation.done) return { end: 'done', operation }

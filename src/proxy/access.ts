@@ -87,10 +87,10 @@ export class Access {
           )
   }
 
-  #know(clients: readonly ClientSettings[], freeTries: number): void {
+  #know(clients: readonly ClientSettings[], freeAttempts: number): void {
     const directory = new ClientDirectory(clients)
-    if (this.#authentication) this.#authentication.replace(directory, freeTries)
-    else this.#authentication = new Authentication(directory, freeTries)
+    if (this.#authentication) this.#authentication.replace(directory, freeAttempts)
+    else this.#authentication = new Authentication(directory, freeAttempts)
   }
 
   async #reread(): Promise<void> {

@@ -33,7 +33,7 @@ export interface Generation extends HandlerContext {
   close(): Promise<unknown>
 }
 
-interface Parts {
+interface RuntimeOptions {
   readonly logger: Logger
   /** Aborts when the proxy shuts down. */
   readonly ending: AbortSignal
@@ -54,14 +54,14 @@ const userAgent = `gcp-dicomweb-proxy/${version}`
  */
 export class ProxyRuntime {
   readonly generations: RefCounted<Generation>
-  readonly #parts: Parts
+  readonly #options: RuntimeOptions
   readonly #tokens: TokenCache
   readonly #replayBudget: ReplayBudget
   #inheritance: Inheritance | null = null
 
   /** Throws a StartFailure if the audit trail can't be opened. */
-  constructor(settings: Settings, parts: Parts) {
-    this.#parts = parts
+  constructor(settings: Settings, options: RuntimeOptions) {
+    this.#options = options
     const { refreshInterval } = settings.tokens
     const onRefresh = (identity: string, event: TokenEvent) => this.#logRefresh(identity, event)
     this.#tokens = new TokenCache(new Map(), { refreshInterval, onRefresh })
@@ -110,14 +110,14 @@ export class ProxyRuntime {
   }
 
   #open(settings: Settings, before: readonly ServedAccount[]): Generation {
-    const { logger, ending } = this.#parts
+    const { logger, ending } = this.#options
     const { timeouts } = settings.outgoing
     const inheritance = this.#inherit(settings)
     const { value: connections } = inheritance.connections
     const { value: audit } = inheritance.audit
     const identities = settings.accounts.map(({ credential }) => identityOf(credential, settings.tokens))
     for (const [at, { credential }] of settings.accounts.entries()) {
-      this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
+      this.#tokens.acquire(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
     const senders = createSenders(connections, settings.outgoing)
@@ -147,7 +147,7 @@ export class ProxyRuntime {
     const before = this.#inheritance
     // First, because it is the most likely to fail.
     const audit = SharedResource.of(before?.audit ?? null, settings.audit, () =>
-      openAudit(settings.audit, this.#parts.logger),
+      openAudit(settings.audit, this.#options.logger),
     )
     try {
       const connections = SharedResource.of(before?.connections ?? null, settings.outgoing, () =>
@@ -203,7 +203,7 @@ export class ProxyRuntime {
     const accounts = all.filter(({ credential }) => identityOf(credential, tokens) === identity).map(({ name }) => name)
     // The account was removed, and only its last requests are still in flight.
     if (accounts.length === 0) return
-    const { logger } = this.#parts
+    const { logger } = this.#options
     if ('error' in event) {
       const retryInSeconds = Math.ceil(event.retryIn / 1000)
       logger.error({ accounts, reason: event.error.message, retryInSeconds }, 'no access token')
