@@ -17,14 +17,14 @@ const minFirstBytes = 16 * 1024
 export async function waitForFirstBytes(
   inbound: Inbound,
   { idle, minBodyRate }: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>,
-  interruption: () => DisposableSignal,
+  createSignal: () => DisposableSignal,
 ): Promise<void> {
   const { request, bodyRefusal } = inbound
   const hasCome = () => request.complete || request.readableLength >= Math.min(minFirstBytes, minBodyRate)
   if (bodyRefusal) throw bodyRefusal
   if (hasCome()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const { signal, done } = interruption()
+  const { signal, done } = createSignal()
   const onReadable = () => {
     if (hasCome()) resolve()
   }

@@ -79,25 +79,25 @@ export function enforceMinReadRate(inbound: OutgoingResponse, limits: Limits, is
 
 /** Time that bytes pay for. */
 class Credit {
-  #left: number
+  #remaining: number
   readonly #rate: number
-  readonly #most: number
+  readonly #max: number
 
   /**
-   * @param first milliseconds that there are at the beginning
+   * @param initial milliseconds that there are at the beginning
    * @param rate bytes that pay for a millisecond
-   * @param most milliseconds that can be had in advance
+   * @param max milliseconds that can be had in advance
    */
-  constructor(first: number, rate: number, most: number) {
-    this.#left = first
+  constructor(initial: number, rate: number, max: number) {
+    this.#remaining = initial
     this.#rate = rate
-    this.#most = most
+    this.#max = max
   }
 
   /** Whether it is used up. */
   spend(milliseconds: number, bytes: number): boolean {
-    this.#left = Math.max(Math.min(this.#left + bytes / this.#rate, this.#most) - milliseconds, -1)
-    return this.#left < 0
+    this.#remaining = Math.max(Math.min(this.#remaining + bytes / this.#rate, this.#max) - milliseconds, -1)
+    return this.#remaining < 0
   }
 }
 

@@ -33,8 +33,8 @@ export class HttpProxySender implements Sender {
       toProxy: true,
       secure: options.verifyPeers,
     })
-    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.onConnection(upstream)))
-    this.#proxy.on('proxyRes', (incoming, request) => tell(request, (upload) => upload.onResponse(incoming)))
+    this.#proxy.on('proxyReq', (upstream, request) => notify(request, (upload) => upload.onConnection(upstream)))
+    this.#proxy.on('proxyRes', (incoming, request) => notify(request, (upload) => upload.onResponse(incoming)))
   }
 
   send(exchange: Exchange): Promise<Outcome> {
@@ -62,7 +62,7 @@ export class HttpProxySender implements Sender {
  * What goes wrong in here concerns one upload; thrown into http-proxy's events it would end all
  * of them.
  */
-function tell(request: IncomingMessage, event: (upload: Upload) => void): void {
+function notify(request: IncomingMessage, event: (upload: Upload) => void): void {
   const upload = request as unknown as Upload
   try {
     event(upload)

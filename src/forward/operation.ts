@@ -3,7 +3,7 @@ import { abortable } from '../concurrency/abort.ts'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
 import type { OperationUrl } from '../stores/operation-url.ts'
 import type { BufferedResponse } from './buffered-response.ts'
-import { TokenReplay } from './token-replay.ts'
+import { UnauthorizedRetry } from './unauthorized-retry.ts'
 
 /**
  * The deletion of a study or series at Google (google.longrunning.Operation), as one of Google's
@@ -168,7 +168,7 @@ export async function pollUntilDone(
 async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const replay = new TokenReplay(tokens)
+    const replay = new UnauthorizedRetry(tokens)
     for (;;) {
       const token = await abortable(tokens.token(), limited)
       const response = await poll(url, token, limited)

@@ -37,7 +37,7 @@ export interface Plan {
 
 const notSet = '(not set)'
 /** What we say ourselves, and what Orthanc shows too little of to be kept. */
-const notKept = new Set([
+const notPreserved = new Set([
   'Url',
   'HasDelete',
   'ChunkedTransfers',
@@ -75,7 +75,7 @@ function entryOf({ url, hasDelete, timeout, login }: DesiredEntry): DicomWebServ
 function keptOf(seen: SeenEntry): Readonly<Record<string, string | boolean | number>> {
   const kept: Record<string, string | boolean | number> = {}
   for (const [key, value] of Object.entries(seen)) {
-    if (notKept.has(key)) continue
+    if (notPreserved.has(key)) continue
     if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') kept[key] = value
   }
   // Orthanc wants all three, or none; that of a key without a passphrase is empty.

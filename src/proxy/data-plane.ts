@@ -3,7 +3,7 @@ import { withTimeout } from '../concurrency/abort.ts'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import type { Log } from '../observe/logger.ts'
-import { createDataListener, limitTimes } from '../server/data-listener.ts'
+import { createDataListener, setTimeouts } from '../server/data-listener.ts'
 import { ExchangeHandler } from '../server/exchange-handler.ts'
 import { tlsOptions } from '../server/tls.ts'
 import { listen, renewTls } from './listen.ts'
@@ -39,7 +39,7 @@ export class DataPlane {
       log,
       limits: () => runtime.current.settings.limits,
       allows: (address) => runtime.current.allows(address),
-      requestHead: requestHeaders,
+      headersTimeout: requestHeaders,
       tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHeaders }),
     })
   }
@@ -51,7 +51,7 @@ export class DataPlane {
 
   /** Other limits on the time that clients may take. */
   replace({ requestHeaders, limits }: Settings): void {
-    limitTimes(this.#listener, requestHeaders, limits.keepAliveTimeout)
+    setTimeouts(this.#listener, requestHeaders, limits.keepAliveTimeout)
   }
 
   /** Applies to new connections. */

@@ -40,7 +40,7 @@ interface RuntimeOptions {
 }
 
 /** Resources that the next generation reuses if their settings are the same. */
-interface Inheritance {
+interface SharedResources {
   readonly audit: SharedResource<AuditTrail | null>
   readonly connections: SharedResource<Connections>
 }
@@ -57,7 +57,7 @@ export class ProxyRuntime {
   readonly #options: RuntimeOptions
   readonly #tokens: TokenCache
   readonly #replayBudget: ReplayBudget
-  #inheritance: Inheritance | null = null
+  #shared: SharedResources | null = null
 
   /** Throws a StartFailure if the audit trail can't be opened. */
   constructor(settings: Settings, options: RuntimeOptions) {
@@ -112,9 +112,9 @@ export class ProxyRuntime {
   #open(settings: Settings, before: readonly ServedAccount[]): Generation {
     const { logger, ending } = this.#options
     const { timeouts } = settings.outgoing
-    const inheritance = this.#inherit(settings)
-    const { value: connections } = inheritance.connections
-    const { value: audit } = inheritance.audit
+    const shared = this.#openShared(settings)
+    const { value: connections } = shared.connections
+    const { value: audit } = shared.audit
     const identities = settings.accounts.map(({ credential }) => identityOf(credential, settings.tokens))
     for (const [at, { credential }] of settings.accounts.entries()) {
       this.#tokens.acquire(identities[at] ?? '', this.#fetchToken(credential))
@@ -124,7 +124,7 @@ export class ProxyRuntime {
     const replayBudget = this.#replayBudget
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
-    const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
+    const deletions = new Deletions({ ...common, dispatcher, maxWaitMs: settings.deletionWait })
     const attempts = new Attempts({
       ...common,
       senders,
@@ -136,15 +136,15 @@ export class ProxyRuntime {
     })
     const close = () => {
       for (const identity of identities) this.#tokens.release(identity)
-      return Promise.all([inheritance.connections.release(), inheritance.audit.release()])
+      return Promise.all([shared.connections.release(), shared.audit.release()])
     }
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
     return { settings, accounts, audit, connections, allows, guard, attempts, idle: timeouts.idle, close }
   }
 
-  #inherit(settings: Settings): Inheritance {
-    const before = this.#inheritance
+  #openShared(settings: Settings): SharedResources {
+    const before = this.#shared
     // First, because it is the most likely to fail.
     const audit = SharedResource.of(before?.audit ?? null, settings.audit, () =>
       openAudit(settings.audit, this.#options.logger),
@@ -153,8 +153,8 @@ export class ProxyRuntime {
       const connections = SharedResource.of(before?.connections ?? null, settings.outgoing, () =>
         openConnections(settings.outgoing),
       )
-      this.#inheritance = { audit, connections }
-      return this.#inheritance
+      this.#shared = { audit, connections }
+      return this.#shared
     } catch (error) {
       void audit.release()
       throw error

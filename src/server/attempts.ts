@@ -12,7 +12,7 @@ import type { Exchange, Outcome } from '../forward/exchange.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
-import { TokenReplay } from '../forward/token-replay.ts'
+import { UnauthorizedRetry } from '../forward/unauthorized-retry.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -106,11 +106,11 @@ export class Attempts {
   async #untilResponse(context: RetryContext): Promise<Outcome> {
     const { inbound, event, permit, retryPolicy, deletion, deadline } = context
     const { account, service } = permit
-    const replay = new TokenReplay(account.tokens)
+    const replay = new UnauthorizedRetry(account.tokens)
     let lastResponse: BufferedResponse | null = null
     let slot: Slot | null = await this.#acquireFirstSlot(context)
     for (;;) {
-      const { outcome, token } = await this.#try(context, slot, lastResponse)
+      const { outcome, token } = await this.#attempt(context, slot, lastResponse)
       if (outcome.kind === 'completed' || outcome.kind === 'aborted') return outcome
       if (outcome.kind === 'buffered' && outcome.response.status === 200 && deletion) {
         return deletion.conclude(outcome.response, inbound.response, event, context.tokens)
@@ -143,7 +143,7 @@ export class Attempts {
    *
    * @param lastResponse Google's, if any: the client need not wait much longer for a better one
    */
-  async #try(
+  async #attempt(
     context: RetryContext,
     slot: Slot,
     lastResponse: BufferedResponse | null,

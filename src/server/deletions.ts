@@ -32,7 +32,7 @@ interface DeletionsOptions {
    * Milliseconds after a request's arrival until which its deletion is waited for; 0 waits for
    * none.
    */
-  readonly wait: number
+  readonly maxWaitMs: number
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
 }
@@ -67,9 +67,9 @@ export class Deletions {
 
   /** To be asked when the request arrives; null when its response needs no waiting. */
   expectedOf({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
-    const { wait } = this.#options
-    if (wait === 0 || !beginsOperation(service, route)) return null
-    const deadline = performance.now() + wait
+    const { maxWaitMs } = this.#options
+    if (maxWaitMs === 0 || !beginsOperation(service, route)) return null
+    const deadline = performance.now() + maxWaitMs
     return { conclude: (...accepted) => this.#conclude(account, path, deadline, ...accepted) }
   }
 
@@ -84,7 +84,7 @@ export class Deletions {
   ): Promise<Outcome> {
     const begun = operationIn(accepted.body, account.operationUrl)
     if (!begun) {
-      if (!isDocument(accepted.body)) throw notGoogles()
+      if (!isDocument(accepted.body)) throw notFromGoogle()
       event.detail = "Google's response names no operation, so the proxy does not know whether the deletion has ended."
       return sendBuffered({ response, account }, accepted, event)
     }
@@ -140,7 +140,7 @@ export class Deletions {
  * A client may look at no more than the status, and take a web page of somebody on the way for a
  * deletion that is done.
  */
-function notGoogles(): ProxyError {
+function notFromGoogle(): ProxyError {
   const problem = "The response to the deletion is not one of Google's documents."
   const remedy = 'Check the outgoing proxy and BaseUrl, then whether the study is still there.'
   return new ProxyError('upstream-invalid', { problem, remedy })

@@ -51,8 +51,8 @@ export class AuditTrail {
     if (!event.subjects) return
     if (isAnonymous && !this.#anonymous.admit(event.address, event.code ?? 'request')) return
     // Clients retry these often, and none of them was forwarded.
-    const isMinor = isAnonymous || event.code === 'audit-unavailable'
-    this.#write(recordOf(event, event.subjects, this.#options.queryValues), isMinor)
+    const isLowPriority = isAnonymous || event.code === 'audit-unavailable'
+    this.#write(recordOf(event, event.subjects, this.#options.queryValues), isLowPriority)
   }
 
   /**
@@ -82,7 +82,7 @@ export class AuditTrail {
     this.#write({ audit, time: new Date().toISOString(), version: this.#options.version })
   }
 
-  #write(record: AuditRecord, isMinor = false): void {
-    for (const sink of this.#options.sinks) sink.write(record, isMinor)
+  #write(record: AuditRecord, isLowPriority = false): void {
+    for (const sink of this.#options.sinks) sink.write(record, isLowPriority)
   }
 }
