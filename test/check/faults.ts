@@ -10,7 +10,7 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startOrthanc } from '../helpers/orthanc.ts'
-import type { Broken, Stage } from './stage.ts'
+import type { Broken, Stage } from './harness.ts'
 
 /** One thing that is broken, and what `check` says of it. */
 export interface Fault {

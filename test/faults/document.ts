@@ -47,7 +47,7 @@ operation that goes on behind Google's answer, and an instance is not.
 | … \`, 1 stored, 1 failed\` | What Google's answer says of each instance; the proxy's log line counts them. |
 | … \`; slow: …\` | What a client gets that sends slowly, where that differs: the body was not all out when the failure came, so that it could safely be sent again. |
 
-The tests allow 3 seconds for further tries (\`Retry.TotalTimeout\`), enough for one; with the default of 45 it is up to five. The rules behind it: [adr/0014](adr/0014-what-is-sent-again.md).
+The tests allow 3 seconds for further tries (\`Retry.TotalTimeout\`), enough for one; with the default of 45 it is up to five. The rules behind it: [adr/0014](adr/0014-retries.md).
 Uploads here are small enough to be kept (\`Retry.BufferPerRequest\`); a larger one is sent once.
 `
 
