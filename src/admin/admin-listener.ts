@@ -29,7 +29,7 @@ interface AdminListenerOptions {
  * The listener for probes and people. It shows no secrets and no patient data. From other machines,
  * probes get a response without details; everything else requires a client with `Admin: true`.
  */
-export function createAdminListener(operation: ProxyStatus, options: AdminListenerOptions): FastifyInstance {
+export function createAdminListener(proxy: ProxyStatus, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
   const { headerBytes, keepAliveTimeout } = limits()
   const http = { maxHeaderSize: headerBytes }
@@ -51,28 +51,28 @@ export function createAdminListener(operation: ProxyStatus, options: AdminListen
   listener.addHook('onRequest', async (_request, reply) => {
     reply.headers(pageHeaders)
   })
-  addProbes(listener, operation)
+  addProbes(listener, proxy)
   listener.register(async (guarded) => {
-    guarded.addHook('onRequest', async ({ raw }) => requireAdmin(await operation.clientOf(raw)))
-    addDetails(guarded, operation)
+    guarded.addHook('onRequest', async ({ raw }) => requireAdmin(await proxy.clientOf(raw)))
+    addDetails(guarded, proxy)
     addPage(guarded)
   })
   limitConnections(listener.server, options)
   return listener
 }
 
-function addProbes(listener: FastifyInstance, operation: ProxyStatus): void {
+function addProbes(listener: FastifyInstance, proxy: ProxyStatus): void {
   listener.get('/healthz', () => ({ status: 'alive' }))
   listener.get('/readyz', async ({ raw }, reply) => {
-    const readiness = readinessOf(operation)
+    const readiness = readinessOf(proxy)
     const { ready } = readiness
-    const client = await clientIfAny(operation, raw)
+    const client = await clientIfAny(proxy, raw)
     return reply.code(ready ? 200 : 503).send(client?.admin ? readiness : { ready })
   })
 }
 
-function addDetails(listener: FastifyInstance, operation: ProxyStatus): void {
-  const stream = new StatusStream(operation)
+function addDetails(listener: FastifyInstance, proxy: ProxyStatus): void {
+  const stream = new StatusStream(proxy)
   listener.addHook('preClose', async () => stream.close())
   listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(stream.status))
   listener.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
@@ -84,7 +84,7 @@ function addDetails(listener: FastifyInstance, operation: ProxyStatus): void {
     stream.begin(reply.raw)
   })
   listener.get('/metrics', async (_request, reply) => {
-    const { metrics } = operation
+    const { metrics } = proxy
     return reply
       .headers({ 'content-type': metrics.contentType, 'cache-control': 'no-store' })
       .send(await metrics.text())

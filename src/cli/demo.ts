@@ -41,8 +41,8 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     print(`${shownText(client.name)} -> proxy ${accountUrl} -> Google emulator ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
     // Once it is told to end, nobody waits for the rest, but all that was started is closed.
-    const told = await Promise.race([roundTrip({ client, google, study, step }), ended])
-    if (told !== undefined) return told
+    const signalCode = await Promise.race([roundTrip({ client, google, study, step }), ended])
+    if (signalCode !== undefined) return signalCode
     print('\nEvery step worked.')
     if (once) return exitCode.ok
     print(invitation(client, proxy, accountUrl, logFile))

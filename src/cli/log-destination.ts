@@ -8,9 +8,9 @@ const maxLinesPerTurn = 8 * 1024
 /** Bytes that wait for whoever reads a pipe at the most; what comes then is lost, and counted. */
 const maxQueuedLines = 4 * 1024 * 1024
 /** How often (ms) it is tried again while a pipe is full. */
-const retryInterval = 20
+const retryIntervalMs = 20
 /** How long (ms) the end of the program waits for whoever reads a pipe. */
-const lastFlush = 500
+const lastFlushMs = 500
 
 /** Where this program's log goes. */
 export function logDestination(process: NodeJS.Process): DestinationStream {
@@ -51,16 +51,16 @@ class LogOutput implements DestinationStream {
 
   /** Nothing runs after it: what is left is written, if that can be done soon. */
   end(): void {
-    const deadline = performance.now() + lastFlush
+    const deadline = performance.now() + lastFlushMs
     const pause = new Int32Array(new SharedArrayBuffer(4))
     if (this.#retry) clearTimeout(this.#retry)
-    while (!this.#write() && performance.now() < deadline) Atomics.wait(pause, 0, 0, retryInterval)
+    while (!this.#write() && performance.now() < deadline) Atomics.wait(pause, 0, 0, retryIntervalMs)
   }
 
   #flush(): void {
     this.#retry = null
     if (this.#write()) return
-    this.#retry = setTimeout(() => this.#flush(), retryInterval).unref()
+    this.#retry = setTimeout(() => this.#flush(), retryIntervalMs).unref()
   }
 
   /** Whether nothing is left to be written. */

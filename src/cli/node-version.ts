@@ -7,13 +7,13 @@
  * then, without them. That lines after 26 have them from their beginning is an assumption: they
  * branch off later. `engines` in package.json says the same.
  */
-const oldest = { 24: '24.18.1', 26: '26.5.1' }
+const minVersions = { 24: '24.18.1', 26: '26.5.1' }
 
 /** A line for the user, if this program must not run on this Node; else null. */
 export function unsuitableNode(version: string): string | null {
   if (isNewEnough(version)) return null
   return (
-    `gcp-dicomweb-proxy needs Node.js ${oldest[24]} or a newer release of the line 24, or ${oldest[26]} or newer, and this is ${version}: ` +
+    `gcp-dicomweb-proxy needs Node.js ${minVersions[24]} or a newer release of the line 24, or ${minVersions[26]} or newer, and this is ${version}: ` +
     'install one of them, or use the container image.'
   )
 }
@@ -22,7 +22,7 @@ function isNewEnough(version: string): boolean {
   const [major = 0] = numbersOf(version)
   if (major > 26) return true
   if (major !== 24 && major !== 26) return false
-  return compare(numbersOf(version), numbersOf(oldest[major])) >= 0
+  return compare(numbersOf(version), numbersOf(minVersions[major])) >= 0
 }
 
 function numbersOf(version: string): number[] {

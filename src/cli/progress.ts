@@ -21,7 +21,7 @@ export interface OpenLine {
 const colours = { '✓': 'green', '✗': 'red', '–': 'gray' } as const
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 /** Milliseconds between two frames of the spinner. */
-const tick = 100
+const frameIntervalMs = 100
 /**
  * Limit for one text: longer than any of our messages.
  */
@@ -45,15 +45,15 @@ export class Progress {
 
   /** A line of its own. */
   say(text: string): void {
-    this.#write(harmless(text))
+    this.#write(printable(text))
   }
 
   heading(text: string): void {
-    this.#write(`\n${this.#styled('bold', harmless(text))}`)
+    this.#write(`\n${this.#styled('bold', printable(text))}`)
   }
 
   begin(words: string): OpenLine {
-    const title = harmless(words)
+    const title = printable(words)
     const startedAt = performance.now()
     const live = this.#live(title, startedAt)
     return {
@@ -62,8 +62,8 @@ export class Progress {
         live.end()
         const took = mark === '–' ? '' : duration(performance.now() - startedAt)
         const start = `${mark} ${title.padEnd(this.#width)} ${took.padStart(8)}  `
-        const line = `${start}${this.#wrapped(harmless(detail), start.length)}`.trimEnd()
-        const below = more.map((text) => `    ${harmless(text)}`)
+        const line = `${start}${this.#wrapped(printable(detail), start.length)}`.trimEnd()
+        const below = more.map((text) => `    ${printable(text)}`)
         this.#write([line.replace(mark, this.#styled(colours[mark], mark)), ...below].join('\n'))
       },
     }
@@ -83,7 +83,7 @@ export class Progress {
       this.#output.write(`${clearLine}${text.slice(0, (this.#output.columns ?? 80) - 1)}`)
     }
     draw()
-    const timer = setInterval(draw, tick)
+    const timer = setInterval(draw, frameIntervalMs)
     return {
       end: () => {
         clearInterval(timer)
@@ -117,7 +117,7 @@ export class Progress {
   }
 }
 
-function harmless(text: string): string {
+function printable(text: string): string {
   return shownText(shortened(text, maxCharacters))
 }
 

@@ -26,7 +26,7 @@ export function readCredential(account: Section, context: LoadContext, notices: 
 function readSource(account: Section, context: LoadContext, notices: string[]): CredentialSource | null {
   const given = givenKeys(account)
   if (given.some((key) => !isPluginKey(key))) {
-    if (given.length === 1) return readNewSource(account, context)
+    if (given.length === 1) return readProxyOnlySource(account, context)
     account.problem(null, `has more than one credential (${given.join(', ')}); keep one of them`)
     return null
   }
@@ -34,15 +34,15 @@ function readSource(account: Section, context: LoadContext, notices: string[]): 
 }
 
 function givenKeys(account: Section): readonly string[] {
-  const fresh = account.flag('ApplicationDefault') ? ['ApplicationDefault'] : []
-  return [...fresh, ...['ExternalAccountFile', ...pluginKeys].filter((key) => account.has(key))]
+  const applicationDefault = account.flag('ApplicationDefault') ? ['ApplicationDefault'] : []
+  return [...applicationDefault, ...['ExternalAccountFile', ...pluginKeys].filter((key) => account.has(key))]
 }
 
 function isPluginKey(key: string): boolean {
   return pluginKeys.some((known) => known === key)
 }
 
-function readNewSource(account: Section, context: LoadContext): CredentialSource | null {
+function readProxyOnlySource(account: Section, context: LoadContext): CredentialSource | null {
   if (account.flag('ApplicationDefault')) return applicationDefault(context)
   const file = account.text('ExternalAccountFile')
   return file ? { kind: 'external-account-file', file: resolve(context.workingDirectory, file) } : null

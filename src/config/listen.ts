@@ -81,9 +81,9 @@ export function parseNetwork(text: string): Network | null {
   const version = isIP(address)
   // Peers' IPv4 addresses are never compared in their IPv6 form.
   if (version === 0 || address.includes('%') || /^::ffff:/i.test(address)) return null
-  const longest = isIPv6(address) ? 128 : 32
-  const bits = prefix === undefined ? longest : Number(prefix)
-  return bits > longest ? null : { address, prefix: bits, family: version === 6 ? 'ipv6' : 'ipv4' }
+  const maxBits = isIPv6(address) ? 128 : 32
+  const bits = prefix === undefined ? maxBits : Number(prefix)
+  return bits > maxBits ? null : { address, prefix: bits, family: version === 6 ? 'ipv6' : 'ipv4' }
 }
 
 /** Reads the networks that clients may connect from; null allows all. */

@@ -139,9 +139,9 @@ async function readAllClients(
 
 /** The schema and the code may both report a value: the first report is enough. */
 function firstPerPath(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
-  const places = new Set<string>()
+  const seen = new Set<string>()
   return problems.filter(({ file, path, message }) => {
     const place = JSON.stringify(path === '' ? [file, message] : [file, path])
-    return !places.has(place) && places.add(place)
+    return !seen.has(place) && seen.add(place)
   })
 }

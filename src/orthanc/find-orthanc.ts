@@ -9,10 +9,10 @@ export interface OrthancInstallation {
 }
 
 // Debian installs the server as a system binary, which a user's PATH may not hold.
-const MORE_BINARIES = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/orthanc/bin']
+const commonExecutables = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/orthanc/bin']
 // First come Debian's links for plugins that are switched on; then the places of Orthanc's own
 // builds and images.
-const PLUGIN_FOLDERS = [
+const pluginFolders = [
   '/usr/share/orthanc/plugins',
   '/usr/lib/orthanc',
   '/usr/local/share/orthanc/plugins',
@@ -35,8 +35,8 @@ interface FindOptions {
 export function findOrthanc(environment: FindOptions = process.env): OrthancInstallation | null {
   const { PATH = '', ORTHANC, ORTHANC_DICOMWEB } = environment
   if (ORTHANC) return namedOrthanc(resolve(ORTHANC), ORTHANC_DICOMWEB && resolve(ORTHANC_DICOMWEB))
-  const executable = findExecutable([...PATH.split(delimiter).filter(Boolean), ...MORE_BINARIES])
-  const dicomWebPlugin = findPlugin(PLUGIN_FOLDERS)
+  const executable = findExecutable([...PATH.split(delimiter).filter(Boolean), ...commonExecutables])
+  const dicomWebPlugin = findPlugin(pluginFolders)
   return executable && dicomWebPlugin ? { executable, dicomWebPlugin } : null
 }
 

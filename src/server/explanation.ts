@@ -15,7 +15,7 @@ export function explain(event: RequestEvent, outcome: Outcome, service: DicomWeb
   if (outcome.kind === 'aborted') event.abortedBy = outcome.by
   if (outcome.status !== null && outcome.status >= 400) {
     event.layer = 'upstream'
-    event.detail = inOneLine(diagnoseGoogleRefusal({ status: outcome.status, asked: service }))
+    event.detail = inOneLine(diagnoseGoogleRefusal({ status: outcome.status, requested: service }))
   } else if (event.abortedBy) {
     event.layer = event.abortedBy
     event.detail = inOneLine(abortedResponse[event.abortedBy])

@@ -154,7 +154,7 @@ function diagnose(
   { account, member }: StoreContext,
   { status, reason, lacksScope, message }: GoogleResponse,
 ): Diagnosis {
-  return diagnoseGoogleRefusal({ status, asked: 'store', reason, lacksScope, message, account, member })
+  return diagnoseGoogleRefusal({ status, requested: 'store', reason, lacksScope, message, account, member })
 }
 
 function refused(context: StoreContext, response: GoogleResponse): DiagnosedError {

@@ -5,7 +5,7 @@ import type { DemoClient } from './client.ts'
 /** Runs a step and tells a person of it; its result is the sentence about what came of it. */
 export type Step = (title: string, work: () => Promise<string>) => Promise<void>
 
-interface Stage {
+interface RoundTripOptions {
   readonly client: DemoClient
   readonly google: Emulator
   readonly study: readonly SyntheticInstance[]
@@ -15,7 +15,7 @@ interface Stage {
 /**
  * Sends, finds, fetches and deletes a study, and checks each step. Rejects with the first failure.
  */
-export async function roundTrip({ client, google, study, step }: Stage): Promise<void> {
+export async function roundTrip({ client, google, study, step }: RoundTripOptions): Promise<void> {
   const studyUid = study[0]?.studyInstanceUid ?? ''
   await step('Send the study (STOW-RS)', async () => {
     const sent = await client.send(study)

@@ -19,7 +19,7 @@ export interface OrthancRegistration {
   close(): Promise<void>
 }
 
-export const nowhere: OrthancRegistration = { known: new Map(), orthanc: null, async close() {} }
+export const notRegistered: OrthancRegistration = { known: new Map(), orthanc: null, async close() {} }
 
 /**
  * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one.
@@ -32,10 +32,10 @@ export function keepInOrthanc(
   settings: Settings,
   url: string,
   logger: Logger,
-  before: OrthancRegistration = nowhere,
+  before: OrthancRegistration = notRegistered,
 ): OrthancRegistration {
   const { registration, dicomWebRoot } = settings.orthanc
-  if (!registration) return nowhere
+  if (!registration) return notRegistered
   const { client, login, certificateAuthorities, interval, timeout } = registration
   const opened = new URL(url)
   const port = Number(opened.port || (opened.protocol === 'https:' ? 443 : 80))

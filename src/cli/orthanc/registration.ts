@@ -1,7 +1,7 @@
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { CommandFailure } from '../exit-code.ts'
-import { keepInOrthanc, nowhere, type OrthancRegistration } from './keep.ts'
+import { keepInOrthanc, notRegistered, type OrthancRegistration } from './keep.ts'
 
 /** Keeps the accounts registered in Orthanc as the current configuration says. */
 export class Registration {
@@ -26,7 +26,7 @@ export class Registration {
       .catch((error: unknown) => {
         const reason = error instanceof CommandFailure ? { reason: error.message } : { err: error }
         this.#logger.error(reason, 'the accounts are not kept registered in Orthanc any more')
-        return nowhere
+        return notRegistered
       })
   }
 

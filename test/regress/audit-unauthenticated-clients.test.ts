@@ -152,7 +152,7 @@ t.test('nor do the requests that are refused because the trail fails', async (t)
   const kept: [unknown, unknown][] = []
   const sink = {
     available: false,
-    write: (record: AuditRecord, isMinor = false) => kept.push(['code' in record && record.code, isMinor]),
+    write: (record: AuditRecord, isLowPriority = false) => kept.push(['code' in record && record.code, isLowPriority]),
     close: async () => {},
   }
   const more = { version: '1', required: true, queryValues: false, losses: { records: 0 } }

@@ -4,7 +4,7 @@ import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
  * What follows a 401 of Google's, for everything that is sent with an account's token: the token is
  * invalidated, and the request may be sent again with a new one, once.
  */
-export class TokenReplay {
+export class UnauthorizedRetry {
   readonly #tokens: Pick<TokenSource, 'invalidate'>
   #isUsed = false
 
