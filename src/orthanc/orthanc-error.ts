@@ -118,3 +118,27 @@ function diagnoseNetwork(url: string, cause: unknown): Diagnosis {
       "Start Orthanc, or correct the address: http://HOST:PORT with Orthanc's HttpPort (8042 by default), or https:// if its SslEnabled is true.",
   }
 }
+
+/**
+ * An entry differs, and was not written.
+ *
+ * @param hidden keys that Orthanc doesn't show
+ * @param changes what should have been changed
+ */
+export function hiddenLogin(url: string, name: string, hidden: readonly string[], changes: string): OrthancError {
+  return new OrthancError({
+    code: 'login-hidden',
+    problem: `The server ${name} in Orthanc was left as it is, because Orthanc does not show its ${hidden.join(', ')}: to write the entry would lose that. It needs: ${changes}.`,
+    remedy: `Make the change where the entry comes from, such as orthanc.json. ${loginToName(hidden)}If nothing needs what would be lost, delete the entry in Orthanc and register again: curl -X DELETE ${url}/dicom-web/servers/${encodeURIComponent(name)}`,
+  })
+}
+
+function loginToName(hidden: readonly string[]): string {
+  if (hidden.includes('CertificateKeyFile')) {
+    return "Or name certificate and key as Orthanc's machine has them: register --client NAME --client-certificate FILE --client-key FILE, or Client, ClientCertificate and ClientKey in DicomWebProxy.Orthanc. "
+  }
+  if (hidden.includes('Password')) {
+    return 'Or name the client with its password: register --client NAME, or Client and ClientPassword in DicomWebProxy.Orthanc. '
+  }
+  return ''
+}

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import type { OrthancRest } from '../../orthanc/orthanc-rest.ts'
-import { type DesiredEntry, isSameUrl, type SeenEntry, sendsChunked } from '../../orthanc/server-entry.ts'
-import { type Checklist, Skipped } from './checklist.ts'
+import { type DesiredEntry, isSameUrl, ownLogin, type SeenEntry, sendsChunked } from '../../orthanc/server-entry.ts'
+import { searchThrough } from '../orthanc/search-through.ts'
+import type { Checklist } from './checklist.ts'
 
 interface OrthancContext {
   readonly settings: Settings
@@ -59,8 +58,8 @@ async function checkEntry(list: Checklist, context: EntryContext): Promise<void>
   await list.check(item(`Time limit of ${name}`), () => timeLimit(context))
   await list.check(item(`Chunked transfers of ${name}`), () => chunked(context))
   const login = settings.clients === null || (await list.check(item(`Login of ${name}`), () => loginOf(context)))
-  if (login) await list.check(item(`Search through Orthanc`), () => searchThrough(context))
-  else await list.skip(item(`Search through Orthanc`), 'needs the login')
+  if (login) await list.check(item('Search through Orthanc'), () => searchThrough(context))
+  else await list.skip(item('Search through Orthanc'), 'needs the login')
 }
 
 function serverOf({ name, entry, seen, registerCommand }: EntryContext): string {
@@ -111,47 +110,11 @@ function chunked({ seen = {}, registerCommand }: EntryContext): string {
 }
 
 function loginOf({ seen = {}, registerCommand }: EntryContext): string {
-  if (typeof seen.Username === 'string' && seen.Username !== '') return `as ${seen.Username}`
-  if (typeof seen.CertificateFile === 'string' && seen.CertificateFile !== '') return 'by client certificate'
+  const login = ownLogin(seen)
+  if (login !== null) return login
   throw new DiagnosedError({
     code: 'login-missing',
     problem: 'The proxy requires its clients to log in, and this entry has neither Username nor CertificateFile.',
     remedy: `Register it with a login: ${registerCommand} --client NAME`,
   })
-}
-
-async function searchThrough({ name, rest, entry, settings }: EntryContext): Promise<string> {
-  const access = settings.accounts.find((account) => account.name === name)?.access ?? []
-  if (!access.includes('QIDO-RS')) throw new Skipped('QIDO-RS is not in Access')
-  if (!(await listens(new URL(entry.url))))
-    throw new Skipped(`from here, the proxy is not running at ${new URL(entry.url).origin}`)
-  try {
-    await rest.qido(name, '/studies', { limit: '1' })
-    return 'Orthanc searches the store through the proxy'
-  } catch (error) {
-    if (!(error instanceof OrthancError) || error.status === 0) throw error
-    // Orthanc's own words: it tells no more.
-    const refused = /credentials/i.test(error.details)
-    const code = refused ? 'through-refused' : 'through-failed'
-    const problem = `Orthanc cannot search through the proxy: ${error.details || `status ${error.status}`}.`
-    const remedy = refused
-      ? "Read in the proxy's log whether the proxy or Google refused. If it was the login: gcp-dicomweb-proxy register --client NAME"
-      : "Read the reason in the proxy's log, or with curl http://127.0.0.1:8044/api/status"
-    throw new DiagnosedError({ code, problem, remedy }, { cause: error })
-  }
-}
-
-const connectTimeoutMs = 3_000
-
-async function listens(url: URL): Promise<boolean> {
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  const socket = connect({ host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port })
-  try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(connectTimeoutMs) })
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
