@@ -33,7 +33,7 @@ export async function register(stores: readonly string[], options: RegisterOptio
     const proxyUrl = proxyUrlFor(settings, url, target.proxyUrl)
     const timeout = timeoutOf(options, target.timeout)
     const desired = desiredEntries(settings, { proxyUrl, client, timeout })
-    return await registerIn(target, { settings, desired, dryRun: options.dryRun ?? false })
+    return await registerIn(target, { settings, desired, proxyUrl, dryRun: options.dryRun ?? false })
   } finally {
     await target.rest.close()
   }

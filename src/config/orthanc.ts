@@ -35,8 +35,26 @@ export async function readOrthanc(orthanc: Section, context: RegistrationContext
   return {
     dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '',
     httpTimeout: orthanc.has('HttpTimeout') ? 1000 * orthanc.number('HttpTimeout') : null,
+    usesHttpProxy: Boolean(orthanc.text('HttpProxy')) && isReadByOrthanc(orthanc),
     registration: registration && (await readRegistration(registration, proxy, context)),
   }
+}
+
+/** Top-level keys that the proxy reads; any other one is Orthanc's alone. */
+const ownKeys = new Set([
+  '$schema',
+  'GoogleCloudPlatform',
+  'DicomWebProxy',
+  'DicomWeb',
+  'HttpProxy',
+  'HttpTimeout',
+  'HttpVerbose',
+  'HttpsCACertificates',
+  'HttpsVerifyPeers',
+])
+
+function isReadByOrthanc(orthanc: Section): boolean {
+  return orthanc.keys.some((key) => !ownKeys.has(key)) || orthanc.section('DicomWeb').has('Servers')
 }
 
 async function readRegistration(

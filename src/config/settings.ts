@@ -59,6 +59,8 @@ export interface OrthancSettings {
   readonly dicomWebRoot: string
   /** `HttpTimeout`, for one transfer as a whole; null if it is not set. */
   readonly httpTimeout: number | null
+  /** The configuration has `HttpProxy`, and other keys that only Orthanc reads: it uses that, too. */
+  readonly usesHttpProxy: boolean
   /** The Orthanc in which to register the accounts; null for none. */
   readonly registration: RegistrationSettings | null
 }

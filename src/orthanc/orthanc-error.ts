@@ -34,8 +34,8 @@ function diagnoseStatus(url: string, request: string, status: number, quoted: st
   if (status === 401) {
     return {
       code: 'orthanc-login',
-      problem: `Orthanc at ${url} requires a login, or rejects this one (401)${quoted}.`,
-      remedy: `Log in as one of its RegisteredUsers: --user NAME, with the password in the variable ${passwordVariables.orthanc} or on standard input; or Username and Password in DicomWebProxy.Orthanc.`,
+      problem: `Orthanc at ${url} requires a login, rejects this one, or admits only its own machine (401)${quoted}.`,
+      remedy: `Log in as one of its RegisteredUsers: --user NAME, with the password in the variable ${passwordVariables.orthanc} or on standard input; or Username and Password in DicomWebProxy.Orthanc. If a right login is rejected, too, this is another machine to Orthanc, as a container or pod is: set RemoteAccessAllowed and AuthenticationEnabled to true in Orthanc, with a user in RegisteredUsers.`,
     }
   }
   if (status === 403) {
@@ -43,7 +43,7 @@ function diagnoseStatus(url: string, request: string, status: number, quoted: st
       code: 'orthanc-forbidden',
       problem: `Orthanc at ${url} does not admit this machine or user (403)${quoted}.`,
       remedy:
-        'Set "RemoteAccessAllowed": true in Orthanc, with "AuthenticationEnabled": true, or run this on Orthanc\'s machine.',
+        'Find out what refuses: something in front of Orthanc, such as a reverse proxy, or a plugin for authorization. Orthanc itself would return 401.',
     }
   }
   return {

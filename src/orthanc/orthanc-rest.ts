@@ -61,6 +61,8 @@ const defaultTimeoutMs = 600_000
 const jobPollIntervalMs = 100
 /** Of a list or a description: those of some thousand servers have as much. */
 const maxDocumentBytes = 1024 * 1024
+/** Of which a description is read. Orthanc itself keeps the last 10 that have ended. */
+const maxJobs = 100
 /** Of a DICOM file, or what another server sent through Orthanc. */
 const maxFileBytes = 256 * 1024 * 1024
 /** Characters of what Orthanc says of a failure, and of its version. */
@@ -230,6 +232,14 @@ export class OrthancRest {
     }
     const problem = `Orthanc's job ${id} did not end within ${this.#timeout} ms.`
     throw new OrthancError({ code: 'job-timeout', problem, remedy: "Look at it in Orthanc's list of jobs." })
+  }
+
+  /** Orthanc's own description of its jobs, the last ones it knows. */
+  async jobs(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const ids = await this.#json<string[]>('GET', '/jobs')
+    const jobs: Record<string, unknown>[] = []
+    for (const id of ids.slice(-maxJobs)) jobs.push(await this.#json('GET', `/jobs/${encodeURIComponent(id)}`))
+    return jobs
   }
 
   // Not synchronously: Orthanc would respond to a failed job with its general error 500, without

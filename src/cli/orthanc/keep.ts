@@ -5,6 +5,7 @@ import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure } from '../exit-code.ts'
 import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor } from './desired.ts'
+import { httpProxyWarning } from './http-proxy-warning.ts'
 
 /** How long Orthanc may take for one response. */
 const maxResponseMs = 30_000
@@ -45,6 +46,9 @@ export function keepInOrthanc(
   const { entries } = desired
   const exposed = exposure(registration.url, [loginOf(client), login])
   if (exposed) logger.warn({ orthanc: registration.url }, exposed)
+  const outgoing = httpProxyWarning(settings, proxyUrl)
+  // Whether Orthanc's environment excepts the proxy from it can't be seen from here.
+  if (outgoing) logger.info({ orthanc: registration.url }, outgoing)
   if (client) warnOfWrongLogin(settings, client, logger)
   const rest = new OrthancRest(registration.url, {
     ...(login && login),

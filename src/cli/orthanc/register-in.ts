@@ -6,6 +6,7 @@ import { Skipped } from '../check/checklist.ts'
 import { type ExitCode, exitCode } from '../exit-code.ts'
 import { Progress } from '../progress.ts'
 import type { DesiredRegistration } from './desired.ts'
+import { httpProxyWarning } from './http-proxy-warning.ts'
 import { searchThrough } from './search-through.ts'
 import type { Target } from './target.ts'
 
@@ -15,13 +16,15 @@ const width = 36
 interface Registration {
   readonly settings: Settings
   readonly desired: DesiredRegistration
+  /** At which Orthanc reaches the proxy. */
+  readonly proxyUrl: string
   readonly dryRun: boolean
 }
 
 /** Registers in a running Orthanc, and tells of each step on standard output. */
 export async function registerIn(target: Target, registration: Registration): Promise<ExitCode> {
   const { rest, url } = target
-  const { desired, dryRun } = registration
+  const { settings, desired, proxyUrl, dryRun } = registration
   const progress = new Progress(process.stdout, width)
   const step = stepsOf(progress)
   try {
@@ -34,9 +37,11 @@ export async function registerIn(target: Target, registration: Registration): Pr
       progress.say('Nothing was changed (--dry-run).')
       return exitCode.ok
     }
-    const failures = await write(plans, target, registration, step)
-    const searched = await searchAll(target, registration, plans, step)
-    if (failures + searched > 0) return exitCode.orthanc
+    const left = await write(plans, target, registration, step)
+    const searches = await searchAll(target, registration, plans, step)
+    const warning = httpProxyWarning(settings, proxyUrl)
+    if (warning && searches.some((outcome) => outcome !== 'done')) progress.say(`Warning: ${warning}`)
+    if (left > 0 || searches.includes('failed')) return exitCode.orthanc
     progress.say(plans.every(({ action }) => action === 'keep') ? 'Nothing had to be changed.' : lasting)
     return exitCode.ok
   } catch (error) {
@@ -54,8 +59,9 @@ async function write(plans: readonly Plan[], { rest }: Target, { desired }: Regi
       () => applyPlan(rest, plan),
       () => plan.entry.Url,
     )
+  // One entry's failure does not keep the others from being written.
   const left = plans.filter(({ action }) => action === 'leave')
-  for (const plan of left) await countFailure(step(`Write ${plan.name}`, () => applyPlan(rest, plan), asTheyShould))
+  for (const plan of left) await outcomeOf(step(`Write ${plan.name}`, () => applyPlan(rest, plan), asTheyShould))
   const names = new Set(due.map(({ name }) => name))
   const again = async () => expectDone((await planRegistration(rest, desired)).filter(({ name }) => names.has(name)))
   if (due.length > 0) await step('Check them again', again, asTheyShould)
@@ -63,25 +69,31 @@ async function write(plans: readonly Plan[], { rest }: Target, { desired }: Regi
 }
 
 /** An entry may look right and still not work: only Orthanc can show that it does. */
-async function searchAll(target: Target, { settings, desired }: Registration, plans: readonly Plan[], step: RunStep) {
-  let failures = 0
-  for (const { name, action } of plans) {
+async function searchAll(
+  { rest }: Target,
+  { settings, desired }: Registration,
+  plans: readonly Plan[],
+  step: RunStep,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  for (const { name } of plans.filter(({ action }) => action !== 'leave')) {
     const entry = desired.entries.get(name)
-    if (!entry || action === 'leave') continue
-    const search = () => searchThrough({ name, entry, rest: target.rest, settings })
-    failures += await countFailure(step(`Search through ${name}`, search, (detail) => detail))
+    if (!entry) continue
+    const search = () => searchThrough({ name, entry, rest, settings })
+    outcomes.push(await outcomeOf(step(`Search through ${name}`, search, (detail) => detail)))
   }
-  return failures
+  return outcomes
 }
 
-/** One entry's failure does not keep the others from being written. What is skipped is none. */
-async function countFailure(step: Promise<unknown>): Promise<number> {
+type Outcome = 'done' | 'failed' | 'skipped'
+
+async function outcomeOf(step: Promise<unknown>): Promise<Outcome> {
   try {
     await step
-    return 0
+    return 'done'
   } catch (error) {
-    if (error instanceof AlreadyReported) return 1
-    if (error instanceof Skipped) return 0
+    if (error instanceof AlreadyReported) return 'failed'
+    if (error instanceof Skipped) return 'skipped'
     throw error
   }
 }
