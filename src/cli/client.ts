@@ -1,6 +1,6 @@
 import { hash, randomBytes, X509Certificate } from 'node:crypto'
 import { readBoundedFile } from '../bounded-files.ts'
-import { canonicalClientName } from '../config/client-name.ts'
+import { canonicalClientName } from '../config/canonical-names.ts'
 import { passwordHashText } from '../config/password-hash.ts'
 import { jsonPath } from '../config/problem.ts'
 import { fileMessage } from '../config/read.ts'
@@ -9,7 +9,7 @@ import { namesOf } from '../guard/certificate.ts'
 import { hashPassword } from '../guard/password.ts'
 import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { readPassword } from './password-input.ts'
+import { readPassword } from './terminal/password-input.ts'
 
 interface ClientOptions {
   readonly generate?: boolean

@@ -1,5 +1,4 @@
-import { canonicalAlternative } from './certificate-name.ts'
-import { canonicalClientName } from './client-name.ts'
+import { canonicalAlternative, canonicalClientName } from './canonical-names.ts'
 import { parsePasswordHash } from './password-hash.ts'
 import type { Section } from './section.ts'
 import { type ClientRights, type ClientSettings, dicomWebServices } from './settings.ts'

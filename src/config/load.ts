@@ -5,7 +5,6 @@ import { readClients } from './clients.ts'
 import { readClientsFile } from './clients-file.ts'
 import type { LoadContext } from './credential.ts'
 import { readDicomWebProxy, readTimeouts } from './dicom-web-proxy.ts'
-import { deepFreeze } from './freeze.ts'
 import { readGoogle } from './google.ts'
 import { checkClients, hasClients, readListen, readNetworks } from './listen.ts'
 import { ignoredOptions, readOrthanc } from './orthanc.ts'
@@ -144,4 +143,13 @@ function firstPerPath(problems: readonly ConfigProblem[]): readonly ConfigProble
     const place = JSON.stringify(path === '' ? [file, message] : [file, path])
     return !seen.has(place) && seen.add(place)
   })
+}
+
+/** Freezes a value and everything in it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    Object.values(value).forEach(deepFreeze)
+  }
+  return value
 }

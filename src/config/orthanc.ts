@@ -1,4 +1,4 @@
-import { canonicalClientName } from './client-name.ts'
+import { canonicalClientName } from './canonical-names.ts'
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { ConfigurationError } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Logger } from '../observe/logger.ts'
+import { StartFailure } from './listen.ts'
 import type { RunningProxy } from './proxy.ts'
-import { StartFailure } from './start-failure.ts'
 
 interface ReloadOptions {
   readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>

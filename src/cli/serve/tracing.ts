@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { Sampler } from '@opentelemetry/sdk-trace'
-import { fileMessage } from '../config/read.ts'
-import type { Environment } from '../config/variables.ts'
-import { networkFailureOf } from '../network-failure.ts'
-import type { CollectorCertificates } from '../observe/collector-agent.ts'
-import type { Logger } from '../observe/logger.ts'
-import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
-import { version } from '../version.ts'
+import { fileMessage } from '../../config/read.ts'
+import type { Environment } from '../../config/variables.ts'
+import { networkFailureOf } from '../../network-failure.ts'
+import type { CollectorCertificates } from '../../observe/collector-agent.ts'
+import type { Logger } from '../../observe/logger.ts'
+import { passThroughTracing, type Tracing } from '../../observe/tracing.ts'
+import { version } from '../../version.ts'
 
 /**
  * Exports traces if the environment configures an endpoint
@@ -25,7 +25,7 @@ export async function openTracing(environment: Environment, logger: Logger): Pro
     logger.warn({ reason: certificates }, 'tracing is off')
     return passThroughTracing
   }
-  const { startTracing } = await import('../observe/otel-tracing.ts')
+  const { startTracing } = await import('../../observe/otel-tracing.ts')
   const reports = {
     failing: (error: Error | undefined) => logger.warn({ reason: reasonOf(error) }, "traces can't be exported"),
     recovered: () => logger.info('traces are exported again'),
