@@ -12,7 +12,8 @@ export function proxyUrl(section: Section, key: string): string | null {
   if (url === null) {
     section.problem(
       key,
-      'must be host:port or user:password@host:port; use a proxy that speaks plain http, the only kind that is supported',
+      'must be host:port or user:password@host:port',
+      'use a proxy that speaks plain http, the only kind that is supported',
     )
   }
   return url

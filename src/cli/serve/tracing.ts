@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Sampler } from '@opentelemetry/sdk-trace'
-import { fileMessage } from '../../config/read.ts'
+import { flawText } from '../../config/problem.ts'
+import { fileFlaw } from '../../config/read.ts'
 import type { Environment } from '../../config/variables.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import type { CollectorCertificates } from '../../observe/collector-agent.ts'
@@ -77,7 +78,7 @@ function certificatesOf(environment: Environment): CollectorCertificates | strin
     try {
       certificates[part] = readFileSync(environment[variable] ?? '', 'latin1')
     } catch (error) {
-      return `${variable} names a file that ${fileMessage(error)}`
+      return `${variable} names a file that ${flawText(fileFlaw(error))}`
     }
   }
   return certificates
