@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable } from '../concurrency/abort.ts'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
-import type { OperationUrl } from '../stores/operation-url.ts'
+import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { BufferedResponse } from './buffered-response.ts'
 import { UnauthorizedRetry } from './unauthorized-retry.ts'
 

@@ -20,6 +20,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AttemptResult } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
+import { checkRecordable } from './check-recordable.ts'
 import type { Deletion, Deletions } from './deletions.ts'
 import { ExchangeLine } from './exchange-line.ts'
 import { observeResponse } from './observe-response.ts'
@@ -33,7 +34,6 @@ import {
   type WithoutResponse,
 } from './retry-policy.ts'
 import { clientGoneOutcome, sendBuffered } from './send-buffered.ts'
-import { checkRecordable } from './unrecorded.ts'
 import { upstreamHeaders } from './upstream-headers.ts'
 
 /** The least time for a response, once Google has asked to try again. */

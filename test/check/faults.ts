@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type ServerResponse } from 'node:http
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { pino } from 'pino'
-import type { CheckOptions } from '../../src/cli/check.ts'
+import type { CheckOptions } from '../../src/cli/check/check.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { demoStore, type EmulatorOptions, type Fault as GoogleFault } from '../../src/emulator/emulator.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { codeOf, runChecks } from '../../src/cli/check/check.ts'
 import { silent } from '../../src/cli/check/report.ts'
-import { codeOf, runChecks } from '../../src/cli/check.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
 import { Stage } from '../check/harness.ts'

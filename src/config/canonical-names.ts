@@ -15,3 +15,11 @@ export function canonicalAlternative(name: string): string {
 function canonicalAddress(address: string): string {
   return isIP(address) === 6 && !address.includes('%') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address
 }
+
+/**
+ * The one form in which a client's name is kept and compared: Unicode has several ways to write the
+ * same letters.
+ */
+export function canonicalClientName(name: string): string {
+  return name.normalize('NFC')
+}
