@@ -23,7 +23,7 @@ export interface IdleResult {
  * Node servers close idle ones after five seconds: they must be open, and measured, before that.
  */
 const connections = 1_000
-const settling = 1_000
+const settlingMs = 1_000
 /**
  * Fewer than elsewhere: what memory a busy process has spare would hide what the connections take.
  */
@@ -41,12 +41,12 @@ async function idleMemoryOf(contender: Contender, place: Place): Promise<IdleMem
   try {
     const times = contender.compilesLate ? warmUpRequests : fewRequests
     await search(running, [running.url + smallSearch], { times, atOnce: 16 })
-    await delay(settling)
+    await delay(settlingMs)
     const before = running.usage().memory
     await repeat({ times: connections, atOnce: 16 }, async (number) => {
       sockets.push(await usedOnce(running, addresses[number % addresses.length] ?? ''))
     })
-    await delay(settling)
+    await delay(settlingMs)
     const after = running.usage().memory
     const open = sockets.filter(({ closed, readableEnded }) => !closed && !readableEnded).length
     if (open < connections) throw new Error(`${contender.name} closed ${connections - open} idle connections`)
@@ -57,16 +57,16 @@ async function idleMemoryOf(contender: Contender, place: Place): Promise<IdleMem
   }
 }
 
-/** A connection that has had one answer, and stays open. */
+/** A connection that has had one response, and stays open. */
 async function usedOnce({ url, headers }: Entrance, localAddress: string): Promise<Socket> {
   const { hostname, port, host } = new URL(url)
   const socket = connect({ port: Number(port), host: hostname, localAddress })
   const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.write(`GET ${pathOf(url + smallSearch)} HTTP/1.1\r\n${lines.join('')}\r\n`)
-  let answer = ''
-  while (!answer.includes('"1.2.3.4.5"')) {
+  let received = ''
+  while (!received.includes('"1.2.3.4.5"')) {
     const [chunk] = (await once(socket, 'data')) as [Buffer]
-    answer += chunk.toString('latin1')
+    received += chunk.toString('latin1')
   }
   socket.resume().on('error', () => {})
   return socket
