@@ -72,7 +72,7 @@ t.test('all who ask for a file share one call, and each waits for a limited time
   t.equal(await second, 'at last')
   await eventually('the other kind has its turn', () => other.begun() === 1)
   other.end()
-  t.equal(await calls.run('/a', 'read', 60_000, good), 'good', 'and then it is read anew')
+  t.equal(await calls.run('/a', 'read', 60_000, good), 'good', 'and then it is read again')
 })
 
 t.test('files that hang do not stop the others', async (t) => {

@@ -9,7 +9,7 @@ import { hostileTexts, textOf } from './helpers/hostile-texts.ts'
 
 /**
  * An attribute path of 240 characters in a query stopped the whole proxy for 15 seconds: its regular expression tried all of
- * 2^24 ways to read it. No expression of the source may take longer than in proportion to its text, whatever the text.
+ * 2^24 ways to read it. For every text, each expression of the source must run in time proportional to its length.
  * Each is a comment in this test's output: `npx tap run --reporter=tap test/regular-expressions.test.ts`.
  */
 

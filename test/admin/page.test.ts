@@ -27,11 +27,11 @@ interface Told {
 async function* messagesOf(t: Test, adminUrl: string | null, headers = {}): AsyncGenerator<Told> {
   const ending = new AbortController()
   t.teardown(() => ending.abort())
-  const answer = await fetch(`${adminUrl}/api/events`, { headers, signal: ending.signal })
-  t.equal(answer.headers.get('content-type'), 'text/event-stream')
-  t.equal(answer.headers.get('cache-control'), 'no-store')
+  const response = await fetch(`${adminUrl}/api/events`, { headers, signal: ending.signal })
+  t.equal(response.headers.get('content-type'), 'text/event-stream')
+  t.equal(response.headers.get('cache-control'), 'no-store')
   let rest = ''
-  for await (const chunk of answer.body ?? []) {
+  for await (const chunk of response.body ?? []) {
     const parts = (rest + Buffer.from(chunk).toString()).split('\n\n')
     rest = parts.pop() ?? ''
     for (const part of parts) if (part.startsWith('data: ')) yield JSON.parse(part.slice(6))
@@ -71,9 +71,9 @@ t.test('all that the page names is there, and only that', async (t) => {
   }
   t.ok(modules.includes('uplot.js'))
   for (const path of new Set([...named, ...modules])) {
-    const answer = await fetch(`${proxy.adminUrl}/${path}`)
-    t.ok(answer.status === 200 || path === 'readyz', path)
-    t.ok((await answer.text()).length > 0, path)
+    const response = await fetch(`${proxy.adminUrl}/${path}`)
+    t.ok(response.status === 200 || path === 'readyz', path)
+    t.ok((await response.text()).length > 0, path)
   }
   for (const path of [
     '/index.html',
@@ -99,8 +99,8 @@ t.test('files are asked for again, and sent only when they have changed', async 
 t.test('a name from elsewhere that leads here reads nothing (DNS rebinding); probes go by any name', async (t) => {
   const { proxy } = await startServed(t)
   const ask = async (path: string, host: string) => {
-    const [answer] = await once(request(proxy.adminUrl + path, { headers: { host } }).end(), 'response')
-    return { status: answer.statusCode as number, body: await text(answer) }
+    const [response] = await once(request(proxy.adminUrl + path, { headers: { host } }).end(), 'response')
+    return { status: response.statusCode as number, body: await text(response) }
   }
   for (const host of ['rebound.example', 'localhost.example', '127.0.0.1.example:8044', 'a b', '[::1']) {
     for (const path of ['/', '/api/status', '/api/events', '/metrics', '/page.js']) {
@@ -182,7 +182,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
   t.equal(again.accounts[0]?.samples.length, 3, 'whoever comes later gets what was before')
 })
 
-t.test('what is under way, and how far', async (t) => {
+t.test('requests in flight, and their progress', async (t) => {
   const google = await startHeldGoogle(t)
   const served = await startServed(t, { baseUrl: google.baseUrl })
   const upload = request(`${served.url}studies`, {
@@ -215,9 +215,9 @@ t.test('what is under way, and how far', async (t) => {
   t.notMatch(JSON.stringify(requests), /Doe|127\.0\.0\.1/)
   upload.destroy()
   await eventually('the upload is over', () => google.open.length === 1)
-  google.answer()
+  google.respond()
   await (await search).text()
-  await eventually('nothing is under way', async () => (await status()).count === 0)
+  await eventually('nothing is in flight', async () => (await status()).count === 0)
 })
 
 t.test('credentials of every kind are named, and no secret of them', async (t) => {
@@ -263,7 +263,7 @@ t.test('streams end with the proxy', async (t) => {
   await next(messages)
   const rest = (async () => {
     for await (const _ of messages) {
-      // Whatever still comes.
+      // Anything that still comes.
     }
   })()
   await served.proxy.close()

@@ -19,7 +19,7 @@ test('latency counts from when a request was due: who is late makes all that fol
   t.ok((latencies.at(-1) ?? 0) > 300, `the last: ${latencies.at(-1)} ms`)
 })
 
-test('two ways are gone in alternation, each at the pace, and what one does not answer keeps nothing from the other', async (t) => {
+test('two entrances take turns, each at the pace, and one without responses does not hold up the other', async (t) => {
   const order: string[] = []
   const quick = await listenOn(
     t,

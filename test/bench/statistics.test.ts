@@ -5,7 +5,7 @@ import { latenciesOf } from '../../bench/latency.ts'
 import { inTurn } from '../../bench/rounds.ts'
 import { median, percentile } from '../../bench/statistics.ts'
 
-test('median and percentiles, whatever the order', async (t) => {
+test('median and percentiles, in any order', async (t) => {
   t.equal(median([9, 1, 5]), 5)
   t.equal(median([4, 1, 3, 2]), 2.5)
   const hundred = Array.from({ length: 100 }, (_, at) => 100 - at)

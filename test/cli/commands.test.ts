@@ -50,7 +50,7 @@ t.test('serve: without a command, ends in order on each signal', async (t) => {
   }
 })
 
-t.test('serve: a second signal does not wait for requests under way', async (t) => {
+t.test('serve: a second signal does not wait for requests in flight', async (t) => {
   const arrived = Promise.withResolvers<void>()
   const google = await listenOn(
     t,

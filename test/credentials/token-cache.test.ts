@@ -23,7 +23,7 @@ function fakeTime(t: Test) {
     clock,
     /** Cleared timers have no function any more. */
     pending: () => [...clock.timers.values()].flat().filter(({ _onTimeout }) => _onTimeout),
-    /** Lets time pass in small steps, and whatever waits for it run in between. */
+    /** Lets time pass in small steps, and pending work run in between. */
     async pass(milliseconds: number, step = Math.min(milliseconds, 500)) {
       for (let left = milliseconds; left > 0; left -= step) {
         clock.advance(Math.min(left, step))
@@ -192,14 +192,14 @@ test('fifty requests that meet an expired token wait for one fetch', async (t) =
   await source.token()
   google.behaviour = { life: hour, delay: second }
   time.sleep(hour)
-  let answered = 0
+  let settled = 0
   const values = Array.from({ length: 50 }, async () => {
     const value = await textOf(source.token())
-    answered += 1
+    settled += 1
     return value
   })
   await time.pass(999)
-  t.equal(answered, 0, 'nobody gets an expired token')
+  t.equal(settled, 0, 'nobody gets an expired token')
   await time.pass(2)
   t.same([...new Set(await Promise.all(values))], ['token-2'])
   t.equal(google.calls.length, 2)
@@ -286,7 +286,7 @@ test('meanwhile requests are refused at once, and say when a new try makes sense
   t.equal(calls.length, tries, 'no request asks the issuer')
 })
 
-test('a success ends the backing off, and the next failure starts it anew', async (t) => {
+test('a success ends the backoff, and the next failure starts it again', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ fails: 'No luck.' })
   const cache = cacheOf(t, { a: google.fetch }, { refreshInterval: 24 * hour })
@@ -322,13 +322,13 @@ test('a token that Google rejected is not used again', async (t) => {
   t.same([...new Set(await waiting)], ['token-2'])
   t.equal(google.calls.length, 2)
 
-  t.comment('late answers to the first one')
+  t.comment('late responses to the first one')
   source.invalidate(first)
   source.invalidate({ value: 'token-0', expiresAt: 0 })
   t.equal(await textOf(source.token()), 'token-2')
   t.equal(google.calls.length, 2)
 
-  t.comment('a late answer to the first one does not make up for the second')
+  t.comment('a late response to the first one does not make up for the second')
   const latest = await source.token()
   source.invalidate(latest)
   source.invalidate(first)
@@ -344,7 +344,7 @@ test('a token that Google rejected is not used again', async (t) => {
   t.equal(google.calls.length, 4)
 })
 
-test('whatever happened to the token, an idle proxy looks at it within the interval', async (t) => {
+test('an idle proxy checks every token within the interval', async (t) => {
   const happenings: Record<string, (time: ReturnType<typeof fakeTime>, cache: TokenCache, token: AccessToken) => void> =
     {
       'Google rejected it': (_, cache, token) => cache.source('a').invalidate(token),
@@ -477,7 +477,7 @@ test('a changed clock', async (t) => {
   })
 })
 
-test('close ends all timers, also when a fetch is under way', async (t) => {
+test('close ends all timers, also during a fetch', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ life: hour })
   const failing = issuer({ fails: 'No luck.' })

@@ -29,7 +29,10 @@ t.test('a body must make way; more of it while others wait for its place', async
   t.equal(stalls(0, false, 1000), 120, 'a short limit of its own')
 })
 
-/** The second in which an answer is broken off that goes out in pieces of so many bytes, so many seconds apart; undefined within ten minutes. */
+/**
+ * The second in which a response is reset that goes out in pieces of this many bytes, this many
+ * seconds apart; undefined if it isn't reset within ten minutes.
+ */
 function brokenOff(piece: number, apart: number, { crowded = false, waits = true } = {}): number | undefined {
   const clock = new Clock()
   const leave = clock.enter()
@@ -52,7 +55,7 @@ function brokenOff(piece: number, apart: number, { crowded = false, waits = true
   return isBroken ? second : undefined
 }
 
-t.test('an answer must make way, too, though what goes out is seen in large pieces only', async (t) => {
+t.test('a slow response is reset, too, though its progress is visible in large pieces only', async (t) => {
   t.equal(brokenOff(0, 1), 301)
   t.equal(brokenOff(60, 1), undefined)
   t.equal(brokenOff(0, 1, { crowded: true }), 11)

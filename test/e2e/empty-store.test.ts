@@ -30,9 +30,9 @@ t.test('Orthanc searches an empty store', needsOrthanc(), async (t) => {
   t.same(await rest.qido('my-google', '/studies', { PatientID: 'NOBODY', limit: '10', offset: '20' }), [])
   const xml = { Accept: 'multipart/related; type="application/dicom+xml"' }
   t.equal(String(await rest.get('my-google', '/studies', {}, xml)), '', 'as Google sends it')
-  const answers = stage.emulator.log.filter(({ target }) => target.includes('/dicomWeb/'))
-  t.equal(answers.length, 12)
-  t.same([...new Set(answers.map(({ status }) => status))], [204], 'Google found nothing')
+  const responses = stage.emulator.log.filter(({ target }) => target.includes('/dicomWeb/'))
+  t.equal(responses.length, 12)
+  t.same([...new Set(responses.map(({ status }) => status))], [204], 'Google found nothing')
 })
 
 t.test('check passes where the store is empty', needsOrthanc(), async (t) => {

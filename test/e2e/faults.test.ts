@@ -103,8 +103,8 @@ type Ask = (orthanc: LocalOrthanc, server: string, study: Study) => Promise<stri
 
 const ask: Readonly<Record<Service, Ask>> = {
   'STOW-RS': async ({ rest }, server, { instances }) => {
-    const [answer] = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
-    const id = answer?.ParentStudy ?? ''
+    const [upload] = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
+    const id = upload?.ParentStudy ?? ''
     const job = await rest.stow(server, [id])
     await rest.delete('studies', id)
     return wordsOfJob(job)

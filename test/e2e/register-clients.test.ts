@@ -15,7 +15,8 @@ t.test('clients, passwords, https, and a client’s rights', needsOrthanc(), asy
   const ca = await stage.write('orthanc-authority.pem', authority)
   const RegisteredUsers = { admin: 'orthanc pass:word' }
   const orthanc = await startOrthanc(t, { configuration: { AuthenticationEnabled: true, RegisteredUsers } })
-  // Debian 12's Orthanc crashes at the first TLS connection, whatever its certificate: something else ends TLS for it.
+  // Debian 12's Orthanc crashes at the first TLS connection, with any certificate: a TLS terminator
+  // stands in front of it.
   const { port } = new URL(orthanc.url)
   const front = createTlsServer({ cert, key }, (socket) => {
     const onward = connect(Number(port), '127.0.0.1')

@@ -52,7 +52,7 @@ export async function runCase(cell: Case, stages: Stages): Promise<Observed> {
     const limit = cell.fault.arrivesNever ? connectTimeoutMs : releaseTimeoutMs
     await noLongerThan(limit, wrong, 'requests open at Google', () => upstream.open)
     await noLongerThan(releaseTimeoutMs, wrong, 'timers', () => leftovers.timers)
-    if ((await slotsInUse(proxy)) > 0) wrong.push('a place at Google is still taken')
+    if ((await slotsInUse(proxy)) > 0) wrong.push('a slot at Google is still in use')
     const line = lineOf() ?? {}
     wrong.push(...wrongIn(got, line))
     if (cell.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
@@ -77,7 +77,7 @@ const tokenWaitMs = 100
 
 async function untilInFlight(cell: Case, isSo: () => boolean): Promise<void> {
   const waitsForToken = attemptsOf(cell) === 0 && !cell.fault.atOnce
-  await (waitsForToken ? delay(tokenWaitMs) : eventually('the request is under way', isSo))
+  await (waitsForToken ? delay(tokenWaitMs) : eventually('the request is in flight', isSo))
 }
 
 async function noLongerThan(limit: number, wrong: string[], what: string, count: () => number): Promise<void> {
@@ -86,8 +86,8 @@ async function noLongerThan(limit: number, wrong: string[], what: string, count:
 
 /** By the status that the proxy tells its operators. */
 async function slotsInUse({ adminUrl }: RunningProxy): Promise<number> {
-  const answer = await fetch(`${adminUrl}/api/status`)
-  const { accounts } = (await answer.json()) as { accounts: { limiters: Record<string, { inFlight: number }> }[] }
+  const response = await fetch(`${adminUrl}/api/status`)
+  const { accounts } = (await response.json()) as { accounts: { limiters: Record<string, { inFlight: number }> }[] }
   const all = accounts.flatMap(({ limiters }) => Object.values(limiters))
   return all.reduce((sum, { inFlight }) => sum + inFlight, 0)
 }

@@ -18,7 +18,7 @@ export async function doneIn(
 ): Promise<string> {
   if ('wire' in fault.cause || service === 'QIDO-RS' || service === 'WADO-RS') return ''
   // What has left whole may be done, and nobody was told.
-  if (client === 'half-closes' || client === 'leaves within the answer') return ''
+  if (client === 'half-closes' || client === 'leaves during the response') return ''
   const all = study.instances.length
   const count = async () => (await storedIn(stage, store, study)).length
   if (service === 'STOW-RS') {
@@ -29,7 +29,7 @@ export async function doneIn(
   }
   if (client === 'leaves') return ''
   const isDeleted = async () => (await count()) === (service === 'DELETE of an instance' ? all - 1 : 0)
-  // An operation that has begun ends behind the answer.
+  // An operation that has begun ends after the response.
   if (fault.expected[service]?.endsWith('deleted')) await eventually('the deletion', isDeleted, 5_000).catch(() => {})
   return (await isDeleted()) ? ', deleted' : ''
 }
@@ -44,8 +44,8 @@ export async function storedIn(
   const stored: unknown[] = []
   for (const { studyInstanceUid: study, seriesInstanceUid: series, sopInstanceUid: instance, bytes } of instances) {
     const path = `/studies/${study}/series/${series}/instances/${instance}`
-    const answer = await fetch(emulator.dicomWebUrl(resourceName(store)) + path, { headers })
-    if (bytes.equals(Buffer.from(await answer.arrayBuffer()))) stored.push(instance)
+    const response = await fetch(emulator.dicomWebUrl(resourceName(store)) + path, { headers })
+    if (bytes.equals(Buffer.from(await response.arrayBuffer()))) stored.push(instance)
   }
   return stored
 }
@@ -58,7 +58,7 @@ export async function storeDirectly(
 ): Promise<void> {
   const { contentType, body } = stowBody(files)
   const headers = { authorization: `Bearer ${token}`, 'content-type': contentType }
-  const answer = await fetch(`${emulator.dicomWebUrl(name)}/studies`, { method: 'POST', headers, body })
-  await answer.arrayBuffer()
-  if (answer.status !== 200) throw new Error(`The emulator stores nothing: ${answer.status}`)
+  const response = await fetch(`${emulator.dicomWebUrl(name)}/studies`, { method: 'POST', headers, body })
+  await response.arrayBuffer()
+  if (response.status !== 200) throw new Error(`The emulator stores nothing: ${response.status}`)
 }

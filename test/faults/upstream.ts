@@ -24,7 +24,7 @@ export interface Upstream {
   readonly arrived: number
   /** Of those: the whole body. */
   readonly whole: number
-  /** Requests that wait for an answer on an open connection. */
+  /** Requests that wait for a response on an open connection. */
   readonly open: number
   close(): Promise<void>
 }

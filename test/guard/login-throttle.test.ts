@@ -52,7 +52,7 @@ test('after a quarter of an hour without a failure all is forgotten', async (t) 
   t.equal(tries.waitOf(here), 0)
 })
 
-test('tries under way count as if they had failed', async (t) => {
+test('attempts in flight count as if they had failed', async (t) => {
   clockOf(t)
   const tries = new LoginThrottle(3)
   fail(tries)

@@ -22,7 +22,7 @@ function cpuTime(): number {
   return (user + system) / 1000
 }
 
-/** Works until so much processor time is used: so much is ours whatever else the machine does. */
+/** Works until it has used this much processor time itself, however busy the machine is. */
 function block(milliseconds: number): void {
   const end = cpuTime() + milliseconds
   while (cpuTime() < end);

@@ -45,10 +45,10 @@ test('a closed terminal ends the proxy as SIGTERM does', script, async (t) => {
   const url = /url=(\S+\/google\/)/.exec(shown)?.[1] ?? ''
   emulator.faults.add({ target: 'QIDO-RS', delay: 1_500, times: 1 })
   const search = fetch(`${url}studies`)
-  await eventually('it is under way', () => emulator.log.some(({ target }) => target.includes('/studies')))
+  await eventually('it is in flight', () => emulator.log.some(({ target }) => target.includes('/studies')))
   terminal.kill('SIGKILL')
   await once(terminal, 'exit')
-  t.equal((await search).status, 200, 'what is under way is finished')
+  t.equal((await search).status, 200, 'requests in flight finish')
   const isGone = async () =>
     !(await fetch(url).then(
       () => true,

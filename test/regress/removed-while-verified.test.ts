@@ -38,8 +38,8 @@ test('who is removed, or gets another password, while a password is verified is 
     return response.statusCode
   }
   const metrics = async () => (await fetch(`${proxy.adminUrl}/metrics`)).text()
-  const underWay = async () => Number(/^gcp_dicomweb_proxy_requests_in_flight\{.*\} (\d+)$/m.exec(await metrics())?.[1])
-  const come = (count: number) => eventually(`${count} have come`, async () => (await underWay()) + told === count)
+  const inFlight = async () => Number(/^gcp_dicomweb_proxy_requests_in_flight\{.*\} (\d+)$/m.exec(await metrics())?.[1])
+  const come = (count: number) => eventually(`${count} have come`, async () => (await inFlight()) + told === count)
   const line = Array.from({ length: 8 }, (_, at) => statusFor('kept', 'wrong', `127.0.1.${at + 1}`))
   await come(8)
   const asked = ['removed', 'changed', 'kept'].map((name, at) => statusFor(name, password, `127.0.2.${at + 1}`))

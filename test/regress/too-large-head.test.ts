@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { startServed } from '../helpers/served.ts'
 
-// What came after the part that could not be read was a second error, and that reset the connection over the answer to the
+// What came after the part that could not be read was a second error, and that reset the connection before the response to the
 // first: a client that writes first and reads later was never told.
 t.test('a client whose head is far too large can read why', async (t) => {
   const { proxy, log } = await startServed(t)

@@ -6,7 +6,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
 // Node closes a connection that "switches protocols" without an error and without a response.
-t.test('an upload that Google answers by 101 ends', async (t) => {
+t.test('an upload to which Google responds with 101 ends', async (t) => {
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.once('data', () => {
@@ -15,8 +15,8 @@ t.test('an upload that Google answers by 101 ends', async (t) => {
   })
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google) })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
-    t.equal(answer.status, 502)
+    const response = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
+    t.equal(response.status, 502)
   }
 })
 
@@ -39,7 +39,7 @@ t.test('a client that leaves while the proxy waits for a token never reaches Goo
   )
 })
 
-// The body of the 401 stalled, and the first try's timer ended the answer of the second.
+// The body of the 401 stalled, and the first attempt's timer ended the response to the second.
 t.test('a 401 without an end does not end the try after it', async (t) => {
   let tries = 0
   const google = createServer((socket: Socket) => {
@@ -59,7 +59,7 @@ t.test('a 401 without an end does not end the try after it', async (t) => {
   t.equal(await (await fetch(`${url}studies`, { method: 'POST', body: 'x' })).text(), 'stored')
 })
 
-// The answer was piped to a response that had closed: Node throws then, and the whole process died of it.
+// Google's response was piped to a response that had closed: Node throws then, and the whole process died of it.
 t.test('a client that leaves while its upload is sent once more does no harm', async (t) => {
   const arrived = Promise.withResolvers<() => void>()
   const google = createServer((socket: Socket) => {

@@ -21,9 +21,9 @@ async function search(
   localAddress = '127.0.0.1',
   agent: Agent | false = false,
 ) {
-  const [answer] = await once(request(`${url}studies`, { headers, localAddress, agent }).end(), 'response')
-  answer.resume()
-  return { status: answer.statusCode as number, retryAfter: Number(answer.headers['retry-after']) }
+  const [response] = await once(request(`${url}studies`, { headers, localAddress, agent }).end(), 'response')
+  response.resume()
+  return { status: response.statusCode as number, retryAfter: Number(response.headers['retry-after']) }
 }
 
 const serve = (t: Test, Limits: object = {}, more: ServedOptions = {}) =>
@@ -101,7 +101,7 @@ t.test('many requests with one right password cost one verification', async (t) 
   t.same(new Set(all.map(({ status }) => status)), new Set([200]))
 })
 
-t.test('what is logged about strangers has a limit, what is logged about clients has none', async (t) => {
+t.test('log lines about unauthenticated clients are limited, those about clients are not', async (t) => {
   const served = await serve(t, { RejectedLogRate: 5, FailedLogins: 1000 })
   for (let count = 0; count < 20; count++) await search(served)
   await rawRequest(served.url, 'nonsense\r\n\r\n')
@@ -199,10 +199,10 @@ t.test('a head that is larger than allowed, and a connection that idles', async 
 t.test('two Authorization headers', async (t) => {
   const { url, emulator } = await serve(t)
   const two = `Authorization: ${right.authorization}\r\nauthorization: Bearer right-token\r\n`
-  const answer = await rawRequest(
+  const response = await rawRequest(
     url,
     `GET /google/studies HTTP/1.1\r\nHost: localhost\r\n${two}Connection: close\r\n\r\n`,
   )
-  t.match(String(answer), /^HTTP\/1.1 400 .*malformed-request/s)
+  t.match(String(response), /^HTTP\/1.1 400 .*malformed-request/s)
   t.equal(emulator.log.filter(({ target }) => target.includes('/dicomStores/')).length, 0)
 })
