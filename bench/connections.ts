@@ -1,7 +1,7 @@
 import type { Contender, Place, RunningContender } from './contender.ts'
 import type { Curve, CurveSample } from './curve.ts'
 import { openPool, search, searchBy, smallSearch } from './load/search.ts'
-import { inTurn, rotated } from './rounds.ts'
+import { rotated, roundRobin } from './rounds.ts'
 import { fewRequests, warmUpRequests } from './workloads.ts'
 
 const points = [1, 4, 16, 64, 256]
@@ -13,7 +13,7 @@ export async function measureConnections(
   place: Place,
   rounds: number,
 ): Promise<Curve> {
-  const measured = await inTurn(contenders, rounds, (contender, round) => curveOf(contender, place, round))
+  const measured = await roundRobin(contenders, rounds, (contender, round) => curveOf(contender, place, round))
   return { of: 'connections', points, rounds: measured }
 }
 

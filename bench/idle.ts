@@ -5,7 +5,7 @@ import type { Contender, Place } from './contender.ts'
 import type { Entrance } from './load/entrance.ts'
 import { repeat } from './load/repeat.ts'
 import { pathOf, search, smallSearch } from './load/search.ts'
-import { inTurn } from './rounds.ts'
+import { roundRobin } from './rounds.ts'
 import { fewRequests } from './workloads.ts'
 
 /** Resident memory that each idle connection takes. */
@@ -32,7 +32,7 @@ const warmUpRequests = 10_000
 const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
 
 export async function measureIdle(contenders: readonly Contender[], place: Place, rounds: number): Promise<IdleResult> {
-  return { connections, rounds: await inTurn(contenders, rounds, (contender) => idleMemoryOf(contender, place)) }
+  return { connections, rounds: await roundRobin(contenders, rounds, (contender) => idleMemoryOf(contender, place)) }
 }
 
 async function idleMemoryOf(contender: Contender, place: Place): Promise<IdleMemory> {

@@ -7,13 +7,13 @@ import type { Workload } from './workloads.ts'
  * decided early in the life of a process, and one process per contender would measure just that.
  */
 export function measure(workload: Workload, contenders: readonly Contender[], place: Place): Promise<Rounds> {
-  return inTurn(contenders, workload.rounds, (contender) => sample(workload, contender, place))
+  return roundRobin(contenders, workload.rounds, (contender) => sample(workload, contender, place))
 }
 
 /**
  * Round by round, each time beginning with another one. Results stand in the order of the items.
  */
-export async function inTurn<Item, Result>(
+export async function roundRobin<Item, Result>(
   items: readonly Item[],
   rounds: number,
   action: (item: Item, round: number) => Promise<Result>,

@@ -42,7 +42,7 @@ t.test('what else a name may lead to is refused, at once', async (t) => {
   await t.rejects(readBoundedFile(join(folder, 'small'), { maxBytes: 3 }), { code: 'ERR_FILE_TOO_LARGE' })
 })
 
-/** A call that waits until it is told to end. */
+/** A call that waits until the test ends it. */
 function hanging() {
   let begun = 0
   const { promise, resolve } = Promise.withResolvers<string>()

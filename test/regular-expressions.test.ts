@@ -69,7 +69,7 @@ const trial = new Script(`for (const text of texts) {
 interface Limits {
   /** Milliseconds for all trials of an expression: some would go on for years. */
   readonly timeout: number
-  /** Nanoseconds from which a text is tried again. */
+  /** From this number of nanoseconds on, a text is measured again. */
   readonly suspicious: number
   /** Nanoseconds from which no other text needs to be tried. */
   readonly enough: number

@@ -11,7 +11,7 @@ import { startHeldGoogle } from '../server/google.ts'
 const study = [...syntheticStudy({ instances: 2, seed: 1 })]
 const other = [...syntheticStudy({ instances: 1, seed: 2 })]
 
-interface Told {
+interface PageMessage {
   interval: number
   accounts: {
     name: string
@@ -24,7 +24,7 @@ interface Told {
 }
 
 /** The messages of the status stream, one after another. */
-async function* messagesOf(t: Test, adminUrl: string | null, headers = {}): AsyncGenerator<Told> {
+async function* messagesOf(t: Test, adminUrl: string | null, headers = {}): AsyncGenerator<PageMessage> {
   const ending = new AbortController()
   t.teardown(() => ending.abort())
   const response = await fetch(`${adminUrl}/api/events`, { headers, signal: ending.signal })
@@ -38,7 +38,7 @@ async function* messagesOf(t: Test, adminUrl: string | null, headers = {}): Asyn
   }
 }
 
-async function next(messages: AsyncGenerator<Told>): Promise<Told> {
+async function next(messages: AsyncGenerator<PageMessage>): Promise<PageMessage> {
   const { value } = await messages.next()
   return value
 }
@@ -160,7 +160,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
   ])
   await (await fetch(`${served.url}studies`, stowOf(study))).text()
   const second = await next(messages)
-  t.equal(second.accounts[0]?.failures, undefined, 'old failures are not told again')
+  t.equal(second.accounts[0]?.failures, undefined, 'old failures are not sent again')
   t.match(second.accounts, [{ state: 'working', samples: [{ requests: 2, failed: 0, rejected: 1 }] }])
   t.equal(second.accounts[0]?.samples[0]?.received, stowOf(study).body.length)
   const path = `studies/${study[0]?.studyInstanceUid}`
@@ -194,7 +194,7 @@ t.test('requests in flight, and their progress', async (t) => {
   const search = fetch(`${served.url}studies?PatientName=Doe`)
   await google.reached(2)
   const status = async () => {
-    const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as Told
+    const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as PageMessage
     return accounts[0]?.inFlight ?? { count: -1, requests: [] }
   }
   await eventually('bytes have passed', async () => (await status()).requests[0]?.received === 250_000)
@@ -239,13 +239,13 @@ t.test('credentials of every kind are named, and no secret of them', async (t) =
       machine: { ...demoAccount, ApplicationDefault: true },
     }),
   })
-  const told = async () => {
-    const { accounts } = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as Told
+  const accountsOf = async () => {
+    const { accounts } = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as PageMessage
     return accounts.map(({ name, credential }) => ({ name, ...credential }))
   }
-  const known = async () => (await told()).filter(({ identity }) => identity !== null).length
+  const known = async () => (await accountsOf()).filter(({ identity }) => identity !== null).length
   await eventually('all but the missing file are read', async () => (await known()) === 5)
-  const accounts = await told()
+  const accounts = await accountsOf()
   t.match(accounts, [
     { name: 'google', kind: 'Service account key', identity: 'proxy@demo.iam.gserviceaccount.com' },
     { name: 'user', kind: 'User login', identity: /^a user of OAuth client / },

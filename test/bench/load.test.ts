@@ -7,7 +7,7 @@ import { repeat } from '../../bench/load/repeat.ts'
 import { retrieveSlowly } from '../../bench/load/slow.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-test('latency counts from when a request was due: who is late makes all that follow wait', async (t) => {
+test('latency counts from when a request was due: a late one delays all that follow', async (t) => {
   // Needs 20 ms for each, one after the other, and has 10 ms.
   const server = createServer(async (_, response) => {
     await delay(20)

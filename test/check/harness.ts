@@ -21,7 +21,7 @@ export interface Broken {
 }
 
 /** Google, credentials, and a working configuration of the proxy, until a fault breaks something. */
-export class Stage {
+export class Harness {
   readonly folder: string
   readonly emulator: Emulator
   readonly credentials: CredentialFiles
@@ -34,10 +34,10 @@ export class Stage {
     this.#endings = [() => rm(folder, { recursive: true }), () => emulator.close()]
   }
 
-  static async open(options: EmulatorOptions = {}): Promise<Stage> {
+  static async open(options: EmulatorOptions = {}): Promise<Harness> {
     const folder = await mkdtemp(join(tmpdir(), 'check-'))
     const emulator = await startEmulator(options)
-    return new Stage(folder, emulator, await emulator.writeCredentials(folder))
+    return new Harness(folder, emulator, await emulator.writeCredentials(folder))
   }
 
   teardown(ending: () => unknown): void {

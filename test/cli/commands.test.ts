@@ -93,7 +93,7 @@ t.test('serve: the configuration may be named by the environment', async (t) => 
   t.equal(await ended(child), 143)
 })
 
-t.test('bad usage and bad configuration: exit code 2, all problems told', async (t) => {
+t.test('bad usage and bad configuration: exit code 2, all problems reported', async (t) => {
   const nothing = start(t, ['serve'])
   t.equal(await ended(nothing.child), 2)
   t.match(nothing.output(), /no DICOM store is configured/)

@@ -163,7 +163,7 @@ test('spans by OTLP, with a try below each request, and nothing of a patient', a
   t.equal(collector.spans().length, 10, 'the last ones are sent at the end')
 })
 
-test('a collector that fails is told of once, and harms nothing', async (t) => {
+test('a failing collector is logged once, and harms nothing', async (t) => {
   const collector = await startCollector(t)
   collector.reply.status = 400
   const { child, output, url } = await startTraced(t, {

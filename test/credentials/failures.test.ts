@@ -285,7 +285,7 @@ test('tokens that are no use', async (t) => {
     body: { access_token: 'x', expires_in: -60 },
   })
   const expired = await fetchToken(source)
-  t.ok(expired.expiresAt < Date.now(), 'one that has expired is told by its expiry; the cache refuses it')
+  t.ok(expired.expiresAt < Date.now(), 'an expired one is recognised by its expiry; the cache rejects it')
 })
 
 /** A port where nobody listens: it was free a moment ago. */

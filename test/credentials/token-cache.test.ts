@@ -10,7 +10,7 @@ const minute = 60 * second
 const hour = 60 * minute
 const start = 1_800_000_000_000
 
-/** A time of the test's own, that only passes when told to. */
+/** A fake clock that only advances when the test says so. */
 function fakeTime(t: Test) {
   const clock = new Clock()
   clock.travel(start)
@@ -246,7 +246,7 @@ test('a failed refresh never takes away a token that is still good', async (t) =
     await time.pass(10 * second, 10 * second)
     t.match(await source.token(), { value: 'token-2' })
   }
-  t.ok(google.calls.length > good + 3, 'tried again and again')
+  t.ok(google.calls.length > good + 3, 'many attempts')
   t.match(cache.state('a'), { usable: true, failure: 'The token endpoint is down.' })
   await time.pass(2 * minute, 10 * second)
   t.match(cache.state('a'), { usable: false })
@@ -276,14 +276,14 @@ test('meanwhile requests are refused at once, and say when a new try makes sense
   cache.start()
   await time.pass(20 * second, 50)
   const { calls } = google
-  const tries = calls.length
+  const attempts = calls.length
   google.behaviour = { fails: 'No luck.', delay: hour }
   for (let n = 0; n < 20; n++) {
     const wait = (cache.state('a').nextTryAt ?? 0) - Date.now()
     t.ok(wait > 0)
     await t.rejects(async () => source.token(), { code: 'token-unavailable', retryAfter: Math.ceil(wait / second) })
   }
-  t.equal(calls.length, tries, 'no request asks the issuer')
+  t.equal(calls.length, attempts, 'no request asks the issuer')
 })
 
 test('a success ends the backoff, and the next failure starts it again', async (t) => {
@@ -366,7 +366,7 @@ test('an idle proxy checks every token within the interval', async (t) => {
   }
 })
 
-test('who needs a minute gets a token that has one', async (t) => {
+test('a caller that needs a minute gets a token with one left', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ life: hour })
   const cache = cacheOf(t, { a: google.fetch }, { refreshInterval: 24 * hour })
@@ -450,16 +450,16 @@ test('a changed clock', async (t) => {
       t.ok(Math.max(...gaps) <= 57 * minute, 'none late')
       t.ok((await source.token()).expiresAt > Date.now())
     })
-    t.test(`set ${name} while tries fail, it does not stop the tries`, async (t) => {
+    t.test(`set ${name} while attempts fail, it does not stop the attempts`, async (t) => {
       const time = fakeTime(t)
       const google = issuer({ fails: 'No luck.' })
       const cache = cacheOf(t, { a: google.fetch })
       cache.start()
       await time.pass(2 * minute, 500)
       time.setWallClock(change)
-      const tries = google.calls.length
+      const attempts = google.calls.length
       await time.pass(5 * minute, 500)
-      t.ok(google.calls.length >= tries + 9, 'every 30 s at least')
+      t.ok(google.calls.length >= attempts + 9, 'every 30 s at least')
       google.behaviour = { life: hour }
       await time.pass(31 * second, 500)
       t.equal(cache.state('a').usable, true)
@@ -526,7 +526,7 @@ test('one account’s trouble is not another’s', async (t) => {
   t.match(cache.state('silent'), { usable: false, failure: null })
 })
 
-test('each try is told, and no failure goes unhandled', async (t) => {
+test('each attempt is reported, and no failure goes unhandled', async (t) => {
   const time = fakeTime(t)
   const unhandled: unknown[] = []
   const note = (error: unknown) => unhandled.push(error)

@@ -4,20 +4,20 @@ import { Clock } from '@tapjs/clock'
 import t from 'tap'
 import { Pace, watchReading } from '../../src/downstream/min-rate.ts'
 
-/** Stalls told while a body comes by so many bytes a second, for two minutes. */
+/** Number of stalls reported while a body arrives at this many bytes a second, for two minutes. */
 function stalls(bytesPerSecond: number, crowded: boolean, idle = 60_000): number {
   const clock = new Clock()
   const leave = clock.enter()
   let bytes = 0
-  let told = 0
-  const pace = new Pace({ idle, minBodyRate: 16_384 }, { passed: () => bytes, crowded: () => crowded }, () => told++)
+  let count = 0
+  const pace = new Pace({ idle, minBodyRate: 16_384 }, { passed: () => bytes, crowded: () => crowded }, () => count++)
   for (let second = 0; second < 120; second++) {
     bytes += bytesPerSecond
     clock.advance(1000)
   }
   pace.stop()
   leave()
-  return told
+  return count
 }
 
 t.test('a body must make way; more of it while others wait for its place', async (t) => {

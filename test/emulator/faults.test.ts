@@ -22,7 +22,7 @@ test('faults of the DICOM store', async (t) => {
   async function retrieve(): Promise<{ status: number | undefined; bytes: number; end: string }> {
     const retrieval = get(emulator.dicomWebUrl() + path, { headers, agent: false })
     const [response] = (await once(retrieval, 'response')) as [IncomingMessage]
-    // A reset is told to both; the response's is looked at.
+    // Both get the reset; the test looks at the response's.
     retrieval.on('error', () => undefined)
     let bytes = 0
     response.on('data', (chunk: Buffer) => {

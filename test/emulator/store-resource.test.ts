@@ -18,7 +18,7 @@ test('a store as a resource, and what may be done with it', async (t) => {
   const elsewhere = demoStore.replace('/imaging/', '/elsewhere/')
 
   t.same(await ask(demoStore), { status: 200, body: { name: demoStore } })
-  t.equal((await ask(sibling)).status, 404, 'whoever may see the dataset is told that there is none')
+  t.equal((await ask(sibling)).status, 404, 'an identity that may see the dataset learns that there is none')
   t.equal((await ask(elsewhere)).status, 403, 'others are not')
   t.same(await held(demoStore), { status: 200, body: { permissions } })
   t.same(await held(sibling), { status: 200, body: {} })

@@ -41,8 +41,8 @@ export function expectedOf({ fault, service, client }: Case): Outcome {
 }
 
 /** Times that the request is sent to Google. */
-export function attemptsOf(cell: Case): number {
-  return timesIn(expectedOf(cell))
+export function attemptsOf(testCase: Case): number {
+  return timesIn(expectedOf(testCase))
 }
 
 function timesIn(outcome: Outcome): number {

@@ -28,7 +28,7 @@ export function studyOf(seed: number): Study {
   }
 }
 
-/** The study that every cell works with. */
+/** The study that every case works with. */
 export const study = studyOf(1)
 
 const { instances } = study

@@ -1,6 +1,6 @@
 import { eventually } from '../helpers/eventually.ts'
 import type { Case } from './cases.ts'
-import { resourceName, type Stage } from './harness.ts'
+import { type Harness, resourceName } from './harness.ts'
 import type { Line } from './log.ts'
 import { type Study, stowBody } from './services.ts'
 
@@ -11,16 +11,16 @@ import { type Study, stowBody } from './services.ts'
  */
 export async function doneIn(
   { service, fault, client }: Pick<Case, 'service' | 'fault' | 'client'>,
-  stage: Stage,
+  harness: Harness,
   store: string,
   study: Study,
   { instancesStored: counted, instancesFailed: failures }: Line = {},
 ): Promise<string> {
   if ('wire' in fault.cause || service === 'QIDO-RS' || service === 'WADO-RS') return ''
-  // What has left whole may be done, and nobody was told.
+  // A request that was sent whole may have been carried out without a response.
   if (client === 'half-closes' || client === 'leaves during the response') return ''
   const all = study.instances.length
-  const count = async () => (await storedIn(stage, store, study)).length
+  const count = async () => (await storedIn(harness, store, study)).length
   if (service === 'STOW-RS') {
     const stored = await count()
     const words = stored === 0 ? '' : stored === all ? ', stored' : `, ${stored} stored`
@@ -36,7 +36,7 @@ export async function doneIn(
 
 /** Instances that are in the store byte for byte, asked past the proxy. */
 export async function storedIn(
-  { emulator, token }: Stage,
+  { emulator, token }: Harness,
   store: string,
   { instances }: Study,
 ): Promise<readonly unknown[]> {
@@ -52,7 +52,7 @@ export async function storedIn(
 
 /** Stores past the proxy. */
 export async function storeDirectly(
-  { emulator, token }: Stage,
+  { emulator, token }: Harness,
   name: string,
   files: readonly { readonly bytes: Buffer }[],
 ): Promise<void> {

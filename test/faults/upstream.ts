@@ -86,7 +86,7 @@ export async function startWire({ when, act: actAtOnce, tls }: Wire, delay: numb
   }
 }
 
-/** An unassigned port. One that was closed again could be given to another cell's listener. */
+/** An unassigned port. One that was closed again could be given to another case's listener. */
 export const nowhere = 'http://127.0.0.1:4/'
 
 /** Nobody in Google's place. */

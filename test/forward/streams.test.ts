@@ -149,8 +149,8 @@ t.test('a refusal before which Google hangs up on the upload reaches the client'
   const { url } = await behindRaw(t, (socket) => {
     socket.once('data', () => socket.end(refusal, () => socket.destroy()))
   })
-  const tries = 20
-  for (let attempt = 0; attempt < tries; attempt++) {
+  const attempts = 20
+  for (let attempt = 0; attempt < attempts; attempt++) {
     const sending = upload(url)
     const responding = responseTo(sending)
     const chunk = Buffer.alloc(64 * 1024)

@@ -77,7 +77,7 @@ test('a client that is not authenticated is an alert; what is no DICOMweb is no 
   t.same(auditMessages({ ...upload, service: undefined, code: 'not-dicomweb' }, source), [])
 })
 
-test('who is kept out is an alert, be it a connection or a try to log in too many', async (t) => {
+test('a rejected client is an alert, whether by its connection or by too many failed logins', async (t) => {
   const time = upload.time
   const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'rejected' } as const
   const kinds = (record: AuditRecord) =>

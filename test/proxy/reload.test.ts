@@ -72,7 +72,7 @@ test('SIGHUP, and a file that is rewritten or replaced', async (t) => {
   t.equal(await ended(child), 143)
 })
 
-test('a configuration that cannot be used is refused, each of its problems is told, and nothing changes', async (t) => {
+test('an invalid configuration is rejected, each of its problems is logged, and nothing changes', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   const refused = (times: number) => eventually('it is refused', () => said(/configuration rejected/).length === times)

@@ -19,7 +19,7 @@ for (const [what, system, servers, code] of [
   ['an Orthanc without the plugin', [200, '{"Version":"1.12.1"}'], [404, '{}'], 'no-dicomweb'],
   ['an old plugin', [200, '{"Version":"1.5.0"}'], [200, '["a"]'], 'plugin-old'],
 ] as const satisfies readonly (readonly [string, Canned, Canned, string])[]) {
-  test(`${what} is told as that`, async (t) => {
+  test(`${what} is reported as that`, async (t) => {
     const url = await listenOn(
       t,
       createServer(({ url }, response) => {

@@ -62,7 +62,7 @@ t.test('a client that reads eight long responses', async (t) => {
   )
 })
 
-t.test('who sends eight long bodies', async (t) => {
+t.test('a client that sends eight long bodies', async (t) => {
   const { url } = await startServed(t, { baseUrl: await listenOn(t, createServer(respond)), proxy })
   const sending = Array.from({ length: 8 }, () => ask(t, `${url}studies`, greedy, 'POST'))
   for (const one of sending) one.write(Buffer.alloc(20_000))

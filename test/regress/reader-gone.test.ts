@@ -13,7 +13,7 @@ import { demoAccount } from '../helpers/served.ts'
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 // `check | head -1` ended with "Unexpected failure, please report it: Error (EPIPE)".
-test('who reads the output of a command may leave', async (t) => {
+test('the reader of the output of a command may leave', async (t) => {
   const { child, output } = startProgram(t, ['schema'])
   child.stdout.destroy()
   await ended(child)

@@ -41,12 +41,12 @@ t.test('a client that leaves while the proxy waits for a token never reaches Goo
 
 // The body of the 401 stalled, and the first attempt's timer ended the response to the second.
 t.test('a 401 without an end does not end the try after it', async (t) => {
-  let tries = 0
+  let attempts = 0
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.on('data', () => {
-      tries += 1
-      if (tries === 1) {
+      attempts += 1
+      if (attempts === 1) {
         socket.write('HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n')
       } else {
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsto')
@@ -66,10 +66,10 @@ t.test('a client that leaves while its upload is sent once more does no harm', a
     socket.on('error', () => {})
     socket.once('data', () => {
       arrived.resolve(() => socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'))
-      if (tries++ > 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      if (attempts++ > 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
     })
   })
-  let tries = 0
+  let attempts = 0
   const { emulator, url, log, proxy } = await startServed(t, { baseUrl: await listenOn(t, google) })
   await eventually('the first token', async () => (await fetch(`${proxy.adminUrl}/readyz`)).ok)
   emulator.faults.add({ target: 'token', delay: 1_000, times: 1 })

@@ -177,7 +177,7 @@ t.test('an unwritable trail that is not required: requests pass, and the log say
   t.match(served.log().at(-1), { level: 'error', records: 3, msg: /lost/ })
 })
 
-t.test('a file that can’t be opened is told at the start', async (t) => {
+t.test('a file that can’t be opened is reported at the start', async (t) => {
   await t.rejects(startServed(t, { proxy: { Audit: { File: '/nowhere/audit.jsonl' } } }), {
     message: /DicomWebProxy\.Audit\.File.*\/nowhere\/audit\.jsonl/,
   })

@@ -18,7 +18,7 @@ async function search(url: string, localAddress = '127.0.0.1', path = 'studies')
   return response.resume()
 }
 
-t.test('what finds no place waits; what finds no room to wait is told to come again', async (t) => {
+t.test('a request without a slot is queued; one that finds the queue full gets a 503', async (t) => {
   const google = await startHeldGoogle(t)
   const proxy = { Concurrency: { MaxInFlight: 2, MaxPending: 1 } }
   const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy })
@@ -74,7 +74,7 @@ t.test('clients wait in turn: one with many requests does not hold up one with a
   t.ok(order.indexOf('3') <= 2, `served as no. ${order.indexOf('3') + 1} of six`)
 })
 
-t.test('who waits with the most gives way: one client can’t keep the others out', async (t) => {
+t.test('the client with the most waiting requests gives way: it can’t keep the others out', async (t) => {
   const google = await startHeldGoogle(t)
   const settings = { Concurrency: { MaxInFlight: 1, MaxPending: 3 } }
   const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: settings })

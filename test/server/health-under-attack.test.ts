@@ -193,7 +193,7 @@ t.test('/healthz responds within a second', async (t) => {
       }),
     )
     for (const socket of sockets) socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    // All are told of the state every two seconds.
+    // All get the state every two seconds.
     await delay(3_000)
     for (const socket of sockets) socket.destroy()
     await staysHealthy(t)

@@ -143,14 +143,14 @@ t.test('clients', async (t) => {
   t.equal(await statusOf(studies, viewer), 401)
   await served.reload({ proxy: { Clients: Token } })
   t.equal(await statusOf(studies, viewer), 200)
-  t.equal(await statusOf(studies, radiology), 401, 'who is known from before, too')
+  t.equal(await statusOf(studies, radiology), 401, 'a client that logged in before, too')
   await served.reload({ proxy: { AllowedNetworks: ['127.0.0.2'], Clients: Token } })
   await t.rejects(fetch(studies, viewer), 'no connection')
   await served.reload()
   t.equal(await statusOf(studies), 200, 'everybody again')
 })
 
-t.test('who is not in AllowedNetworks any more loses the connection with the next request', async (t) => {
+t.test('a client that is no longer in AllowedNetworks loses its connection with the next request', async (t) => {
   const served = await startServed(t)
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(served.url).port) })
   const ask = () => socket.write('GET /google/studies HTTP/1.1\r\nHost: localhost\r\n\r\n')

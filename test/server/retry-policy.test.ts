@@ -31,7 +31,7 @@ const reads: [string, Fault['target'], RequestInit][] = [
   [instance, 'WADO-RS', { headers: { accept: 'application/dicom; transfer-syntax=*' } }],
 ]
 
-t.test('what passes by itself is tried again: each status, resets, for searches and retrievals', async (t) => {
+t.test('what passes by itself is retried: each status, resets, for searches and retrievals', async (t) => {
   const served = await startStored(t)
   for (const [path, target, init] of reads) {
     for (const fault of [{ status: 503 }, { status: 429 }, { resetBefore: true }]) {
@@ -79,7 +79,7 @@ t.test('a Retry-After beyond the budget is not waited for', async (t) => {
   t.same(statuses(served), [429])
 })
 
-t.test('no connection at all: tried again until the budget ends, then said', async (t) => {
+t.test('no connection at all: retried until the total timeout ends, then reported', async (t) => {
   const gone = createServer()
   const baseUrl = await listenOn(t, gone)
   gone.close()
@@ -89,7 +89,7 @@ t.test('no connection at all: tried again until the budget ends, then said', asy
   t.match(await response.json(), { code: 'upstream-unreachable', attempts: 2 })
 })
 
-t.test('what will not pass by itself is not tried again', async (t) => {
+t.test('what will not pass by itself is not retried', async (t) => {
   const served = await startStored(t)
   for (const status of [400, 403, 404, 406, 409, 501]) {
     served.emulator.clearLog()
@@ -166,7 +166,7 @@ t.test('what was kept of an upload is given back, however the upload ends', asyn
   t.same(statuses(served), [503, 200], 'the last one could still be kept')
 })
 
-t.test('a client that leaves while the proxy waits ends the tries', async (t) => {
+t.test('a client that leaves while the proxy waits ends the retries', async (t) => {
   const served = await startStored(t)
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503 })
   const leaving = new AbortController()
@@ -239,15 +239,15 @@ t.test('the waiting: Google doubling to 32 s with up to 1 s at random', (t) => {
       response: new BufferedResponse(503, retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
       replayable: true,
     }) as const
-  for (const [tries, wait] of [
+  for (const [attempts, wait] of [
     [1, 1000],
     [2, 2000],
     [3, 4000],
     [6, 32_000],
     [9, 32_000],
   ] as const) {
-    const waited = backoffDelay(tries, held())
-    t.ok(waited >= wait && waited <= wait + 1000, `${waited} before try ${tries + 1}`)
+    const waited = backoffDelay(attempts, held())
+    t.ok(waited >= wait && waited <= wait + 1000, `${waited} before attempt ${attempts + 1}`)
   }
   t.ok(backoffDelay(1, held('10')) >= 10_000)
   const inTenSeconds = backoffDelay(1, held(new Date(Date.now() + 10_000).toUTCString()))

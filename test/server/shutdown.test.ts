@@ -86,18 +86,21 @@ t.test('requests still in flight after the grace period are aborted, counted and
   )
 })
 
-t.test('what waits to be tried again is not tried again: the client gets what Google said', async (t) => {
-  const google = await startHeldGoogle(t)
-  const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Retry: { TotalTimeout: 45 } } })
-  const asking = fetch(`${url}studies`)
-  await google.reached(1)
-  google.respond(503, { 'retry-after': '30' })
-  await google.reached(0)
-  t.equal(await proxy.close(), 0)
-  const response = await asking
-  t.equal(response.status, 503)
-  t.equal(response.headers.get('retry-after'), '30')
-})
+t.test(
+  'a request that waits for its retry is not retried: the client gets the last response from Google',
+  async (t) => {
+    const google = await startHeldGoogle(t)
+    const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Retry: { TotalTimeout: 45 } } })
+    const asking = fetch(`${url}studies`)
+    await google.reached(1)
+    google.respond(503, { 'retry-after': '30' })
+    await google.reached(0)
+    t.equal(await proxy.close(), 0)
+    const response = await asking
+    t.equal(response.status, 503)
+    t.equal(response.headers.get('retry-after'), '30')
+  },
+)
 
 t.test('what waits for its turn is refused in words, what has it goes on', async (t) => {
   const google = await startHeldGoogle(t)

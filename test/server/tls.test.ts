@@ -142,7 +142,7 @@ t.test('plain http on the TLS listener', needsOpenssl(), async (t) => {
   await eventually('the log says so', () => log().some(({ detail }) => detail === 'It speaks plain http: use https.'))
 })
 
-/** An open connection that asks as often as it is told to. */
+/** An open connection that sends this number of requests. */
 async function keep(t: Test, { url, authority }: Secured, identity?: Identity) {
   const { port } = new URL(url)
   const pair = identity && { cert: identity.cert, key: identity.keyText }
@@ -218,7 +218,7 @@ t.test('a session of before the change is not resumed after it', needsOpenssl(),
 })
 
 t.test(
-  'the list of clients is read again: who is struck off has no rights on open connections, either',
+  'the list of clients is read again: a removed client has no rights on open connections, either',
   needsOpenssl(),
   async (t) => {
     const folder = t.testdir({})

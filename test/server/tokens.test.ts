@@ -60,7 +60,7 @@ t.test('a revoked token: each service is sent once more', async (t) => {
   t.equal(served.emulator.tokenRequests.total, 5)
 })
 
-t.test('a revoked token and more than can be kept: the client is told to send again', async (t) => {
+t.test('a revoked token and more than can be buffered: the client gets token-renewed', async (t) => {
   const served = await startServed(t)
   await ready(served)
   served.emulator.revokeTokens()
@@ -90,7 +90,7 @@ t.test('Google rejects even a fresh token: 502, never 401', async (t) => {
   }
 })
 
-t.test('a token server in trouble at the start: told, tried again, healed; others are served', async (t) => {
+t.test('a token server that fails at the start: logged, retried, recovered; others are served', async (t) => {
   const broken = await listenOn(
     t,
     createServer((_request, response) => {

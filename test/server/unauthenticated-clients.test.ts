@@ -31,8 +31,8 @@ const serve = (t: Test, Limits: object = {}, more: ServedOptions = {}) =>
 
 t.test('after a few wrong passwords an address has to wait, longer each time; others do not', async (t) => {
   const served = await serve(t, { FailedLogins: 3 })
-  for (let tries = 0; tries < 3; tries++) {
-    t.equal((await search(served, basic('radiology', `wrong ${tries}`), '127.0.0.2')).status, 401)
+  for (let logins = 0; logins < 3; logins++) {
+    t.equal((await search(served, basic('radiology', `wrong ${logins}`), '127.0.0.2')).status, 401)
   }
   const early = await search(served, right, '127.0.0.2')
   t.same(early, { status: 429, retryAfter: 1 }, 'the right one, too')
@@ -66,7 +66,7 @@ t.test('who was known before the wait goes on', async (t) => {
 })
 
 t.test(
-  'many tries at once are bounded: as many as fail freely, and a burst of sixteen from an address without a failure',
+  'many logins at once are bounded: as many as fail freely, and a burst of sixteen from an address without a failure',
   async (t) => {
     const served = await serve(t, { FailedLogins: 4 })
     // On connections that are there already: all of them arrive before the first has failed.
@@ -76,8 +76,8 @@ t.test(
       Promise.all(Array.from({ length: 40 }, (_, number) => search(served, headersOf(number), '127.0.0.1', agent)))
     await searchAtOnce(() => ({ authorization: 'Bearer right-token' }))
     await eventually('all wait', () => Object.values(agent.freeSockets).flat().length === 40)
-    const tries = await searchAtOnce((number) => basic('radiology', `wrong ${number}`))
-    const statuses = tries.map(({ status }) => status)
+    const logins = await searchAtOnce((number) => basic('radiology', `wrong ${number}`))
+    const statuses = logins.map(({ status }) => status)
     t.equal(statuses.filter((status) => status === 401).length, 20)
     t.equal(statuses.filter((status) => status === 429).length, 20)
     t.equal((await search(served, right)).status, 429)
@@ -87,11 +87,11 @@ t.test(
 t.test('clients behind one address: old bearer tokens and guesses at one name lock no other out', async (t) => {
   const served = await serve(t, { FailedLogins: 2 })
   t.equal((await search(served, right)).status, 200)
-  for (let tries = 0; tries < 150; tries++) await search(served, { authorization: 'Bearer old' })
+  for (let logins = 0; logins < 150; logins++) await search(served, { authorization: 'Bearer old' })
   t.equal((await search(served, right)).status, 200)
-  for (let tries = 0; tries < 150; tries++) await search(served, basic('somebody', 'wrong'))
+  for (let logins = 0; logins < 150; logins++) await search(served, basic('somebody', 'wrong'))
   t.equal((await search(served, right)).status, 200)
-  for (let tries = 0; tries < 150; tries++) await search(served, basic('radiology', `wrong ${tries}`))
+  for (let logins = 0; logins < 150; logins++) await search(served, basic('radiology', `wrong ${logins}`))
   t.equal((await search(served, right)).status, 429, 'nor is the name itself found by guessing')
 })
 
