@@ -25,7 +25,6 @@ const retired: readonly [pattern: RegExp, use: string][] = [
 const unconverted: readonly RegExp[] = [
   // It names the keys that have gone.
   /^src\/config\/retired\.ts$/,
-  /^bench\//,
   /^test\//,
 ]
 

@@ -15,7 +15,7 @@ import { LONG_FILES } from './long-files.ts'
 const project = fileURLToPath(new URL('..', import.meta.url))
 const tap = fileURLToPath(new URL('run.mjs', import.meta.resolve('tap')))
 const tapBuilt = join(project, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
-// Compiling the same modules for each file anew took a third of the time of a short one.
+// Compiling the same modules again for each file took a third of the time of a short one.
 const env = { NODE_COMPILE_CACHE: join(project, '.tap/compile-cache'), ...process.env }
 
 process.exitCode = await main()

@@ -18,7 +18,7 @@ test('every contender that is installed is proven correct, measured and ended', 
   for (const contender of installed) await t.resolves(proveCorrect(contender, surroundings.place), contender.name)
 })
 
-test('one that answers wrongly is told', { skip }, async (t) => {
+test('a wrong response is reported', { skip }, async (t) => {
   const url = `${await listenOn(
     t,
     createServer((_, response) => response.end('[]')),

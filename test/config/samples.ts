@@ -133,7 +133,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key': [inAccount({ QuotaProjekt: 'p' }), `${a}.QuotaProjekt: is not known; did you mean QuotaProject?`],
   'a key in another case': [inAccount({ access: [] }), `${a}.access: is not known; did you mean Access?`],
   'an unlike key': [inAccount({ Zzzzzz: 1 }), `${a}.Zzzzzz: is not known; use one of *ServiceAccountFile`],
-  'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
+  'a mistyped key of the proxy': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
   'no client': [proxy({ Clients: {} }), 'DicomWebProxy.Clients: must be an object with one entry for each client'],

@@ -112,9 +112,12 @@ function impatientTable(): string {
 
 /** The outcome that most services share, then the others. */
 function together(fault: Fault, client: string): string {
-  const inCell = cases.filter((cell) => cell.fault === fault && cell.client === client)
+  const ofClient = cases.filter((testCase) => testCase.fault === fault && testCase.client === client)
   const services = new Map<Outcome, Service[]>()
-  for (const cell of inCell) services.set(expectedOf(cell), [...(services.get(expectedOf(cell)) ?? []), cell.service])
+  for (const testCase of ofClient) {
+    const outcome = expectedOf(testCase)
+    services.set(outcome, [...(services.get(outcome) ?? []), testCase.service])
+  }
   const [[most] = [''], ...others] = [...services].sort(([, one], [, other]) => other.length - one.length)
   return [most, ...others.map(([outcome, some]) => `${some.join(', ')}: ${outcome}`)].join('; ')
 }
