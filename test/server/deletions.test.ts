@@ -255,7 +255,7 @@ t.test('a name that leads elsewhere is never requested: the response passes unch
   }
   for (body of ['[]', 'null', '1', '{"name":', '', '<html>Welcome to the network of our hospital']) {
     const response = await fetch(url + studyPath, { method })
-    t.match(await response.json(), { status: 502, code: 'upstream-invalid' }, 'nobody’s word of a deletion')
+    t.match(await response.json(), { status: 502, code: 'upstream-invalid' }, 'no confirmation of a deletion')
   }
 })
 
