@@ -1,8 +1,11 @@
 import { mkdir, rename, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import t, { type Test, test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { ended, startProgram } from '../helpers/program.ts'
+
+// Each test has a program of its own, and waits most of the time.
+t.jobs = 4
 
 const account = { Project: 'p', Location: 'l', Dataset: 'd', DicomStore: 's', ServiceAccountFile: 'missing.json' }
 

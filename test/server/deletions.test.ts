@@ -6,6 +6,9 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { type Served, type ServedOptions, startServed, stowOf } from '../helpers/served.ts'
 
+// Each test has a proxy of its own, and waits most of the time.
+t.jobs = 4
+
 const study = [...syntheticStudy({ series: 2, instances: 2 })]
 const [first] = study
 const studyPath = `studies/${first?.studyInstanceUid}`
