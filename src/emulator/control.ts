@@ -1,3 +1,4 @@
+import { type Behavior, defaultBehavior, problemIn } from './behavior.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
 import { type Fault, type Faults, faultTargets } from './faults.ts'
@@ -15,6 +16,7 @@ export interface Controlled {
   readonly tokenRequests: TokenCounts
   readonly operations: Operations
   readonly clock: Clock
+  readonly behavior: Behavior
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Controlled {
  * subject to faults.
  */
 export async function handleControl(
-  { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
+  { faults, log, tokens, tokenRequests, operations, clock, behavior }: Controlled,
   call: Call,
 ): Promise<EmulatorResponse> {
   switch (`${call.method} ${call.path}`) {
@@ -59,6 +61,12 @@ export async function handleControl(
     case 'DELETE /emulator/operations/failure':
       operations.failWith = {}
       return jsonResponse({})
+    case 'GET /emulator/behavior':
+      return jsonResponse(behavior)
+    case 'PUT /emulator/behavior':
+      return changeBehavior(behavior, call)
+    case 'DELETE /emulator/behavior':
+      return jsonResponse(Object.assign(behavior, defaultBehavior))
     default:
       throw new GoogleError(404, 'No such control; see src/emulator/control.ts.')
   }
@@ -74,6 +82,14 @@ async function replaceFaults(faults: Faults, call: Call): Promise<EmulatorRespon
   faults.clear()
   for (const fault of list as Fault[]) faults.add(fault)
   return jsonResponse(faults.list())
+}
+
+/** The body names what changes; all else stays. */
+async function changeBehavior(behavior: Behavior, call: Call): Promise<EmulatorResponse> {
+  const change = await call.json()
+  const problem = problemIn(change)
+  if (problem !== undefined) throw new GoogleError(400, problem)
+  return jsonResponse(Object.assign(behavior, change))
 }
 
 async function seconds(call: Call, least = 0): Promise<number> {

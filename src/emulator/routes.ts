@@ -1,3 +1,4 @@
+import type { Behavior } from './behavior.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
 import type { FaultSubject, TokenGrant } from './faults.ts'
@@ -26,6 +27,7 @@ export interface World {
   readonly stores: ReadonlyMap<string, DicomStore>
   readonly operations: Operations
   readonly clock: Clock
+  readonly behavior: Behavior
 }
 
 /**
@@ -126,12 +128,12 @@ function dicomWebRoute(world: World, call: Call, path: readonly string[]): Route
   const write = service === 'STOW-RS' || service === 'DELETE'
   const work = async () => {
     const store = world.stores.get(name)
-    const { tokens, identities, operations } = world
+    const { tokens, identities, operations, behavior } = world
     authorize(tokens, identities, call.headers.authorization, { name, exists: store !== undefined, write })
     checkQuotaProject(world, call)
     if (!store) throw new Error('A store that does not exist was authorized.')
     await store.open()
-    return handleDicomWeb({ store, operations, webRoot }, call, service, resource)
+    return handleDicomWeb({ store, operations, webRoot, behavior }, call, service, resource)
   }
   return { subject: { target: service, store: name }, work }
 }

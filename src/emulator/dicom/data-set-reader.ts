@@ -20,7 +20,7 @@ interface Header {
   readonly valueAt: number
 }
 
-/** Not DICOM, or broken: STOW returns failure reason C000H "Cannot understand". */
+/** Not DICOM, or broken. */
 export class DataSetError extends Error {
   override readonly name = 'DataSetError'
 }

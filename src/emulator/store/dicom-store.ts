@@ -1,6 +1,7 @@
 import { renameSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Behavior } from '../behavior.ts'
 import { withFile } from '../dicom/byte-source.ts'
 import { DataSetError } from '../dicom/data-set-reader.ts'
 import { type DataSet, textOf } from '../dicom/dicom-json.ts'
@@ -23,14 +24,16 @@ export interface Instance extends InstanceUids {
   readonly dataSet: DataSet
 }
 
-/** Why an instance was not stored: the reasons of PS3.18, Table I.2-2, and PS3.4, Table C.4-1. */
-const failureReason = { processing: 0x0110, alreadyExists: 0x0111, otherStudy: 0xa900, cannotUnderstand: 0xc000 }
-
 export interface Stored {
   readonly uids: InstanceUids
   readonly sopClass: string
-  /** Undefined when the instance is in the store now. */
-  readonly failure?: number
+  /** Why it was not stored, in words; undefined when the instance is in the store now. */
+  readonly failure?: string
+}
+
+/** How instances are taken. */
+export interface Storing extends Pick<Behavior, 'duplicates'> {
+  readonly study?: string
 }
 
 /** A part of a store's content: a study, a series, an instance, or with no UID all of it. */
@@ -75,14 +78,16 @@ export class DicomStore {
    * Takes a received file into the store, or removes it. With `study`, only instances of that study
    * are taken.
    */
-  async store(received: string, study?: string): Promise<Stored> {
+  async store(received: string, { study, duplicates }: Storing): Promise<Stored> {
     const instance = await readOrRemove(received)
-    const failure =
-      instance === undefined ? failureReason.cannotUnderstand : await this.#rejection(instance, received, study)
-    if (instance === undefined || failure !== undefined) {
+    if (typeof instance === 'string') {
       await rm(received, { force: true })
-      const { study = '', series = '', instance: sop = '', sopClass = '' } = instance ?? {}
-      return { uids: { study, series, instance: sop }, sopClass, failure: failure ?? failureReason.cannotUnderstand }
+      return { uids: { study: '', series: '', instance: '' }, sopClass: '', failure: instance }
+    }
+    const failure = await this.#rejection(instance, received, study, duplicates)
+    if (failure !== undefined) {
+      await rm(received, { force: true })
+      return { uids: instance, sopClass: instance.sopClass, failure }
     }
     const file = join(this.folder, fileName(instance))
     // Synchronous, so that the index never names a file that is not there.
@@ -91,12 +96,18 @@ export class DicomStore {
     return { uids: instance, sopClass: instance.sopClass }
   }
 
-  async #rejection(instance: Instance, received: string, study?: string): Promise<number | undefined> {
-    if (study !== undefined && study !== instance.study) return failureReason.otherStudy
-    if (this.#isLocked(instance)) return failureReason.processing
+  async #rejection(
+    instance: Instance,
+    received: string,
+    study: string | undefined,
+    duplicates: Behavior['duplicates'],
+  ): Promise<string | undefined> {
+    if (study !== undefined && study !== instance.study) return `the instance is not of study ${study}`
+    if (this.#isLocked(instance)) return 'the study or series is being deleted'
     const existing = this.#instances.get(key(instance))
-    if (existing && !(await sameBytes(existing.file, received))) return failureReason.alreadyExists
-    return undefined
+    if (!existing) return undefined
+    if (duplicates === 'accepted' && (await sameBytes(existing.file, received))) return undefined
+    return `instance ${instance.instance} already exists`
   }
 
   find(scope: Scope): Instance[] {
@@ -136,17 +147,18 @@ export class DicomStore {
   }
 }
 
-function read(file: string): Instance | undefined {
+/** The instance, or in words why it is none. */
+function read(file: string): Instance | string {
   try {
     return readInstance(file)
   } catch (cause) {
-    if (cause instanceof DataSetError) return undefined
+    if (cause instanceof DataSetError) return cause.message
     throw cause
   }
 }
 
 /** A fault of the reader's own leaves nothing behind, either. */
-async function readOrRemove(received: string): Promise<Instance | undefined> {
+async function readOrRemove(received: string): Promise<Instance | string> {
   try {
     return read(received)
   } catch (cause) {

@@ -1,3 +1,4 @@
+import type { Behavior } from '../behavior.ts'
 import type { Call } from '../call.ts'
 import type { DicomWebService } from '../faults.ts'
 import { GoogleError } from '../google-error.ts'
@@ -60,10 +61,11 @@ export interface DicomWeb {
   readonly operations: Operations
   /** Absolute URL of the store's `dicomWeb`, at the host that the request named. */
   readonly webRoot: string
+  readonly behavior: Behavior
 }
 
 export async function handleDicomWeb(
-  { store, operations, webRoot }: DicomWeb,
+  { store, operations, webRoot, behavior }: DicomWeb,
   call: Call,
   service: DicomWebService,
   { scope, collection, rest }: Resource,
@@ -72,7 +74,7 @@ export async function handleDicomWeb(
   if (service === 'WADO-RS') return handleWado({ store, scope, rest, webRoot }, call)
   if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope)
   if (service === 'STOW-RS' && isStowTarget(scope, collection, rest)) {
-    return handleStow(store, call, webRoot, scope.study)
+    return handleStow({ store, webRoot, study: scope.study, behavior }, call)
   }
   throw new GoogleError(404, 'The requested URL was not found on this server.')
 }
