@@ -5,12 +5,18 @@
 export interface Behavior {
   /** The same bytes under the same UIDs again. */
   duplicates: 'accepted' | 'refused'
+  /** A search with `*` or `?`: 400, or a value that has these characters and so matches nothing. */
+  wildcards: 'refused' | 'literal'
+  /** Seconds for which searches for studies and series still find a deleted instance. */
+  searchLag: number | 'until-settled'
 }
 
-export const defaultBehavior: Behavior = { duplicates: 'accepted' }
+export const defaultBehavior: Behavior = { duplicates: 'accepted', wildcards: 'refused', searchLag: 0 }
 
 const choices: { readonly [K in keyof Behavior]: (value: unknown) => boolean } = {
   duplicates: oneOf('accepted', 'refused'),
+  wildcards: oneOf('refused', 'literal'),
+  searchLag: (value) => value === 'until-settled' || (typeof value === 'number' && value >= 0),
 }
 
 /** What is wrong with a change of behavior from another process; undefined if it can be made. */

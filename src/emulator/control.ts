@@ -6,6 +6,7 @@ import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
 import type { RequestLog } from './request-log.ts'
 import { type EmulatorResponse, jsonResponse } from './response.ts'
+import type { DicomStore } from './store/dicom-store.ts'
 import type { OperationFailure, Operations } from './store/operations.ts'
 import type { TokenCounts } from './token-counts.ts'
 
@@ -17,6 +18,7 @@ export interface Controlled {
   readonly operations: Operations
   readonly clock: Clock
   readonly behavior: Behavior
+  readonly stores: ReadonlyMap<string, DicomStore>
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Controlled {
  * subject to faults.
  */
 export async function handleControl(
-  { faults, log, tokens, tokenRequests, operations, clock, behavior }: Controlled,
+  { faults, log, tokens, tokenRequests, operations, clock, behavior, stores }: Controlled,
   call: Call,
 ): Promise<EmulatorResponse> {
   switch (`${call.method} ${call.path}`) {
@@ -60,6 +62,9 @@ export async function handleControl(
       return jsonResponse({})
     case 'DELETE /emulator/operations/failure':
       operations.failWith = {}
+      return jsonResponse({})
+    case 'POST /emulator/searches/settle':
+      for (const store of stores.values()) store.settleSearches()
       return jsonResponse({})
     case 'GET /emulator/behavior':
       return jsonResponse(behavior)

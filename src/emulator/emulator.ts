@@ -83,6 +83,8 @@ export interface Emulator {
   failOperations(failure: OperationFailure): void
   /** Where Google may do this or that: how it behaves from now on. */
   behave(change: Partial<Behavior>): void
+  /** Ends the lag of searches behind deletions. */
+  settleSearches(): void
   close(): Promise<void>
 }
 
@@ -159,6 +161,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     finishOperations: () => operations.finish(),
     failOperations: (failure) => {
       operations.failWith = failure
+    },
+    settleSearches: () => {
+      for (const store of stores.values()) store.settleSearches()
     },
     behave: (change) => {
       Object.assign(world.behavior, change)

@@ -66,8 +66,8 @@ async function routeOf(find: () => Route | Promise<Route>): Promise<Route> {
 const noFault: Fault = { target: 'token' }
 
 function controlRoute(state: State, call: Call): Route {
-  const { tokens, operations, clock, behavior } = state.world
-  return { work: () => handleControl({ ...state, tokens, operations, clock, behavior }, call) }
+  const { tokens, operations, clock, behavior, stores } = state.world
+  return { work: () => handleControl({ ...state, tokens, operations, clock, behavior, stores }, call) }
 }
 
 function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {

@@ -6,6 +6,7 @@ import { withFile } from '../dicom/byte-source.ts'
 import { DataSetError } from '../dicom/data-set-reader.ts'
 import { type DataSet, textOf } from '../dicom/dicom-json.ts'
 import { readDicomFile } from '../dicom/part10.ts'
+import type { Level } from './searchable.ts'
 import { sameBytes } from './stored-file.ts'
 
 /** What names an instance in a store. */
@@ -36,6 +37,10 @@ export interface Storing extends Pick<Behavior, 'duplicates'> {
   readonly study?: string
 }
 
+interface Deleting extends Partial<Pick<Behavior, 'searchLag'>> {
+  readonly spared?: number
+}
+
 /** A part of a store's content: a study, a series, an instance, or with no UID all of it. */
 export type Scope = Partial<InstanceUids>
 
@@ -50,6 +55,8 @@ export class DicomStore {
    */
   #opened: Promise<void> | undefined
   readonly #locked = new Set<Scope>()
+  /** Deleted instances that searches for studies and series still find, and until when. */
+  readonly #lagging = new Map<string, { readonly instance: Instance; readonly until: number }>()
 
   constructor(name: string, folder: string) {
     this.name = name
@@ -118,6 +125,19 @@ export class DicomStore {
     return [...this.#instances.values()].filter((instance) => within(instance, scope))
   }
 
+  /** What a search finds: see `Behavior.searchLag`. */
+  search(scope: Scope, level: Level): Instance[] {
+    if (level === 'instances') return this.find(scope)
+    for (const [name, { until }] of this.#lagging) if (until <= performance.now()) this.#lagging.delete(name)
+    const lagging = [...this.#lagging.values()].map(({ instance }) => instance)
+    return [...this.find(scope), ...lagging.filter((instance) => within(instance, scope))]
+  }
+
+  /** Lets searches find what there is. */
+  settleSearches(): void {
+    this.#lagging.clear()
+  }
+
   /**
    * Stops any storing into the scope until `release` is called; false when it is under deletion
    * already.
@@ -128,11 +148,13 @@ export class DicomStore {
     return { release: () => this.#locked.delete(scope) }
   }
 
-  /** @param spared how many of the instances stay */
-  async delete(scope: Scope, spared = 0): Promise<number> {
+  /** `spared`: how many of the instances stay. */
+  async delete(scope: Scope, { spared = 0, searchLag = 0 }: Deleting): Promise<number> {
     const instances = this.find(scope).slice(spared)
+    const until = searchLag === 'until-settled' ? Number.POSITIVE_INFINITY : performance.now() + searchLag * 1000
     for (const instance of instances) {
       this.#instances.delete(key(instance))
+      if (searchLag !== 0) this.#lagging.set(key(instance), { instance, until })
       await rm(instance.file, { force: true })
     }
     return instances.length
@@ -143,6 +165,7 @@ export class DicomStore {
   }
 
   #index(instance: Instance): void {
+    this.#lagging.delete(key(instance))
     this.#instances.set(key(instance), instance)
   }
 }

@@ -14,7 +14,10 @@ const dicomJson = 'application/dicom+json'
 const dicomXml = 'application/dicom+xml'
 type ResponseForm = typeof dicomJson | typeof dicomXml
 
-/** "Processing failure" (PS3.18, Table I.2-2) is Google's reason for every cause: FailureDetail says it in words. */
+/**
+ * "Processing failure" (PS3.18, Table I.2-2) is Google's reason for every cause: FailureDetail says
+ * it in words.
+ */
 const processingFailure = 0x0110
 
 /** Where instances are stored. */

@@ -117,10 +117,10 @@ function metadata(
 /** Data sets as one JSON array, or as XML documents in parts: what metadata and searches return. */
 export function dataSetsResponse(dataSets: readonly DataSet[], accept: readonly MediaType[]): EmulatorResponse {
   for (const range of accept) {
-    if (covers(range, dicomJson) || covers(range, 'application/json')) {
+    if (covers(range, dicomJson)) {
       return { status: 200, headers: { 'content-type': dicomJson }, body: JSON.stringify(dataSets) }
     }
-    if (coversMultipart(range, dicomXml) || range.type === dicomXml) {
+    if (coversMultipart(range, dicomXml)) {
       return multipartResponse(
         dicomXml,
         dataSets.map((dataSet) => ({ type: dicomXml, body: toXml(dataSet) })),
