@@ -5,16 +5,24 @@
 export interface Behavior {
   /** The same bytes under the same UIDs again. */
   duplicates: 'accepted' | 'refused'
+  /** An error of the DICOMweb service: `{"error": …}`, or that in an array. */
+  errors: 'object' | 'array'
   /** A search with `*` or `?`: 400, or a value that has these characters and so matches nothing. */
   wildcards: 'refused' | 'literal'
   /** Seconds for which searches for studies and series still find a deleted instance. */
   searchLag: number | 'until-settled'
 }
 
-export const defaultBehavior: Behavior = { duplicates: 'accepted', wildcards: 'refused', searchLag: 0 }
+export const defaultBehavior: Behavior = {
+  duplicates: 'accepted',
+  errors: 'object',
+  wildcards: 'refused',
+  searchLag: 0,
+}
 
 const choices: { readonly [K in keyof Behavior]: (value: unknown) => boolean } = {
   duplicates: oneOf('accepted', 'refused'),
+  errors: oneOf('object', 'array'),
   wildcards: oneOf('refused', 'literal'),
   searchLag: (value) => value === 'until-settled' || (typeof value === 'number' && value >= 0),
 }

@@ -1,6 +1,7 @@
 import { type Behavior, defaultBehavior, problemIn } from './behavior.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
+import { errorReasons } from './error-info.ts'
 import { type Fault, type Faults, faultTargets } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
@@ -83,6 +84,9 @@ async function replaceFaults(faults: Faults, call: Call): Promise<EmulatorRespon
   const list = Array.isArray(body) ? body : [body]
   if (!list.every((fault) => faultTargets.includes(fault?.target))) {
     throw new GoogleError(400, `Every fault needs a target: ${faultTargets.join(', ')}.`)
+  }
+  if (list.some(({ reason }) => reason !== undefined && !errorReasons.includes(reason))) {
+    throw new GoogleError(400, `A fault's reason is one of ${errorReasons.join(', ')}.`)
   }
   faults.clear()
   for (const fault of list as Fault[]) faults.add(fault)
