@@ -32,7 +32,7 @@ test('WADO-RS', async (t) => {
   t.test('metadata, with bulk data at URLs that work', async (t) => {
     const [metadata] = await json(`${path}/metadata`)
     t.match(metadata, { '00280010': { vr: 'US', Value: [16] }, '00080018': { Value: [first?.sopInstanceUid] } })
-    t.notOk(metadata?.['00020010'], 'no file meta information')
+    t.same(metadata?.['00020010'], { vr: 'UI', Value: ['1.2.840.10008.1.2.1'] }, 'with the file meta information')
     // Far too small to be bulk data otherwise, but pixel data always are.
     const uri = metadata?.['7FE00010']?.BulkDataURI ?? ''
     const headers = { authorization: `Bearer ${token}`, accept: 'application/octet-stream' }

@@ -5,7 +5,7 @@ import type { Behavior } from '../behavior.ts'
 import { withFile } from '../dicom/byte-source.ts'
 import { DataSetError } from '../dicom/data-set-reader.ts'
 import { type DataSet, textOf } from '../dicom/dicom-json.ts'
-import { readDicomFile } from '../dicom/part10.ts'
+import { deflated, readDataSet, readFileMeta, writeInflated } from '../dicom/part10.ts'
 import type { Level } from './searchable.ts'
 import { sameBytes } from './stored-file.ts'
 
@@ -21,6 +21,8 @@ export interface Instance extends InstanceUids {
   readonly transferSyntax: string
   /** Path of the file exactly as it was received. */
   readonly file: string
+  /** Path of the file that bulk values lie in: the same, or that file inflated. */
+  readonly plainFile: string
   readonly size: number
   readonly dataSet: DataSet
 }
@@ -88,18 +90,20 @@ export class DicomStore {
   async store(received: string, { study, duplicates }: Storing): Promise<Stored> {
     const instance = await readOrRemove(received)
     if (typeof instance === 'string') {
-      await rm(received, { force: true })
+      await removeFiles(received)
       return { uids: { study: '', series: '', instance: '' }, sopClass: '', failure: instance }
     }
     const failure = await this.#rejection(instance, received, study, duplicates)
     if (failure !== undefined) {
-      await rm(received, { force: true })
+      await removeFiles(received)
       return { uids: instance, sopClass: instance.sopClass, failure }
     }
     const file = join(this.folder, fileName(instance))
     // Synchronous, so that the index never names a file that is not there.
     renameSync(received, file)
-    this.#index({ ...instance, file })
+    const isInflated = instance.plainFile !== received
+    if (isInflated) renameSync(instance.plainFile, inflatedOf(file))
+    this.#index({ ...instance, file, plainFile: isInflated ? inflatedOf(file) : file })
     return { uids: instance, sopClass: instance.sopClass }
   }
 
@@ -155,7 +159,7 @@ export class DicomStore {
     for (const instance of instances) {
       this.#instances.delete(key(instance))
       if (searchLag !== 0) this.#lagging.set(key(instance), { instance, until })
-      await rm(instance.file, { force: true })
+      await removeFiles(instance.file)
     }
     return instances.length
   }
@@ -185,19 +189,35 @@ async function readOrRemove(received: string): Promise<Instance | string> {
   try {
     return read(received)
   } catch (cause) {
-    await rm(received, { force: true })
+    await removeFiles(received)
     throw cause
   }
 }
 
 function readInstance(file: string): Instance {
-  return withFile(file, (source) => {
-    const { transferSyntax, dataSet } = readDicomFile(source)
-    const [study, series, instance] = ['0020000D', '0020000E', '00080018'].map((tag) => textOf(dataSet, tag))
-    if (!isUid(study) || !isUid(series) || !isUid(instance)) throw new DataSetError('The file lacks a UID.')
-    const sopClass = textOf(dataSet, '00080016')
-    return { study, series, instance, sopClass, transferSyntax, file, size: source.size, dataSet }
-  })
+  const meta = withFile(file, readFileMeta)
+  const { transferSyntax } = meta
+  const plainFile = transferSyntax === deflated ? inflatedOf(file) : file
+  if (plainFile !== file) writeInflated(file, meta.dataSetAt, plainFile)
+  const dataSet = withFile(plainFile, (source) => readDataSet(source, meta))
+  const [study, series, instance] = ['0020000D', '0020000E', '00080018'].map((tag) => textOf(dataSet, tag))
+  if (!isUid(study) || !isUid(series) || !isUid(instance)) throw new DataSetError('The file lacks a UID.')
+  const sopClass = textOf(dataSet, '00080016')
+  const size = withFile(file, (source) => source.size)
+  return { study, series, instance, sopClass, transferSyntax, file, plainFile, size, dataSet }
+}
+
+function inflatedOf(file: string): string {
+  return `${file}.inflated`
+}
+
+async function removeFiles(file: string): Promise<void> {
+  for (const each of [file, inflatedOf(file)]) await rm(each, { force: true })
+}
+
+/** Below the URL of the store's `dicomWeb`. */
+export function instanceUrl({ study, series, instance }: InstanceUids, webRoot: string): string {
+  return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
 }
 
 function isUid(text: string | undefined): text is string {

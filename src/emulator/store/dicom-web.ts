@@ -73,7 +73,8 @@ export async function handleDicomWeb(
   service: DicomWebService,
   { scope, collection, rest }: Resource,
 ): Promise<EmulatorResponse> {
-  if (service === 'QIDO-RS' && collection) return handleQido({ store, scope, level: collection, behavior }, call)
+  if (service === 'QIDO-RS' && collection)
+    return handleQido({ store, scope, level: collection, webRoot, behavior }, call)
   if (service === 'WADO-RS') return handleWado({ store, scope, rest, webRoot }, call)
   if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope, behavior)
   if (service === 'STOW-RS' && isStowTarget(scope, collection, rest)) {

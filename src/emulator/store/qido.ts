@@ -14,6 +14,8 @@ export interface Search {
   readonly store: DicomStore
   readonly scope: Scope
   readonly level: Level
+  /** URL of the store's `dicomWeb`. */
+  readonly webRoot: string
   readonly behavior: Behavior
 }
 
@@ -27,12 +29,12 @@ const nothingFound: EmulatorResponse = { status: 204, headers: { 'content-type':
  * QIDO-RS (PS3.18, 10.6). Past the last page, and below a study that is not there, nothing is
  * found.
  */
-export function handleQido({ store, scope, level, behavior }: Search, call: Call): EmulatorResponse {
+export function handleQido({ store, scope, level, webRoot, behavior }: Search, call: Call): EmulatorResponse {
   const accept = parseAccept(call.headers.accept)
   const { matches, limit, offset, fields, fuzzy } = parseSearch(call.query, level, behavior)
   const page: DataSet[] = []
   let toSkip = offset
-  for (const row of rowsOf(store.search(scope, level), level)) {
+  for (const row of rowsOf(store.search(scope, level), level, webRoot)) {
     if (page.length >= limit) break
     if (!matchesAll(row, matches, fuzzy)) continue
     if (toSkip > 0) toSkip -= 1

@@ -4,7 +4,7 @@ import type { DataSet } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
 import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
-import type { DicomStore, Stored } from './dicom-store.ts'
+import { type DicomStore, instanceUrl, type Stored } from './dicom-store.ts'
 import { covers, parseAccept, parseMediaType } from './media-type.ts'
 import { MultipartError, readParts } from './multipart-reader.ts'
 import { receiveFile } from './stored-file.ts'
@@ -127,11 +127,10 @@ function failedItem({ uids, sopClass, failure = '' }: Stored, form: ResponseForm
 }
 
 function referencedItem({ uids, sopClass }: Stored, webRoot: string): DataSet {
-  const url = `${webRoot}/studies/${uids.study}/series/${uids.series}/instances/${uids.instance}`
   return {
     '00081150': uidElement(sopClass),
     '00081155': uidElement(uids.instance),
-    '00081190': { vr: 'UR', Value: [url] },
+    '00081190': { vr: 'UR', Value: [instanceUrl(uids, webRoot)] },
   }
 }
 

@@ -2,10 +2,10 @@ import type { Call } from '../call.ts'
 import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
 import { framesOf, type Range } from '../dicom/frames.ts'
-import { explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
+import { bigEndian, deflated, explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
 import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
-import type { DicomStore, Instance, Scope } from './dicom-store.ts'
+import { type DicomStore, type Instance, instanceUrl, type Scope } from './dicom-store.ts'
 import { covers, coversMultipart, type MediaType, parseAccept } from './media-type.ts'
 import { multipartResponse, type OutgoingPart } from './multipart-writer.ts'
 import { renderedFrame } from './rendered.ts'
@@ -16,7 +16,10 @@ const dicomJson = 'application/dicom+json'
 const dicomXml = 'application/dicom+xml'
 const octets = 'application/octet-stream'
 
+/** Files that go out where Explicit VR Little Endian is meant. */
 const native = new Set([implicitLittleEndian, explicitLittleEndian])
+/** Pixel data that are not compressed, each in its byte order. */
+const nativePixels = new Set([implicitLittleEndian, explicitLittleEndian, deflated, bigEndian])
 
 /**
  * One retrieval below a study, series or instance; `rest` is the path after it: `metadata`,
@@ -99,10 +102,6 @@ function filePart(instance: Instance, webRoot: string): OutgoingPart {
   return { type, location: instanceUrl(instance, webRoot), body: fileBytes(instance.file) }
 }
 
-function instanceUrl({ study, series, instance }: Instance, webRoot: string): string {
-  return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
-}
-
 function metadata(
   { webRoot }: Retrieval,
   instances: readonly Instance[],
@@ -141,7 +140,7 @@ function framesResponse(
 }
 
 function selectFrames(instance: Instance, numbers: readonly number[]): Range[] {
-  const all = framesOf(instance.file, instance.dataSet)
+  const all = framesOf(instance.plainFile, instance.dataSet)
   return numbers.map((number) => {
     const range = all.range(number - 1)
     if (!range) throw new GoogleError(404, `Frame ${number} not found: the instance has ${all.count}.`)
@@ -165,13 +164,13 @@ function bulkData(
 ): EmulatorResponse {
   const bulk = bulkDataAt(instance.dataSet, path)?.bulk
   if (!bulk) throw notFound(from)
-  const frames = bulk.encapsulated ? framesOf(instance.file, instance.dataSet) : undefined
+  const frames = bulk.encapsulated ? framesOf(instance.plainFile, instance.dataSet) : undefined
   const ranges = frames ? Array.from({ length: frames.count }, (_, index) => frames.range(index) ?? []) : [[bulk]]
   return octetsResponse(instance, ranges, octets, accept)
 }
 
 function octetsResponse(
-  { file }: Instance,
+  { plainFile }: Instance,
   ranges: readonly Range[],
   type: string,
   accept: readonly MediaType[],
@@ -181,12 +180,12 @@ function octetsResponse(
     if (range.type === octets && single) {
       const length = single.reduce((sum, piece) => sum + piece.length, 0)
       const headers = { 'content-type': type, 'content-length': String(length) }
-      return { status: 200, headers, body: rangeBytes(file, single) }
+      return { status: 200, headers, body: rangeBytes(plainFile, single) }
     }
     if (coversMultipart(range, octets)) {
       return multipartResponse(
         octets,
-        ranges.map((pieces) => ({ type, body: rangeBytes(file, pieces) })),
+        ranges.map((pieces) => ({ type, body: rangeBytes(plainFile, pieces) })),
       )
     }
   }
@@ -199,7 +198,8 @@ async function* rangeBytes(file: string, pieces: Range): AsyncGenerator<Buffer> 
 
 function rendered(instance: Instance, frame: number, accept: readonly MediaType[]): EmulatorResponse {
   if (!accept.some((range) => covers(range, 'image/png'))) throw notAcceptable(accept, 'anything but image/png')
-  if (!native.has(instance.transferSyntax)) throw new GoogleError(406, 'The emulator renders native pixel data only.')
+  if (!nativePixels.has(instance.transferSyntax))
+    throw new GoogleError(406, 'The emulator renders native pixel data only.')
   const [range] = selectFrames(instance, [frame])
   const png = range && renderedFrame(instance, range)
   if (!png) throw new GoogleError(406, 'The emulator renders 8 and 16 bit grayscale and 8 bit colour images only.')
