@@ -28,6 +28,10 @@ const systemParameters = new Set(
   ),
 )
 
+export function isSystemParameter(name: string): boolean {
+  return systemParameters.has(name)
+}
+
 export function parseSearch(
   query: URLSearchParams,
   level: Level,
@@ -37,7 +41,7 @@ export function parseSearch(
   const fields: Tag[] = []
   for (const [name, value] of query) {
     if (name === 'includefield') fields.push(...value.split(',').map((field) => parseField(field, level)))
-    else if (!['limit', 'offset', 'fuzzymatching'].includes(name) && !systemParameters.has(name)) {
+    else if (!['limit', 'offset', 'fuzzymatching'].includes(name) && !isSystemParameter(name)) {
       matches.push(parseMatch(name, value, level, wildcards))
     }
   }
