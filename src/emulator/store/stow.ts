@@ -6,11 +6,11 @@ import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
 import { type DicomStore, instanceUrl, type Stored } from './dicom-store.ts'
 import { covers, parseAccept, parseMediaType } from './media-type.ts'
-import { MultipartError, readParts } from './multipart-reader.ts'
+import { MultipartError, type Part, readParts } from './multipart-reader.ts'
 import { receiveFile } from './stored-file.ts'
+import { dicomJson, filesFromJson } from './stow-json.ts'
 
 const dicom = 'application/dicom'
-const dicomJson = 'application/dicom+json'
 const dicomXml = 'application/dicom+xml'
 type ResponseForm = typeof dicomJson | typeof dicomXml
 
@@ -38,7 +38,7 @@ const maxBoundaryLength = 70
  */
 export async function handleStow({ store, webRoot, study, behavior }: Storage, call: Call): Promise<EmulatorResponse> {
   const form = responseForm(call)
-  const bodies = instanceBodies(call)
+  const bodies = instanceBodies(call, store.folder)
   const stored: Stored[] = []
   try {
     for await (const body of bodies) {
@@ -72,26 +72,28 @@ function responseForm(call: Call): ResponseForm {
  * Checks the content type before the first byte is read, so that a wrong one is refused while the
  * client still sends.
  */
-function instanceBodies(call: Call): AsyncIterable<AsyncIterable<Buffer>> {
+function instanceBodies(call: Call, folder: string): AsyncIterable<AsyncIterable<Buffer>> {
   const { type, parameters } = parseMediaType(call.headers['content-type'])
   if (type === dicom) return single(call.body())
   const { boundary } = parameters
-  if (type !== 'multipart/related' || (parameters.type ?? dicom) !== dicom) {
+  const form = (parameters.type ?? dicom).toLowerCase()
+  if (type !== 'multipart/related' || (form !== dicom && form !== dicomJson)) {
     throw new GoogleError(400, `unsupported Content-Type header: ${call.headers['content-type'] ?? 'none'}`)
   }
   if (!boundary) throw new GoogleError(400, 'invalid Content-Type header: no boundary')
   if (boundary.length > maxBoundaryLength) {
     throw new GoogleError(400, `invalid Content-Type header: boundary longer than ${maxBoundaryLength} characters`)
   }
-  return partBodies(call, boundary)
+  const parts = readParts(call.body(), boundary)
+  return form === dicom ? partBodies(parts) : filesFromJson(parts, folder)
 }
 
 async function* single(body: AsyncIterable<Buffer>): AsyncGenerator<AsyncIterable<Buffer>> {
   yield body
 }
 
-async function* partBodies(call: Call, boundary: string): AsyncGenerator<AsyncIterable<Buffer>> {
-  for await (const { headers, body } of readParts(call.body(), boundary)) {
+async function* partBodies(parts: AsyncIterable<Part>): AsyncGenerator<AsyncIterable<Buffer>> {
+  for await (const { headers, body } of parts) {
     const { type } = parseMediaType(headers['content-type'])
     if (type !== dicom) throw new GoogleError(400, `unsupported Content-Type of a part: ${type || 'none'}`)
     yield body
