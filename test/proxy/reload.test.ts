@@ -83,7 +83,7 @@ test('an invalid configuration is rejected, each of its problems is logged, and 
   child.kill('SIGHUP')
   await refused(2)
   t.match(said(/configuration rejected; keeping the current one/), [
-    { level: 'error', file: path, path: 'DicomWebProxy.Lisen', problem: /did you mean Listen/ },
+    { level: 'error', file: path, path: 'DicomWebProxy.Lisen', problem: 'is not known', remedy: /did you mean Listen/ },
     { level: 'error', file: path, path: 'DicomWebProxy.Retry.TotalTimeout' },
   ])
   t.same(await names(), ['a'])
