@@ -86,7 +86,7 @@ test('an invalid configuration is rejected, each of its problems is logged, and 
   child.kill('SIGHUP')
   await eventually('it is refused', () => atSignal().length === 2)
   t.match(atSignal(), [
-    { level: 'error', file: path, path: 'DicomWebProxy.Lisen', problem: /did you mean Listen/ },
+    { level: 'error', file: path, path: 'DicomWebProxy.Lisen', remedy: /did you mean Listen/ },
     { level: 'error', file: path, path: 'DicomWebProxy.Retry.TotalTimeout' },
   ])
   t.same(await names(), ['a'])
