@@ -172,7 +172,10 @@ function readSources(root: 'src' | 'bench' = 'src'): Sources {
 test('imports point one way', async (t) => {
   const sources = readSources()
   t.ok(sources.size > 50, 'the sources are read')
-  t.ok(importsOf(sources.get('cli/serve.ts') ?? '').includes('../config/settings.ts'), 'their imports are found')
+  t.ok(
+    importsOf(sources.get('cli/serve/serve.ts') ?? '').includes('../../config/settings.ts'),
+    'their imports are found',
+  )
   t.same(violations(sources), [])
 })
 

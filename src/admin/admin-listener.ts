@@ -10,7 +10,6 @@ import type { Client } from '../guard/client.ts'
 import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from '../server/problem.ts'
 import { readPageFiles } from './page-files.ts'
-import { pageHeaders } from './page-headers.ts'
 import type { ProxyStatus } from './proxy-status.ts'
 import { readinessOf } from './readiness.ts'
 import { StatusStream } from './status-stream.ts'
@@ -117,4 +116,29 @@ function requireAdmin({ admin, name }: Client): void {
     problem: `Client ${name} is not an administrator.`,
     remedy: 'Set "Admin": true in its configuration, if it may see this.',
   })
+}
+
+/**
+ * The page loads everything from this listener, has no inline scripts or styles, and can't be
+ * framed.
+ */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** Security headers of every response of the admin listener. */
+export const pageHeaders: Readonly<Record<string, string>> = {
+  'content-security-policy': contentSecurityPolicy,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
 }

@@ -1,6 +1,6 @@
 import { defaultTransferTimeout } from '../config/orthanc.ts'
 import type { OrthancClientSettings, Settings } from '../config/settings.ts'
-import { passwordVariables } from '../orthanc/password-variables.ts'
+import { passwordVariables } from '../orthanc/orthanc-error.ts'
 import { configurationOf } from '../orthanc/server-entry.ts'
 import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'

@@ -27,7 +27,7 @@ function readSource(account: Section, context: LoadContext, notices: string[]): 
   const given = givenKeys(account)
   if (given.some((key) => !isPluginKey(key))) {
     if (given.length === 1) return readProxyOnlySource(account, context)
-    account.problem(null, `has more than one credential (${given.join(', ')}); keep one of them`)
+    account.problem(null, `has more than one credential (${given.join(', ')})`, 'keep one of them')
     return null
   }
   return readPluginSource(account, context, notices)
@@ -77,11 +77,12 @@ function readInlineSource(account: Section): CredentialSource | null {
   if (missing.length === inlineKeys.length) {
     account.problem(
       null,
-      'has no credential; add ServiceAccountFile, AuthorizedUserFile, ExternalAccountFile, the three texts AuthorizedUserClientId, AuthorizedUserClientSecret and AuthorizedUserRefreshToken, or "ApplicationDefault": true',
+      'has no credential',
+      'add ServiceAccountFile, AuthorizedUserFile, ExternalAccountFile, the three texts AuthorizedUserClientId, AuthorizedUserClientSecret and AuthorizedUserRefreshToken, or "ApplicationDefault": true',
     )
     return null
   }
-  for (const key of missing) account.problem(key, `is missing; set ${inlineKeys.join(', ')} together`)
+  for (const key of missing) account.problem(key, 'is missing', `set ${inlineKeys.join(', ')} together`)
   const [clientId, clientSecret, refreshToken] = inlineKeys.map((key) => account.text(key))
   if (!clientId || !clientSecret || !refreshToken) return null
   return { kind: 'authorized-user', clientId, clientSecret, refreshToken }

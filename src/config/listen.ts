@@ -30,7 +30,8 @@ export function readListen(proxy: Section, key: string, warnings: string[]): Lis
   } else {
     proxy.problem(
       key,
-      'lets other machines connect, but no Clients are configured; add Clients, listen on 127.0.0.1 or [::1], or set "AllowAnonymous": true to let everyone who can reach this address use it',
+      'lets other machines connect, but no Clients are configured',
+      'add Clients, listen on 127.0.0.1 or [::1], or set "AllowAnonymous": true to let everyone who can reach this address use it',
     )
   }
   return address
@@ -52,7 +53,8 @@ export function checkClients(
   if (clients && proxy.flag('AllowAnonymous')) {
     proxy.problem(
       'AllowAnonymous',
-      'contradicts Clients, which admits only the clients it names; remove one of the two',
+      'contradicts Clients, which admits only the clients it names',
+      'remove one of the two',
     )
   }
   if (!clients && tls?.clientAuthorities) {
@@ -60,7 +62,8 @@ export function checkClients(
       .section('Tls')
       .problem(
         'ClientAuthorities',
-        'has no effect without Clients; add Clients, which say what the owner of a certificate may do',
+        'has no effect without Clients',
+        'add Clients, which say what the owner of a certificate may do',
       )
   }
   if (clients && !tls && !isLoopback(listen.host)) {

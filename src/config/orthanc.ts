@@ -1,4 +1,4 @@
-import { canonicalClientName } from './client-name.ts'
+import { canonicalClientName } from './canonical-names.ts'
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
@@ -54,7 +54,8 @@ const ownKeys = new Set([
 ])
 
 function isReadByOrthanc(orthanc: Section): boolean {
-  return orthanc.keys.some((key) => !ownKeys.has(key)) || orthanc.section('DicomWeb').has('Servers')
+  const beyond = orthanc.section('DicomWeb').keys.some((key) => key !== 'Root')
+  return beyond || orthanc.keys.some((key) => !ownKeys.has(key))
 }
 
 async function readRegistration(
@@ -76,7 +77,7 @@ async function readRegistration(
   const known = section.has('ProxyUrl') || proxy.text('PublicUrl') !== undefined
   const problem = known ? null : unreachableReason(context.listen.host, url)
   if (problem !== null)
-    section.problem('ProxyUrl', `is missing (${problem}); set it to the URL at which Orthanc reaches the proxy`)
+    section.problem('ProxyUrl', `is missing (${problem})`, 'set it to the URL at which Orthanc reaches the proxy')
   return { url, ...settings }
 }
 
@@ -97,7 +98,7 @@ export function isWildcard(host: string): boolean {
 function readLogin(section: Section, user: string, secret: string) {
   const [username, password] = [section.text(user), section.text(secret)]
   if ((username === undefined) !== (password === undefined)) {
-    section.problem(username === undefined ? user : secret, `is missing; set both ${user} and ${secret}, or neither`)
+    section.problem(username === undefined ? user : secret, 'is missing', `set both ${user} and ${secret}, or neither`)
   }
   return username === undefined || password === undefined ? null : { username, password }
 }
@@ -107,14 +108,14 @@ function readClient(section: Section): OrthancClientSettings | null {
   const [name, password] = [text('Client'), text('ClientPassword')]
   const [certificateFile, keyFile] = [text('ClientCertificate'), text('ClientKey')]
   if (password !== null && name === null)
-    section.problem('Client', 'is missing; set both Client and ClientPassword, or neither')
+    section.problem('Client', 'is missing', 'set both Client and ClientPassword, or neither')
   if ((certificateFile === null) !== (keyFile === null)) {
     const missing = keyFile === null ? 'ClientKey' : 'ClientCertificate'
-    section.problem(missing, 'is missing; set both ClientCertificate and ClientKey, or neither')
+    section.problem(missing, 'is missing', 'set both ClientCertificate and ClientKey, or neither')
   }
   const certificate = certificateFile !== null && keyFile !== null ? { certificateFile, keyFile } : null
   if (name !== null && password === null && certificateFile === null && keyFile === null)
-    section.problem('ClientPassword', 'is missing; set it, or ClientCertificate and ClientKey')
+    section.problem('ClientPassword', 'is missing', 'set it, or ClientCertificate and ClientKey')
   return name === null && certificate === null ? null : { name, password, certificate }
 }
 
@@ -123,11 +124,12 @@ function checkClient(section: Section, clients: Settings['clients']): void {
   if (name === undefined) return
   const client =
     clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
-  if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile; name one that is')
+  if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile', 'name one that is')
   else if (section.has('ClientPassword') && client.passwordHash === null) {
     section.problem(
       'Client',
-      'names a client without PasswordHash; add one, or set ClientCertificate and ClientKey instead of ClientPassword',
+      'names a client without PasswordHash',
+      'add one, or set ClientCertificate and ClientKey instead of ClientPassword',
     )
   } else if (
     section.has('ClientKey') &&
@@ -137,7 +139,8 @@ function checkClient(section: Section, clients: Settings['clients']): void {
   ) {
     section.problem(
       'Client',
-      'names a client without CertificateSubject and CertificateName; add one, or set ClientPassword',
+      'names a client without CertificateSubject and CertificateName',
+      'add one, or set ClientPassword',
     )
   }
 }

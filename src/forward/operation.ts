@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable } from '../concurrency/abort.ts'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
-import type { OperationUrl } from '../stores/operation-url.ts'
+import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { BufferedResponse } from './buffered-response.ts'
 import { UnauthorizedRetry } from './unauthorized-retry.ts'
 
@@ -143,12 +143,12 @@ export type PendingOperation =
  * @param signal ends the waiting at once
  */
 export async function pollUntilDone(
-  begun: Operation,
+  initial: Operation,
   polling: Polling,
   deadline: number,
   signal: AbortSignal,
 ): Promise<PollResult> {
-  let operation = begun
+  let operation = initial
   for (let interval = firstIntervalMs; ; interval = Math.min(interval * 2, maxIntervalMs)) {
     if (operation.done) return { end: 'done', operation }
     const left = deadline - performance.now()
@@ -168,11 +168,11 @@ export async function pollUntilDone(
 async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const replay = new UnauthorizedRetry(tokens)
+    const unauthorizedRetry = new UnauthorizedRetry(tokens)
     for (;;) {
       const token = await abortable(tokens.token(), limited)
       const response = await poll(url, token, limited)
-      if (response.status !== 401 || !replay.allows(token)) return response
+      if (response.status !== 401 || !unauthorizedRetry.allows(token)) return response
     }
   } catch {
     return null

@@ -1,6 +1,5 @@
 import { DiagnosedError, type Diagnosis } from '../errors.ts'
 import { networkFailureOf } from '../network-failure.ts'
-import { passwordVariables } from './password-variables.ts'
 
 interface OrthancResponse {
   readonly status?: number
@@ -142,3 +141,9 @@ function loginToName(hidden: readonly string[]): string {
   }
   return ''
 }
+
+/** Variables of the environment that hold passwords. */
+export const passwordVariables = {
+  orthanc: 'GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD',
+  client: 'GCP_DICOMWEB_PROXY_CLIENT_PASSWORD',
+} as const

@@ -1,7 +1,7 @@
 import { planReload, type ReloadPlan } from '../config/reload-plan.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
-import { AuditedLog } from '../observe/audit/audited-log.ts'
+import { AuditedLog } from '../observe/audit/audit-trail.ts'
 import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'

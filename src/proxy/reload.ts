@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { ConfigurationError } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Logger } from '../observe/logger.ts'
+import { StartFailure } from './listen.ts'
 import type { RunningProxy } from './proxy.ts'
-import { StartFailure } from './start-failure.ts'
 
 interface ReloadOptions {
   readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>
@@ -69,8 +69,9 @@ export class Reload {
     const { logger } = this.#options
     const message = 'configuration rejected; keeping the current one'
     if (error instanceof ConfigurationError) {
-      for (const { file, path, message: problem } of error.problems)
-        logger.error({ trigger, file, path, problem }, message)
+      for (const { file, path, problem, remedy } of error.problems) {
+        logger.error({ trigger, file, path, problem, remedy }, message)
+      }
       for (const note of error.notices) logger.info(note)
     } else if (error instanceof StartFailure) {
       logger.error({ trigger, problem: error.message }, message)

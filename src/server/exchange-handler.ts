@@ -19,9 +19,9 @@ import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
 import type { Attempts } from './attempts.ts'
+import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
 import { sendProblem } from './problem.ts'
-import { checkRecordable } from './unrecorded.ts'
 
 /** What handles requests under one configuration. */
 export interface HandlerContext {

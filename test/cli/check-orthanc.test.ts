@@ -1,13 +1,13 @@
 import { createServer } from 'node:http'
 import { connect, createServer as createTcpServer } from 'node:net'
 import { type Test, test } from 'tap'
+import { runChecks } from '../../src/cli/check/check.ts'
 import { silent } from '../../src/cli/check/report.ts'
-import { runChecks } from '../../src/cli/check.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
-import { freePort } from '../../src/orthanc/free-port.ts'
 import { httpTimeoutSeconds } from '../../src/orthanc/http-timeout.ts'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import type { Broken } from '../check/harness.ts'
-import { register, stageOf } from '../e2e/registering.ts'
+import { harnessOf, register } from '../e2e/registering.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 
@@ -21,7 +21,7 @@ interface Given {
 
 /** As much of Orthanc as `check` asks for, and a proxy at whose address nothing but 500 comes. */
 async function checkFake(t: Test, { version = '1.12.7', path = '', entry = {}, broken = {} }: Given) {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const proxy = await listenOn(
     t,
     createServer((_, response) => response.writeHead(500).end()),
@@ -45,8 +45,8 @@ async function checkFake(t: Test, { version = '1.12.7', path = '', entry = {}, b
       response.writeHead(body ? 200 : 500).end(JSON.stringify(body ?? failure))
     }),
   )
-  const config = await stage.configuration({ ...broken, proxy: { Listen, ...broken.proxy } })
-  const context = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
+  const config = await harness.configuration({ ...broken, proxy: { Listen, ...broken.proxy } })
+  const context = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
   const { results, warnings } = await runChecks([], { config, orthanc: `${orthanc}${path}` }, silent, context)
   const detailOf = (title: string) => results.find((result) => result.title === title)
   return { detailOf, warnings, requests }
@@ -66,7 +66,7 @@ test('HttpTimeout 0 by Orthanc’s version', async (t) => {
   t.equal(httpTimeoutSeconds(30_000, '1.13.0'), 30)
 })
 
-// The advice named http://127.0.0.1:8044 whatever AdminListen is, and the proxy's log also where no request came.
+// The advice named http://127.0.0.1:8044, not AdminListen, and the proxy's log also where no request came.
 test('a search that fails: where the reason is', async (t) => {
   const port = await freePort()
   for (const [AdminListen, where] of [
@@ -96,9 +96,9 @@ test('HttpProxy in a file that Orthanc reads, too', async (t) => {
 })
 
 test('register warns of it, too, unless a search shows that it works', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const orthanc = await startOrthanc(t)
-  const config = await stage.configuration({
+  const config = await harness.configuration({
     proxy: { Listen: `127.0.0.1:${await freePort()}` },
     top: { HttpProxy: '127.0.0.1:9', HttpPort: 8042 },
   })
@@ -119,7 +119,7 @@ test('an Orthanc behind a path', async (t) => {
 // Orthanc responds 401, never 403, to other machines; the advice named a login only, which can't help. To Orthanc, another
 // address of this machine is another machine.
 test('an Orthanc that admits only its own machine', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const orthanc = await startOrthanc(t)
   const { port } = new URL(orthanc.url)
   const relay = createTcpServer((socket) => {
@@ -127,8 +127,8 @@ test('an Orthanc that admits only its own machine', needsOrthanc(), async (t) =>
     for (const side of [socket, onward]) side.on('error', () => undefined)
     socket.pipe(onward).pipe(socket)
   })
-  const context = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
-  const options = { config: await stage.configuration(), orthanc: await listenOn(t, relay) }
+  const context = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
+  const options = { config: await harness.configuration(), orthanc: await listenOn(t, relay) }
   const { results } = await runChecks([], options, silent, context)
   const { failure } = results.find(({ title }) => title === 'Orthanc') ?? {}
   t.match(failure, {
@@ -140,7 +140,7 @@ test('an Orthanc that admits only its own machine', needsOrthanc(), async (t) =>
 
 // Orthanc ends the upload of a paused or cancelled job as if it were whole.
 test('paused and cancelled uploads', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const never = await listenOn(
     t,
     createServer((request, response) => {
@@ -161,10 +161,10 @@ test('paused and cancelled uploads', needsOrthanc(), async (t) => {
   const { ParentStudy } = await orthanc.rest.upload(instance?.bytes ?? Buffer.alloc(0))
   const send = () => post('/dicom-web/servers/my-google/stow', { Resources: [ParentStudy], Synchronous: false })
   const options = {
-    config: await stage.configuration({ proxy: { Listen: new URL(never).host } }),
+    config: await harness.configuration({ proxy: { Listen: new URL(never).host } }),
     orthanc: orthanc.url,
   }
-  const context = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
+  const context = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
   await send()
   const [paused, cancelled] = [await send(), await send()]
   await post(`/jobs/${paused.ID}/pause`)

@@ -69,7 +69,7 @@ test('a password can’t be compared: it is written each time', async (t) => {
   t.match(plan, { action: 'change', differences: [], entry: { Username: 'u', Password: 'p' } })
 })
 
-test('an entry of the old plugin is written anew, without its token', async (t) => {
+test('an entry of the old plugin is replaced, without its token', async (t) => {
   const seen = { Url: 'https://healthcare.example/v1/dicomWeb', HasDelete: '1', HttpHeaders: ['Authorization'] }
   const { action, differences, entry } = planOf('a', wanted, seen)
   t.equal(action, 'change')

@@ -1,6 +1,5 @@
 import type { Emulator } from '../../emulator/emulator.ts'
 import type { SyntheticInstance } from '../../emulator/synthetic-study.ts'
-import type { DemoClient } from './client.ts'
 
 /** Runs a step and tells a person of it; its result is the sentence about what came of it. */
 export type Step = (title: string, work: () => Promise<string>) => Promise<void>
@@ -52,4 +51,23 @@ function expect(condition: boolean, otherwise: string): void {
 
 function kibibytes(study: readonly SyntheticInstance[]): number {
   return Math.round(study.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024)
+}
+
+/**
+ * Whoever uses the proxy in the demo: a real Orthanc, or plain DICOMweb requests where there is
+ * none.
+ */
+export interface DemoClient {
+  readonly name: string
+  /** STOW-RS. Resolves with the number of instances that were accepted. */
+  send(study: readonly SyntheticInstance[]): Promise<number>
+  /** QIDO-RS. Resolves with the number of studies of that UID. */
+  search(studyUid: string): Promise<number>
+  /** WADO-RS. Resolves with the files that came back, by SOP instance UID. */
+  fetch(study: readonly SyntheticInstance[]): Promise<ReadonlyMap<string, Buffer>>
+  /** DELETE. */
+  remove(studyUid: string): Promise<void>
+  /** Where a person can try things by hand. */
+  readonly hints: readonly string[]
+  close(): Promise<void>
 }

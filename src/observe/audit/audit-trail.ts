@@ -1,3 +1,4 @@
+import type { Log } from '../logger.ts'
 import type { RequestEvent } from '../request-event.ts'
 import { AnonymousAuditLimiter } from './anonymous-audit-limiter.ts'
 import { type AuditRecord, type RejectedPeer, recordOf } from './audit-record.ts'
@@ -84,5 +85,26 @@ export class AuditTrail {
 
   #write(record: AuditRecord, isLowPriority = false): void {
     for (const sink of this.#options.sinks) sink.write(record, isLowPriority)
+  }
+}
+
+/** Logs rejected peers, and records them in the audit trail. */
+export class AuditedLog implements Log {
+  readonly #log: Log
+  readonly #audit: () => Pick<AuditTrail, 'rejected'> | null
+
+  /** @param audit the current trail, if any */
+  constructor(log: Log, audit: () => Pick<AuditTrail, 'rejected'> | null) {
+    this.#log = log
+    this.#audit = audit
+  }
+
+  info(line: object, message: string): void {
+    this.#log.info(line, message)
+  }
+
+  warn(line: RejectedPeer, message: string): void {
+    this.#log.warn(line, message)
+    this.#audit()?.rejected(line, message)
   }
 }

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { shortened, shownText } from '../outside-words.ts'
+import { shortened, shownText } from '../../outside-words.ts'
 
 /** What became of a line: done, failed, or not tried. */
 export type Mark = '✓' | '✗' | '–'

@@ -28,3 +28,11 @@ function exitHere(code: number): void {
   if (process.platform === 'win32' || !process.execve) process.kill(process.pid, 'SIGKILL')
   else process.execve(process.execPath, [process.execPath, '-e', `process.exit(${code})`], { PATH: '' })
 }
+
+/**
+ * Ends this process once all has been said: an exporter of traces may go on trying for ten seconds,
+ * for nobody.
+ */
+export function exitSoon(): void {
+  setTimeout(() => leave(), 200).unref()
+}

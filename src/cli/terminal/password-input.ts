@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers'
-import { CommandFailure, exitCode } from './exit-code.ts'
+import { CommandFailure, exitCode } from '../exit-code.ts'
 
 /** Where a password comes from: standard input, a terminal or not. */
 export interface PasswordInput extends NodeJS.ReadableStream {

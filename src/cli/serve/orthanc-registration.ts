@@ -4,8 +4,40 @@ import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-regis
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure } from '../exit-code.ts'
-import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor } from './desired.ts'
-import { httpProxyWarning } from './http-proxy-warning.ts'
+import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor } from '../orthanc/desired.ts'
+import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
+
+/** Keeps the accounts registered in Orthanc as the current configuration says. */
+export class Registration {
+  readonly #url: string
+  readonly #logger: Logger
+  #current: Promise<OrthancRegistration>
+
+  /** @param url of the data listener, as it was opened */
+  constructor(settings: Settings, url: string, logger: Logger) {
+    this.#url = url
+    this.#logger = logger
+    this.#current = Promise.resolve(keepInOrthanc(settings, url, logger))
+  }
+
+  /** The one before ends first: it must not write what is not desired any more. */
+  replace(settings: Settings): void {
+    this.#current = this.#current
+      .then(async (before) => {
+        await before.close()
+        return keepInOrthanc(settings, this.#url, this.#logger, before)
+      })
+      .catch((error: unknown) => {
+        const reason = error instanceof CommandFailure ? { reason: error.message } : { err: error }
+        this.#logger.error(reason, 'the accounts are not kept registered in Orthanc any more')
+        return notRegistered
+      })
+  }
+
+  async close(): Promise<void> {
+    await (await this.#current).close()
+  }
+}
 
 /** How long Orthanc may take for one response. */
 const maxResponseMs = 30_000

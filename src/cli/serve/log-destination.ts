@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
-import { prettyDestination } from '../observe/pretty.ts'
+import { prettyDestination } from '../../observe/pretty.ts'
 
 const standardOutput = 1
 /** Characters of lines that wait for the end of the turn at the most. */

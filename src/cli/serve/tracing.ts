@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { Sampler } from '@opentelemetry/sdk-trace'
-import { fileMessage } from '../config/read.ts'
-import type { Environment } from '../config/variables.ts'
-import { networkFailureOf } from '../network-failure.ts'
-import type { CollectorCertificates } from '../observe/collector-agent.ts'
-import type { Logger } from '../observe/logger.ts'
-import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
-import { version } from '../version.ts'
+import { flawText } from '../../config/problem.ts'
+import { fileFlaw } from '../../config/read.ts'
+import type { Environment } from '../../config/variables.ts'
+import { networkFailureOf } from '../../network-failure.ts'
+import type { CollectorCertificates } from '../../observe/collector-agent.ts'
+import type { Logger } from '../../observe/logger.ts'
+import { passThroughTracing, type Tracing } from '../../observe/tracing.ts'
+import { version } from '../../version.ts'
 
 /**
  * Exports traces if the environment configures an endpoint
@@ -25,7 +26,7 @@ export async function openTracing(environment: Environment, logger: Logger): Pro
     logger.warn({ reason: certificates }, 'tracing is off')
     return passThroughTracing
   }
-  const { startTracing } = await import('../observe/otel-tracing.ts')
+  const { startTracing } = await import('../../observe/otel-tracing.ts')
   const reports = {
     failing: (error: Error | undefined) => logger.warn({ reason: reasonOf(error) }, "traces can't be exported"),
     recovered: () => logger.info('traces are exported again'),
@@ -77,7 +78,7 @@ function certificatesOf(environment: Environment): CollectorCertificates | strin
     try {
       certificates[part] = readFileSync(environment[variable] ?? '', 'latin1')
     } catch (error) {
-      return `${variable} names a file that ${fileMessage(error)}`
+      return `${variable} names a file that ${flawText(fileFlaw(error))}`
     }
   }
   return certificates

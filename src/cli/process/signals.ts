@@ -1,4 +1,4 @@
-import { type ExitCode, exitCode } from './exit-code.ts'
+import { type ExitCode, exitCode } from '../exit-code.ts'
 import { leave } from './leave.ts'
 
 const endings = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated, SIGHUP: exitCode.terminated } as const
