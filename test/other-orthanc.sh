@@ -18,8 +18,12 @@ if [ ! -x "$folder/Orthanc" ]; then
   : > "$folder/apt/status"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$folder/apt/sources.list"
   # Its own lists and status: to this apt, nothing is installed, so it brings every library, too.
+  # Mirrors fail now and then: three tries, then it is an error.
   apt_get() {
-    timeout 200 apt-get -qq -o Dir::State::Lists="$folder/apt/lists" -o Dir::State::status="$folder/apt/status" \
+    try_apt_get "$@" || { sleep 5; try_apt_get "$@"; } || { sleep 10; try_apt_get "$@"; }
+  }
+  try_apt_get() {
+    timeout 120 apt-get -qq -o Dir::State::Lists="$folder/apt/lists" -o Dir::State::status="$folder/apt/status" \
       -o Dir::Cache="$folder/apt" -o Dir::Etc::SourceList="$folder/apt/sources.list" -o Dir::Etc::SourceParts=- \
       -o Dir::Etc::Parts=- -o APT::Install-Recommends=0 -o APT::Sandbox::User= -o Acquire::Check-Valid-Until=0 \
       -o Acquire::Check-Date=0 -o Acquire::Retries=3 -o Acquire::http::Timeout=30 "$@"

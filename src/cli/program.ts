@@ -144,7 +144,7 @@ function addRegister(program: Command, action: (...words: unknown[]) => Promise<
     .option('--client-certificate <file>', "its certificate instead of a password: PEM, named as on Orthanc's machine")
     .option('--client-key <file>', "key of that certificate, without a passphrase, named as on Orthanc's machine")
     .option('--proxy-url <url>', 'how Orthanc reaches the proxy (default: PublicUrl, else the address of Listen)')
-    .option('--timeout <seconds>', "Orthanc's limit for one whole transfer (default 600)")
+    .option('--timeout <seconds>', "Orthanc's limit for one whole transfer (default 600; a longer one stays)")
     .option('--dry-run', 'show the changes without making them')
     .option('--print', 'print the section DicomWeb.Servers for orthanc.json instead; contacts no Orthanc')
     .addHelpText('after', registerHelp)

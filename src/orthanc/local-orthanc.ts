@@ -20,6 +20,8 @@ export interface LocalOrthancOptions {
   readonly verbose?: boolean
   /** Merged over everything else: any option of Orthanc's configuration. */
   readonly configuration?: Readonly<Record<string, unknown>>
+  /** Variables of its environment. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Default: the one that is found on this machine. */
   readonly installation?: OrthancInstallation
   /** Milliseconds until Orthanc must respond. Default 30,000. */
@@ -78,7 +80,12 @@ async function launch(installation: OrthancInstallation, options: LocalOrthancOp
   const port = await freePort()
   const file = join(folder, 'orthanc.json')
   await writeFile(file, JSON.stringify(localConfiguration({ ...options, installation, folder, name, port }), null, 2))
-  const process = spawnOrthanc(installation.executable, [...(options.verbose ? ['--verbose'] : []), file], folder)
+  const process = spawnOrthanc(
+    installation.executable,
+    [...(options.verbose ? ['--verbose'] : []), file],
+    folder,
+    options.environment,
+  )
   return { process, name, url: `http://127.0.0.1:${port}` }
 }
 

@@ -20,12 +20,17 @@ const stopTimeoutMs = 10_000
  * Starts the program in a folder, which is its own from here on. That it cannot be started at all
  * shows as an early end.
  */
-export function spawnOrthanc(executable: string, options: readonly string[], folder: string): OrthancProcess {
+export function spawnOrthanc(
+  executable: string,
+  options: readonly string[],
+  folder: string,
+  environment: Readonly<Record<string, string>> = {},
+): OrthancProcess {
   const child = spawn(executable, options, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     // libcurl reads the proxies of the environment, and would ask them for our loopback addresses.
-    env: { ...process.env, NO_PROXY: '*', no_proxy: '*' },
+    env: { ...process.env, NO_PROXY: '*', no_proxy: '*', ...environment },
   })
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
   // A child that could not be spawned has no process id, and never gets an exit code.

@@ -95,6 +95,26 @@ test('HttpProxy in a file that Orthanc reads, too', async (t) => {
   }
 })
 
+test('a real Orthanc sends to its HttpProxy, unless no_proxy names the proxy', needsOrthanc(), async (t) => {
+  const received: (string | undefined)[] = []
+  const take = (name: string) =>
+    listenOn(
+      t,
+      createServer(({ url }, response) => {
+        received.push(`${name} ${url}`)
+        response.end('[]')
+      }),
+    )
+  const [outgoing, proxy] = [await take('outgoing'), await take('proxy')]
+  const configuration = { HttpProxy: new URL(outgoing).host }
+  const servers = { 'my-google': { Url: `${proxy}/my-google/` } }
+  for (const no_proxy of ['', '127.0.0.1']) {
+    const { rest } = await startOrthanc(t, { configuration, servers, environment: { no_proxy, NO_PROXY: no_proxy } })
+    t.same(await rest.qido('my-google', '/studies'), [])
+  }
+  t.same(received, [`outgoing ${proxy}/my-google/studies`, 'proxy /my-google/studies'])
+})
+
 test('register warns of it, too, unless a search shows that it works', needsOrthanc(), async (t) => {
   const harness = await harnessOf(t)
   const orthanc = await startOrthanc(t)
