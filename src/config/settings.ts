@@ -281,7 +281,10 @@ export interface UpstreamTimeouts {
 
 /** Limits on concurrent requests to Google, per account and service. */
 export interface ConcurrencySettings {
-  /** Maximum number of requests in flight; lowered while Google rejects some because of load. */
+  /**
+   * Requests in flight; lowered while Google rejects some because of load. A quarter more may be in
+   * flight for clients that have none.
+   */
   readonly maxInFlight: number
   /** Maximum number of requests in the queue. */
   readonly maxPending: number
