@@ -83,7 +83,7 @@ test('docs/architecture.md names files and functions that exist', async (t) => {
   )
   t.same(missing, [])
   const source = globSync('src/**/*.ts', { cwd: project }).map(read).join('')
-  const functions = [...page.matchAll(/`(?:\w+\.)?(\w+)\(\)`/g)].map(([, name = '']) => name)
+  const functions = [...page.matchAll(/`(?:\w+\.)?(#?\w+)\(\)`/g)].map(([, name = '']) => name)
   t.ok(functions.length > 10, `${functions.length} functions are found`)
   t.same(
     functions.filter((name) => !source.includes(`${name}(`)),

@@ -12,7 +12,7 @@ import type { Exchange, Outcome } from '../forward/exchange.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
-import { UnauthorizedRetry } from '../forward/unauthorized-retry.ts'
+import { TokenRejections } from '../forward/token-rejections.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -96,7 +96,7 @@ export class Attempts {
   async #untilResponse(context: RetryContext): Promise<Outcome> {
     const { inbound, event, permit, retryPolicy, deletion, deadline } = context
     const { account, service } = permit
-    const unauthorizedRetry = new UnauthorizedRetry(account.tokens)
+    const rejections = new TokenRejections(account.tokens)
     let lastResponse: BufferedResponse | null = null
     let slot: Slot | null = await this.#acquireFirstSlot(context)
     for (;;) {
@@ -106,7 +106,7 @@ export class Attempts {
         return deletion.conclude(outcome.response, inbound.response, event, context.tokens)
       }
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
-        if (!token || !unauthorizedRetry.allows(token)) {
+        if (!token || !rejections.invalidateOnce(token)) {
           observeBuffered(observeResponse(permit, event, context.tokens), outcome.response)
           throw rejectedTwice(account.name)
         }

@@ -111,18 +111,18 @@ export class Deletions {
   ): Promise<PollResult> {
     const { tokens, operationUrl } = account
     const { signal, done } = abortOnClose({ response }, this.#options.ending)
-    const poll = (url: URL, token: AccessToken, signal: AbortSignal) => {
+    const sendPoll = (url: URL, token: AccessToken, signal: AbortSignal) => {
       sent.add(token.value)
-      return this.#poll(account, event, url, token, signal)
+      return this.#sendPoll(account, event, url, token, signal)
     }
     try {
-      return await pollUntilDone(begun, { tokens, operationUrl, poll }, deadline, signal)
+      return await pollUntilDone(begun, { tokens, operationUrl, sendPoll }, deadline, signal)
     } finally {
       done()
     }
   }
 
-  async #poll(
+  async #sendPoll(
     account: ServedAccount,
     { requestId }: RequestEvent,
     url: URL,

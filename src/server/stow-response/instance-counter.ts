@@ -27,8 +27,8 @@ const warningReason = '00081196'
 /** A UID has 64 characters at most (PS3.5 9.1); what is longer is none. */
 const maxUidLength = 64
 
-/** Counts the items of a store response, of which it sees no more than an item at a time. */
-export class StoreResponse {
+/** Counts and reports the instances of a store response, as a parser reads them one by one. */
+export class InstanceCounter {
   readonly #onInstance: (instance: ReportedInstance) => void
   readonly #counts = { stored: 0, failed: 0, warned: 0 }
   #isResponse = false
