@@ -171,7 +171,9 @@ export class ConcurrencyLimiter {
     return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * maxExtraShare))
   }
 
-  /** Once for all requests that were in flight together: they met the same quota. */
+  /**
+   * Halves the limit once for all requests that were in flight together: they met the same quota.
+   */
   #reduceLimit(startedAt: number): void {
     if (startedAt < this.#refusedAt) return
     this.#limit = Math.max(1, Math.floor(this.limit / 2))
@@ -190,7 +192,7 @@ export class ConcurrencyLimiter {
       if (!next) break
       next.admit(this.#newSlot(next.client, true))
     }
-    // Those in flight may take half an hour: meanwhile only the rising limit makes room.
+    // Requests in flight may take half an hour: meanwhile only the rising limit makes room.
     if (this.#queue.size > 0 && this.limit < this.#settings.maxInFlight) this.#schedulePoll()
   }
 

@@ -3,7 +3,7 @@ interface State {
   readonly length: number
   readonly next: Map<string, State>
   /**
-   * Where the longest end of that text leads which also occurs elsewhere; null at the beginning.
+   * The state of the longest end of that text that also occurs elsewhere; null at the beginning.
    */
   suffix: State | null
   /** The longest text looked for that ends here. */
@@ -26,7 +26,7 @@ export function occurrences(text: readonly string[], wanted: Iterable<readonly s
 
 class SuffixAutomaton {
   readonly #start: State = { length: 0, next: new Map(), suffix: null, found: 0 }
-  /** Where each beginning of the text leads. */
+  /** The states of the beginnings of the text. */
   readonly #beginnings: State[] = []
   readonly #states: State[] = []
 
@@ -49,7 +49,8 @@ class SuffixAutomaton {
   }
 
   covered(): boolean[] {
-    // What ends at a place ends there as a part of what is longer: shorter ones first.
+    // A text that ends at a place also ends there as a part of a longer one: shorter ones come
+    // first.
     for (const state of this.#states.sort((one, other) => one.length - other.length)) {
       state.found = Math.max(state.found, state.suffix?.found ?? 0)
     }

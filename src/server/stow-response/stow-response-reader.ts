@@ -7,11 +7,11 @@ import { XmlStoreParser } from './xml-store-parser.ts'
 
 /** Gets the results of an upload, by instance and in all. */
 export interface StowListener {
-  /** Told of each instance as it passes: the response may still turn out to be broken. */
+  /** Called for each instance as it passes: the response may still turn out to be broken. */
   onInstance?: (instance: ReportedInstance) => void
   /**
-   * Told once, at the end of a response that was read to its end. Nothing is told of any other:
-   * what became of it is unknown.
+   * Called once, at the end of a response that was read completely. It isn't called for any other:
+   * the outcome of its instances is unknown.
    */
   onCounts: (counts: InstanceCounts) => void
 }

@@ -18,7 +18,7 @@ export class XmlStoreParser {
   readonly #decoder = new StringDecoder('utf8')
   /** From below the root to here: the tags of attributes, the names of other elements. */
   readonly #path: string[] = []
-  /** sax takes a second root for nothing strange. */
+  /** sax doesn't reject a second root. */
   #root: 'before' | 'open' | 'closed' = 'before'
   #text = ''
 
