@@ -6,17 +6,17 @@ interface State {
    * The state of the longest end of that text that also occurs elsewhere; null at the beginning.
    */
   suffix: State | null
-  /** The longest text looked for that ends here. */
+  /** Length of the longest wanted text that ends here. */
   found: number
 }
 
 /**
- * Where any of some texts stand in another one, in time proportional to the length of all of them
- * together: by the suffix automaton of the one that is searched (Blumer et al. 1985). To look for
- * one after the other would take the product.
+ * Finds several texts in another one, in time proportional to the length of all of them together:
+ * by the suffix automaton of the one that is searched (Blumer et al. 1985). Searching for one after
+ * the other would take the product.
  *
  * @param text its characters; two are the same if their strings are
- * @returns for each character, whether it is a part of one of those that were looked for
+ * @returns for each character, whether it is a part of one of the texts that were found
  */
 export function occurrences(text: readonly string[], wanted: Iterable<readonly string[]>): boolean[] {
   const automaton = new SuffixAutomaton(text)

@@ -3,8 +3,8 @@ import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { TlsMaterial } from '../config/tls.ts'
 
 /**
- * With forward secrecy and authenticated encryption only; those of TLS 1.3 first (RFC 9325 4.2,
- * Mozilla's "intermediate").
+ * Ciphers with forward secrecy and authenticated encryption only; those of TLS 1.3 first (RFC 9325
+ * 4.2, Mozilla's "intermediate").
  */
 const ciphers = [
   'TLS_AES_128_GCM_SHA256',
