@@ -37,7 +37,7 @@ export async function readClientsFile(
   const found = findings.map(({ path, ...flaw }) => ({ file, path: jsonPath(path.slice(clientsPath.length)), ...flaw }))
   const variables =
     notices.length > 0 ? [{ file, path: '', problem: noVariables, remedy: 'write the value itself' }] : []
-  // Of two entries with one name, JSON keeps the last. If somebody deletes it, the first would come
+  // JSON keeps the last of two entries with one name. If somebody deletes it, the first would come
   // back unnoticed.
   const doubles = duplicates.map((path) => ({ file, path: jsonPath(path), ...givenTwice }))
   const trailing = hasTrailingText ? [{ file, path: '', ...trailingText }] : []

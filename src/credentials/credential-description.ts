@@ -70,7 +70,7 @@ export class DescribedCredential {
       ...expectedFile(source.kind, { allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }),
       types: credentialTypes,
     }
-    return identityOf(await readCredentialFile(file, expected))
+    return identityInFile(await readCredentialFile(file, expected))
   }
 }
 
@@ -92,7 +92,7 @@ async function fileOf(credential: CredentialSettings): Promise<string | null> {
   return source.kind === 'application-default' ? applicationDefaultFile(source, readTimeoutMs) : namedFileOf(credential)
 }
 
-function identityOf(file: CredentialFile): string | null {
+function identityInFile(file: CredentialFile): string | null {
   switch (file.type) {
     case 'service_account':
       return file.email

@@ -17,10 +17,8 @@ const healthcareScope = 'https://www.googleapis.com/auth/cloud-healthcare'
 /** To ask for another account's token, the source's own token needs this scope. */
 const platformScope = 'https://www.googleapis.com/auth/cloud-platform'
 
-/**
- * Accounts whose credentials have the same identity share a token. No secret can be read off it.
- */
-export function credentialIdentity(credential: CredentialSettings): string {
+/** Accounts whose credentials have the same key share a token. No secret can be read off it. */
+export function credentialKey(credential: CredentialSettings): string {
   return createHash('sha256').update(JSON.stringify(credential)).digest('base64url')
 }
 
@@ -57,8 +55,8 @@ const fileTypes = {
   'application-default': credentialTypes,
 } as const
 
-/** Where the configuration names the file. */
-const options = {
+/** The configuration key, or environment variable, that names the file. */
+const namedBy = {
   'service-account-file': 'ServiceAccountFile',
   'authorized-user-file': 'AuthorizedUserFile',
   'external-account-file': 'ExternalAccountFile',
@@ -72,7 +70,7 @@ export function expectedFile(
   kind: FileKind,
   { allowedHosts, timeout }: Pick<IssuerAccess, 'allowedHosts' | 'timeout'>,
 ) {
-  return { types: fileTypes[kind], option: options[kind], allowedHosts, timeout }
+  return { types: fileTypes[kind], option: namedBy[kind], allowedHosts, timeout }
 }
 
 /** What the configuration alone says of a credential. */

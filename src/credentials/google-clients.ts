@@ -4,9 +4,10 @@ import type { AuthorizedUser } from './credential-file.ts'
 import type { IssuerTransport } from './transport.ts'
 
 /**
- * One function per kind of credential. Each makes a new client per token: a client keeps its token
- * and would hand it out again, and its own ideas of when to refresh (5 minutes early, blocking) are
- * not ours.
+ * The grants of service accounts and users, by google-auth-library; external accounts, impersonation
+ * and the metadata server have their own files. Each call makes a new client: a client keeps its
+ * token, would hand it out again, and refreshes at other times than ours (5 minutes early,
+ * blocking).
  */
 
 export async function fetchServiceAccountToken(
