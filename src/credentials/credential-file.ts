@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { readBoundedFile, statBounded } from '../bounded-files.ts'
+import { readBoundedText, statBounded } from '../bounded-files.ts'
 import type { CredentialSource } from '../config/settings.ts'
 import type { Diagnosis } from '../errors.ts'
 import { TokenFailure } from './access-token.ts'
@@ -64,8 +64,8 @@ const optionFor: Record<CredentialType, string> = {
 export async function readCredentialFile(file: string, expected: Expected): Promise<CredentialFile> {
   try {
     const { timeout } = expected
-    const content = await readBoundedFile(file, { timeout, maxBytes: maxCredentialBytes })
-    return parse(parseJson(content.toString()), expected)
+    const content = await readBoundedText(file, { timeout, maxBytes: maxCredentialBytes })
+    return parse(parseJson(content), expected)
   } catch (error) {
     throw new TokenFailure(diagnose(error, file, expected), { cause: error })
   }
@@ -162,9 +162,14 @@ function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType
 }
 
 function privateKey(json: Json): string {
-  const key = text(json, 'private_key')
+  const key = withLineBreaks(text(json, 'private_key'))
   if (isRsaKey(key)) return key
   throw new FileFlaw('has a damaged "private_key"', `Replace it. ${newKey}`)
+}
+
+/** Secret stores and scripts escape line breaks once more; no PEM text has a backslash. */
+function withLineBreaks(key: string): string {
+  return key.replace(/\\+r/g, '').replace(/\\+n/g, '\n')
 }
 
 function isRsaKey(key: string): boolean {
