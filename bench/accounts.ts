@@ -1,4 +1,5 @@
-import { ours, oursWith, type Place } from './contender.ts'
+import type { Place } from './contender.ts'
+import { ours, oursWith } from './contenders.ts'
 import type { Curve } from './curve.ts'
 import { openPool, searchBy, smallSearch } from './load/search.ts'
 import { inTurn } from './rounds.ts'

@@ -1,4 +1,5 @@
-import { ours, type Place } from './contender.ts'
+import type { Place } from './contender.ts'
+import { ours } from './contenders.ts'
 import { search, smallSearch } from './load/search.ts'
 import type { Spawned } from './spawned.ts'
 

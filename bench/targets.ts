@@ -1,4 +1,4 @@
-import { bareNode } from './contender.ts'
+import { bareNode } from './contenders.ts'
 
 /** What our proxy may cost of what another contender costs, in the same run. */
 export interface Target {

@@ -1,5 +1,5 @@
 import type { Contender } from './contender.ts'
-import { ours } from './contender.ts'
+import { ours } from './contenders.ts'
 import { type Carry, retrieve, retrieveInstances, stow } from './load/body.ts'
 import type { Entrance } from './load/entrance.ts'
 import { largeSearch, search, smallSearch } from './load/search.ts'

@@ -27,9 +27,6 @@ const unconverted: readonly RegExp[] = [
   /^src\/config\/retired\.ts$/,
   /^bench\//,
   /^test\//,
-  /^docs\/adr\//,
-  /^docs\/(?:check|configuration|errors|faults|operations)\.md$/,
-  /^(?:CHANGELOG|SECURITY)\.md$/,
 ]
 
 const checked = /\.(?:ts|js|html|css|md|json|jsonc|yml|yaml)$/

@@ -1,4 +1,6 @@
+import { readNoProxy } from './no-proxy.ts'
 import type { Section } from './section.ts'
+import type { OutgoingSettings } from './settings.ts'
 
 /**
  * Reads an outgoing proxy as `http://[user:password@]host:port`; null if there is none. Its text is
@@ -11,7 +13,8 @@ export function proxyUrl(section: Section, key: string): string | null {
   if (url === null) {
     section.problem(
       key,
-      'must be host:port or user:password@host:port; use a proxy that speaks plain http, the only kind that is supported',
+      'must be host:port or user:password@host:port',
+      'use a proxy that speaks plain http, the only kind that is supported',
     )
   }
   return url
@@ -47,4 +50,19 @@ function reencoded(text: string): string {
   } catch {
     return encodeURIComponent(text.toWellFormed())
   }
+}
+
+/** The outgoing proxy that leads to a URL; null if there is none on the way. */
+export function outgoingProxyFor(url: URL, { httpsProxy, httpProxy, noProxy }: OutgoingSettings): URL | null {
+  const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
+  // Google speaks https. One for http alone must not be taken for it.
+  if (!httpsProxy || !proxy || readNoProxy(noProxy)(url)) return null
+  return URL.parse(proxy)
+}
+
+/** The login that an outgoing proxy's URL has, as a header (RFC 9110 11.7.2). */
+export function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
+  if (!username) return {}
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` }
 }

@@ -1,8 +1,8 @@
 import { isIP, type Socket } from 'node:net'
 import { connect as connectTls, type SecureContext } from 'node:tls'
+import { outgoingProxyFor } from '../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../config/settings.ts'
 import { addressOf, dial, type Resolve } from './dial.ts'
-import { outgoingProxyFor } from './outgoing-proxy.ts'
 import { openTunnel, type Reach, TunnelFailure } from './tunnel.ts'
 
 export interface ConnectorOptions {

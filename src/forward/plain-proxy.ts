@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
+import { outgoingProxyFor, proxyAuthorization } from '../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../config/settings.ts'
-import { outgoingProxyFor, proxyAuthorization } from './outgoing-proxy.ts'
 
 /**
  * Sends requests without TLS to the outgoing proxy where one leads to their host, with the whole

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { abortable } from '../concurrency/abort.ts'
+import { proxyAuthorization } from '../config/outgoing-proxy.ts'
 import { addressOf, dial, type Resolve } from './dial.ts'
-import { proxyAuthorization } from './outgoing-proxy.ts'
 
 /** Response of an outgoing proxy to CONNECT (RFC 9110 9.3.6); with 200, the way through it. */
 export interface Tunnel {

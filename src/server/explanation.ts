@@ -1,9 +1,8 @@
 import type { DicomWebService } from '../config/settings.ts'
-import { inOneLine } from '../errors.ts'
+import { type Explanation, inOneLine } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import { diagnoseGoogleRefusal, notAllStored } from '../stores/google-refusal.ts'
-import { abortedResponse } from './aborted-response.ts'
 
 /**
  * Notes how a request ended that Google has responded to or that a side has aborted: if not well,
@@ -15,7 +14,7 @@ export function explain(event: RequestEvent, outcome: Outcome, service: DicomWeb
   if (outcome.kind === 'aborted') event.abortedBy = outcome.by
   if (outcome.status !== null && outcome.status >= 400) {
     event.layer = 'upstream'
-    event.detail = inOneLine(diagnoseGoogleRefusal({ status: outcome.status, asked: service }))
+    event.detail = inOneLine(diagnoseGoogleRefusal({ status: outcome.status, requested: service }))
   } else if (event.abortedBy) {
     event.layer = event.abortedBy
     event.detail = inOneLine(abortedResponse[event.abortedBy])
@@ -23,4 +22,23 @@ export function explain(event: RequestEvent, outcome: Outcome, service: DicomWeb
     event.layer = 'upstream'
     event.detail = inOneLine(notAllStored)
   }
+}
+
+/** Why a response ended before its end, by who ended it, and what to do. */
+export const abortedResponse: Readonly<Record<'client' | 'upstream' | 'proxy', Explanation>> = {
+  client: {
+    problem:
+      'The client closed the connection before the end of the response, or read it more slowly than DicomWebProxy.Timeouts allows (Idle, MinBodyRate).',
+    remedy:
+      "Unless a person cancelled, check the network between the client and this proxy, and raise the client's timeout (Timeout and HttpTimeout in Orthanc).",
+  },
+  upstream: {
+    problem:
+      "Google's response was cut short, so the proxy closed the client's connection: a truncated response must not look complete.",
+    remedy: 'Send the request again. If it persists, check the firewall and the outgoing proxy.',
+  },
+  proxy: {
+    problem: 'The proxy was told to shut down, and ShutdownGrace ended before the transfer.',
+    remedy: 'Send the request again, and raise ShutdownGrace if transfers take longer.',
+  },
 }

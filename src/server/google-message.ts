@@ -5,7 +5,7 @@ import { BoundedBody } from '../small-response.ts'
 import { redactMessage } from './redact-message.ts'
 
 /** Bytes of an error document that are read: Google's are smaller. */
-const limit = 8 * 1024
+const maxBytes = 8 * 1024
 
 /**
  * Whether a refusal is about identity, rights, quota or the service itself. Only then are Google's
@@ -25,7 +25,7 @@ export class GoogleMessageReader implements ResponseObserver {
   readonly #tokens: Iterable<string>
   readonly #isCompressed: boolean
   readonly #onMessage: (message: string) => void
-  readonly #body = new BoundedBody(limit)
+  readonly #body = new BoundedBody(maxBytes)
   #isFull = false
 
   /**
@@ -48,13 +48,15 @@ export class GoogleMessageReader implements ResponseObserver {
   }
 
   push(chunk: Buffer): void {
-    if (!this.#isFull) this.#isFull = !this.#body.add(chunk.subarray(0, limit))
+    if (!this.#isFull) this.#isFull = !this.#body.add(chunk.subarray(0, maxBytes))
   }
 
   end(): void {
     try {
       const { bytes } = this.#body
-      const message = messageOf((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: limit }) : bytes).toString())
+      const message = messageOf(
+        (this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: maxBytes }) : bytes).toString(),
+      )
       if (message) this.#onMessage(redactMessage(withoutSecrets(message, this.#tokens), this.#status, this.#path))
     } catch {
       // What could not be made harmless is not repeated.

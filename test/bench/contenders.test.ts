@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { test } from 'tap'
-import { type Contender, contenders, type Place } from '../../bench/contender.ts'
+import type { Contender, Place } from '../../bench/contender.ts'
+import { contenders } from '../../bench/contenders.ts'
 import { proveCorrect } from '../../bench/correct.ts'
 import { prepareEnvironment } from '../../bench/environment.ts'
 import { usageOf } from '../../bench/process-usage.ts'

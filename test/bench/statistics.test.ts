@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { ours } from '../../bench/contender.ts'
+import { ours } from '../../bench/contenders.ts'
 import { mediansOf, steepness } from '../../bench/curve.ts'
 import { latenciesOf } from '../../bench/latency.ts'
 import { inTurn } from '../../bench/rounds.ts'

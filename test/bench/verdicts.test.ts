@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { ours } from '../../bench/contender.ts'
+import { ours } from '../../bench/contenders.ts'
 import { verdictsOf } from '../../bench/verdicts.ts'
 import { someResults } from './some-results.ts'
 

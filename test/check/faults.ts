@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type ServerResponse } from 'node:http
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { pino } from 'pino'
-import type { CheckOptions } from '../../src/cli/check.ts'
+import type { CheckOptions } from '../../src/cli/check/check.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { demoStore, type EmulatorOptions, type Fault as GoogleFault } from '../../src/emulator/emulator.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
@@ -10,18 +10,18 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startOrthanc } from '../helpers/orthanc.ts'
-import type { Broken, Stage } from './stage.ts'
+import type { Broken, Stage } from './harness.ts'
 
-/** One thing that is broken, and what `check` says of it. */
+/** One thing that is broken, and what `check` says about it. */
 export interface Fault {
   /** What is broken; continues its group's heading. */
   readonly name: string
-  /** Codes of all checks that fail; the first is the fault's own. */
+  /** Codes of all checks that fail; the first one is the fault's own. */
   readonly codes: readonly [string, ...string[]]
   readonly exitCode: number
   readonly needsOrthanc?: boolean
   readonly emulator?: EmulatorOptions
-  /** Breaks it; answers the options of `check`, and variables of its environment. */
+  /** Breaks it; returns the options of `check` and its environment variables. */
   readonly breaks: (stage: Stage) => Promise<CheckOptions & { readonly environment?: Record<string, string> }>
 }
 
@@ -54,7 +54,7 @@ const userFile =
     return { config: await stage.configuration({ account: { credential: { AuthorizedUserFile: file } } }) }
   }
 
-/** A text of the key file as the emulator wrote it. */
+/** The content of the key file as the emulator wrote it. */
 async function accountKey({ emulator, credentials }: Stage, change: object = {}): Promise<object> {
   return { ...(await emulator.addServiceAccount(credentials.serviceAccountEmail)), ...change }
 }
@@ -67,7 +67,7 @@ const configuration: readonly Fault[] = [
     breaks: async ({ folder }) => ({ config: `${folder}/missing.json` }),
   },
   {
-    name: 'the file is no JSON: a bracket is missing',
+    name: 'the file is not JSON: a bracket is missing',
     codes: ['configuration'],
     exitCode: 2,
     breaks: async (stage) => ({ config: await stage.write('bad.json', '{ "GoogleCloudPlatform": { "Accounts": {} }') }),
@@ -85,13 +85,13 @@ const configuration: readonly Fault[] = [
     breaks: configured({ google: { Timeout: 'long' } }),
   },
   {
-    name: 'other machines may connect, and nobody says who',
+    name: 'other machines may connect, but there are no clients',
     codes: ['configuration'],
     exitCode: 2,
     breaks: configured({ proxy: { Listen: '0.0.0.0:8043', AdminListen: null } }),
   },
   {
-    name: 'the file of the trusted authorities is missing',
+    name: 'the file of the trusted CAs is missing',
     codes: ['configuration'],
     exitCode: 2,
     breaks: configured({ top: { HttpsCACertificates: 'missing.pem' } }),
@@ -112,7 +112,7 @@ const credentialFiles: readonly Fault[] = [
     breaks: configured(({ folder }) => ({ account: { credential: { ServiceAccountFile: folder } } })),
   },
   {
-    name: 'it is no JSON',
+    name: 'it is not JSON',
     codes: ['file-flawed'],
     exitCode: 5,
     breaks: keyFile('key.json', () => '-----BEGIN PRIVATE KEY-----'),
@@ -141,15 +141,15 @@ const credentialFiles: readonly Fault[] = [
   },
 ]
 
-/** A server in Google's place, or an outgoing proxy. */
-async function otherServer(stage: Stage, answer: (response: ServerResponse) => void): Promise<string> {
+/** A server in place of Google. */
+async function otherServer(stage: Stage, respond: (response: ServerResponse) => void): Promise<string> {
   return listenOn(
     stage,
-    createHttpServer((_request, response) => answer(response)),
+    createHttpServer((_request, response) => respond(response)),
   )
 }
 
-/** An outgoing proxy that answers CONNECT with a status; with 200 it leads on. */
+/** An outgoing proxy that responds to CONNECT with a status; with 200 it connects. */
 async function outgoingProxy(stage: Stage, status: number): Promise<string> {
   const server = createHttpServer()
   server.on('connect', (request, socket) => {
@@ -176,7 +176,7 @@ const trusting = (authority: string): Breaks =>
 
 const network: readonly Fault[] = [
   {
-    name: 'its name is unknown to the name server',
+    name: 'its name cannot be resolved',
     codes: ['name'],
     exitCode: 3,
     breaks: configured({ google: { BaseUrl: 'https://healthcare.invalid/v1/' } }),
@@ -188,7 +188,7 @@ const network: readonly Fault[] = [
     breaks: configured(async (stage) => ({ google: { BaseUrl: `http://${await stage.closedPort()}/v1/` } })),
   },
   {
-    name: 'a firewall lets the connection be, and no answer through',
+    name: 'a firewall allows the connection, but drops the response',
     codes: ['timeout'],
     exitCode: 3,
     breaks: configured(async (stage) => ({
@@ -197,7 +197,7 @@ const network: readonly Fault[] = [
     })),
   },
   {
-    name: 'the connection is closed without an answer',
+    name: 'the connection is closed without a response',
     codes: ['reset'],
     exitCode: 3,
     breaks: configured(async (stage) => ({
@@ -205,14 +205,14 @@ const network: readonly Fault[] = [
     })),
   },
   {
-    name: 'a TLS inspection signs with its own authority',
+    name: 'a TLS inspection signs with its own CA',
     codes: ['tls-authority'],
     exitCode: 3,
     emulator: { tls: here },
     breaks: configured({}),
   },
   {
-    name: 'HttpsCACertificates has other authorities only',
+    name: 'HttpsCACertificates contains other CAs only',
     codes: ['tls-authority'],
     exitCode: 3,
     emulator: { tls: here },
@@ -226,14 +226,14 @@ const network: readonly Fault[] = [
     breaks: trusting(expired.authority),
   },
   {
-    name: 'a login page of the network answers',
+    name: 'a login page of the network responds',
     codes: ['tls-name'],
     exitCode: 3,
     emulator: { tls: elsewhere },
     breaks: trusting(elsewhere.authority),
   },
   {
-    name: 'what answers does not speak TLS',
+    name: 'what responds does not speak TLS',
     codes: ['tls-protocol'],
     exitCode: 3,
     breaks: configured(async (stage) => ({
@@ -248,32 +248,32 @@ const network: readonly Fault[] = [
     })),
   },
   {
-    name: 'the outgoing proxy does not run',
+    name: 'the outgoing proxy is not running',
     codes: ['proxy-unreachable'],
     exitCode: 3,
     breaks: configured(async (stage) => ({ top: { HttpProxy: await stage.closedPort() } })),
   },
   {
-    name: 'the outgoing proxy’s name is unknown',
+    name: 'the outgoing proxy’s name cannot be resolved',
     codes: ['proxy-name'],
     exitCode: 3,
     breaks: configured({ top: { HttpProxy: 'proxy.invalid:3128' } }),
   },
-  { name: 'the outgoing proxy wants a login', codes: ['proxy-login'], exitCode: 3, breaks: throughProxy(407) },
+  { name: 'the outgoing proxy requires a login', codes: ['proxy-login'], exitCode: 3, breaks: throughProxy(407) },
   {
-    name: 'the outgoing proxy refuses the login',
+    name: 'the outgoing proxy rejects the login',
     codes: ['proxy-login'],
     exitCode: 3,
     breaks: throughProxy(407, 'user:wrong@'),
   },
   {
-    name: 'the outgoing proxy does not let Google through',
+    name: 'the outgoing proxy refuses connections to Google',
     codes: ['proxy-refuses'],
     exitCode: 3,
     breaks: throughProxy(403),
   },
   {
-    name: 'the token endpoint’s name is unknown',
+    name: 'the token endpoint’s name cannot be resolved',
     codes: ['name'],
     exitCode: 3,
     breaks: configured({ google: { TokenUrl: 'https://oauth2.invalid/token' } }),
@@ -312,7 +312,7 @@ const token: readonly Fault[] = [
     }),
   },
   {
-    name: 'the file has the key of another account',
+    name: 'the file contains the key of another account',
     codes: ['key-revoked'],
     exitCode: 5,
     breaks: keyFile('key.json', async (stage) => {
@@ -369,7 +369,7 @@ const token: readonly Fault[] = [
     breaks: googleFault({ target: 'token', status: 429 }),
   },
   {
-    name: 'something else answers in place of the token endpoint',
+    name: 'something else responds in place of the token endpoint',
     codes: ['issuer-wrong'],
     exitCode: 5,
     breaks: googleFault({ target: 'token', garbage: true }),
@@ -413,7 +413,7 @@ const store: readonly Fault[] = [
     breaks: configured({ account: { QuotaProject: 'billing' } }),
   },
   {
-    name: 'Google refuses the token',
+    name: 'Google rejects the token',
     codes: ['token-rejected'],
     exitCode: 6,
     breaks: googleFault({ target: 'permissions', status: 401 }),
@@ -441,7 +441,7 @@ const store: readonly Fault[] = [
     breaks: configured({ account: { DicomStore: 'dem0' } }),
   },
   {
-    name: 'the identity may read only',
+    name: 'the identity may only read',
     codes: ['permission-missing'],
     exitCode: 6,
     breaks: configured(({ emulator, credentials }) => {
@@ -462,7 +462,7 @@ const store: readonly Fault[] = [
     breaks: googleFault({ target: 'QIDO-RS', status: 503 }),
   },
   {
-    name: 'Google closes the connection in place of an answer',
+    name: 'Google closes the connection without a response',
     codes: ['no-response'],
     exitCode: 6,
     breaks: googleFault({ target: 'QIDO-RS', resetBefore: true }),
@@ -475,7 +475,7 @@ interface OrthancFault {
   readonly broken?: Broken
 }
 
-/** A real Orthanc whose server `my-google` is as it should be, but for what is changed; null for none. */
+/** A real Orthanc whose server `my-google` is correct except for the given changes; null: no server. */
 const orthanc =
   ({ entry = {}, configuration = {}, broken = {} }: OrthancFault): Breaks =>
   async (stage) => {
@@ -492,7 +492,7 @@ const client = { PasswordHash: hashOf('a long password'), Accounts: { 'my-google
 
 const orthancs: readonly Fault[] = [
   {
-    name: 'it does not run',
+    name: 'it is not running',
     codes: ['orthanc-unreachable'],
     exitCode: 7,
     breaks: async (stage) => ({
@@ -510,7 +510,7 @@ const orthancs: readonly Fault[] = [
     }),
   },
   {
-    name: 'its certificate is of its own making',
+    name: 'its certificate is self-signed',
     codes: ['orthanc-tls'],
     exitCode: 7,
     breaks: async (stage) => ({
@@ -519,7 +519,7 @@ const orthancs: readonly Fault[] = [
     }),
   },
   {
-    name: 'it lets this machine not in',
+    name: 'it does not admit this machine',
     codes: ['orthanc-forbidden'],
     exitCode: 7,
     breaks: async (stage) => ({
@@ -528,7 +528,7 @@ const orthancs: readonly Fault[] = [
     }),
   },
   {
-    name: 'it wants a login',
+    name: 'it requires a login',
     codes: ['orthanc-login'],
     exitCode: 7,
     needsOrthanc,
@@ -553,14 +553,14 @@ const orthancs: readonly Fault[] = [
     }),
   },
   {
-    name: 'its DICOMweb plugin answers elsewhere',
+    name: 'its DICOMweb plugin has another root',
     codes: ['dicomweb-root'],
     exitCode: 7,
     needsOrthanc,
     breaks: orthanc({ configuration: { DicomWeb: { Root: '/other/' } } }),
   },
   {
-    name: 'the account is no server of it',
+    name: 'it has no server for the account',
     codes: ['server-missing'],
     exitCode: 7,
     needsOrthanc,
@@ -595,14 +595,14 @@ const orthancs: readonly Fault[] = [
     breaks: orthanc({ entry: { ChunkedTransfers: '0' } }),
   },
   {
-    name: 'the proxy has clients, and the server no login',
+    name: 'the proxy has clients, but the server has no login',
     codes: ['login-missing'],
     exitCode: 7,
     needsOrthanc,
     breaks: orthanc({ broken: { proxy: { Clients: { radiology: client } } } }),
   },
   {
-    name: 'the proxy refuses the server’s login',
+    name: 'the proxy rejects the server’s login',
     codes: ['through-refused'],
     exitCode: 7,
     needsOrthanc,
@@ -612,7 +612,7 @@ const orthancs: readonly Fault[] = [
     },
   },
   {
-    name: 'a search by Orthanc fails, though all else works',
+    name: 'a search by Orthanc fails, though everything else works',
     codes: ['through-failed'],
     exitCode: 7,
     needsOrthanc,
@@ -623,7 +623,7 @@ const orthancs: readonly Fault[] = [
   },
 ]
 
-/** Starts the proxy of a configuration, until the stage closes. */
+/** Runs the proxy of a configuration until the harness closes. */
 async function running<Options extends CheckOptions>(stage: Stage, options: Options): Promise<Options> {
   const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
   const proxy = await startProxy(await loadSettings({ path: options.config, ...around }), {
@@ -633,7 +633,7 @@ async function running<Options extends CheckOptions>(stage: Stage, options: Opti
   return options
 }
 
-/** By what is broken. */
+/** Grouped by what is broken. */
 export const faults: Readonly<Record<string, readonly Fault[]>> = {
   'The configuration': configuration,
   'A credential file': credentialFiles,

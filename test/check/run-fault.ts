@@ -1,9 +1,9 @@
 import { homedir } from 'node:os'
+import { codeOf, runChecks } from '../../src/cli/check/check.ts'
 import type { Result } from '../../src/cli/check/checklist.ts'
 import { silent } from '../../src/cli/check/report.ts'
-import { codeOf, runChecks } from '../../src/cli/check.ts'
 import type { Fault } from './faults.ts'
-import { Stage } from './stage.ts'
+import { Stage } from './harness.ts'
 
 export interface Told {
   readonly results: readonly Result[]

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
-import { Stage } from '../check/stage.ts'
+import { Stage } from '../check/harness.ts'
 import { userToken } from '../emulator/session.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 import { stowOf } from '../helpers/served.ts'

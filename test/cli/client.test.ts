@@ -10,6 +10,7 @@ import { basic } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { needs } from '../helpers/peer.ts'
+import { compileCache } from '../helpers/program.ts'
 import { startServed } from '../helpers/served.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -19,7 +20,7 @@ function make(words: readonly string[], input = '') {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, 'client', ...words], {
     encoding: 'utf8',
     input,
-    env: { PATH: process.env.PATH },
+    env: { ...compileCache, PATH: process.env.PATH },
   })
   return { status, stdout, stderr }
 }
@@ -98,7 +99,9 @@ function atTerminal(t: Test) {
   const folder = t.testdir({})
   const starter = join(folder, 'client.sh')
   writeFileSync(starter, `exec "${process.execPath}" ${flags.map((word) => `"${word}"`).join(' ')} client tty\n`)
-  const child = spawn('script', ['-qec', `sh ${starter}`, '/dev/null'], { env: { PATH: process.env.PATH } })
+  const child = spawn('script', ['-qec', `sh ${starter}`, '/dev/null'], {
+    env: { ...compileCache, PATH: process.env.PATH },
+  })
   t.teardown(() => child.kill('SIGKILL'))
   let shown = ''
   child.stdout.on('data', (chunk) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Test, test } from 'tap'
 
-const [logger, destination] = ['observe/logger.ts', 'cli/log-destination.ts'].map(
+const [logger, destination] = ['observe/logger.ts', 'cli/serve/log-destination.ts'].map(
   (file) => new URL(`../../src/${file}`, import.meta.url).href,
 )
 

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import t, { type Test } from 'tap'
-import { Progress } from '../../src/cli/progress.ts'
+import { Progress } from '../../src/cli/terminal/progress.ts'
 
 function output(t: Test, terminal: { isTTY?: boolean; columns?: number } = {}) {
   let all = ''

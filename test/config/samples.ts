@@ -191,7 +191,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'Tls without key': [
     proxy({ Tls: { Certificate: 'server.pem' } }),
-    'DicomWebProxy.Tls.Key: is missing; it must be the path of a PEM file',
+    'DicomWebProxy.Tls.Key: is missing; add it: it must be the path of a PEM file',
   ],
   'no connection at all': [
     proxy({ Limits: { Connections: 0 } }),
@@ -303,7 +303,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'a retired key': [
     proxy({ Workers: 1 }),
-    'DicomWebProxy.Workers: is retired: remove it; *replicas*(docs/operations.md#replicas)',
+    'DicomWebProxy.Workers: is retired; remove it; *replicas*(docs/operations.md#replicas)',
   ],
   'half a grace': [proxy({ ShutdownGrace: 0.5 }), 'DicomWebProxy.ShutdownGrace: must*whole number*, not 0.5'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],

@@ -106,14 +106,20 @@ test('all tokens are fetched at the start, without any request', async (t) => {
     expiresAt: null,
     fetchedAt: null,
     failure: null,
-    nextTryAt: null,
+    nextAttemptAt: null,
     refreshes: 0,
     failures: 0,
   })
   cache.start()
   await turn()
   t.same([a.calls.length, b.calls.length], [1, 1])
-  t.match(cache.state('a'), { usable: true, expiresAt: start + hour, fetchedAt: start, failure: null, nextTryAt: null })
+  t.match(cache.state('a'), {
+    usable: true,
+    expiresAt: start + hour,
+    fetchedAt: start,
+    failure: null,
+    nextAttemptAt: null,
+  })
   t.match(cache.state('a'), { refreshes: 1, failures: 0 })
   t.equal(await textOf(cache.source('a').token()), 'token-1')
 })
@@ -279,7 +285,7 @@ test('meanwhile requests are refused at once, and say when a new try makes sense
   const tries = calls.length
   google.behaviour = { fails: 'No luck.', delay: hour }
   for (let n = 0; n < 20; n++) {
-    const wait = (cache.state('a').nextTryAt ?? 0) - Date.now()
+    const wait = (cache.state('a').nextAttemptAt ?? 0) - Date.now()
     t.ok(wait > 0)
     await t.rejects(async () => source.token(), { code: 'token-unavailable', retryAfter: Math.ceil(wait / second) })
   }
@@ -295,7 +301,7 @@ test('a success ends the backing off, and the next failure starts it anew', asyn
   await time.pass(minute, 100)
   google.behaviour = { life: hour }
   await time.pass(31 * second, 100)
-  t.match(cache.state('a'), { usable: true, failure: null, nextTryAt: null })
+  t.match(cache.state('a'), { usable: true, failure: null, nextAttemptAt: null })
   t.match((await source.token()).value, /^token-/)
 
   google.behaviour = { fails: 'Again.' }

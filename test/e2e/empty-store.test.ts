@@ -1,10 +1,10 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { codeOf, runChecks } from '../../src/cli/check/check.ts'
 import { silent } from '../../src/cli/check/report.ts'
-import { codeOf, runChecks } from '../../src/cli/check.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
-import { Stage } from '../check/stage.ts'
+import { Stage } from '../check/harness.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 
 /** A store without a study, the proxy, and a real Orthanc that knows it. */

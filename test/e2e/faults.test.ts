@@ -53,7 +53,7 @@ t.test('what an Orthanc and its user have of each failure', needsOrthanc(), asyn
 t.test('an Orthanc whose own time is over leaves, and the proxy with it', needsOrthanc(), async (t) => {
   const ground = await openGround(t, { httpTimeout: 1 })
   const never = cases.filter(
-    ({ group, fault, client }) => `${group} ${fault.name}` === 'Google is slow never answers' && client === 'stays',
+    ({ group, fault, client }) => `${group} ${fault.name}` === 'Google is slow never responds' && client === 'stays',
   )
   t.equal(never.length, 5)
   await forAll(never, atOnce, async (cell) => {

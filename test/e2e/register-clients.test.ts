@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { freePort } from '../../src/orthanc/free-port.ts'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'

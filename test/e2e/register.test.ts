@@ -1,5 +1,5 @@
 import t from 'tap'
-import { freePort } from '../../src/orthanc/free-port.ts'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import type { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
-import { Stage } from '../check/stage.ts'
+import { Stage } from '../check/harness.ts'
 import { compileCache, ended, startProgram } from '../helpers/program.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
+import { compileCache } from '../helpers/program.ts'
 import { behave, httpBehaviours, offeredBytes } from './behaviours.ts'
 import type { Order, Report, Surroundings } from './driver.ts'
 
@@ -144,6 +145,7 @@ async function startDriver(t: Test, surroundings: Surroundings): Promise<Driver>
     // As the program runs (docs/adr/0010), but for the size up to which nothing is collected: garbage is not what is measured.
     execArgv: ['--max-semi-space-size=2', '--expose-gc'],
     env: {
+      ...compileCache,
       PATH: process.env.PATH ?? '',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://${surroundings.hostile}`,
       OTEL_EXPORTER_OTLP_TIMEOUT: String(timeout),

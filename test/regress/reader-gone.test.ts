@@ -7,7 +7,7 @@ import { test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { needs } from '../helpers/peer.ts'
-import { ended, startProgram } from '../helpers/program.ts'
+import { compileCache, ended, startProgram } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -34,7 +34,7 @@ test('a closed terminal ends the proxy as SIGTERM does', script, async (t) => {
   const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: null }
   await writeFile(path, JSON.stringify({ GoogleCloudPlatform: { BaseUrl, TokenUrl, Accounts }, DicomWebProxy }))
   const command = `${process.execPath} --disable-warning=DEP0060 ${main} serve --config ${path}`
-  const env = { PATH: process.env.PATH ?? '', HOME: folder, NO_COLOR: '1' }
+  const env = { ...compileCache, PATH: process.env.PATH ?? '', HOME: folder, NO_COLOR: '1' }
   const terminal = spawn('script', ['-qfc', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'ignore'] })
   t.teardown(() => terminal.kill('SIGKILL'))
   let shown = ''

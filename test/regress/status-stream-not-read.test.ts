@@ -13,7 +13,7 @@ const bytes = 200_000
 
 /** How a proxy with one account of a very long description fares; counts how often somebody is told. */
 function operationOf(counts: { told: number; samples: number }): ProxyStatus {
-  const token = { usable: true, expiresAt: null, fetchedAt: null, failure: null, nextTryAt: null }
+  const token = { usable: true, expiresAt: null, fetchedAt: null, failure: null, nextAttemptAt: null }
   const account = {
     name: 'google',
     store: 'x'.repeat(bytes),

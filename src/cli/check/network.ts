@@ -1,16 +1,16 @@
 import { isIP } from 'node:net'
+import { outgoingProxyFor } from '../../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import type { Connections } from '../../forward/connections.ts'
 import { authorityOf } from '../../forward/connector.ts'
 import { addressOf, dial } from '../../forward/dial.ts'
-import { outgoingProxyFor } from '../../forward/outgoing-proxy.ts'
 import { openTunnel, type Reach } from '../../forward/tunnel.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { type SeenCertificate, seenCertificate } from './certificate.ts'
 import type { Checklist } from './checklist.ts'
 
-interface Way {
+interface NetworkPath {
   readonly outgoing: OutgoingSettings
   readonly connections: Connections
 }
@@ -24,7 +24,7 @@ export type Reached = { readonly skew: number | 'unknown' } | null
 /**
  * Whether a host can be reached as the proxy reaches it: name, outgoing proxy, TLS. Null if not.
  */
-export async function checkHost(list: Checklist, url: URL, { outgoing, connections }: Way): Promise<Reached> {
+export async function checkHost(list: Checklist, url: URL, { outgoing, connections }: NetworkPath): Promise<Reached> {
   const subject = url.host
   const proxy = outgoingProxyFor(url, outgoing)
   const first = proxy ?? url
@@ -82,13 +82,13 @@ function unknownName(name: string): Diagnosis {
 }
 
 /** As long as the proxy would try. */
-function reachOf({ outgoing, connections: { resolve } }: Way): Reach {
+function reachOf({ outgoing, connections: { resolve } }: NetworkPath): Reach {
   return { resolve, signal: AbortSignal.timeout(outgoing.timeouts.connect) }
 }
 
-async function throughProxy(proxy: URL, url: URL, way: Way): Promise<string> {
+async function throughProxy(proxy: URL, url: URL, path: NetworkPath): Promise<string> {
   const authority = authorityOf(url)
-  const { status, socket } = await openTunnel(proxy, authority, reachOf(way)).catch((cause) => {
+  const { status, socket } = await openTunnel(proxy, authority, reachOf(path)).catch((cause) => {
     const { code, problem: what } = networkFailureOf(cause)
     const fault = code === 'ECONNREFUSED' ? 'refuses connections' : `cannot be used: ${what}`
     const problem = `The outgoing proxy ${proxy.host} ${fault}.`
@@ -116,7 +116,7 @@ function trusted({ verifyPeers, certificateAuthorities }: OutgoingSettings): str
 const maxResponseMs = 30_000
 
 /** Any response will do: its sender was reached as the proxy will reach it. */
-async function ask(url: URL, { outgoing, connections }: Way, proxy: URL | null) {
+async function ask(url: URL, { outgoing, connections }: NetworkPath, proxy: URL | null) {
   const sentAt = Date.now()
   try {
     const signal = AbortSignal.timeout(Math.min(maxResponseMs, outgoing.timeouts.searchResponse))
@@ -133,11 +133,11 @@ function skewOf(date: string | null, now: number): number | 'unknown' {
   return Number.isNaN(at) ? 'unknown' : at + 500 - now
 }
 
-async function diagnose(cause: unknown, url: URL, way: Way, proxy: URL | null) {
+async function diagnose(cause: unknown, url: URL, path: NetworkPath, proxy: URL | null) {
   const { code = '', kind } = networkFailureOf(cause)
   if (kind === 'tls') {
-    const seen = await certificateOf(url, way, proxy)
-    return new DiagnosedError(diagnoseTls(code, url, way.outgoing, seen), { cause })
+    const seen = await certificateOf(url, path, proxy)
+    return new DiagnosedError(diagnoseTls(code, url, path.outgoing, seen), { cause })
   }
   const [name, what, remedy] = plainFailures[code === 'ECONNREFUSED' ? 'refused' : kind](authorityOf(url))
   return new DiagnosedError({ code: name, problem: `${what}${code ? ` (${code})` : ''}.`, remedy }, { cause })
@@ -173,9 +173,9 @@ const plainFailures: Readonly<Record<'refused' | 'timeout' | 'reset' | 'unreacha
   ],
 }
 
-async function certificateOf(url: URL, way: Way, proxy: URL | null): Promise<SeenCertificate | null> {
-  const { connect } = way.outgoing.timeouts
-  const reach = reachOf(way)
+async function certificateOf(url: URL, path: NetworkPath, proxy: URL | null): Promise<SeenCertificate | null> {
+  const { connect } = path.outgoing.timeouts
+  const reach = reachOf(path)
   const through = (proxy: URL) => openTunnel(proxy, authorityOf(url), reach).then(({ socket }) => socket)
   const opened = await (proxy ? through(proxy) : dial(addressOf(url), reach)).catch(() => null)
   return opened && seenCertificate(url, opened, connect)

@@ -94,6 +94,7 @@ t.test('a document that is cut short anywhere is unknown', async (t) => {
 t.test('the shapes that a response may have', async (t) => {
   const shapes: [string, string, InstanceCounts | null][] = [
     ['json', '{"00081199":{"vr":"SQ"}}', { stored: 0, failed: 0, warned: 0 }],
+    ['json', '{"00081199":{}}', { stored: 0, failed: 0, warned: 0 }],
     ['json', '\ufeff {"00081199":{"vr":"SQ","Value":[{}, {}]}}\n', { stored: 2, failed: 0, warned: 0 }],
     ['json', '{"00081198":{"Value":[{"00081155":{"Value":[null]}}],"vr":"SQ"}}', { stored: 0, failed: 1, warned: 0 }],
     ['json', '{"0008119\\u0039":{"vr":"SQ","Value":[{}]}}', { stored: 1, failed: 0, warned: 0 }],
