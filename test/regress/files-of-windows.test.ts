@@ -1,5 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'tap'
+import { configuration, load, problems } from '../config/settings-of.ts'
 import { readJson, startIssuer } from '../credentials/issuer.ts'
 
 // A key file with a byte order mark was "not JSON", as was one that PowerShell's > had written; one whose line breaks
@@ -44,4 +46,21 @@ test('a subject token with a byte order mark', async (t) => {
   t.equal(await identityOf(await fetchToken(source)), files.workload.principal)
   await writeFile(files.subjectTokenFile, Buffer.from(token, 'utf16le'))
   t.match(await failure(source), /^Subject token file .* is encoded in UTF-16/)
+})
+
+// Was "not valid JSON at line 1, column 1".
+test('a configuration in UTF-16', async (t) => {
+  const content = JSON.stringify(configuration({ DicomWebProxy: { ClientsFile: 'clients.json' } }))
+  const clients = JSON.stringify({ radiology: { TokenDigest: `sha256:${'a'.repeat(64)}`, Admin: true } })
+  const workingDirectory = t.testdir({ 'orthanc.json': content, 'clients.json': `\uFEFF${clients}` })
+  const found = () => problems(() => load(t, {}, { workingDirectory }))
+  t.same(await found(), [])
+  const utf16 = 'is encoded in UTF-16; save it as UTF-8; in PowerShell with Out-File -Encoding utf8 in place of >'
+  await writeFile(join(workingDirectory, 'clients.json'), Buffer.from(clients, 'utf16le'))
+  t.same(await found(), [`: ${utf16}`])
+  await writeFile(join(workingDirectory, 'orthanc.json'), Buffer.from(`\uFEFF${content}`, 'utf16le'))
+  t.same(await found(), [`: ${utf16}`])
+  await writeFile(join(workingDirectory, 'clients.json'), clients)
+  await writeFile(join(workingDirectory, 'orthanc.json'), `\uFEFF${content}`)
+  t.same(await found(), [])
 })
