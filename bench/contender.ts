@@ -1,7 +1,7 @@
 import type { Entrance } from './load/entrance.ts'
 import type { Usage } from './process-usage.ts'
 
-/** Something that one could put between Orthanc and Google. */
+/** A program that could stand between Orthanc and Google. */
 export interface Contender {
   readonly name: string
   /** Node compiles a program while it runs: it has to be warm before it is measured. */
@@ -16,7 +16,7 @@ export interface Contender {
 
 /** Where contenders run. */
 export interface Place {
-  /** Theirs to write to. */
+  /** A folder that they may write to. */
   readonly folder: string
   /** JSON of an `Upstream`. */
   readonly upstreamFile: string

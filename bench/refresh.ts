@@ -5,10 +5,7 @@ import type { Spawned } from './spawned.ts'
 
 const requests = 50
 
-/**
- * How many tokens are asked for when fifty requests at once meet a token that is no longer
- * accepted.
- */
+/** How many tokens are requested when fifty concurrent requests meet a revoked token. */
 export async function countRefreshes(place: Place, upstream: Spawned): Promise<number> {
   const proxy = await ours.start(place)
   try {

@@ -30,5 +30,5 @@ export const idleTarget = 32
 export const steepnessTarget = 1.15
 /** MiB that 2 GiB may take above 64 MiB, in either direction. */
 export const memoryTarget = 32
-/** Token requests for fifty requests that meet a token which is no longer accepted. */
+/** Token requests for fifty requests that meet a revoked token. */
 export const refreshTarget = 1

@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -15,7 +16,7 @@ import { LONG_FILES } from './long-files.ts'
 const project = fileURLToPath(new URL('..', import.meta.url))
 const tap = fileURLToPath(new URL('run.mjs', import.meta.resolve('tap')))
 const tapBuilt = join(project, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
-// Compiling the same modules for each file anew took a third of the time of a short one.
+// Compiling the same modules again for each file took a third of the time of a short one.
 const env = { NODE_COMPILE_CACHE: join(project, '.tap/compile-cache'), ...process.env }
 
 process.exitCode = await main()
@@ -23,7 +24,7 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
-      jobs: { type: 'string', default: '3' },
+      jobs: { type: 'string', default: String(Math.min(8, 2 * availableParallelism())) },
       'node-option': { type: 'string', multiple: true, default: [] },
     },
     allowPositionals: true,

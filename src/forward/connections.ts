@@ -70,6 +70,7 @@ export function openConnections(outgoing: OutgoingSettings, resolve = resolveNam
     resolve,
     counts: () => ({ bodyless: pools.counts, upload: countsOf(Object.values(agents)) }),
     async close() {
+      connector.close()
       for (const agent of Object.values(agents)) agent.destroy()
       await Promise.all([upstream, small, smallDirect].map((agent) => agent.destroy()))
     },

@@ -22,6 +22,8 @@ class ConnectTimeout extends Error {
  */
 export class Connector {
   readonly #options: ConnectorOptions
+  /** End the attempts that are being made. */
+  readonly #endings = new Set<AbortController>()
   /** TLS sessions to resume, by `host:port`. */
   readonly #sessions = new Map<string, Buffer>()
 
@@ -41,9 +43,15 @@ export class Connector {
     return this.#inTime((reach) => dial(addressOf(url), reach), url)
   }
 
+  /** Ends all attempts. What has been handed over stays. */
+  close(): void {
+    for (const ending of this.#endings) ending.abort(new Error('No connection is needed any more'))
+  }
+
   async #inTime(reachHost: (reach: Reach) => Promise<Socket>, url: URL): Promise<Socket> {
     const { outgoing, resolve } = this.#options
     const ending = new AbortController()
+    this.#endings.add(ending)
     const timer = setTimeout(() => ending.abort(new ConnectTimeout('No connection in time')), outgoing.timeouts.connect)
     try {
       const reach = { resolve, signal: ending.signal }
@@ -51,6 +59,7 @@ export class Connector {
       return url.protocol === 'https:' ? await this.#secure(socket, url, ending.signal) : socket
     } finally {
       clearTimeout(timer)
+      this.#endings.delete(ending)
     }
   }
 
@@ -71,6 +80,7 @@ export class Connector {
     })
     const onAbort = () => secured.destroy(signal.reason)
     signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
     secured.on('error', reject)
     secured.once('close', () => reject(connectionClosed()))
     secured.once('secureConnect', () => {

@@ -44,7 +44,7 @@ export async function dial(
 }
 
 /**
- * Tries one address after another, and gives none of them up: the first that responds wins, whether
+ * Attempts one address after another, and gives none of them up: the first that responds wins, whether
  * it takes a second or an earlier one leads nowhere. Node's own attempts end after 250 ms each,
  * which is less than some lines need.
  */

@@ -7,6 +7,7 @@ import type { OutgoingSettings } from '../config/settings.ts'
  * URL as target (RFC 9112 3.2.2). Those with TLS go through a tunnel, which the connection makes.
  */
 export function forwardPlainRequests(dispatcher: Dispatcher, outgoing: OutgoingSettings): Dispatcher {
+  if (!outgoing.httpsProxy) return dispatcher
   return dispatcher.compose((dispatch) => (options, handler) => {
     const url = new URL(String(options.origin))
     const proxy = url.protocol === 'http:' ? outgoingProxyFor(url, outgoing) : null

@@ -10,7 +10,7 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startOrthanc } from '../helpers/orthanc.ts'
-import type { Broken, Stage } from './harness.ts'
+import type { Broken, Harness } from './harness.ts'
 
 /** One thing that is broken, and what `check` says about it. */
 export interface Fault {
@@ -22,14 +22,16 @@ export interface Fault {
   readonly needsOrthanc?: boolean
   readonly emulator?: EmulatorOptions
   /** Breaks it; returns the options of `check` and its environment variables. */
-  readonly breaks: (stage: Stage) => Promise<CheckOptions & { readonly environment?: Record<string, string> }>
+  readonly breaks: (harness: Harness) => Promise<CheckOptions & { readonly environment?: Record<string, string> }>
 }
 
 type Breaks = Fault['breaks']
 
 const configured =
-  (broken: Broken | ((stage: Stage) => Broken | Promise<Broken>)): Breaks =>
-  async (stage) => ({ config: await stage.configuration(typeof broken === 'function' ? await broken(stage) : broken) })
+  (broken: Broken | ((harness: Harness) => Broken | Promise<Broken>)): Breaks =>
+  async (harness) => ({
+    config: await harness.configuration(typeof broken === 'function' ? await broken(harness) : broken),
+  })
 
 const googleFault = (fault: GoogleFault): Breaks =>
   configured(({ emulator }) => {
@@ -38,24 +40,24 @@ const googleFault = (fault: GoogleFault): Breaks =>
   })
 
 const keyFile =
-  (name: string, content: (stage: Stage) => string | object | Promise<string | object>): Breaks =>
-  async (stage) => {
-    const text = await content(stage)
-    const file = await stage.write(name, typeof text === 'string' ? text : JSON.stringify(text))
-    return { config: await stage.configuration({ account: { credential: { ServiceAccountFile: file } } }) }
+  (name: string, content: (harness: Harness) => string | object | Promise<string | object>): Breaks =>
+  async (harness) => {
+    const text = await content(harness)
+    const file = await harness.write(name, typeof text === 'string' ? text : JSON.stringify(text))
+    return { config: await harness.configuration({ account: { credential: { ServiceAccountFile: file } } }) }
   }
 
 const userFile =
   (change: object): Breaks =>
-  async (stage) => {
-    const { clientId, clientSecret, refreshToken } = stage.credentials.authorizedUser
+  async (harness) => {
+    const { clientId, clientSecret, refreshToken } = harness.credentials.authorizedUser
     const content = { type: 'authorized_user', client_id: clientId, client_secret: clientSecret }
-    const file = await stage.write('user.json', { ...content, refresh_token: refreshToken, ...change })
-    return { config: await stage.configuration({ account: { credential: { AuthorizedUserFile: file } } }) }
+    const file = await harness.write('user.json', { ...content, refresh_token: refreshToken, ...change })
+    return { config: await harness.configuration({ account: { credential: { AuthorizedUserFile: file } } }) }
   }
 
 /** The content of the key file as the emulator wrote it. */
-async function accountKey({ emulator, credentials }: Stage, change: object = {}): Promise<object> {
+async function accountKey({ emulator, credentials }: Harness, change: object = {}): Promise<object> {
   return { ...(await emulator.addServiceAccount(credentials.serviceAccountEmail)), ...change }
 }
 
@@ -70,7 +72,9 @@ const configuration: readonly Fault[] = [
     name: 'the file is not JSON: a bracket is missing',
     codes: ['configuration'],
     exitCode: 2,
-    breaks: async (stage) => ({ config: await stage.write('bad.json', '{ "GoogleCloudPlatform": { "Accounts": {} }') }),
+    breaks: async (harness) => ({
+      config: await harness.write('bad.json', '{ "GoogleCloudPlatform": { "Accounts": {} }'),
+    }),
   },
   {
     name: 'a key is misspelled',
@@ -129,7 +133,7 @@ const credentialFiles: readonly Fault[] = [
     name: 'its key is damaged',
     codes: ['file-flawed'],
     exitCode: 5,
-    breaks: keyFile('key.json', (stage) => accountKey(stage, { private_key: 'damaged' })),
+    breaks: keyFile('key.json', (harness) => accountKey(harness, { private_key: 'damaged' })),
   },
   {
     name: 'it names a host that is not Google’s',
@@ -142,15 +146,15 @@ const credentialFiles: readonly Fault[] = [
 ]
 
 /** A server in place of Google. */
-async function otherServer(stage: Stage, respond: (response: ServerResponse) => void): Promise<string> {
+async function otherServer(harness: Harness, respond: (response: ServerResponse) => void): Promise<string> {
   return listenOn(
-    stage,
+    harness,
     createHttpServer((_request, response) => respond(response)),
   )
 }
 
 /** An outgoing proxy that responds to CONNECT with a status; with 200 it connects. */
-async function outgoingProxy(stage: Stage, status: number): Promise<string> {
+async function outgoingProxy(harness: Harness, status: number): Promise<string> {
   const server = createHttpServer()
   server.on('connect', (request, socket) => {
     socket.on('error', () => undefined)
@@ -160,11 +164,11 @@ async function outgoingProxy(stage: Stage, status: number): Promise<string> {
     onward.on('error', () => socket.destroy())
     return onward.pipe(socket).pipe(onward)
   })
-  return new URL(await listenOn(stage, server)).host
+  return new URL(await listenOn(harness, server)).host
 }
 
 const throughProxy = (status: number, login = ''): Breaks =>
-  configured(async (stage) => ({ top: { HttpProxy: `${login}${await outgoingProxy(stage, status)}` } }))
+  configured(async (harness) => ({ top: { HttpProxy: `${login}${await outgoingProxy(harness, status)}` } }))
 
 const tls = (options: Parameters<typeof makeCertificate>[0] = {}) => makeCertificate(options)
 const here = tls()
@@ -172,7 +176,7 @@ const expired = tls({ notAfter: new Date(Date.now() - 86_400_000) })
 const elsewhere = tls({ names: ['login.example.com'] })
 
 const trusting = (authority: string): Breaks =>
-  configured(async (stage) => ({ top: { HttpsCACertificates: await stage.write('authorities.pem', authority) } }))
+  configured(async (harness) => ({ top: { HttpsCACertificates: await harness.write('authorities.pem', authority) } }))
 
 const network: readonly Fault[] = [
   {
@@ -185,14 +189,14 @@ const network: readonly Fault[] = [
     name: 'the connection is refused',
     codes: ['refused'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({ google: { BaseUrl: `http://${await stage.closedPort()}/v1/` } })),
+    breaks: configured(async (harness) => ({ google: { BaseUrl: `http://${await harness.closedPort()}/v1/` } })),
   },
   {
     name: 'a firewall allows the connection, but drops the response',
     codes: ['timeout'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({
-      google: { BaseUrl: `${await otherServer(stage, () => undefined)}/v1/` },
+    breaks: configured(async (harness) => ({
+      google: { BaseUrl: `${await otherServer(harness, () => undefined)}/v1/` },
       proxy: { Timeouts: { SearchResponse: 1 } },
     })),
   },
@@ -200,8 +204,8 @@ const network: readonly Fault[] = [
     name: 'the connection is closed without a response',
     codes: ['reset'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({
-      google: { BaseUrl: `${await otherServer(stage, (response) => response.destroy())}/v1/` },
+    breaks: configured(async (harness) => ({
+      google: { BaseUrl: `${await otherServer(harness, (response) => response.destroy())}/v1/` },
     })),
   },
   {
@@ -236,11 +240,11 @@ const network: readonly Fault[] = [
     name: 'what responds does not speak TLS',
     codes: ['tls-protocol'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({
+    breaks: configured(async (harness) => ({
       google: {
         BaseUrl: `${(
           await listenOn(
-            stage,
+            harness,
             createServer((socket) => socket.resume().end('no TLS')),
           )
         ).replace('http:', 'https:')}/v1/`,
@@ -251,7 +255,7 @@ const network: readonly Fault[] = [
     name: 'the outgoing proxy is not running',
     codes: ['proxy-unreachable'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({ top: { HttpProxy: await stage.closedPort() } })),
+    breaks: configured(async (harness) => ({ top: { HttpProxy: await harness.closedPort() } })),
   },
   {
     name: 'the outgoing proxy’s name cannot be resolved',
@@ -315,16 +319,18 @@ const token: readonly Fault[] = [
     name: 'the file contains the key of another account',
     codes: ['key-revoked'],
     exitCode: 5,
-    breaks: keyFile('key.json', async (stage) => {
-      const other = await stage.emulator.addServiceAccount('other@demo.iam.gserviceaccount.com')
-      return { ...other, client_email: stage.credentials.serviceAccountEmail, private_key_id: undefined }
+    breaks: keyFile('key.json', async (harness) => {
+      const other = await harness.emulator.addServiceAccount('other@demo.iam.gserviceaccount.com')
+      return { ...other, client_email: harness.credentials.serviceAccountEmail, private_key_id: undefined }
     }),
   },
   {
     name: 'the service account was deleted',
     codes: ['account-gone'],
     exitCode: 5,
-    breaks: keyFile('key.json', (stage) => accountKey(stage, { client_email: 'gone@demo.iam.gserviceaccount.com' })),
+    breaks: keyFile('key.json', (harness) =>
+      accountKey(harness, { client_email: 'gone@demo.iam.gserviceaccount.com' }),
+    ),
   },
   {
     name: 'the user’s login was revoked',
@@ -342,9 +348,9 @@ const token: readonly Fault[] = [
     name: 'there are no Application Default Credentials',
     codes: ['no-credential'],
     exitCode: 5,
-    breaks: async (stage) => ({
-      config: await stage.configuration({ account: { credential: { ApplicationDefault: true } } }),
-      environment: { GCE_METADATA_HOST: await stage.closedPort() },
+    breaks: async (harness) => ({
+      config: await harness.configuration({ account: { credential: { ApplicationDefault: true } } }),
+      environment: { GCE_METADATA_HOST: await harness.closedPort() },
     }),
   },
   {
@@ -422,9 +428,9 @@ const store: readonly Fault[] = [
     name: 'BaseUrl leads to something else',
     codes: ['redirect'],
     exitCode: 6,
-    breaks: configured(async (stage) => ({
+    breaks: configured(async (harness) => ({
       google: {
-        BaseUrl: `${await otherServer(stage, (response) => response.writeHead(302, { location: '/login' }).end())}/v1/`,
+        BaseUrl: `${await otherServer(harness, (response) => response.writeHead(302, { location: '/login' }).end())}/v1/`,
       },
     })),
   },
@@ -478,12 +484,12 @@ interface OrthancFault {
 /** A real Orthanc whose server `my-google` is correct except for the given changes; null: no server. */
 const orthanc =
   ({ entry = {}, configuration = {}, broken = {} }: OrthancFault): Breaks =>
-  async (stage) => {
-    const listen = await stage.closedPort()
+  async (harness) => {
+    const listen = await harness.closedPort()
     const proper = { Url: `http://${listen}/my-google/`, HasDelete: '1', Timeout: 600 }
     const servers = entry === null ? {} : { 'my-google': { ...proper, ...entry } }
-    const { url } = await startOrthanc(stage, { servers, configuration })
-    const config = await stage.configuration({ ...broken, proxy: { Listen: listen, ...broken.proxy } })
+    const { url } = await startOrthanc(harness, { servers, configuration })
+    const config = await harness.configuration({ ...broken, proxy: { Listen: listen, ...broken.proxy } })
     return { config, orthanc: url }
   }
 
@@ -495,36 +501,36 @@ const orthancs: readonly Fault[] = [
     name: 'it is not running',
     codes: ['orthanc-unreachable'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: `http://${await stage.closedPort()}`,
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: `http://${await harness.closedPort()}`,
     }),
   },
   {
     name: 'something else listens there',
     codes: ['not-orthanc'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await otherServer(stage, (response) => response.end('<!doctype html>')),
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await otherServer(harness, (response) => response.end('<!doctype html>')),
     }),
   },
   {
     name: 'its certificate is self-signed',
     codes: ['orthanc-tls'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await listenOn(stage, createHttpsServer(here)),
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await listenOn(harness, createHttpsServer(here)),
     }),
   },
   {
     name: 'it does not admit this machine',
     codes: ['orthanc-forbidden'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await otherServer(stage, (response) => response.writeHead(403).end()),
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await otherServer(harness, (response) => response.writeHead(403).end()),
     }),
   },
   {
@@ -545,9 +551,9 @@ const orthancs: readonly Fault[] = [
     name: 'its DICOMweb plugin is from before 2019',
     codes: ['plugin-old'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await otherServer(stage, (response) =>
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await otherServer(harness, (response) =>
         response.end(response.req.url?.includes('servers') ? '["other"]' : '{"Version":"0.6"}'),
       ),
     }),
@@ -606,9 +612,9 @@ const orthancs: readonly Fault[] = [
     codes: ['through-refused'],
     exitCode: 7,
     needsOrthanc,
-    breaks: async (stage) => {
+    breaks: async (harness) => {
       const entry = { Username: 'radiology', Password: 'another password' }
-      return running(stage, await orthanc({ entry, broken: { proxy: { Clients: { radiology: client } } } })(stage))
+      return running(harness, await orthanc({ entry, broken: { proxy: { Clients: { radiology: client } } } })(harness))
     },
   },
   {
@@ -616,20 +622,20 @@ const orthancs: readonly Fault[] = [
     codes: ['through-failed'],
     exitCode: 7,
     needsOrthanc,
-    breaks: async (stage) => {
-      stage.emulator.faults.add({ target: 'QIDO-RS', skip: 1, status: 500 })
-      return running(stage, await orthanc({ broken: { proxy: { Retry: { TotalTimeout: 0 } } } })(stage))
+    breaks: async (harness) => {
+      harness.emulator.faults.add({ target: 'QIDO-RS', skip: 1, status: 500 })
+      return running(harness, await orthanc({ broken: { proxy: { Retry: { TotalTimeout: 0 } } } })(harness))
     },
   },
 ]
 
 /** Runs the proxy of a configuration until the harness closes. */
-async function running<Options extends CheckOptions>(stage: Stage, options: Options): Promise<Options> {
-  const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
-  const proxy = await startProxy(await loadSettings({ path: options.config, ...around }), {
+async function running<Options extends CheckOptions>(harness: Harness, options: Options): Promise<Options> {
+  const context = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
+  const proxy = await startProxy(await loadSettings({ path: options.config, ...context }), {
     logger: pino({ enabled: false }),
   })
-  stage.teardown(() => proxy.close())
+  harness.teardown(() => proxy.close())
   return options
 }
 

@@ -20,8 +20,8 @@ export interface Broken {
   readonly top?: Json
 }
 
-/** Google, credentials, and a configuration of the proxy that works, until something of it is broken. */
-export class Stage {
+/** Google, credentials, and a working configuration of the proxy, until a fault breaks something. */
+export class Harness {
   readonly folder: string
   readonly emulator: Emulator
   readonly credentials: CredentialFiles
@@ -34,10 +34,10 @@ export class Stage {
     this.#endings = [() => rm(folder, { recursive: true }), () => emulator.close()]
   }
 
-  static async open(options: EmulatorOptions = {}): Promise<Stage> {
+  static async open(options: EmulatorOptions = {}): Promise<Harness> {
     const folder = await mkdtemp(join(tmpdir(), 'check-'))
     const emulator = await startEmulator(options)
-    return new Stage(folder, emulator, await emulator.writeCredentials(folder))
+    return new Harness(folder, emulator, await emulator.writeCredentials(folder))
   }
 
   teardown(ending: () => unknown): void {
@@ -48,14 +48,14 @@ export class Stage {
     for (const ending of this.#endings.reverse()) await ending()
   }
 
-  /** Answers the path of a file. */
+  /** Returns the path of the file. */
   async write(name: string, content: string | Json): Promise<string> {
     const path = join(this.folder, name)
     await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content), { mode: 0o600 })
     return path
   }
 
-  /** The path of a configuration for the emulator's store, but for what is broken in it. */
+  /** The path of a configuration for the emulator's store, with the given faults. */
   async configuration({ account, google, proxy, top }: Broken = {}): Promise<string> {
     const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
     const credential =

@@ -23,7 +23,7 @@ test('clients of the configuration and of a file', async (t) => {
   t.strictSame(clients?.named[0]?.accounts, [{ account: 'a', services: ['QIDO-RS', 'WADO-RS'] }])
 })
 
-test('what is wrong in the file is told with its name', async (t) => {
+test('a problem in the file is reported with its name', async (t) => {
   const wrong = { ...entry, Accounts: { b: ['STOW'] } }
   const files = { 'c.json': { day: entry, night: wrong, '': entry } }
   const error = await refusal(() => load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'c.json' }), { files }))

@@ -13,8 +13,8 @@ const rights = { Accounts: { a: ['QIDO-RS'] } }
 const client = (entry: object, name = 'c') => proxy({ Clients: { [name]: entry } })
 const password = { PasswordHash: hash, ...rights }
 
-const orthanc = (more: object, around: object = {}) =>
-  proxy({ Orthanc: { Url: 'http://127.0.0.1:8042', ...more }, ...around })
+const orthanc = (more: object, context: object = {}) =>
+  proxy({ Orthanc: { Url: 'http://127.0.0.1:8042', ...more }, ...context })
 
 /** Accepted by the schema and by the code. */
 export const good: Readonly<Record<string, object>> = {
@@ -133,7 +133,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key': [inAccount({ QuotaProjekt: 'p' }), `${a}.QuotaProjekt: is not known; did you mean QuotaProject?`],
   'a key in another case': [inAccount({ access: [] }), `${a}.access: is not known; did you mean Access?`],
   'an unlike key': [inAccount({ Zzzzzz: 1 }), `${a}.Zzzzzz: is not known; use one of *ServiceAccountFile`],
-  'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
+  'a mistyped key of the proxy': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
   'no client': [proxy({ Clients: {} }), 'DicomWebProxy.Clients: must be an object with one entry for each client'],

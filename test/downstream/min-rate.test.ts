@@ -4,16 +4,16 @@ import { Clock } from '@tapjs/clock'
 import t from 'tap'
 import { enforceMinReadRate, MinRateMonitor } from '../../src/downstream/min-rate.ts'
 
-/** Stalls told while a body comes by so many bytes a second, for two minutes. */
+/** Number of stalls reported while a body arrives at this many bytes a second, for two minutes. */
 function stalls(bytesPerSecond: number, isContended: boolean, idle = 60_000): number {
   const clock = new Clock()
   const leave = clock.enter()
   let bytes = 0
-  let told = 0
+  let count = 0
   const monitor = new MinRateMonitor(
     { idle, minBodyRate: 16_384 },
     { bytesPassed: () => bytes, isContended: () => isContended },
-    () => told++,
+    () => count++,
   )
   for (let second = 0; second < 120; second++) {
     bytes += bytesPerSecond
@@ -21,7 +21,7 @@ function stalls(bytesPerSecond: number, isContended: boolean, idle = 60_000): nu
   }
   monitor.stop()
   leave()
-  return told
+  return count
 }
 
 t.test('a body must make way; more of it while others wait for its place', async (t) => {
@@ -33,7 +33,10 @@ t.test('a body must make way; more of it while others wait for its place', async
   t.equal(stalls(0, false, 1000), 120, 'a short limit of its own')
 })
 
-/** The second in which an answer is broken off that goes out in pieces of so many bytes, so many seconds apart; undefined within ten minutes. */
+/**
+ * The second in which a response is reset that goes out in pieces of this many bytes, this many
+ * seconds apart; undefined if it isn't reset within ten minutes.
+ */
 function brokenOff(piece: number, apart: number, { isContended = false, waits = true } = {}): number | undefined {
   const clock = new Clock()
   const leave = clock.enter()
@@ -56,7 +59,7 @@ function brokenOff(piece: number, apart: number, { isContended = false, waits = 
   return isBroken ? second : undefined
 }
 
-t.test('an answer must make way, too, though what goes out is seen in large pieces only', async (t) => {
+t.test('a slow response is reset, too, though its progress is visible in large pieces only', async (t) => {
   t.equal(brokenOff(0, 1), 301)
   t.equal(brokenOff(60, 1), undefined)
   t.equal(brokenOff(0, 1, { isContended: true }), 11)

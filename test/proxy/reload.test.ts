@@ -1,8 +1,11 @@
 import { mkdir, rename, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import t, { type Test, test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { ended, startProgram } from '../helpers/program.ts'
+
+// Each test has a program of its own, and waits most of the time.
+t.jobs = 4
 
 const account = { Project: 'p', Location: 'l', Dataset: 'd', DicomStore: 's', ServiceAccountFile: 'missing.json' }
 
@@ -23,8 +26,8 @@ async function started(t: Test, path: string) {
   const said = (message: RegExp) => lines().filter(({ msg }) => message.test(String(msg)))
   await eventually('it serves', () => said(/^admin listener/).length === 1)
   const names = async () => {
-    const answer = await fetch(`${said(/^admin listener/)[0]?.url}/api/status`)
-    const { accounts } = (await answer.json()) as { accounts: { name: string }[] }
+    const response = await fetch(`${said(/^admin listener/)[0]?.url}/api/status`)
+    const { accounts } = (await response.json()) as { accounts: { name: string }[] }
     return accounts.map(({ name }) => name)
   }
   return {
@@ -35,7 +38,7 @@ async function started(t: Test, path: string) {
   }
 }
 
-test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
+test('SIGHUP, and a file that is rewritten or replaced', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   child.kill('SIGHUP')
@@ -72,7 +75,7 @@ test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
   t.equal(await ended(child), 143)
 })
 
-test('a configuration that cannot be used is refused, each of its problems is told, and nothing changes', async (t) => {
+test('an invalid configuration is rejected, each of its problems is logged, and nothing changes', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   const refused = (times: number) => eventually('it is refused', () => said(/configuration rejected/).length === times)

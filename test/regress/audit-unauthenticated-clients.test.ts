@@ -28,7 +28,7 @@ function closeOf(socket: Socket): Promise<void> {
 type Line = Record<string, unknown> & { audit: string }
 
 async function startAudited(t: Test, proxy: object | ((folder: string) => Promise<object>)) {
-  const folder = await mkdtemp(join(tmpdir(), 'strangers-'))
+  const folder = await mkdtemp(join(tmpdir(), 'anonymous-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, 'audit.jsonl')
   const more = typeof proxy === 'function' ? await proxy(folder) : proxy
@@ -39,34 +39,37 @@ async function startAudited(t: Test, proxy: object | ((folder: string) => Promis
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line))
   const ask = async (headers: Record<string, string> = {}, localAddress = '127.0.0.1', path = 'studies') => {
-    const [answer] = await once(request(served.url + path, { headers, localAddress, agent: false }).end(), 'response')
-    answer.resume()
-    return answer.statusCode as number
+    const [response] = await once(request(served.url + path, { headers, localAddress, agent: false }).end(), 'response')
+    response.resume()
+    return response.statusCode as number
   }
   return { ...served, file, lines, ask, port: Number(new URL(served.url).port) }
 }
 
-t.test('strangers have so many records, and one that counts the rest; clients have all', async (t) => {
-  const { ask, lines, proxy } = await startAudited(t, { Clients })
-  for (let asked = 0; asked < 100; asked++) await ask({}, asked % 2 ? '127.0.0.2' : '127.0.0.3')
-  for (let asked = 0; asked < 100; asked++) t.equal(await ask(right), 200)
-  await proxy.close()
-  const all = await lines()
-  const requests = all.filter(({ audit }) => audit === 'request')
-  t.equal(requests.filter(({ client }) => client === 'viewer').length, 100)
-  t.equal(requests.filter(({ client }) => client === undefined).length, 60)
-  t.match(
-    all.filter(({ audit }) => audit === 'rejected'),
-    [
-      {
-        count: 40,
-        reasons: { 'client-unauthenticated': 40 },
-        addresses: { '127.0.0.2': 20, '127.0.0.3': 20 },
-        since: /^\d{4}-.*Z$/,
-      },
-    ],
-  )
-})
+t.test(
+  'unauthenticated clients have a limited number of records, and one that counts the rest; clients have all',
+  async (t) => {
+    const { ask, lines, proxy } = await startAudited(t, { Clients })
+    for (let asked = 0; asked < 100; asked++) await ask({}, asked % 2 ? '127.0.0.2' : '127.0.0.3')
+    for (let asked = 0; asked < 100; asked++) t.equal(await ask(right), 200)
+    await proxy.close()
+    const all = await lines()
+    const requests = all.filter(({ audit }) => audit === 'request')
+    t.equal(requests.filter(({ client }) => client === 'viewer').length, 100)
+    t.equal(requests.filter(({ client }) => client === undefined).length, 60)
+    t.match(
+      all.filter(({ audit }) => audit === 'rejected'),
+      [
+        {
+          count: 40,
+          reasons: { 'client-unauthenticated': 40 },
+          addresses: { '127.0.0.2': 20, '127.0.0.3': 20 },
+          since: /^\d{4}-.*Z$/,
+        },
+      ],
+    )
+  },
+)
 
 t.test('where nobody logs in, every request has a record', async (t) => {
   const { ask, lines, proxy } = await startAudited(t, {})
@@ -131,7 +134,7 @@ t.test('handshakes that are refused', async (t) => {
   ])
 })
 
-t.test('what strangers cause pushes no record of a client out', async (t) => {
+t.test('what unauthenticated clients cause displaces no record of a client', async (t) => {
   let lost = 0
   const reports = { failing() {}, recovered() {}, closed() {}, lost: (records: number) => (lost += records) }
   const file = new AuditFile('/dev/full', reports)

@@ -4,7 +4,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** A Google that begins an answer in this framing and then breaks the connection. */
+/** A Google that begins a response in this framing and then breaks the connection. */
 function breaking(framing: string) {
   return createServer((socket: Socket) => {
     socket.on('error', () => {})
@@ -20,20 +20,20 @@ const requests = [
   'POST /google/studies HTTP/1.0\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx',
 ]
 
-// The end of the connection is the end of an answer to HTTP/1.0: only a reset tells it from a break.
-t.test('an answer that breaks off does not look whole to an HTTP/1.0 client', async (t) => {
+// The end of the connection is the end of a response to HTTP/1.0: only a reset marks a break.
+t.test('a response that breaks off does not look complete to an HTTP/1.0 client', async (t) => {
   for (const framing of ['Content-Length: 10', 'Transfer-Encoding: chunked']) {
     const { proxy } = await startServed(t, { baseUrl: await listenOn(t, breaking(framing)) })
     for (const request of requests) await t.rejects(rawRequest(proxy.url, request), { code: 'ECONNRESET' }, framing)
   }
 })
 
-// Both HTTP libraries take a reset for the end of an answer that has neither length nor chunks.
-t.test('an answer that does not say where it ends is refused', async (t) => {
+// Both HTTP libraries take a reset for the end of a response that has neither length nor chunks.
+t.test('a response that does not say where it ends is rejected', async (t) => {
   const { url } = await startServed(t, { baseUrl: await listenOn(t, breaking('Content-Type: text/plain')) })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-invalid' })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-invalid' })
   }
 })

@@ -53,7 +53,7 @@ test('a user of a workforce pool', async (t) => {
     }
     const access = { fetch: recorded, fetchDirect: recorded, allowedHosts: [] }
     const refused = {
-      'https://stranger.example/v1/oauthtoken': /names stranger\.example in "token_url"/,
+      'https://elsewhere.example/v1/oauthtoken': /names elsewhere\.example in "token_url"/,
       'https://storage.googleapis.com/bucket':
         /that is not Google's Security Token Service \(https:\/\/sts\.googleapis\.com\/v1\/oauthtoken\)/,
       'https://sts.googleapis.com/v1/token': /that is not Google's Security Token Service/,

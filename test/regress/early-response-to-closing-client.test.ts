@@ -5,7 +5,7 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** Sends without end and reads only after a while, as a client does that writes first. Answers what it got to read. */
+/** Sends without end and reads only after a while, as a client does that writes first. Returns what it read. */
 async function sendMuch(url: string, head: string, end: RegExp): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   socket.on('error', () => {})
@@ -16,7 +16,7 @@ async function sendMuch(url: string, head: string, end: RegExp): Promise<string>
     socket.once('drain', pump)
   }
   pump()
-  // Real time: the answer has to arrive, unread, in the system's buffer.
+  // Real time: the response has to arrive, unread, in the system's buffer.
   await delay(200)
   let text = ''
   socket.on('data', (bytes) => {
@@ -29,8 +29,8 @@ async function sendMuch(url: string, head: string, end: RegExp): Promise<string>
   return text
 }
 
-// Node ends the connection with such an answer, which resets it, because the rest of the body is still unread.
-t.test('a client that asks for the connection to be closed gets an early answer, too', async (t) => {
+// Node ends the connection with such a response, which resets it, because the rest of the body is still unread.
+t.test('a client that asks for the connection to be closed gets an early response, too', async (t) => {
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.once('data', () => socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nbad'))

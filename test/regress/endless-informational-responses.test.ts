@@ -3,8 +3,8 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Each informational answer counted as a sign of life: as long as they came, no time limit ended the request.
-t.test('informational answers without end are no answer', async (t) => {
+// Each informational response counted as a sign of life: as long as they came, no timeout ended the request.
+t.test('endless informational responses are invalid', async (t) => {
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     const early = () => socket.writable && socket.write('HTTP/1.1 103 Early Hints\r\n\r\n', () => setImmediate(early))
@@ -12,9 +12,9 @@ t.test('informational answers without end are no answer', async (t) => {
   })
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google) })
   for (const init of [{}, { method: 'DELETE' }, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies/1.2`, { ...init, signal: AbortSignal.timeout(10_000) })
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-invalid', attempts: 1 })
+    const response = await fetch(`${url}studies/1.2`, { ...init, signal: AbortSignal.timeout(10_000) })
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-invalid', attempts: 1 })
   }
 })
 

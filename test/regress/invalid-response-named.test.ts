@@ -3,9 +3,9 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The errors that undici has for these are not of its parser: the answer said that Google can't be reached, and a read was
+// The errors that undici has for these are not of its parser: the response said that Google can't be reached, and a read was
 // sent again.
-t.test('an answer that undici refuses by itself is an invalid one', async (t) => {
+t.test('a response that undici itself rejects is invalid', async (t) => {
   let bytes = ''
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
@@ -18,8 +18,8 @@ t.test('an answer that undici refuses by itself is an invalid one', async (t) =>
     'HTTP/1.1 000 None\r\nContent-Length: 3\r\n\r\nabc',
     'HTTP/1.1 101 Switching Protocols\r\n\r\n',
   ]) {
-    const answer = await fetch(`${url}studies`)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-invalid' }, bytes)
+    const response = await fetch(`${url}studies`)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-invalid' }, bytes)
   }
 })

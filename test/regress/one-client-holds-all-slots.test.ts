@@ -6,14 +6,14 @@ import { listenOn } from '../helpers/listen.ts'
 import { type Served, startServed } from '../helpers/served.ts'
 import { startHeldGoogle } from '../server/google.ts'
 
-// One client with as many long transfers as there are places, each above the minimum rate, kept all others waiting until 503: 8 readers of
+// One client with as many long transfers as there are slots, each above the minimum rate, kept all others waiting until 503: 8 readers of
 // 200 kB/s, or 8 senders of 1.8 kB/s.
 
 const [greedy, others] = ['127.0.0.2', ['127.0.0.3', '127.0.0.4', '127.0.0.5']]
 const proxy = { Concurrency: { MaxInFlight: 8, QueueTimeout: 2 } }
 
-/** Answers at the end of a body; a retrieval of study 1 never ends. */
-function answer(asked: IncomingMessage, response: ServerResponse): void {
+/** Responds at the end of a body; a retrieval of study 1 never ends. */
+function respond(asked: IncomingMessage, response: ServerResponse): void {
   asked.resume()
   if (!asked.url?.endsWith('/studies/1')) {
     asked.once('end', () => response.writeHead(200, { 'content-length': '2' }).end('{}'))
@@ -39,17 +39,17 @@ async function statusOf(asking: ReturnType<typeof ask>): Promise<number | undefi
   return response.statusCode
 }
 
-t.test('who reads eight long answers', async (t) => {
-  const { url } = await startServed(t, { baseUrl: await listenOn(t, createServer(answer)), proxy })
+t.test('a client that reads eight long responses', async (t) => {
+  const { url } = await startServed(t, { baseUrl: await listenOn(t, createServer(respond)), proxy })
   const reading = Array.from({ length: 8 }, () => ask(t, `${url}studies/1`, greedy).end())
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     reading.map(async (asking) => (await once(asking, 'response'))[0] as IncomingMessage),
   )
   const slowly = setInterval(() => {
-    for (const response of answers) response.read(20_000)
+    for (const response of responses) response.read(20_000)
   }, 100)
   t.teardown(() => clearInterval(slowly))
-  for (const response of answers) response.on('error', () => {}).pause()
+  for (const response of responses) response.on('error', () => {}).pause()
   for (const other of others) t.equal(await statusOf(ask(t, `${url}studies/2`, other)), 200, other)
   t.same(
     await Promise.all(others.map((other) => statusOf(ask(t, `${url}studies/2`, other)))),
@@ -57,13 +57,13 @@ t.test('who reads eight long answers', async (t) => {
     'at once',
   )
   t.ok(
-    answers.every(({ destroyed }) => !destroyed),
+    responses.every(({ destroyed }) => !destroyed),
     'what is above the minimum rate goes on',
   )
 })
 
-t.test('who sends eight long bodies', async (t) => {
-  const { url } = await startServed(t, { baseUrl: await listenOn(t, createServer(answer)), proxy })
+t.test('a client that sends eight long bodies', async (t) => {
+  const { url } = await startServed(t, { baseUrl: await listenOn(t, createServer(respond)), proxy })
   const sending = Array.from({ length: 8 }, () => ask(t, `${url}studies`, greedy, 'POST'))
   for (const one of sending) one.write(Buffer.alloc(20_000))
   const slowly = setInterval(() => {
@@ -91,15 +91,15 @@ t.test('what becomes free goes to whoever has least', async (t) => {
   await has(4, 1)
   second.push(send('127.0.0.3'), send('127.0.0.3'))
   await eventually('all others wait', async () => /"queued":6/.test(await status(served)))
-  google.answer()
+  google.respond()
   await has(3, 1)
-  google.answer()
+  google.respond()
   await has(2, 2)
-  google.answer()
+  google.respond()
   await has(2, 2)
-  t.equal(google.open.length, 4, 'no more than there are places')
+  t.equal(google.open.length, 4, 'no more than there are slots')
   const all = [...first, ...more, ...second]
-  const end = setInterval(() => google.open.length > 0 && google.answer(), 5)
+  const end = setInterval(() => google.open.length > 0 && google.respond(), 5)
   t.teardown(() => clearInterval(end))
   t.same(new Set(await Promise.all(all)), new Set([200]))
 })

@@ -3,9 +3,9 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// An answer whose last Transfer-Encoding isn't chunked ends with its connection (RFC 9112 6.3): a part of one looked whole.
+// A response whose last Transfer-Encoding isn't chunked ends with its connection (RFC 9112 6.3): a part of one looked whole.
 // And one that is chunked last, but coded before that, reached the client without a word of its coding.
-t.test('an answer of another Transfer-Encoding than chunked is no answer', async (t) => {
+t.test('a response with another Transfer-Encoding than chunked is invalid', async (t) => {
   let coding = ''
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
@@ -24,9 +24,9 @@ t.test('an answer of another Transfer-Encoding than chunked is no answer', async
     'chunked\r\nTransfer-Encoding: chunked',
   ]) {
     for (const init of [{}, { method: 'POST', body: 'x' }]) {
-      const answer = await fetch(`${url}studies`, init)
-      t.equal(answer.status, 502, JSON.stringify(coding))
-      t.match(await answer.json(), { code: 'upstream-invalid' })
+      const response = await fetch(`${url}studies`, init)
+      t.equal(response.status, 502, JSON.stringify(coding))
+      t.match(await response.json(), { code: 'upstream-invalid' })
     }
   }
   for (coding of ['chunked', 'Chunked']) {

@@ -3,8 +3,8 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Node reads 1000 headers and drops the others without a word: a compressed answer to an upload lost its Content-Encoding.
-t.test('an answer of more headers than are read is no answer', async (t) => {
+// Node reads 1000 headers and drops the others without a word: a compressed response to an upload lost its Content-Encoding.
+t.test('a response with more headers than are read is invalid', async (t) => {
   let many = 0
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
@@ -15,8 +15,8 @@ t.test('an answer of more headers than are read is no answer', async (t) => {
   })
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google) })
   for (many of [998, 999, 3000]) {
-    const answer = await fetch(`${url}studies`, { method: 'POST', body: 'x' })
-    t.equal(answer.status, 502, `${many + 2} headers`)
-    t.match(await answer.json(), { code: 'upstream-invalid' })
+    const response = await fetch(`${url}studies`, { method: 'POST', body: 'x' })
+    t.equal(response.status, 502, `${many + 2} headers`)
+    t.match(await response.json(), { code: 'upstream-invalid' })
   }
 })

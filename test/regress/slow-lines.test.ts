@@ -8,7 +8,7 @@ import { openConnections } from '../../src/forward/connections.ts'
 import { outgoingDirect } from '../credentials/issuer.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { listenOn } from '../helpers/listen.ts'
-import { listenUnanswered } from '../helpers/unanswered.ts'
+import { listenStalled } from '../helpers/stalled-listener.ts'
 
 // Seen: where a name has several addresses, Node gives each 250 ms; over a line of 320 ms there was no token, no search
 // and no upload. And Node's limit on idle connections of uploads, 4 s, ended those that were still being made.
@@ -65,24 +65,24 @@ async function outgoingProxy(t: Test, waiting: () => Promise<unknown>): Promise<
 }
 
 for (const through of ['directly', 'through an outgoing proxy']) {
-  t.test(`an address that takes a second, before one that never answers, ${through}`, async (t) => {
+  t.test(`an address that takes a second, before one that never responds, ${through}`, async (t) => {
     const google = await secureGoogle(t)
     const proxy = through === 'directly' ? null : await outgoingProxy(t, async () => {})
     const port = proxy ?? google
-    const slow = await listenUnanswered(t, { host: '127.0.0.2', port }, port)
-    await listenUnanswered(t, { host: '127.0.0.3', port }, port)
+    const slow = await listenStalled(t, { host: '127.0.0.2', port }, port)
+    await listenStalled(t, { host: '127.0.0.3', port }, port)
     const addresses = ['127.0.0.2', '127.0.0.3']
     const transports = openTransports(t, google, { addresses, ...(proxy && { proxy: `http://proxy.test:${proxy}` }) })
     const asked = Object.entries(transports).map(async ([name, ask]) => t.equal(await ask(), 'here', name))
     await delay(400)
-    slow.answer()
+    slow.accept()
     await Promise.all(asked)
   })
 }
 
-t.test('an address that never answers, before one that does', async (t) => {
+t.test('an address that never responds, before one that does', async (t) => {
   const port = await secureGoogle(t)
-  await listenUnanswered(t, { host: '127.0.0.3', port }, port)
+  await listenStalled(t, { host: '127.0.0.3', port }, port)
   const transports = openTransports(t, port, { addresses: ['127.0.0.3', '127.0.0.1'] })
   for (const [name, ask] of Object.entries(transports)) t.equal(await ask(), 'here', name)
 })

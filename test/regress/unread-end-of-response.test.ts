@@ -5,9 +5,12 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** A client that stopped reading when all of its answer had come from Google, but not all had gone out, was waited for without end. */
+/**
+ * The proxy waited without end for a client that stopped reading when all of its response had come
+ * from Google, but not all of it had gone out.
+ */
 for (const method of ['GET', 'POST']) {
-  t.test(`clients that never read the answer to ${method} keep no place at Google`, async (t) => {
+  t.test(`clients that never read the response to ${method} keep no slot at Google`, async (t) => {
     const bytes = Buffer.alloc(8 * 1024 * 1024)
     const google = createServer((request, response) => {
       const size = Number(request.headers['content-language'])

@@ -21,9 +21,9 @@ async function search(
   localAddress = '127.0.0.1',
   agent: Agent | false = false,
 ) {
-  const [answer] = await once(request(`${url}studies`, { headers, localAddress, agent }).end(), 'response')
-  answer.resume()
-  return { status: answer.statusCode as number, retryAfter: Number(answer.headers['retry-after']) }
+  const [response] = await once(request(`${url}studies`, { headers, localAddress, agent }).end(), 'response')
+  response.resume()
+  return { status: response.statusCode as number, retryAfter: Number(response.headers['retry-after']) }
 }
 
 const serve = (t: Test, Limits: object = {}, more: ServedOptions = {}) =>
@@ -31,8 +31,8 @@ const serve = (t: Test, Limits: object = {}, more: ServedOptions = {}) =>
 
 t.test('after a few wrong passwords an address has to wait, longer each time; others do not', async (t) => {
   const served = await serve(t, { FailedLogins: 3 })
-  for (let tries = 0; tries < 3; tries++) {
-    t.equal((await search(served, basic('radiology', `wrong ${tries}`), '127.0.0.2')).status, 401)
+  for (let logins = 0; logins < 3; logins++) {
+    t.equal((await search(served, basic('radiology', `wrong ${logins}`), '127.0.0.2')).status, 401)
   }
   const early = await search(served, right, '127.0.0.2')
   t.same(early, { status: 429, retryAfter: 1 }, 'the right one, too')
@@ -66,7 +66,7 @@ t.test('who was known before the wait goes on', async (t) => {
 })
 
 t.test(
-  'many tries at once are bounded: as many as fail freely, and a burst of sixteen from an address without a failure',
+  'many logins at once are bounded: as many as fail freely, and a burst of sixteen from an address without a failure',
   async (t) => {
     const served = await serve(t, { FailedLogins: 4 })
     // On connections that are there already: all of them arrive before the first has failed.
@@ -76,8 +76,8 @@ t.test(
       Promise.all(Array.from({ length: 40 }, (_, number) => search(served, headersOf(number), '127.0.0.1', agent)))
     await searchAtOnce(() => ({ authorization: 'Bearer right-token' }))
     await eventually('all wait', () => Object.values(agent.freeSockets).flat().length === 40)
-    const tries = await searchAtOnce((number) => basic('radiology', `wrong ${number}`))
-    const statuses = tries.map(({ status }) => status)
+    const logins = await searchAtOnce((number) => basic('radiology', `wrong ${number}`))
+    const statuses = logins.map(({ status }) => status)
     t.equal(statuses.filter((status) => status === 401).length, 20)
     t.equal(statuses.filter((status) => status === 429).length, 20)
     t.equal((await search(served, right)).status, 429)
@@ -87,11 +87,11 @@ t.test(
 t.test('clients behind one address: old bearer tokens and guesses at one name lock no other out', async (t) => {
   const served = await serve(t, { FailedLogins: 2 })
   t.equal((await search(served, right)).status, 200)
-  for (let tries = 0; tries < 150; tries++) await search(served, { authorization: 'Bearer old' })
+  for (let logins = 0; logins < 150; logins++) await search(served, { authorization: 'Bearer old' })
   t.equal((await search(served, right)).status, 200)
-  for (let tries = 0; tries < 150; tries++) await search(served, basic('somebody', 'wrong'))
+  for (let logins = 0; logins < 150; logins++) await search(served, basic('somebody', 'wrong'))
   t.equal((await search(served, right)).status, 200)
-  for (let tries = 0; tries < 150; tries++) await search(served, basic('radiology', `wrong ${tries}`))
+  for (let logins = 0; logins < 150; logins++) await search(served, basic('radiology', `wrong ${logins}`))
   t.equal((await search(served, right)).status, 429, 'nor is the name itself found by guessing')
 })
 
@@ -101,7 +101,7 @@ t.test('many requests with one right password cost one verification', async (t) 
   t.same(new Set(all.map(({ status }) => status)), new Set([200]))
 })
 
-t.test('what is logged about strangers has a limit, what is logged about clients has none', async (t) => {
+t.test('log lines about unauthenticated clients are limited, those about clients are not', async (t) => {
   const served = await serve(t, { RejectedLogRate: 5, FailedLogins: 1000 })
   for (let count = 0; count < 20; count++) await search(served)
   await rawRequest(served.url, 'nonsense\r\n\r\n')
@@ -199,10 +199,10 @@ t.test('a head that is larger than allowed, and a connection that idles', async 
 t.test('two Authorization headers', async (t) => {
   const { url, emulator } = await serve(t)
   const two = `Authorization: ${right.authorization}\r\nauthorization: Bearer right-token\r\n`
-  const answer = await rawRequest(
+  const response = await rawRequest(
     url,
     `GET /google/studies HTTP/1.1\r\nHost: localhost\r\n${two}Connection: close\r\n\r\n`,
   )
-  t.match(String(answer), /^HTTP\/1.1 400 .*malformed-request/s)
+  t.match(String(response), /^HTTP\/1.1 400 .*malformed-request/s)
   t.equal(emulator.log.filter(({ target }) => target.includes('/dicomStores/')).length, 0)
 })

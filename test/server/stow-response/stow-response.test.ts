@@ -163,7 +163,7 @@ t.test('any bytes at all', async () => {
   )
 })
 
-t.test('too long an item, or too long an answer, is not read to its end', async (t) => {
+t.test('too long an item, or too long a response, is not read to its end', async (t) => {
   const filler = Buffer.alloc(64 * 1024, 'x')
   for (const [form, head] of [
     ['json', '{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["'],
@@ -177,7 +177,7 @@ t.test('too long an item, or too long an answer, is not read to its end', async 
   t.same(read(types.json, [...long.slice(0, 1000), Buffer.from('{}]}}')]).counts?.stored, 1000)
 })
 
-t.test('only answers to an upload that can be read are read', async (t) => {
+t.test('only readable responses to uploads are read', async (t) => {
   const listener = { onCounts: () => t.fail('nothing to count') }
   const read = (status: number, headers: Record<string, string>) =>
     observeStowResponse(status, headers, listener) !== null

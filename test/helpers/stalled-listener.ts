@@ -8,10 +8,10 @@ interface Address {
   readonly port: number
 }
 
-/** An address that does not answer until it is told to, like one at the end of a slow line. */
-export interface Unanswered {
+/** An address that accepts nothing until it is told to, like one at the end of a slow line. */
+export interface StalledListener {
   /** Lets what has been waiting in; the system looks again after a second. */
-  answer(): void
+  accept(): void
 }
 
 const backlog = 8
@@ -20,7 +20,7 @@ const backlog = 8
  * Listens in a thread that stands still, and fills its backlog: the system lets attempts to connect
  * be. What comes in later goes to another port of the same machine.
  */
-export async function listenUnanswered(t: Test, { host, port }: Address, onward: number): Promise<Unanswered> {
+export async function listenStalled(t: Test, { host, port }: Address, onward: number): Promise<StalledListener> {
   const gate = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(new URL(import.meta.url), { workerData: { host, port, backlog, onward, gate } })
   t.teardown(() => worker.terminate())
@@ -33,7 +33,7 @@ export async function listenUnanswered(t: Test, { host, port }: Address, onward:
     await once(filler, 'connect')
   }
   return {
-    answer() {
+    accept() {
       for (const filler of fillers) filler.destroy()
       Atomics.store(gate, 0, 1)
       Atomics.notify(gate, 0)
