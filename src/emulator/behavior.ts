@@ -1,12 +1,14 @@
 /**
  * What Google does in more than one way, by what is known of it; docs/emulator.md says how sure
- * each is. The defaults are those that a client meets the hardest.
+ * each is, and why the defaults are what they are.
  */
 export interface Behavior {
   /** The same bytes under the same UIDs again. */
   duplicates: 'accepted' | 'refused'
   /** An error of the DICOMweb service: `{"error": …}`, or that in an array. */
   errors: 'object' | 'array'
+  /** A multipart boundary that is longer than RFC 2046, 5.1.1 allows, as Orthanc's are. */
+  longBoundaries: 'accepted' | 'refused'
   /** A search with `*` or `?`: 400, or a value that has these characters and so matches nothing. */
   wildcards: 'refused' | 'literal'
   /** Seconds for which searches for studies and series still find a deleted instance. */
@@ -16,6 +18,7 @@ export interface Behavior {
 export const defaultBehavior: Behavior = {
   duplicates: 'accepted',
   errors: 'object',
+  longBoundaries: 'accepted',
   wildcards: 'refused',
   searchLag: 0,
 }
@@ -23,6 +26,7 @@ export const defaultBehavior: Behavior = {
 const choices: { readonly [K in keyof Behavior]: (value: unknown) => boolean } = {
   duplicates: oneOf('accepted', 'refused'),
   errors: oneOf('object', 'array'),
+  longBoundaries: oneOf('accepted', 'refused'),
   wildcards: oneOf('refused', 'literal'),
   searchLag: (value) => value === 'until-settled' || (typeof value === 'number' && value >= 0),
 }

@@ -62,8 +62,7 @@ export interface Fault {
   /** Send so many bytes of the response's body, then nothing, for ever. */
   readonly stall?: number
   /**
-   * Compress the response's body, as Google does for a client that sends Accept-Encoding, asked or
-   * not; fixed bodies only.
+   * Compress the response's body, whether or not the request has Accept-Encoding; fixed bodies only.
    */
   readonly gzip?: boolean
   /** Bytes per second of the response's body. */

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
-import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { instancePath, startSession } from './session.ts'
@@ -96,6 +97,7 @@ test('what cannot be stored', async (t) => {
 
   const post = (contentType: string, body: string | Buffer, accept = '*/*') =>
     request('/studies', { method: 'POST', headers: { 'content-type': contentType, accept }, body })
+  emulator.behave({ longBoundaries: 'refused' })
   const related = 'multipart/related; type="application/dicom"'
   const boundary = 'b'.repeat(70)
   const wrongs: [string, string, RegExp][] = [
@@ -119,6 +121,18 @@ test('what cannot be stored', async (t) => {
   const result = await rawRequest(emulator.url, Buffer.concat([Buffer.from(head), body]))
   t.match(result.toString(), /^HTTP\/1.1 400 [\s\S]*closing boundary/)
   t.equal((await request(instancePath(instance))).status, 404, 'nothing of the broken part is stored')
+})
+
+test("a boundary as long as Orthanc's is accepted unless it is to be refused", async (t) => {
+  const { request, emulator } = await startSession(t)
+  const [instance] = syntheticStudy({ instances: 1 })
+  const boundary = `${randomUUID()}-${randomUUID()}`
+  const { contentType, chunks } = multipart(instance ? [instance] : [], boundary)
+  const body = Buffer.concat([...chunks])
+  const post = () => request('/studies', { method: 'POST', headers: { 'content-type': contentType }, body })
+  t.equal((await post()).status, 200, `${boundary.length} characters`)
+  emulator.behave({ longBoundaries: 'refused' })
+  t.equal((await post()).status, 400)
 })
 
 test('the response is XML unless JSON is asked for', async (t) => {

@@ -38,7 +38,7 @@ const maxBoundaryLength = 70
  */
 export async function handleStow({ store, webRoot, study, behavior }: Storage, call: Call): Promise<EmulatorResponse> {
   const form = responseForm(call)
-  const bodies = instanceBodies(call, store.folder)
+  const bodies = instanceBodies(call, store.folder, behavior)
   const stored: Stored[] = []
   try {
     for await (const body of bodies) {
@@ -72,7 +72,11 @@ function responseForm(call: Call): ResponseForm {
  * Checks the content type before the first byte is read, so that a wrong one is refused while the
  * client still sends.
  */
-function instanceBodies(call: Call, folder: string): AsyncIterable<AsyncIterable<Buffer>> {
+function instanceBodies(
+  call: Call,
+  folder: string,
+  { longBoundaries }: Behavior,
+): AsyncIterable<AsyncIterable<Buffer>> {
   const { type, parameters } = parseMediaType(call.headers['content-type'])
   if (type === dicom) return single(call.body())
   const { boundary } = parameters
@@ -81,7 +85,7 @@ function instanceBodies(call: Call, folder: string): AsyncIterable<AsyncIterable
     throw new GoogleError(400, `unsupported Content-Type header: ${call.headers['content-type'] ?? 'none'}`)
   }
   if (!boundary) throw new GoogleError(400, 'invalid Content-Type header: no boundary')
-  if (boundary.length > maxBoundaryLength) {
+  if (longBoundaries === 'refused' && boundary.length > maxBoundaryLength) {
     throw new GoogleError(400, `invalid Content-Type header: boundary longer than ${maxBoundaryLength} characters`)
   }
   const parts = readParts(call.body(), boundary)
