@@ -1,4 +1,4 @@
-import { readBoundedFile } from '../bounded-files.ts'
+import { readBoundedText } from '../bounded-files.ts'
 import { type ClientsContext, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -25,7 +25,7 @@ export async function readClientsFile(
 ): Promise<{ clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] }> {
   let text: string
   try {
-    text = (await readBoundedFile(file)).toString()
+    text = await readBoundedText(file)
   } catch (error) {
     return { clients: [], problems: [{ file, path: '', ...fileFlaw(error) }] }
   }

@@ -228,9 +228,14 @@ export type CredentialSource =
       /** gcloud's own file, absolute; used if it exists and `file` is null. */
       readonly wellKnownFile: string | null
       /**
-       * `GCE_METADATA_HOST`: another metadata server, `host[:port]`; null is Google's own address.
+       * `GCE_METADATA_HOST`, else `GCE_METADATA_IP`: another metadata server, `host[:port]`; null is
+       * Google's own address.
        */
       readonly metadataHost: string | null
+      /** Whether `METADATA_SERVER_DETECTION` is `none`. */
+      readonly withoutMetadataServer?: boolean
+      /** `GOOGLE_CLOUD_QUOTA_PROJECT`. */
+      readonly quotaProject?: string
     }
 
 export interface TokenSettings {

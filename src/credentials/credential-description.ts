@@ -100,6 +100,8 @@ function identityInFile(file: CredentialFile): string | null {
       return clientOf(file)
     case 'external_account':
       return principalOf(file.json.service_account_impersonation_url) ?? text(file.json.audience)
+    case 'external_account_authorized_user':
+      return `a user of workforce pool ${/workforcePools\/([^/]+)/.exec(file.audience)?.[1] ?? '(unknown)'}`
     case 'impersonated_service_account':
       return principalOf(file.impersonationUrl)
   }
