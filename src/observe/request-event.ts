@@ -44,6 +44,9 @@ export class RequestEvent {
   reason: string | undefined
   /** Google's message for a failure, redacted. */
   googleMessage: string | undefined
+  /** The reason that it gives, such as SERVICE_DISABLED, and the project that it names. */
+  googleReason: string | undefined
+  googleProject: string | undefined
   /** Undefined unless this is an upload with a complete, readable response. */
   instances: InstanceCounts | undefined
   /** Who aborted the request or the response. */

@@ -22,6 +22,7 @@ import type { AttemptResult } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
 import type { Deletion, Deletions } from './deletions.ts'
 import { ExchangeLine } from './exchange-line.ts'
+import { diagnosisOf } from './explanation.ts'
 import { observeResponse } from './observe-response.ts'
 import {
   backoffDelay,
@@ -121,7 +122,7 @@ export class Attempts {
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
         if (!token || !replay.allows(token)) {
           observeBuffered(observeResponse(permit, event, sending.tokens), outcome.response)
-          throw rejectedTwice(account.name)
+          throw rejectedTwice(event, permit)
         }
         // Also so that the client's next request meets a token that works, should this one not be
         // repeated.
@@ -363,8 +364,10 @@ function tooLargeToRepeat(): ProxyError {
   return new ProxyError('token-renewed', { problem, remedy: 'Send the study again.' }, { retryAfter: 1 })
 }
 
-function rejectedTwice(account: string): ProxyError {
-  const problem = `Google rejects even a new access token of account ${account}: its service account or user may be disabled, or the token may be for another API.`
+function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): ProxyError {
+  const { code, ...found } = diagnosisOf(401, event, permit)
+  if (code !== 'token-rejected') return new ProxyError('token-rejected', found)
+  const problem = `Google rejects even a new access token of account ${permit.account.name}: its service account or user may be disabled, or the token may be for another API.`
   return new ProxyError('token-rejected', { problem, remedy: 'Check the credential.' })
 }
 

@@ -112,7 +112,7 @@ export class ExchangeHandler {
       const outcome = await attempts.run(inbound, permit, event)
       const told = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (told) note(event, told)
-      else explain(event, this.#byWhom(outcome), permit.service)
+      else explain(event, this.#byWhom(outcome), permit)
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }

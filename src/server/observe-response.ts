@@ -19,8 +19,10 @@ export function observeResponse(
   return (status, headers) => {
     if (speaksOfService(status)) {
       const isCompressed = headers['content-encoding'] === 'gzip'
-      return new GoogleMessageReader(status, { path, tokens }, isCompressed, (message) => {
-        event.googleMessage = message
+      return new GoogleMessageReader(status, { path, tokens }, isCompressed, ({ message, reason, project }) => {
+        event.googleMessage = message || undefined
+        event.googleReason = reason
+        event.googleProject = project
       })
     }
     if (service !== 'STOW-RS') return null
