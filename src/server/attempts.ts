@@ -288,7 +288,7 @@ export class Attempts {
 
 /** Of the client's headers, those that Google gets. */
 function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
-  const headers = outgoingHeaders(request.headers)
+  const headers = outgoingHeaders(request.headers, service)
   // A compressed response could not be rewritten, and the proxy reads what became of instances, and
   // a deletion's operation.
   if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']

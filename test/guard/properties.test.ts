@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { isolationHeaders, outgoingHeaders, returnedHeaders } from '../../src/guard/headers.ts'
@@ -229,7 +230,7 @@ const responseHeaders =
     ' ',
   )
 const others =
-  'authorization proxy-authorization cookie set-cookie forwarded x-forwarded-for via host connection keep-alive te trailer transfer-encoding upgrade expect x-goog-user-project www-authenticate server __proto__ constructor toString'.split(
+  'storage-class authorization proxy-authorization cookie set-cookie forwarded x-forwarded-for via host connection keep-alive te trailer transfer-encoding upgrade expect x-goog-user-project www-authenticate server __proto__ constructor toString'.split(
     ' ',
   )
 
@@ -241,7 +242,8 @@ test('whatever the headers, nothing beyond the allow-lists comes out, and what d
     maxKeys: 20,
   })
   for (const [pick, names] of [
-    [outgoingHeaders, requestHeaders],
+    [(headers: IncomingHttpHeaders) => outgoingHeaders(headers, 'WADO-RS'), requestHeaders],
+    [(headers: IncomingHttpHeaders) => outgoingHeaders(headers, 'STOW-RS'), [...requestHeaders, 'storage-class']],
     [returnedHeaders, responseHeaders],
   ] as const) {
     fc.assert(
