@@ -56,8 +56,16 @@ const googleParameters = new Set([
 const plain = /^[\w.~-]*$/
 
 /**
+ * What is encoded of a value that isn't. RFC 3986 3.4 allows some of these unencoded: but ampersand
+ * and equals sign separate parameters, names and values, and so does the semicolon on some servers; a
+ * second question mark may pass for the first; and URL parsers encode the apostrophe
+ * (https://url.spec.whatwg.org/#special-query-percent-encode-set).
+ */
+const needsEncoding = /[^\w.~!$()*+,/:@%-]/g
+
+/**
  * Builds the query to send, with its question mark, or empty. Throws a ProxyError for a parameter
- * that the service doesn't have. Values keep their meaning; their encoding becomes canonical.
+ * that the service doesn't have. Names become canonical, values keep their spelling.
  */
 export function allowedQuery(service: DicomWebService, query: string): string {
   if (query === '') return ''
@@ -70,7 +78,7 @@ function allowedPair(service: DicomWebService, pair: string): string {
   const equals = pair.indexOf('=')
   const name = decode(equals === -1 ? pair : pair.slice(0, equals))
   if (!isAllowed(service, name)) throw new ProxyError('query-not-allowed', refusal(service, name))
-  return equals === -1 ? name : `${name}=${recode(pair.slice(equals + 1))}`
+  return equals === -1 ? name : `${name}=${respell(pair.slice(equals + 1))}`
 }
 
 function isAllowed(service: DicomWebService, name: string): boolean {
@@ -85,16 +93,17 @@ function refusal(service: DicomWebService, name: string): Explanation {
 }
 
 /**
- * A plus means a space in a query and must stay one. Some servers split parameters at a semicolon.
- * URL parsers also encode the apostrophe
- * (https://url.spec.whatwg.org/#special-query-percent-encode-set).
+ * In the client's own spelling: servers differ in what they decode, and a plus means a space only as
+ * long as it stays one.
  */
-function recode(value: string): string {
+function respell(value: string): string {
   if (plain.test(value)) return value
-  return value
-    .split('+')
-    .map((part) => encodeURIComponent(decode(part)).replaceAll("'", '%27'))
-    .join('+')
+  for (const part of value.split('+')) decode(part)
+  return value.replace(needsEncoding, encode)
+}
+
+function encode(character: string): string {
+  return character === "'" ? '%27' : encodeURIComponent(character)
 }
 
 function decode(text: string): string {

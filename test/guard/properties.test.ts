@@ -179,7 +179,7 @@ test('whatever the target, what goes out is one path below the store, read alike
       if (sent === undefined) return true
       withQuery += 1
       // Only what a query may hold unencoded (RFC 3986 3.4), and nothing that parts it otherwise than `&` does.
-      if (!/^[\w.~!()*%+=&-]+$/.test(sent)) return false
+      if (!/^(?:[\w.~!$()*+,/:@=&-]|%[0-9A-Fa-f]{2})+$/.test(sent)) return false
       const names = sent.split('&').map((pair) => pair.split('=')[0] ?? '')
       return names.every((name) =>
         readings(name).every((reading) => !system.has(reading.toLowerCase()) && !/[^\w.]/.test(reading)),

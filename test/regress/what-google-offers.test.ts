@@ -1,10 +1,12 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
 // Google documents `series/{series}/instances` and the header Storage-Class: the one was refused, the other dropped in
-// silence. A method that a resource does not have got 404, without Allow. An upload without any instance is Google's to
+// silence. A method that a resource does not have got 404, without Allow. `window=127,256,linear` arrived as
+// `window=127%2C256%2Clinear`, which some servers don't decode. An upload without any instance is Google's to
 // refuse.
 
 t.test('what Google offers', async (t) => {
@@ -74,6 +76,25 @@ t.test('what Google offers', async (t) => {
     }
     t.equal((await fetch(`${url}patients`, { method: 'PUT' })).status, 404)
     t.equal((await fetch(url.replace('google', 'nobody'), { method: 'PUT' })).status, 404)
+  })
+
+  t.test('the query in the spelling of the client', async (t) => {
+    for (const [path, sent = path] of [
+      ['studies/1/series/2/instances/3/rendered?window=127,256,linear&viewport=512,512'],
+      ['studies/1/series/2/instances/3/rendered?window=127%2c256%2Clinear'],
+      ['studies?PatientName=Doe^John', 'studies?PatientName=Doe%5EJohn'],
+      ['studies?PatientName=a+b%20c:d/e@f&limit=1'],
+      ["studies?PatientName=O'Neill;x?y", 'studies?PatientName=O%27Neill%3Bx%3Fy'],
+      ['studies?%50atientName=a%26key%3Dx', 'studies?PatientName=a%26key%3Dx'],
+    ] as const) {
+      const { hostname, port, pathname } = new URL(url)
+      const sending = request({ hostname, port, path: pathname + path })
+      sending.end()
+      const [response] = await once(sending, 'response')
+      response.resume()
+      t.equal(response.statusCode, 200, path)
+      t.ok(seen()?.url?.endsWith(`/dicomWeb/${sent}`), `${path}: ${seen()?.url}`)
+    }
   })
 
   t.test('an upload without an instance', async (t) => {
