@@ -1,5 +1,7 @@
 import type { DicomWebService } from '../config/settings.ts'
+import { nearest } from '../config/suggestion.ts'
 import { type Explanation, ProxyError } from '../errors.ts'
+import { attributeKeywords } from './attributes.ts'
 
 /** Parameters of PS3.18 8.3: common ones, of searches, of rendering. */
 const common = ['accept', 'charset']
@@ -88,8 +90,29 @@ function isAllowed(service: DicomWebService, name: string): boolean {
 
 /** Shows only plain names: anything else could be a value, and so patient data. */
 function refusal(service: DicomWebService, name: string): Explanation {
-  const which = /^[\w$.]{1,40}$/.test(name) ? `The query parameter "${name}"` : 'A query parameter'
-  return { problem: `${which} is not one of ${service}.`, remedy: 'Remove it.' }
+  const isShown = /^[\w$.]{1,40}$/.test(name)
+  const which = isShown ? `The query parameter "${name}"` : 'A query parameter'
+  const meant = isShown && !isOwnWord(name) ? nearest(name, namesFor(service)) : undefined
+  return {
+    problem: `${which} is not one of ${service}.`,
+    remedy:
+      meant === undefined ? 'Remove it.' : `Did you mean "${meant}"? Names are case-sensitive. If not, remove it.`,
+  }
+}
+
+function namesFor(service: DicomWebService): readonly string[] {
+  return [...parameters[service], ...(service === 'QIDO-RS' ? attributeKeywords : [])]
+}
+
+const ownWords: ReadonlySet<string> = new Set([
+  ...Object.values(parameters).flatMap((names) => [...names]),
+  ...googleParameters,
+  ...attributeKeywords,
+])
+
+/** Whether a text is a name from our tables, and so nothing that only a client knows. */
+export function isOwnWord(text: string): boolean {
+  return ownWords.has(text)
 }
 
 /**
