@@ -1,6 +1,7 @@
 import { type Diagnosis, inOneLine } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import type { Permit } from '../guard/guard.ts'
+import { adviseOnSearch } from '../guard/search-limits.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import { diagnoseGoogleRefusal, notAllStored } from '../stores/google-refusal.ts'
 import { abortedResponse } from './aborted-response.ts'
@@ -30,9 +31,11 @@ export function explain(event: RequestEvent, outcome: Outcome, permit: Permit<Se
 export function diagnosisOf(
   status: number,
   { googleReason: reason = '', googleProject: project = '' }: RequestEvent,
-  { account, service }: Pick<Permit<ServedAccount>, 'account' | 'service'>,
+  permit: Permit<ServedAccount>,
 ): Diagnosis {
-  return diagnoseGoogleRefusal({ status, asked: service, reason, project, account, ...memberOf(account) })
+  const { account, service } = permit
+  const search = status === 400 ? adviseOnSearch(permit) : null
+  return diagnoseGoogleRefusal({ status, asked: service, reason, project, account, search, ...memberOf(account) })
 }
 
 /** As gcloud's `--member` wants it, where the credential says it. */

@@ -26,6 +26,8 @@ export interface GoogleRefusal {
   /** Google's own words, without secrets and patient data. */
   readonly message?: string
   readonly account?: StoreNames
+  /** Of a search: what Google can't do of it, by its query, and what it can search. */
+  readonly search?: { readonly problems: readonly string[]; readonly remedy: string } | null
   /** As gcloud's `--member` wants it. */
   readonly member?: string
 }
@@ -172,13 +174,21 @@ const rules: readonly Rule[] = [
     remedy: () => "Correct BaseUrl, and ask the network's administrator whether a login page responds instead.",
   },
   {
+    code: 'search-unsupported',
+    applies: ({ status, search }) => status === 400 && !!search && search.problems.length > 0,
+    problem: ({ search }) => `Google does not support this search (400): ${search?.problems.join('; ')}`,
+    remedy: ({ search }) => search?.remedy ?? '',
+  },
+  {
     code: 'bad-request',
     applies: statusIs(400),
     problem: () => 'Google does not understand the request (400)',
-    remedy: ({ asked }) =>
-      asked === 'STOW-RS'
+    remedy: ({ asked, search }) => {
+      if (search) return `Check its query and Accept. ${search.remedy}`
+      return asked === 'STOW-RS'
         ? 'Check its Content-Type, and that each part is a DICOM instance.'
-        : 'Check its query, Accept and Content-Type.',
+        : 'Check its query, Accept and Content-Type.'
+    },
   },
   {
     code: 'not-found',
