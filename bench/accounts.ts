@@ -1,7 +1,8 @@
-import { ours, oursWith, type Place } from './contender.ts'
+import type { Place } from './contender.ts'
+import { ours, oursWith } from './contenders.ts'
 import type { Curve } from './curve.ts'
 import { openPool, searchBy, smallSearch } from './load/search.ts'
-import { inTurn } from './rounds.ts'
+import { roundRobin } from './rounds.ts'
 import { warmUpRequests } from './workloads.ts'
 
 const points = [1, 200]
@@ -10,7 +11,7 @@ const connections = 16
 
 /** What a small search costs our proxy while so many accounts are used by turns. */
 export async function measureAccounts(place: Place, rounds: number): Promise<Curve> {
-  const measured = await inTurn(points, rounds, (accounts) => costWith(accounts, place))
+  const measured = await roundRobin(points, rounds, (accounts) => costWith(accounts, place))
   return { of: 'accounts', points, rounds: measured.map((costs) => [{ contender: ours.name, costs }]) }
 }
 

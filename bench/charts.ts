@@ -1,4 +1,4 @@
-import { ours } from './contender.ts'
+import { ours } from './contenders.ts'
 import { type Curve, mediansOf } from './curve.ts'
 import { type LatencyResult, latenciesOf } from './latency.ts'
 import type { Results, WorkloadResult } from './results.ts'

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import type { AddressInfo, Server } from 'node:net'
 
-/** What the bench may ask a process that it has started; each answer goes back as JSON. */
+/** Replies of a child process of the bench, by question; they are sent as JSON. */
 export type Replies = Readonly<Record<string, () => unknown>>
 
-/** A question of the bench, and a child's answer to it. */
+/** A question of the bench, and a child's reply to it. */
 export interface Question {
   readonly question: string
 }
@@ -14,20 +14,20 @@ export interface Reply {
 }
 
 /**
- * In a process that the bench has started: tells where it listens, and from then on answers what it
- * is asked.
+ * In a child process of the bench: reports the address that it listens at, then replies to
+ * questions.
  */
-export function reportTo(parent: NodeJS.Process, url: string, answers: Replies = {}): void {
+export function reportTo(parent: NodeJS.Process, url: string, replies: Replies = {}): void {
   parent.on('message', ({ question }: Question) => {
-    parent.send?.({ question, reply: answers[question]?.() } satisfies Reply)
+    parent.send?.({ question, reply: replies[question]?.() } satisfies Reply)
   })
-  // The bench closes the channel when it has seen enough. Exiting by itself, unlike a signal,
-  // leaves a profile behind.
+  // The bench closes the channel when it is done. A process that exits by itself, unlike one that is
+  // killed by a signal, writes its profile.
   parent.on('disconnect', () => parent.exit())
   parent.send?.({ question: 'url', reply: url } satisfies Reply)
 }
 
-/** Listens on a free loopback port; answers it. */
+/** Listens on a free loopback port; returns it. */
 export async function listen(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,7 +1,7 @@
 import type { Contender, Place, RunningContender } from './contender.ts'
 import type { Curve, CurveSample } from './curve.ts'
 import { openPool, search, searchBy, smallSearch } from './load/search.ts'
-import { inTurn, rotated } from './rounds.ts'
+import { rotated, roundRobin } from './rounds.ts'
 import { fewRequests, warmUpRequests } from './workloads.ts'
 
 const points = [1, 4, 16, 64, 256]
@@ -13,11 +13,11 @@ export async function measureConnections(
   place: Place,
   rounds: number,
 ): Promise<Curve> {
-  const measured = await inTurn(contenders, rounds, (contender, round) => curveOf(contender, place, round))
+  const measured = await roundRobin(contenders, rounds, (contender, round) => curveOf(contender, place, round))
   return { of: 'connections', points, rounds: measured }
 }
 
-/** All in one process, so that what differs between processes makes no slope. */
+/** All in one process, so that differences between processes cause no slope. */
 async function curveOf(contender: Contender, place: Place, round: number): Promise<CurveSample> {
   const running = await contender.start(place)
   try {
@@ -31,10 +31,7 @@ async function curveOf(contender: Contender, place: Place, round: number): Promi
   }
 }
 
-/**
- * Of connections that are open, at the upstream's side, too: what opening them costs is another
- * matter.
- */
+/** Of open connections, also on the upstream's side: the cost of opening them is not included. */
 async function costAt(connections: number, running: RunningContender): Promise<number> {
   const pool = openPool(running, connections)
   const searches = (times: number) =>

@@ -6,10 +6,7 @@ import type { Entrance } from './load/entrance.ts'
 import { largeSearch, smallSearch } from './load/search.ts'
 import { largeSearchBytes } from './store.ts'
 
-/**
- * Proves that a contender carries requests and answers as they are; what is wrong must not be
- * timed.
- */
+/** Proves that a contender passes requests and responses unchanged; a wrong one must not be timed. */
 export async function proveCorrect({ name, start }: Contender, place: Place): Promise<void> {
   const checks = {
     findsStudies,
@@ -33,21 +30,21 @@ export async function proveCorrect({ name, start }: Contender, place: Place): Pr
 }
 
 async function findsStudies({ url, headers }: Entrance): Promise<void> {
-  const answer = await fetch(url + smallSearch, { headers })
-  const [status, type] = [answer.status, answer.headers.get('content-type')]
+  const response = await fetch(url + smallSearch, { headers })
+  const [status, type] = [response.status, response.headers.get('content-type')]
   const found = [200, 'application/dicom+json; charset=utf-8', [{ '0020000D': { vr: 'UI', Value: ['1.2.3.4.5'] } }]]
-  deepEqual([status, type, await answer.json()], found)
+  deepEqual([status, type, await response.json()], found)
 }
 
 async function findsMany({ url, headers }: Entrance): Promise<void> {
-  const answer = await fetch(url + largeSearch, { headers })
-  const text = await answer.text()
-  deepEqual([answer.status, text.length, Array.isArray(JSON.parse(text))], [200, largeSearchBytes, true])
+  const response = await fetch(url + largeSearch, { headers })
+  const text = await response.text()
+  deepEqual([response.status, text.length, Array.isArray(JSON.parse(text))], [200, largeSearchBytes, true])
 }
 
 async function missesStudies({ url, headers }: Entrance): Promise<void> {
-  const answer = await fetch(`${url}studies/1.2.3/metadata`, { headers })
-  deepEqual([answer.status, await answer.json()], [404, { error: 'study' }])
+  const response = await fetch(`${url}studies/1.2.3/metadata`, { headers })
+  deepEqual([response.status, await response.json()], [404, { error: 'study' }])
 }
 
 const size = 3_000_001
@@ -61,11 +58,11 @@ async function retrievesInstances(entrance: Entrance): Promise<void> {
 }
 
 async function retrievesFrom(path: string, { url, headers }: Entrance): Promise<void> {
-  const answer = await fetch(url + path, { headers })
+  const response = await fetch(url + path, { headers })
   // The upstream repeats blocks, and a block is no multiple of the text.
   const block = Buffer.alloc(64 * 1024, 'DICOM ')
   const expected = Buffer.alloc(size, block)
-  deepEqual([answer.status, sha256(Buffer.from(await answer.arrayBuffer()))], [200, sha256(expected)])
+  deepEqual([response.status, sha256(Buffer.from(await response.arrayBuffer()))], [200, sha256(expected)])
 }
 
 async function storesChunked(entrance: Entrance): Promise<void> {
@@ -83,13 +80,13 @@ async function stores(
   content: Buffer<ArrayBuffer>,
   body: Buffer<ArrayBuffer> | ReadableStream,
 ): Promise<void> {
-  const answer = await fetch(`${url}studies/1.2.3`, {
+  const response = await fetch(`${url}studies/1.2.3`, {
     method: 'POST',
     headers: { 'content-type': 'multipart/related; type="application/dicom"; boundary=bench', ...headers },
     body,
     duplex: 'half',
   })
-  deepEqual([answer.status, await answer.json()], [409, { bytes: content.length, sha256: sha256(content) }])
+  deepEqual([response.status, await response.json()], [409, { bytes: content.length, sha256: sha256(content) }])
 }
 
 function sha256(content: Buffer): string {

@@ -14,7 +14,7 @@ import { dicomWebPath, type Upstream } from './store.ts'
 export interface Environment {
   readonly place: Place
   readonly upstream: Spawned
-  /** The way with nothing between. */
+  /** Straight to the upstream. */
   readonly direct: Entrance
   close(): Promise<void>
 }

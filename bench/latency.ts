@@ -2,7 +2,7 @@ import type { Contender, Place } from './contender.ts'
 import type { Entrance } from './load/entrance.ts'
 import { type Pace, searchPaced } from './load/paced.ts'
 import { search, smallSearch } from './load/search.ts'
-import { inTurn } from './rounds.ts'
+import { roundRobin } from './rounds.ts'
 import { median, percentile } from './statistics.ts'
 import { fewRequests } from './workloads.ts'
 
@@ -38,7 +38,7 @@ export async function measureLatency(
 ): Promise<LatencyResult> {
   // Of the load and the upstream, once for all.
   await warmUp(straight, warmUpRequests, pace)
-  const measured = await inTurn(contenders, rounds, (contender) => latencyOf(contender, place, straight, pace))
+  const measured = await roundRobin(contenders, rounds, (contender) => latencyOf(contender, place, straight, pace))
   return { ...pace, rounds: measured }
 }
 

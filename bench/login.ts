@@ -1,7 +1,7 @@
 /**
- * `npm run bench:login`: how long the proxy takes to refuse unknown names and wrong passwords, at
- * its socket, in a random order, and whether that tells the two apart; and what the authentication
- * of a request costs once a password is known.
+ * `npm run bench:login`: how long the proxy takes to reject unknown names and wrong passwords, at
+ * its socket, in a random order, and whether timing reveals the difference; and what authentication
+ * costs a request once a password is known.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
@@ -23,10 +23,10 @@ type Kind = (typeof kinds)[number]
 await main()
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { tries: { type: 'string', default: '2000' } } })
+  const { values } = parseArgs({ options: { logins: { type: 'string', default: '2000' } } })
   const clients = await someClients()
   const authentication = new Authentication(new ClientDirectory(clients), neverSlowed)
-  const times = await timeRejections(authentication, Number(values.tries))
+  const times = await timeRejections(authentication, Number(values.logins))
   for (const kind of kinds) process.stdout.write(`${kind.padEnd(15)} ${summary(times[kind])}\n`)
   const [wrong, unknown] = [times['wrong password'], times['unknown name']]
   process.stdout.write(
@@ -46,10 +46,10 @@ async function someClients(): Promise<readonly ClientSettings[]> {
 }
 
 /**
- * Milliseconds from the request to its refusal, over one connection, each kind in half of the
- * tries.
+ * Milliseconds from the request to its rejection, over one connection, each kind in half of the
+ * logins.
  */
-async function timeRejections(authentication: Authentication, tries: number): Promise<Record<Kind, number[]>> {
+async function timeRejections(authentication: Authentication, logins: number): Promise<Record<Kind, number[]>> {
   const server = createServer(async (message, response) => {
     try {
       await authentication.clientOf(message)
@@ -62,12 +62,12 @@ async function timeRejections(authentication: Authentication, tries: number): Pr
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const times: Record<Kind, number[]> = { 'wrong password': [], 'unknown name': [] }
-  for (let number = 0; number < tries; number++) {
+  for (let number = 0; number < logins; number++) {
     const kind = kinds[Number(Math.random() < 0.5)] ?? 'unknown name'
     // As long as the real one: what is longer takes longer to read.
     const name = kind === 'wrong password' ? 'radiology' : 'radiolocy'
     times[kind].push(await timeOne(port, header(name, `wrong ${number}`)))
-    if (process.stderr.isTTY) process.stderr.write(`\r${number + 1} of ${tries}`)
+    if (process.stderr.isTTY) process.stderr.write(`\r${number + 1} of ${logins}`)
   }
   server.close()
   return times
@@ -75,11 +75,11 @@ async function timeRejections(authentication: Authentication, tries: number): Pr
 
 async function timeOne(port: number, authorization: string): Promise<number> {
   const began = performance.now()
-  const [answer] = (await once(request({ port, headers: { authorization } }).end(), 'response')) as [IncomingMessage]
+  const [response] = (await once(request({ port, headers: { authorization } }).end(), 'response')) as [IncomingMessage]
   const took = performance.now() - began
-  answer.resume()
-  await once(answer, 'end')
-  if (answer.statusCode !== 401) throw new Error(`Refused with ${answer.statusCode}`)
+  response.resume()
+  await once(response, 'end')
+  if (response.statusCode !== 401) throw new Error(`Rejected with ${response.statusCode}`)
   return took
 }
 
@@ -106,7 +106,7 @@ function welch(a: readonly number[], b: readonly number[]): number {
   return (mean(a) - mean(b)) / Math.sqrt(variance(a) / a.length + variance(b) / b.length)
 }
 
-/** The same of the ranks: not led astray by a few slow ones. */
+/** The same for the ranks, which a few slow ones don't distort. */
 function mannWhitney(a: readonly number[], b: readonly number[]): number {
   const all = [...a.map((value) => ({ value, isA: true })), ...b.map((value) => ({ value, isA: false }))]
   all.sort((one, other) => one.value - other.value)
@@ -126,7 +126,7 @@ async function costOfKnown(authentication: Authentication): Promise<number> {
   await authentication.clientOf(known)
   const began = performance.now()
   for (let number = 0; number < requests; number++) {
-    if (authentication.clientOf(known) instanceof Promise) throw new Error('A promise for what is known')
+    if (authentication.clientOf(known) instanceof Promise) throw new Error('A promise for a known password')
   }
   return (1000 * (performance.now() - began)) / requests
 }

@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { inspect } from 'node:util'
-import { contenders, oursOf } from './contender.ts'
+import { contenders, oursOf } from './contenders.ts'
 import { proveCorrect } from './correct.ts'
 import { prepareEnvironment } from './environment.ts'
 import { keepResults } from './keep-results.ts'

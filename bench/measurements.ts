@@ -74,8 +74,8 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       oursOnly: true,
       run: async (results, { environment: { place } }) => ({ ...results, memory: await measureMemory(place, 3) }),
     },
-    // The last that other contenders take part in must come before it: the token that they have
-    // pasted in is worth nothing after it.
+    // Measurements with other contenders must come before this one, which revokes the token in their
+    // configuration.
     {
       name: 'refresh',
       title: 'Token requests',

@@ -1,4 +1,5 @@
-import { ours, type Place } from './contender.ts'
+import type { Place } from './contender.ts'
+import { ours } from './contenders.ts'
 import { type Carry, retrieve, stow } from './load/body.ts'
 import { median } from './statistics.ts'
 

@@ -19,8 +19,8 @@ export interface Usage {
  */
 export function usageOf(pid: number): Usage {
   const pids = family(pid)
-  // Each read once: the process goes on between two looks, and its highest must not be below what
-  // it has now.
+  // Each file is read once: the process continues between two reads, and its peak must not be below
+  // its current value.
   const statuses = pids.map((each) => read(each, 'status'))
   const memory = (field: string) => sum(statuses, (status) => bytesOf(status, field))
   return { cpu: sum(pids, cpuOf), peakMemory: memory('VmHWM'), memory: memory('VmRSS') }

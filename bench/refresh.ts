@@ -1,13 +1,11 @@
-import { ours, type Place } from './contender.ts'
+import type { Place } from './contender.ts'
+import { ours } from './contenders.ts'
 import { search, smallSearch } from './load/search.ts'
 import type { Spawned } from './spawned.ts'
 
 const requests = 50
 
-/**
- * How many tokens are asked for when fifty requests at once meet a token that is no longer
- * accepted.
- */
+/** How many tokens are requested when fifty concurrent requests meet a revoked token. */
 export async function countRefreshes(place: Place, upstream: Spawned): Promise<number> {
   const proxy = await ours.start(place)
   try {

@@ -1,5 +1,5 @@
 import { type Chart, chartsOf, isSmall } from './charts.ts'
-import { ours } from './contender.ts'
+import { ours } from './contenders.ts'
 import { type Curve, mediansOf, steepness } from './curve.ts'
 import type { IdleResult } from './idle.ts'
 import { type LatencyResult, latenciesOf } from './latency.ts'

@@ -3,18 +3,17 @@ import type { Rounds, Sample } from './sample.ts'
 import type { Workload } from './workloads.ts'
 
 /**
- * A process of its own for every sample: whether V8 frees buffers young (cheap) or old (dear) is
- * settled early in the life of a process and stays so, and one process per contender would make
- * that the result.
+ * Every sample has its own process: whether V8 frees buffers young (cheap) or old (expensive) is
+ * decided early in the life of a process, and one process per contender would measure just that.
  */
 export function measure(workload: Workload, contenders: readonly Contender[], place: Place): Promise<Rounds> {
-  return inTurn(contenders, workload.rounds, (contender) => sample(workload, contender, place))
+  return roundRobin(contenders, workload.rounds, (contender) => sample(workload, contender, place))
 }
 
 /**
  * Round by round, each time beginning with another one. Results stand in the order of the items.
  */
-export async function inTurn<Item, Result>(
+export async function roundRobin<Item, Result>(
   items: readonly Item[],
   rounds: number,
   action: (item: Item, round: number) => Promise<Result>,

@@ -49,13 +49,13 @@ export class Spawned {
 
   /** Where it listens, once it does. */
   url(): Promise<string> {
-    return this.#answerTo('url')
+    return this.#replyTo('url')
   }
 
   async ask<T>(question: string): Promise<T> {
-    if (!this.#child.connected) throw new Error('A process of the bench has ended before its time: see above')
+    if (!this.#child.connected) throw new Error('A process of the bench has ended unexpectedly: see above')
     this.#child.send({ question } satisfies Question)
-    return this.#answerTo(question)
+    return this.#replyTo(question)
   }
 
   async close(): Promise<void> {
@@ -65,12 +65,12 @@ export class Spawned {
     await exited
   }
 
-  #answerTo<T>(asked: string): Promise<T> {
+  #replyTo<T>(expected: string): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const onMessage = ({ question, reply }: Reply) => {
-      if (question === asked) resolve(reply as T)
+      if (question === expected) resolve(reply as T)
     }
-    const onExit = () => reject(new Error(`A process of the bench ended before it answered "${asked}"`))
+    const onExit = () => reject(new Error(`A process of the bench ended before it replied to "${expected}"`))
     this.#child.on('message', onMessage).once('exit', onExit)
     return promise.finally(() => this.#child.off('message', onMessage).off('exit', onExit))
   }

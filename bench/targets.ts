@@ -1,4 +1,4 @@
-import { bareNode } from './contender.ts'
+import { bareNode } from './contenders.ts'
 
 /** What our proxy may cost of what another contender costs, in the same run. */
 export interface Target {
@@ -30,5 +30,5 @@ export const idleTarget = 32
 export const steepnessTarget = 1.15
 /** MiB that 2 GiB may take above 64 MiB, in either direction. */
 export const memoryTarget = 32
-/** Token requests for fifty requests that meet a token which is no longer accepted. */
+/** Token requests for fifty requests that meet a revoked token. */
 export const refreshTarget = 1

@@ -88,8 +88,8 @@ function send(response: ServerResponse, size: number): void {
 }
 
 /**
- * STOW to the store answers the number of bytes; STOW to a study also their digest, and 409 as for
- * a partial success.
+ * STOW to the store returns the number of bytes; STOW to a study also their digest, with status 409
+ * as for a partial success.
  */
 async function receive(request: IncomingMessage, response: ServerResponse, countOnly: boolean): Promise<void> {
   const digest = countOnly ? null : createHash('sha256')

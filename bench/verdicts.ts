@@ -1,4 +1,4 @@
-import { ours } from './contender.ts'
+import { ours } from './contenders.ts'
 import { type Curve, mediansOf, steepness } from './curve.ts'
 import type { IdleResult } from './idle.ts'
 import { type LatencyResult, latenciesOf } from './latency.ts'
@@ -17,18 +17,9 @@ import {
   type Target,
   targets,
 } from './targets.ts'
+import type { Verdict } from './verdict.ts'
 
-/** What a target says of what was measured. */
-export interface Verdict {
-  /** By which `reasons.ts` refers to it. */
-  readonly name: string
-  readonly what: string
-  readonly figure: string
-  readonly target: string
-  readonly met: boolean
-}
-
-/** Of everything that was measured and has a target. */
+/** Verdicts on everything that was measured and has a target. */
 export function verdictsOf(results: Results): readonly Verdict[] {
   const { workloads, latency, idle, curves, memory = [], tokenRequests, orthanc } = results
   return [

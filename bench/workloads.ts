@@ -1,5 +1,5 @@
 import type { Contender } from './contender.ts'
-import { ours } from './contender.ts'
+import { ours } from './contenders.ts'
 import { type Carry, retrieve, retrieveInstances, stow } from './load/body.ts'
 import type { Entrance } from './load/entrance.ts'
 import { largeSearch, search, smallSearch } from './load/search.ts'
@@ -14,14 +14,11 @@ const MiB = 1024 ** 2
  * first seconds.
  */
 export const warmUpRequests = 30_000
-/** Of a program that was compiled long ago: until its connections are open. */
+/** For a compiled program: until its connections are open. */
 export const fewRequests = 1_000
 const warmUpBytes = 128 * MiB
 const warmUpObjects = 300
-/**
- * Of a program that is not ours, where sixteen bodies pass at once: theirs shall be seen, not
- * waited for.
- */
+/** For other programs, where sixteen bodies pass at once: enough to see their cost in short time. */
 const rivalsManyMiB = 64
 
 /** How much one round is. */

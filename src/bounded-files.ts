@@ -116,7 +116,7 @@ export class BoundedCalls {
     const key = `${kind} ${path}`
     const call = this.#calls.get(key) ?? this.#add(key, path, action)
     this.#beginNext()
-    return within(timeout, call.result as Promise<Value>)
+    return withTimeout(timeout, call.result as Promise<Value>)
   }
 
   #add(key: string, path: string, action: () => Promise<unknown>): Call {
@@ -157,7 +157,7 @@ export class BoundedCalls {
 
 const fileCalls = new BoundedCalls()
 
-async function within<Value>(timeout: number, result: Promise<Value>): Promise<Value> {
+async function withTimeout<Value>(timeout: number, result: Promise<Value>): Promise<Value> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => reject(new BoundedFileError('ERR_FILE_TIMEOUT')), timeout)
   try {

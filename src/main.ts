@@ -4,7 +4,7 @@
 // (bench/results). It must be set on the command line. DEP0060 is a warning about util._extend,
 // which http-proxy calls. All flags: docs/adr/0010.
 
-import { unsuitableNode } from './cli/node-version.ts'
+import { unsuitableNode } from './cli/process/node-version.ts'
 
 // By default, SIGUSR1 opens Node's inspector, which evaluates anything a local user sends to it.
 process.on('SIGUSR1', () => {})
@@ -19,16 +19,16 @@ if (unsuitable !== null) {
   process.exitCode = 2
 } else {
   // Imported late: an older Node would fail at these imports with an unhelpful message.
-  const { redactCrashOutput, openInspector, silenceDebugChannels } = await import('./cli/debug-channels.ts')
+  const { redactCrashOutput, openInspector, silenceDebugChannels } = await import('./cli/process/debug-channels.ts')
   const loud = silenceDebugChannels(process) ?? (await openInspector())
   if (loud === null) {
     const { describeError } = await import('./observe/serialize-error.ts')
     redactCrashOutput(describeError)
-    const { exitOnEpipe } = await import('./cli/signals.ts')
+    const { exitOnEpipe } = await import('./cli/process/signals.ts')
     exitOnEpipe(process)
     const { run } = await import('./cli/program.ts')
     process.exitCode = await run(process.argv.slice(2))
-    const { leaveIfStuck } = await import('./cli/leave.ts')
+    const { leaveIfStuck } = await import('./cli/process/leave.ts')
     leaveIfStuck()
   } else {
     process.stderr.write(`${loud}\n`)

@@ -42,7 +42,7 @@ t.test('what else a name may lead to is refused, at once', async (t) => {
   await t.rejects(readBoundedFile(join(folder, 'small'), { maxBytes: 3 }), { code: 'ERR_FILE_TOO_LARGE' })
 })
 
-/** A call that waits until it is told to end. */
+/** A call that waits until the test ends it. */
 function hanging() {
   let begun = 0
   const { promise, resolve } = Promise.withResolvers<string>()
@@ -72,7 +72,7 @@ t.test('all who ask for a file share one call, and each waits for a limited time
   t.equal(await second, 'at last')
   await eventually('the other kind has its turn', () => other.begun() === 1)
   other.end()
-  t.equal(await calls.run('/a', 'read', 60_000, good), 'good', 'and then it is read anew')
+  t.equal(await calls.run('/a', 'read', 60_000, good), 'good', 'and then it is read again')
 })
 
 t.test('files that hang do not stop the others', async (t) => {

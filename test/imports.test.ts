@@ -3,8 +3,11 @@ import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 
-/** Path below src, with slashes -> text. */
+/** Path below src or bench, with slashes -> text. */
 type Sources = ReadonlyMap<string, string>
+
+/** From each node to those that it imports. */
+type Graph = ReadonlyMap<string, readonly string[]>
 
 /** Imports point one way (docs/adr/0001): a folder may import from itself and from the rows before its own. */
 const rows = [
@@ -20,7 +23,7 @@ const rows = [
   ['cli'],
   ['main.ts'],
 ]
-/** Import nothing of ours; all of the proxy may use them. */
+/** Files that import nothing of the proxy; all of the proxy may use them. */
 const leaves = [
   'bounded-files.ts',
   'errors.ts',
@@ -32,7 +35,7 @@ const leaves = [
 /** These packages are fenced in: docs/adr says why. */
 const homes: Readonly<Record<string, readonly string[]>> = {
   'google-auth-library': ['credentials'],
-  // Tokens; and, of strangers, tables that have an end.
+  // Tokens; and bounded tables that unauthenticated clients could fill.
   'lru-cache': ['credentials', 'guard'],
   'http-proxy': ['forward'],
   'prom-client': ['observe'],
@@ -41,7 +44,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/resources': ['observe'],
   '@opentelemetry/sdk-trace': ['observe', 'cli'],
 }
-/** Folders that may touch `process`. orthanc starts programs: it needs the environment and the end of this one for them. */
+/**
+ * Folders that may touch `process`. orthanc starts programs, which need the environment and end with
+ * this one.
+ */
 const processUsers = ['main.ts', 'cli', 'proxy', 'orthanc']
 
 function rowOf(folder: string): number {
@@ -63,7 +69,7 @@ function mayImport(from: string, to: string): boolean {
   return to === 'observe' || rowOf(to) < rowOf(from)
 }
 
-/** First folder of a path below src; a file that lies in src itself stands for itself. */
+/** First folder of a path; a file outside of any folder stands for itself. */
 function folderOf(path: string): string {
   return path.split('/')[0] ?? ''
 }
@@ -71,26 +77,35 @@ function folderOf(path: string): string {
 const statement = /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]/gm
 const call = /\b(?:import|require)\s*\(\s*(?:['"]([^'"]+)['"]\s*\)|(?!\s))/g
 
-/** What a source imports, also in types and at run time; null for a name that only the running program knows. */
+/**
+ * What a source imports, including types and imports at run time; null for a name that only the
+ * running program knows.
+ */
 function importsOf(source: string): (string | null)[] {
   const code = withoutComments(source)
   const found = [...code.matchAll(statement), ...code.matchAll(call)]
   return found.map(([, name, other]) => name ?? other ?? null)
 }
 
-/** A line comment begins after a blank: `https://` in a text does not. */
+/** A line comment begins after a blank, so `https://` in a text isn't one. */
 function withoutComments(source: string): string {
   return source.replace(/(^|\s)\/\*[\s\S]*?\*\//g, '$1').replace(/(^|\s)\/\/.*$/gm, '$1')
 }
 
-/** `ajv/dist/2020.js` is of `ajv`, `@scope/name/part` of `@scope/name`. */
+/** `ajv/dist/2020.js` belongs to `ajv`, `@scope/name/part` to `@scope/name`. */
 function packageOf(name: string): string {
   return name.split('/', name.startsWith('@') ? 2 : 1).join('/')
 }
 
 function violations(sources: Sources): string[] {
   const each = [...sources].flatMap(([path, source]) => [...wrongImports(path, source), ...wrongGlobals(path, source)])
-  return [...each, ...cycles(sources)]
+  return [...each, ...cycles(fileGraph(sources))]
+}
+
+/** The folders of bench have no order of their own: any order will do. */
+function benchCycles(sources: Sources): string[] {
+  const files = fileGraph(sources)
+  return [...cycles(files), ...cycles(folderGraph(files))]
 }
 
 function wrongImports(path: string, source: string): string[] {
@@ -117,25 +132,39 @@ function resolved(path: string, name: string): string {
   return posix.normalize(posix.join(dirname(path), name))
 }
 
-/** Each cycle once, as the files that it leads through. */
-function cycles(sources: Sources): string[] {
+function fileGraph(sources: Sources): Graph {
+  const targets = (path: string, source: string) =>
+    importsOf(source).flatMap((name) => (name?.startsWith('.') ? [resolved(path, name)] : []))
+  return new Map([...sources].map(([path, source]) => [path, targets(path, source)]))
+}
+
+function folderGraph(files: Graph): Graph {
+  const folders = new Map<string, string[]>()
+  for (const [path, targets] of files) {
+    const from = folderOf(path)
+    const others = targets.map(folderOf).filter((to) => to !== from)
+    folders.set(from, [...(folders.get(from) ?? []), ...others])
+  }
+  return folders
+}
+
+/** Each cycle once, as the nodes that it leads through. */
+function cycles(graph: Graph): string[] {
   const done = new Set<string>()
   const found: string[] = []
-  const visit = (path: string, way: readonly string[]): void => {
-    const at = way.indexOf(path)
-    if (at >= 0) found.push(`cycle: ${[...way.slice(at), path].join(' -> ')}`)
-    if (at >= 0 || done.has(path)) return
-    for (const name of importsOf(sources.get(path) ?? '')) {
-      if (name?.startsWith('.')) visit(resolved(path, name), [...way, path])
-    }
-    done.add(path)
+  const visit = (node: string, way: readonly string[]): void => {
+    const at = way.indexOf(node)
+    if (at >= 0) found.push(`cycle: ${[...way.slice(at), node].join(' -> ')}`)
+    if (at >= 0 || done.has(node)) return
+    for (const target of graph.get(node) ?? []) visit(target, [...way, node])
+    done.add(node)
   }
-  for (const path of sources.keys()) visit(path, [])
+  for (const node of graph.keys()) visit(node, [])
   return found
 }
 
-function readSources(): Sources {
-  const folder = fileURLToPath(new URL('../src', import.meta.url))
+function readSources(root: 'src' | 'bench' = 'src'): Sources {
+  const folder = fileURLToPath(new URL(`../${root}`, import.meta.url))
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
   return new Map(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(join(folder, path), 'utf8')]))
 }
@@ -143,8 +172,24 @@ function readSources(): Sources {
 test('imports point one way', async (t) => {
   const sources = readSources()
   t.ok(sources.size > 50, 'the sources are read')
-  t.ok(importsOf(sources.get('cli/serve.ts') ?? '').includes('../config/settings.ts'), 'their imports are found')
+  t.ok(
+    importsOf(sources.get('cli/serve/serve.ts') ?? '').includes('../../config/settings.ts'),
+    'their imports are found',
+  )
   t.same(violations(sources), [])
+})
+
+test('the benchmark has no cycles, neither of files nor of folders', async (t) => {
+  const sources = readSources('bench')
+  t.ok(sources.size > 50, 'the sources are read')
+  t.same(benchCycles(sources), [])
+  const wrong = new Map([
+    ['a.ts', "import './load/b.ts'"],
+    ['load/b.ts', "import '../c.ts'"],
+    ['c.ts', "import './load/d.ts'"],
+    ['load/d.ts', ''],
+  ])
+  t.same(benchCycles(wrong), ['cycle: load -> c.ts -> load'], 'a cycle between folders is noticed')
 })
 
 test('what the program imports is installed with it', async (t) => {
@@ -214,7 +259,7 @@ test('cycles are noticed, also within a folder', async (t) => {
   t.same(violations(sources), ['cycle: guard/b.ts -> guard/c.ts -> guard/b.ts'])
 })
 
-test('what is allowed is let pass', async (t) => {
+test('allowed imports pass', async (t) => {
   const right: [path: string, source: string][] = [
     ['server/a.ts', "import { x } from '../config/x.ts'\nimport { y } from '../observe/y.ts'\nimport '../errors.ts'"],
     ['observe/a.ts', "import type { X } from '../config/x.ts'"],

@@ -98,8 +98,8 @@ test('the package as it is built', async (t) => {
       const { ok, headers } = await fetch(`${url}/${file}`)
       t.ok(ok && Number(headers.get('content-length')) > 100, `the status page has /${file}`)
     }
-    const answer = await fetch(`${url}/healthz`)
-    t.match({ status: answer.status, body: await answer.json() }, { status: 200, body: { status: 'alive' } })
+    const response = await fetch(`${url}/healthz`)
+    t.match({ status: response.status, body: await response.json() }, { status: 200, body: { status: 'alive' } })
     served.kill('SIGTERM')
     t.same(await ended, [143, null])
   })
@@ -145,7 +145,7 @@ test('what is published is there', async (t) => {
   }
 })
 
-test('whatever starts the program gives Node the same flags', async (t) => {
+test('everything that starts the program gives Node the same flags', async (t) => {
   t.ok(flags.length > 0)
   t.match(manifest.scripts.start, `node ${flags.join(' ')} src/main.ts`)
   t.match(read('Dockerfile'), `ENTRYPOINT ${JSON.stringify(['node', ...flags, 'dist/main.js']).replaceAll(',', ', ')}`)

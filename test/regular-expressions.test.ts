@@ -9,7 +9,7 @@ import { hostileTexts, textOf } from './helpers/hostile-texts.ts'
 
 /**
  * An attribute path of 240 characters in a query stopped the whole proxy for 15 seconds: its regular expression tried all of
- * 2^24 ways to read it. No expression of the source may take longer than in proportion to its text, whatever the text.
+ * 2^24 ways to read it. For every text, each expression of the source must run in time proportional to its length.
  * Each is a comment in this test's output: `npx tap run --reporter=tap test/regular-expressions.test.ts`.
  */
 
@@ -69,7 +69,7 @@ const trial = new Script(`for (const text of texts) {
 interface Limits {
   /** Milliseconds for all trials of an expression: some would go on for years. */
   readonly timeout: number
-  /** Nanoseconds from which a text is tried again. */
+  /** From this number of nanoseconds on, a text is measured again. */
   readonly suspicious: number
   /** Nanoseconds from which no other text needs to be tried. */
   readonly enough: number

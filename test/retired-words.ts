@@ -25,11 +25,7 @@ const retired: readonly [pattern: RegExp, use: string][] = [
 const unconverted: readonly RegExp[] = [
   // It names the keys that have gone.
   /^src\/config\/retired\.ts$/,
-  /^bench\//,
   /^test\//,
-  /^docs\/adr\//,
-  /^docs\/(?:check|configuration|errors|faults|operations)\.md$/,
-  /^(?:CHANGELOG|SECURITY)\.md$/,
 ]
 
 const checked = /\.(?:ts|js|html|css|md|json|jsonc|yml|yaml)$/

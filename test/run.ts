@@ -1,71 +1,83 @@
 /**
- * `npm test`: runs tap with the arguments given, and says at the end what could not be tested and why. It changes nothing
- * on the machine: `npm run setup` installs what tests need.
- * The last line is always `N passed, N failed`, with `, N skipped` where there were any; the exit code is tap's.
+ * `npm test`: runs all test files, or those given, and says at the end what failed, and what could not be tested and why.
+ * It changes nothing on the machine: `npm run setup` installs what tests need.
+ * The last line is always `N passed, N failed`, with `, N skipped` where there were any.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { closingLines, countTests } from './helpers/tap-summary.ts'
+import { parseArgs } from 'node:util'
+import { asSubtest, type FileRun, runFiles } from './helpers/run-files.ts'
+import { closingLines, sumOf, type TestCount } from './helpers/tap-summary.ts'
+import { LONG_FILES } from './long-files.ts'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
 const tap = fileURLToPath(new URL('run.mjs', import.meta.resolve('tap')))
 const tapBuilt = join(project, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
-// Compiling the same modules for each file anew took a third of the time of a short one.
+// Compiling the same modules again for each file took a third of the time of a short one.
 const env = { NODE_COMPILE_CACHE: join(project, '.tap/compile-cache'), ...process.env }
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await main()
 
-async function main(options: readonly string[]): Promise<number> {
-  if (!buildTap()) return finish('', 1)
-  const { output, exitCode } = process.stdout.isTTY ? await runForPerson(options) : await runForLog(options)
-  return finish(output, exitCode)
-}
-
-interface Run {
-  /** In the Test Anything Protocol. */
-  readonly output: string
-  readonly exitCode: number
-}
-
-/** tap shows a person its progress, and writes what happened into a file. */
-async function runForPerson(options: readonly string[]): Promise<Run> {
-  const folder = mkdtempSync(join(tmpdir(), 'tap-output-'))
-  const file = join(folder, 'output.tap')
-  const tests = spawn(process.execPath, [tap, 'run', `--output-file=${file}`, ...options], {
-    cwd: project,
-    env,
-    stdio: 'inherit',
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: {
+      jobs: { type: 'string', default: '3' },
+      'node-option': { type: 'string', multiple: true, default: [] },
+    },
+    allowPositionals: true,
   })
-  const [exitCode] = (await once(tests, 'close')) as [number | null]
-  const output = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  rmSync(folder, { recursive: true, force: true })
-  return { output, exitCode: exitCode ?? 1 }
-}
-
-/** Into a log, tap writes its protocol; with a file besides it would write each line twice. */
-async function runForLog(options: readonly string[]): Promise<Run> {
-  const tests = spawn(process.execPath, [tap, 'run', '--reporter=tap', ...options], {
-    cwd: project,
-    env,
-    stdio: ['inherit', 'pipe', 'inherit'],
-  })
+  const files = findFiles(positionals)
+  const counts: TestCount[] = []
   let output = ''
-  tests.stdout.setEncoding('utf8').on('data', (text) => {
-    output += text
-    process.stdout.write(text)
-  })
-  const [exitCode] = (await once(tests, 'close')) as [number | null]
-  return { output, exitCode: exitCode ?? 1 }
+  if (buildTap()) {
+    if (!process.stdout.isTTY) process.stdout.write(`TAP version 14\n1..${files.length}\n`)
+    for await (const run of runFiles(files, {
+      jobs: Number(values.jobs),
+      cwd: project,
+      env,
+      nodeOptions: ['--disable-warning=DEP0060', ...values['node-option']],
+      signal: endedBySignal(),
+    })) {
+      counts.push(run.count)
+      const subtest = asSubtest(counts.length, run)
+      output += subtest
+      process.stdout.write(process.stdout.isTTY ? lineOf(run, counts.length, files.length) : subtest)
+    }
+  }
+  const count = sumOf(counts, files.length)
+  process.stdout.write(`\n${closingLines(output, count).join('\n')}\n`)
+  return count.failed > 0 ? 1 : 0
 }
 
-function finish(output: string, exitCode: number): number {
-  const count = countTests(output, exitCode)
-  process.stdout.write(`\n${closingLines(output, count).join('\n')}\n`)
-  return exitCode || (count.failed > 0 ? 1 : 0)
+function endedBySignal(): AbortSignal {
+  const ending = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => ending.abort())
+  return ending.signal
+}
+
+/** All, or those that are given by name, folder or pattern; those that take long come first. */
+function findFiles(given: readonly string[]): string[] {
+  const found = given.flatMap((name) => {
+    const isFolder = existsSync(name) && statSync(name).isDirectory()
+    const named = globSync(isFolder ? join(name, '**/*.test.ts') : name)
+    if (named.length === 0) process.stderr.write(`no test file: ${name}\n`)
+    return named
+  })
+  const files = given.length > 0 ? found.map((name) => relative(project, join(process.cwd(), name))) : allFiles()
+  const rank = (file: string) => LONG_FILES.indexOf(file) + 1 || LONG_FILES.length + 1
+  return [...new Set(files)].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b, 'en'))
+}
+
+function allFiles(): string[] {
+  return globSync('test/**/*.test.ts', { cwd: project })
+}
+
+/** For a person, who sees what failed at the end. */
+function lineOf({ file, count, broken, durationMs }: FileRun, number: number, total: number): string {
+  const result = broken || (count.failed > 0 ? `${count.failed} FAILED` : `${count.passed} passed`)
+  return `${number}/${total} ${file}: ${result} (${(durationMs / 1000).toFixed(1)} s)\n`
 }
 
 // A fresh install holds tap's default plugins. Ours leave out its TypeScript plugin, which fails with TypeScript 7.

@@ -10,9 +10,9 @@ t.test('a body is held up to its bound', async (t) => {
 })
 
 t.test('chunks of one byte count at what they cost', async (t) => {
-  const answer = new BufferedResponse(503, {})
+  const response = new BufferedResponse(503, {})
   let chunks = 0
-  while (answer.add(Buffer.from('a')) && chunks < 100_000) chunks += 1
+  while (response.add(Buffer.from('a')) && chunks < 100_000) chunks += 1
   t.ok(chunks < 1_000, `${chunks} of them are held back`)
 })
 

@@ -21,9 +21,9 @@ function forward(request: IncomingMessage, response: ServerResponse): void {
     path: dicomWebPath + request.url,
     headers: { ...request.headers, host, authorization: `Bearer ${token}` },
   })
-  sent.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.headers)
-    answer.pipe(response)
+  sent.on('response', (upstreamResponse) => {
+    response.writeHead(upstreamResponse.statusCode ?? 502, upstreamResponse.headers)
+    upstreamResponse.pipe(response)
   })
   sent.on('error', () => response.destroy())
   request.pipe(sent)

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { logDestination } from '../../src/cli/log-destination.ts'
+import { logDestination } from '../../src/cli/serve/log-destination.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { createLogger } from '../../src/observe/logger.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'

@@ -15,20 +15,26 @@ const port = await listen(
 reportTo(process, `http://127.0.0.1:${port}/`)
 
 async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const answer = await upstream.request({
+  const upstreamResponse = await upstream.request({
     method: request.method as Dispatcher.HttpMethod,
     path: dicomWebPath + request.url,
     headers: { ...endToEnd(request.headers), authorization: `Bearer ${token}` },
     body: request.method === 'POST' ? request : null,
   })
-  response.writeHead(answer.statusCode, endToEnd(answer.headers))
-  await pipeline(answer.body, response)
+  response.writeHead(upstreamResponse.statusCode, endToEnd(upstreamResponse.headers))
+  await pipeline(upstreamResponse.body, response)
 }
 
 /** The headers without those that only concern one connection, on which undici insists. */
 function endToEnd<Headers extends object>(headers: Headers): Headers {
-  const { host, connection, 'keep-alive': keepAlive, 'transfer-encoding': coding, ...kept } = headers as Headers & Hops
-  return kept as unknown as Headers
+  const {
+    host,
+    connection,
+    'keep-alive': keepAlive,
+    'transfer-encoding': coding,
+    ...others
+  } = headers as Headers & Hops
+  return others as unknown as Headers
 }
 
 interface Hops {

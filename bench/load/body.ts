@@ -5,7 +5,7 @@ import { type Repetition, repeat } from './repeat.ts'
 
 const block = Buffer.alloc(64 * 1024, 'DICOM ')
 
-/** Something that carries bodies: of this many bytes, so often, so many at once. */
+/** Something that carries bodies: of this many bytes, this often, this many at once. */
 export type Carry = (entrance: Entrance, bytes: number, repetition?: Repetition) => Promise<void>
 
 const once1 = { times: 1, atOnce: 1 }
@@ -31,12 +31,12 @@ async function repeated(repetition: Repetition, action: (agent: Agent) => Promis
 }
 
 async function retrieveFrom(path: string, entrance: Entrance, agent: Agent, bytes: number): Promise<void> {
-  const answer = await responseTo(get(path, entrance, agent))
+  const response = await responseTo(get(path, entrance, agent))
   let received = 0
-  answer.on('data', (chunk: Buffer) => {
+  response.on('data', (chunk: Buffer) => {
     received += chunk.length
   })
-  await once(answer, 'end')
+  await once(response, 'end')
   if (received !== bytes) throw new Error(`Of ${bytes} bytes retrieved ${received} came`)
 }
 
@@ -52,24 +52,24 @@ async function stowOnce({ url, headers }: Entrance, agent: Agent, bytes: number)
     method: 'POST',
     headers: { 'content-type': type, ...headers },
   })
-  const answered = responseTo(sent)
+  const responded = responseTo(sent)
   for (let left = bytes; left > 0; left -= block.length) {
     if (!sent.write(block.subarray(0, left))) await once(sent, 'drain')
   }
   sent.end()
-  const answer = await answered
-  const text = await textOf(answer)
+  const response = await responded
+  const text = await textOf(response)
   if (JSON.parse(text).bytes !== bytes)
-    throw new Error(`Of ${bytes} bytes stored this came: ${answer.statusCode} ${text}`)
+    throw new Error(`Of ${bytes} bytes stored this came: ${response.statusCode} ${text}`)
 }
 
 export async function responseTo(sent: ClientRequest): Promise<IncomingMessage> {
-  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
-  return answer
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  return response
 }
 
-async function textOf(answer: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage): Promise<string> {
   let text = ''
-  for await (const chunk of answer) text += chunk
+  for await (const chunk of response) text += chunk
   return text
 }

@@ -11,11 +11,11 @@ export interface Pace {
 }
 
 /**
- * Sends searches by the clock, whether earlier ones are answered or not, over the connections by
- * turns; to several entrances at this pace each, in alternation, so that what disturbs one disturbs
- * all.
+ * Sends searches by the clock, without waiting for earlier responses, over the connections in turn.
+ * Several entrances get this pace each, in alternation, so that a disturbance affects all of them.
  *
- * @returns for each entrance, for each search, milliseconds from when it was due to the last byte of its answer
+ * @returns for each entrance, for each search, milliseconds from when it was due to the last byte of
+ *   its response
  */
 export async function searchPaced(entrances: readonly Entrance[], pace: Pace): Promise<readonly (readonly number[])[]> {
   const ways = entrances.map((entrance) => new Way(entrance, pace.connections))
@@ -34,7 +34,7 @@ export async function searchPaced(entrances: readonly Entrance[], pace: Pace): P
   return latencies
 }
 
-/** Connections to one entrance, used by turns. */
+/** Connections to one entrance, used in turn. */
 class Way {
   readonly #clients: readonly Client[]
   readonly #path: string
@@ -66,8 +66,8 @@ class Way {
 }
 
 /**
- * A timer may come a millisecond late, which is more than what is measured; the rest is waited for
- * by looking again.
+ * A timer may fire a millisecond late, which is more than what is measured; the rest of the wait is
+ * a busy loop.
  */
 async function until(due: number): Promise<void> {
   const early = due - performance.now() - 2

@@ -2,11 +2,11 @@ import { type Dispatcher, Pool } from 'undici'
 import type { Entrance } from './entrance.ts'
 import { type Repetition, repeat } from './repeat.ts'
 
-/** Answered with one study, in 50 bytes; and with many, in `largeSearchBytes`. */
+/** Searches that find one study, in 50 bytes, and many, in `largeSearchBytes`. */
 export const smallSearch = 'studies?PatientID=4711&limit=25'
 export const largeSearch = 'studies?PatientID=4711&limit=1000'
 
-/** Searches over as many connections as are at it at once; by turns, if there are several URLs. */
+/** Searches over one connection for each concurrent search; several URLs are used in turn. */
 export async function search(entrance: Entrance, urls: readonly string[], repetition: Repetition): Promise<void> {
   const pool = openPool(entrance, repetition.atOnce)
   await searchBy(pool, entrance, urls, repetition)
@@ -33,8 +33,8 @@ export async function searchOnce(dispatcher: Dispatcher, path: string, headers: 
     method: 'GET',
     headers: { accept: 'application/dicom+json', ...headers },
   })
-  const answer = await body.arrayBuffer()
-  if (statusCode !== 200) throw new Error(`A search was answered with ${statusCode}: ${Buffer.from(answer)}`)
+  const response = await body.arrayBuffer()
+  if (statusCode !== 200) throw new Error(`A search got status ${statusCode}: ${Buffer.from(response)}`)
 }
 
 export function pathOf(url: string): string {

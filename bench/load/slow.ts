@@ -18,10 +18,10 @@ export async function retrieveSlowly(entrance: Entrance, { clients, bytes, rate 
 }
 
 async function readSlowly(entrance: Entrance, agent: Agent, bytes: number, rate: number): Promise<void> {
-  const answer = await responseTo(get(`studies/1.2.${bytes}`, entrance, agent))
+  const response = await responseTo(get(`studies/1.2.${bytes}`, entrance, agent))
   const startedAt = performance.now()
   let received = 0
-  for await (const chunk of answer) {
+  for await (const chunk of response) {
     received += (chunk as Buffer).length
     const due = startedAt + (received / rate) * 1000
     if (due > performance.now() + 1) await delay(due - performance.now())

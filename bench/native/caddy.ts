@@ -27,9 +27,9 @@ http://127.0.0.1:${port} {
       # "tls_trust_pool file" in newer versions, which take this one, too.
       tls_trusted_ca_certs ${authorityFile}
       tls_server_name localhost
-      # Otherwise it asks for gzip by itself, and unpacks it again.
+      # Otherwise it requests gzip itself, and decompresses it again.
       compression off
-      # The default is 32 of each host: more connections than that would be made anew all the time.
+      # The default is 32 of each host: further connections would be opened again for each request.
       keepalive_idle_conns_per_host 256
     }
   }

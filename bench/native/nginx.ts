@@ -1,7 +1,7 @@
 import type { NativeProgram } from '../native-contender.ts'
 import { dicomWebPath } from '../store.ts'
 
-/** nginx as its manual advises for streaming: bodies pass as they come, none is put into a file. */
+/** nginx as its manual recommends for streaming: bodies pass as they arrive, without files. */
 export const nginx: NativeProgram = {
   name: 'nginx',
   command: 'nginx',
@@ -52,8 +52,8 @@ http {
       proxy_ssl_trusted_certificate ${authorityFile};
       proxy_ssl_server_name on;
       proxy_ssl_name localhost;
-      # Bodies of gigabytes pass as they come. Then the one buffer of proxy_buffer_size is all that an answer has; its
-      # default is a page. The others are not used, but may not be smaller.
+      # Bodies of gigabytes pass as they arrive. A response then has only the one buffer of
+      # proxy_buffer_size, whose default is a page. The others are not used, but may not be smaller.
       proxy_buffering off;
       proxy_buffer_size 64k;
       proxy_buffers 4 64k;

@@ -1,6 +1,6 @@
 import { median } from '../statistics.ts'
 import { table } from '../table.ts'
-import type { Verdict } from '../verdicts.ts'
+import type { Verdict } from '../verdict.ts'
 
 /** How long a real Orthanc takes for the same, straight to a store and through our proxy. */
 export interface OrthancResult {

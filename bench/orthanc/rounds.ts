@@ -4,7 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { findOrthanc } from '../../src/orthanc/find-orthanc.ts'
-import { ours, type Place, type RunningContender } from '../contender.ts'
+import type { Place, RunningContender } from '../contender.ts'
+import { ours } from '../contenders.ts'
 import { Spawned } from '../spawned.ts'
 import { dicomWebPath, type Upstream } from '../store.ts'
 import type { OrthancResult, OrthancRound } from './results.ts'
@@ -12,7 +13,7 @@ import { Sender } from './sender.ts'
 import { studyTitle } from './study.ts'
 
 /** Below that, one disturbed round weighs too much. */
-const leastRounds = 9
+const minRounds = 9
 const searches = 50
 const routes = ['direct', 'through'] as const
 /** Node compiles the proxy while it runs; in a hospital it has run for weeks. */
@@ -44,8 +45,8 @@ const tasks: readonly Task[] = [
  *
  * First both ways are proven: each file arrives byte for byte, in both directions. Then come
  * rounds, with a new process of the proxy in each, in which both ways have their turn, in changing
- * order. The time is that of Orthanc's HTTP exchanges by its own log, from their begin to the last
- * byte of the answer. With an unlimited store on the same machine that is a race for its cores; so
+ * order. The time is that of Orthanc's HTTP exchanges by its own log, from their start to the last
+ * byte of the response. With an unlimited store on the same machine that is a race for its cores; so
  * STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
  *
  * Null where no Orthanc is installed.
@@ -55,17 +56,17 @@ export async function measureOrthanc(place: Place, rounds: number): Promise<Orth
     process.stderr.write('orthanc: left out, as Orthanc with its DICOMweb plugin is not installed\n')
     return null
   }
-  const surroundings = await prepare(place)
+  const environment = await prepare(place)
   try {
-    await prove(surroundings)
+    await prove(environment)
     const load = loadavg()[0] ?? 0
-    return { load, tasks: await runTasks(surroundings, Math.max(rounds, leastRounds)) }
+    return { load, tasks: await runTasks(environment, Math.max(rounds, minRounds)) }
   } finally {
-    await surroundings.close()
+    await environment.close()
   }
 }
 
-interface Environment {
+interface OrthancEnvironment {
   readonly place: Place
   readonly store: Spawned
   readonly sender: Sender
@@ -73,7 +74,7 @@ interface Environment {
 }
 
 /** A store, and an Orthanc whose server "direct" is that store. */
-async function prepare(outer: Place): Promise<Environment> {
+async function prepare(outer: Place): Promise<OrthancEnvironment> {
   const folder = join(outer.folder, 'orthanc')
   await mkdir(folder)
   const at = (name: string) => join(folder, name)
@@ -98,16 +99,16 @@ async function prepare(outer: Place): Promise<Environment> {
 }
 
 /** Starts the proxy, to which Orthanc's server "through" then leads. */
-async function startProxy({ place, sender }: Environment): Promise<RunningContender> {
+async function startProxy({ place, sender }: OrthancEnvironment): Promise<RunningContender> {
   const proxy = await ours.start(place)
   await sender.server('through', { Url: proxy.url })
   return proxy
 }
 
-/** That every file comes to the store, and back from it, as it is. */
-async function prove(surroundings: Environment): Promise<void> {
-  const { sender, store } = surroundings
-  const proxy = await startProxy(surroundings)
+/** Proves that every file reaches the store, and comes back from it, unchanged. */
+async function prove(environment: OrthancEnvironment): Promise<void> {
+  const { sender, store } = environment
+  const proxy = await startProxy(environment)
   try {
     for (const route of routes) {
       await store.ask('readNext')
@@ -121,14 +122,14 @@ async function prove(surroundings: Environment): Promise<void> {
   }
 }
 
-async function runTasks(surroundings: Environment, rounds: number): Promise<OrthancResult['tasks']> {
+async function runTasks(environment: OrthancEnvironment, rounds: number): Promise<OrthancResult['tasks']> {
   const results: { title: string; rounds: OrthancRound[] }[] = tasks.map(({ title }) => ({ title, rounds: [] }))
   for (let round = 0; round < rounds; round += 1) {
-    const proxy = await startProxy(surroundings)
+    const proxy = await startProxy(environment)
     try {
       for (const [at, task] of tasks.entries()) {
-        await surroundings.store.ask(task.isPaced ? 'pace' : 'unpace')
-        results[at]?.rounds.push(await runRound(task, round, surroundings.sender, proxy))
+        await environment.store.ask(task.isPaced ? 'pace' : 'unpace')
+        results[at]?.rounds.push(await runRound(task, round, environment.sender, proxy))
       }
     } finally {
       await proxy.close()

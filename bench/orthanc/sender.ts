@@ -5,8 +5,8 @@ import { exchangesIn } from './exchange-times.ts'
 import { benchStudy, digestsOf, instanceCount } from './study.ts'
 
 /**
- * Orthanc, with the bench's study, and what it is asked to do with a DICOMweb server. Each answers
- * what its exchanges took.
+ * Orthanc with the bench's study, and what it does with a DICOMweb server. Each method returns the
+ * duration of its exchanges.
  */
 export class Sender {
   /** Of the files that were put into Orthanc. */
@@ -94,8 +94,8 @@ export class Sender {
 }
 
 async function logExchanges(url: string): Promise<void> {
-  const answer = await fetch(`${url}/tools/log-level-http`, { method: 'PUT', body: 'verbose' })
-  equal(answer.status, 200)
+  const response = await fetch(`${url}/tools/log-level-http`, { method: 'PUT', body: 'verbose' })
+  equal(response.status, 200)
 }
 
 async function upload({ rest }: LocalOrthanc) {

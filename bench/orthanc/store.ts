@@ -19,7 +19,7 @@ const { key, cert } = JSON.parse(readFileSync(identityFile, 'utf8')) as { key: s
 
 const study = [...benchStudy()]
 const ctImage = '1.2.840.10008.5.1.4.1.1.2'
-/** PS3.18, I.2, as Google answers it. */
+/** As in PS3.18, I.2, and as Google responds. */
 const storedResponse = JSON.stringify({
   '00081199': {
     vr: 'SQ',

@@ -5,17 +5,15 @@ import { join } from 'node:path'
 import type { Counters } from './counters.ts'
 import type { SentInstance, SentStudy } from './ledger.ts'
 
-/** What the store holds against what clients were told. */
+/** Compares what the store holds with what clients were told. */
 export interface Audit {
-  /** Clients were told that they are stored: all of them are there, with their bytes. */
+  /** Clients were told that these are stored: all of them are there, with the right bytes. */
   readonly stored: number
   readonly lost: number
-  /** Clients were told that they are deleted: none of them is there. */
+  /** Clients were told that these are deleted: none of them is there. */
   readonly deleted: number
   readonly undeleted: number
-  /**
-   * Nobody was told anything final. Those of them that are in the store have their very bytes, too.
-   */
+  /** Clients were told nothing final. Those that are in the store have the right bytes, too. */
   readonly unconfirmed: number
   readonly unconfirmedInStore: number
   /** Files with other bytes than were sent, and files that nobody sent. */
@@ -26,7 +24,7 @@ export interface Audit {
 export async function audit(
   studies: readonly SentStudy[],
   folderOf: (account: string) => string,
-  tally: Counters,
+  counters: Counters,
 ): Promise<Audit> {
   const counts = { stored: 0, lost: 0, deleted: 0, undeleted: 0, unconfirmed: 0, unconfirmedInStore: 0, wrong: 0 }
   const files = await filesOf(new Set(studies.map(({ account }) => account)), folderOf)
@@ -37,14 +35,14 @@ export async function audit(
       files.delete(name)
       if (digest !== undefined && digest !== instance.sha256) {
         counts.wrong += 1
-        tally.violation(`Store: ${name} has other bytes than were sent`)
+        counters.violation(`Store: ${name} has other bytes than were sent`)
       }
-      judge(sent, instance, digest !== undefined, counts, tally)
+      judge(sent, instance, digest !== undefined, counts, counters)
     }
   }
   for (const name of files.keys()) {
     counts.wrong += 1
-    tally.violation(`Store: nobody sent ${name}`)
+    counters.violation(`Store: nobody sent ${name}`)
   }
   return counts
 }
@@ -54,14 +52,14 @@ function judge(
   { known, instance }: SentInstance,
   isThere: boolean,
   counts: { -readonly [K in keyof Audit]: number },
-  tally: Counters,
+  counters: Counters,
 ): void {
   if (known === 'stored') {
     counts[isThere ? 'stored' : 'lost'] += 1
-    if (!isThere) tally.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is lost`)
+    if (!isThere) counters.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is lost`)
   } else if (known === 'deleted' && !sent.inDoubt) {
     counts[isThere ? 'undeleted' : 'deleted'] += 1
-    if (isThere) tally.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is not deleted`)
+    if (isThere) counters.violation(`Store: ${instance} of ${sent.study} at ${sent.account} is not deleted`)
   } else {
     counts[isThere ? 'unconfirmedInStore' : 'unconfirmed'] += 1
   }

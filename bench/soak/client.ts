@@ -24,21 +24,18 @@ interface Parts {
 /** How many studies a client leaves in the store before it deletes some. */
 const maxStudies = 20
 
-/**
- * One of many that use the proxy at the same time: it sends studies of its own, and nobody else
- * touches them.
- */
+/** One of many concurrent clients of the proxy. It sends its own studies, which no other touches. */
 export class Client {
   readonly #parts: Parts
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  /** In the store, or partly, or perhaps. */
+  /** Studies that are in the store: wholly, partly or possibly. */
   #studies: SentStudy[] = []
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
-  /** One request after the other until it is told to end. */
+  /** Sends one request after another until the signal aborts. */
   async run(ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
       await this.#act()
@@ -72,7 +69,7 @@ export class Client {
     await this.#stow(study, 'STOW-RS')
   }
 
-  /** What a person does after a failed job. Identical bytes are taken again. */
+  /** What a person does after a failed job. The store accepts identical bytes again. */
   async #storeAgain(study: SentStudy): Promise<void> {
     if (study.instances.some(({ known }) => known === 'deleted')) return
     await this.#stow(study, 'STOW-RS again')
@@ -117,8 +114,8 @@ export class Client {
     const one = oneOnly ? random.pick([first, ...others]) : null
     const reply = await this.#send(deleteOf(url, study, one, random), one ? 'DELETE, instance' : 'DELETE, study')
     learnDeleted(study, one, reply, counters)
-    // What becomes of a deletion without an answer shows only at the end; nothing of this study can
-    // be expected before.
+    // The outcome of a deletion without a response shows only at the end; until then, nothing is
+    // certain about this study.
     if (!one || study.inDoubt) this.#studies = this.#studies.filter((other) => other !== study)
   }
 
@@ -131,7 +128,7 @@ export class Client {
   #count(what: string, reply: Reply): void {
     const { counters, account } = this.#parts
     counters.count(what, endOf(reply))
-    if (reply.kind === 'stuck') counters.violation(`${what} at ${account}: neither an answer nor an end`)
+    if (reply.kind === 'stuck') counters.violation(`${what} at ${account}: neither a response nor an end`)
     if (reply.kind === 'whole' && reply.status === 401) counters.violation(`${what} at ${account}: 401`)
     if (reply.kind === 'whole' && String(reply.body.subarray(0, 4_096)).includes('"code":"internal"'))
       counters.violation(`${what} at ${account}: an internal error`)

@@ -1,4 +1,4 @@
-/** What was asked, and how it ended: how many times each. */
+/** Counts requests by kind and outcome. */
 export class Counters {
   readonly #counts = new Map<string, Map<string, number>>()
   /** What must never happen; each is a sentence. */
@@ -18,7 +18,7 @@ export class Counters {
     return [...this.#counts.values()].flatMap((ends) => [...ends.values()]).reduce((sum, count) => sum + count, 0)
   }
 
-  /** By what was asked, then by how it ended. */
+  /** By request, then by outcome. */
   get counts(): Readonly<Record<string, Readonly<Record<string, number>>>> {
     return Object.fromEntries([...this.#counts].map(([what, ends]) => [what, Object.fromEntries(ends)]))
   }

@@ -5,13 +5,10 @@ import type { Random } from './random.ts'
 type Effect = Omit<Fault, 'target' | 'store' | 'times'>
 type Service = Exclude<Fault['target'], 'token'>
 
-/** Milliseconds from one set of faults to the next. */
-const change = 100
+/** From one set of faults to the next. */
+const intervalMs = 100
 
-/**
- * Makes the emulator fail, at random and all the time, until it is told to end; then all is well
- * again.
- */
+/** Injects random faults into the emulator until the signal aborts, and then removes them. */
 export async function injectFaults(
   emulatorUrl: string,
   stores: readonly [string, ...string[]],
@@ -26,15 +23,15 @@ export async function injectFaults(
       Array.from({ length: random.int(2, 6) }, () => fault(stores, random)),
     )
     if (random.chance(0.02)) await ask('POST', `tokens/${random.pick(['revoke', 'expire'])}`)
-    await delay(change)
+    await delay(intervalMs)
   }
   await ask('DELETE', 'faults')
 }
 
 async function control(url: string, method: string, body?: object): Promise<void> {
-  const answer = await fetch(url, { method, ...(body && { body: JSON.stringify(body) }) })
-  await answer.arrayBuffer()
-  if (!answer.ok) throw new Error(`${method} ${url} was answered with ${answer.status}`)
+  const response = await fetch(url, { method, ...(body && { body: JSON.stringify(body) }) })
+  await response.arrayBuffer()
+  if (!response.ok) throw new Error(`${method} ${url} got status ${response.status}`)
 }
 
 function fault(stores: readonly [string, ...string[]], random: Random): Fault {

@@ -3,9 +3,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { reportTo } from '../child.ts'
 
-// Loaded into the very program that is shipped, before it starts: answers what it holds.
+// Loaded into the shipped program before it starts: reports what the process holds.
 
-/** What a process holds, when all that can be freed has been. */
+/** What a process holds after a full garbage collection. */
 export interface Footprint {
   /** Open file descriptors: sockets, and all others. */
   readonly sockets: number
@@ -24,7 +24,7 @@ const collectGarbage = runInNewContext('gc') as () => void
 reportTo(process, '', { footprint })
 
 function footprint(): Footprint {
-  // The first round runs finalizers, which let go of more.
+  // The first round runs finalizers, which release more.
   for (let round = 0; round < 3; round += 1) collectGarbage()
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage()
   const descriptors = openDescriptors()
@@ -45,7 +45,7 @@ function openDescriptors(): string[] {
     try {
       return readlinkSync(`${folder}/${name}`)
     } catch {
-      // The one that reads the folder.
+      // The descriptor that reads the folder.
       return []
     }
   })

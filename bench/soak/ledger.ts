@@ -2,10 +2,7 @@ import { createHash } from 'node:crypto'
 import { largeInstance, type StowPart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import type { Random } from './random.ts'
 
-/**
- * What a client knows of an instance: was it told that it is stored, was it told that it is
- * deleted, or neither?
- */
+/** What a client knows about an instance: was it told that it is stored, or deleted, or neither? */
 export type Known = 'nothing' | 'stored' | 'deleted'
 
 export interface SentInstance {
@@ -21,7 +18,7 @@ export interface SentStudy {
   readonly account: string
   readonly study: string
   readonly instances: readonly SentInstance[]
-  /** Something that may still happen to it: no more can be told from answers. */
+  /** Something may still happen to it: responses say no more about it. */
   inDoubt: boolean
 }
 

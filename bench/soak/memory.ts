@@ -22,9 +22,9 @@ const MiB = 1024 ** 2
 const uploads = 64
 const size = 64 * MiB
 
-/** Small enough that the proxy keeps all of it by default. */
+/** Small enough that the proxy buffers all of it by default. */
 const bufferedSize = 1_000 * 1024
-/** Of the kept ones: as many as the proxy keeps in all. */
+/** As many as the proxy buffers in all. */
 const bufferedUploads = 64
 
 /** Google's side of each measurement. */
@@ -32,7 +32,7 @@ const cases: Readonly<Record<string, SinkPace>> = {
   'Google reads as fast as it can': { rate: null, rejected: 0 },
   'Google reads 2 MiB/s of each': { rate: 2 * MiB, rejected: 0 },
   'Google reads 0.5 MiB/s of each': { rate: MiB / 2, rejected: 0 },
-  [`the same, and ${bufferedUploads} more of 1,000 KiB, refused, are kept to be sent again`]: {
+  [`the same, and ${bufferedUploads} more of 1,000 KiB, rejected, are buffered for a retry`]: {
     rate: MiB / 2,
     rejected: bufferedUploads,
   },
@@ -70,7 +70,7 @@ async function measured(what: string, pace: SinkPace): Promise<Peak> {
     const idle = usageOf(proxy.pid).peakMemory / MiB
     const startedAt = performance.now()
     const large = times(uploads, () => stow({ url, headers: {} }, size))
-    // Until none of the large ones is kept any more.
+    // Until none of the large ones is buffered any more.
     if (pace.rejected > 0) await delay(10_000)
     const small = times(pace.rejected, () =>
       stow({ url: url.replace('/google/', `/${secondStore}/`), headers: {} }, bufferedSize),

@@ -1,6 +1,6 @@
 /**
- * The bodies of a `multipart/related` answer's parts (RFC 2046, 5.1); null unless it is whole and
- * well formed.
+ * The bodies of the parts of a `multipart/related` response (RFC 2046, 5.1); null unless it is
+ * complete and well formed.
  */
 export function partsOf(body: Buffer, contentType: string): Buffer[] | null {
   const boundary = /boundary="?([^";]+)"?/.exec(contentType)?.[1]

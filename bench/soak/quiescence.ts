@@ -2,15 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Spawned } from '../spawned.ts'
 import type { Footprint } from './footprint-probe.ts'
 
-/**
- * Milliseconds. Idle connections to Google are kept for 30 s, and timers of the token cache run for
- * a minute.
- */
+/** Idle connections to Google stay open for 30 s, and timers of the token cache run for a minute. */
 const maxWaitMs = 120_000
 
 /**
- * The footprint of a process that has come to rest: no more sockets than these, and the same number
- * of everything in two looks, a second apart. After the longest wait, whatever it holds then.
+ * The footprint of a quiescent process: no more sockets than these, and the same number of
+ * everything in two samples, a second apart. After the maximum wait, the footprint at that time.
  */
 export async function untilQuiescent(spawned: Spawned, sockets: number): Promise<Footprint> {
   const deadline = performance.now() + maxWaitMs

@@ -3,7 +3,7 @@ import type { SentInstance, SentStudy } from './ledger.ts'
 import type { Random } from './random.ts'
 import type { Reply, Sending } from './sending.ts'
 
-/** Deletes a study, or one instance of it; sometimes without waiting for the answer. */
+/** Deletes a study, or one instance of it; sometimes without waiting for the response. */
 export function deleteOf(url: string, { study }: SentStudy, one: SentInstance | null, random: Random): Sending {
   const rest = one ? `/series/${one.series}/instances/${one.instance}` : ''
   return {
@@ -14,8 +14,8 @@ export function deleteOf(url: string, { study }: SentStudy, one: SentInstance | 
   }
 }
 
-/** Takes down what the answer says. */
-export function learnDeleted(sent: SentStudy, one: SentInstance | null, reply: Reply, tally: Counters): void {
+/** Records what the response says. */
+export function learnDeleted(sent: SentStudy, one: SentInstance | null, reply: Reply, counters: Counters): void {
   const deleted = one ? [one] : sent.instances
   const wereStored = deleted.some(({ known }) => known === 'stored')
   for (const instance of deleted) instance.known = 'nothing'
@@ -23,9 +23,9 @@ export function learnDeleted(sent: SentStudy, one: SentInstance | null, reply: R
     sent.inDoubt = true
     return
   }
-  // The second try finds nothing if only the answer to the first was lost.
+  // The second attempt finds nothing if only the response to the first was lost.
   if (reply.status === 404 && wereStored && attemptsOf(reply) === 1 && !sent.inDoubt)
-    tally.violation(`DELETE ${sent.study} at ${sent.account}: 404 for what is stored`)
+    counters.violation(`DELETE ${sent.study} at ${sent.account}: 404 for what is stored`)
   for (const instance of deleted) instance.known = 'deleted'
 }
 

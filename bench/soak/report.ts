@@ -27,7 +27,7 @@ export function soakReport(record: SoakRecord): string {
     ),
     '## Requests, and how they ended for the client',
     countersTable(record),
-    `Statuses are those of answers that came whole. *broken*: the connection was reset before an answer; *broken in*: in the middle of one. *left*: the client broke off.`,
+    `Statuses are those of complete responses. *broken*: the connection was reset before a response; *broken in*: in the middle of one. *left*: the client disconnected.`,
     '## The proxy at rest',
     footprintTable(record.before, record.after),
     violations(record),

@@ -12,7 +12,7 @@ const asFile = 'application/dicom; transfer-syntax=*'
 export interface Retrieval {
   readonly url: string
   readonly accept: string
-  /** What was asked for. */
+  /** The requested instances. */
   readonly requested: readonly SentInstance[]
   readonly asFile: boolean
 }
@@ -32,7 +32,7 @@ export function instanceRetrieval(url: string, { study }: SentStudy, sent: SentI
   }
 }
 
-/** Reads at once or late; sometimes leaves. */
+/** Reads at once or late; sometimes disconnects. */
 export function wadoOf({ url, accept }: Retrieval, random: Random): Sending {
   return {
     method: 'GET',
@@ -44,25 +44,28 @@ export function wadoOf({ url, accept }: Retrieval, random: Random): Sending {
   }
 }
 
-/**
- * A 200 that came to its end has the very bytes of everything that is stored; a 404 has its reason.
- */
-export function checkRetrieved(sent: SentStudy, { requested, asFile }: Retrieval, reply: Reply, tally: Counters): void {
+/** A complete 200 has the right bytes of everything that is stored; a 404 must have a reason. */
+export function checkRetrieved(
+  sent: SentStudy,
+  { requested, asFile }: Retrieval,
+  reply: Reply,
+  counters: Counters,
+): void {
   if (reply.kind !== 'whole') return
   const what = `WADO-RS ${sent.study} at ${sent.account}`
   if (reply.status === 404 && requested.some(({ known }) => known === 'stored'))
-    tally.violation(`${what}: 404 for what is stored`)
+    counters.violation(`${what}: 404 for what is stored`)
   if (reply.status !== 200) return
   const bodies = asFile ? [reply.body] : partsOf(reply.body, String(reply.headers['content-type']))
   if (!bodies) {
-    tally.violation(`${what}: 200 that looks whole with a body that is not, ${reply.body.length} bytes`)
+    counters.violation(`${what}: 200 that looks whole with a body that is not, ${reply.body.length} bytes`)
     return
   }
   const digests = new Set(bodies.map((body) => createHash('sha256').update(body).digest('hex')))
   for (const { instance, sha256, known } of requested) {
     if (known === 'stored' && !digests.has(sha256))
-      tally.violation(`${what}: the bytes of ${instance} are not in the answer`)
+      counters.violation(`${what}: the bytes of ${instance} are not in the response`)
   }
   const theirs = new Set(requested.map(({ sha256 }) => sha256))
-  if ([...digests].some((digest) => !theirs.has(digest))) tally.violation(`${what}: bytes that nobody sent`)
+  if ([...digests].some((digest) => !theirs.has(digest))) counters.violation(`${what}: bytes that nobody sent`)
 }

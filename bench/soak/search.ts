@@ -6,21 +6,21 @@ export function searchFor(url: string, { study }: SentStudy): Sending {
   return { method: 'GET', url: `${url}studies/${study}/instances`, headers: { accept: 'application/dicom+json' } }
 }
 
-/** The answer has every instance that is stored, and none that is deleted. */
-export function checkFound(sent: SentStudy, reply: Reply, tally: Counters): void {
+/** The response must list every stored instance, and no deleted one. */
+export function checkFound(sent: SentStudy, reply: Reply, counters: Counters): void {
   if (reply.kind !== 'whole' || reply.status !== 200) return
   const found = instancesIn(reply.body)
   if (!found) {
-    tally.violation(
+    counters.violation(
       `QIDO-RS ${sent.study} at ${sent.account}: 200 with a body that is no search result, ${reply.body.length} bytes`,
     )
     return
   }
   for (const { instance, known } of sent.instances) {
     if (known === 'stored' && !found.includes(instance))
-      tally.violation(`QIDO-RS ${sent.study} at ${sent.account}: ${instance}, which is stored, is not found`)
+      counters.violation(`QIDO-RS ${sent.study} at ${sent.account}: ${instance}, which is stored, is not found`)
     if (known === 'deleted' && !sent.inDoubt && found.includes(instance))
-      tally.violation(`QIDO-RS ${sent.study} at ${sent.account}: ${instance}, which is deleted, is found`)
+      counters.violation(`QIDO-RS ${sent.study} at ${sent.account}: ${instance}, which is deleted, is found`)
   }
 }
 

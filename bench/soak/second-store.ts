@@ -1,2 +1,2 @@
-/** Name of the store for uploads that are small enough to be kept. */
+/** Name of the store for uploads that are small enough to be buffered. */
 export const secondStore = 'second'

@@ -4,10 +4,10 @@ import { type Reply, replyTimeoutMs } from './sending.ts'
 const headEnd = Buffer.from('\r\n\r\n')
 
 /**
- * A GET in HTTP/1.0, whose answer ends with its connection: a client that can't tell a break from
- * the end unless the connection is reset. Never rejects.
+ * A GET in HTTP/1.0, whose response ends with its connection: such a client can't distinguish a break
+ * from the end unless the connection is reset. Never rejects.
  *
- * @param halfCloses whether it ends its side of the connection once the answer has begun
+ * @param halfCloses whether it ends its side of the connection once the response has begun
  */
 export async function sendInHttp10(url: string, accept: string, halfCloses: boolean): Promise<Reply> {
   const { hostname, port, host, pathname, search } = new URL(url)

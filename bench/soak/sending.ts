@@ -1,7 +1,7 @@
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** One request as a client sends it, and what it does besides sending and reading. */
+/** One request, and how the client behaves while it sends and reads. */
 export interface Sending {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly url: string
@@ -9,32 +9,32 @@ export interface Sending {
   readonly body?: Iterable<Buffer>
   /** Milliseconds before each chunk of the body. */
   readonly pace?: number
-  /** Leaves after so many bytes of the body were sent. */
+  /** Disconnects after this number of body bytes was sent. */
   readonly leaveSending?: number
-  /** Leaves after so many milliseconds. */
+  /** Disconnects after this number of milliseconds. */
   readonly leaveAfter?: number
-  /** Leaves after so many bytes of the answer's body. */
+  /** Disconnects after this number of bytes of the response body. */
   readonly leaveReading?: number
-  /** Milliseconds without reading, once the answer has begun. */
+  /** Milliseconds without reading, once the response has begun. */
   readonly pause?: number
 }
 
 /** What the client has seen. */
 export type Reply =
-  /** An answer, by the rules of HTTP to its end. */
+  /** A response that is complete by the rules of HTTP. */
   | {
       readonly kind: 'whole'
       readonly status: number
       readonly headers: Readonly<Record<string, string | string[] | undefined>>
       readonly body: Buffer
     }
-  /** The connection broke before an answer, or in it. */
+  /** The connection broke before or within a response. */
   | { readonly kind: 'broken'; readonly status: number | null }
   | { readonly kind: 'left' }
-  /** Nothing more came, for far longer than the proxy's own limits allow. */
+  /** Nothing more came for far longer than the proxy's own limits allow. */
   | { readonly kind: 'stuck' }
 
-/** Milliseconds. Waiting for a place, all tries and a stall together take less. */
+/** The wait for a slot, all attempts and a stall take less together. */
 export const replyTimeoutMs = 90_000
 
 /** Never rejects. */
@@ -57,7 +57,7 @@ class Conversation {
     this.reply = promise
     this.#resolve = resolve
     this.#sent = request(url, { method, headers, agent })
-    this.#sent.on('response', (answer) => this.#read(answer))
+    this.#sent.on('response', (response) => this.#read(response))
     this.#sent.on('error', () => this.#end({ kind: 'broken', status: this.#status }))
     this.#sent.on('close', () => this.#end({ kind: 'broken', status: this.#status }))
     this.#timers.push(setTimeout(() => this.#leave('stuck'), replyTimeoutMs))
@@ -90,25 +90,25 @@ class Conversation {
     })
   }
 
-  #read(answer: IncomingMessage): void {
+  #read(response: IncomingMessage): void {
     const { pause, leaveReading = Number.POSITIVE_INFINITY } = this.#sending
-    this.#status = answer.statusCode ?? 0
+    this.#status = response.statusCode ?? 0
     const chunks: Buffer[] = []
     let bytes = 0
-    answer.on('data', (chunk: Buffer) => {
+    response.on('data', (chunk: Buffer) => {
       chunks.push(chunk)
       bytes += chunk.length
       if (bytes >= leaveReading) this.#leave('left')
     })
     if (pause) {
-      answer.pause()
-      this.#timers.push(setTimeout(() => answer.resume(), pause))
+      response.pause()
+      this.#timers.push(setTimeout(() => response.resume(), pause))
     }
-    answer.on('error', () => this.#end({ kind: 'broken', status: this.#status }))
-    answer.on('end', () => {
-      const { statusCode: status = 0, headers } = answer
-      this.#end(answer.complete ? { kind: 'whole', status, headers, body: Buffer.concat(chunks) } : broken(status))
-      // As libcurl does after an early answer: the rest of the body is not worth sending.
+    response.on('error', () => this.#end({ kind: 'broken', status: this.#status }))
+    response.on('end', () => {
+      const { statusCode: status = 0, headers } = response
+      this.#end(response.complete ? { kind: 'whole', status, headers, body: Buffer.concat(chunks) } : broken(status))
+      // As libcurl does after an early response: it doesn't send the rest of the body.
       if (!this.#sent.writableFinished) this.#sent.destroy()
     })
   }
@@ -118,7 +118,7 @@ class Conversation {
     this.#sent.destroy()
   }
 
-  /** The first that happens counts. */
+  /** The first outcome counts. */
   #end(reply: Reply): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#resolve(reply)

@@ -5,17 +5,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { listen, reportTo } from '../child.ts'
 import { secondStore } from './second-store.ts'
 
-// A Google that takes uploads at a certain pace, keeps nothing, and answers how many bytes came;
+// A Google that reads uploads at a certain rate, stores nothing, and reports the number of bytes;
 // and its token endpoint.
 
-/** How uploads are taken. */
+/** How uploads are read. */
 export interface SinkPace {
   /** Bytes per second of each upload; null: as fast as they come. */
   readonly rate: number | null
-  /**
-   * How many uploads to the second store are refused at first, with 503, each when all of it has
-   * come.
-   */
+  /** How many uploads to the second store get a 503 first, each after all of it has arrived. */
   readonly rejected: number
 }
 

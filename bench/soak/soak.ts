@@ -36,18 +36,18 @@ export async function soak(
   inform: (what: string) => void,
 ): Promise<SoakResult> {
   const { proxy, accounts, folderOf } = environment
-  const tally = new Counters()
+  const counters = new Counters()
   const ledger = new Ledger()
   inform('warm-up')
-  await traffic(environment, ledger, tally, seed, warmUp)
+  await traffic(environment, ledger, counters, seed, warmUp)
   const before = await untilQuiescent(proxy, restingSockets)
   inform(`${minutes} minutes of traffic and faults`)
-  await traffic(environment, ledger, tally, seed + 1, minutes * 60_000)
+  await traffic(environment, ledger, counters, seed + 1, minutes * 60_000)
   inform('coming to rest')
   const after = await untilQuiescent(proxy, restingSockets)
   inform('reading the stores')
-  const audited = await audit(ledger.studies, folderOf, tally)
-  const { counts, total, violations } = tally
+  const audited = await audit(ledger.studies, folderOf, counters)
+  const { counts, total, violations } = counters
   const clients = accounts.size * clientsPerAccount
   return {
     minutes,

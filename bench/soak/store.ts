@@ -47,14 +47,16 @@ interface StoreResponse {
   readonly '00081199'?: { Value?: readonly Item[] }
 }
 
-/** Takes down what an answer to an upload says, as a client believes it. */
-export function learnStored(sent: SentStudy, reply: Reply, tally: Counters): void {
+/** Records what the response to an upload says, as a client would. */
+export function learnStored(sent: SentStudy, reply: Reply, counters: Counters): void {
   const isReport = reply.kind === 'whole' && (reply.status === 200 || reply.status === 409)
   const response = isReport ? parsed(reply.body) : null
   if (response === null) {
     sent.inDoubt = true
     if (isReport)
-      tally.violation(`STOW-RS ${sent.study} at ${sent.account}: ${reply.status} with a body that is no store response`)
+      counters.violation(
+        `STOW-RS ${sent.study} at ${sent.account}: ${reply.status} with a body that is no store response`,
+      )
     return
   }
   const stored = instancesIn(response['00081199']?.Value)
@@ -62,9 +64,9 @@ export function learnStored(sent: SentStudy, reply: Reply, tally: Counters): voi
   for (const instance of sent.instances) {
     if (stored.has(instance.instance)) instance.known = 'stored'
     else if (!failed.has(instance.instance))
-      tally.violation(`STOW-RS ${sent.study} at ${sent.account}: ${instance.instance} is neither stored nor refused`)
+      counters.violation(`STOW-RS ${sent.study} at ${sent.account}: ${instance.instance} is neither stored nor refused`)
     else
-      tally.violation(
+      counters.violation(
         `STOW-RS ${sent.study} at ${sent.account}: ${instance.instance} is refused, as in conflict with other bytes`,
       )
   }

@@ -18,7 +18,7 @@ const maxResidentGrowth = 48 * MiB
 /** What a soak must prove. */
 export function verdictsOf({ audit, before, after, violations }: SoakResult): readonly Verdict[] {
   const { stored, lost, deleted, undeleted, wrong, unconfirmed, unconfirmedInStore } = audit
-  const wrongAnswers = violations.filter((sentence) => !sentence.includes(' Store: ')).length
+  const wrongResponses = violations.filter((sentence) => !sentence.includes(' Store: ')).length
   const growth = after.heap + after.buffers - before.heap - before.buffers
   const residentGrowth = after.resident - before.resident
   return [
@@ -27,9 +27,9 @@ export function verdictsOf({ audit, before, after, violations }: SoakResult): re
     verdict('Not told: in the store or not', `${unconfirmedInStore}, ${unconfirmed}`, true),
     verdict('Files with other bytes than were sent', String(wrong), wrong === 0),
     verdict(
-      'Answers that looked whole and were wrong, conflicts, requests without end',
-      String(wrongAnswers),
-      wrongAnswers === 0,
+      'Responses that looked complete but were wrong, conflicts, requests without end',
+      String(wrongResponses),
+      wrongResponses === 0,
     ),
     verdict(
       'Sockets and other descriptors left open',

@@ -10,7 +10,6 @@ import type { Client } from '../guard/client.ts'
 import type { Log } from '../observe/logger.ts'
 import { problemDocument, problemHeaders } from '../server/problem.ts'
 import { readPageFiles } from './page-files.ts'
-import { pageHeaders } from './page-headers.ts'
 import type { ProxyStatus } from './proxy-status.ts'
 import { readinessOf } from './readiness.ts'
 import { StatusStream } from './status-stream.ts'
@@ -29,7 +28,7 @@ interface AdminListenerOptions {
  * The listener for probes and people. It shows no secrets and no patient data. From other machines,
  * probes get a response without details; everything else requires a client with `Admin: true`.
  */
-export function createAdminListener(operation: ProxyStatus, options: AdminListenerOptions): FastifyInstance {
+export function createAdminListener(proxy: ProxyStatus, options: AdminListenerOptions): FastifyInstance {
   const { limits, tls } = options
   const { headerBytes, keepAliveTimeout } = limits()
   const http = { maxHeaderSize: headerBytes }
@@ -51,28 +50,28 @@ export function createAdminListener(operation: ProxyStatus, options: AdminListen
   listener.addHook('onRequest', async (_request, reply) => {
     reply.headers(pageHeaders)
   })
-  addProbes(listener, operation)
+  addProbes(listener, proxy)
   listener.register(async (guarded) => {
-    guarded.addHook('onRequest', async ({ raw }) => requireAdmin(await operation.clientOf(raw)))
-    addDetails(guarded, operation)
+    guarded.addHook('onRequest', async ({ raw }) => requireAdmin(await proxy.clientOf(raw)))
+    addDetails(guarded, proxy)
     addPage(guarded)
   })
   limitConnections(listener.server, options)
   return listener
 }
 
-function addProbes(listener: FastifyInstance, operation: ProxyStatus): void {
+function addProbes(listener: FastifyInstance, proxy: ProxyStatus): void {
   listener.get('/healthz', () => ({ status: 'alive' }))
   listener.get('/readyz', async ({ raw }, reply) => {
-    const readiness = readinessOf(operation)
+    const readiness = readinessOf(proxy)
     const { ready } = readiness
-    const client = await clientIfAny(operation, raw)
+    const client = await clientIfAny(proxy, raw)
     return reply.code(ready ? 200 : 503).send(client?.admin ? readiness : { ready })
   })
 }
 
-function addDetails(listener: FastifyInstance, operation: ProxyStatus): void {
-  const stream = new StatusStream(operation)
+function addDetails(listener: FastifyInstance, proxy: ProxyStatus): void {
+  const stream = new StatusStream(proxy)
   listener.addHook('preClose', async () => stream.close())
   listener.get('/api/status', (_request, reply) => reply.header('cache-control', 'no-store').send(stream.status))
   listener.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
@@ -84,7 +83,7 @@ function addDetails(listener: FastifyInstance, operation: ProxyStatus): void {
     stream.begin(reply.raw)
   })
   listener.get('/metrics', async (_request, reply) => {
-    const { metrics } = operation
+    const { metrics } = proxy
     return reply
       .headers({ 'content-type': metrics.contentType, 'cache-control': 'no-store' })
       .send(await metrics.text())
@@ -117,4 +116,29 @@ function requireAdmin({ admin, name }: Client): void {
     problem: `Client ${name} is not an administrator.`,
     remedy: 'Set "Admin": true in its configuration, if it may see this.',
   })
+}
+
+/**
+ * The page loads everything from this listener, has no inline scripts or styles, and can't be
+ * framed.
+ */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** Security headers of every response of the admin listener. */
+export const pageHeaders: Readonly<Record<string, string>> = {
+  'content-security-policy': contentSecurityPolicy,
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
 }

@@ -1,17 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import type { LimiterStats } from '../concurrency/limiter.ts'
 import type { CredentialDescription } from '../credentials/credential-description.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { Client } from '../guard/client.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AccountHistory, Totals } from '../observe/request-history.ts'
-
-/** Requests at Google, queued requests, and the current limit. */
-export interface LimiterStats {
-  readonly inFlight: number
-  readonly queued: number
-  readonly limit: number
-}
 
 export interface Account {
   readonly name: string

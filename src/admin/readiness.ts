@@ -10,8 +10,8 @@ export function readinessOf({ accepting, accounts: all, audit }: ProxyStatus) {
   return { ready, accounts, ...(trail && { audit: { ready: auditReady } }) }
 }
 
-export function tokenReadiness({ usable, expiresAt, failure, nextTryAt }: TokenState) {
-  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextAttemptAt: isoTime(nextTryAt) }
+export function tokenReadiness({ usable, expiresAt, failure, nextAttemptAt }: TokenState) {
+  return { ready: usable, tokenExpiresAt: isoTime(expiresAt), failure, nextAttemptAt: isoTime(nextAttemptAt) }
 }
 
 export function isoTime(at: number | null): string | null {

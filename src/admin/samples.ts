@@ -14,13 +14,13 @@ interface Series {
 
 /** Samples of each account over the last ten minutes, for plots and for its state. */
 export class Samples {
-  readonly #operation: Pick<ProxyStatus, 'accounts' | 'history'>
+  readonly #proxy: Pick<ProxyStatus, 'accounts' | 'history'>
   readonly #maxSamples: number
   readonly #series = new Map<string, Series>()
 
   /** @param maxSamples samples kept per account */
-  constructor(operation: Pick<ProxyStatus, 'accounts' | 'history'>, maxSamples: number) {
-    this.#operation = operation
+  constructor(proxy: Pick<ProxyStatus, 'accounts' | 'history'>, maxSamples: number) {
+    this.#proxy = proxy
     this.#maxSamples = maxSamples
     this.take()
   }
@@ -32,13 +32,13 @@ export class Samples {
 
   /** Call this at regular intervals. */
   take(): void {
-    const accounts = [...this.#operation.accounts()]
+    const accounts = [...this.#proxy.accounts()]
     for (const name of this.#series.keys()) if (!accounts.some((one) => one.name === name)) this.#series.delete(name)
     for (const account of accounts) this.#sample(account)
   }
 
   #sample({ name }: Account): void {
-    const totals = this.#operation.history.totals(name)
+    const totals = this.#proxy.history.totals(name)
     const series = this.#series.get(name)
     // An account that was removed and added again restarts at 0.
     if (!series || totals.requests < series.totals.requests) {

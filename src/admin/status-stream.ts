@@ -46,7 +46,7 @@ interface Message {
  * one serialized message.
  */
 export class StatusStream {
-  readonly #operation: ProxyStatus
+  readonly #proxy: ProxyStatus
   readonly #times: StreamTimes
   readonly #startedAt = Date.now()
   readonly #samples: Samples
@@ -55,15 +55,15 @@ export class StatusStream {
   /** The current opening message. */
   #opening: (Message & { readonly until: number }) | null = null
 
-  constructor(operation: ProxyStatus, times = defaultTimes) {
-    this.#operation = operation
+  constructor(proxy: ProxyStatus, times = defaultTimes) {
+    this.#proxy = proxy
     this.#times = times
-    this.#samples = new Samples(operation, maxSamples)
+    this.#samples = new Samples(proxy, maxSamples)
     this.#timer = setInterval(() => this.#tick(), times.intervalMs).unref()
   }
 
   get status() {
-    return statusOf(this.#operation, this.#samples, this.#startedAt)
+    return statusOf(this.#proxy, this.#samples, this.#startedAt)
   }
 
   /** Throws a ProxyError `too-many-streams` at the limit. */

@@ -10,9 +10,9 @@ const maxListed = 50
 export type Status = ReturnType<typeof statusOf>
 
 /** The status of each account: token, requests in flight and so far, failures. */
-export function statusOf(operation: ProxyStatus, samples: Samples, startedAt: number) {
-  const { version, accepting, accounts, history, rejected } = operation
-  const audit = operation.audit()
+export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number) {
+  const { version, accepting, accounts, history, rejected } = proxy
+  const audit = proxy.audit()
   const inFlight = Map.groupBy(history.inFlight, ({ account }) => account)
   return {
     version,
@@ -21,7 +21,7 @@ export function statusOf(operation: ProxyStatus, samples: Samples, startedAt: nu
     accepting: accepting(),
     audit: audit && { available: audit.available, lost: audit.lost },
     rejected: rejected.counts,
-    accounts: [...accounts()].map((account) => accountStatus(account, operation, samples, inFlight.get(account.name))),
+    accounts: [...accounts()].map((account) => accountStatus(account, proxy, samples, inFlight.get(account.name))),
   }
 }
 

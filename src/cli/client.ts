@@ -1,15 +1,15 @@
 import { hash, randomBytes, X509Certificate } from 'node:crypto'
 import { readBoundedFile } from '../bounded-files.ts'
-import { canonicalClientName } from '../config/client-name.ts'
+import { canonicalClientName } from '../config/canonical-names.ts'
 import { passwordHashText } from '../config/password-hash.ts'
-import { jsonPath } from '../config/problem.ts'
-import { fileMessage } from '../config/read.ts'
+import { flawText, jsonPath } from '../config/problem.ts'
+import { fileFlaw } from '../config/read.ts'
 import { applySchema } from '../config/schema.ts'
 import { namesOf } from '../guard/certificate.ts'
 import { hashPassword } from '../guard/password.ts'
 import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { readPassword } from './password-input.ts'
+import { readPassword } from './terminal/password-input.ts'
 
 interface ClientOptions {
   readonly generate?: boolean
@@ -66,7 +66,7 @@ async function subjectOf(file: string): Promise<string> {
   try {
     pem = await readBoundedFile(file)
   } catch (error) {
-    throw new CommandFailure(`${file} ${fileMessage(error)}`, exitCode.usage, { cause: error })
+    throw new CommandFailure(`${file} ${flawText(fileFlaw(error))}`, exitCode.usage, { cause: error })
   }
   try {
     return namesOf(new X509Certificate(pem)).subject
@@ -91,7 +91,7 @@ function checkEntry(name: string, accounts: Record<string, readonly string[]> | 
   const entry = { TokenDigest: `sha256:${'0'.repeat(64)}`, Accounts: accounts ?? {} }
   const { findings } = applySchema({ DicomWebProxy: { Clients: { [name]: entry } } })
   if (findings.length === 0) return
-  const lines = findings.map(({ path, message }) => `${jsonPath(path.slice(2))}: ${message}`)
+  const lines = findings.map(({ path, ...flaw }) => `${jsonPath(path.slice(2))}: ${flawText(flaw)}`)
   throw new CommandFailure(lines.join('\n'), exitCode.usage)
 }
 

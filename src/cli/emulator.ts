@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Emulator, startEmulator } from '../emulator/emulator.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { hangupEnds, untilEnded } from './signals.ts'
+import { hangupEnds, untilEnded } from './process/signals.ts'
 
 interface EmulatorOptions {
   readonly port: string

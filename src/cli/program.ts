@@ -8,10 +8,10 @@ type RunCommand = (...words: never[]) => Promise<ExitCode>
 
 /** Loaded on demand: `serve` needs neither the emulator nor its data dictionary. */
 const commands = {
-  serve: async (): Promise<RunCommand> => (await import('./serve.ts')).serve,
-  check: async (): Promise<RunCommand> => (await import('./check.ts')).check,
+  serve: async (): Promise<RunCommand> => (await import('./serve/serve.ts')).serve,
+  check: async (): Promise<RunCommand> => (await import('./check/check.ts')).check,
   client: async (): Promise<RunCommand> => (await import('./client.ts')).client,
-  demo: async (): Promise<RunCommand> => (await import('./demo.ts')).demo,
+  demo: async (): Promise<RunCommand> => (await import('./demo/demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
   register: async (): Promise<RunCommand> => (await import('./register.ts')).register,
   schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,

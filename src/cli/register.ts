@@ -1,15 +1,15 @@
 import { defaultTransferTimeout } from '../config/orthanc.ts'
 import type { Settings } from '../config/settings.ts'
 import { DiagnosedError } from '../errors.ts'
-import { passwordVariables } from '../orthanc/password-variables.ts'
+import { passwordVariables } from '../orthanc/orthanc-error.ts'
 import { applyPlan, planRegistration } from '../orthanc/registration.ts'
 import { configurationOf, type Difference, type Plan } from '../orthanc/server-entry.ts'
 import { shownJson, shownText } from '../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
 import { checkLogin, type DesiredRegistration, desiredEntries, proxyUrlFor } from './orthanc/desired.ts'
 import { type OrthancOptions, type Target, targetOf } from './orthanc/target.ts'
-import { Progress } from './progress.ts'
 import { type ConfigurationOptions, readSettings } from './settings.ts'
+import { Progress } from './terminal/progress.ts'
 
 interface RegisterOptions extends ConfigurationOptions, OrthancOptions {
   readonly timeout?: string

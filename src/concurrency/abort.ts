@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * What the work gives, unless the signal aborts before: then it rejects with the signal's reason,
- * and the work goes on unseen.
+ * The result of the work, unless the signal aborts first: then it rejects with the signal's reason,
+ * and the result of the work is ignored.
  */
 export function abortable<Value>(work: Value | Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>()
@@ -16,31 +16,31 @@ export function abortable<Value>(work: Value | Promise<Value>, signal: AbortSign
   return promise
 }
 
-/** Waits for something, but no longer than so many milliseconds. */
-export async function withTimeout(milliseconds: number, something: Promise<void>): Promise<void> {
-  const enough = new AbortController()
-  const { signal } = enough
-  await Promise.race([something, delay(milliseconds, undefined, { signal })])
-  enough.abort()
+/** Waits for a promise, but no longer than so many milliseconds. */
+export async function withTimeout(milliseconds: number, promise: Promise<void>): Promise<void> {
+  const controller = new AbortController()
+  const { signal } = controller
+  await Promise.race([promise, delay(milliseconds, undefined, { signal })])
+  controller.abort()
 }
 
-/** Why a wait ended when the client left. */
+/** The reason when a client's leaving ends a wait. */
 export const clientGone = new Error('The client has left')
 
-/** What ends a wait before its time. `done` is to be called after the wait, however it ended. */
-export interface Interruption {
+/** A signal that aborts a wait. `done` removes its listeners: call it after the wait. */
+export interface DisposableSignal {
   readonly signal: AbortSignal
   done(): void
 }
 
 /**
- * Ends a wait when the client leaves, with {@link clientGone} as the reason, or for any of the
- * other signals.
+ * A signal that aborts when the client leaves, with {@link clientGone} as the reason, or when any of
+ * the others does.
  */
-export function abortOnClose({ response }: { response: ServerResponse }, ...others: AbortSignal[]): Interruption {
-  const leaving = new AbortController()
-  const onClose = () => leaving.abort(clientGone)
+export function abortOnClose({ response }: { response: ServerResponse }, ...others: AbortSignal[]): DisposableSignal {
+  const controller = new AbortController()
+  const onClose = () => controller.abort(clientGone)
   if (response.destroyed) onClose()
   response.once('close', onClose)
-  return { signal: AbortSignal.any([leaving.signal, ...others]), done: () => response.off('close', onClose) }
+  return { signal: AbortSignal.any([controller.signal, ...others]), done: () => response.off('close', onClose) }
 }

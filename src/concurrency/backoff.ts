@@ -1,5 +1,5 @@
-const first = 1_000
-const longest = 30_000
+const minDelayMs = 1_000
+const maxDelayMs = 30_000
 
 /**
  * Waiting times between failed attempts: 1 s doubling to 30 s, each shortened by up to a quarter at
@@ -8,22 +8,22 @@ const longest = 30_000
 export class Backoff {
   #failures = 0
   /** On the monotonic clock: a changed wall clock must not stop the attempts. */
-  #nextTryAt = 0
+  #nextAttemptAt = 0
 
   /** Milliseconds until the next attempt may start; 0 when it may start now. */
   remaining(): number {
-    return Math.max(this.#nextTryAt - performance.now(), 0)
+    return Math.max(this.#nextAttemptAt - performance.now(), 0)
   }
 
   failed(): void {
-    const wait = Math.min(first * 2 ** this.#failures, longest)
+    const delay = Math.min(minDelayMs * 2 ** this.#failures, maxDelayMs)
     this.#failures += 1
     // Jitter keeps many proxies from asking an issuer that comes back all at the same moment.
-    this.#nextTryAt = performance.now() + wait * (1 - Math.random() / 4)
+    this.#nextAttemptAt = performance.now() + delay * (1 - Math.random() / 4)
   }
 
   succeeded(): void {
     this.#failures = 0
-    this.#nextTryAt = 0
+    this.#nextAttemptAt = 0
   }
 }

@@ -1,78 +1,75 @@
 import { InFlight } from './in-flight.ts'
 
 /**
- * Who waits, in turn by whom it waits for: one with many items does not hold up one with a single
- * one.
+ * A queue that takes turns by key, such as a client's name: a key with many items doesn't delay one
+ * with a single item.
  */
 export class FairQueue<Item> {
-  /** In the order of their turns. */
-  readonly #lines = new Map<string, InFlight<Item>>()
+  /** By key, in the order of their turns. */
+  readonly #queues = new Map<string, InFlight<Item>>()
   #size = 0
 
   get size(): number {
     return this.#size
   }
 
-  add(whose: string, item: Item): void {
-    const line = this.#lines.get(whose) ?? new InFlight()
-    line.add(item)
-    this.#lines.set(whose, line)
+  add(key: string, item: Item): void {
+    const queue = this.#queues.get(key) ?? new InFlight()
+    queue.add(item)
+    this.#queues.set(key, queue)
     this.#size += 1
   }
 
   /**
-   * The next one; whose it was has its next turn after all others.
+   * The next item. The keys with the least usage go first, in turn.
    *
-   * @param holds how much somebody has already of what is waited for: those who have least go first
-   * @param most what the next one may have already
+   * @param usageOf how much a key has already of what its items wait for
+   * @param maxUsage keys with more get no turn
    */
-  take(holds: (whose: string) => number = () => 0, most = Number.POSITIVE_INFINITY): Item | undefined {
-    let least = most
+  take(usageOf: (key: string) => number = () => 0, maxUsage = Number.POSITIVE_INFINITY): Item | undefined {
+    let least = maxUsage
     let next: string | undefined
-    for (const whose of this.#lines.keys()) {
-      const held = holds(whose)
-      if (held > least || (held === least && next !== undefined)) continue
-      least = held
-      next = whose
-      if (held === 0) break
+    for (const key of this.#queues.keys()) {
+      const usage = usageOf(key)
+      if (usage > least || (usage === least && next !== undefined)) continue
+      least = usage
+      next = key
+      if (usage === 0) break
     }
     return next === undefined ? undefined : this.#takeFrom(next)
   }
 
-  #takeFrom(whose: string): Item | undefined {
-    const line = this.#lines.get(whose)
-    const item = line?.oldest
-    if (!line || item === undefined) return undefined
-    this.remove(whose, item)
-    if (line.size > 0 && this.#lines.size > 1) {
-      this.#lines.delete(whose)
-      this.#lines.set(whose, line)
+  #takeFrom(key: string): Item | undefined {
+    const queue = this.#queues.get(key)
+    const item = queue?.oldest
+    if (!queue || item === undefined) return undefined
+    this.remove(key, item)
+    if (queue.size > 0 && this.#queues.size > 1) {
+      this.#queues.delete(key)
+      this.#queues.set(key, queue)
     }
     return item
   }
 
-  /**
-   * Takes out the newest item of whoever has the most, if that is more than this one would have
-   * with another.
-   */
-  makeRoomFor(whose: string): Item | undefined {
-    let most = (this.#lines.get(whose)?.size ?? 0) + 1
+  /** Removes the newest item of the longest queue, if that is longer than this key's would become. */
+  evictFor(key: string): Item | undefined {
+    let maxSize = (this.#queues.get(key)?.size ?? 0) + 1
     let longest: [string, InFlight<Item>] | undefined
-    for (const [other, line] of this.#lines) {
-      if (line.size <= most) continue
-      most = line.size
-      longest = [other, line]
+    for (const [other, queue] of this.#queues) {
+      if (queue.size <= maxSize) continue
+      maxSize = queue.size
+      longest = [other, queue]
     }
     const newest = longest?.[1].newest
     if (longest && newest !== undefined) this.remove(longest[0], newest)
     return newest
   }
 
-  /** False when it does not wait any more. */
-  remove(whose: string, item: Item): boolean {
-    const line = this.#lines.get(whose)
-    if (!line?.remove(item)) return false
-    if (line.size === 0) this.#lines.delete(whose)
+  /** False if it is not queued any more. */
+  remove(key: string, item: Item): boolean {
+    const queue = this.#queues.get(key)
+    if (!queue?.remove(item)) return false
+    if (queue.size === 0) this.#queues.delete(key)
     this.#size -= 1
     return true
   }

@@ -1,33 +1,33 @@
 import { FairQueue } from './fair-queue.ts'
 
-/** Runs few tasks at a time; those who wait take turns by whose they are. */
+/** Runs a limited number of tasks at a time; the others are queued, fairly by key ({@link FairQueue}). */
 export class FairSemaphore {
-  readonly #atOnce: number
-  readonly #maxWaiting: number
+  readonly #maxInFlight: number
+  readonly #maxPending: number
   readonly #queue = new FairQueue<() => void>()
-  #running = 0
+  #inFlight = 0
 
-  constructor(limits: { readonly atOnce: number; readonly waiting: number }) {
-    this.#atOnce = limits.atOnce
-    this.#maxWaiting = limits.waiting
+  constructor(limits: { readonly maxInFlight: number; readonly maxPending: number }) {
+    this.#maxInFlight = limits.maxInFlight
+    this.#maxPending = limits.maxPending
   }
 
-  /** True when no more may wait. */
+  /** True when no more may be queued. */
   get isFull(): boolean {
-    return this.#running >= this.#atOnce && this.#queue.size >= this.#maxWaiting
+    return this.#inFlight >= this.#maxInFlight && this.#queue.size >= this.#maxPending
   }
 
   /** Not to be called when it is full. */
-  async run<Result>(whose: string, task: () => Promise<Result>): Promise<Result> {
-    if (this.#running >= this.#atOnce) await new Promise<void>((resolve) => this.#queue.add(whose, resolve))
-    else this.#running += 1
+  async run<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
+    if (this.#inFlight >= this.#maxInFlight) await new Promise<void>((resolve) => this.#queue.add(key, resolve))
+    else this.#inFlight += 1
     try {
       return await task()
     } finally {
-      // Whoever is next takes this one's slot.
+      // The next one takes over this slot.
       const next = this.#queue.take()
       if (next) next()
-      else this.#running -= 1
+      else this.#inFlight -= 1
     }
   }
 }

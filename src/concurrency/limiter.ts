@@ -7,11 +7,18 @@ export interface Slot {
   release(refused: boolean): void
 }
 
-/** A slot to come. */
+/** A slot that is waited for. */
 export interface QueuedSlot {
   readonly slot: Promise<Slot>
   /** Ends the wait: it rejects with this reason. */
-  cancel(why: unknown): void
+  cancel(reason: unknown): void
+}
+
+/** Requests at Google, queued requests, and the current limit. */
+export interface LimiterStats {
+  readonly inFlight: number
+  readonly queued: number
+  readonly limit: number
 }
 
 /** Times in milliseconds. */
@@ -23,34 +30,28 @@ export interface LimiterSettings {
 
 interface Waiter {
   readonly client: string
-  admit(place: Slot): void
-  reject(why: unknown): void
+  admit(slot: Slot): void
+  reject(reason: unknown): void
 }
 
-/** Milliseconds without a refusal after which more may be tried again. */
+/** Milliseconds after a refusal until the limit rises again. */
 const cooldownMs = 5_000
-/**
- * Milliseconds from one request at a time back to all that are allowed. Google counts its quotas by
- * the minute.
- */
+/** Milliseconds from no slot to all of them. Google counts its quotas by the minute. */
 const rampUpMs = 60_000
-/** How often (ms) it is looked whether calm has made room, while somebody waits. */
+/** How often (ms) the rising limit is checked while requests are queued. */
 const pollIntervalMs = 1_000
-/** Seconds after which a client that found no slot may try again. */
+/** `Retry-After` for a client that got no slot. */
 const retryAfterSeconds = 5
-/**
- * The part of the slots that there is once more for clients that have none, while another has
- * several.
- */
-const newcomersShare = 1 / 4
+/** Extra slots for clients without one while another client has several, as a share of the limit. */
+const newClientShare = 1 / 4
 
 /**
- * The slots of one service of one account: how many of its requests may be in flight at Google at
- * the same time. A refusal because of load halves them, calm brings them back; so many clients
- * together find the rate that Google's quota allows, instead of storming against it. Who finds no
- * slot waits. The next slot is for a client that has the fewest; and where one client has several
- * and another has none, there are a few more, so that nobody waits for the end of others' long
- * transfers (docs/adr/0029).
+ * Limits the requests of one service of one account that are in flight at Google, by additive
+ * increase and multiplicative decrease (AIMD): a refusal because of load halves the limit, and time
+ * without refusals raises it again, so that many clients together find the rate that Google's quota
+ * allows. Requests over the limit are queued. The next slot goes to a client that has the fewest;
+ * where one client has several and another has none, there are a few extra slots, so that nobody
+ * waits for the end of others' long transfers (docs/adr/0029).
  */
 export class ConcurrencyLimiter {
   #settings: LimiterSettings
@@ -58,19 +59,19 @@ export class ConcurrencyLimiter {
   /** How many slots each client has. */
   readonly #held = new Map<string, number>()
   #inFlight = 0
-  /** Of these: beyond the limit, for clients that had none. */
+  /** How many of these are extra slots. */
   #extra = 0
-  /** What the last refusal left. */
+  /** The limit after the last refusal. */
   #limit: number
   #refusedAt = Number.NEGATIVE_INFINITY
-  #looking: NodeJS.Timeout | null = null
+  #pollTimer: NodeJS.Timeout | null = null
 
   constructor(settings: LimiterSettings) {
     this.#settings = settings
     this.#limit = settings.maxInFlight
   }
 
-  /** Other limits from now on; whoever waits keeps the longest wait that they met. */
+  /** Changes the limits. Queued requests keep their queue timeout. */
   configure(settings: LimiterSettings): void {
     this.#settings = settings
     this.#admit()
@@ -86,30 +87,31 @@ export class ConcurrencyLimiter {
 
   /** How many may be in flight now. */
   get limit(): number {
-    const { maxInFlight: most } = this.#settings
-    const calmFor = Math.max(performance.now() - this.#refusedAt - cooldownMs, 0)
-    return Math.min(most, this.#limit + Math.floor((calmFor / rampUpMs) * most))
+    const { maxInFlight } = this.#settings
+    const risingForMs = Math.max(performance.now() - this.#refusedAt - cooldownMs, 0)
+    return Math.min(maxInFlight, this.#limit + Math.floor((risingForMs / rampUpMs) * maxInFlight))
   }
 
-  /** Whether more than half of them are taken. */
-  get isHalfUsed(): boolean {
+  /** Whether more than half of the slots are in use. */
+  get isOverHalfUsed(): boolean {
     return this.#inFlight * 2 > this.limit
   }
 
-  /** A slot, if one is free and nobody waits for it. */
+  /** A slot, if one is free and no request is queued for it. */
   tryAcquire(client: string): Slot | null {
-    if (this.#queue.size === 0 && this.#inFlight < this.limit) return this.#place(client, false)
-    return !this.#held.has(client) && this.#hasExtra ? this.#place(client, true) : null
+    if (this.#queue.size === 0 && this.#inFlight < this.limit) return this.#newSlot(client, false)
+    return !this.#held.has(client) && this.#hasExtra ? this.#newSlot(client, true) : null
   }
 
   /**
    * A slot, as soon as it is this client's turn. It rejects with a ProxyError `too-busy` after the
-   * longest wait, or when others need the room; so does the call itself when too many wait already.
+   * queue timeout, or when it is evicted from the queue; if the queue is full, the call itself
+   * throws that.
    *
-   * @param longest milliseconds to wait at the most, where that is less than what is configured
+   * @param maxWaitMs applies if it is less than the queue timeout
    */
-  acquire(client: string, longest: number): QueuedSlot {
-    this.#makeRoomFor(client)
+  acquire(client: string, maxWaitMs: number): QueuedSlot {
+    this.#evictFor(client)
     const { promise: slot, resolve, reject } = Promise.withResolvers<Slot>()
     const refuse = (reason: unknown) => {
       clearTimeout(timer)
@@ -123,75 +125,75 @@ export class ConcurrencyLimiter {
     const cancel = (reason: unknown) => {
       if (this.#queue.remove(client, waiter)) refuse(reason)
     }
-    const timer = setTimeout(() => cancel(tooBusy()), Math.min(longest, this.#settings.queueTimeout))
+    const timer = setTimeout(() => cancel(tooBusy()), Math.min(maxWaitMs, this.#settings.queueTimeout))
     this.#queue.add(client, waiter)
     this.#admit()
     return { slot, cancel }
   }
 
-  /** Whoever waits with the most gives way: one client can't keep all others out. */
-  #makeRoomFor(client: string): void {
+  /** Evicts a request of the client with the most queued: one client can't fill the queue. */
+  #evictFor(client: string): void {
     if (this.#queue.size < this.#settings.maxPending) return
-    const waiting = this.#queue.makeRoomFor(client)
-    if (!waiting) throw tooBusy()
-    waiting.reject(tooBusy())
+    const evicted = this.#queue.evictFor(client)
+    if (!evicted) throw tooBusy()
+    evicted.reject(tooBusy())
   }
 
-  #place(client: string, isExtra: boolean): Slot {
+  #newSlot(client: string, isExtra: boolean): Slot {
     this.#inFlight += 1
     this.#held.set(client, (this.#held.get(client) ?? 0) + 1)
     if (isExtra) this.#extra += 1
     const startedAt = performance.now()
-    let left = false
+    let isReleased = false
     const release = (refused: boolean) => {
-      if (left) return
-      left = true
-      if (refused) this.#lower(startedAt)
+      if (isReleased) return
+      isReleased = true
+      if (refused) this.#reduceLimit(startedAt)
       this.#inFlight -= 1
       if (isExtra) this.#extra -= 1
-      this.#giveUpOne(client)
+      this.#releaseOne(client)
       this.#admit()
     }
     return { release }
   }
 
-  #giveUpOne(client: string): void {
+  #releaseOne(client: string): void {
     const left = (this.#held.get(client) ?? 1) - 1
     if (left > 0) this.#held.set(client, left)
     else this.#held.delete(client)
   }
 
-  /** Whether a client that has no slot may have one beyond the limit: another has several. */
+  /** Whether a client without a slot may have an extra one: another client has several. */
   get #hasExtra(): boolean {
-    return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * newcomersShare))
+    return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * newClientShare))
   }
 
-  /** Once for all that were in flight together: they met the same quota. */
-  #lower(startedAt: number): void {
+  /** Once for all requests that were in flight together: they met the same quota. */
+  #reduceLimit(startedAt: number): void {
     if (startedAt < this.#refusedAt) return
     this.#limit = Math.max(1, Math.floor(this.limit / 2))
     this.#refusedAt = performance.now()
   }
 
   #admit(): void {
-    const holds = (client: string) => this.#held.get(client) ?? 0
+    const slotsOf = (client: string) => this.#held.get(client) ?? 0
     while (this.#inFlight < this.limit) {
-      const waiting = this.#queue.take(holds)
-      if (!waiting) return
-      waiting.admit(this.#place(waiting.client, false))
+      const next = this.#queue.take(slotsOf)
+      if (!next) return
+      next.admit(this.#newSlot(next.client, false))
     }
     while (this.#hasExtra) {
-      const waiting = this.#queue.take(holds, 0)
-      if (!waiting) break
-      waiting.admit(this.#place(waiting.client, true))
+      const next = this.#queue.take(slotsOf, 0)
+      if (!next) break
+      next.admit(this.#newSlot(next.client, true))
     }
-    // Those in flight may take half an hour: calm alone can make room.
-    if (this.#queue.size > 0 && this.limit < this.#settings.maxInFlight) this.#lookLater()
+    // Those in flight may take half an hour: meanwhile only the rising limit makes room.
+    if (this.#queue.size > 0 && this.limit < this.#settings.maxInFlight) this.#schedulePoll()
   }
 
-  #lookLater(): void {
-    this.#looking ??= setTimeout(() => {
-      this.#looking = null
+  #schedulePoll(): void {
+    this.#pollTimer ??= setTimeout(() => {
+      this.#pollTimer = null
       this.#admit()
     }, pollIntervalMs).unref()
   }

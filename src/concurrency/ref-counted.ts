@@ -1,113 +1,106 @@
 import { isDeepStrictEqual } from 'node:util'
 
-interface Closing {
-  /** Called once, after the last who took it has given it back. */
+interface Closable {
+  /** Called once, after the last release. */
   close(): Promise<unknown>
 }
 
-/** Something that somebody works with. */
-export interface Lease<Thing> {
-  readonly value: Thing
+/** A hold on a value: it isn't closed before the release. */
+export interface Lease<Value> {
+  readonly value: Value
   /** To be called once, when the work has ended. */
   release(): void
 }
 
-interface Use<Thing> {
-  readonly thing: Thing
-  takers: number
+interface Counted<Value> {
+  readonly value: Value
+  refCount: number
   closed: boolean
 }
 
 /**
- * Something that is replaced while it is in use: who has taken it keeps it to the end, and who
- * comes later gets the new one. The old one is closed when nobody has it any more.
+ * A reference-counted value that can be replaced. Holders keep the old one until they release it;
+ * later callers get the new one. The old one closes after its last release.
  */
-export class RefCounted<Thing extends Closing> {
-  #current: Use<Thing>
-  readonly #old = new Set<Use<Thing>>()
+export class RefCounted<Value extends Closable> {
+  #current: Counted<Value>
+  readonly #old = new Set<Counted<Value>>()
   readonly #closing = new Set<Promise<unknown>>()
 
-  constructor(first: Thing) {
-    this.#current = { thing: first, takers: 0, closed: false }
+  constructor(first: Value) {
+    this.#current = { value: first, refCount: 0, closed: false }
   }
 
-  get current(): Thing {
-    return this.#current.thing
+  get current(): Value {
+    return this.#current.value
   }
 
   /** The current one, and those that were replaced and are still in use. */
-  get all(): readonly Thing[] {
-    return [...this.#old, this.#current].map(({ thing }) => thing)
+  get all(): readonly Value[] {
+    return [...this.#old, this.#current].map(({ value }) => value)
   }
 
-  /** How many were replaced, and are still in use. */
+  /** How many were replaced and are still in use. */
   get retired(): number {
     return this.#old.size
   }
 
-  acquire(): Lease<Thing> {
+  acquire(): Lease<Value> {
     const use = this.#current
-    use.takers += 1
+    use.refCount += 1
     const release = () => {
-      use.takers -= 1
-      if (use.takers === 0 && use !== this.#current) this.#close(use)
+      use.refCount -= 1
+      if (use.refCount === 0 && use !== this.#current) this.#close(use)
     }
-    return { value: use.thing, release }
+    return { value: use.value, release }
   }
 
-  replace(next: Thing): void {
+  replace(next: Value): void {
     const before = this.#current
-    this.#current = { thing: next, takers: 0, closed: false }
-    if (before.takers === 0) this.#close(before)
+    this.#current = { value: next, refCount: 0, closed: false }
+    if (before.refCount === 0) this.#close(before)
     else this.#old.add(before)
   }
 
-  /** Closes the current one and all that are left, whoever still has them. */
+  /** Closes the current one and all replaced ones, even if they are in use. */
   async close(): Promise<void> {
     for (const use of [...this.#old, this.#current]) this.#close(use)
     await Promise.all(this.#closing)
   }
 
-  #close(use: Use<Thing>): void {
+  #close(use: Counted<Value>): void {
     this.#old.delete(use)
     if (use.closed) return
     use.closed = true
-    const closing = use.thing.close().finally(() => this.#closing.delete(closing))
+    const closing = use.value.close().finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
   }
 }
 
-interface Closing {
-  close(): Promise<unknown>
-}
-
-/**
- * Something that several configurations use, because all of them want it the same; closed by the
- * last one.
- */
-export class SharedResource<Thing extends Closing | null> {
-  readonly value: Thing
+/** A resource that several configurations with equal settings share; the last release closes it. */
+export class SharedResource<Value extends Closable | null> {
+  readonly value: Value
   readonly #settings: unknown
-  #holders = 1
+  #refCount = 1
 
-  private constructor(thing: Thing, settings: unknown) {
-    this.value = thing
+  private constructor(value: Value, settings: unknown) {
+    this.value = value
     this.#settings = settings
   }
 
-  /** What there was before if that was opened by the same settings, else a new one. */
-  static of<Thing extends Closing | null>(
-    before: SharedResource<Thing> | null,
+  /** The previous one if it was opened with equal settings, else a new one. */
+  static of<Value extends Closable | null>(
+    before: SharedResource<Value> | null,
     settings: unknown,
-    open: () => Thing,
-  ): SharedResource<Thing> {
+    open: () => Value,
+  ): SharedResource<Value> {
     if (!before || !isDeepStrictEqual(before.#settings, settings)) return new SharedResource(open(), settings)
-    before.#holders += 1
+    before.#refCount += 1
     return before
   }
 
   async release(): Promise<void> {
-    this.#holders -= 1
-    if (this.#holders === 0) await this.value?.close()
+    this.#refCount -= 1
+    if (this.#refCount === 0) await this.value?.close()
   }
 }

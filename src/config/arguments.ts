@@ -67,11 +67,12 @@ function accountsOfStores(stores: readonly string[], existing: JsonObject, probl
     const equals = argument.indexOf('=')
     const name = argument.slice(0, Math.max(equals, 0))
     const match = storePattern.exec(argument.slice(equals + 1))
-    const problem = (path: string, message: string) => problems.push({ file: 'command line', path, message })
+    const report = (path: string, problem: string, remedy: string) =>
+      problems.push({ file: 'command line', path, problem, remedy })
     if (name === '' || !match) {
-      problem(argument, `is not a DICOM store; write NAME=${example}; ${hint(argument)}`)
+      report(argument, 'is not a DICOM store', `write NAME=${example}; ${hint(argument)}`)
     } else if (name in accounts || Object.hasOwn(existing, name)) {
-      problem(jsonPath([name]), 'names an account that already exists; choose another name')
+      report(jsonPath([name]), 'names an account that already exists', 'choose another name')
     } else {
       const [, Project, Location, Dataset, DicomStore] = match
       accounts[name] = { Project, Location, Dataset, DicomStore, ApplicationDefault: true }

@@ -20,7 +20,7 @@ export async function readAudit(audit: Section | null, workingDirectory: string)
     queryValues: audit.flag('QueryValues'),
   }
   if (!settings.file && !settings.standardOutput && !syslog && audit.readable) {
-    audit.problem(null, 'has no destination; set File, Syslog or "StandardOutput": true')
+    audit.problem(null, 'has no destination', 'set File, Syslog or "StandardOutput": true')
   }
   return settings
 }
@@ -41,7 +41,7 @@ async function readSyslog(syslog: Section, workingDirectory: string): Promise<Au
 async function readOwnIdentity(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings['identity']> {
   const [certificate, key] = [syslog.text('Certificate'), syslog.text('Key')]
   if ((certificate === undefined) !== (key === undefined)) {
-    syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing; set both Certificate and Key, or neither')
+    syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing', 'set both Certificate and Key, or neither')
   }
   if (certificate === undefined || key === undefined) return null
   return readIdentity(syslog, {

@@ -2,7 +2,7 @@ import { readBoundedFile } from '../bounded-files.ts'
 import { type ClientsContext, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
-import { fileMessage } from './read.ts'
+import { fileFlaw } from './read.ts'
 import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
 import type { AccountSettings, ClientSettings, ClientsSettings } from './settings.ts'
@@ -10,7 +10,10 @@ import type { AccountSettings, ClientSettings, ClientsSettings } from './setting
 const clientsPath = ['DicomWebProxy', 'Clients'] as const
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what stands in the file
-const noVariables = 'contains ${...}, but environment variables are not replaced in this file; write the value itself'
+const noVariables = 'contains ${...}, but environment variables are not replaced in this file'
+
+const givenTwice = { problem: 'is given more than once', remedy: 'remove all but one' }
+const trailingText = { problem: 'has text after the closing brace', remedy: 'remove it' }
 
 /**
  * Reads the clients of a `ClientsFile`: JSON with comments in the format of `Clients`, without
@@ -24,19 +27,21 @@ export async function readClientsFile(
   try {
     text = (await readBoundedFile(file)).toString()
   } catch (error) {
-    return { clients: [], problems: [{ file, path: '', message: fileMessage(error) }] }
+    return { clients: [], problems: [{ file, path: '', ...fileFlaw(error) }] }
   }
-  const { content, problems, warnings, notices } = parseDocument(file, text, {})
+  const { content, problems, duplicates, hasTrailingText, notices } = parseDocument(file, text, {})
   const checked = applySchema({ DicomWebProxy: { Clients: content } })
   const findings: Finding[] = [...checked.findings]
   const section = new Section(checked.content, [], findings).section('DicomWebProxy').section('Clients')
   const clients = readClients(section, context)
-  const found = findings.map(({ path, message }) => ({ file, path: jsonPath(path.slice(clientsPath.length)), message }))
-  const variables = notices.length > 0 ? [{ file, path: '', message: noVariables }] : []
+  const found = findings.map(({ path, ...flaw }) => ({ file, path: jsonPath(path.slice(clientsPath.length)), ...flaw }))
+  const variables =
+    notices.length > 0 ? [{ file, path: '', problem: noVariables, remedy: 'write the value itself' }] : []
   // Of two entries with one name, JSON keeps the last. If somebody deletes it, the first would come
   // back unnoticed.
-  const doubles = warnings.map((warning) => ({ file, path: '', message: warning.slice(file.length + 2) }))
-  return { clients, problems: problems.length > 0 ? problems : [...variables, ...doubles, ...found] }
+  const doubles = duplicates.map((path) => ({ file, path: jsonPath(path), ...givenTwice }))
+  const trailing = hasTrailingText ? [{ file, path: '', ...trailingText }] : []
+  return { clients, problems: problems.length > 0 ? problems : [...variables, ...doubles, ...trailing, ...found] }
 }
 
 /**

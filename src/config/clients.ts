@@ -1,9 +1,8 @@
-import { canonicalAlternative } from './certificate-name.ts'
-import { canonicalClientName } from './client-name.ts'
+import { canonicalAlternative, canonicalClientName } from './canonical-names.ts'
 import { parsePasswordHash } from './password-hash.ts'
 import type { Section } from './section.ts'
 import { type ClientRights, type ClientSettings, dicomWebServices } from './settings.ts'
-import { nearest } from './suggestion.ts'
+import { suggestion } from './suggestion.ts'
 
 export interface ClientsContext {
   /** Names of all accounts. */
@@ -42,32 +41,33 @@ function readClient(
     certificateName: client.text('CertificateName') ?? null,
   }
   if (!client.readable) return null
-  if (Object.values(login).every((value) => value === null)) client.problem(null, noLogin)
-  if (login.passwordHash !== null && !parsePasswordHash(login.passwordHash)) client.problem('PasswordHash', badHash)
+  if (Object.values(login).every((value) => value === null)) client.problem(null, 'has no login', addLogin)
+  if (login.passwordHash !== null && !parsePasswordHash(login.passwordHash)) {
+    client.problem('PasswordHash', badCost, `create a new one with ${clientCommand}`)
+  }
   for (const key of ['CertificateSubject', 'CertificateName'].filter((key) => client.has(key) && !hasAuthorities)) {
     client.problem(
       key,
-      'has no effect without the authorities that sign certificates; set DicomWebProxy.Tls.ClientAuthorities',
+      'has no effect without the authorities that sign certificates',
+      'set DicomWebProxy.Tls.ClientAuthorities',
     )
   }
   const rights = readRights(client.section('Accounts'), accounts)
   const admin = client.flag('Admin')
-  if (rights.length === 0 && !admin && !client.has('Accounts')) client.problem(null, noRights)
+  if (rights.length === 0 && !admin && !client.has('Accounts')) {
+    client.problem(null, 'has no permissions', addRights)
+  }
   return { name, ...login, accounts: rights, admin }
 }
 
-const noLogin =
-  'has no login; add PasswordHash, TokenDigest, CertificateSubject or CertificateName (the command "gcp-dicomweb-proxy client NAME" creates an entry)'
-const badHash =
-  'has a cost that is too low to protect a password, or too high to verify; create a new one with "gcp-dicomweb-proxy client NAME"'
-const noRights =
-  'has no permissions; add Accounts, such as { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }, or "Admin": true'
+const clientCommand = '"gcp-dicomweb-proxy client NAME"'
+const addLogin = `add PasswordHash, TokenDigest, CertificateSubject or CertificateName (the command ${clientCommand} creates an entry)`
+const badCost = 'has a cost that is too low to protect a password, or too high to verify'
+const addRights = 'add Accounts, such as { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }, or "Admin": true'
 
 function readRights(rights: Section, accounts: readonly string[]): readonly ClientRights[] {
   for (const name of rights.keys.filter((key) => !accounts.includes(key))) {
-    const near = nearest(name, accounts)
-    const hint = near === undefined ? `use one of ${accounts.join(', ')}` : `did you mean ${near}?`
-    rights.problem(name, `is not an account in GoogleCloudPlatform.Accounts; ${hint}`)
+    rights.problem(name, 'is not an account in GoogleCloudPlatform.Accounts', suggestion(name, accounts))
   }
   return rights.keys.map((account) => {
     const named = rights.texts(account)
@@ -79,12 +79,12 @@ function readRights(rights: Section, accounts: readonly string[]): readonly Clie
 function reportDuplicates(clients: Section, found: readonly Entry[], others: readonly ClientSettings[]): void {
   const names = new Set(others.map(({ name }) => name))
   for (const { key } of found.filter(({ client }) => names.has(client.name))) {
-    clients.problem(key, 'is also in DicomWebProxy.Clients; remove one of them')
+    clients.problem(key, 'is also in DicomWebProxy.Clients', 'remove one of them')
   }
   const own = new Set<string>()
   for (const { key, client } of found) {
     if (own.has(client.name)) {
-      clients.problem(key, 'is the name of two clients in different Unicode spellings; rename one of them')
+      clients.problem(key, 'is the name of two clients in different Unicode spellings', 'rename one of them')
     }
     own.add(client.name)
   }
@@ -100,7 +100,7 @@ function reportDuplicates(clients: Section, found: readonly Entry[], others: rea
       const other = owners.get(value)
       if (other === undefined) owners.set(value, client.name)
       else if (other !== client.name) {
-        clients.section(key).problem(part, `is the same as that of client ${other}; give each client its own`)
+        clients.section(key).problem(part, `is the same as that of client ${other}`, 'give each client its own')
       }
     }
   }

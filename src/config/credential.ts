@@ -26,23 +26,23 @@ export function readCredential(account: Section, context: LoadContext, notices: 
 function readSource(account: Section, context: LoadContext, notices: string[]): CredentialSource | null {
   const given = givenKeys(account)
   if (given.some((key) => !isPluginKey(key))) {
-    if (given.length === 1) return readNewSource(account, context)
-    account.problem(null, `has more than one credential (${given.join(', ')}); keep one of them`)
+    if (given.length === 1) return readProxyOnlySource(account, context)
+    account.problem(null, `has more than one credential (${given.join(', ')})`, 'keep one of them')
     return null
   }
   return readPluginSource(account, context, notices)
 }
 
 function givenKeys(account: Section): readonly string[] {
-  const fresh = account.flag('ApplicationDefault') ? ['ApplicationDefault'] : []
-  return [...fresh, ...['ExternalAccountFile', ...pluginKeys].filter((key) => account.has(key))]
+  const applicationDefault = account.flag('ApplicationDefault') ? ['ApplicationDefault'] : []
+  return [...applicationDefault, ...['ExternalAccountFile', ...pluginKeys].filter((key) => account.has(key))]
 }
 
 function isPluginKey(key: string): boolean {
   return pluginKeys.some((known) => known === key)
 }
 
-function readNewSource(account: Section, context: LoadContext): CredentialSource | null {
+function readProxyOnlySource(account: Section, context: LoadContext): CredentialSource | null {
   if (account.flag('ApplicationDefault')) return applicationDefault(context)
   const file = account.text('ExternalAccountFile')
   return file ? { kind: 'external-account-file', file: resolve(context.workingDirectory, file) } : null
@@ -77,11 +77,12 @@ function readInlineSource(account: Section): CredentialSource | null {
   if (missing.length === inlineKeys.length) {
     account.problem(
       null,
-      'has no credential; add ServiceAccountFile, AuthorizedUserFile, ExternalAccountFile, the three texts AuthorizedUserClientId, AuthorizedUserClientSecret and AuthorizedUserRefreshToken, or "ApplicationDefault": true',
+      'has no credential',
+      'add ServiceAccountFile, AuthorizedUserFile, ExternalAccountFile, the three texts AuthorizedUserClientId, AuthorizedUserClientSecret and AuthorizedUserRefreshToken, or "ApplicationDefault": true',
     )
     return null
   }
-  for (const key of missing) account.problem(key, `is missing; set ${inlineKeys.join(', ')} together`)
+  for (const key of missing) account.problem(key, 'is missing', `set ${inlineKeys.join(', ')} together`)
   const [clientId, clientSecret, refreshToken] = inlineKeys.map((key) => account.text(key))
   if (!clientId || !clientSecret || !refreshToken) return null
   return { kind: 'authorized-user', clientId, clientSecret, refreshToken }

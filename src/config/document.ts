@@ -1,5 +1,5 @@
 import { type Node, type ParseError, type ParseErrorCode, parseTree, printParseErrorCode, visit } from 'jsonc-parser'
-import { type ConfigProblem, jsonPath, type Segment } from './problem.ts'
+import { type ConfigProblem, type Flaw, jsonPath, type Segment } from './problem.ts'
 import { type Environment, substituteVariables } from './variables.ts'
 
 /**
@@ -15,6 +15,10 @@ export interface ConfigDocument {
   readonly file: string
   readonly content: JsonObject
   readonly problems: readonly ConfigProblem[]
+  /** Keys that are given more than once; the last one counts. */
+  readonly duplicates: readonly (readonly Segment[])[]
+  /** Whether there is text after the closing brace, which is ignored. */
+  readonly hasTrailingText: boolean
   readonly warnings: readonly string[]
   readonly notices: readonly string[]
 }
@@ -31,7 +35,8 @@ export function parseDocument(file: string, source: string, environment: Environ
   const shown = hideLineBreaks(text)
   const hopeless = reasonNotToParse(shown)
   if (hopeless !== null) {
-    return { file, content: {}, problems: [{ file, path: '', message: hopeless }], warnings: [], notices: [] }
+    const problems = [{ file, path: '', problem: hopeless, remedy: 'check that it is the right file' }]
+    return { file, content: {}, problems, duplicates: [], hasTrailingText: false, warnings: [], notices: [] }
   }
   const errors: ParseError[] = []
   const root = parseTree(shown, errors, { allowTrailingComma: true })
@@ -40,22 +45,24 @@ export function parseDocument(file: string, source: string, environment: Environ
     .filter(({ error, offset }) => offset < end && printParseErrorCode(error) !== 'InvalidCharacter')
     // One error often causes others.
     .slice(0, maxReported)
-    .map(({ error, offset }) => ({ file, path: '', message: syntaxMessage(text, offset, error) }))
+    .map(({ error, offset }) => ({ file, path: '', ...syntaxFlaw(text, offset, error) }))
   if (root?.type !== 'object' && problems.length === 0) {
-    problems.push({ file, path: '', message: 'must hold one JSON object: { ... }' })
+    problems.push({ file, path: '', problem: 'must hold one JSON object: { ... }', remedy: '' })
   }
-  const warnings: string[] = []
-  if (errors.some(({ offset }) => offset >= end)) {
-    warnings.push(`${file}: text after the closing brace is ignored, as in Orthanc.`)
-  }
+  const hasTrailingText = errors.some(({ offset }) => offset >= end)
+  const duplicates: (readonly Segment[])[] = []
   const onDuplicate = (path: readonly Segment[]) => {
-    if (warnings.length < maxReported) warnings.push(`${file}: ${duplicateText(path)}`)
+    if (duplicates.length < maxReported) duplicates.push(path)
   }
   const content = root?.type === 'object' ? objectOf(root, onDuplicate) : {}
   const notices = unset.map(
     (name) => `${file}: the environment variable ${name} is not set; it was replaced by nothing.`,
   )
-  return { file, content, problems, warnings, notices }
+  const warnings = [
+    ...(hasTrailingText ? [`${file}: text after the closing brace is ignored, as in Orthanc.`] : []),
+    ...duplicates.map((path) => `${file}: ${duplicateText(path)}`),
+  ]
+  return { file, content, problems, duplicates, hasTrailingText, warnings, notices }
 }
 
 /**
@@ -81,16 +88,14 @@ function reasonNotToParse(text: string): string | null {
   let errors = 0
   const deeper = () => {
     depth += 1
-    if (depth > maxDepth)
-      throw new NotWorthParsing(`is nested more than ${maxDepth} levels deep; check that it is the right file`)
+    if (depth > maxDepth) throw new NotWorthParsing(`is nested more than ${maxDepth} levels deep`)
   }
   const higher = () => {
     depth -= 1
   }
   const onError = () => {
     errors += 1
-    if (errors > maxErrors)
-      throw new NotWorthParsing('is not valid JSON in a thousand places; check that it is the right file')
+    if (errors > maxErrors) throw new NotWorthParsing('is not valid JSON in a thousand places')
   }
   const nesting = { onObjectBegin: deeper, onArrayBegin: deeper, onObjectEnd: higher, onArrayEnd: higher }
   try {
@@ -157,10 +162,13 @@ function jsonValue(node: Node, onDuplicate: OnDuplicate, path: readonly Segment[
 }
 
 /** Names only the position, because the text around it may contain a secret. */
-function syntaxMessage(text: string, offset: number, error: ParseErrorCode): string {
+function syntaxFlaw(text: string, offset: number, error: ParseErrorCode): Flaw {
   const before = text.slice(0, offset).split('\n')
   const words = printParseErrorCode(error)
     .replace(/([a-z])([A-Z])/g, '$1 $2')
     .toLowerCase()
-  return `is not valid JSON at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1} (${words}); comments and environment variables are allowed`
+  return {
+    problem: `is not valid JSON at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1} (${words})`,
+    remedy: 'correct it there; comments and environment variables are allowed',
+  }
 }

@@ -30,7 +30,8 @@ export function readListen(proxy: Section, key: string, warnings: string[]): Lis
   } else {
     proxy.problem(
       key,
-      'lets other machines connect, but no Clients are configured; add Clients, listen on 127.0.0.1 or [::1], or set "AllowAnonymous": true to let everyone who can reach this address use it',
+      'lets other machines connect, but no Clients are configured',
+      'add Clients, listen on 127.0.0.1 or [::1], or set "AllowAnonymous": true to let everyone who can reach this address use it',
     )
   }
   return address
@@ -52,7 +53,8 @@ export function checkClients(
   if (clients && proxy.flag('AllowAnonymous')) {
     proxy.problem(
       'AllowAnonymous',
-      'contradicts Clients, which admits only the clients it names; remove one of the two',
+      'contradicts Clients, which admits only the clients it names',
+      'remove one of the two',
     )
   }
   if (!clients && tls?.clientAuthorities) {
@@ -60,7 +62,8 @@ export function checkClients(
       .section('Tls')
       .problem(
         'ClientAuthorities',
-        'has no effect without Clients; add Clients, which say what the owner of a certificate may do',
+        'has no effect without Clients',
+        'add Clients, which say what the owner of a certificate may do',
       )
   }
   if (clients && !tls && !isLoopback(listen.host)) {
@@ -81,9 +84,9 @@ export function parseNetwork(text: string): Network | null {
   const version = isIP(address)
   // Peers' IPv4 addresses are never compared in their IPv6 form.
   if (version === 0 || address.includes('%') || /^::ffff:/i.test(address)) return null
-  const longest = isIPv6(address) ? 128 : 32
-  const bits = prefix === undefined ? longest : Number(prefix)
-  return bits > longest ? null : { address, prefix: bits, family: version === 6 ? 'ipv6' : 'ipv4' }
+  const maxBits = isIPv6(address) ? 128 : 32
+  const bits = prefix === undefined ? maxBits : Number(prefix)
+  return bits > maxBits ? null : { address, prefix: bits, family: version === 6 ? 'ipv6' : 'ipv4' }
 }
 
 /** Reads the networks that clients may connect from; null allows all. */

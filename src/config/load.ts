@@ -5,7 +5,6 @@ import { readClients } from './clients.ts'
 import { readClientsFile } from './clients-file.ts'
 import type { LoadContext } from './credential.ts'
 import { readDicomWebProxy, readTimeouts } from './dicom-web-proxy.ts'
-import { deepFreeze } from './freeze.ts'
 import { readGoogle } from './google.ts'
 import { checkClients, hasClients, readListen, readNetworks } from './listen.ts'
 import { ignoredOptions, readOrthanc } from './orthanc.ts'
@@ -64,26 +63,28 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
   const problems = [
     ...read.problems,
     ...argumentProblems,
-    ...report.findings.map(({ path, message }) => ({ file: fileOf(path), path: jsonPath(path), message })),
-    ...report.environment.map(({ path, message }) => ({ file: 'environment', path: jsonPath(path), message })),
+    ...report.findings.map(({ path, ...flaw }) => ({ file: fileOf(path), path: jsonPath(path), ...flaw })),
+    ...report.environment.map(({ path, ...flaw }) => ({ file: 'environment', path: jsonPath(path), ...flaw })),
     ...report.files,
   ]
-  if (problems.length === 0 && !accepted) problems.push({ file: fileOf([]), path: '', message: schemaViolation })
+  if (problems.length === 0 && !accepted) problems.push({ file: fileOf([]), path: '', ...schemaViolation })
   if (problems.length > 0) throw new ConfigurationError(firstPerPath(problems), [...read.warnings, ...read.notices])
   return deepFreeze({ readAt, ...settings, warnings: report.warnings, notices: report.notices })
 }
 
 /** Reported if the schema rejects the content but no finding says why. */
-const schemaViolation = 'violates the JSON Schema; compare it with config/schema.json'
+const schemaViolation = { problem: 'violates the JSON Schema', remedy: 'compare it with config/schema.json' }
 
 function checkStores(orthanc: Section): void {
   const google = orthanc.section('GoogleCloudPlatform')
   const accounts = google.section('Accounts')
-  if (accounts.keys.length === 0 && accounts.readable && google.readable) accounts.problem(null, noStore)
+  if (accounts.keys.length === 0 && accounts.readable && google.readable) {
+    accounts.problem(null, 'no DICOM store is configured', nameStore)
+  }
 }
 
-const noStore =
-  'no DICOM store is configured; name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
+const nameStore =
+  'name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
 
 async function readSettings(
   orthanc: Section,
@@ -102,7 +103,7 @@ async function readSettings(
   const adminListen = proxy.isNull('AdminListen') ? null : readListen(proxy, 'AdminListen', warnings)
   checkClients(proxy, { listen, clients, tls }, warnings)
   if (adminListen && listen.port !== 0 && listen.host === adminListen.host && listen.port === adminListen.port) {
-    proxy.problem('AdminListen', 'must differ from Listen; use another port, or null to turn the admin listener off')
+    proxy.problem('AdminListen', 'must differ from Listen', 'use another port, or null to turn the admin listener off')
   }
   return {
     ...readGoogle(google, options, notices),
@@ -139,9 +140,18 @@ async function readAllClients(
 
 /** The schema and the code may both report a value: the first report is enough. */
 function firstPerPath(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
-  const places = new Set<string>()
-  return problems.filter(({ file, path, message }) => {
-    const place = JSON.stringify(path === '' ? [file, message] : [file, path])
-    return !places.has(place) && places.add(place)
+  const seen = new Set<string>()
+  return problems.filter(({ file, path, problem }) => {
+    const place = JSON.stringify(path === '' ? [file, problem] : [file, path])
+    return !seen.has(place) && seen.add(place)
   })
+}
+
+/** Freezes a value and everything in it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    Object.values(value).forEach(deepFreeze)
+  }
+  return value
 }

@@ -1,4 +1,4 @@
-import { canonicalClientName } from './client-name.ts'
+import { canonicalClientName } from './canonical-names.ts'
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
@@ -58,7 +58,7 @@ async function readRegistration(
   const known = section.has('ProxyUrl') || proxy.text('PublicUrl') !== undefined
   const problem = known ? null : unreachableReason(context.listen.host, url)
   if (problem !== null)
-    section.problem('ProxyUrl', `is missing (${problem}); set it to the URL at which Orthanc reaches the proxy`)
+    section.problem('ProxyUrl', `is missing (${problem})`, 'set it to the URL at which Orthanc reaches the proxy')
   return { url, ...settings }
 }
 
@@ -79,7 +79,7 @@ export function isWildcard(host: string): boolean {
 function readLogin(section: Section, user: string, secret: string) {
   const [username, password] = [section.text(user), section.text(secret)]
   if ((username === undefined) !== (password === undefined)) {
-    section.problem(username === undefined ? user : secret, `is missing; set both ${user} and ${secret}, or neither`)
+    section.problem(username === undefined ? user : secret, 'is missing', `set both ${user} and ${secret}, or neither`)
   }
   return username === undefined || password === undefined ? null : { username, password }
 }
@@ -89,11 +89,12 @@ function checkClient(section: Section, clients: Settings['clients']): void {
   if (name === undefined) return
   const client =
     clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
-  if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile; name one that is')
+  if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile', 'name one that is')
   else if (client.passwordHash === null) {
     section.problem(
       'Client',
-      'names a client without PasswordHash; add one, because Orthanc can log in only with a password',
+      'names a client without PasswordHash',
+      'add one, because Orthanc can log in only with a password',
     )
   }
 }

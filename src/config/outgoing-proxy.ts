@@ -1,4 +1,5 @@
 import type { Section } from './section.ts'
+import type { OutgoingSettings } from './settings.ts'
 
 /**
  * Reads an outgoing proxy as `http://[user:password@]host:port`; null if there is none. Its text is
@@ -11,7 +12,8 @@ export function proxyUrl(section: Section, key: string): string | null {
   if (url === null) {
     section.problem(
       key,
-      'must be host:port or user:password@host:port; use a proxy that speaks plain http, the only kind that is supported',
+      'must be host:port or user:password@host:port',
+      'use a proxy that speaks plain http, the only kind that is supported',
     )
   }
   return url
@@ -47,4 +49,25 @@ function reencoded(text: string): string {
   } catch {
     return encodeURIComponent(text.toWellFormed())
   }
+}
+
+/**
+ * The outgoing proxy that leads to a URL; null if there is none on the way. undici reads `NO_PROXY`
+ * in the same way.
+ */
+export function outgoingProxyFor(url: URL, { httpsProxy, httpProxy, noProxy }: OutgoingSettings): URL | null {
+  const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
+  if (!httpsProxy || !proxy || passesBy(url, noProxy)) return null
+  return URL.parse(proxy)
+}
+
+function passesBy({ hostname, protocol, port }: URL, noProxy: string): boolean {
+  const host = hostname.replace(/^\[(.*)\]$/, '$1').replace(/(.)\.$/, '$1')
+  const ownPort = port || (protocol === 'https:' ? '443' : '80')
+  return noProxy.split(/[,\s]+/).some((entry) => {
+    const [, name = '', ofPort] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
+    if (name === '' || (ofPort && ofPort !== ownPort)) return false
+    const domain = name.replace(/^\*?\./, '')
+    return name === '*' || host.endsWith(`.${domain}`) || (host === domain && !name.startsWith('*'))
+  })
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { readBoundedFile } from '../bounded-files.ts'
 import type { LoadContext } from './credential.ts'
 import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
-import { fileMessage } from './read.ts'
+import { fileFlaw } from './read.ts'
 import type { Section } from './section.ts'
 import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
@@ -52,11 +52,13 @@ export async function certificateAuthorities(
     if (pems.length === 0)
       section.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
     for (const [at, pem] of pems.entries()) {
-      if (!isCertificate(pem)) section.problem(key, `names a file whose certificate no. ${at + 1} is damaged`)
+      if (!isCertificate(pem))
+        section.problem(key, `names a file whose certificate no. ${at + 1} is damaged`, 'replace it')
     }
     return pems
   } catch (error) {
-    section.problem(key, `names a file that ${fileMessage(error)}`)
+    const { problem, remedy } = fileFlaw(error)
+    section.problem(key, `names a file that ${problem}`, remedy)
     return null
   }
 }

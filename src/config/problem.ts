@@ -1,5 +1,20 @@
-/** A problem of the configuration. It never contains the value of a text, which may be a secret. */
-export interface ConfigProblem {
+/**
+ * What is wrong with a value, and what to do. Both are clauses: the first follows the value's name,
+ * the second begins with a verb. Neither contains the value of a text, which may be a secret.
+ */
+export interface Flaw {
+  readonly problem: string
+  /** Empty where the problem says it already: `must be …`. */
+  readonly remedy: string
+}
+
+/** The only place that joins them. */
+export function flawText({ problem, remedy }: Flaw): string {
+  return remedy === '' ? problem : `${problem}; ${remedy}`
+}
+
+/** A problem of the configuration. */
+export interface ConfigProblem extends Flaw {
   /** The file as the user named it, `command line` or `environment`. */
   readonly file: string
   /**
@@ -7,8 +22,6 @@ export interface ConfigProblem {
    * whole.
    */
   readonly path: string
-  /** What is wrong and, after the first semicolon, what to do: a clause that begins with a verb. */
-  readonly message: string
 }
 
 /**
@@ -28,16 +41,15 @@ export class ConfigurationError extends Error {
   }
 }
 
-function problemLine({ file, path, message }: ConfigProblem): string {
-  return [file, path, message].filter((part) => part !== '').join(': ')
+function problemLine({ file, path, ...flaw }: ConfigProblem): string {
+  return [file, path, flawText(flaw)].filter((part) => part !== '').join(': ')
 }
 
 export type Segment = string | number
 
 /** A problem whose file is not known yet. */
-export interface Finding {
+export interface Finding extends Flaw {
   readonly path: readonly Segment[]
-  readonly message: string
 }
 
 /**

@@ -1,7 +1,7 @@
 import { extname, join, resolve } from 'node:path'
 import { listBounded, readBoundedFile, statBounded } from '../bounded-files.ts'
 import { type ConfigDocument, type JsonObject, parseDocument } from './document.ts'
-import type { ConfigProblem } from './problem.ts'
+import type { ConfigProblem, Flaw } from './problem.ts'
 import type { Environment } from './variables.ts'
 
 /** All sections that were found, and the file of each. */
@@ -33,7 +33,10 @@ export async function readSections(
     problems.push(source.problem)
     return []
   })
-  if (listed.value.length === 0) problems.push({ file: path, path: '', message: 'is a folder without any *.json file' })
+  if (listed.value.length === 0) {
+    const problem = 'is a folder without any *.json file'
+    problems.push({ file: path, path: '', problem, remedy: 'check the name, or put the configuration there' })
+  }
   return merge(documents, problems)
 }
 
@@ -87,8 +90,9 @@ function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProb
         files.set(name, document.file)
         content[name] = section
       } else {
-        const message = `is also defined in ${other}; merge both there, because Orthanc takes a section from one file only`
-        problems.push({ file: document.file, path: name, message })
+        const problem = `is also defined in ${other}`
+        const remedy = 'merge both there, because Orthanc takes a section from one file only'
+        problems.push({ file: document.file, path: name, problem, remedy })
       }
     }
   }
@@ -103,7 +107,7 @@ async function attempt<T>(file: string, action: () => Promise<T>): Promise<Attem
   try {
     return { ok: true, value: await action() }
   } catch (error) {
-    return { ok: false, problem: { file, path: '', message: fileMessage(error) } }
+    return { ok: false, problem: { file, path: '', ...fileFlaw(error) } }
   }
 }
 
@@ -111,13 +115,24 @@ async function attempt<T>(file: string, action: () => Promise<T>): Promise<Attem
  * Says why a file can't be read, without the operating system's message, whose path the problem has
  * already.
  */
-export function fileMessage(error: unknown): string {
+export function fileFlaw(error: unknown): Flaw {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-  if (code === 'ENOENT') return 'does not exist; check the name, and the folder that the proxy is started in'
-  if (code === 'EACCES' || code === 'EPERM')
-    return 'cannot be read by the user that the proxy runs as; give this user permission to read it'
-  if (code === 'ERR_NOT_A_REGULAR_FILE') return 'is a pipe, a socket or a device; name a regular file'
-  if (code === 'ERR_FILE_TOO_LARGE') return 'is larger than 2 MiB; check that it is the right file'
-  if (code === 'ERR_FILE_TIMEOUT') return 'could not be read in time; check the drive that it is on'
-  return `cannot be read (${code})`
+  const [problem, remedy] = fileFlaws[code] ?? [
+    `cannot be read (${code})`,
+    'check the file, and the drive that it is on',
+  ]
+  return { problem, remedy }
+}
+
+const noPermission = [
+  'cannot be read by the user that the proxy runs as',
+  'give this user permission to read it',
+] as const
+const fileFlaws: Readonly<Record<string, readonly [problem: string, remedy: string]>> = {
+  ENOENT: ['does not exist', 'check the name, and the folder that the proxy is started in'],
+  EACCES: noPermission,
+  EPERM: noPermission,
+  ERR_NOT_A_REGULAR_FILE: ['is a pipe, a socket or a device', 'name a regular file'],
+  ERR_FILE_TOO_LARGE: ['is larger than 2 MiB', 'check that it is the right file'],
+  ERR_FILE_TIMEOUT: ['could not be read in time', 'check the drive that it is on'],
 }

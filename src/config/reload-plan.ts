@@ -79,8 +79,9 @@ function admitsEveryone({ clients, allowAnonymous, listen, adminListen }: Settin
 const exposure = {
   file: 'configuration',
   path: 'DicomWebProxy.Clients',
-  message:
-    'are removed, but the addresses that other machines can reach change only with a restart, and until then everyone would be let in; restart the proxy',
+  problem:
+    'are removed, but the addresses that other machines can reach change only with a restart, and until then everyone would be let in',
+  remedy: 'restart the proxy',
 }
 
 function addressText(address: Settings['adminListen']): string {

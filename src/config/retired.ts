@@ -1,4 +1,4 @@
-import type { Segment } from './problem.ts'
+import type { Flaw, Segment } from './problem.ts'
 
 /**
  * Keys that no longer exist, with what to do instead: a clause that begins with a verb. `*` stands
@@ -21,10 +21,10 @@ export const retiredKeys: Readonly<Record<string, string>> = {
   'DicomWebProxy.Limits.LogLines': 'rename it to DicomWebProxy.Limits.RejectedLogRate',
 }
 
-/** The message for a key that no longer exists; undefined for other keys. */
-export function retiredKey(path: readonly Segment[]): string | undefined {
+/** The flaw of a key that no longer exists; undefined for other keys. */
+export function retiredKey(path: readonly Segment[]): Flaw | undefined {
   const found = Object.entries(retiredKeys).find(([pattern]) => matches(pattern.split('.'), path))
-  return found && `is retired: ${found[1]}`
+  return found && { problem: 'is retired', remedy: found[1] }
 }
 
 function matches(pattern: readonly string[], path: readonly Segment[]): boolean {

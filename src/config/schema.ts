@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import type { JsonObject } from './document.ts'
-import type { Finding, Segment } from './problem.ts'
+import type { Finding, Flaw, Segment } from './problem.ts'
 import { retiredKey } from './retired.ts'
 import { unknownItem, unknownKey } from './suggestion.ts'
 
@@ -44,7 +44,7 @@ export function applySchema(written: JsonObject): CheckedContent {
   const errors = accepted ? [] : (validate.errors ?? []).filter(isReported)
   const findings = errors.map((error) => {
     const path = pathOf(error, content)
-    return { path, message: messageOf(error, path) }
+    return { path, ...flawOf(error, path) }
   })
   return { content, findings, accepted }
 }
@@ -92,19 +92,22 @@ function segmentsOf(pointer: string, content: JsonObject): readonly Segment[] {
     })
 }
 
-function messageOf(error: ErrorObject, path: readonly Segment[]): string {
+function flawOf(error: ErrorObject, path: readonly Segment[]): Flaw {
   const parent = (error.parentSchema ?? {}) as AnnotatedSchema
   switch (error.keyword) {
     case 'additionalProperties':
       return retiredKey(path) ?? unknownKey(error.params.additionalProperty, Object.keys(parent.properties ?? {}))
     case 'required':
-      return `is missing; it must ${mustOf(parent.properties?.[error.params.missingProperty])}`
+      return {
+        problem: 'is missing',
+        remedy: `add it: it must ${mustOf(parent.properties?.[error.params.missingProperty])}`,
+      }
     case 'propertyNames':
-      return `must ${mustOf(error.schema as AnnotatedSchema)}`
+      return { problem: `must ${mustOf(error.schema as AnnotatedSchema)}`, remedy: '' }
     case 'enum':
       return unknownItem(error.data, error.params.allowedValues)
     default:
-      return `must ${mustOf(parent)}${remark(error)}`
+      return { problem: `must ${mustOf(parent)}${remark(error)}`, remedy: hasOuterSpace(error.data) ? removeSpace : '' }
   }
 }
 
@@ -112,10 +115,16 @@ function mustOf(part: AnnotatedSchema = {}): string {
   return resolved(part)['x-must'] ?? 'follow the JSON Schema'
 }
 
+const removeSpace = 'remove the space at its beginning or end'
+
+function hasOuterSpace(value: unknown): boolean {
+  return typeof value === 'string' && value !== value.trim()
+}
+
 /** Says what the value is instead, but never shows a text, which may be a secret. */
 function remark({ data: value, keyword, params }: ErrorObject): string {
   if (value === '') return ', but it is empty'
-  if (typeof value === 'string') return value === value.trim() ? '' : '; remove the space at its beginning or end'
+  if (typeof value === 'string') return ''
   if (typeof value === 'number' && keyword === 'type' && params.type !== 'integer') return ', not a number'
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return `, not ${value}`
   return Array.isArray(value) ? ', not a list' : ', not an object'

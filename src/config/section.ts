@@ -64,13 +64,13 @@ export class Section {
   }
 
   /** Reports a problem of a key or, if the key is null, of the object itself. */
-  problem(key: string | null, message: string): void {
-    this.#findings.push({ path: key === null ? this.path : [...this.path, key], message })
+  problem(key: string | null, problem: string, remedy = ''): void {
+    this.#findings.push({ path: key === null ? this.path : [...this.path, key], problem, remedy })
   }
 
   /** Reports a problem of an item of a list. */
-  itemProblem(key: string, at: number, message: string): void {
-    this.#findings.push({ path: [...this.path, key, at], message })
+  itemProblem(key: string, at: number, problem: string, remedy = ''): void {
+    this.#findings.push({ path: [...this.path, key, at], problem, remedy })
   }
 
   #get(key: string): unknown {

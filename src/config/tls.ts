@@ -2,8 +2,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { readBoundedFile } from '../bounded-files.ts'
-import { ConfigurationError, type Finding, jsonPath } from './problem.ts'
-import { fileMessage } from './read.ts'
+import { ConfigurationError, type Finding, type Flaw, jsonPath } from './problem.ts'
+import { fileFlaw } from './read.ts'
 import { Section } from './section.ts'
 import type { TlsSettings } from './settings.ts'
 
@@ -35,7 +35,8 @@ export async function readTlsSettings(
   if (requireClientCertificate && clientAuthorities === null) {
     tls.problem(
       'RequireClientCertificate',
-      "needs ClientAuthorities; set it to the file with the authorities that sign clients' certificates",
+      'needs ClientAuthorities',
+      "set ClientAuthorities to the file with the authorities that sign clients' certificates",
     )
   }
   if (!certificate || !key) return null
@@ -55,7 +56,7 @@ export async function readTls(settings: TlsSettings): Promise<TlsMaterial> {
   const material = await readMaterial(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
   if (material) return material
   throw new ConfigurationError(
-    findings.map(({ path, message }) => ({ file: 'configuration', path: jsonPath(path), message })),
+    findings.map(({ path, ...flaw }) => ({ file: 'configuration', path: jsonPath(path), ...flaw })),
   )
 }
 
@@ -85,9 +86,8 @@ export async function readIdentity(
     const mismatch = (error as NodeJS.ErrnoException).code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
     section.problem(
       'Key',
-      mismatch
-        ? 'is not the key of Certificate; name the file with its private key'
-        : 'cannot be used together with Certificate; name the file with its private key',
+      mismatch ? 'is not the key of Certificate' : 'cannot be used together with Certificate',
+      'name the file with its private key',
     )
     return null
   }
@@ -98,34 +98,41 @@ async function pem(
   tls: Section,
   key: string,
   file: string,
-  check: (text: string) => string | null,
+  check: (text: string) => Flaw | null,
 ): Promise<string | null> {
   try {
     const text = (await readBoundedFile(file)).toString('latin1')
-    const wrong = check(text)
-    if (wrong === null) return text
-    tls.problem(key, `names a file ${wrong}`)
+    const flaw = check(text)
+    if (flaw === null) return text
+    tls.problem(key, `names a file ${flaw.problem}`, flaw.remedy)
   } catch (error) {
-    tls.problem(key, `names a file that ${fileMessage(error)}`)
+    const { problem, remedy } = fileFlaw(error)
+    tls.problem(key, `names a file that ${problem}`, remedy)
   }
   return null
 }
 
 const certificateForm = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
-function certificates(text: string): string | null {
+function certificates(text: string): Flaw | null {
   const each = text.match(certificateForm) ?? []
-  if (each.length === 0) return 'without a certificate in PEM form (-----BEGIN CERTIFICATE-----)'
+  if (each.length === 0) {
+    return { problem: 'without a certificate in PEM form (-----BEGIN CERTIFICATE-----)', remedy: '' }
+  }
   const damaged = each.findIndex((one) => !succeeds(() => new X509Certificate(one)))
-  return damaged === -1 ? null : `whose certificate no. ${damaged + 1} is damaged`
+  return damaged === -1 ? null : { problem: `whose certificate no. ${damaged + 1} is damaged`, remedy: 'replace it' }
 }
 
-function privateKey(text: string): string | null {
-  if (text.includes('ENCRYPTED'))
-    return 'with an encrypted key; store the key without a passphrase, readable only by the proxy'
+function privateKey(text: string): Flaw | null {
+  if (text.includes('ENCRYPTED')) {
+    return {
+      problem: 'with an encrypted key',
+      remedy: 'store the key without a passphrase, readable only by the proxy',
+    }
+  }
   return succeeds(() => createPrivateKey(text))
     ? null
-    : 'without a private key in PEM form (-----BEGIN PRIVATE KEY-----)'
+    : { problem: 'without a private key in PEM form (-----BEGIN PRIVATE KEY-----)', remedy: '' }
 }
 
 function succeeds(action: () => unknown): boolean {

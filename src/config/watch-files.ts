@@ -25,16 +25,16 @@ export function watchFiles(
   onChange: () => void,
   readAt = Number.POSITIVE_INFINITY,
 ): FileWatch {
-  let taken: string | null = null
+  let current: string | null = null
   let before: string | null = null
   let timer: NodeJS.Timeout | null = null
   let closed = false
   const compare = async () => {
     const { state: now, changedAt } = await stateOf(await files())
     if (closed) return
-    taken ??= changedAt > readAt ? '' : now
-    if (now !== taken && now === before) {
-      taken = now
+    current ??= changedAt > readAt ? '' : now
+    if (now !== current && now === before) {
+      current = now
       onChange()
     }
     before = now

@@ -23,7 +23,7 @@ const kinds = {
 } as const
 
 /** How long (ms) what a file said holds: it may be replaced at any time. */
-const freshFor = 10_000
+const cacheMs = 10_000
 const readTimeoutMs = 10_000
 
 /** Describes a credential, and reads its file again now and then while somebody asks. */
@@ -38,16 +38,16 @@ export class DescribedCredential {
     this.#credential = credential
     this.#allowedHosts = allowedHosts
     this.#known = { kind: kindOf(credential), identity: credential.impersonate, file: namedFileOf(credential) }
-    this.#look()
+    this.#update()
   }
 
   /** What is known now. */
   get description(): CredentialDescription {
-    if (performance.now() - this.#readAt > freshFor) this.#look()
+    if (performance.now() - this.#readAt > cacheMs) this.#update()
     return this.#known
   }
 
-  #look(): void {
+  #update(): void {
     this.#readAt = performance.now()
     // That it can't be read is told where its token is asked for.
     void fileOf(this.#credential).then((file) =>

@@ -36,9 +36,9 @@ const otherSource = 'Use a file or a URL as source.'
 
 /** One place where the subject token comes from; AWS has a `url` beside its `environment_id`. */
 function checkSource(source: Json): void {
-  const places = ['file', 'url', 'environment_id'].filter((place) => place in source)
-  if (places.length === 0) throw new FileFlaw('has a "credential_source" without "file", "url" or "environment_id"')
-  if (places.length > 1 && places[0] === 'file') {
+  const sources = ['file', 'url', 'environment_id'].filter((place) => place in source)
+  if (sources.length === 0) throw new FileFlaw('has a "credential_source" without "file", "url" or "environment_id"')
+  if (sources.length > 1 && sources[0] === 'file') {
     throw new FileFlaw('has a "credential_source" with more than one of "file", "url" and "environment_id"')
   }
 }

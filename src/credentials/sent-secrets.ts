@@ -1,5 +1,5 @@
 /** Headers of requests to issuers whose values are no secrets. */
-const harmlessHeaders: ReadonlySet<string> = new Set([
+const publicHeaders: ReadonlySet<string> = new Set([
   'accept',
   'content-type',
   'metadata-flavor',
@@ -11,7 +11,7 @@ const harmlessHeaders: ReadonlySet<string> = new Set([
  * Parameters of token requests (RFC 6749, RFC 8693) that are none, and that an issuer names in its
  * errors.
  */
-const harmlessParameters: ReadonlySet<string> = new Set([
+const publicParameters: ReadonlySet<string> = new Set([
   'actor_token_type',
   'audience',
   'client_id',
@@ -25,12 +25,12 @@ const harmlessParameters: ReadonlySet<string> = new Set([
 
 /** All that a request to an issuer sends of secrets: everything that is not known to be none. */
 export function sentSecrets(headers: Headers, body: unknown): string[] {
-  const inHeaders = [...headers].flatMap(([name, value]) => (harmlessHeaders.has(name) ? [] : secretsIn(value)))
+  const inHeaders = [...headers].flatMap(([name, value]) => (publicHeaders.has(name) ? [] : secretsIn(value)))
   return [...inHeaders, ...(body instanceof URLSearchParams ? secretsOf(body) : [])]
 }
 
 function secretsOf(parameters: URLSearchParams): string[] {
-  return [...parameters].flatMap(([name, value]) => (harmlessParameters.has(name) ? [] : [value]))
+  return [...parameters].flatMap(([name, value]) => (publicParameters.has(name) ? [] : [value]))
 }
 
 /** Of `Bearer abc` also what is behind the scheme, and of `Basic …` the password. */

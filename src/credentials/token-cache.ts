@@ -3,8 +3,8 @@ import { Backoff } from '../concurrency/backoff.ts'
 import { type Diagnosis, ProxyError } from '../errors.ts'
 import { type AccessToken, alreadyExpired, type FetchToken, TokenFailure, type TokenSource } from './access-token.ts'
 
-/** Below this remaining life (ms) a token is still used, while a refresh runs behind. */
-const refreshAhead = 5 * 60_000
+/** Below this remaining life (ms) a token is refreshed in the background, and still used meanwhile. */
+const refreshAheadMs = 5 * 60_000
 
 /** Room for those of a configuration and of the one before, while requests still need it. */
 const maxCredentials = 1_000
@@ -17,7 +17,7 @@ export interface TokenState {
   readonly fetchedAt: number | null
   /** The last failure, if the last attempt failed. */
   readonly failure: string | null
-  readonly nextTryAt: number | null
+  readonly nextAttemptAt: number | null
   /** How often a token was asked for since the start, and how often none came. */
   readonly refreshes: number
   readonly failures: number
@@ -27,7 +27,7 @@ export interface TokenState {
 export type TokenEvent = { readonly expiresAt: number } | { readonly error: TokenFailure; readonly retryIn: number }
 
 interface TokenCacheOptions {
-  /** Longest time (ms) between two looks at a token's remaining life. */
+  /** Maximum interval (ms) between token expiry checks. */
   refreshInterval: number
   /** Told of each refresh, with the identity of the credential that it was for. */
   onRefresh?: (identity: string, event: TokenEvent) => void
@@ -35,8 +35,8 @@ interface TokenCacheOptions {
 
 interface Credential {
   fetch: FetchToken
-  /** By how many it is kept. */
-  keepers: number
+  /** How many hold it: see {@link TokenCache.acquire}. */
+  refCount: number
   readonly backoff: Backoff
   /** The value that Google rejected last; the cache may still hold it. */
   rejected: string | null
@@ -64,7 +64,7 @@ interface CachedToken extends AccessToken {
 export class TokenCache {
   readonly #tokens: LRUCache<string, CachedToken>
   readonly #credentials = new Map<string, Credential>()
-  /** Longest time (ms) between two looks at a token's remaining life; from the next look on. */
+  /** Maximum interval (ms) between token expiry checks; applies from the next check on. */
   refreshInterval: number
   readonly #onRefresh: NonNullable<TokenCacheOptions['onRefresh']>
   #closed = false
@@ -72,7 +72,7 @@ export class TokenCache {
   constructor(credentials: ReadonlyMap<string, FetchToken>, { refreshInterval, onRefresh }: TokenCacheOptions) {
     this.refreshInterval = refreshInterval
     this.#onRefresh = onRefresh ?? (() => {})
-    for (const [identity, fetch] of credentials) this.keep(identity, fetch)
+    for (const [identity, fetch] of credentials) this.acquire(identity, fetch)
     this.#tokens = new LRUCache<string, CachedToken>({
       // An evicted token would only be fetched again, but none is ever evicted.
       max: Math.max(2 * credentials.size, maxCredentials),
@@ -82,27 +82,26 @@ export class TokenCache {
   }
 
   /**
-   * Knows a credential from now on, or one more time: each keeping needs a {@link release} of its
-   * own. The token stays; the next one comes by this `fetch`, and one that failed before is asked
-   * for without waiting any longer.
+   * Adds a credential, or a reference to it; each needs a {@link release} of its own. A cached token
+   * stays. The next one comes by this `fetch`, without the backoff of earlier failures.
    */
-  keep(identity: string, fetch: FetchToken): void {
+  acquire(identity: string, fetch: FetchToken): void {
     const known = this.#credentials.get(identity)
     const credential = known ?? newCredential(fetch)
     credential.fetch = fetch
-    credential.keepers += 1
+    credential.refCount += 1
     credential.backoff.succeeded()
     this.#credentials.set(identity, credential)
   }
 
   /**
-   * To be called when no request needs a keeping any more. After the last one the token is
+   * Call this when no request needs the reference any more. After the last one the token is
    * forgotten.
    */
   release(identity: string): void {
     const credential = this.#credential(identity)
-    credential.keepers -= 1
-    if (credential.keepers > 0) return
+    credential.refCount -= 1
+    if (credential.refCount > 0) return
     if (credential.timer) clearTimeout(credential.timer)
     this.#credentials.delete(identity)
     // Only the cache itself waits for a fetch that is in flight.
@@ -114,7 +113,7 @@ export class TokenCache {
    * also when no request comes. To be called again when there are more.
    */
   start(): void {
-    for (const identity of this.#credentials.keys()) this.#look(identity)
+    for (const identity of this.#credentials.keys()) this.#refreshIfAgeing(identity)
   }
 
   /** Ends the refreshing. Fetches in flight end by themselves, within their own time limit. */
@@ -134,20 +133,20 @@ export class TokenCache {
 
   state(identity: string): TokenState {
     const credential = this.#credential(identity)
-    const token = this.#held(identity)
+    const token = this.#cached(identity)
     return {
       usable: this.#usable(identity, token, 0),
       expiresAt: token?.expiresAt ?? null,
       fetchedAt: token?.fetchedAt ?? null,
       failure: credential.failure?.message ?? null,
-      nextTryAt: credential.failure ? Date.now() + credential.backoff.remaining() : null,
+      nextAttemptAt: credential.failure ? Date.now() + credential.backoff.remaining() : null,
       refreshes: credential.refreshes,
       failures: credential.failures,
     }
   }
 
   #token(identity: string, minimumLife: number): AccessToken | Promise<AccessToken> {
-    const token = this.#held(identity)
+    const token = this.#cached(identity)
     if (this.#usable(identity, token, minimumLife)) {
       if (ageing(token)) this.#refreshBehind(identity)
       return token
@@ -186,8 +185,8 @@ export class TokenCache {
   async #fetch(identity: string): Promise<CachedToken> {
     const credential = this.#credential(identity)
     credential.refreshes += 1
-    const tell = (event: TokenEvent) => {
-      if (credential.keepers > 0) this.#onRefresh(identity, event)
+    const report = (event: TokenEvent) => {
+      if (credential.refCount > 0) this.#onRefresh(identity, event)
     }
     try {
       const token = await credential.fetch()
@@ -196,23 +195,23 @@ export class TokenCache {
       if (life <= 0) throw new TokenFailure(alreadyExpired)
       credential.backoff.succeeded()
       credential.failure = null
-      tell({ expiresAt: token.expiresAt })
+      report({ expiresAt: token.expiresAt })
       return { ...token, fetchedAt, endsAt: performance.now() + life }
     } catch (error) {
       credential.backoff.failed()
       credential.failure = asFailure(error)
       credential.failures += 1
-      tell({ error: credential.failure, retryIn: credential.backoff.remaining() })
+      report({ error: credential.failure, retryIn: credential.backoff.remaining() })
       throw credential.failure
     }
   }
 
   /**
-   * Looks at the remaining life, again and again: a timer set once to the expiry would be wrong
-   * after a sleep or a changed clock.
+   * Checks the remaining life, and again at each poll interval: a timer set once to the expiry would
+   * be wrong after a sleep or a changed clock.
    */
-  #look(identity: string): void {
-    const token = this.#held(identity)
+  #refreshIfAgeing(identity: string): void {
+    const token = this.#cached(identity)
     if (!this.#usable(identity, token, 0) || ageing(token)) this.#refreshBehind(identity)
     this.#schedule(identity)
   }
@@ -220,18 +219,18 @@ export class TokenCache {
   #schedule(identity: string): void {
     const credential = this.#credentials.get(identity)
     if (this.#closed || !credential) return
-    const token = this.#held(identity)
+    const token = this.#cached(identity)
     const untilAgeing = token ? remaining(token) - margin(token) : this.refreshInterval
-    const untilNextTry = credential.backoff.remaining()
-    const delay = untilNextTry || Math.min(Math.max(untilAgeing, 1000), this.refreshInterval)
+    const untilNextAttempt = credential.backoff.remaining()
+    const delay = untilNextAttempt || Math.min(Math.max(untilAgeing, 1000), this.refreshInterval)
     if (credential.timer) clearTimeout(credential.timer)
-    credential.timer = setTimeout(() => this.#look(identity), delay)
+    credential.timer = setTimeout(() => this.#refreshIfAgeing(identity), delay)
     credential.timer.unref()
   }
 
   #invalidate(identity: string, rejected: AccessToken): void {
     // A late response to an old token must not throw away a newer one.
-    if (this.#held(identity)?.value === rejected.value) this.#credential(identity).rejected = rejected.value
+    if (this.#cached(identity)?.value === rejected.value) this.#credential(identity).rejected = rejected.value
   }
 
   #usable(identity: string, token: CachedToken | undefined, minimumLife: number): token is CachedToken {
@@ -239,7 +238,7 @@ export class TokenCache {
     return remaining(token) > minimumLife
   }
 
-  #held(identity: string): CachedToken | undefined {
+  #cached(identity: string): CachedToken | undefined {
     return this.#tokens.peek(identity, { allowStale: true })
   }
 
@@ -252,7 +251,7 @@ export class TokenCache {
 
 function newCredential(fetch: FetchToken): Credential {
   const state = { rejected: null, failure: null, refreshes: 0, failures: 0, timer: null }
-  return { fetch, keepers: 0, backoff: new Backoff(), ...state }
+  return { fetch, refCount: 0, backoff: new Backoff(), ...state }
 }
 
 function ageing(token: CachedToken): boolean {
@@ -272,7 +271,7 @@ function remaining(token: CachedToken): number {
  * request.
  */
 function margin(token: CachedToken): number {
-  return Math.min(refreshAhead, (token.expiresAt - token.fetchedAt) / 2)
+  return Math.min(refreshAheadMs, (token.expiresAt - token.fetchedAt) / 2)
 }
 
 function asFailure(error: unknown): TokenFailure {

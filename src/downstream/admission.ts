@@ -16,17 +16,17 @@ interface AdmissionOptions {
  */
 export function limitConnections(server: Server, { allows, limits, log }: AdmissionOptions): void {
   const open = new Map<string, number>()
-  let inAll = 0
+  let total = 0
 
   const refusal = (address: string): string | null => {
     if (!allows(address)) return 'not in AllowedNetworks'
     const { connections, connectionsPerAddress } = limits()
-    if (inAll >= connections) return 'as many connections as Limits.Connections allows'
+    if (total >= connections) return 'as many connections as Limits.Connections allows'
     const own = open.get(rateLimitKey(address)) ?? 0
     return own >= connectionsPerAddress ? 'as many connections as Limits.ConnectionsPerAddress allows' : null
   }
   const count = (whose: string, by: 1 | -1) => {
-    inAll += by
+    total += by
     const own = (open.get(whose) ?? 0) + by
     if (own > 0) open.set(whose, own)
     else open.delete(whose)

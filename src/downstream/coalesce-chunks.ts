@@ -18,10 +18,10 @@ const minMeanBytes = 64
  */
 export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void): void {
   if (!carriesBody(request)) return
-  const passOn = request.push.bind(request)
-  const joined = new JoinedChunks({
-    passOn: (chunk) => {
-      if (!request.destroyed) passOn(chunk)
+  const push = request.push.bind(request)
+  const coalescer = new ChunkCoalescer({
+    forward: (chunk) => {
+      if (!request.destroyed) push(chunk)
     },
     isBehind: () => request.readableLength > 0,
   })
@@ -30,16 +30,16 @@ export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void)
   request.push = (chunk: Buffer | null) => {
     if (sizes.tooSmall) return false
     if (chunk === null) {
-      joined.flush()
-      return passOn(null)
+      coalescer.flush()
+      return push(null)
     }
     sizes.add(chunk.length)
     if (sizes.tooSmall) {
-      joined.drop()
+      coalescer.drop()
       onTooSmall()
       return false
     }
-    joined.push(chunk)
+    coalescer.push(chunk)
     // As the stream would say it now. After any other "no", nobody would say that there is room
     // again.
     return request.readableLength < request.readableHighWaterMark
@@ -67,26 +67,26 @@ class ChunkSizes {
 
 /** Bytes. Chunks from this size on pass as they are. */
 const smallBelowBytes = 1024
-/** Bytes that are joined at the most. */
-const maxJoinedBytes = 16 * 1024
+/** A coalesced chunk has no more bytes than this. */
+const maxCoalescedBytes = 16 * 1024
 /** How long (ms) bytes wait for others while there is something before them. */
 const maxDelayMs = 50
 
 interface Destination {
-  /** Takes what was joined, and what needs no joining. */
-  passOn(chunk: Buffer): void
-  /** Whether something before it waits: then more may be joined without anybody waiting longer. */
+  /** Takes coalesced chunks, and those that are large enough. */
+  forward(chunk: Buffer): void
+  /** Whether earlier bytes still wait: then coalescing more delays nobody. */
   isBehind(): boolean
   /** Whether it is to wait on after `maxDelayMs`; absent: it never is. */
   isBlocked?(): boolean
 }
 
 /**
- * Joins the small chunks in which a body may come, as far as nobody waits for them. Who sends a
- * body chooses the size of its chunks, Node makes a buffer of each, some 600 bytes for a single
- * one, and bounds its queues by the bytes within.
+ * Coalesces the small chunks of a body, as long as nobody waits for them. The sender of a body
+ * chooses the size of its chunks; Node makes a buffer of each, some 600 bytes for a single byte, and
+ * bounds its queues by the bytes within.
  */
-export class JoinedChunks {
+export class ChunkCoalescer {
   readonly #destination: Destination
   /** The first one as it came: most small bodies are of one chunk. */
   #first: Buffer | null = null
@@ -102,26 +102,26 @@ export class JoinedChunks {
   push(chunk: Buffer): void {
     if (chunk.length >= smallBelowBytes) {
       this.flush()
-      this.#destination.passOn(chunk)
+      this.#destination.forward(chunk)
       return
     }
-    if (this.#length + chunk.length > maxJoinedBytes) this.flush()
+    if (this.#length + chunk.length > maxCoalescedBytes) this.flush()
     if (this.#length === 0) this.#first = chunk
     else this.#append(chunk)
     this.#length += chunk.length
     this.#schedule()
   }
 
-  /** Passes on what is there: to be called at the end of the body. */
+  /** Forwards the bytes held back: call this at the end of the body. */
   readonly flush = (): void => {
     this.#unschedule()
     if (this.#length === 0) return
     const joined = this.#first ?? Buffer.from((this.#bytes as Buffer).subarray(0, this.#length))
     this.drop()
-    this.#destination.passOn(joined)
+    this.#destination.forward(joined)
   }
 
-  /** Forgets what is there: nobody takes it any more. */
+  /** Discards the bytes held back. */
   drop(): void {
     this.#unschedule()
     this.#first = null
@@ -129,7 +129,7 @@ export class JoinedChunks {
   }
 
   #append(chunk: Buffer): void {
-    this.#bytes ??= Buffer.allocUnsafeSlow(maxJoinedBytes)
+    this.#bytes ??= Buffer.allocUnsafeSlow(maxCoalescedBytes)
     this.#first?.copy(this.#bytes)
     this.#first = null
     chunk.copy(this.#bytes, this.#length)

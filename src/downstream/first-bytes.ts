@@ -1,10 +1,10 @@
-import type { Interruption } from '../concurrency/abort.ts'
+import type { DisposableSignal } from '../concurrency/abort.ts'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { Inbound } from './inbound.ts'
 import { clientStalled } from './min-rate.ts'
 
 /** Bytes that show that a body flows. Less than what Node reads ahead of whoever wants the body. */
-const firstBytes = 16 * 1024
+const minFirstBytes = 16 * 1024
 
 /**
  * Waits until a body flows: its first 16 KiB have arrived, or all of it. Where slots at Google are
@@ -17,14 +17,14 @@ const firstBytes = 16 * 1024
 export async function waitForFirstBytes(
   inbound: Inbound,
   { idle, minBodyRate }: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>,
-  interruption: () => Interruption,
+  createSignal: () => DisposableSignal,
 ): Promise<void> {
   const { request, bodyRefusal } = inbound
-  const hasCome = () => request.complete || request.readableLength >= Math.min(firstBytes, minBodyRate)
+  const hasCome = () => request.complete || request.readableLength >= Math.min(minFirstBytes, minBodyRate)
   if (bodyRefusal) throw bodyRefusal
   if (hasCome()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const { signal, done } = interruption()
+  const { signal, done } = createSignal()
   const onReadable = () => {
     if (hasCome()) resolve()
   }

@@ -48,10 +48,10 @@ export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void
   if (request.destroyed) return
   const { milliseconds, bytes } = limitsFor(inbound, isUnauthenticated)
   const timer = setTimeout(() => socket.destroy(), milliseconds)
-  let left = bytes
+  let remaining = bytes
   const onData = (chunk: Buffer) => {
-    left -= chunk.length
-    if (left < 0) socket.destroy()
+    remaining -= chunk.length
+    if (remaining < 0) socket.destroy()
   }
   // Once its response is out, Node tells a request no more that its connection has closed.
   const onEnd = () => {

@@ -3,39 +3,40 @@ import { ProxyError } from '../errors.ts'
 import type { Inbound } from './inbound.ts'
 
 /** A response on its way to the client. */
-type Sending = Pick<Inbound, 'response' | 'bytesFlushed' | 'reset'>
+type OutgoingResponse = Pick<Inbound, 'response' | 'bytesFlushed' | 'reset'>
 
 type Limits = Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
 
-/** Milliseconds in which a body must make way while others wait for its slot at Google. */
-const crowdedPeriodMs = 10_000
+/** The period for a body (ms) while other requests wait for its slot at Google. */
+const contendedPeriodMs = 10_000
 
 interface Body {
   /** Bytes so far. */
-  passed(): number
-  /** Whether others wait for its slot. */
-  crowded(): boolean
+  bytesPassed(): number
+  /** Whether other requests wait for its slot. */
+  isContended(): boolean
 }
 
 /**
- * Watches that a body makes way. A single byte now and then keeps a connection from being idle, but
- * not this: fewer than `minBodyRate` within `idle` milliseconds are a stall; within ten seconds
- * already, while others wait for its slot.
+ * Watches the rate of a body. A single byte now and then keeps a connection from being idle, but
+ * not this: fewer than `minBodyRate` bytes within `idle` milliseconds are a stall; while other
+ * requests wait for its slot, fewer within ten seconds already.
  */
-export class Pace {
+export class MinRateMonitor {
   readonly #timer: NodeJS.Timeout
 
   /** @param onStall told at the end of each period that brought less than it should */
-  constructor({ idle, minBodyRate }: Limits, { passed, crowded }: Body, onStall: () => void) {
-    const period = Math.min(idle, crowdedPeriodMs)
-    let beforePeriod = passed()
+  constructor({ idle, minBodyRate }: Limits, { bytesPassed, isContended }: Body, onStall: () => void) {
+    const period = Math.min(idle, contendedPeriodMs)
+    let beforePeriod = bytesPassed()
     let beforeIdle = beforePeriod
     let elapsed = 0
     this.#timer = setInterval(() => {
-      const now = passed()
+      const now = bytesPassed()
       elapsed += period
       const isIdleOver = elapsed >= idle
-      if ((isIdleOver && now - beforeIdle < minBodyRate) || (now - beforePeriod < minBodyRate && crowded())) onStall()
+      if ((isIdleOver && now - beforeIdle < minBodyRate) || (now - beforePeriod < minBodyRate && isContended()))
+        onStall()
       beforePeriod = now
       if (!isIdleOver) return
       beforeIdle = now
@@ -52,25 +53,25 @@ export class Pace {
 const maxPeriodMs = 1_000
 
 /**
- * Resets a response that the client reads too slowly: at less than the rate of {@link Pace}, on
+ * Resets a response that the client reads too slowly: at less than the rate of {@link MinRateMonitor}, on
  * average. A client can't be watched read: what is seen is what the operating system takes, in
  * pieces of up to some MiB, and nothing between them. So each byte that has gone out pays for the
  * time that it may take at that rate, up to `idle` in advance.
  */
-export function watchReading(inbound: Sending, limits: Limits, crowded: () => boolean): void {
+export function enforceMinReadRate(inbound: OutgoingResponse, limits: Limits, isContended: () => boolean): void {
   const { response } = inbound
   const { idle, minBodyRate } = limits
   const period = Math.min(idle / 4, maxPeriodMs)
   let before = inbound.bytesFlushed
   const alone = new Credit(idle, minBodyRate / idle, idle)
-  const amongOthers = new Credit(Math.min(idle, crowdedPeriodMs), minBodyRate / Math.min(idle, crowdedPeriodMs), idle)
+  const contended = new Credit(Math.min(idle, contendedPeriodMs), minBodyRate / Math.min(idle, contendedPeriodMs), idle)
   const timer = setInterval(() => {
     const now = inbound.bytesFlushed
     const bytes = now - before
     before = now
     // Where nothing waits for the client, the delay is Google's.
     const time = response.writableLength > 0 ? period : 0
-    const isOver = [alone.spend(time, bytes), amongOthers.spend(time, bytes) && crowded()]
+    const isOver = [alone.spend(time, bytes), contended.spend(time, bytes) && isContended()]
     if (time > 0 && isOver.includes(true)) inbound.reset()
   }, period)
   response.once('close', () => clearInterval(timer))
@@ -78,25 +79,25 @@ export function watchReading(inbound: Sending, limits: Limits, crowded: () => bo
 
 /** Time that bytes pay for. */
 class Credit {
-  #left: number
+  #remaining: number
   readonly #rate: number
-  readonly #most: number
+  readonly #max: number
 
   /**
-   * @param first milliseconds that there are at the beginning
+   * @param initial milliseconds that there are at the beginning
    * @param rate bytes that pay for a millisecond
-   * @param most milliseconds that can be had in advance
+   * @param max milliseconds that can be had in advance
    */
-  constructor(first: number, rate: number, most: number) {
-    this.#left = first
+  constructor(initial: number, rate: number, max: number) {
+    this.#remaining = initial
     this.#rate = rate
-    this.#most = most
+    this.#max = max
   }
 
   /** Whether it is used up. */
   spend(milliseconds: number, bytes: number): boolean {
-    this.#left = Math.max(Math.min(this.#left + bytes / this.#rate, this.#most) - milliseconds, -1)
-    return this.#left < 0
+    this.#remaining = Math.max(Math.min(this.#remaining + bytes / this.#rate, this.#max) - milliseconds, -1)
+    return this.#remaining < 0
   }
 }
 
@@ -114,7 +115,7 @@ export function clientStalled(): ProxyError {
  *
  * @param idle milliseconds
  */
-export function flushTimeout(inbound: Sending, idle: number): void {
+export function flushTimeout(inbound: OutgoingResponse, idle: number): void {
   const { response } = inbound
   response.once('prefinish', () => {
     // Most responses are out by then.

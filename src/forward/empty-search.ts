@@ -27,7 +27,8 @@ export function isEmptySearch({ service, headers }: Pick<Exchange, 'service' | '
  *
  * @returns its body, which is still to be sent; null for HEAD
  */
-export function beginEmptySearch({ request, response }: Exchange, upstream: UpstreamHeaders): Buffer | null {
+export function beginEmptySearch({ inbound }: Exchange, upstream: UpstreamHeaders): Buffer | null {
+  const { request, response } = inbound
   lingerWhileSending(response)
   const headers = returnedHeaders(upstream)
   for (const name of Object.keys(headers)) if (describesBody.test(name)) delete headers[name]

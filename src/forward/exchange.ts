@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DicomWebService } from '../config/settings.ts'
 import type { Inbound } from '../downstream/inbound.ts'
 import type { ProxyError } from '../errors.ts'
@@ -8,13 +7,10 @@ import type { ObserveResponse } from './response-observer.ts'
 import type { UrlReplacement } from './url-rewriter.ts'
 
 /**
- * One request of a client on its way to Google. Only read here, except that the response is written
- * to `response`.
+ * One attempt to send a client's request to Google. The request is only read; the response is
+ * written to `inbound.response`.
  */
 export interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  /** Both of them, and what becomes of them on the client's connection. */
   readonly inbound: Inbound
   readonly service: DicomWebService
   /** Scheme, host and port of Google's API. */
@@ -33,12 +29,12 @@ export interface Exchange {
   /** Which time this is that the request is sent to Google; 1 is the first. */
   readonly attempt: number
   /**
-   * Milliseconds until the response must have begun, where that is less than what is configured;
-   * null where it is not.
+   * What is left of the time for retries, in milliseconds: the response must begin within it. Null
+   * while there is no earlier response to fall back to; then only the configured timeout applies.
    */
-  readonly responseTimeout: number | null
-  /** Whether others wait for this exchange's slot at Google. */
-  readonly othersWait: () => boolean
+  readonly remainingRetryMs: number | null
+  /** Whether other requests wait for this exchange's slot at Google. */
+  readonly isContended: () => boolean
   readonly observe: ObserveResponse
   /** The body, for all attempts to send it; null for a request without one. */
   readonly body: ReplayBody | null

@@ -33,12 +33,12 @@ export class HttpProxySender implements Sender {
       toProxy: true,
       secure: options.verifyPeers,
     })
-    this.#proxy.on('proxyReq', (upstream, request) => tell(request, (upload) => upload.onConnection(upstream)))
-    this.#proxy.on('proxyRes', (incoming, request) => tell(request, (upload) => upload.onResponse(incoming)))
+    this.#proxy.on('proxyReq', (upstream, request) => notify(request, (upload) => upload.onConnection(upstream)))
+    this.#proxy.on('proxyRes', (incoming, request) => notify(request, (upload) => upload.onResponse(incoming)))
   }
 
   send(exchange: Exchange): Promise<Outcome> {
-    const { origin, path, inbound, response, body } = exchange
+    const { origin, path, inbound, body } = exchange
     if (!body) throw new TypeError('http-proxy is for requests with a body')
     const { bodyRefusal: error } = inbound
     if (error) return Promise.resolve({ kind: 'failed', error, replayable: false })
@@ -50,7 +50,7 @@ export class HttpProxySender implements Sender {
     // `pipe`; of the target, these.
     this.#proxy.web(
       upload as unknown as IncomingMessage,
-      response,
+      inbound.response,
       { target: target as unknown as URL, agent, buffer: body as unknown as Stream },
       upload.onError,
     )
@@ -62,7 +62,7 @@ export class HttpProxySender implements Sender {
  * What goes wrong in here concerns one upload; thrown into http-proxy's events it would end all
  * of them.
  */
-function tell(request: IncomingMessage, event: (upload: Upload) => void): void {
+function notify(request: IncomingMessage, event: (upload: Upload) => void): void {
   const upload = request as unknown as Upload
   try {
     event(upload)

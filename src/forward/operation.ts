@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable } from '../concurrency/abort.ts'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
-import type { OperationUrl } from '../stores/operation-url.ts'
+import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { BufferedResponse } from './buffered-response.ts'
-import { TokenReplay } from './token-replay.ts'
+import { UnauthorizedRetry } from './unauthorized-retry.ts'
 
 /**
  * The deletion of a study or series at Google (google.longrunning.Operation), as one of Google's
@@ -128,9 +128,9 @@ export interface Polling {
 }
 
 /** How the waiting ended, and the last that Google told of the operation. */
-export type Waited = { readonly end: 'done'; readonly operation: Operation } | Unfinished
+export type PollResult = { readonly end: 'done'; readonly operation: Operation } | PendingOperation
 
-export type Unfinished =
+export type PendingOperation =
   | { readonly end: 'time' | 'stopped'; readonly operation: Operation }
   /** Google does not tell, and will not a moment later. */
   | { readonly end: 'refused'; readonly operation: Operation; readonly status: number }
@@ -142,12 +142,12 @@ export type Unfinished =
  * @param deadline by `performance.now()`; no poll begins later
  * @param signal ends the waiting at once
  */
-export async function waitFor(
+export async function pollUntilDone(
   begun: Operation,
   polling: Polling,
   deadline: number,
   signal: AbortSignal,
-): Promise<Waited> {
+): Promise<PollResult> {
   let operation = begun
   for (let interval = firstIntervalMs; ; interval = Math.min(interval * 2, maxIntervalMs)) {
     if (operation.done) return { end: 'done', operation }
@@ -168,7 +168,7 @@ export async function waitFor(
 async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const replay = new TokenReplay(tokens)
+    const replay = new UnauthorizedRetry(tokens)
     for (;;) {
       const token = await abortable(tokens.token(), limited)
       const response = await poll(url, token, limited)

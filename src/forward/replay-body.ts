@@ -2,36 +2,36 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RetrySettings } from '../config/settings.ts'
 
 /**
- * What a chunk counts for at the least, in bytes: about what the smallest takes in memory. A client
+ * The least that a buffered chunk counts for: about the memory that the smallest takes. A client
  * chooses the size of its chunks, and bounds on bytes alone would let chunks of one byte take four
  * hundred times as much.
  */
 const minChunkCostBytes = 512
 
-/** How much is kept of all uploads in flight. */
+/** Bounds the bytes that are buffered for retries, per upload and in total. */
 export class ReplayBudget {
   #limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>
-  #inAll = 0
+  #total = 0
 
   constructor(limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>) {
     this.#limits = limits
   }
 
-  /** Other limits from now on, also for what is in flight. */
+  /** Changes the limits, also for uploads in flight. */
   configure(limits: Pick<RetrySettings, 'bufferPerRequest' | 'bufferTotal'>): void {
     this.#limits = limits
   }
 
-  /** Whether an upload of which so much is kept may keep so much more; if so, it counts as kept. */
-  reserve(kept: number, more: number): boolean {
+  /** Reserves more bytes for an upload that has some buffered; false if that exceeds a limit. */
+  reserve(buffered: number, more: number): boolean {
     const { bufferPerRequest, bufferTotal } = this.#limits
-    if (kept + more > bufferPerRequest || this.#inAll + more > bufferTotal) return false
-    this.#inAll += more
+    if (buffered + more > bufferPerRequest || this.#total + more > bufferTotal) return false
+    this.#total += more
     return true
   }
 
   release(bytes: number): void {
-    this.#inAll -= bytes
+    this.#total -= bytes
   }
 }
 
@@ -43,55 +43,55 @@ interface ReplayableRequest {
 }
 
 /**
- * A request's body on its way to Google, of which the beginning is kept: as long as all that has
- * passed is kept, the body can be sent once more over another connection. What exceeds the limit
- * passes unkept, and the kept part is freed.
+ * A request's body that is buffered as it passes to Google. While all that has passed is buffered,
+ * the body can be sent again over another connection. When it exceeds the budget, the buffer is
+ * freed, and the rest only passes.
  *
  * Has the one method of a stream that http-proxy uses of its `buffer` option. Piping the request
  * itself costs nothing more than http-proxy would without it.
  */
 export class ReplayBody {
   readonly #request: IncomingMessage
-  readonly #keeping: ReplayBudget
+  readonly #budget: ReplayBudget
   readonly #progress: ReplayableRequest['progress']
-  #kept: Buffer[] | null = []
+  #buffered: Buffer[] | null = []
   #cost = 0
   #destination: NodeJS.WritableStream | null = null
 
-  constructor({ request, response, progress }: ReplayableRequest, keeping: ReplayBudget) {
+  constructor({ request, response, progress }: ReplayableRequest, budget: ReplayBudget) {
     this.#request = request
     this.#progress = progress
-    this.#keeping = keeping
-    // Nothing of it is needed once the response is out, or the client gone.
+    this.#budget = budget
+    // The buffer isn't needed once the response is out, or the client gone.
     response.once('close', () => this.#drop())
   }
 
-  /** True while everything that has left for Google could leave once more. */
+  /** True while everything that was sent to Google can be sent again. */
   get replayable(): boolean {
-    return this.#kept !== null
+    return this.#buffered !== null
   }
 
   pipe<Destination extends NodeJS.WritableStream>(destination: Destination): Destination {
-    for (const chunk of this.#kept ?? []) destination.write(chunk)
+    for (const chunk of this.#buffered ?? []) destination.write(chunk)
     // The first time only: from then on each chunk is seen once, whoever it is piped to.
-    if (this.#destination === null) this.#request.on('data', this.#keep)
+    if (this.#destination === null) this.#request.on('data', this.#buffer)
     this.#destination = destination
     this.#request.pipe(destination)
     return destination
   }
 
-  /** Stops sending. The client's body waits where it is. */
+  /** Stops sending. The client's body waits. */
   unpipe(): void {
     if (this.#destination) this.#request.unpipe(this.#destination)
     this.#request.pause()
   }
 
-  readonly #keep = (chunk: Buffer) => {
+  readonly #buffer = (chunk: Buffer) => {
     this.#progress.received += chunk.length
-    if (this.#kept === null) return
+    if (this.#buffered === null) return
     const cost = Math.max(chunk.length, minChunkCostBytes)
-    if (this.#keeping.reserve(this.#cost, cost)) {
-      this.#kept.push(chunk)
+    if (this.#budget.reserve(this.#cost, cost)) {
+      this.#buffered.push(chunk)
       this.#cost += cost
     } else {
       this.#drop()
@@ -99,8 +99,8 @@ export class ReplayBody {
   }
 
   #drop(): void {
-    this.#keeping.release(this.#cost)
+    this.#budget.release(this.#cost)
     this.#cost = 0
-    this.#kept = null
+    this.#buffered = null
   }
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import { JoinedChunks } from '../downstream/coalesce-chunks.ts'
-import { watchReading } from '../downstream/min-rate.ts'
+import { ChunkCoalescer } from '../downstream/coalesce-chunks.ts'
+import { enforceMinReadRate } from '../downstream/min-rate.ts'
 import { ProxyError } from '../errors.ts'
 import { BufferedResponse, type UpstreamHeaders } from './buffered-response.ts'
 import { beginEmptySearch, isEmptySearch } from './empty-search.ts'
@@ -56,8 +56,8 @@ export class ResponseRelay {
   #isCorked = false
   /** Whether the client has been seen to read more slowly than Google sends. */
   #isWatched = false
-  readonly #joined = new JoinedChunks({
-    passOn: (chunk) => this.#attempt(chunk),
+  readonly #coalescer = new ChunkCoalescer({
+    forward: (chunk) => this.#attempt(chunk),
     isBehind: () => this.#response.writableLength > 0,
     isBlocked: () => this.#response.writableLength > 0,
   })
@@ -72,7 +72,7 @@ export class ResponseRelay {
     this.#exchange = exchange
     this.#source = source
     this.#timeouts = timeouts
-    this.#response = exchange.response
+    this.#response = exchange.inbound.response
     this.#progress = exchange.progress
     this.#resolve = resolve
     this.#response.on('close', this.#onClose)
@@ -112,11 +112,11 @@ export class ResponseRelay {
   }
 
   onData(chunk: Buffer): void {
-    if (!this.#isSettled && !this.#failure) this.#joined.push(chunk)
+    if (!this.#isSettled && !this.#failure) this.#coalescer.push(chunk)
   }
 
   onEnd(): void {
-    this.#joined.flush()
+    this.#coalescer.flush()
     if (this.#isSettled || this.#failure) return
     if (this.#buffered) {
       this.#settleBuffered(this.#buffered)
@@ -131,8 +131,8 @@ export class ResponseRelay {
   /** The connection to Google failed, or what came over it is not HTTP. */
   onError(error: unknown): void {
     if (this.#isSettled) return
-    this.#joined.drop()
-    if (this.#response.headersSent) this.#breakOff(error)
+    this.#coalescer.drop()
+    if (this.#response.headersSent) this.#resetResponse(error)
     else if (this.#response.destroyed) this.#settle({ kind: 'aborted', by: 'client', status: null })
     // Of a 401 the status says it all.
     else if (this.#buffered?.status === 401) this.#settleBuffered(this.#buffered)
@@ -149,7 +149,7 @@ export class ResponseRelay {
 
   #begin(status: number, headers: UpstreamHeaders): void {
     if (isEmptySearch(this.#exchange, status)) this.#substitute = beginEmptySearch(this.#exchange, headers)
-    else this.#rewriter = beginResponse(this.#exchange, status, headers)
+    else this.#rewriter = beginResponse(this.#response, this.#exchange, status, headers)
     this.#observer = this.#exchange.observe(status, headers)
   }
 
@@ -177,7 +177,7 @@ export class ResponseRelay {
     this.#source.pause()
     // The timers of the connection to Google stand still meanwhile: a client that never reads on
     // would hold both connections for ever.
-    if (!this.#isWatched) watchReading(this.#exchange.inbound, this.#timeouts, this.#exchange.othersWait)
+    if (!this.#isWatched) enforceMinReadRate(this.#exchange.inbound, this.#timeouts, this.#exchange.isContended)
     this.#isWatched = true
   }
 
@@ -227,7 +227,7 @@ export class ResponseRelay {
   }
 
   readonly #onDrain = () => {
-    this.#joined.flush()
+    this.#coalescer.flush()
     this.#resume()
   }
 
@@ -236,7 +236,7 @@ export class ResponseRelay {
   }
 
   /** A body cut short must not look whole: only a broken connection says so in every framing. */
-  #breakOff(error: unknown): void {
+  #resetResponse(error: unknown): void {
     // Then the client has left, or reads too slowly.
     if (this.#response.destroyed) return
     this.#failure = error
@@ -263,7 +263,7 @@ export class ResponseRelay {
   #settle(outcome: Outcome): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    this.#joined.drop()
+    this.#coalescer.drop()
     this.#response.off('close', this.#onClose)
     this.#response.off('drain', this.#onDrain)
     this.#resolve(outcome)
@@ -275,12 +275,13 @@ export class ResponseRelay {
  * all of it.
  */
 export async function relayBuffered(
-  exchange: Pick<Exchange, 'response' | 'urls' | 'attempt' | 'progress'>,
+  response: ServerResponse,
+  exchange: Pick<Exchange, 'urls' | 'attempt' | 'progress'>,
   { status, headers, body }: BufferedResponse,
   own?: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const { response, progress } = exchange
-  const rewriter = beginResponse(exchange, status, headers, own)
+  const { progress } = exchange
+  const rewriter = beginResponse(response, exchange, status, headers, own)
   const bytes = rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body
   progress.sent += bytes.length
   response.end(bytes)

@@ -14,7 +14,8 @@ import { namesResources, UrlRewriter } from './url-rewriter.ts'
  * @returns what rewrites the body's URLs, if that is asked for and the body has any
  */
 export function beginResponse(
-  { response, urls, attempt }: Pick<Exchange, 'response' | 'urls' | 'attempt'>,
+  response: ServerResponse,
+  { urls, attempt }: Pick<Exchange, 'urls' | 'attempt'>,
   status: number,
   upstream: UpstreamHeaders,
   own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
@@ -54,8 +55,8 @@ function endless(): ProxyError {
  * Whether to buffer a response. One without a clear end is none, but of a 401 the status says it
  * all.
  */
-export function shouldBuffer({ response, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
-  return shouldBuffer(status) && (status === 401 || saysWhereItEnds(response, status, upstream))
+export function shouldBuffer({ inbound, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
+  return shouldBuffer(status) && (status === 401 || saysWhereItEnds(inbound.response, status, upstream))
 }
 
 /**

@@ -18,14 +18,14 @@ export class UndiciSender implements Sender {
 
   send(exchange: Exchange): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
-    const { origin, path, headers, request, service, responseTimeout } = exchange
+    const { origin, path, headers, inbound, service, remainingRetryMs } = exchange
     const limit = service === 'WADO-RS' ? this.#timeouts.response : this.#timeouts.searchResponse
     this.#dispatcher.dispatch(
       {
         origin: origin.origin,
         path,
-        method: request.method as Dispatcher.HttpMethod,
-        headersTimeout: Math.min(limit, responseTimeout ?? limit),
+        method: inbound.request.method as Dispatcher.HttpMethod,
+        headersTimeout: Math.min(limit, remainingRetryMs ?? limit),
         headers,
       },
       new UndiciResponse(exchange, this.#timeouts, resolve),

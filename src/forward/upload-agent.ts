@@ -1,7 +1,7 @@
 import { Agent, type AgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { outgoingProxyFor } from '../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../config/settings.ts'
-import { outgoingProxyFor } from './outgoing-proxy.ts'
 import { openTunnel, TunnelFailure } from './tunnel.ts'
 
 type Options = Parameters<Agent['createConnection']>[0]

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { UpstreamTimeouts } from '../config/settings.ts'
-import { clientStalled, Pace } from '../downstream/min-rate.ts'
+import { clientStalled, MinRateMonitor } from '../downstream/min-rate.ts'
 import { bug, ProxyError } from '../errors.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import type { ReplayBody } from './replay-body.ts'
@@ -11,7 +11,7 @@ import { ResponseRelay, type ResponseSource } from './response-relay.ts'
 const maxHeaders = 1000
 
 /**
- * One upload on its way to Google: its body, the pace of that, and a response that comes early. A
+ * One upload to Google: its body, the rate of that, and a response that comes early. A
  * 403, say, is passed on at once, and the body goes on until the response has ended; one that is
  * buffered stops the body, which may have to be sent once more.
  *
@@ -30,8 +30,8 @@ export class Upload implements ResponseSource {
   readonly #body: ReplayBody
   readonly #timeouts: UpstreamTimeouts
   readonly #connecting: NodeJS.Timeout
-  /** Of the body from the client, while it comes. */
-  #pace: Pace | null = null
+  /** Of the client's body, until all of it has arrived. */
+  #rateMonitor: MinRateMonitor | null = null
   #upstream: ClientRequest | null = null
   #response: UploadResponse | null = null
   #endUpstream: () => void = () => {}
@@ -74,14 +74,14 @@ export class Upload implements ResponseSource {
     const onReady = () => {
       clearTimeout(this.#connecting)
       upstream.setTimeout(this.#timeouts.idle)
-      if (!this.#relay.isSettled) this.#watchPace(upstream)
+      if (!this.#relay.isSettled) this.#monitorRate(upstream)
     }
     if (isReady) onReady()
     else socket?.once('secureConnecting' in socket ? 'secureConnect' : 'connect', onReady)
     upstream.on('timeout', () => this.#onStall(upstream))
     upstream.on('information', () => this.#relay.onInformational())
     upstream.once('finish', () => {
-      this.#pace?.stop()
+      this.#rateMonitor?.stop()
       if (!this.#response) upstream.setTimeout(this.#timeouts.response)
     })
     // Some connections end without an error and without a response: after a 101, for instance.
@@ -104,8 +104,8 @@ export class Upload implements ResponseSource {
 
   /** Should never come: the exchange ends, and says so. */
   onBug(error: unknown): void {
-    const { response, inbound } = this.#exchange
-    if (response.headersSent) inbound.reset()
+    const { inbound } = this.#exchange
+    if (inbound.response.headersSent) inbound.reset()
     this.#relay.fail(new ProxyError('internal', bug, { cause: error }))
   }
 
@@ -127,9 +127,9 @@ export class Upload implements ResponseSource {
     return this.#body.replayable && (isRejected || !this.#upstream?.writableFinished)
   }
 
-  #watchPace(upstream: ClientRequest): void {
-    const body = { passed: () => this.#progress.received, crowded: this.#exchange.othersWait }
-    this.#pace = new Pace(this.#timeouts, body, () => {
+  #monitorRate(upstream: ClientRequest): void {
+    const body = { bytesPassed: () => this.#progress.received, isContended: this.#exchange.isContended }
+    this.#rateMonitor = new MinRateMonitor(this.#timeouts, body, () => {
       // What waits for Google is not the client's delay; with a response there, the body does not
       // matter any more.
       if (!upstream.writableNeedDrain && !this.#response) this.#relay.fail(clientStalled())
@@ -138,7 +138,7 @@ export class Upload implements ResponseSource {
 
   /** Not a byte has moved on the connection to Google for the time allowed. */
   #onStall(upstream: ClientRequest): void {
-    const { response } = this.#exchange
+    const { response } = this.#exchange.inbound
     // A client that does not read stops Google's response as well, and is looked after elsewhere.
     // Node tells a request of one timeout only, so the next one is heard of from the socket.
     if (response.headersSent && response.writableNeedDrain) {
@@ -160,7 +160,7 @@ export class Upload implements ResponseSource {
    */
   #conclude(): void {
     clearTimeout(this.#connecting)
-    this.#pace?.stop()
+    this.#rateMonitor?.stop()
     this.#exchange.inbound.whenBodyRefused(null)
     if (this.#upstream?.writableEnded) return
     this.#body.unpipe()

@@ -24,7 +24,7 @@ export function namesResources(headers: Headers): boolean {
 export class UrlRewriter {
   readonly #from: Buffer
   readonly #to: Buffer
-  #held: Buffer = Buffer.alloc(0)
+  #carry: Buffer = Buffer.alloc(0)
 
   constructor({ from, to }: UrlReplacement) {
     this.#from = Buffer.from(from)
@@ -33,7 +33,7 @@ export class UrlRewriter {
 
   /** What can be passed on now; may be empty. */
   push(chunk: Buffer): Buffer {
-    const text = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
+    const text = this.#carry.length > 0 ? Buffer.concat([this.#carry, chunk]) : chunk
     const done: Buffer[] = []
     let at = 0
     for (let found = text.indexOf(this.#from); found !== -1; found = text.indexOf(this.#from, at)) {
@@ -42,12 +42,12 @@ export class UrlRewriter {
     }
     const end = Math.max(at, text.length - this.#from.length + 1)
     done.push(text.subarray(at, end))
-    this.#held = text.subarray(end)
+    this.#carry = text.subarray(end)
     return done.length === 1 && done[0] ? done[0] : Buffer.concat(done)
   }
 
   /** What was held back, once the stream has ended. */
   end(): Buffer {
-    return this.#held
+    return this.#carry
   }
 }

@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net'
+import { BlockList, isIPv6 } from 'node:net'
+import type { Network } from '../config/settings.ts'
 
 /**
  * The canonical form of a peer's address: an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) becomes
@@ -22,4 +23,12 @@ export function rateLimitKey(address: string): string {
   const right = tail ? tail.split(':') : []
   const zeros = tail === undefined ? 0 : 8 - left.length - right.length
   return `${[...left, ...Array<string>(zeros).fill('0'), ...right].slice(0, 4).join(':')}::/64`
+}
+
+/** Whether a canonical address is in one of the networks; null allows all. */
+export function networkAllowList(networks: readonly Network[] | null): (address: string) => boolean {
+  if (networks === null) return () => true
+  const list = new BlockList()
+  for (const { address, prefix, family } of networks) list.addSubnet(address, prefix, family)
+  return (address) => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

@@ -17,7 +17,7 @@ type Request = Pick<IncomingMessage, 'headers' | 'socket'>
 /** Size of the cache of verified logins, which spares repeat requests the scrypt. */
 const maxVerifiedLogins = 1_000
 /** Each hash takes up to 64 MiB and one of the threads that also read files and resolve names. */
-const hashing = { atOnce: 2, waiting: 64 } as const
+const hashing = { maxInFlight: 2, maxPending: 64 } as const
 
 /** Authenticates requests: by password (HTTP Basic), bearer token, or client certificate. */
 export class Authentication {
@@ -40,9 +40,9 @@ export class Authentication {
   }
 
   /** Replaces the clients, also for open connections. */
-  replace(directory: ClientDirectory, freeTries: number): void {
+  replace(directory: ClientDirectory, freeAttempts: number): void {
     this.#directory = directory
-    this.#throttle.free = freeTries
+    this.#throttle.freeAttempts = freeAttempts
   }
 
   /**
@@ -116,8 +116,8 @@ export class Authentication {
   async #clientWith(name: string, password: string): Promise<PasswordClient | null> {
     const found = this.#directory.byName(name)
     // Computed for known names, too, so that timing reveals nothing.
-    const decoy = this.#dummyHashFor(name)
-    const hash = found?.hash ?? decoy
+    const dummyHash = this.#dummyHashFor(name)
+    const hash = found?.hash ?? dummyHash
     const isRight = hash !== undefined && (await verifyPassword(password, hash))
     return found && isRight ? found : null
   }

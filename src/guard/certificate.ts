@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { canonicalAlternative } from '../config/certificate-name.ts'
+import { canonicalAlternative } from '../config/canonical-names.ts'
 
 /** The names in a verified certificate. */
 export interface CertificateNames {

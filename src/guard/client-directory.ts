@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto'
-import { canonicalAlternative } from '../config/certificate-name.ts'
-import { canonicalClientName } from '../config/client-name.ts'
+import { canonicalAlternative, canonicalClientName } from '../config/canonical-names.ts'
 import { type PasswordHash, parsePasswordHash } from '../config/password-hash.ts'
 import type { ClientSettings } from '../config/settings.ts'
 import type { CertificateNames } from './certificate.ts'

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
 /** Failures of an address are forgotten this long after the last one. */
-const memory = 15 * 60_000
+const forgetAfterMs = 15 * 60_000
 const maxWaitMs = 60_000
 /**
  * After this many guesses at a name during a delay, its cached login no longer bypasses the
@@ -28,10 +28,10 @@ export class LoginThrottle {
   /** Guesses at each name from delayed addresses. */
   readonly #guesses = new LRUCache<string, { count: number; until: number }>({ max: maxAddresses })
   /** Failures before delays begin. */
-  free: number
+  freeAttempts: number
 
   constructor(free: number) {
-    this.free = free
+    this.freeAttempts = free
   }
 
   /** Milliseconds until this address may log in again; 0 if it may now. */
@@ -45,7 +45,7 @@ export class LoginThrottle {
   }
 
   #maxInFlight({ failed }: FailedLogins): number {
-    return Math.max(this.free, 1) + (failed === 0 ? burst : 0)
+    return Math.max(this.freeAttempts, 1) + (failed === 0 ? burst : 0)
   }
 
   /** Call this for each login from a delayed address. */
@@ -85,8 +85,8 @@ export class LoginThrottle {
 
   #fail(address: string, logins: FailedLogins): void {
     logins.failed += 1
-    logins.forgetAt = performance.now() + memory
-    const beyond = logins.failed - this.free
+    logins.forgetAt = performance.now() + forgetAfterMs
+    const beyond = logins.failed - this.freeAttempts
     if (beyond >= 0) logins.waitUntil = performance.now() + Math.min(1000 * 2 ** beyond, maxWaitMs)
     this.#addresses.set(address, logins)
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { isHost } from './host.ts'
+import { isHost } from './host-header.ts'
 
 /** Throws a ProxyError for requests that RFC 9112 requires a server to reject but Node accepts. */
 export function validateRequestHead({

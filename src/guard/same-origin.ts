@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { ProxyError } from '../errors.ts'
-import { urlOfHost } from './host.ts'
+import { urlOfHost } from './host-header.ts'
 
 type Request = Pick<IncomingMessage, 'method' | 'headers' | 'socket'>
 

@@ -8,10 +8,10 @@ export interface OrthancInstallation {
 }
 
 // Debian installs the server as a system binary, which a user's PATH may not hold.
-const MORE_BINARIES = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/orthanc/bin']
+const commonExecutables = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/orthanc/bin']
 // First come Debian's links for plugins that are switched on; then the places of Orthanc's own
 // builds and images.
-const PLUGIN_FOLDERS = [
+const pluginFolders = [
   '/usr/share/orthanc/plugins',
   '/usr/lib/orthanc',
   '/usr/local/share/orthanc/plugins',
@@ -24,7 +24,7 @@ const PLUGIN_FOLDERS = [
  * a PATH.
  */
 export function findOrthanc(searchPath = process.env.PATH ?? ''): OrthancInstallation | null {
-  const executable = findExecutable([...searchPath.split(delimiter).filter(Boolean), ...MORE_BINARIES])
+  const executable = findExecutable([...searchPath.split(delimiter).filter(Boolean), ...commonExecutables])
   const dicomWebPlugin = findPlugin()
   return executable && dicomWebPlugin ? { executable, dicomWebPlugin } : null
 }
@@ -34,7 +34,7 @@ function findExecutable(folders: readonly string[]): string | undefined {
 }
 
 function findPlugin(): string | undefined {
-  return PLUGIN_FOLDERS.flatMap((folder) => {
+  return pluginFolders.flatMap((folder) => {
     const names = filesOf(folder).filter((name) => /^libOrthancDicomWeb\.(so|dylib)/.test(name))
     return names.sort().map((name) => join(folder, name))
   })[0]

@@ -29,7 +29,7 @@ const retryIntervalMs = 5_000
  */
 export function keepRegistered(options: KeepOptions): { close(): Promise<void> } {
   const { rest, interval } = options
-  const registration = new Registration(options)
+  const registration = new RegistrationLoop(options)
   let timer: NodeJS.Timeout | undefined
   let closed = false
   let polling = Promise.resolve()
@@ -50,7 +50,7 @@ export function keepRegistered(options: KeepOptions): { close(): Promise<void> }
   }
 }
 
-class Registration {
+class RegistrationLoop {
   readonly #options: KeepOptions
   #failing = false
   #ended = false

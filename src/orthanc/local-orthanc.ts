@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findOrthanc, type OrthancInstallation } from './find-orthanc.ts'
-import { freePort } from './free-port.ts'
 import { localConfiguration } from './local-configuration.ts'
 import { OrthancError } from './orthanc-error.ts'
 import { type OrthancProcess, spawnOrthanc } from './orthanc-process.ts'
@@ -128,4 +129,14 @@ async function startFailure(what: string, { process }: Launched): Promise<Orthan
 function firstUser({ configuration }: LocalOrthancOptions): OrthancRestOptions {
   const users = Object.entries((configuration?.RegisteredUsers ?? {}) as Record<string, string>)
   return users[0] ? { username: users[0][0], password: users[0][1] } : {}
+}
+
+/** A TCP port of 127.0.0.1 that nobody listens on right now; a moment later somebody may. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }

@@ -1,6 +1,5 @@
 import { DiagnosedError, type Diagnosis } from '../errors.ts'
 import { networkFailureOf } from '../network-failure.ts'
-import { passwordVariables } from './password-variables.ts'
 
 interface OrthancResponse {
   readonly status?: number
@@ -118,3 +117,9 @@ function diagnoseNetwork(url: string, cause: unknown): Diagnosis {
       "Start Orthanc, or correct the address: http://HOST:PORT with Orthanc's HttpPort (8042 by default), or https:// if its SslEnabled is true.",
   }
 }
+
+/** Variables of the environment that hold passwords. */
+export const passwordVariables = {
+  orthanc: 'GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD',
+  client: 'GCP_DICOMWEB_PROXY_CLIENT_PASSWORD',
+} as const

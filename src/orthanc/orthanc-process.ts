@@ -13,8 +13,8 @@ export interface OrthancProcess {
   close(): Promise<void>
 }
 
-const LOG_LIMIT = 64 * 1024
-const STOP_TIMEOUT = 10_000
+const maxLogCharacters = 64 * 1024
+const stopTimeoutMs = 10_000
 
 /**
  * Starts the program in a folder, which is its own from here on. That it cannot be started at all
@@ -36,7 +36,7 @@ export function spawnOrthanc(executable: string, options: readonly string[], fol
 function collectLog(child: ChildProcess): () => string {
   let log = ''
   const append = (text: string): void => {
-    log = (log + text).slice(-LOG_LIMIT)
+    log = (log + text).slice(-maxLogCharacters)
   }
   child.stdout?.setEncoding('utf8').on('data', append)
   child.stderr?.setEncoding('utf8').on('data', append)
@@ -65,7 +65,7 @@ function closer(child: ChildProcess, gone: Promise<void>, folder: string): () =>
 
 async function stop(child: ChildProcess, gone: Promise<void>): Promise<void> {
   child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT)
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
   await gone
   clearTimeout(timer)
 }

@@ -35,9 +35,9 @@ export interface Plan {
   readonly entry: DicomWebServerEntry
 }
 
-const nothing = '(not set)'
+const notSet = '(not set)'
 /** What we say ourselves, and what Orthanc shows too little of to be kept. */
-const notKept = new Set([
+const notPreserved = new Set([
   'Url',
   'HasDelete',
   'ChunkedTransfers',
@@ -54,7 +54,7 @@ const notKept = new Set([
  */
 export function planOf(name: string, desired: DesiredEntry, seen: SeenEntry | undefined): Plan {
   const entry = { ...(seen && keptOf(seen)), ...entryOf(desired) }
-  if (!seen) return { name, action: 'add', differences: [{ key: 'Url', from: nothing, to: desired.url }], entry }
+  if (!seen) return { name, action: 'add', differences: [{ key: 'Url', from: notSet, to: desired.url }], entry }
   const differences = differencesOf(desired, seen)
   // A password is never shown: whether it is the right one can't be seen.
   return { name, action: differences.length === 0 && !desired.login ? 'keep' : 'change', differences, entry }
@@ -75,7 +75,7 @@ function entryOf({ url, hasDelete, timeout, login }: DesiredEntry): DicomWebServ
 function keptOf(seen: SeenEntry): Readonly<Record<string, string | boolean | number>> {
   const kept: Record<string, string | boolean | number> = {}
   for (const [key, value] of Object.entries(seen)) {
-    if (notKept.has(key)) continue
+    if (notPreserved.has(key)) continue
     if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') kept[key] = value
   }
   // Orthanc wants all three, or none; that of a key without a passphrase is empty.
@@ -93,10 +93,10 @@ function differencesOf(desired: DesiredEntry, seen: SeenEntry): readonly Differe
   if ('Timeout' in seen && Number(seen.Timeout) !== desired.timeout)
     differs('Timeout', shown(seen.Timeout), String(desired.timeout))
   const username = desired.login?.username
-  if ((seen.Username || undefined) !== username) differs('Username', shown(seen.Username), username ?? nothing)
+  if ((seen.Username || undefined) !== username) differs('Username', shown(seen.Username), username ?? notSet)
   // The Orthanc GCP plugin leaves its access token there.
   if (Array.isArray(seen.HttpHeaders) && seen.HttpHeaders.length > 0) {
-    differs('HttpHeaders', seen.HttpHeaders.map(String).join(', '), nothing)
+    differs('HttpHeaders', seen.HttpHeaders.map(String).join(', '), notSet)
   }
   return found
 }
@@ -122,7 +122,7 @@ function flag(on: boolean): string {
 }
 
 function shown(value: unknown): string {
-  return value === undefined || value === null || value === '' ? nothing : String(value)
+  return value === undefined || value === null || value === '' ? notSet : String(value)
 }
 
 /**

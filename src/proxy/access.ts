@@ -73,7 +73,7 @@ export class Access {
     this.#checkHost = checkHostHeader(publicUrl)
     this.#checkOrigin = onlySameOrigin(publicUrl)
     if (clients === null) this.#authentication = null
-    else this.#know([...clients.named, ...clients.listed], limits.failedLogins)
+    else this.#setClients([...clients.named, ...clients.listed], limits.failedLogins)
     const file = clients?.file ?? null
     if (file === watched) return
     this.#watch?.close()
@@ -87,10 +87,10 @@ export class Access {
           )
   }
 
-  #know(clients: readonly ClientSettings[], freeTries: number): void {
+  #setClients(clients: readonly ClientSettings[], freeAttempts: number): void {
     const directory = new ClientDirectory(clients)
-    if (this.#authentication) this.#authentication.replace(directory, freeTries)
-    else this.#authentication = new Authentication(directory, freeTries)
+    if (this.#authentication) this.#authentication.replace(directory, freeAttempts)
+    else this.#authentication = new Authentication(directory, freeAttempts)
   }
 
   async #reread(): Promise<void> {
@@ -101,7 +101,7 @@ export class Access {
       const now = await reloadClients(clients, accounts)
       // The configuration has changed meanwhile: what is in the file may mean something else by that.
       if (this.#settings !== settings) return await this.#reread()
-      this.#know(now, limits.failedLogins)
+      this.#setClients(now, limits.failedLogins)
       this.#logger.info({ clients: now.length }, 'ClientsFile reloaded')
     } catch (error) {
       const reason = (error as Error).message

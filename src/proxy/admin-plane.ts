@@ -10,7 +10,7 @@ import { listen, renewTls } from './listen.ts'
 import type { ProxyRuntime } from './runtime.ts'
 
 interface Options {
-  readonly generations: ProxyRuntime
+  readonly runtime: ProxyRuntime
   /** For rejected peers. */
   readonly log: Log
   /** The contents of the Tls files; null: plain http. */
@@ -22,19 +22,19 @@ export class AdminPlane {
   readonly #address: Settings['adminListen']
   readonly #listener: FastifyInstance | null
 
-  constructor(operation: ProxyStatus, { generations, log, material }: Options) {
-    const { adminListen, requestHeaders } = generations.current.settings
-    const limits = () => generations.current.settings.limits
+  constructor(proxy: ProxyStatus, { runtime, log, material }: Options) {
+    const { adminListen, requestHeaders } = runtime.current.settings
+    const limits = () => runtime.current.settings.limits
     this.#address = adminListen
     this.#listener =
       adminListen &&
       (isLoopback(adminListen.host)
         ? // It speaks TLS only where other machines reach it: probes of this one need none.
-          createAdminListener(operation, { log, limits, allows: isLoopback, tls: null })
-        : createAdminListener(operation, {
+          createAdminListener(proxy, { log, limits, allows: isLoopback, tls: null })
+        : createAdminListener(proxy, {
             log,
             limits,
-            allows: (address) => isLoopback(address) || generations.current.allows(address),
+            allows: (address) => isLoopback(address) || runtime.current.allows(address),
             tls:
               material && tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHeaders }),
           }))

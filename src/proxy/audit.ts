@@ -8,7 +8,7 @@ import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
 import { version } from '../version.ts'
-import { StartFailure } from './start-failure.ts'
+import { StartFailure } from './listen.ts'
 
 /**
  * Opens the destinations of the audit trail; null if none is configured. Throws a StartFailure if

@@ -3,16 +3,16 @@ import { withTimeout } from '../concurrency/abort.ts'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import type { Log } from '../observe/logger.ts'
-import { createDataListener, limitTimes } from '../server/data-listener.ts'
+import { createDataListener, setTimeouts } from '../server/data-listener.ts'
 import { ExchangeHandler } from '../server/exchange-handler.ts'
 import { tlsOptions } from '../server/tls.ts'
 import { listen, renewTls } from './listen.ts'
 import type { ProxyRuntime } from './runtime.ts'
 
-type HandlerParts = Omit<ConstructorParameters<typeof ExchangeHandler>[0], 'serving' | 'graceOver'>
+type SharedHandlerOptions = Omit<ConstructorParameters<typeof ExchangeHandler>[0], 'contexts' | 'graceOver'>
 
 interface Options {
-  readonly generations: ProxyRuntime
+  readonly runtime: ProxyRuntime
   /** For rejected peers. */
   readonly log: Log
   /** The contents of the Tls files; null: plain http. */
@@ -21,37 +21,37 @@ interface Options {
 
 /** The data listener, and the handler of its requests. */
 export class DataPlane {
-  readonly #generations: ProxyRuntime
+  readonly #runtime: ProxyRuntime
   readonly #graceOver = new AbortController()
   readonly #handler: ExchangeHandler
   readonly #listener: FastifyInstance
 
-  constructor(parts: HandlerParts, { generations, log, material }: Options) {
-    this.#generations = generations
+  constructor(handlerOptions: SharedHandlerOptions, { runtime, log, material }: Options) {
+    this.#runtime = runtime
     this.#handler = new ExchangeHandler({
-      ...parts,
-      serving: generations.generations,
+      ...handlerOptions,
+      contexts: runtime.generations,
       graceOver: this.#graceOver.signal,
     })
-    const { requestHeaders, tls } = generations.current.settings
+    const { requestHeaders, tls } = runtime.current.settings
     const requireClientCertificate = tls?.requireClientCertificate ?? false
     this.#listener = createDataListener((inbound) => this.#handler.handle(inbound), {
       log,
-      limits: () => generations.current.settings.limits,
-      allows: (address) => generations.current.allows(address),
-      requestHead: requestHeaders,
+      limits: () => runtime.current.settings.limits,
+      allows: (address) => runtime.current.allows(address),
+      headersTimeout: requestHeaders,
       tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHeaders }),
     })
   }
 
   /** Resolves with the listener's root URL. */
   listen(): Promise<string> {
-    return listen(this.#listener, this.#generations.current.settings.listen)
+    return listen(this.#listener, this.#runtime.current.settings.listen)
   }
 
   /** Other limits on the time that clients may take. */
   replace({ requestHeaders, limits }: Settings): void {
-    limitTimes(this.#listener, requestHeaders, limits.keepAliveTimeout)
+    setTimeouts(this.#listener, requestHeaders, limits.keepAliveTimeout)
   }
 
   /** Applies to new connections. */
@@ -65,7 +65,7 @@ export class DataPlane {
    * @returns the number of connections closed by force
    */
   async close(): Promise<number> {
-    const aborted = await closeWithin(this.#listener, this.#generations.current.settings.shutdownGrace, this.#graceOver)
+    const aborted = await closeWithin(this.#listener, this.#runtime.current.settings.shutdownGrace, this.#graceOver)
     // An aborted request may still wait for a token that nobody needs now.
     await withTimeout(concludeTimeoutMs, this.#handler.concluded())
     return aborted

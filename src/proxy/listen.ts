@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify'
 import type { ListenAddress } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import { secureContext } from '../server/tls.ts'
-import { StartFailure } from './start-failure.ts'
 
 /**
  * Opens a listener. Resolves with its root URL without a trailing slash: `http://127.0.0.1:8043`.
@@ -38,4 +37,14 @@ function listenFailure(cause: unknown): string {
   const { code, address, port, message } = cause as NodeJS.ErrnoException & { address?: string; port?: number }
   const reason = reasons[code ?? '']
   return reason ? `Can't listen on ${address}:${port}: ${reason}.` : `Can't start: ${message}`
+}
+
+/**
+ * Why the proxy can't start or can't apply a configuration: a message for users, without a stack.
+ */
+export class StartFailure extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StartFailure'
+  }
 }

@@ -1,7 +1,7 @@
 import { planReload, type ReloadPlan } from '../config/reload-plan.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
-import { AuditedLog } from '../observe/audit/audited-log.ts'
+import { AuditedLog } from '../observe/audit/audit-trail.ts'
 import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
@@ -46,48 +46,56 @@ export async function startProxy(
 ): Promise<RunningProxy> {
   const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
-  const generations = new ProxyRuntime(settings, { logger, ending: ending.signal })
+  const runtime = new ProxyRuntime(settings, { logger, ending: ending.signal })
   const access = new Access(settings, logger)
   const rejectionLog = new RateLimitedLog(logger, settings.limits.rejectedLogRate)
   const history = new RequestHistory(namesOf(settings))
   const watch = new EventLoopWatch({ log: logger, inFlight: () => history.inFlight, cpuTime })
-  const shown = {
+  const statusSources = {
     version,
-    accounts: () => generations.current.accounts,
+    accounts: () => runtime.current.accounts,
     history,
-    connections: () => generations.connectionCounts(),
+    connections: () => runtime.connectionCounts(),
     rejected: rejectionLog,
-    audit: () => generations.current.audit,
+    audit: () => runtime.current.audit,
   }
-  const metrics = new Metrics(shown)
-  const log = new AuditedLog(rejectionLog, () => generations.current.audit)
-  const counting: Pick<Metrics, 'record'> = {
+  const metrics = new Metrics(statusSources)
+  const log = new AuditedLog(rejectionLog, () => runtime.current.audit)
+  const requestMetrics: Pick<Metrics, 'record'> = {
     record(event) {
       metrics.record(event)
       watch.ended(event)
     },
   }
   const data = new DataPlane(
-    { logger, tracing, rejectionLog, history, metrics: counting, ending: ending.signal, clientOf: access.clientOf },
-    { generations, log, material },
+    {
+      logger,
+      tracing,
+      rejectionLog,
+      history,
+      metrics: requestMetrics,
+      ending: ending.signal,
+      clientOf: access.clientOf,
+    },
+    { runtime, log, material },
   )
   const admin = new AdminPlane(
-    { ...shown, accepting: () => !ending.signal.aborted, metrics, clientOf: access.adminClientOf },
-    { generations, log, material },
+    { ...statusSources, accepting: () => !ending.signal.aborted, metrics, clientOf: access.adminClientOf },
+    { runtime, log, material },
   )
   const renewTls = (material: TlsMaterial) => {
-    for (const side of [data, admin]) side.renewTls(material)
+    for (const plane of [data, admin]) plane.renewTls(material)
   }
   const tls = new ListenerTls(settings, renewTls, logger)
 
-  async function reload(wanted: Settings): Promise<ReloadPlan> {
-    const before = generations.current.settings
-    const change = planReload(before, wanted)
-    const { settings: next } = change
+  async function reload(desired: Settings): Promise<ReloadPlan> {
+    const before = runtime.current.settings
+    const plan = planReload(before, desired)
+    const { settings: next } = plan
     const files = await tls.read(next)
     // The proxy may have been told to end meanwhile.
-    if (ending.signal.aborted) return change
-    generations.replace(next)
+    if (ending.signal.aborted) return plan
+    runtime.replace(next)
     // Nothing fails from here on, so a reload applies completely or not at all.
     data.replace(next)
     access.replace(next)
@@ -96,7 +104,7 @@ export async function startProxy(
     void metrics.setAccounts(namesOf(next))
     rejectionLog.perMinute = next.limits.rejectedLogRate
     if (next.verbose !== before.verbose) logger.level = levelOf(next)
-    return change
+    return plan
   }
 
   async function close() {
@@ -104,10 +112,10 @@ export async function startProxy(
     tls.close()
     access.close()
     const aborted = await data.close()
-    generations.stop()
+    runtime.stop()
     await admin.close()
     rejectionLog.close()
-    await generations.close()
+    await runtime.close()
     watch.close()
     return aborted
   }
@@ -115,12 +123,12 @@ export async function startProxy(
   try {
     const url = await data.listen()
     const adminUrl = await admin.listen()
-    generations.start()
+    runtime.start()
     return {
       url,
       adminUrl,
       get accountUrls() {
-        return accountUrlsOf(url, generations.current.settings)
+        return accountUrlsOf(url, runtime.current.settings)
       },
       reload,
       close,

@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { ConfigurationError } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Logger } from '../observe/logger.ts'
+import { StartFailure } from './listen.ts'
 import type { RunningProxy } from './proxy.ts'
-import { StartFailure } from './start-failure.ts'
 
-interface Parts {
+interface ReloadOptions {
   readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>
   readonly logger: Logger
   /** Reads and validates the whole configuration; rejects with a ConfigurationError. */
@@ -19,16 +19,16 @@ interface Parts {
  * nothing changes.
  */
 export class Reload {
-  readonly #parts: Parts
+  readonly #options: ReloadOptions
   /** The last valid configuration. */
-  #read: Settings
+  #current: Settings
   #ended = false
   /** Reloads run one after another. */
   #running = Promise.resolve()
 
-  constructor(running: Settings, parts: Parts) {
-    this.#parts = parts
-    this.#read = running
+  constructor(running: Settings, options: ReloadOptions) {
+    this.#options = options
+    this.#current = running
   }
 
   /** Ignores further reloads while the proxy stops. */
@@ -43,19 +43,19 @@ export class Reload {
 
   async #run(trigger: string): Promise<void> {
     if (this.#ended) return
-    const { load, logger, proxy, onChange } = this.#parts
-    const wanted = await load()
+    const { load, logger, proxy, onChange } = this.#options
+    const desired = await load()
     // The proxy may have begun to stop meanwhile.
     if (this.#ended) return
-    if (isDeepStrictEqual({ ...wanted, readAt: 0 }, { ...this.#read, readAt: 0 })) {
+    if (isDeepStrictEqual({ ...desired, readAt: 0 }, { ...this.#current, readAt: 0 })) {
       logger.info({ trigger }, 'configuration read again; nothing changed')
       return
     }
-    const { settings, accounts, needsRestart } = await proxy.reload(wanted)
+    const { settings, accounts, needsRestart } = await proxy.reload(desired)
     onChange(settings)
-    for (const warning of wanted.warnings) if (!this.#read.warnings.includes(warning)) logger.warn(warning)
-    for (const notice of wanted.notices) if (!this.#read.notices.includes(notice)) logger.info(notice)
-    this.#read = wanted
+    for (const warning of desired.warnings) if (!this.#current.warnings.includes(warning)) logger.warn(warning)
+    for (const notice of desired.notices) if (!this.#current.notices.includes(notice)) logger.info(notice)
+    this.#current = desired
     logger.info({ trigger, ...accounts }, 'configuration reloaded; it applies from the next request on')
     for (const account of accounts.added) {
       logger.info({ account, url: proxy.accountUrls.get(account) }, 'DICOMweb server for Orthanc')
@@ -66,11 +66,12 @@ export class Reload {
   }
 
   #reject(trigger: string, error: unknown): void {
-    const { logger } = this.#parts
+    const { logger } = this.#options
     const message = 'configuration rejected; keeping the current one'
     if (error instanceof ConfigurationError) {
-      for (const { file, path, message: problem } of error.problems)
-        logger.error({ trigger, file, path, problem }, message)
+      for (const { file, path, problem, remedy } of error.problems) {
+        logger.error({ trigger, file, path, problem, remedy }, message)
+      }
       for (const note of error.notices) logger.info(note)
     } else if (error instanceof StartFailure) {
       logger.error({ trigger, problem: error.message }, message)

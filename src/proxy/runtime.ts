@@ -8,16 +8,15 @@ import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
 import { createSenders } from '../forward/senders.ts'
+import { networkAllowList } from '../guard/address.ts'
 import { Guard } from '../guard/guard.ts'
-import { networkAllowList } from '../guard/networks.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { ServedAccount } from '../server/account.ts'
 import { Attempts } from '../server/attempts.ts'
 import { Deletions } from '../server/deletions.ts'
 import type { HandlerContext } from '../server/exchange-handler.ts'
-import { dicomStoreOf } from '../stores/dicom-store.ts'
-import { operationUrlsOf } from '../stores/operation-url.ts'
+import { dicomStoreOf, operationUrlsOf } from '../stores/dicom-store.ts'
 import { version } from '../version.ts'
 import { openAudit } from './audit.ts'
 
@@ -33,14 +32,14 @@ export interface Generation extends HandlerContext {
   close(): Promise<unknown>
 }
 
-interface Parts {
+interface RuntimeOptions {
   readonly logger: Logger
   /** Aborts when the proxy shuts down. */
   readonly ending: AbortSignal
 }
 
 /** Resources that the next generation reuses if their settings are the same. */
-interface Inheritance {
+interface SharedResources {
   readonly audit: SharedResource<AuditTrail | null>
   readonly connections: SharedResource<Connections>
 }
@@ -54,14 +53,14 @@ const userAgent = `gcp-dicomweb-proxy/${version}`
  */
 export class ProxyRuntime {
   readonly generations: RefCounted<Generation>
-  readonly #parts: Parts
+  readonly #options: RuntimeOptions
   readonly #tokens: TokenCache
   readonly #replayBudget: ReplayBudget
-  #inheritance: Inheritance | null = null
+  #shared: SharedResources | null = null
 
   /** Throws a StartFailure if the audit trail can't be opened. */
-  constructor(settings: Settings, parts: Parts) {
-    this.#parts = parts
+  constructor(settings: Settings, options: RuntimeOptions) {
+    this.#options = options
     const { refreshInterval } = settings.tokens
     const onRefresh = (identity: string, event: TokenEvent) => this.#logRefresh(identity, event)
     this.#tokens = new TokenCache(new Map(), { refreshInterval, onRefresh })
@@ -110,21 +109,21 @@ export class ProxyRuntime {
   }
 
   #open(settings: Settings, before: readonly ServedAccount[]): Generation {
-    const { logger, ending } = this.#parts
+    const { logger, ending } = this.#options
     const { timeouts } = settings.outgoing
-    const inheritance = this.#inherit(settings)
-    const { value: connections } = inheritance.connections
-    const { value: audit } = inheritance.audit
+    const shared = this.#openShared(settings)
+    const { value: connections } = shared.connections
+    const { value: audit } = shared.audit
     const identities = settings.accounts.map(({ credential }) => identityOf(credential, settings.tokens))
     for (const [at, { credential }] of settings.accounts.entries()) {
-      this.#tokens.keep(identities[at] ?? '', this.#fetchToken(credential))
+      this.#tokens.acquire(identities[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
     const senders = createSenders(connections, settings.outgoing)
     const replayBudget = this.#replayBudget
     const { dispatcher } = connections
     const common = { logger, userAgent, ending }
-    const deletions = new Deletions({ ...common, dispatcher, wait: settings.deletionWait })
+    const deletions = new Deletions({ ...common, dispatcher, maxWaitMs: settings.deletionWait })
     const attempts = new Attempts({
       ...common,
       senders,
@@ -136,25 +135,25 @@ export class ProxyRuntime {
     })
     const close = () => {
       for (const identity of identities) this.#tokens.release(identity)
-      return Promise.all([inheritance.connections.release(), inheritance.audit.release()])
+      return Promise.all([shared.connections.release(), shared.audit.release()])
     }
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
     return { settings, accounts, audit, connections, allows, guard, attempts, idle: timeouts.idle, close }
   }
 
-  #inherit(settings: Settings): Inheritance {
-    const before = this.#inheritance
+  #openShared(settings: Settings): SharedResources {
+    const before = this.#shared
     // First, because it is the most likely to fail.
     const audit = SharedResource.of(before?.audit ?? null, settings.audit, () =>
-      openAudit(settings.audit, this.#parts.logger),
+      openAudit(settings.audit, this.#options.logger),
     )
     try {
       const connections = SharedResource.of(before?.connections ?? null, settings.outgoing, () =>
         openConnections(settings.outgoing),
       )
-      this.#inheritance = { audit, connections }
-      return this.#inheritance
+      this.#shared = { audit, connections }
+      return this.#shared
     } catch (error) {
       void audit.release()
       throw error
@@ -207,7 +206,7 @@ export class ProxyRuntime {
     const accounts = all.filter(({ credential }) => identityOf(credential, tokens) === identity).map(({ name }) => name)
     // The account was removed, and only its last requests are still in flight.
     if (accounts.length === 0) return
-    const { logger } = this.#parts
+    const { logger } = this.#options
     if ('error' in event) {
       const retryInSeconds = Math.ceil(event.retryIn / 1000)
       logger.error({ accounts, reason: event.error.message, retryInSeconds }, 'no access token')

@@ -5,8 +5,8 @@ import type { CredentialDescription } from '../credentials/credential-descriptio
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { UrlReplacement } from '../forward/url-rewriter.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
+import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { StoreNames } from '../stores/google-refusal.ts'
-import type { OperationUrl } from '../stores/operation-url.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
 export interface ServedAccount extends GuardedAccount, StoreNames {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable, abortOnClose, clientGone } from '../concurrency/abort.ts'
 import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
@@ -12,7 +12,7 @@ import type { Exchange, Outcome } from '../forward/exchange.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
-import { TokenReplay } from '../forward/token-replay.ts'
+import { UnauthorizedRetry } from '../forward/unauthorized-retry.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -20,6 +20,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AttemptResult } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
+import { checkRecordable } from './check-recordable.ts'
 import type { Deletion, Deletions } from './deletions.ts'
 import { ExchangeLine } from './exchange-line.ts'
 import { diagnosisOf } from './explanation.ts'
@@ -34,7 +35,6 @@ import {
   type WithoutResponse,
 } from './retry-policy.ts'
 import { clientGoneOutcome, sendBuffered } from './send-buffered.ts'
-import { checkRecordable } from './unrecorded.ts'
 import { upstreamHeaders } from './upstream-headers.ts'
 
 /** The least time for a response, once Google has asked to try again. */
@@ -42,7 +42,7 @@ const minResponseTimeoutMs = 1_000
 /** A token that expires while a long upload is on its way would cost the whole upload. */
 const minTokenLifeForUploadMs = 60_000
 
-interface Parts {
+interface AttemptsOptions {
   readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
   /**
    * Aborts when the proxy is told to end; its reason is what those are told whose request was not
@@ -50,7 +50,7 @@ interface Parts {
    */
   readonly ending: AbortSignal
   readonly senders: Senders
-  /** Of the bodies that are kept to be sent once more. */
+  /** For the bodies that are buffered for retries. */
   readonly replayBudget: ReplayBudget
   readonly deletions: Deletions
   readonly logger: Logger
@@ -66,10 +66,10 @@ interface Parts {
  * (docs/adr/0014).
  */
 export class Attempts {
-  readonly #parts: Parts
+  readonly #options: AttemptsOptions
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(options: AttemptsOptions) {
+    this.#options = options
   }
 
   /**
@@ -78,9 +78,9 @@ export class Attempts {
    */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
     const { request, response } = inbound
-    const deadline = performance.now() + this.#parts.retryTimeout
+    const deadline = performance.now() + this.#options.retryTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
-    const deletion = this.#parts.deletions.expectedOf(permit)
+    const deletion = this.#options.deletions.expectedOf(permit)
     event.isPending = beginsOperation(permit.service, permit.route)
     const shouldBuffer = (status: number) =>
       status === 401 ||
@@ -88,11 +88,9 @@ export class Attempts {
       (retryPolicy.statuses.has(status) && performance.now() < deadline)
     const { progress } = event
     const body =
-      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#parts.replayBudget) : null
+      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
     const tokens = new Set<string>()
-    const sending = {
-      request,
-      response,
+    const context = {
       inbound,
       permit,
       event,
@@ -103,93 +101,91 @@ export class Attempts {
       deadline,
       tokens,
     }
-    return this.#untilResponse(sending).catch(clientGoneOr)
+    return this.#untilResponse(context).catch(clientGoneOr)
   }
 
-  async #untilResponse(sending: Sending): Promise<Outcome> {
-    const { event, permit, retryPolicy, deletion, deadline } = sending
+  async #untilResponse(context: RetryContext): Promise<Outcome> {
+    const { inbound, event, permit, retryPolicy, deletion, deadline } = context
     const { account, service } = permit
-    const replay = new TokenReplay(account.tokens)
-    /** What Google said last. */
-    let said: BufferedResponse | null = null
-    let slot: Slot | null = await this.#acquireFirstSlot(sending)
+    const replay = new UnauthorizedRetry(account.tokens)
+    let lastResponse: BufferedResponse | null = null
+    let slot: Slot | null = await this.#acquireFirstSlot(context)
     for (;;) {
-      const { outcome, token } = await this.#try(sending, slot, said)
+      const { outcome, token } = await this.#attempt(context, slot, lastResponse)
       if (outcome.kind === 'completed' || outcome.kind === 'aborted') return outcome
       if (outcome.kind === 'buffered' && outcome.response.status === 200 && deletion) {
-        return deletion.conclude(outcome.response, sending.response, event, sending.tokens)
+        return deletion.conclude(outcome.response, inbound.response, event, context.tokens)
       }
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
         if (!token || !replay.allows(token)) {
-          observeBuffered(observeResponse(permit, event, sending.tokens), outcome.response)
+          observeBuffered(observeResponse(permit, event, context.tokens), outcome.response)
           throw rejectedTwice(event, permit)
         }
         // Also so that the client's next request meets a token that works, should this one not be
         // repeated.
-        await this.#awaitToken(sending)
-        if (!outcome.replayable) throw tooLargeToRepeat()
-        slot = await this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
+        await this.#awaitToken(context)
+        if (!outcome.replayable) throw tooLargeToResend()
+        slot = await this.#acquireSlot(context, Number.POSITIVE_INFINITY)
         continue
       }
-      if (outcome.kind === 'buffered') said = outcome.response
+      if (outcome.kind === 'buffered') lastResponse = outcome.response
       const wait = backoffDelay(event.attempts, outcome)
-      const isLast = !isRetryable(retryPolicy, outcome) || performance.now() + wait > deadline
-      if (isLast || !(await this.#pause(sending, wait))) return giveUp(sending, finalResponse(outcome, said, service))
-      // Rather what Google said than that there is no room to ask again.
-      slot = await Promise.resolve(this.#acquireSlot(sending, deadline - performance.now())).catch(noSlot)
-      if (!slot) return giveUp(sending, finalResponse(outcome, said, service))
+      const isFinal = !isRetryable(retryPolicy, outcome) || performance.now() + wait > deadline
+      if (isFinal || !(await this.#pause(context, wait)))
+        return giveUp(context, finalResponse(outcome, lastResponse, service))
+      // Without a slot, the client gets Google's last response, not `too-busy`.
+      slot = await Promise.resolve(this.#acquireSlot(context, deadline - performance.now())).catch(noSlot)
+      if (!slot) return giveUp(context, finalResponse(outcome, lastResponse, service))
     }
   }
 
   /**
    * One attempt, in its slot. Waiting for the next one takes no slot.
    *
-   * @param said Google's last response: the client need not wait much longer for a better one
+   * @param lastResponse Google's, if any: the client need not wait much longer for a better one
    */
-  async #try(
-    sending: Sending,
+  async #attempt(
+    context: RetryContext,
     slot: Slot,
-    said: BufferedResponse | null,
+    lastResponse: BufferedResponse | null,
   ): Promise<{ outcome: Outcome; token: AccessToken | null }> {
     let refused = false
     try {
-      const token = await this.#awaitToken(sending)
+      const token = await this.#awaitToken(context)
       // No 'close' comes any more that would end an attempt.
-      if (sending.response.destroyed) throw clientGone
-      const responseTimeout = said && Math.max(sending.deadline - performance.now(), minResponseTimeoutMs)
-      const { exchange, line, trace } = this.#begin(sending, token, responseTimeout)
-      const outcome = await this.#parts.senders[exchange.service].send(exchange)
-      line?.write(this.#parts.logger, outcome)
+      if (context.inbound.response.destroyed) throw clientGone
+      const remainingRetryMs = lastResponse && Math.max(context.deadline - performance.now(), minResponseTimeoutMs)
+      const { exchange, line, trace } = this.#begin(context, token, remainingRetryMs)
+      const outcome = await this.#options.senders[exchange.service].send(exchange)
+      line?.write(this.#options.logger, outcome)
       trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
       return { outcome, token }
     } catch (error) {
-      if (!said || !(error instanceof ProxyError)) throw error
+      if (!lastResponse || !(error instanceof ProxyError)) throw error
       return { outcome: { kind: 'failed', error, replayable: true }, token: null }
     } finally {
       slot.release(refused)
     }
   }
 
-  #begin(sending: Sending, token: AccessToken, responseTimeout: number | null) {
-    const { request, response, inbound, permit, event, body, shouldBuffer, tokens } = sending
+  #begin(context: RetryContext, token: AccessToken, remainingRetryMs: number | null) {
+    const { inbound, permit, event, body, shouldBuffer, tokens } = context
     const { account, service, path } = permit
     const { dicomWebUrl: origin, urls } = account
     // It may have waited long, for its body, a token, a slot or its next attempt.
-    checkRecordable(this.#parts.audit)
+    checkRecordable(this.#options.audit)
     event.attempts += 1
     const trace = event.trace?.beginAttempt(event.attempts)
-    const own = upstreamHeaders(this.#parts.userAgent, account, token)
-    const headers = Object.assign(headersFor(request, permit), trace?.headers, own)
+    const own = upstreamHeaders(this.#options.userAgent, account, token)
+    const headers = Object.assign(headersFor(inbound.request, permit), trace?.headers, own)
     const { attempts: attempt, progress } = event
-    const line = this.#parts.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
+    const line = this.#options.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
     tokens.add(token.value)
-    const reading = observeResponse(permit, event, tokens)
-    const observe = line ? line.observing(reading) : reading
-    const othersWait = () => account.limiters[service].queued > 0
+    const observer = observeResponse(permit, event, tokens)
+    const observe = line ? line.observing(observer) : observer
+    const isContended = () => account.limiters[service].queued > 0
     const exchange: Exchange = {
-      request,
-      response,
       inbound,
       service,
       origin,
@@ -198,8 +194,8 @@ export class Attempts {
       urls,
       shouldBuffer,
       attempt,
-      responseTimeout,
-      othersWait,
+      remainingRetryMs,
+      isContended,
       observe,
       body,
       progress,
@@ -211,15 +207,17 @@ export class Attempts {
    * Lets a body come, once there is a token for it. Where slots are scarce, an upload gets one only
    * when its body comes.
    */
-  async #acquireFirstSlot(sending: Sending): Promise<Slot> {
-    await this.#awaitToken(sending)
-    allowBody(sending)
-    const { account, service } = sending.permit
-    if (service === 'STOW-RS' && account.limiters[service].isHalfUsed) {
-      await waitForFirstBytes(sending.inbound, this.#parts.timeouts, () => abortOnClose(sending, this.#parts.ending))
+  async #acquireFirstSlot(context: RetryContext): Promise<Slot> {
+    await this.#awaitToken(context)
+    allowBody(context)
+    const { account, service } = context.permit
+    if (service === 'STOW-RS' && account.limiters[service].isOverHalfUsed) {
+      await waitForFirstBytes(context.inbound, this.#options.timeouts, () =>
+        abortOnClose(context.inbound, this.#options.ending),
+      )
     }
     // In one go with the check above: others that waited for the same token check next.
-    return this.#acquireSlot(sending, Number.POSITIVE_INFINITY)
+    return this.#acquireSlot(context, Number.POSITIVE_INFINITY)
   }
 
   /**
@@ -227,15 +225,16 @@ export class Attempts {
    *
    * @param maxWaitMs where that is less than what is configured
    */
-  #acquireSlot(sending: Sending, maxWaitMs: number): Slot | Promise<Slot> {
-    const { account, service } = sending.permit
+  #acquireSlot(context: RetryContext, maxWaitMs: number): Slot | Promise<Slot> {
+    const { account, service } = context.permit
     const limiter = account.limiters[service]
-    return limiter.tryAcquire(sending.event.fairnessKey) ?? this.#waitForSlot(sending, limiter, maxWaitMs)
+    return limiter.tryAcquire(context.event.fairnessKey) ?? this.#waitForSlot(context, limiter, maxWaitMs)
   }
 
-  async #waitForSlot(sending: Sending, limiter: ConcurrencyLimiter, maxWaitMs: number): Promise<Slot> {
-    const { response, event } = sending
-    const { ending } = this.#parts
+  async #waitForSlot(context: RetryContext, limiter: ConcurrencyLimiter, maxWaitMs: number): Promise<Slot> {
+    const { event } = context
+    const { response } = context.inbound
+    const { ending } = this.#options
     ending.throwIfAborted()
     if (response.destroyed) throw clientGone
     const { slot, cancel } = limiter.acquire(event.fairnessKey, maxWaitMs)
@@ -253,31 +252,31 @@ export class Attempts {
   }
 
   /** Most of the time it is there. */
-  #awaitToken(sending: Sending): AccessToken | Promise<AccessToken> {
-    const { account, service } = sending.permit
+  #awaitToken(context: RetryContext): AccessToken | Promise<AccessToken> {
+    const { account, service } = context.permit
     const found = account.tokens.token(service === 'STOW-RS' ? minTokenLifeForUploadMs : 0)
-    if (found instanceof Promise) return this.#waitForToken(sending, found)
-    sending.event.tokenReceived()
+    if (found instanceof Promise) return this.#waitForToken(context, found)
+    context.event.tokenReceived()
     return found
   }
 
-  async #waitForToken(sending: Sending, coming: Promise<AccessToken>): Promise<AccessToken> {
-    const token = await this.#abortable(sending, coming)
-    sending.event.tokenReceived()
+  async #waitForToken(context: RetryContext, pending: Promise<AccessToken>): Promise<AccessToken> {
+    const token = await this.#abortable(context, pending)
+    context.event.tokenReceived()
     return token
   }
 
   /** False when the proxy ends meanwhile: there is no time for another attempt. */
-  async #pause(sending: Sending, milliseconds: number): Promise<boolean> {
-    const { signal, done } = abortOnClose(sending, this.#parts.ending)
+  async #pause(context: RetryContext, milliseconds: number): Promise<boolean> {
+    const { signal, done } = abortOnClose(context.inbound, this.#options.ending)
     await delay(milliseconds, undefined, { signal }).catch(() => {})
     done()
-    if (sending.response.destroyed) throw clientGone
+    if (context.inbound.response.destroyed) throw clientGone
     return !signal.aborted
   }
 
-  async #abortable<Value>(sending: Sending, work: Promise<Value>): Promise<Value> {
-    const { signal, done } = abortOnClose(sending, this.#parts.ending)
+  async #abortable<Value>(context: RetryContext, work: Promise<Value>): Promise<Value> {
+    const { signal, done } = abortOnClose(context.inbound, this.#options.ending)
     try {
       return await abortable(work, signal)
     } finally {
@@ -313,10 +312,8 @@ function resultOf(outcome: Outcome): AttemptResult {
   }
 }
 
-/** A request on its way, through all of its attempts. */
-interface Sending {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+/** A permitted request, through all of its attempts. */
+interface RetryContext {
   readonly inbound: Inbound
   readonly permit: Permit<ServedAccount>
   readonly event: RequestEvent
@@ -331,25 +328,28 @@ interface Sending {
 }
 
 /**
- * What the client gets in the end: the last that Google said; where it said nothing, the proxy
- * throws why. So it does when an upload may have been stored after all: that weighs more than what
- * Google said of an earlier attempt.
+ * What the client gets in the end: Google's last response. Without one, the last error is thrown; so
+ * it is when an upload may have been stored after all, which matters more than the response to an
+ * earlier attempt.
  */
 function finalResponse(
   outcome: WithoutResponse,
-  said: BufferedResponse | null,
+  lastResponse: BufferedResponse | null,
   service: DicomWebService,
 ): BufferedResponse {
   if (outcome.kind === 'buffered') return outcome.response
   const mayBeStored = service === 'STOW-RS' && !outcome.replayable
-  if (!said || mayBeStored) throw outcome.error
-  return said
+  if (!lastResponse || mayBeStored) throw outcome.error
+  return lastResponse
 }
 
 /** The response goes to the client whole. */
-async function giveUp({ response, permit, event, tokens }: Sending, last: BufferedResponse): Promise<Outcome> {
-  observeBuffered(observeResponse(permit, event, tokens), last)
-  return sendBuffered({ response, account: permit.account }, last, event)
+async function giveUp(
+  { inbound, permit, event, tokens }: RetryContext,
+  lastResponse: BufferedResponse,
+): Promise<Outcome> {
+  observeBuffered(observeResponse(permit, event, tokens), lastResponse)
+  return sendBuffered({ response: inbound.response, account: permit.account }, lastResponse, event)
 }
 
 /** When there is no slot, and for nothing else. */
@@ -358,7 +358,7 @@ function noSlot(error: unknown): null {
   throw error
 }
 
-function tooLargeToRepeat(): ProxyError {
+function tooLargeToResend(): ProxyError {
   const problem =
     'Google rejected the access token during the upload, which is too large for the proxy to resend. A new token is ready.'
   return new ProxyError('token-renewed', { problem, remedy: 'Send the study again.' }, { retryAfter: 1 })
@@ -375,6 +375,7 @@ function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): Prox
  * A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its
  * body any more.
  */
-function allowBody({ request, response }: Sending): void {
+function allowBody({ inbound }: RetryContext): void {
+  const { request, response } = inbound
   if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
 }

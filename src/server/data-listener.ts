@@ -28,14 +28,14 @@ interface DataListenerOptions {
    * How long (ms) a client may take for a request's head. Bodies may take as long as they keep
    * moving.
    */
-  readonly requestHead: number
+  readonly headersTimeout: number
 }
 
 const maxHeaders = 1000
 
 /** How often (ms) Node looks for heads that take too long. */
-function headersCheckInterval(requestHead: number): number {
-  return Math.min(requestHead / 2, 5_000)
+function headersCheckInterval(headersTimeout: number): number {
+  return Math.min(headersTimeout / 2, 5_000)
 }
 
 /**
@@ -43,11 +43,11 @@ function headersCheckInterval(requestHead: number): number {
  * guard's to read, so no request ever reaches fastify's router (docs/adr/0008).
  */
 export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
-  const { log, limits, allows, tls, requestHead } = options
+  const { log, limits, allows, tls, headersTimeout } = options
   const { headerBytes, keepAliveTimeout } = limits()
   const http = {
-    headersTimeout: requestHead,
-    connectionsCheckingInterval: headersCheckInterval(requestHead),
+    headersTimeout,
+    connectionsCheckingInterval: headersCheckInterval(headersTimeout),
     maxHeaderSize: headerBytes,
     keepAliveTimeout,
     // Plain Node would kill an upload that takes more than five minutes.
@@ -73,7 +73,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
       else refuseHandshake(error, socket, log)
     },
   })
-  const handleInTurn = serializePipelined((inbound) => {
+  const handlePipelined = serializePipelined((inbound) => {
     const { request } = inbound
     // The networks may have become fewer since the connection was let in.
     if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(inbound)
@@ -86,7 +86,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
     response.setMaxListeners(20)
     const inbound = sockets.accept(request, response)
     coalesceChunks(request, () => endTinyChunks(inbound, sockets))
-    void handleInTurn(inbound)
+    void handlePipelined(inbound)
   }
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, take)
@@ -97,9 +97,9 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
 /**
  * Gives a listener other limits of time, in milliseconds, from each connection's next request on.
  */
-export function limitTimes({ server }: FastifyInstance, requestHead: number, idleConnection: number): void {
-  server.headersTimeout = requestHead
-  server.keepAliveTimeout = idleConnection
+export function setTimeouts({ server }: FastifyInstance, headersTimeout: number, keepAliveTimeout: number): void {
+  server.headersTimeout = headersTimeout
+  server.keepAliveTimeout = keepAliveTimeout
 }
 
 /** Whoever has a response already gets no other one. */

@@ -10,9 +10,9 @@ import {
   isDocument,
   type Operation,
   operationIn,
-  type Unfinished,
-  type Waited,
-  waitFor,
+  type PendingOperation,
+  type PollResult,
+  pollUntilDone,
 } from '../forward/operation.ts'
 import type { Permit } from '../guard/guard.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -24,7 +24,7 @@ import { beginsOperation } from './retry-policy.ts'
 import { clientGoneOutcome, sendBuffered } from './send-buffered.ts'
 import { upstreamHeaders } from './upstream-headers.ts'
 
-interface Parts {
+interface DeletionsOptions {
   readonly dispatcher: Dispatcher
   readonly logger: Logger
   readonly userAgent: string
@@ -32,7 +32,7 @@ interface Parts {
    * Milliseconds after a request's arrival until which its deletion is waited for; 0 waits for
    * none.
    */
-  readonly wait: number
+  readonly maxWaitMs: number
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
 }
@@ -59,17 +59,17 @@ export interface Deletion {
  * that a client's response says what became of them (docs/adr/0015).
  */
 export class Deletions {
-  readonly #parts: Parts
+  readonly #options: DeletionsOptions
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(options: DeletionsOptions) {
+    this.#options = options
   }
 
   /** To be asked when the request arrives; null when its response needs no waiting. */
   expectedOf({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
-    const { wait } = this.#parts
-    if (wait === 0 || !beginsOperation(service, route)) return null
-    const deadline = performance.now() + wait
+    const { maxWaitMs } = this.#options
+    if (maxWaitMs === 0 || !beginsOperation(service, route)) return null
+    const deadline = performance.now() + maxWaitMs
     return { conclude: (...accepted) => this.#conclude(account, path, deadline, ...accepted) }
   }
 
@@ -84,39 +84,39 @@ export class Deletions {
   ): Promise<Outcome> {
     const begun = operationIn(accepted.body, account.operationUrl)
     if (!begun) {
-      if (!isDocument(accepted.body)) throw notGoogles()
+      if (!isDocument(accepted.body)) throw notFromGoogle()
       event.detail = "Google's response names no operation, so the proxy does not know whether the deletion has ended."
       return sendBuffered({ response, account }, accepted, event)
     }
-    const waited = await this.#waitFor(begun, account, deadline, response, event, tokens)
+    const result = await this.#pollUntilDone(begun, account, deadline, response, event, tokens)
     if (response.destroyed) return clientGoneOutcome
-    if (waited.end === 'done') {
-      const { operation } = waited
+    if (result.end === 'done') {
+      const { operation } = result
       event.isPending = false
       if (operation.failure) throw asProxyError(operation.failure, path, tokens)
       return sendBuffered({ response, account }, documentOf(200, operation), event)
     }
-    event.detail = pendingDetail(waited)
-    const more = { 'proxy-status': pendingStatus(waited) }
-    return sendBuffered({ response, account }, documentOf(202, waited.operation), event, more)
+    event.detail = pendingDetail(result)
+    const more = { 'proxy-status': pendingStatus(result) }
+    return sendBuffered({ response, account }, documentOf(202, result.operation), event, more)
   }
 
-  async #waitFor(
+  async #pollUntilDone(
     begun: Operation,
     account: ServedAccount,
     deadline: number,
     response: ServerResponse,
     event: RequestEvent,
     sent: Set<string>,
-  ): Promise<Waited> {
+  ): Promise<PollResult> {
     const { tokens, operationUrl } = account
-    const { signal, done } = abortOnClose({ response }, this.#parts.ending)
+    const { signal, done } = abortOnClose({ response }, this.#options.ending)
     const poll = (url: URL, token: AccessToken, signal: AbortSignal) => {
       sent.add(token.value)
       return this.#poll(account, event, url, token, signal)
     }
     try {
-      return await waitFor(begun, { tokens, operationUrl, poll }, deadline, signal)
+      return await pollUntilDone(begun, { tokens, operationUrl, poll }, deadline, signal)
     } finally {
       done()
     }
@@ -129,7 +129,7 @@ export class Deletions {
     token: AccessToken,
     signal: AbortSignal,
   ): Promise<BufferedResponse> {
-    const { dispatcher, logger, userAgent } = this.#parts
+    const { dispatcher, logger, userAgent } = this.#options
     const response = await getSmallResponse(dispatcher, url, upstreamHeaders(userAgent, account, token), signal)
     logger.debug({ requestId, account: account.name, status: response.status }, 'looked at the deletion')
     return response
@@ -140,7 +140,7 @@ export class Deletions {
  * A client may look at no more than the status, and take a web page of somebody on the way for a
  * deletion that is done.
  */
-function notGoogles(): ProxyError {
+function notFromGoogle(): ProxyError {
   const problem = "The response to the deletion is not one of Google's documents."
   const remedy = 'Check the outgoing proxy and BaseUrl, then whether the study is still there.'
   return new ProxyError('upstream-invalid', { problem, remedy })
@@ -179,16 +179,16 @@ const statuses = {
  * `Proxy-Status` (RFC 9209) of a response to a deletion that goes on at Google: its 202 is not
  * Google's.
  */
-export function pendingStatus({ end }: Unfinished): string {
+export function pendingStatus({ end }: PendingOperation): string {
   return `gcp-dicomweb-proxy; received-status=200; details="the deletion goes on: ${statuses[end]}"`
 }
 
 /** The same for the log. */
-export function pendingDetail(unfinished: Unfinished): string {
+export function pendingDetail(unfinished: PendingOperation): string {
   return `Google is still deleting, and the proxy did not see the end: ${reasonOf(unfinished)}`
 }
 
-function reasonOf(unfinished: Unfinished): string {
+function reasonOf(unfinished: PendingOperation): string {
   if (unfinished.end !== 'refused') {
     return unfinished.end === 'time'
       ? 'it takes longer than DicomWebProxy.DeletionWait.'

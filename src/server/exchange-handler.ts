@@ -20,27 +20,27 @@ import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
 import type { Attempts } from './attempts.ts'
+import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
 import { sendProblem } from './problem.ts'
-import { checkRecordable } from './unrecorded.ts'
 
-/** What requests are served by as one configuration wants it. */
+/** What handles requests under one configuration. */
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly attempts: Attempts
-  /** Milliseconds that the last bytes of a response may wait for a client that does not read. */
+  /** The flush timeout of responses (ms). */
   readonly idle: number
   /** Null when none is kept. */
   readonly audit: Pick<AuditTrail, 'accepting' | 'record'> | null
 }
 
-interface Parts {
+interface HandlerOptions {
   /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
-  /** A request keeps to what it takes when it comes, and gives it back when it has ended. */
-  readonly serving: { acquire(): Lease<HandlerContext> }
+  /** A request leases the current one on arrival, and releases it when it has ended. */
+  readonly contexts: { acquire(): Lease<HandlerContext> }
   readonly logger: Logger
-  /** For the lines about those who are not let in. */
+  /** For requests of unauthenticated clients. */
   readonly rejectionLog: Log
   /** Aborts when the proxy is told to end. */
   readonly ending: AbortSignal
@@ -53,25 +53,25 @@ interface Parts {
 
 /** A request's way: client, verdict, attempts, one event. */
 export class ExchangeHandler {
-  readonly #parts: Parts
+  readonly #options: HandlerOptions
   readonly #inFlight = new InFlight<ServerResponse>()
   #onConcluded: (() => void) | null = null
 
-  constructor(parts: Parts) {
-    this.#parts = parts
-    parts.ending.addEventListener('abort', () => this.#closeAfterResponses())
+  constructor(options: HandlerOptions) {
+    this.#options = options
+    options.ending.addEventListener('abort', () => this.#closeAfterResponses())
   }
 
   /** Takes a request over. Never rejects; resolves when it has ended. */
   async handle(inbound: Inbound): Promise<void> {
     const { response } = inbound
-    const { value: serving, release } = this.#parts.serving.acquire()
-    flushTimeout(inbound, serving.idle)
+    const { value: context, release } = this.#options.contexts.acquire()
+    flushTimeout(inbound, context.idle)
     this.#inFlight.add(response)
     // It has waited behind a response that had begun: its connection closes after its own.
-    if (this.#parts.ending.aborted) response.shouldKeepAlive = false
+    if (this.#options.ending.aborted) response.shouldKeepAlive = false
     try {
-      await this.#exchange(inbound, serving)
+      await this.#exchange(inbound, context)
     } finally {
       this.#inFlight.remove(response)
       release()
@@ -98,51 +98,52 @@ export class ExchangeHandler {
     const subjects = audit && new AuditSubjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
     event.expected = Number(request.headers['content-length']) || undefined
-    this.#parts.history.began(event)
+    this.#options.history.began(event)
     let isUnauthenticated = true
     try {
-      this.#parts.ending.throwIfAborted()
+      this.#options.ending.throwIfAborted()
       validateRequestHead(request)
-      const found = this.#parts.clientOf(request)
+      const found = this.#options.clientOf(request)
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
       isUnauthenticated = false
-      event.trace = this.#parts.tracing.begin(event, request.headers)
+      event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
       const outcome = await attempts.run(inbound, permit, event)
-      const told = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
-      if (told) note(event, told)
-      else explain(event, this.#byWhom(outcome), permit)
+      const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
+      if (unreadable) recordError(event, unreadable)
+      else explain(event, this.#attributeAbort(outcome), permit)
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }
     drainRequest(inbound, isUnauthenticated)
-    event.log(isUnauthenticated ? this.#parts.rejectionLog : this.#parts.logger)
+    event.log(isUnauthenticated ? this.#options.rejectionLog : this.#options.logger)
     event.trace?.end(event)
-    this.#parts.history.record(event)
-    this.#parts.metrics.record(event)
+    this.#options.history.record(event)
+    this.#options.metrics.record(event)
     audit?.record(event, isUnauthenticated)
   }
 
   /**
-   * To the transports, a client's connection that the end of the grace cut looks like a client that
-   * left.
+   * To the transports, a connection that the proxy resets at the end of the grace looks like a
+   * client that left.
    */
-  #byWhom(outcome: Outcome): Outcome {
-    return outcome.kind === 'aborted' && outcome.by === 'client' ? { ...outcome, by: this.#leaver } : outcome
+  #attributeAbort(outcome: Outcome): Outcome {
+    return outcome.kind === 'aborted' && outcome.by === 'client' ? { ...outcome, by: this.#abortedBy } : outcome
   }
 
-  get #leaver(): 'client' | 'proxy' {
-    return this.#parts.graceOver.aborted ? 'proxy' : 'client'
+  get #abortedBy(): 'client' | 'proxy' {
+    return this.#options.graceOver.aborted ? 'proxy' : 'client'
   }
 
   #sendProblem(inbound: Inbound, error: ProxyError, event: RequestEvent): void {
-    note(event, error)
-    if (error.code === 'internal') this.#parts.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
+    recordError(event, error)
+    if (error.code === 'internal')
+      this.#options.logger.error({ err: error.cause, requestId: event.requestId }, 'failure')
     if (inbound.response.destroyed) {
       event.status = null
-      event.abortedBy = this.#leaver
+      event.abortedBy = this.#abortedBy
     } else {
       sendProblem(inbound, error, event)
     }
@@ -167,7 +168,7 @@ function permitFor(
   return verdict
 }
 
-function note(event: RequestEvent, error: ProxyError): void {
+function recordError(event: RequestEvent, error: ProxyError): void {
   event.code = error.code
   event.layer = error.layer
   event.detail = error.layer === 'client' ? withoutClientWords(error.message) : error.message
@@ -185,7 +186,7 @@ function asProxyError(error: unknown): ProxyError {
   return new ProxyError('internal', bug, { cause: error })
 }
 
-/** What a request is told that the end of the proxy stops before it was sent. */
+/** The response to requests that the shutdown stops before they were sent. */
 export function shuttingDown(): ProxyError {
   const problem = 'The proxy is shutting down or restarting.'
   return new ProxyError('shutting-down', { problem, remedy: 'Send the request again in a moment.' }, { retryAfter: 5 })

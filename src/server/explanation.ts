@@ -1,10 +1,9 @@
-import { type Diagnosis, inOneLine } from '../errors.ts'
+import { type Diagnosis, type Explanation, inOneLine } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import type { Permit } from '../guard/guard.ts'
 import { adviseOnSearch } from '../guard/search-limits.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import { diagnoseGoogleRefusal, notAllStored } from '../stores/google-refusal.ts'
-import { abortedResponse } from './aborted-response.ts'
 import type { ServedAccount } from './account.ts'
 
 /**
@@ -35,11 +34,30 @@ export function diagnosisOf(
 ): Diagnosis {
   const { account, service } = permit
   const search = status === 400 ? adviseOnSearch(permit) : null
-  return diagnoseGoogleRefusal({ status, asked: service, reason, project, account, search, ...memberOf(account) })
+  return diagnoseGoogleRefusal({ status, requested: service, reason, project, account, search, ...memberOf(account) })
 }
 
 /** As gcloud's `--member` wants it, where the credential says it. */
 function memberOf({ credential }: ServedAccount): { member?: string } {
   const { identity } = credential.description
   return identity?.endsWith('.gserviceaccount.com') ? { member: `serviceAccount:${identity}` } : {}
+}
+
+/** Why a response ended before its end, by who ended it, and what to do. */
+export const abortedResponse: Readonly<Record<'client' | 'upstream' | 'proxy', Explanation>> = {
+  client: {
+    problem:
+      'The client closed the connection before the end of the response, or read it more slowly than DicomWebProxy.Timeouts allows (Idle, MinBodyRate).',
+    remedy:
+      "Unless a person cancelled, check the network between the client and this proxy, and raise the client's timeout (Timeout and HttpTimeout in Orthanc).",
+  },
+  upstream: {
+    problem:
+      "Google's response was cut short, so the proxy closed the client's connection: a truncated response must not look complete.",
+    remedy: 'Send the request again. If it persists, check the firewall and the outgoing proxy.',
+  },
+  proxy: {
+    problem: 'The proxy was told to shut down, and ShutdownGrace ended before the transfer.',
+    remedy: 'Send the request again, and raise ShutdownGrace if transfers take longer.',
+  },
 }

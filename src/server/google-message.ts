@@ -6,7 +6,7 @@ import { type GoogleError, googleErrorIn } from '../stores/google-error.ts'
 import { redactMessage } from './redact-message.ts'
 
 /** Bytes of an error document that are read: Google's are smaller. */
-const limit = 8 * 1024
+const maxBytes = 8 * 1024
 
 /**
  * Whether a refusal is about identity, rights, quota or the service itself. Only then are Google's
@@ -26,7 +26,7 @@ export class GoogleMessageReader implements ResponseObserver {
   readonly #tokens: Iterable<string>
   readonly #isCompressed: boolean
   readonly #onError: (said: SaidOfRefusal) => void
-  readonly #body = new BoundedBody(limit)
+  readonly #body = new BoundedBody(maxBytes)
   #isFull = false
 
   /**
@@ -49,13 +49,13 @@ export class GoogleMessageReader implements ResponseObserver {
   }
 
   push(chunk: Buffer): void {
-    if (!this.#isFull) this.#isFull = !this.#body.add(chunk.subarray(0, limit))
+    if (!this.#isFull) this.#isFull = !this.#body.add(chunk.subarray(0, maxBytes))
   }
 
   end(): void {
     try {
       const { bytes } = this.#body
-      const said = saidIn((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: limit }) : bytes).toString())
+      const said = saidIn((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: maxBytes }) : bytes).toString())
       const message = redactMessage(withoutSecrets(said.message, this.#tokens), this.#status, this.#path)
       this.#onError({ ...said, message })
     } catch {

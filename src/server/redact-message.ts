@@ -1,9 +1,9 @@
 import { occurrences } from './occurrences.ts'
 
-const longest = 300
+const maxCharacters = 300
 const hidden = '…'
 /** Shorter values are hidden where they stand alone: an `a` can't be removed from every word. */
-const shortest = 4
+const minCharacters = 4
 
 /**
  * What Google says of a refusal, fit for logs: no UID, nothing of the request's query or path that
@@ -40,8 +40,8 @@ function withoutValues(text: string, values: readonly string[]): string {
   if (values.length === 0) return text
   const characters = [...text]
   const folded = characters.map(fold)
-  const long = values.filter(({ length }) => length >= shortest)
-  const short = values.filter(({ length }) => length < shortest)
+  const long = values.filter(({ length }) => length >= minCharacters)
+  const short = values.filter(({ length }) => length < minCharacters)
   const covered = occurrences(folded, long.map(foldAll))
   coverAlone(folded, new Set(short.map((value) => foldAll(value).join(''))), covered)
   return characters.map((character, at) => (covered[at] ? hidden : character)).join('')
@@ -60,7 +60,7 @@ function foldAll(text: string): string[] {
 function coverAlone(text: readonly string[], values: ReadonlySet<string>, covered: boolean[]): void {
   const isOfWord = text.map((character, at) => !covered[at] && /[\p{L}\p{N}]/u.test(character))
   for (const start of text.keys()) {
-    for (let end = start + 1; end < start + shortest && end <= text.length && !isOfWord[start - 1]; end += 1) {
+    for (let end = start + 1; end < start + minCharacters && end <= text.length && !isOfWord[start - 1]; end += 1) {
       if (!isOfWord[end] && values.has(text.slice(start, end).join(''))) covered.fill(true, start, end)
     }
   }
@@ -126,5 +126,5 @@ function valuesIn(encoded: string): string[] {
 
 function shortened(text: string): string {
   const characters = [...text]
-  return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}${hidden}`
+  return characters.length <= maxCharacters ? text : `${characters.slice(0, maxCharacters - 1).join('')}${hidden}`
 }

@@ -9,14 +9,14 @@ export type WithoutResponse = Extract<Outcome, { kind: 'buffered' | 'failed' }>
  * Statuses after which Google advises to retry
  * (https://cloud.google.com/healthcare-api/docs/best-practices-request-latency).
  */
-const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 /** Statuses by which Google asks to retry an upload (docs/adr/0014). */
-const untaken: ReadonlySet<number> = new Set([429, 503])
+const notStoredStatuses: ReadonlySet<number> = new Set([429, 503])
 /**
  * No connection, or one that broke before a response. Certificates don't mend by themselves, and
  * slowness would only add up.
  */
-const broken: ReadonlySet<ErrorCode> = new Set(['upstream-unreachable', 'upstream-reset'])
+const connectionErrors: ReadonlySet<ErrorCode> = new Set(['upstream-unreachable', 'upstream-reset'])
 
 /** What may be sent to Google more than once, and after which outcomes. */
 export interface RetryPolicy {
@@ -33,9 +33,9 @@ const none: ReadonlySet<never> = new Set()
  * that it took nothing, or can't have the whole of it (docs/adr/0014).
  */
 export function retryPolicyFor(service: DicomWebService, route: string): RetryPolicy {
-  if (service === 'STOW-RS') return { statuses: untaken, errors: broken }
+  if (service === 'STOW-RS') return { statuses: notStoredStatuses, errors: connectionErrors }
   if (beginsOperation(service, route)) return { statuses: none, errors: none }
-  return { statuses: passing, errors: broken }
+  return { statuses: transientStatuses, errors: connectionErrors }
 }
 
 /** Whether Google responds at once, and does the work behind its response. */

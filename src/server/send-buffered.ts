@@ -8,7 +8,7 @@ import type { ServedAccount } from './account.ts'
 /** The client has left before a response. */
 export const clientGoneOutcome = { kind: 'aborted', by: 'client', status: null } as const satisfies Outcome
 
-interface To {
+interface Recipient {
   readonly response: ServerResponse
   readonly account: ServedAccount
 }
@@ -19,13 +19,13 @@ interface To {
  * @param own headers of the proxy's own, where they are not those of every response
  */
 export async function sendBuffered(
-  { response, account: { urls } }: To,
+  { response, account: { urls } }: Recipient,
   buffered: BufferedResponse,
   event: RequestEvent,
   own?: Readonly<Record<string, string>>,
 ): Promise<Outcome> {
   if (response.destroyed) return clientGoneOutcome
   const { attempts: attempt, progress } = event
-  const isWhole = await relayBuffered({ response, urls, attempt, progress }, buffered, own)
+  const isWhole = await relayBuffered(response, { urls, attempt, progress }, buffered, own)
   return isWhole ? { kind: 'completed', status: buffered.status } : { ...clientGoneOutcome, status: buffered.status }
 }

@@ -16,7 +16,7 @@ export type StoreNames = Pick<AccountSettings, 'project' | 'location' | 'dataset
 export interface GoogleRefusal {
   readonly status: number
   /** `store`: the DICOM store itself, as `check` requests it. */
-  readonly asked: DicomWebService | 'store'
+  readonly requested: DicomWebService | 'store'
   /** `reason` of its google.rpc.ErrorInfo, such as SERVICE_DISABLED. */
   readonly reason?: string
   /** The project that it names in there. */
@@ -142,7 +142,7 @@ const rules: readonly Rule[] = [
   },
   {
     code: 'store-denied',
-    applies: ({ status, asked }) => status === 403 && asked === 'store',
+    applies: ({ status, requested }) => status === 403 && requested === 'store',
     problem: () => 'The store does not exist, or this identity has no permission on it (403)',
     remedy: ({ store, to }) =>
       `Check that it exists: ${listCommand(store)}. If it does, grant the role: ${grantCommand(store, to, 'roles/healthcare.dicomEditor')}. If not, correct Project, Location, Dataset and DicomStore.`,
@@ -150,20 +150,21 @@ const rules: readonly Rule[] = [
   {
     code: 'permission-missing',
     applies: statusIs(403),
-    problem: ({ asked }) => `Google denies ${asked} (403): it needs the permission ${needOf(asked).permission}`,
-    remedy: ({ asked }) =>
-      `Grant the account's identity ${needOf(asked).role} on this store. Also check Project, Location, Dataset and DicomStore: Google returns 403 for a missing store as well.`,
+    problem: ({ requested }) =>
+      `Google denies ${requested} (403): it needs the permission ${needOf(requested).permission}`,
+    remedy: ({ requested }) =>
+      `Grant the account's identity ${needOf(requested).role} on this store. Also check Project, Location, Dataset and DicomStore: Google returns 403 for a missing store as well.`,
   },
   {
     code: 'no-store',
-    applies: ({ status, asked }) => status === 404 && asked === 'store',
+    applies: ({ status, requested }) => status === 404 && requested === 'store',
     problem: () => 'There is no such DICOM store',
     remedy: ({ store }) =>
       `Correct Project, Location, Dataset and DicomStore. To list what exists: ${listCommand(store)}`,
   },
   {
     code: 'not-all-stored',
-    applies: ({ status, asked }) => status === 409 && asked === 'STOW-RS',
+    applies: ({ status, requested }) => status === 409 && requested === 'STOW-RS',
     problem: () => notAllStored.problem.slice(0, -1),
     remedy: () => notAllStored.remedy,
   },
@@ -183,9 +184,9 @@ const rules: readonly Rule[] = [
     code: 'bad-request',
     applies: statusIs(400),
     problem: () => 'Google does not understand the request (400)',
-    remedy: ({ asked, search }) => {
+    remedy: ({ requested, search }) => {
       if (search) return `Check its query and Accept. ${search.remedy}`
-      return asked === 'STOW-RS'
+      return requested === 'STOW-RS'
         ? 'Check its Content-Type, and that each part is a DICOM instance.'
         : 'Check its query, Accept and Content-Type.'
     },
@@ -287,7 +288,7 @@ export const notAllStored = {
  * and `check`.
  */
 export function diagnoseGoogleRefusal(refusal: GoogleRefusal): Diagnosis {
-  const { status, asked, account, member: to = 'MEMBER', message = '', reason = '', project } = refusal
+  const { status, requested, account, member: to = 'MEMBER', message = '', reason = '', project } = refusal
   const store = account ?? { project: 'PROJECT', location: 'LOCATION', dataset: 'DATASET', dicomStore: 'DICOM_STORE' }
   const billed = account?.quotaProject ?? (project || store.project)
   const found: Case = { ...refusal, store, billed, to, api: healthcareApi }
@@ -297,7 +298,7 @@ export function diagnoseGoogleRefusal(refusal: GoogleRefusal): Diagnosis {
   return {
     code: meaning.code,
     problem: `${meaning.problem(found)}${quoted}.`,
-    remedy: asked === 'STOW-RS' && status >= 500 && status !== 501 ? `${searchFirst} ${remedy}` : remedy,
+    remedy: requested === 'STOW-RS' && status >= 500 && status !== 501 ? `${searchFirst} ${remedy}` : remedy,
   }
 }
 
@@ -325,8 +326,8 @@ const otherRefusal: Meaning<Case> = {
   remedy: () => "Read Google's message in the response, and correct the request.",
 }
 
-function needOf(asked: GoogleRefusal['asked']) {
-  return permissions[asked === 'store' ? 'QIDO-RS' : asked]
+function needOf(requested: GoogleRefusal['requested']) {
+  return permissions[requested === 'store' ? 'QIDO-RS' : requested]
 }
 
 function listCommand({ project, location, dataset }: Case['store']): string {

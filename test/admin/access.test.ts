@@ -23,8 +23,8 @@ async function ask(
   more: { ca?: string; localAddress?: string } = {},
 ) {
   const send = url.startsWith('https') ? secureRequest : request
-  const [answer] = await once(send(url, { headers, agent: false, ...more }).end(), 'response')
-  return { status: answer.statusCode as number, headers: answer.headers, body: (await json(answer)) as object }
+  const [response] = await once(send(url, { headers, agent: false, ...more }).end(), 'response')
+  return { status: response.statusCode as number, headers: response.headers, body: (await json(response)) as object }
 }
 
 t.test('from other machines: probes without detail, all else for administrators', async (t) => {

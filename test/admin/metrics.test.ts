@@ -19,14 +19,14 @@ const prefix = 'gcp_dicomweb_proxy_'
 type Metrics = ReadonlyMap<string, Family>
 
 async function metricsOf(t: Test, { proxy }: Pick<Served, 'proxy'>): Promise<Metrics> {
-  const answer = await fetch(`${proxy.adminUrl}/metrics`)
-  t.equal(answer.status, 200)
-  t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
-  t.equal(answer.headers.get('cache-control'), 'no-store')
-  return parsePrometheusText(await answer.text())
+  const response = await fetch(`${proxy.adminUrl}/metrics`)
+  t.equal(response.status, 200)
+  t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  t.equal(response.headers.get('cache-control'), 'no-store')
+  return parsePrometheusText(await response.text())
 }
 
-/** Once so many requests have ended: that is just after the client has its answer. */
+/** After this number of requests has ended, which is just after the client has its response. */
 async function metricsAfter(t: Test, served: Served, requests: number): Promise<Metrics> {
   await eventually('all are in the log', () => served.log().filter(({ msg }) => msg === 'request').length === requests)
   return metricsOf(t, served)
@@ -78,7 +78,7 @@ t.test('requests by account, service, route, status and layer', async (t) => {
   t.ok(sumOf(metrics, `${prefix}upstream_connections`, { transport: 'bodyless', state: 'idle' }) >= 1)
 })
 
-t.test('what is under way, and what waits', async (t) => {
+t.test('requests in flight, and requests in the queue', async (t) => {
   const google = await startHeldGoogle(t)
   const served = await startServed(t, {
     baseUrl: google.baseUrl,
@@ -116,7 +116,7 @@ t.test('what is under way, and what waits', async (t) => {
   upload.end()
   for (let number = 0; number < 4; number++) {
     await eventually('something is at Google', () => google.open.length > 0)
-    google.answer()
+    google.respond()
   }
   await Promise.all([uploaded, ...searches.map(async (search) => (await search).text())])
   const after = await metricsAfter(t, served, 4)
@@ -156,7 +156,7 @@ t.test('the series of an account end with it, also where a request of it ends la
   t.same(
     new Set(series(await metricsOf(t, served)).map(({ name }) => name)),
     new Set([`${prefix}requests_in_flight`]),
-    'but of what is under way',
+    'but counts what is in flight',
   )
   t.equal((await search).status, 200)
   t.same(series(await metricsAfter(t, served, 3)), [])
@@ -243,8 +243,8 @@ t.test('from other machines: for administrators, by bearer token as Prometheus s
   const ask = (authorization?: string) => fetch(url, { headers: authorization ? { authorization } : {} })
   t.equal((await ask()).status, 401)
   t.equal((await ask('Bearer viewer-token')).status, 403)
-  const answer = await ask('Bearer scrape-token')
-  t.equal(answer.status, 200)
-  const metrics = parsePrometheusText(await answer.text())
+  const response = await ask('Bearer scrape-token')
+  t.equal(response.status, 200)
+  const metrics = parsePrometheusText(await response.text())
   t.ok(sumOf(metrics, `${prefix}rejected_total`, { reason: 'client-unauthenticated' }) >= 1)
 })

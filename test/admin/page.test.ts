@@ -11,7 +11,7 @@ import { startHeldGoogle } from '../server/google.ts'
 const study = [...syntheticStudy({ instances: 2, seed: 1 })]
 const other = [...syntheticStudy({ instances: 1, seed: 2 })]
 
-interface Told {
+interface PageMessage {
   interval: number
   accounts: {
     name: string
@@ -24,21 +24,21 @@ interface Told {
 }
 
 /** The messages of the status stream, one after another. */
-async function* messagesOf(t: Test, adminUrl: string | null, headers = {}): AsyncGenerator<Told> {
+async function* messagesOf(t: Test, adminUrl: string | null, headers = {}): AsyncGenerator<PageMessage> {
   const ending = new AbortController()
   t.teardown(() => ending.abort())
-  const answer = await fetch(`${adminUrl}/api/events`, { headers, signal: ending.signal })
-  t.equal(answer.headers.get('content-type'), 'text/event-stream')
-  t.equal(answer.headers.get('cache-control'), 'no-store')
+  const response = await fetch(`${adminUrl}/api/events`, { headers, signal: ending.signal })
+  t.equal(response.headers.get('content-type'), 'text/event-stream')
+  t.equal(response.headers.get('cache-control'), 'no-store')
   let rest = ''
-  for await (const chunk of answer.body ?? []) {
+  for await (const chunk of response.body ?? []) {
     const parts = (rest + Buffer.from(chunk).toString()).split('\n\n')
     rest = parts.pop() ?? ''
     for (const part of parts) if (part.startsWith('data: ')) yield JSON.parse(part.slice(6))
   }
 }
 
-async function next(messages: AsyncGenerator<Told>): Promise<Told> {
+async function next(messages: AsyncGenerator<PageMessage>): Promise<PageMessage> {
   const { value } = await messages.next()
   return value
 }
@@ -71,9 +71,9 @@ t.test('all that the page names is there, and only that', async (t) => {
   }
   t.ok(modules.includes('uplot.js'))
   for (const path of new Set([...named, ...modules])) {
-    const answer = await fetch(`${proxy.adminUrl}/${path}`)
-    t.ok(answer.status === 200 || path === 'readyz', path)
-    t.ok((await answer.text()).length > 0, path)
+    const response = await fetch(`${proxy.adminUrl}/${path}`)
+    t.ok(response.status === 200 || path === 'readyz', path)
+    t.ok((await response.text()).length > 0, path)
   }
   for (const path of [
     '/index.html',
@@ -99,8 +99,8 @@ t.test('files are asked for again, and sent only when they have changed', async 
 t.test('a name from elsewhere that leads here reads nothing (DNS rebinding); probes go by any name', async (t) => {
   const { proxy } = await startServed(t)
   const ask = async (path: string, host: string) => {
-    const [answer] = await once(request(proxy.adminUrl + path, { headers: { host } }).end(), 'response')
-    return { status: answer.statusCode as number, body: await text(answer) }
+    const [response] = await once(request(proxy.adminUrl + path, { headers: { host } }).end(), 'response')
+    return { status: response.statusCode as number, body: await text(response) }
   }
   for (const host of ['rebound.example', 'localhost.example', '127.0.0.1.example:8044', 'a b', '[::1']) {
     for (const path of ['/', '/api/status', '/api/events', '/metrics', '/page.js']) {
@@ -160,7 +160,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
   ])
   await (await fetch(`${served.url}studies`, stowOf(study))).text()
   const second = await next(messages)
-  t.equal(second.accounts[0]?.failures, undefined, 'old failures are not told again')
+  t.equal(second.accounts[0]?.failures, undefined, 'old failures are not sent again')
   t.match(second.accounts, [{ state: 'working', samples: [{ requests: 2, failed: 0, rejected: 1 }] }])
   t.equal(second.accounts[0]?.samples[0]?.received, stowOf(study).body.length)
   const path = `studies/${study[0]?.studyInstanceUid}`
@@ -182,7 +182,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
   t.equal(again.accounts[0]?.samples.length, 3, 'whoever comes later gets what was before')
 })
 
-t.test('what is under way, and how far', async (t) => {
+t.test('requests in flight, and their progress', async (t) => {
   const google = await startHeldGoogle(t)
   const served = await startServed(t, { baseUrl: google.baseUrl })
   const upload = request(`${served.url}studies`, {
@@ -194,7 +194,7 @@ t.test('what is under way, and how far', async (t) => {
   const search = fetch(`${served.url}studies?PatientName=Doe`)
   await google.reached(2)
   const status = async () => {
-    const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as Told
+    const { accounts } = (await (await fetch(`${served.proxy.adminUrl}/api/status`)).json()) as PageMessage
     return accounts[0]?.inFlight ?? { count: -1, requests: [] }
   }
   await eventually('bytes have passed', async () => (await status()).requests[0]?.received === 250_000)
@@ -215,9 +215,9 @@ t.test('what is under way, and how far', async (t) => {
   t.notMatch(JSON.stringify(requests), /Doe|127\.0\.0\.1/)
   upload.destroy()
   await eventually('the upload is over', () => google.open.length === 1)
-  google.answer()
+  google.respond()
   await (await search).text()
-  await eventually('nothing is under way', async () => (await status()).count === 0)
+  await eventually('nothing is in flight', async () => (await status()).count === 0)
 })
 
 t.test('credentials of every kind are named, and no secret of them', async (t) => {
@@ -239,13 +239,13 @@ t.test('credentials of every kind are named, and no secret of them', async (t) =
       machine: { ...demoAccount, ApplicationDefault: true },
     }),
   })
-  const told = async () => {
-    const { accounts } = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as Told
+  const accountsOf = async () => {
+    const { accounts } = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as PageMessage
     return accounts.map(({ name, credential }) => ({ name, ...credential }))
   }
-  const known = async () => (await told()).filter(({ identity }) => identity !== null).length
+  const known = async () => (await accountsOf()).filter(({ identity }) => identity !== null).length
   await eventually('all but the missing file are read', async () => (await known()) === 5)
-  const accounts = await told()
+  const accounts = await accountsOf()
   t.match(accounts, [
     { name: 'google', kind: 'Service account key', identity: 'proxy@demo.iam.gserviceaccount.com' },
     { name: 'user', kind: 'User login', identity: /^a user of OAuth client / },
@@ -263,7 +263,7 @@ t.test('streams end with the proxy', async (t) => {
   await next(messages)
   const rest = (async () => {
     for await (const _ of messages) {
-      // Whatever still comes.
+      // Anything that still comes.
     }
   })()
   await served.proxy.close()

@@ -13,14 +13,14 @@ interface Status {
   accounts: { name: string; requests: Record<string, object>; failures: Record<string, unknown>[] }[]
 }
 
-/** Once so many requests have been recorded: that is just after the client has its answer. */
+/** After this number of requests was recorded, which is just after the client has its response. */
 async function statusAfter({ proxy, log }: Served, requests: number): Promise<Status> {
   await eventually('all are in the log', () => log().filter(({ msg }) => msg === 'request').length === requests)
-  const answer = await fetch(`${proxy.adminUrl}/api/status`)
-  t.equal(answer.status, 200)
-  t.match(answer.headers.get('content-type'), /^application\/json/)
-  t.equal(answer.headers.get('cache-control'), 'no-store')
-  return (await answer.json()) as Status
+  const response = await fetch(`${proxy.adminUrl}/api/status`)
+  t.equal(response.status, 200)
+  t.match(response.headers.get('content-type'), /^application\/json/)
+  t.equal(response.headers.get('cache-control'), 'no-store')
+  return (await response.json()) as Status
 }
 
 t.test('each account: its store, its token, nothing asked yet', async (t) => {
@@ -122,7 +122,7 @@ t.test('the last 20 failures of each account; what names none is not kept', asyn
   )
 })
 
-t.test('a client that leaves, and an answer that breaks off', async (t) => {
+t.test('a client that disconnects, and a response that breaks off', async (t) => {
   const google = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': 100 })
     response.write('part', () => response.destroy())

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { test } from 'tap'
-import { type Contender, contenders, type Place } from '../../bench/contender.ts'
+import type { Contender, Place } from '../../bench/contender.ts'
+import { contenders } from '../../bench/contenders.ts'
 import { proveCorrect } from '../../bench/correct.ts'
 import { prepareEnvironment } from '../../bench/environment.ts'
 import { usageOf } from '../../bench/process-usage.ts'
@@ -17,7 +18,7 @@ test('every contender that is installed is proven correct, measured and ended', 
   for (const contender of installed) await t.resolves(proveCorrect(contender, surroundings.place), contender.name)
 })
 
-test('one that answers wrongly is told', { skip }, async (t) => {
+test('a wrong response is reported', { skip }, async (t) => {
   const url = `${await listenOn(
     t,
     createServer((_, response) => response.end('[]')),

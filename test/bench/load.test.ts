@@ -7,7 +7,7 @@ import { repeat } from '../../bench/load/repeat.ts'
 import { retrieveSlowly } from '../../bench/load/slow.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-test('latency counts from when a request was due: who is late makes all that follow wait', async (t) => {
+test('latency counts from when a request was due: a late one delays all that follow', async (t) => {
   // Needs 20 ms for each, one after the other, and has 10 ms.
   const server = createServer(async (_, response) => {
     await delay(20)
@@ -19,7 +19,7 @@ test('latency counts from when a request was due: who is late makes all that fol
   t.ok((latencies.at(-1) ?? 0) > 300, `the last: ${latencies.at(-1)} ms`)
 })
 
-test('two ways are gone in alternation, each at the pace, and what one does not answer keeps nothing from the other', async (t) => {
+test('two entrances take turns, each at the pace, and one without responses does not hold up the other', async (t) => {
   const order: string[] = []
   const quick = await listenOn(
     t,

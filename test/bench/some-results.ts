@@ -1,4 +1,4 @@
-import { ours } from '../../bench/contender.ts'
+import { ours } from '../../bench/contenders.ts'
 import type { Results } from '../../bench/results.ts'
 
 const sample = (contender: string, cpu: number, peakMemory = 100) => ({

@@ -1,11 +1,11 @@
 import { test } from 'tap'
-import { ours } from '../../bench/contender.ts'
+import { ours } from '../../bench/contenders.ts'
 import { mediansOf, steepness } from '../../bench/curve.ts'
 import { latenciesOf } from '../../bench/latency.ts'
-import { inTurn } from '../../bench/rounds.ts'
+import { roundRobin } from '../../bench/rounds.ts'
 import { median, percentile } from '../../bench/statistics.ts'
 
-test('median and percentiles, whatever the order', async (t) => {
+test('median and percentiles, in any order', async (t) => {
   t.equal(median([9, 1, 5]), 5)
   t.equal(median([4, 1, 3, 2]), 2.5)
   const hundred = Array.from({ length: 100 }, (_, at) => 100 - at)
@@ -18,7 +18,7 @@ test('median and percentiles, whatever the order', async (t) => {
 
 test('every round begins with another one, and results stand in the order of the items', async (t) => {
   const order: string[] = []
-  const rounds = await inTurn(['a', 'b', 'c'], 2, async (item, round) => {
+  const rounds = await roundRobin(['a', 'b', 'c'], 2, async (item, round) => {
     order.push(item)
     return `${item}${round}`
   })

@@ -1,12 +1,12 @@
 import { test } from 'tap'
-import { ours } from '../../bench/contender.ts'
+import { ours } from '../../bench/contenders.ts'
 import { verdictsOf } from '../../bench/verdicts.ts'
 import { someResults } from './some-results.ts'
 
 test('each target that was measured has a verdict by its own figure', async (t) => {
   const verdicts = Object.fromEntries(verdictsOf(someResults).map(({ name, ...verdict }) => [name, verdict]))
-  const told = Object.entries(verdicts).map(([name, { figure, met }]) => [name, figure, met])
-  t.same(told, [
+  const figures = Object.entries(verdicts).map(([name, { figure, met }]) => [name, figure, met])
+  t.same(figures, [
     ['small/caddy', '1.10 (1.10 to 1.10)', false],
     // The median of 0.88, 0.44 and 0.55.
     ['small/http-proxy', '0.55 (0.44 to 0.88)', true],
@@ -18,7 +18,7 @@ test('each target that was measured has a verdict by its own figure', async (t) 
     ['connections', '1.14', true],
     ['accounts', '1.16', false],
   ])
-  t.match(verdicts['down/best']?.what, /undici/, 'the best is told')
+  t.match(verdicts['down/best']?.what, /undici/, 'the best is named')
 })
 
 test('2 GiB more memory than 64 MiB, and token requests', async (t) => {

@@ -1,12 +1,12 @@
 import { type Fault, faults } from './faults.ts'
-import type { Told } from './run-fault.ts'
+import type { Observed } from './run-fault.ts'
 
 /** The lines between which docs/check.md has the table. */
 export const begin = '<!-- made by `npm run check:faults` from test/check/faults.ts; do not edit -->\n'
 export const end = '<!-- end -->\n'
 
 /** A row of the table; one that had no Orthanc to run with has nothing to say. */
-export function rowOf({ name, codes }: Fault, { problem, remedy, exitCode }: Told): string {
+export function rowOf({ name, codes }: Fault, { problem, remedy, exitCode }: Observed): string {
   return `| … ${name} | ${cell(problem)} | ${cell(remedy)} | \`${codes[0]}\`, ${exitCode} |`
 }
 

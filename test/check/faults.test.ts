@@ -13,16 +13,16 @@ for (const [group, inGroup] of Object.entries(faults)) {
   t.test(group, async (t) => {
     for (const fault of inGroup) {
       await t.test(fault.name, fault.needsOrthanc ? needsOrthanc() : {}, async (t) => {
-        const told = await runFault(fault)
-        const failed = told.results.filter(({ status }) => status === 'failed')
+        const observed = await runFault(fault)
+        const failed = observed.results.filter(({ status }) => status === 'failed')
         t.same(
           failed.map(({ failure }) => failure?.code),
           fault.codes,
         )
-        t.equal(told.exitCode, fault.exitCode)
-        t.ok(document.includes(`${rowOf(fault, told)}\n`), 'docs/check.md says so; if not: npm run check:faults')
+        t.equal(observed.exitCode, fault.exitCode)
+        t.ok(document.includes(`${rowOf(fault, observed)}\n`), 'docs/check.md says so; if not: npm run check:faults')
         for (const { failure } of failed) t.match(failure?.remedy, /^[A-Z][a-z]+,? /, 'begins with a verb')
-        t.notMatch(JSON.stringify(told.results), secrets)
+        t.notMatch(JSON.stringify(observed.results), secrets)
       })
     }
   })

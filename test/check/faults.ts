@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type ServerResponse } from 'node:http
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer } from 'node:net'
 import { pino } from 'pino'
-import type { CheckOptions } from '../../src/cli/check.ts'
+import type { CheckOptions } from '../../src/cli/check/check.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { demoStore, type EmulatorOptions, type Fault as GoogleFault } from '../../src/emulator/emulator.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
@@ -10,26 +10,28 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startOrthanc } from '../helpers/orthanc.ts'
-import type { Broken, Stage } from './stage.ts'
+import type { Broken, Harness } from './harness.ts'
 
-/** One thing that is broken, and what `check` says of it. */
+/** One thing that is broken, and what `check` says about it. */
 export interface Fault {
   /** What is broken; continues its group's heading. */
   readonly name: string
-  /** Codes of all checks that fail; the first is the fault's own. */
+  /** Codes of all checks that fail; the first one is the fault's own. */
   readonly codes: readonly [string, ...string[]]
   readonly exitCode: number
   readonly needsOrthanc?: boolean
   readonly emulator?: EmulatorOptions
-  /** Breaks it; answers the options of `check`, and variables of its environment. */
-  readonly breaks: (stage: Stage) => Promise<CheckOptions & { readonly environment?: Record<string, string> }>
+  /** Breaks it; returns the options of `check` and its environment variables. */
+  readonly breaks: (harness: Harness) => Promise<CheckOptions & { readonly environment?: Record<string, string> }>
 }
 
 type Breaks = Fault['breaks']
 
 const configured =
-  (broken: Broken | ((stage: Stage) => Broken | Promise<Broken>)): Breaks =>
-  async (stage) => ({ config: await stage.configuration(typeof broken === 'function' ? await broken(stage) : broken) })
+  (broken: Broken | ((harness: Harness) => Broken | Promise<Broken>)): Breaks =>
+  async (harness) => ({
+    config: await harness.configuration(typeof broken === 'function' ? await broken(harness) : broken),
+  })
 
 const googleFault = (fault: GoogleFault): Breaks =>
   configured(({ emulator }) => {
@@ -38,24 +40,24 @@ const googleFault = (fault: GoogleFault): Breaks =>
   })
 
 const keyFile =
-  (name: string, content: (stage: Stage) => string | object | Promise<string | object>): Breaks =>
-  async (stage) => {
-    const text = await content(stage)
-    const file = await stage.write(name, typeof text === 'string' ? text : JSON.stringify(text))
-    return { config: await stage.configuration({ account: { credential: { ServiceAccountFile: file } } }) }
+  (name: string, content: (harness: Harness) => string | object | Promise<string | object>): Breaks =>
+  async (harness) => {
+    const text = await content(harness)
+    const file = await harness.write(name, typeof text === 'string' ? text : JSON.stringify(text))
+    return { config: await harness.configuration({ account: { credential: { ServiceAccountFile: file } } }) }
   }
 
 const userFile =
   (change: object): Breaks =>
-  async (stage) => {
-    const { clientId, clientSecret, refreshToken } = stage.credentials.authorizedUser
+  async (harness) => {
+    const { clientId, clientSecret, refreshToken } = harness.credentials.authorizedUser
     const content = { type: 'authorized_user', client_id: clientId, client_secret: clientSecret }
-    const file = await stage.write('user.json', { ...content, refresh_token: refreshToken, ...change })
-    return { config: await stage.configuration({ account: { credential: { AuthorizedUserFile: file } } }) }
+    const file = await harness.write('user.json', { ...content, refresh_token: refreshToken, ...change })
+    return { config: await harness.configuration({ account: { credential: { AuthorizedUserFile: file } } }) }
   }
 
-/** A text of the key file as the emulator wrote it. */
-async function accountKey({ emulator, credentials }: Stage, change: object = {}): Promise<object> {
+/** The content of the key file as the emulator wrote it. */
+async function accountKey({ emulator, credentials }: Harness, change: object = {}): Promise<object> {
   return { ...(await emulator.addServiceAccount(credentials.serviceAccountEmail)), ...change }
 }
 
@@ -67,10 +69,12 @@ const configuration: readonly Fault[] = [
     breaks: async ({ folder }) => ({ config: `${folder}/missing.json` }),
   },
   {
-    name: 'the file is no JSON: a bracket is missing',
+    name: 'the file is not JSON: a bracket is missing',
     codes: ['configuration'],
     exitCode: 2,
-    breaks: async (stage) => ({ config: await stage.write('bad.json', '{ "GoogleCloudPlatform": { "Accounts": {} }') }),
+    breaks: async (harness) => ({
+      config: await harness.write('bad.json', '{ "GoogleCloudPlatform": { "Accounts": {} }'),
+    }),
   },
   {
     name: 'a key is misspelled',
@@ -85,13 +89,13 @@ const configuration: readonly Fault[] = [
     breaks: configured({ google: { Timeout: 'long' } }),
   },
   {
-    name: 'other machines may connect, and nobody says who',
+    name: 'other machines may connect, but there are no clients',
     codes: ['configuration'],
     exitCode: 2,
     breaks: configured({ proxy: { Listen: '0.0.0.0:8043', AdminListen: null } }),
   },
   {
-    name: 'the file of the trusted authorities is missing',
+    name: 'the file of the trusted CAs is missing',
     codes: ['configuration'],
     exitCode: 2,
     breaks: configured({ top: { HttpsCACertificates: 'missing.pem' } }),
@@ -112,7 +116,7 @@ const credentialFiles: readonly Fault[] = [
     breaks: configured(({ folder }) => ({ account: { credential: { ServiceAccountFile: folder } } })),
   },
   {
-    name: 'it is no JSON',
+    name: 'it is not JSON',
     codes: ['file-flawed'],
     exitCode: 5,
     breaks: keyFile('key.json', () => '-----BEGIN PRIVATE KEY-----'),
@@ -129,7 +133,7 @@ const credentialFiles: readonly Fault[] = [
     name: 'its key is damaged',
     codes: ['file-flawed'],
     exitCode: 5,
-    breaks: keyFile('key.json', (stage) => accountKey(stage, { private_key: 'damaged' })),
+    breaks: keyFile('key.json', (harness) => accountKey(harness, { private_key: 'damaged' })),
   },
   {
     name: 'it names a host that is not Google’s',
@@ -141,16 +145,16 @@ const credentialFiles: readonly Fault[] = [
   },
 ]
 
-/** A server in Google's place, or an outgoing proxy. */
-async function otherServer(stage: Stage, answer: (response: ServerResponse) => void): Promise<string> {
+/** A server in place of Google. */
+async function otherServer(harness: Harness, respond: (response: ServerResponse) => void): Promise<string> {
   return listenOn(
-    stage,
-    createHttpServer((_request, response) => answer(response)),
+    harness,
+    createHttpServer((_request, response) => respond(response)),
   )
 }
 
-/** An outgoing proxy that answers CONNECT with a status; with 200 it leads on. */
-async function outgoingProxy(stage: Stage, status: number): Promise<string> {
+/** An outgoing proxy that responds to CONNECT with a status; with 200 it connects. */
+async function outgoingProxy(harness: Harness, status: number): Promise<string> {
   const server = createHttpServer()
   server.on('connect', (request, socket) => {
     socket.on('error', () => undefined)
@@ -160,11 +164,11 @@ async function outgoingProxy(stage: Stage, status: number): Promise<string> {
     onward.on('error', () => socket.destroy())
     return onward.pipe(socket).pipe(onward)
   })
-  return new URL(await listenOn(stage, server)).host
+  return new URL(await listenOn(harness, server)).host
 }
 
 const throughProxy = (status: number, login = ''): Breaks =>
-  configured(async (stage) => ({ top: { HttpProxy: `${login}${await outgoingProxy(stage, status)}` } }))
+  configured(async (harness) => ({ top: { HttpProxy: `${login}${await outgoingProxy(harness, status)}` } }))
 
 const tls = (options: Parameters<typeof makeCertificate>[0] = {}) => makeCertificate(options)
 const here = tls()
@@ -172,11 +176,11 @@ const expired = tls({ notAfter: new Date(Date.now() - 86_400_000) })
 const elsewhere = tls({ names: ['login.example.com'] })
 
 const trusting = (authority: string): Breaks =>
-  configured(async (stage) => ({ top: { HttpsCACertificates: await stage.write('authorities.pem', authority) } }))
+  configured(async (harness) => ({ top: { HttpsCACertificates: await harness.write('authorities.pem', authority) } }))
 
 const network: readonly Fault[] = [
   {
-    name: 'its name is unknown to the name server',
+    name: 'its name cannot be resolved',
     codes: ['name'],
     exitCode: 3,
     breaks: configured({ google: { BaseUrl: 'https://healthcare.invalid/v1/' } }),
@@ -185,34 +189,34 @@ const network: readonly Fault[] = [
     name: 'the connection is refused',
     codes: ['refused'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({ google: { BaseUrl: `http://${await stage.closedPort()}/v1/` } })),
+    breaks: configured(async (harness) => ({ google: { BaseUrl: `http://${await harness.closedPort()}/v1/` } })),
   },
   {
-    name: 'a firewall lets the connection be, and no answer through',
+    name: 'a firewall allows the connection, but drops the response',
     codes: ['timeout'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({
-      google: { BaseUrl: `${await otherServer(stage, () => undefined)}/v1/` },
+    breaks: configured(async (harness) => ({
+      google: { BaseUrl: `${await otherServer(harness, () => undefined)}/v1/` },
       proxy: { Timeouts: { SearchResponse: 1 } },
     })),
   },
   {
-    name: 'the connection is closed without an answer',
+    name: 'the connection is closed without a response',
     codes: ['reset'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({
-      google: { BaseUrl: `${await otherServer(stage, (response) => response.destroy())}/v1/` },
+    breaks: configured(async (harness) => ({
+      google: { BaseUrl: `${await otherServer(harness, (response) => response.destroy())}/v1/` },
     })),
   },
   {
-    name: 'a TLS inspection signs with its own authority',
+    name: 'a TLS inspection signs with its own CA',
     codes: ['tls-authority'],
     exitCode: 3,
     emulator: { tls: here },
     breaks: configured({}),
   },
   {
-    name: 'HttpsCACertificates has other authorities only',
+    name: 'HttpsCACertificates contains other CAs only',
     codes: ['tls-authority'],
     exitCode: 3,
     emulator: { tls: here },
@@ -226,21 +230,21 @@ const network: readonly Fault[] = [
     breaks: trusting(expired.authority),
   },
   {
-    name: 'a login page of the network answers',
+    name: 'a login page of the network responds',
     codes: ['tls-name'],
     exitCode: 3,
     emulator: { tls: elsewhere },
     breaks: trusting(elsewhere.authority),
   },
   {
-    name: 'what answers does not speak TLS',
+    name: 'what responds does not speak TLS',
     codes: ['tls-protocol'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({
+    breaks: configured(async (harness) => ({
       google: {
         BaseUrl: `${(
           await listenOn(
-            stage,
+            harness,
             createServer((socket) => socket.resume().end('no TLS')),
           )
         ).replace('http:', 'https:')}/v1/`,
@@ -248,32 +252,32 @@ const network: readonly Fault[] = [
     })),
   },
   {
-    name: 'the outgoing proxy does not run',
+    name: 'the outgoing proxy is not running',
     codes: ['proxy-unreachable'],
     exitCode: 3,
-    breaks: configured(async (stage) => ({ top: { HttpProxy: await stage.closedPort() } })),
+    breaks: configured(async (harness) => ({ top: { HttpProxy: await harness.closedPort() } })),
   },
   {
-    name: 'the outgoing proxy’s name is unknown',
+    name: 'the outgoing proxy’s name cannot be resolved',
     codes: ['proxy-name'],
     exitCode: 3,
     breaks: configured({ top: { HttpProxy: 'proxy.invalid:3128' } }),
   },
-  { name: 'the outgoing proxy wants a login', codes: ['proxy-login'], exitCode: 3, breaks: throughProxy(407) },
+  { name: 'the outgoing proxy requires a login', codes: ['proxy-login'], exitCode: 3, breaks: throughProxy(407) },
   {
-    name: 'the outgoing proxy refuses the login',
+    name: 'the outgoing proxy rejects the login',
     codes: ['proxy-login'],
     exitCode: 3,
     breaks: throughProxy(407, 'user:wrong@'),
   },
   {
-    name: 'the outgoing proxy does not let Google through',
+    name: 'the outgoing proxy refuses connections to Google',
     codes: ['proxy-refuses'],
     exitCode: 3,
     breaks: throughProxy(403),
   },
   {
-    name: 'the token endpoint’s name is unknown',
+    name: 'the token endpoint’s name cannot be resolved',
     codes: ['name'],
     exitCode: 3,
     breaks: configured({ google: { TokenUrl: 'https://oauth2.invalid/token' } }),
@@ -312,19 +316,21 @@ const token: readonly Fault[] = [
     }),
   },
   {
-    name: 'the file has the key of another account',
+    name: 'the file contains the key of another account',
     codes: ['key-revoked'],
     exitCode: 5,
-    breaks: keyFile('key.json', async (stage) => {
-      const other = await stage.emulator.addServiceAccount('other@demo.iam.gserviceaccount.com')
-      return { ...other, client_email: stage.credentials.serviceAccountEmail, private_key_id: undefined }
+    breaks: keyFile('key.json', async (harness) => {
+      const other = await harness.emulator.addServiceAccount('other@demo.iam.gserviceaccount.com')
+      return { ...other, client_email: harness.credentials.serviceAccountEmail, private_key_id: undefined }
     }),
   },
   {
     name: 'the service account was deleted',
     codes: ['account-gone'],
     exitCode: 5,
-    breaks: keyFile('key.json', (stage) => accountKey(stage, { client_email: 'gone@demo.iam.gserviceaccount.com' })),
+    breaks: keyFile('key.json', (harness) =>
+      accountKey(harness, { client_email: 'gone@demo.iam.gserviceaccount.com' }),
+    ),
   },
   {
     name: 'the user’s login was revoked',
@@ -342,9 +348,9 @@ const token: readonly Fault[] = [
     name: 'there are no Application Default Credentials',
     codes: ['no-credential'],
     exitCode: 5,
-    breaks: async (stage) => ({
-      config: await stage.configuration({ account: { credential: { ApplicationDefault: true } } }),
-      environment: { GCE_METADATA_HOST: await stage.closedPort() },
+    breaks: async (harness) => ({
+      config: await harness.configuration({ account: { credential: { ApplicationDefault: true } } }),
+      environment: { GCE_METADATA_HOST: await harness.closedPort() },
     }),
   },
   {
@@ -369,7 +375,7 @@ const token: readonly Fault[] = [
     breaks: googleFault({ target: 'token', status: 429 }),
   },
   {
-    name: 'something else answers in place of the token endpoint',
+    name: 'something else responds in place of the token endpoint',
     codes: ['issuer-wrong'],
     exitCode: 5,
     breaks: googleFault({ target: 'token', garbage: true }),
@@ -428,7 +434,7 @@ const store: readonly Fault[] = [
     breaks: configured({ account: { QuotaProject: 'billing' } }),
   },
   {
-    name: 'Google refuses the token',
+    name: 'Google rejects the token',
     codes: ['token-rejected'],
     exitCode: 6,
     breaks: googleFault({ target: 'permissions', status: 401 }),
@@ -437,9 +443,9 @@ const store: readonly Fault[] = [
     name: 'BaseUrl leads to something else',
     codes: ['redirect'],
     exitCode: 6,
-    breaks: configured(async (stage) => ({
+    breaks: configured(async (harness) => ({
       google: {
-        BaseUrl: `${await otherServer(stage, (response) => response.writeHead(302, { location: '/login' }).end())}/v1/`,
+        BaseUrl: `${await otherServer(harness, (response) => response.writeHead(302, { location: '/login' }).end())}/v1/`,
       },
     })),
   },
@@ -456,7 +462,7 @@ const store: readonly Fault[] = [
     breaks: configured({ account: { DicomStore: 'dem0' } }),
   },
   {
-    name: 'the identity may read only',
+    name: 'the identity may only read',
     codes: ['permission-missing'],
     exitCode: 6,
     breaks: configured(({ emulator, credentials }) => {
@@ -477,7 +483,7 @@ const store: readonly Fault[] = [
     breaks: googleFault({ target: 'QIDO-RS', status: 503 }),
   },
   {
-    name: 'Google closes the connection in place of an answer',
+    name: 'Google closes the connection without a response',
     codes: ['no-response'],
     exitCode: 6,
     breaks: googleFault({ target: 'QIDO-RS', resetBefore: true }),
@@ -490,15 +496,15 @@ interface OrthancFault {
   readonly broken?: Broken
 }
 
-/** A real Orthanc whose server `my-google` is as it should be, but for what is changed; null for none. */
+/** A real Orthanc whose server `my-google` is correct except for the given changes; null: no server. */
 const orthanc =
   ({ entry = {}, configuration = {}, broken = {} }: OrthancFault): Breaks =>
-  async (stage) => {
-    const listen = await stage.closedPort()
+  async (harness) => {
+    const listen = await harness.closedPort()
     const proper = { Url: `http://${listen}/my-google/`, HasDelete: '1', Timeout: 600 }
     const servers = entry === null ? {} : { 'my-google': { ...proper, ...entry } }
-    const { url } = await startOrthanc(stage, { servers, configuration })
-    const config = await stage.configuration({ ...broken, proxy: { Listen: listen, ...broken.proxy } })
+    const { url } = await startOrthanc(harness, { servers, configuration })
+    const config = await harness.configuration({ ...broken, proxy: { Listen: listen, ...broken.proxy } })
     return { config, orthanc: url }
   }
 
@@ -507,43 +513,43 @@ const client = { PasswordHash: hashOf('a long password'), Accounts: { 'my-google
 
 const orthancs: readonly Fault[] = [
   {
-    name: 'it does not run',
+    name: 'it is not running',
     codes: ['orthanc-unreachable'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: `http://${await stage.closedPort()}`,
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: `http://${await harness.closedPort()}`,
     }),
   },
   {
     name: 'something else listens there',
     codes: ['not-orthanc'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await otherServer(stage, (response) => response.end('<!doctype html>')),
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await otherServer(harness, (response) => response.end('<!doctype html>')),
     }),
   },
   {
-    name: 'its certificate is of its own making',
+    name: 'its certificate is self-signed',
     codes: ['orthanc-tls'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await listenOn(stage, createHttpsServer(here)),
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await listenOn(harness, createHttpsServer(here)),
     }),
   },
   {
-    name: 'it lets this machine not in',
+    name: 'it does not admit this machine',
     codes: ['orthanc-forbidden'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await otherServer(stage, (response) => response.writeHead(403).end()),
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await otherServer(harness, (response) => response.writeHead(403).end()),
     }),
   },
   {
-    name: 'it wants a login',
+    name: 'it requires a login',
     codes: ['orthanc-login'],
     exitCode: 7,
     needsOrthanc,
@@ -560,22 +566,22 @@ const orthancs: readonly Fault[] = [
     name: 'its DICOMweb plugin is from before 2019',
     codes: ['plugin-old'],
     exitCode: 7,
-    breaks: async (stage) => ({
-      config: await stage.configuration(),
-      orthanc: await otherServer(stage, (response) =>
+    breaks: async (harness) => ({
+      config: await harness.configuration(),
+      orthanc: await otherServer(harness, (response) =>
         response.end(response.req.url?.includes('servers') ? '["other"]' : '{"Version":"0.6"}'),
       ),
     }),
   },
   {
-    name: 'its DICOMweb plugin answers elsewhere',
+    name: 'its DICOMweb plugin has another root',
     codes: ['dicomweb-root'],
     exitCode: 7,
     needsOrthanc,
     breaks: orthanc({ configuration: { DicomWeb: { Root: '/other/' } } }),
   },
   {
-    name: 'the account is no server of it',
+    name: 'it has no server for the account',
     codes: ['server-missing'],
     exitCode: 7,
     needsOrthanc,
@@ -610,45 +616,45 @@ const orthancs: readonly Fault[] = [
     breaks: orthanc({ entry: { ChunkedTransfers: '0' } }),
   },
   {
-    name: 'the proxy has clients, and the server no login',
+    name: 'the proxy has clients, but the server has no login',
     codes: ['login-missing'],
     exitCode: 7,
     needsOrthanc,
     breaks: orthanc({ broken: { proxy: { Clients: { radiology: client } } } }),
   },
   {
-    name: 'the proxy refuses the server’s login',
+    name: 'the proxy rejects the server’s login',
     codes: ['through-refused'],
     exitCode: 7,
     needsOrthanc,
-    breaks: async (stage) => {
+    breaks: async (harness) => {
       const entry = { Username: 'radiology', Password: 'another password' }
-      return running(stage, await orthanc({ entry, broken: { proxy: { Clients: { radiology: client } } } })(stage))
+      return running(harness, await orthanc({ entry, broken: { proxy: { Clients: { radiology: client } } } })(harness))
     },
   },
   {
-    name: 'a search by Orthanc fails, though all else works',
+    name: 'a search by Orthanc fails, though everything else works',
     codes: ['through-failed'],
     exitCode: 7,
     needsOrthanc,
-    breaks: async (stage) => {
-      stage.emulator.faults.add({ target: 'QIDO-RS', skip: 1, status: 500 })
-      return running(stage, await orthanc({ broken: { proxy: { Retry: { TotalTimeout: 0 } } } })(stage))
+    breaks: async (harness) => {
+      harness.emulator.faults.add({ target: 'QIDO-RS', skip: 1, status: 500 })
+      return running(harness, await orthanc({ broken: { proxy: { Retry: { TotalTimeout: 0 } } } })(harness))
     },
   },
 ]
 
-/** Starts the proxy of a configuration, until the stage closes. */
-async function running<Options extends CheckOptions>(stage: Stage, options: Options): Promise<Options> {
-  const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
+/** Runs the proxy of a configuration until the harness closes. */
+async function running<Options extends CheckOptions>(harness: Harness, options: Options): Promise<Options> {
+  const around = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
   const proxy = await startProxy(await loadSettings({ path: options.config, ...around }), {
     logger: pino({ enabled: false }),
   })
-  stage.teardown(() => proxy.close())
+  harness.teardown(() => proxy.close())
   return options
 }
 
-/** By what is broken. */
+/** Grouped by what is broken. */
 export const faults: Readonly<Record<string, readonly Fault[]>> = {
   'The configuration': configuration,
   'A credential file': credentialFiles,

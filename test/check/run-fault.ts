@@ -1,11 +1,11 @@
 import { homedir } from 'node:os'
+import { codeOf, runChecks } from '../../src/cli/check/check.ts'
 import type { Result } from '../../src/cli/check/checklist.ts'
 import { silent } from '../../src/cli/check/report.ts'
-import { codeOf, runChecks } from '../../src/cli/check.ts'
 import type { Fault } from './faults.ts'
-import { Stage } from './stage.ts'
+import { Harness } from './harness.ts'
 
-export interface Told {
+export interface Observed {
   readonly results: readonly Result[]
   readonly exitCode: number
   /** Problem and remedy of the first check that fails, without what differs between two runs. */
@@ -14,17 +14,17 @@ export interface Told {
 }
 
 /** Breaks something, and runs the checks. */
-export async function runFault({ emulator = {}, breaks }: Fault): Promise<Told> {
-  const stage = await Stage.open(emulator)
+export async function runFault({ emulator = {}, breaks }: Fault): Promise<Observed> {
+  const harness = await Harness.open(emulator)
   try {
-    const { environment = {}, ...options } = await breaks(stage)
-    const context = { environment, workingDirectory: stage.folder, homeDirectory: stage.folder }
+    const { environment = {}, ...options } = await breaks(harness)
+    const context = { environment, workingDirectory: harness.folder, homeDirectory: harness.folder }
     const { results } = await runChecks([], options, silent, context)
     const failure = results.find(({ status }) => status === 'failed')?.failure
-    const settled = (text = '') => withoutChance(text, stage.folder)
+    const settled = (text = '') => withoutChance(text, harness.folder)
     return { results, exitCode: codeOf(results), problem: settled(failure?.problem), remedy: settled(failure?.remedy) }
   } finally {
-    await stage.close()
+    await harness.close()
   }
 }
 

@@ -10,6 +10,7 @@ import { basic } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { needs } from '../helpers/peer.ts'
+import { compileCache } from '../helpers/program.ts'
 import { startServed } from '../helpers/served.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -19,7 +20,7 @@ function make(words: readonly string[], input = '') {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, 'client', ...words], {
     encoding: 'utf8',
     input,
-    env: { PATH: process.env.PATH },
+    env: { ...compileCache, PATH: process.env.PATH },
   })
   return { status, stdout, stderr }
 }
@@ -98,13 +99,15 @@ function atTerminal(t: Test) {
   const folder = t.testdir({})
   const starter = join(folder, 'client.sh')
   writeFileSync(starter, `exec "${process.execPath}" ${flags.map((word) => `"${word}"`).join(' ')} client tty\n`)
-  const child = spawn('script', ['-qec', `sh ${starter}`, '/dev/null'], { env: { PATH: process.env.PATH } })
+  const child = spawn('script', ['-qec', `sh ${starter}`, '/dev/null'], {
+    env: { ...compileCache, PATH: process.env.PATH },
+  })
   t.teardown(() => child.kill('SIGKILL'))
   let shown = ''
   child.stdout.on('data', (chunk) => {
     shown += chunk
   })
-  const answer = async (prompt: string, text: string) => {
+  const enter = async (prompt: string, text: string) => {
     await eventually(`it asks "${prompt}"`, () => shown.endsWith(prompt))
     child.stdin.write(text)
   }
@@ -112,28 +115,28 @@ function atTerminal(t: Test) {
     const [code] = await once(child, 'close')
     return { code, shown }
   }
-  return { answer, ended }
+  return { enter, ended }
 }
 
 t.test('asked for on a terminal, without echo', needs('script (util-linux)', hasScript), async (t) => {
   await t.test('twice the same', async (t) => {
-    const { answer, ended } = atTerminal(t)
-    await answer('Password: ', 'correct horse batterX\x7fy\r')
-    await answer('Again: ', 'correct horse battery\r')
+    const { enter, ended } = atTerminal(t)
+    await enter('Password: ', 'correct horse batterX\x7fy\r')
+    await enter('Again: ', 'correct horse battery\r')
     const { code, shown } = await ended()
     t.equal(code, 0)
     t.notMatch(shown, /horse|batter/)
     t.ok(await isHash(/\{.*?\n\}/s.exec(shown.replaceAll('\r', ''))?.[0] ?? '', 'tty', 'correct horse battery'))
   })
   await t.test('two different ones', async (t) => {
-    const { answer, ended } = atTerminal(t)
-    await answer('Password: ', 'correct horse battery\r')
-    await answer('Again: ', 'correct horse battxry\r')
+    const { enter, ended } = atTerminal(t)
+    await enter('Password: ', 'correct horse battery\r')
+    await enter('Again: ', 'correct horse battxry\r')
     t.match(await ended(), { code: 2, shown: /The two are not the same/ })
   })
   await t.test('Ctrl+C', async (t) => {
-    const { answer, ended } = atTerminal(t)
-    await answer('Password: ', 'correct\x03')
+    const { enter, ended } = atTerminal(t)
+    await enter('Password: ', 'correct\x03')
     t.match(await ended(), { code: 130, shown: /Interrupted: nothing was made/ })
   })
 })

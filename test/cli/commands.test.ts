@@ -50,7 +50,7 @@ t.test('serve: without a command, ends in order on each signal', async (t) => {
   }
 })
 
-t.test('serve: a second signal does not wait for requests under way', async (t) => {
+t.test('serve: a second signal does not wait for requests in flight', async (t) => {
   const arrived = Promise.withResolvers<void>()
   const google = await listenOn(
     t,
@@ -93,7 +93,7 @@ t.test('serve: the configuration may be named by the environment', async (t) => 
   t.equal(await ended(child), 143)
 })
 
-t.test('bad usage and bad configuration: exit code 2, all problems told', async (t) => {
+t.test('bad usage and bad configuration: exit code 2, all problems reported', async (t) => {
   const nothing = start(t, ['serve'])
   t.equal(await ended(nothing.child), 2)
   t.match(nothing.output(), /no DICOM store is configured/)

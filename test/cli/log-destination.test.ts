@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Test, test } from 'tap'
 
-const [logger, destination] = ['observe/logger.ts', 'cli/log-destination.ts'].map(
+const [logger, destination] = ['observe/logger.ts', 'cli/serve/log-destination.ts'].map(
   (file) => new URL(`../../src/${file}`, import.meta.url).href,
 )
 
@@ -13,7 +13,7 @@ const programOf = (program: string) =>
   `import { createLogger } from '${logger}'; import { logDestination } from '${destination}';
     const log = createLogger({ verbose: false, destination: logDestination(process) }); ${program}`
 
-/** Runs a program that logs into a file. Answers the numbers in its lines, and what ended it. */
+/** Runs a program that logs into a file. Returns the numbers in its lines, and what ended it. */
 async function logged(t: Test, program: string) {
   const path = join(t.testdir(), 'log')
   const file = await open(path, 'w')

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { unsuitableNode } from '../../src/cli/node-version.ts'
+import { unsuitableNode } from '../../src/cli/process/node-version.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 
 t.test('which Node the program runs on', async (t) => {

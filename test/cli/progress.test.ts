@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import t, { type Test } from 'tap'
-import { Progress } from '../../src/cli/progress.ts'
+import { Progress } from '../../src/cli/terminal/progress.ts'
 
 function output(t: Test, terminal: { isTTY?: boolean; columns?: number } = {}) {
   let all = ''
@@ -27,10 +27,10 @@ t.test('into a pipe: finished lines only, plain', async (t) => {
   t.match(all(), /^\nPart\n✗ Title {10,14}\d+ ms {2}a detail\n {4}→ what mends it\n– Other {16}not tried\n$/)
 })
 
-t.test('on a terminal: the line under way, in its place', async (t) => {
+t.test('on a terminal: the current line, in place', async (t) => {
   const { stream, all } = output(t, { isTTY: true, columns: 30 })
   const line = new Progress(stream, 40).begin('Title')
-  t.equal(all(), `\r\x1b[2K⠋ Title${' '.repeat(22)}`, 'cut, lest it wrap')
+  t.equal(all(), `\r\x1b[2K⠋ Title${' '.repeat(22)}`, 'cut, so that it does not wrap')
   line.end('✓', 'done')
   t.match(stripVTControlCharacters(all().slice(all().lastIndexOf('\r'))), /^\r✓ Title/)
 })

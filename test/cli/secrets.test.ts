@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream'
 import { test } from 'tap'
 import { Secrets } from '../../src/cli/orthanc/secrets.ts'
-import type { PasswordInput } from '../../src/cli/password-input.ts'
+import type { PasswordInput } from '../../src/cli/terminal/password-input.ts'
 
 const nowhere = () => new Writable({ write: (_chunk, _encoding, done) => done() })
 

@@ -37,17 +37,17 @@ const client = 3
 async function startCollector(t: Test) {
   const exports: Export[] = []
   const headers: Record<string, unknown>[] = []
-  const answers = { status: 200 }
+  const reply = { status: 200 }
   const collector = createServer(async (request, response) => {
     const body = (await json(request)) as Export
-    if (answers.status === 200) exports.push(body)
+    if (reply.status === 200) exports.push(body)
     headers.push({ path: request.url, ...request.headers })
-    response.writeHead(answers.status, { 'content-type': 'application/json' }).end('{}')
+    response.writeHead(reply.status, { 'content-type': 'application/json' }).end('{}')
   })
   const url = await listenOn(t, collector)
   const spans = () =>
     exports.flatMap(({ resourceSpans }) => resourceSpans.flatMap((one) => one.scopeSpans.flatMap((each) => each.spans)))
-  return { url, exports, headers, answers, spans }
+  return { url, exports, headers, reply, spans }
 }
 
 function attributes({ attributes }: { attributes: Span['attributes'] }): Record<string, unknown> {
@@ -163,9 +163,9 @@ test('spans by OTLP, with a try below each request, and nothing of a patient', a
   t.equal(collector.spans().length, 10, 'the last ones are sent at the end')
 })
 
-test('a collector that fails is told of once, and harms nothing', async (t) => {
+test('a failing collector is logged once, and harms nothing', async (t) => {
   const collector = await startCollector(t)
-  collector.answers.status = 400
+  collector.reply.status = 400
   const { child, output, url } = await startTraced(t, {
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/custom`,
     OTEL_BSP_SCHEDULE_DELAY: '20',
@@ -174,7 +174,7 @@ test('a collector that fails is told of once, and harms nothing', async (t) => {
     t.equal((await fetch(`${url}studies`)).status, 200)
     await eventually('it was sent', () => collector.headers.length >= refused)
   }
-  collector.answers.status = 200
+  collector.reply.status = 200
   await (await fetch(`${url}studies`)).text()
   await eventually('it recovers', () => output().includes('traces are exported again'))
   t.equal(output().split("traces can't be exported").length, 2)
@@ -184,7 +184,7 @@ test('a collector that fails is told of once, and harms nothing', async (t) => {
   t.equal(await ended(child), 143)
 })
 
-test('a collector that never answers holds nobody up at the end', async (t) => {
+test('a collector that never responds delays no exit', async (t) => {
   const collector = await listenOn(
     t,
     createServer(() => {}),
@@ -229,7 +229,7 @@ test('a collector by https, and a file of its authority that is missing', async 
     response.end('{}')
   })
   const OTEL_EXPORTER_OTLP_ENDPOINT = await listenOn(t, collector)
-  // Not the test's own folder: that is made anew each time that it is asked for.
+  // Not the test's own folder, which tap creates again at each access.
   const folder = await mkdtemp(join(tmpdir(), 'collector-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const authority = join(folder, 'ca.pem')

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { InFlight } from '../../src/concurrency/in-flight.ts'
 
-test('what is under way stays in the order in which it came', (t) => {
+test('what is in flight stays in the order of arrival', (t) => {
   const inFlight = new InFlight<string>()
   for (const name of ['a', 'b', 'c', 'd']) inFlight.add(name)
   t.equal(inFlight.remove('b'), true)

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { loadSettings } from '../../src/config/load.ts'
+import { flawText } from '../../src/config/problem.ts'
 import { configuration, load, problems, refusal } from './settings-of.ts'
 
 const store = 'projects/example.com:p/locations/us/datasets/d/dicomStores/s'
@@ -37,7 +38,7 @@ for (const [argument, problem] of refused) {
   test(`refused: ${argument}`, async (t) => {
     const found = (await refusal(() => withStores(argument)))?.problems ?? []
     t.ok(
-      found.some(({ path, message }) => problem.test(`${path}: ${message}`)),
+      found.some(({ path, ...flaw }) => problem.test(`${path}: ${flawText(flaw)}`)),
       JSON.stringify(found),
     )
     t.ok(found.every(({ file }) => file === 'command line'))
@@ -67,7 +68,7 @@ test('addresses of the command line go before the file’s, and by the same rule
   t.match(settings, { listen: { port: 1 }, adminListen: { host: '::1', port: 2 }, publicUrl: 'http://h' })
   const error = await refusal(() => load(t, configuration(), { overrides: { listen: '0.0.0.0:1', adminListen: 'x' } }))
   t.match(error?.problems, [
-    { file: 'command line', path: 'DicomWebProxy.AdminListen', message: /must be host:port/ },
-    { file: 'command line', path: 'DicomWebProxy.Listen', message: /lets other machines connect/ },
+    { file: 'command line', path: 'DicomWebProxy.AdminListen', problem: /must be host:port/ },
+    { file: 'command line', path: 'DicomWebProxy.Listen', problem: /lets other machines connect/ },
   ])
 })

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax under test
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
+import { flawText } from '../../src/config/problem.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { configuration, load, problems, refusal } from './settings-of.ts'
@@ -22,16 +23,19 @@ test('clients of the configuration and of a file', async (t) => {
   t.strictSame(clients?.named[0]?.accounts, [{ account: 'a', services: ['QIDO-RS', 'WADO-RS'] }])
 })
 
-test('what is wrong in the file is told with its name', async (t) => {
+test('a problem in the file is reported with its name', async (t) => {
   const wrong = { ...entry, Accounts: { b: ['STOW'] } }
   const files = { 'c.json': { day: entry, night: wrong, '': entry } }
   const error = await refusal(() => load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'c.json' }), { files }))
-  t.match(error?.problems.map(({ file, path, message }) => `${file.split('/').at(-1)}: ${path}: ${message}`).sort(), [
-    /^c\.json: \[""\]: must have a name/,
-    /^c\.json: day: is also in DicomWebProxy\.Clients;/,
-    /^c\.json: night\.Accounts\.b: is not an account/,
-    /^c\.json: night\.Accounts\.b\[0\]: .*did you mean "STOW-RS"/,
-  ])
+  t.match(
+    error?.problems.map(({ file, path, ...flaw }) => `${file.split('/').at(-1)}: ${path}: ${flawText(flaw)}`).sort(),
+    [
+      /^c\.json: \[""\]: must have a name/,
+      /^c\.json: day: is also in DicomWebProxy\.Clients;/,
+      /^c\.json: night\.Accounts\.b: is not an account/,
+      /^c\.json: night\.Accounts\.b\[0\]: .*did you mean "STOW-RS"/,
+    ],
+  )
   for (const text of ['', '[]', '{', '{}', '{ "a": ${HASH} }']) {
     t.equal(
       (await problems(() => load(t, withProxy({ ClientsFile: 'c.json' }), { files: { 'c.json': text } }))).length > 0,

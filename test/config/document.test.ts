@@ -26,7 +26,7 @@ test('a trailing comma in a list', async (t) => t.strictSame(plain(parse('{"A":[
 
 test('a line break inside a text, but not of a comment', async (t) => {
   t.strictSame(plain(parse('{"A":"a\r\nb", // "\n"B":"\\"\n" /* " \n */ }').content), { A: 'a\r\nb', B: '"\n' })
-  t.match(parse('{\n"A": "a\nb",\n"B": x }').problems, [{ message: /line 4, column 6/ }])
+  t.match(parse('{\n"A": "a\nb",\n"B": x }').problems, [{ problem: /line 4, column 6/ }])
 })
 
 test('a tab inside a text', async (t) => t.strictSame(plain(parse('{"A":"a\tb"}').content), { A: 'a\tb' }))
@@ -46,13 +46,13 @@ for (const text of [
   test(`refused: ${text}`, async (t) => {
     const { problems } = parse(text)
     t.ok(problems.length > 0)
-    t.ok(problems.every(({ file, message }) => file === 'f.json' && message !== ''))
+    t.ok(problems.every(({ file, problem }) => file === 'f.json' && problem !== ''))
   })
 }
 
 test('a syntax error names line and column, and no text around it', async (t) => {
   const { problems } = parse('{\n  "Secret": ${KEY}\n}', { KEY: 'hidden value' })
-  t.match(problems[0]?.message, /line 2, column 13/)
+  t.match(problems[0]?.problem, /line 2, column 13/)
   t.notMatch(JSON.stringify(problems), /hidden|value"/)
 })
 

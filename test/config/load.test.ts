@@ -179,7 +179,7 @@ test('variables reach every place, and an unset one explains a problem', async (
     tokens: { timeout: 9000 },
   })
   const error = await refusal(() => load(t, text, { environment: { T: '9' } }))
-  t.match(error?.problems, [{ path: 'GoogleCloudPlatform.Accounts.a.Project', message: /it is empty/ }])
+  t.match(error?.problems, [{ path: 'GoogleCloudPlatform.Accounts.a.Project', problem: /it is empty/ }])
   t.match(
     error?.message,
     /^orthanc\.json: GoogleCloudPlatform\.Accounts\.a\.Project: must .*\nnote: .*variable P is not set/,
@@ -193,7 +193,7 @@ test('nothing configured says what to write', async (t) => {
 
 test('a file that does not exist', async (t) => {
   const error = await refusal(() => load(t, {}, { path: 'nope.json' }))
-  t.match(error?.problems, [{ file: 'nope.json', path: '', message: /does not exist/ }])
+  t.match(error?.problems, [{ file: 'nope.json', path: '', problem: /does not exist/ }])
   t.equal(error?.problems.length, 1)
 })
 
@@ -223,7 +223,7 @@ test('a folder: a section in two files is refused, as by Orthanc', async (t) => 
       ['etc/b.json', 'GoogleCloudPlatform'],
     ],
   )
-  t.match(error?.problems[0]?.message, /also defined in etc\/a\.json/)
+  t.match(error?.problems[0]?.problem, /also defined in etc\/a\.json/)
 })
 
 test('a folder: problems of all files at once, each with its own file', async (t) => {
@@ -250,7 +250,7 @@ test('a folder: a link that leads nowhere is named', async (t) => {
   const workingDirectory = folder(t, { 'etc/a.json': configuration() })
   symlinkSync('nowhere', join(workingDirectory, 'etc/b.json'))
   const error = await refusal(() => load(t, {}, { path: 'etc', workingDirectory }))
-  t.match(error?.problems, [{ file: 'etc/b.json', message: /does not exist/ }])
+  t.match(error?.problems, [{ file: 'etc/b.json', problem: /does not exist/ }])
 })
 
 test('an empty folder', async (t) => {

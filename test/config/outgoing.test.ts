@@ -53,7 +53,7 @@ test('a proxy of the environment that is not plain http is refused, without its 
     'http://u:hidden@',
   ]) {
     const error = await refusal(() => load(t, configuration(), { environment: { HTTPS_PROXY } }))
-    t.match(error?.problems, [{ file: 'environment', path: 'HTTPS_PROXY', message: /must be host:port/ }], HTTPS_PROXY)
+    t.match(error?.problems, [{ file: 'environment', path: 'HTTPS_PROXY', problem: /must be host:port/ }], HTTPS_PROXY)
     t.notMatch(error?.message, /hidden/)
   }
 })

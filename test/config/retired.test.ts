@@ -5,7 +5,10 @@ import { applySchema } from '../../src/config/schema.ts'
 import { keys } from './schema-keys.ts'
 
 test('a retired key is known by its whole path', async (t) => {
-  t.match(retiredKey(['DicomWebProxy', 'Workers']), /^is retired: remove it; .*\(docs\/operations\.md#replicas\)$/)
+  t.match(retiredKey(['DicomWebProxy', 'Workers']), {
+    problem: 'is retired',
+    remedy: /^remove it; .*\(docs\/operations\.md#replicas\)$/,
+  })
   t.equal(retiredKey(['DicomWebProxy', 'Listen']), undefined)
   t.equal(retiredKey(['GoogleCloudPlatform', 'Workers']), undefined)
   t.equal(retiredKey(['DicomWebProxy', 'Orthanc', 'Workers']), undefined)
@@ -17,7 +20,7 @@ for (const [pattern, advice] of Object.entries(retiredKeys)) {
     const path = pattern.split('.').map((segment) => (segment === '*' ? 'any' : segment))
     const content = path.reduceRight<unknown>((value, key) => ({ [key]: value }), 1) as Record<string, unknown>
     const findings = applySchema(content).findings.filter((finding) => finding.path.join('.') === path.join('.'))
-    t.strictSame(findings, [{ path, message: `is retired: ${advice}` }])
+    t.strictSame(findings, [{ path, problem: 'is retired', remedy: advice }])
     t.match(advice, /^[a-z].*[^.]$/)
     for (const [, page = '', anchor = ''] of advice.matchAll(/(docs\/[\w-]+\.md)#([\w-]+)/g)) {
       const headings = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').match(/^#+ .*/gm) ?? []

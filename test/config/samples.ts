@@ -133,7 +133,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key': [inAccount({ QuotaProjekt: 'p' }), `${a}.QuotaProjekt: is not known; did you mean QuotaProject?`],
   'a key in another case': [inAccount({ access: [] }), `${a}.access: is not known; did you mean Access?`],
   'an unlike key': [inAccount({ Zzzzzz: 1 }), `${a}.Zzzzzz: is not known; use one of *ServiceAccountFile`],
-  'a mistyped key of ours': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
+  'a mistyped key of the proxy': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
   'no client': [proxy({ Clients: {} }), 'DicomWebProxy.Clients: must be an object with one entry for each client'],
@@ -191,7 +191,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'Tls without key': [
     proxy({ Tls: { Certificate: 'server.pem' } }),
-    'DicomWebProxy.Tls.Key: is missing; it must be the path of a PEM file',
+    'DicomWebProxy.Tls.Key: is missing; add it: it must be the path of a PEM file',
   ],
   'no connection at all': [
     proxy({ Limits: { Connections: 0 } }),
@@ -303,7 +303,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ],
   'a retired key': [
     proxy({ Workers: 1 }),
-    'DicomWebProxy.Workers: is retired: remove it; *replicas*(docs/operations.md#replicas)',
+    'DicomWebProxy.Workers: is retired; remove it; *replicas*(docs/operations.md#replicas)',
   ],
   'half a grace': [proxy({ ShutdownGrace: 0.5 }), 'DicomWebProxy.ShutdownGrace: must*whole number*, not 0.5'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],

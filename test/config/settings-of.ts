@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { type LoadOptions, loadSettings } from '../../src/config/load.ts'
-import { ConfigurationError } from '../../src/config/problem.ts'
+import { ConfigurationError, flawText } from '../../src/config/problem.ts'
 
 export const location = { Project: 'my-project', Location: 'europe-west4', Dataset: 'd', DicomStore: 's' }
 export const account = { ...location, ServiceAccountFile: 'key.json' }
@@ -33,7 +33,7 @@ export function load(t: Test, content: string | object, options: Partial<LoadOpt
 
 /** The problems of what cannot be loaded, as `path: message`; empty if it can. */
 export async function problems(action: () => Promise<unknown>): Promise<readonly string[]> {
-  return (await refusal(action))?.problems.map(({ path, message }) => `${path}: ${message}`) ?? []
+  return (await refusal(action))?.problems.map(({ path, ...flaw }) => `${path}: ${flawText(flaw)}`) ?? []
 }
 
 export async function refusal(action: () => Promise<unknown>): Promise<ConfigurationError | undefined> {

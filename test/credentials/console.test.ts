@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
+import { compileCache } from '../helpers/program.ts'
 
 const script = fileURLToPath(new URL('print-token.ts', import.meta.url))
 
 function run(environment: Record<string, string>) {
-  return spawnSync(process.execPath, [script], { env: { PATH: process.env.PATH, ...environment }, encoding: 'utf8' })
+  return spawnSync(process.execPath, [script], {
+    env: { ...compileCache, PATH: process.env.PATH, ...environment },
+    encoding: 'utf8',
+  })
 }
 
 test('nothing but what we print is printed', async (t) => {

@@ -71,7 +71,7 @@ test('every kind says how its issuer fails', async (t) => {
       /^The token endpoint cannot be reached: it did not respond in time .* raise the timeout/,
       /no metadata server responds/,
     ],
-    'stalled answer': [
+    'stalled response': [
       { stall: 5, headers },
       /^The token endpoint cannot be reached: it did not respond in time/,
       /response is not an access token/,
@@ -81,7 +81,7 @@ test('every kind says how its issuer fails', async (t) => {
       /^The token endpoint cannot be reached: the connection was closed \(\w+\)\. Check the firewall/,
       /no metadata server responds/,
     ],
-    'reset in the answer': [
+    'reset in the response': [
       { truncate: 5, headers },
       /^The token endpoint cannot be reached: the connection was closed/,
       /response is not an access token/,
@@ -224,18 +224,18 @@ test('no machine of Google Cloud', async (t) => {
   const source = (metadataHost: string): CredentialSource => {
     return { kind: 'application-default', file: null, wellKnownFile: null, metadataHost }
   }
-  const stranger = createServer((socket) => {
+  const foreign = createServer((socket) => {
     socket.on('error', () => {})
     socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{"access_token":"x","expires_in":3600}')
   }).listen(0, '127.0.0.1')
-  await once(stranger, 'listening')
-  t.teardown(() => stranger.close())
-  const address = stranger.address()
+  await once(foreign, 'listening')
+  t.teardown(() => foreign.close())
+  const address = foreign.address()
   const port = typeof address === 'object' ? address?.port : undefined
   const hosts = {
     nobody: `127.0.0.1:${await closedPort()}`,
     unknown: 'metadata.invalid',
-    stranger: `127.0.0.1:${port}`,
+    foreign: `127.0.0.1:${port}`,
   }
   for (const [name, host] of Object.entries(hosts)) {
     t.equal(
@@ -249,7 +249,7 @@ test('no machine of Google Cloud', async (t) => {
 test('tokens that are no use', async (t) => {
   const { emulator, files, failure, fetchToken } = await startIssuer(t)
   const source = ownSources(files)['authorized user'] as CredentialSource
-  const answers: [body: object, sentence: RegExp][] = [
+  const responses: [body: object, sentence: RegExp][] = [
     [{ access_token: 'ya29.x' }, /^The token endpoint's response does not say when the token expires\./],
     [
       { access_token: 'ya29.x', expires_in: 'soon' },
@@ -259,7 +259,7 @@ test('tokens that are no use', async (t) => {
     [{ access_token: 7, expires_in: 3600 }, /not an access token/],
     [{ access_token: { a: 1 }, expires_in: 3600 }, /not an access token/],
   ]
-  for (const [body, sentence] of answers) {
+  for (const [body, sentence] of responses) {
     const remove = emulator.faults.add({ target: 'token', status: 200, body })
     t.match(await failure(source), sentence, JSON.stringify(body))
     remove()
@@ -285,7 +285,7 @@ test('tokens that are no use', async (t) => {
     body: { access_token: 'x', expires_in: -60 },
   })
   const expired = await fetchToken(source)
-  t.ok(expired.expiresAt < Date.now(), 'one that has expired is told by its expiry; the cache refuses it')
+  t.ok(expired.expiresAt < Date.now(), 'an expired one is recognised by its expiry; the cache rejects it')
 })
 
 /** A port where nobody listens: it was free a moment ago. */

@@ -199,12 +199,12 @@ test('hosts that a file names', async (t) => {
   const noGoogle = (host: string, member: string) =>
     `names ${host} in "${member}", which is not Google's. If you trust that host with your credentials, add it to GoogleCloudPlatform.AllowedCredentialHosts.`
   const refused: [url: unknown, sentence: (member: string) => string][] = [
-    ['https://stranger.example/', (member) => noGoogle('stranger.example', member)],
-    ['https://googleapis.com.stranger.example/', (member) => noGoogle('googleapis.com.stranger.example', member)],
+    ['https://other.example/', (member) => noGoogle('other.example', member)],
+    ['https://googleapis.com.other.example/', (member) => noGoogle('googleapis.com.other.example', member)],
     ['https://stsgoogleapis.com/', (member) => noGoogle('stsgoogleapis.com', member)],
     ['https://sts.googleapis.com:8443/', (member) => noGoogle('sts.googleapis.com:8443', member)],
     ['https://sts.googleapis.com./', (member) => noGoogle('sts.googleapis.com.', member)],
-    ['https://stranger.example\\@sts.googleapis.com/', (member) => noGoogle('stranger.example', member)],
+    ['https://other.example\\@sts.googleapis.com/', (member) => noGoogle('other.example', member)],
     ['http://sts.googleapis.com/', (member) => noGoogle('sts.googleapis.com', member)],
     ['https://allowed.example:444/', (member) => noGoogle('allowed.example:444', member)],
     ['http://allowed.example/', (member) => `has a URL without TLS in "${member}". Use https.`],
@@ -225,7 +225,7 @@ test('hosts that a file names', async (t) => {
     ['', (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`],
     [null, (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`],
     [
-      ['https://stranger.example/'],
+      ['https://other.example/'],
       (member) => `has no usable URL in "${member}". Use the file as Google Cloud gave it to you.`,
     ],
   ]
@@ -255,10 +255,10 @@ test('hosts that a file names', async (t) => {
       const said = sentence('service_account_impersonation_url')
       t.equal(message, `Credential file ${file} ${said}`, String(url))
     }
-    const nested = { ...impersonated, source_credentials: { ...external, token_url: 'https://stranger.example/' } }
+    const nested = { ...impersonated, source_credentials: { ...external, token_url: 'https://other.example/' } }
     const allowed = { ...access, allowedHosts: [emulator.metadataHost] }
     const file = await write('hosts.json', nested)
-    t.match(await failure(sourceOf('application-default', file), { access: allowed }), /names stranger\.example/)
+    t.match(await failure(sourceOf('application-default', file), { access: allowed }), /names other\.example/)
     t.same(asked, [])
   })
 

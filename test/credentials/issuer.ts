@@ -16,7 +16,7 @@ import { openConnections } from '../../src/forward/connections.ts'
 export interface Issuer {
   readonly emulator: Emulator
   readonly files: CredentialFiles
-  /** Writes a file into the test's folder; answers its path. */
+  /** Writes a file into the test's folder; returns its path. */
   write(name: string, content: string | object): Promise<string>
   /** Asks the emulator for a token, over connections of our own. */
   fetchToken(source: CredentialSource, options?: FetchOptions): Promise<AccessToken>

@@ -10,7 +10,7 @@ const minute = 60 * second
 const hour = 60 * minute
 const start = 1_800_000_000_000
 
-/** A time of the test's own, that only passes when told to. */
+/** A fake clock that only advances when the test says so. */
 function fakeTime(t: Test) {
   const clock = new Clock()
   clock.travel(start)
@@ -23,7 +23,7 @@ function fakeTime(t: Test) {
     clock,
     /** Cleared timers have no function any more. */
     pending: () => [...clock.timers.values()].flat().filter(({ _onTimeout }) => _onTimeout),
-    /** Lets time pass in small steps, and whatever waits for it run in between. */
+    /** Lets time pass in small steps, and pending work run in between. */
     async pass(milliseconds: number, step = Math.min(milliseconds, 500)) {
       for (let left = milliseconds; left > 0; left -= step) {
         clock.advance(Math.min(left, step))
@@ -106,14 +106,20 @@ test('all tokens are fetched at the start, without any request', async (t) => {
     expiresAt: null,
     fetchedAt: null,
     failure: null,
-    nextTryAt: null,
+    nextAttemptAt: null,
     refreshes: 0,
     failures: 0,
   })
   cache.start()
   await turn()
   t.same([a.calls.length, b.calls.length], [1, 1])
-  t.match(cache.state('a'), { usable: true, expiresAt: start + hour, fetchedAt: start, failure: null, nextTryAt: null })
+  t.match(cache.state('a'), {
+    usable: true,
+    expiresAt: start + hour,
+    fetchedAt: start,
+    failure: null,
+    nextAttemptAt: null,
+  })
   t.match(cache.state('a'), { refreshes: 1, failures: 0 })
   t.equal(await textOf(cache.source('a').token()), 'token-1')
 })
@@ -192,14 +198,14 @@ test('fifty requests that meet an expired token wait for one fetch', async (t) =
   await source.token()
   google.behaviour = { life: hour, delay: second }
   time.sleep(hour)
-  let answered = 0
+  let settled = 0
   const values = Array.from({ length: 50 }, async () => {
     const value = await textOf(source.token())
-    answered += 1
+    settled += 1
     return value
   })
   await time.pass(999)
-  t.equal(answered, 0, 'nobody gets an expired token')
+  t.equal(settled, 0, 'nobody gets an expired token')
   await time.pass(2)
   t.same([...new Set(await Promise.all(values))], ['token-2'])
   t.equal(google.calls.length, 2)
@@ -246,7 +252,7 @@ test('a failed refresh never takes away a token that is still good', async (t) =
     await time.pass(10 * second, 10 * second)
     t.match(await source.token(), { value: 'token-2' })
   }
-  t.ok(google.calls.length > good + 3, 'tried again and again')
+  t.ok(google.calls.length > good + 3, 'many attempts')
   t.match(cache.state('a'), { usable: true, failure: 'The token endpoint is down.' })
   await time.pass(2 * minute, 10 * second)
   t.match(cache.state('a'), { usable: false })
@@ -276,17 +282,17 @@ test('meanwhile requests are refused at once, and say when a new try makes sense
   cache.start()
   await time.pass(20 * second, 50)
   const { calls } = google
-  const tries = calls.length
+  const attempts = calls.length
   google.behaviour = { fails: 'No luck.', delay: hour }
   for (let n = 0; n < 20; n++) {
-    const wait = (cache.state('a').nextTryAt ?? 0) - Date.now()
+    const wait = (cache.state('a').nextAttemptAt ?? 0) - Date.now()
     t.ok(wait > 0)
     await t.rejects(async () => source.token(), { code: 'token-unavailable', retryAfter: Math.ceil(wait / second) })
   }
-  t.equal(calls.length, tries, 'no request asks the issuer')
+  t.equal(calls.length, attempts, 'no request asks the issuer')
 })
 
-test('a success ends the backing off, and the next failure starts it anew', async (t) => {
+test('a success ends the backoff, and the next failure starts it again', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ fails: 'No luck.' })
   const cache = cacheOf(t, { a: google.fetch }, { refreshInterval: 24 * hour })
@@ -295,7 +301,7 @@ test('a success ends the backing off, and the next failure starts it anew', asyn
   await time.pass(minute, 100)
   google.behaviour = { life: hour }
   await time.pass(31 * second, 100)
-  t.match(cache.state('a'), { usable: true, failure: null, nextTryAt: null })
+  t.match(cache.state('a'), { usable: true, failure: null, nextAttemptAt: null })
   t.match((await source.token()).value, /^token-/)
 
   google.behaviour = { fails: 'Again.' }
@@ -322,13 +328,13 @@ test('a token that Google rejected is not used again', async (t) => {
   t.same([...new Set(await waiting)], ['token-2'])
   t.equal(google.calls.length, 2)
 
-  t.comment('late answers to the first one')
+  t.comment('late responses to the first one')
   source.invalidate(first)
   source.invalidate({ value: 'token-0', expiresAt: 0 })
   t.equal(await textOf(source.token()), 'token-2')
   t.equal(google.calls.length, 2)
 
-  t.comment('a late answer to the first one does not make up for the second')
+  t.comment('a late response to the first one does not make up for the second')
   const latest = await source.token()
   source.invalidate(latest)
   source.invalidate(first)
@@ -344,7 +350,7 @@ test('a token that Google rejected is not used again', async (t) => {
   t.equal(google.calls.length, 4)
 })
 
-test('whatever happened to the token, an idle proxy looks at it within the interval', async (t) => {
+test('an idle proxy checks every token within the interval', async (t) => {
   const happenings: Record<string, (time: ReturnType<typeof fakeTime>, cache: TokenCache, token: AccessToken) => void> =
     {
       'Google rejected it': (_, cache, token) => cache.source('a').invalidate(token),
@@ -366,7 +372,7 @@ test('whatever happened to the token, an idle proxy looks at it within the inter
   }
 })
 
-test('who needs a minute gets a token that has one', async (t) => {
+test('a caller that needs a minute gets a token with one left', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ life: hour })
   const cache = cacheOf(t, { a: google.fetch }, { refreshInterval: 24 * hour })
@@ -450,16 +456,16 @@ test('a changed clock', async (t) => {
       t.ok(Math.max(...gaps) <= 57 * minute, 'none late')
       t.ok((await source.token()).expiresAt > Date.now())
     })
-    t.test(`set ${name} while tries fail, it does not stop the tries`, async (t) => {
+    t.test(`set ${name} while attempts fail, it does not stop the attempts`, async (t) => {
       const time = fakeTime(t)
       const google = issuer({ fails: 'No luck.' })
       const cache = cacheOf(t, { a: google.fetch })
       cache.start()
       await time.pass(2 * minute, 500)
       time.setWallClock(change)
-      const tries = google.calls.length
+      const attempts = google.calls.length
       await time.pass(5 * minute, 500)
-      t.ok(google.calls.length >= tries + 9, 'every 30 s at least')
+      t.ok(google.calls.length >= attempts + 9, 'every 30 s at least')
       google.behaviour = { life: hour }
       await time.pass(31 * second, 500)
       t.equal(cache.state('a').usable, true)
@@ -477,7 +483,7 @@ test('a changed clock', async (t) => {
   })
 })
 
-test('close ends all timers, also when a fetch is under way', async (t) => {
+test('close ends all timers, also during a fetch', async (t) => {
   const time = fakeTime(t)
   const google = issuer({ life: hour })
   const failing = issuer({ fails: 'No luck.' })
@@ -526,7 +532,7 @@ test('one account’s trouble is not another’s', async (t) => {
   t.match(cache.state('silent'), { usable: false, failure: null })
 })
 
-test('each try is told, and no failure goes unhandled', async (t) => {
+test('each attempt is reported, and no failure goes unhandled', async (t) => {
   const time = fakeTime(t)
   const unhandled: unknown[] = []
   const note = (error: unknown) => unhandled.push(error)

@@ -151,7 +151,7 @@ t.test('dashboard and alert rules use metrics and labels that are there', async 
   ])
 })
 
-t.test('each metric of ours is documented, and no other', async (t) => {
+t.test('each of our metrics is documented, and no other', async (t) => {
   const known = await knownAfterTraffic(t)
   const ours = [...known.keys()].filter(
     (name) => name.startsWith('gcp_dicomweb_proxy_') && !/_(bucket|sum|count)$/.test(name),

@@ -56,7 +56,7 @@ t.test('a real Orthanc logs in by client certificate, over TLS', needed, async (
   const server = authority.issue()
   const client = authority.issue({ usage: 'clientAuth', subject: '/O=Hospital/CN=orthanc' })
   const nobody = authority.issue({ usage: 'clientAuth', subject: '/O=Hospital/CN=nobody' })
-  const stranger = makeAuthority(t).issue({ usage: 'clientAuth', subject: '/O=Hospital/CN=orthanc' })
+  const unknown = makeAuthority(t).issue({ usage: 'clientAuth', subject: '/O=Hospital/CN=orthanc' })
   const certificate = (identity: typeof client) => {
     return { CertificateFile: identity.certificate, CertificateKeyFile: identity.key, CertificateKeyPassword: '' }
   }
@@ -71,7 +71,7 @@ t.test('a real Orthanc logs in by client certificate, over TLS', needed, async (
       chunked: { account: 'google', entry: certificate(client) },
       whole: { account: 'google', entry: { ...certificate(client), ChunkedTransfers: '0' } },
       nobody: { account: 'google', entry: certificate(nobody) },
-      stranger: { account: 'google', entry: certificate(stranger) },
+      unknown: { account: 'google', entry: certificate(unknown) },
     },
   })
   const { orthanc, emulator } = proxied
@@ -79,7 +79,7 @@ t.test('a real Orthanc logs in by client certificate, over TLS', needed, async (
   t.same([...new Set(toStore(proxied).map(({ status }) => status))].sort(), [200, 204])
   emulator.clearLog()
   const { id } = await uploadStudy(orthanc, { seed: 7, instances: 1 })
-  for (const server of ['nobody', 'stranger', 'google']) {
+  for (const server of ['nobody', 'unknown', 'google']) {
     t.match(await orthanc.rest.stow(server, [id]), { state: 'Failure', errorDescription: 'Bad credentials' }, server)
   }
   t.same(toStore(proxied), [], 'nothing of it reached Google')

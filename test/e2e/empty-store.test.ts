@@ -1,28 +1,28 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { codeOf, runChecks } from '../../src/cli/check/check.ts'
 import { silent } from '../../src/cli/check/report.ts'
-import { codeOf, runChecks } from '../../src/cli/check.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
-import { Stage } from '../check/stage.ts'
+import { Harness } from '../check/harness.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 
 /** A store without a study, the proxy, and a real Orthanc that knows it. */
 async function start(t: Test) {
-  const stage = await Stage.open()
-  t.teardown(() => stage.close())
-  const listen = await stage.closedPort()
-  const config = await stage.configuration({ proxy: { Listen: listen } })
-  const around = { environment: {}, workingDirectory: stage.folder, homeDirectory: stage.folder }
+  const harness = await Harness.open()
+  t.teardown(() => harness.close())
+  const listen = await harness.closedPort()
+  const config = await harness.configuration({ proxy: { Listen: listen } })
+  const around = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
   const proxy = await startProxy(await loadSettings({ path: config, ...around }), { logger: pino({ enabled: false }) })
   t.teardown(() => proxy.close())
   const servers = { 'my-google': { Url: `http://${listen}/my-google/`, HasDelete: '1', Timeout: 600 } }
   const { rest, url } = await startOrthanc(t, { servers })
-  return { stage, config, around, rest, url }
+  return { harness, config, around, rest, url }
 }
 
 t.test('Orthanc searches an empty store', needsOrthanc(), async (t) => {
-  const { stage, rest } = await start(t)
+  const { harness, rest } = await start(t)
   for (const uri of ['/studies', '/series', '/instances', '/studies/1.2.3/series', '/studies/1.2.3/instances']) {
     t.same(await rest.qido('my-google', uri), [], `/qido ${uri}`)
     t.equal(String(await rest.get('my-google', uri)), '[]', `/get ${uri}`)
@@ -30,9 +30,9 @@ t.test('Orthanc searches an empty store', needsOrthanc(), async (t) => {
   t.same(await rest.qido('my-google', '/studies', { PatientID: 'NOBODY', limit: '10', offset: '20' }), [])
   const xml = { Accept: 'multipart/related; type="application/dicom+xml"' }
   t.equal(String(await rest.get('my-google', '/studies', {}, xml)), '', 'as Google sends it')
-  const answers = stage.emulator.log.filter(({ target }) => target.includes('/dicomWeb/'))
-  t.equal(answers.length, 12)
-  t.same([...new Set(answers.map(({ status }) => status))], [204], 'Google found nothing')
+  const responses = harness.emulator.log.filter(({ target }) => target.includes('/dicomWeb/'))
+  t.equal(responses.length, 12)
+  t.same([...new Set(responses.map(({ status }) => status))], [204], 'Google found nothing')
 })
 
 t.test('check passes where the store is empty', needsOrthanc(), async (t) => {

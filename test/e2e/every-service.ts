@@ -57,7 +57,7 @@ async function deleteAll(t: Test, path: Path, study: LocalStudy): Promise<void> 
   await rest.deleteRemote(path.chunked, uids)
   t.equal(await left(), 5, 'an instance')
   await rest.deleteRemote(path.chunked, { study: uids.study, series: other.seriesInstanceUid })
-  // Google deletes series and studies behind the answer, in a long-running operation.
+  // Google deletes series and studies after the response, in a long-running operation.
   if (!path.proxied) await eventually('a series is deleted', async () => (await left()) === 2)
   t.equal(await left(), 2, 'a series')
   await rest.deleteRemote(path.chunked, { study: uids.study })

@@ -18,10 +18,10 @@ export interface LocalStudy {
 /** Puts a synthetic study into Orthanc's storage. */
 export async function uploadStudy({ rest }: LocalOrthanc, options: SyntheticStudyOptions): Promise<LocalStudy> {
   const instances = [...syntheticStudy(options)]
-  const answers = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
-  const [answer, instance] = [answers[0], instances[0]]
-  if (!answer || !instance) throw new Error('A study without instances')
-  return { id: answer.ParentStudy, studyInstanceUid: instance.studyInstanceUid, instances }
+  const uploads = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
+  const [upload, instance] = [uploads[0], instances[0]]
+  if (!upload || !instance) throw new Error('A study without instances')
+  return { id: upload.ParentStudy, studyInstanceUid: instance.studyInstanceUid, instances }
 }
 
 /** STOW-RS of a study that Orthanc has nothing of afterwards. */

@@ -6,7 +6,7 @@ import type { OrthancJob } from '../../src/orthanc/orthanc-job.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
 import { attemptsOf, type Case, cases } from '../faults/cases.ts'
 import { openGoogle } from '../faults/google.ts'
-import { Stages } from '../faults/harness.ts'
+import { Harnesses } from '../faults/harness.ts'
 import { forAll, observeInTime } from '../faults/in-time.ts'
 import { type Line, loggerInto } from '../faults/log.ts'
 import { seenInOrthanc } from '../faults/orthanc.ts'
@@ -29,68 +29,72 @@ interface Observed {
 
 interface Ground {
   readonly orthanc: LocalOrthanc
-  readonly stages: Stages
-  /** Another study for each cell: they share one Orthanc. */
+  readonly harnesses: Harnesses
+  /** Another study for each case: they share one Orthanc. */
   seed: number
 }
 
 async function openGround(t: Test, options: LocalOrthancOptions = {}): Promise<Ground> {
-  const stages = new Stages()
-  t.teardown(() => stages.close())
-  return { orthanc: await startOrthanc(t, { ...options, configuration: { ConcurrentJobs: atOnce } }), stages, seed: 0 }
+  const harnesses = new Harnesses()
+  t.teardown(() => harnesses.close())
+  return {
+    orthanc: await startOrthanc(t, { ...options, configuration: { ConcurrentJobs: atOnce } }),
+    harnesses,
+    seed: 0,
+  }
 }
 
 t.test('what an Orthanc and its user have of each failure', needsOrthanc(), async (t) => {
   const ground = await openGround(t)
-  await forAll(cases, atOnce, async (cell) => {
-    const expected = expectationOf(cell)
+  await forAll(cases, atOnce, async (testCase) => {
+    const expected = expectationOf(testCase)
     if (!expected) return
-    const observed = await observeInTime(expected, () => run(ground, cell))
-    t.same(observed, expected, `${cell.service}: ${cell.group} ${cell.fault.name}`)
+    const observed = await observeInTime(expected, () => run(ground, testCase))
+    t.same(observed, expected, `${testCase.service}: ${testCase.group} ${testCase.fault.name}`)
   })
 })
 
 t.test('an Orthanc whose own time is over leaves, and the proxy with it', needsOrthanc(), async (t) => {
   const ground = await openGround(t, { httpTimeout: 1 })
   const never = cases.filter(
-    ({ group, fault, client }) => `${group} ${fault.name}` === 'Google is slow never answers' && client === 'stays',
+    ({ group, fault, client }) => `${group} ${fault.name}` === 'Google is slow never responds' && client === 'stays',
   )
   t.equal(never.length, 5)
-  await forAll(never, atOnce, async (cell) => {
+  await forAll(never, atOnce, async (testCase) => {
     const lines: Line[] = []
-    const observed = await run(ground, cell, lines)
+    const observed = await run(ground, testCase, lines)
     t.match(
       lines.filter(({ msg }) => msg === 'request'),
       [{ status: null, abortedBy: 'client' }],
     )
-    t.same(observed, { seen: 'Error in the network protocol', arrived: 1, here: false }, cell.service)
+    t.same(observed, { seen: 'Error in the network protocol', arrived: 1, here: false }, testCase.service)
   })
 })
 
 /** Null for what an Orthanc can't cause, or where its timing decides: it may send the end of an upload before or after a reset. */
-function expectationOf(cell: Case): Observed | null {
-  const { fault, service, client } = cell
+function expectationOf(testCase: Case): Observed | null {
+  const { fault, service, client } = testCase
   const outcome = fault.expected[service] ?? ''
   const words = seenInOrthanc(service, outcome)
   if (client !== 'stays' || words === null || fault.slowly?.[service]) return null
   const done = /, (\d )?(stored|deleted)/.exec(outcome)?.[0] ?? ''
   const here = service === 'WADO-RS' && words === 'Success'
-  return { seen: words + done, arrived: fault.arrivesNever ? 0 : attemptsOf(cell), here }
+  return { seen: words + done, arrived: fault.arrivesNever ? 0 : attemptsOf(testCase), here }
 }
 
-async function run(ground: Ground, cell: Case, lines: Line[] = []): Promise<Observed> {
-  const { orthanc, stages } = ground
-  const stage = await stages.for(cell.fault)
+async function run(ground: Ground, testCase: Case, lines: Line[] = []): Promise<Observed> {
+  const { orthanc, harnesses } = ground
+  const harness = await harnesses.for(testCase.fault)
   const study = studyOf(++ground.seed)
-  const store = `cell-${randomUUID()}`
-  const google = await openGoogle(cell, stage, store, study)
-  const settings = await stage.settingsFor(store, google.baseUrl, cell.fault)
+  const store = `case-${randomUUID()}`
+  const google = await openGoogle(testCase, harness, store, study)
+  const settings = await harness.settingsFor(store, google.baseUrl, testCase.fault)
   const proxy = await startProxy(settings, { logger: loggerInto(lines) })
   await orthanc.rest.putServer(store, { Url: proxy.accountUrls.get('google') ?? '', HasDelete: '1' })
   try {
-    const said = await ask[cell.service](orthanc, store, study).catch(wordsOf)
+    const said = await ask[testCase.service](orthanc, store, study).catch(wordsOf)
     await eventually('Google is done with it', () => google.open === 0)
-    const seen = said + (await doneIn(cell, stage, store, study))
+    const seen = said + (await doneIn(testCase, harness, store, study))
     return { seen, arrived: google.arrived, here: await isHere(orthanc, study) }
   } finally {
     await orthanc.rest.deleteServer(store)
@@ -103,8 +107,8 @@ type Ask = (orthanc: LocalOrthanc, server: string, study: Study) => Promise<stri
 
 const ask: Readonly<Record<Service, Ask>> = {
   'STOW-RS': async ({ rest }, server, { instances }) => {
-    const [answer] = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
-    const id = answer?.ParentStudy ?? ''
+    const [upload] = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
+    const id = upload?.ParentStudy ?? ''
     const job = await rest.stow(server, [id])
     await rest.delete('studies', id)
     return wordsOfJob(job)

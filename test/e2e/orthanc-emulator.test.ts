@@ -14,7 +14,7 @@ t.test('a real Orthanc and the emulator', needsOrthanc(), async (t) => {
     HasDelete: '1',
     HttpHeaders: { Authorization: `Bearer ${await accessToken(emulator, t.testdir())}` },
   }
-  const servers = { chunked: entry, whole: { ...entry, ChunkedTransfers: '0' }, stranger: { Url: entry.Url } }
+  const servers = { chunked: entry, whole: { ...entry, ChunkedTransfers: '0' }, unknown: { Url: entry.Url } }
   const orthanc = await startOrthanc(t, { servers })
 
   await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole', proxied: false })
@@ -23,7 +23,7 @@ t.test('a real Orthanc and the emulator', needsOrthanc(), async (t) => {
     { headers: { 'transfer-encoding': 'chunked', 'content-length': undefined }, complete: true, status: 200 },
     { headers: { 'transfer-encoding': undefined, 'content-length': /^\d+$/ }, complete: true, status: 200 },
   ])
-  await t.rejects(orthanc.rest.qido('stranger', '/studies'), { message: /Bad credentials/ })
+  await t.rejects(orthanc.rest.qido('unknown', '/studies'), { message: /Bad credentials/ })
 })
 
 async function accessToken(emulator: Emulator, folder: string): Promise<string> {
@@ -36,6 +36,6 @@ async function accessToken(emulator: Emulator, folder: string): Promise<string> 
   })
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const { body } = await request(emulator.tokenUrl, { method: 'POST', headers, body: form.toString() })
-  const answer = (await body.json()) as { access_token: string }
-  return answer.access_token
+  const response = (await body.json()) as { access_token: string }
+  return response.access_token
 }

@@ -44,7 +44,7 @@ t.test('how Orthanc takes the ends of a deletion', needsOrthanc(), async (t) => 
   t.equal((await orthanc.rest.qido('google', '/studies')).length, 1)
   emulator.failOperations({})
   emulator.faults.add({ target: 'operation', status: 403 })
-  // Answered 202: under way, as Google's own 200 was.
+  // The response is 202: in progress, as with Google's own 200.
   await orthanc.rest.deleteRemote('google', { study })
   await emulator.finishOperations()
   t.same(await orthanc.rest.qido('google', '/studies'), [])

@@ -7,7 +7,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
 import { ask, card, open, openTroubled, says, study } from './status-page.ts'
 
-t.test('live traffic: requests, bytes, what is under way and how far', needsChromium(), async (t) => {
+t.test('live traffic: requests, bytes, requests in flight and their progress', needsChromium(), async (t) => {
   const browser = await startChromium(t)
   const { url, proxy } = await startServed(t)
   const { page, complaints } = await open(t, browser, proxy.adminUrl)

@@ -1,21 +1,22 @@
 import { connect } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { freePort } from '../../src/orthanc/free-port.ts'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
-import { register, sends, serve, stageOf } from './registering.ts'
+import { harnessOf, register, sends, serve } from './registering.ts'
 
 t.test('clients, passwords, https, and a client’s rights', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const { authority, cert, key } = makeCertificate()
-  const ca = await stage.write('orthanc-authority.pem', authority)
+  const ca = await harness.write('orthanc-authority.pem', authority)
   const RegisteredUsers = { admin: 'orthanc pass:word' }
   const orthanc = await startOrthanc(t, { configuration: { AuthenticationEnabled: true, RegisteredUsers } })
-  // Debian 12's Orthanc crashes at the first TLS connection, whatever its certificate: something else ends TLS for it.
+  // Debian 12's Orthanc crashes at the first TLS connection, with any certificate: a TLS terminator
+  // stands in front of it.
   const { port } = new URL(orthanc.url)
   const front = createTlsServer({ cert, key }, (socket) => {
     const onward = connect(Number(port), '127.0.0.1')
@@ -30,7 +31,7 @@ t.test('clients, passwords, https, and a client’s rights', needsOrthanc(), asy
   const Listen = `127.0.0.1:${await freePort()}`
   const rights = { 'my-google': ['STOW-RS', 'QIDO-RS'] }
   const Clients = { radiology: { PasswordHash: hashOf('client password'), Accounts: rights } }
-  const config = await stage.configuration({ proxy: { Listen, Clients } })
+  const config = await harness.configuration({ proxy: { Listen, Clients } })
   const to = ['-c', config, '--orthanc', url, '--user', 'admin', '--orthanc-ca', ca, '--client', 'radiology']
 
   const wrong = await register(to, { input: 'orthanc pass:word\nanother password\n' })
@@ -60,7 +61,7 @@ t.test('clients, passwords, https, and a client’s rights', needsOrthanc(), asy
     'the proxy listens',
     async () => (await orthanc.rest.qido('my-google', '/studies').catch(() => null)) !== null,
   )
-  await sends(t, orthanc.rest, stage, 2)
+  await sends(t, orthanc.rest, harness, 2)
 
   const unknown = await register(['-c', config, '--orthanc', url])
   t.equal(unknown.code, 7)

@@ -1,14 +1,14 @@
 import t from 'tap'
-import { freePort } from '../../src/orthanc/free-port.ts'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
-import { register, sends, serve, stageOf } from './registering.ts'
+import { harnessOf, register, sends, serve } from './registering.ts'
 
 t.test('twice: nothing changes the second time', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const Listen = `127.0.0.1:${await freePort()}`
-  const config = await stage.configuration({ proxy: { Listen } })
+  const config = await harness.configuration({ proxy: { Listen } })
   const other = { Url: 'http://127.0.0.1:9/other/' }
   const orthanc = await startOrthanc(t, { servers: { other } })
   const to = ['--config', config, '--orthanc', orthanc.url]
@@ -46,12 +46,12 @@ t.test('twice: nothing changes the second time', needsOrthanc(), async (t) => {
     'the proxy listens',
     async () => (await orthanc.rest.qido('my-google', '/studies').catch(() => null)) !== null,
   )
-  await sends(t, orthanc.rest, stage, 1)
+  await sends(t, orthanc.rest, harness, 1)
 })
 
 t.test('what is wrong is put right: an entry of the old plugin', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
-  const config = await stage.configuration({ account: { Access: ['STOW-RS', 'QIDO-RS', 'WADO-RS'] } })
+  const harness = await harnessOf(t)
+  const config = await harness.configuration({ account: { Access: ['STOW-RS', 'QIDO-RS', 'WADO-RS'] } })
   const orthanc = await startOrthanc(t)
   await orthanc.rest.putServer('my-google', {
     Url: 'https://healthcare.example/v1beta1/dicomWeb/',
@@ -71,12 +71,12 @@ t.test('what is wrong is put right: an entry of the old plugin', needsOrthanc(),
 })
 
 t.test('what --print says, a real Orthanc takes', needsOrthanc(), async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const Listen = `127.0.0.1:${await freePort()}`
   const Clients = {
     radiology: { PasswordHash: hashOf('client password'), Accounts: { 'my-google': ['STOW-RS', 'QIDO-RS'] } },
   }
-  const config = await stage.configuration({ proxy: { Listen, Clients } })
+  const config = await harness.configuration({ proxy: { Listen, Clients } })
   const { stdout, code } = await register(['-c', config, '--print', '--client', 'radiology'])
   t.equal(code, 0)
   t.notMatch(stdout, /client password/)
@@ -89,18 +89,18 @@ t.test('what --print says, a real Orthanc takes', needsOrthanc(), async (t) => {
     'the proxy listens',
     async () => (await orthanc.rest.qido('my-google', '/studies').catch(() => null)) !== null,
   )
-  await sends(t, orthanc.rest, stage, 3)
+  await sends(t, orthanc.rest, harness, 3)
   const checked = await register(['-c', config, '--orthanc', orthanc.url, '--dry-run'])
   t.match(checked.stdout, /Warning: the proxy requires its clients to log in/)
 })
 
 t.test('usage', async (t) => {
-  const stage = await stageOf(t)
-  const config = await stage.configuration()
+  const harness = await harnessOf(t)
+  const config = await harness.configuration()
   const nowhere = await register(['-c', config])
   t.equal(nowhere.code, 2)
   t.match(nowhere.stderr, /Name an Orthanc/)
-  const closed = `http://${await stage.closedPort()}`
+  const closed = `http://${await harness.closedPort()}`
   const away = await register(['-c', config, '--orthanc', closed])
   t.equal(away.code, 7)
   t.match(away.stdout, /✗ .*the connection was refused.*\n +→ Start Orthanc/)

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import type { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
-import { Stage } from '../check/stage.ts'
+import { Harness } from '../check/harness.ts'
 import { compileCache, ended, startProgram } from '../helpers/program.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -20,10 +20,10 @@ export async function register(args: readonly string[], { environment = {}, inpu
   return { stdout, stderr, code: child.exitCode }
 }
 
-export async function stageOf(t: Test): Promise<Stage> {
-  const stage = await Stage.open()
-  t.teardown(() => stage.close())
-  return stage
+export async function harnessOf(t: Test): Promise<Harness> {
+  const harness = await Harness.open()
+  t.teardown(() => harness.close())
+  return harness
 }
 
 /** The proxy as a service, until the test ends. */
@@ -37,12 +37,12 @@ export function serve(t: Test, config: string, environment: Record<string, strin
 }
 
 /** Sends a new study through Orthanc's server, and looks whether Google has it. */
-export async function sends(t: Test, rest: OrthancRest, stage: Stage, seed: number): Promise<void> {
+export async function sends(t: Test, rest: OrthancRest, harness: Harness, seed: number): Promise<void> {
   const instances = [...syntheticStudy({ seed, instances: 2 })]
   const stored = await Promise.all(instances.map(({ bytes }) => rest.upload(bytes)))
   const job = await rest.stow('my-google', [stored[0]?.ParentStudy ?? ''])
   t.match(job, { state: 'Success' }, 'Orthanc sends through the registered server')
-  const stow = stage.emulator.log.filter(
+  const stow = harness.emulator.log.filter(
     ({ method, target }) => method === 'POST' && target.endsWith('/dicomWeb/studies'),
   )
   t.match(stow.at(-1), { status: 200, complete: true, headers: { 'transfer-encoding': 'chunked' } })

@@ -67,10 +67,10 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
   const uids = study.flatMap((one) => [one.studyInstanceUid, one.seriesInstanceUid, one.sopInstanceUid])
   const authorization = `Basic ${btoa(`radiology:${password}`)}`
   const shown: string[] = []
-  /** The answer's status; a problem document is the proxy's own, and kept as what came out. */
+  /** The response's status; a problem document is the proxy's own, and is recorded as output. */
   const ask = async (path: string, { headers, ...init }: RequestInit = {}, account = 'google') => {
     try {
-      const answer = await fetch(url(account) + path, {
+      const response = await fetch(url(account) + path, {
         ...init,
         headers: {
           authorization,
@@ -82,10 +82,10 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
           ...(headers as object),
         },
       })
-      const text = await answer.text()
-      const isOwn = answer.headers.get('content-type')?.startsWith('application/problem+json')
-      shown.push(JSON.stringify([...answer.headers].filter(([name]) => name !== 'etag')), isOwn ? text : '')
-      return answer.status
+      const text = await response.text()
+      const isOwn = response.headers.get('content-type')?.startsWith('application/problem+json')
+      shown.push(JSON.stringify([...response.headers].filter(([name]) => name !== 'etag')), isOwn ? text : '')
+      return response.status
     } catch {
       return null
     }
@@ -184,7 +184,7 @@ t.test('nothing that came out of the program has a secret, a patient, a UID or a
     Client.PasswordHash.slice(-20),
   ]
   const patients = [patient, patient.replace('^', '%5E'), query, header, ...new Set(uids)]
-  const outputs = { 'the output of the program': output(), 'answers and status': shown.join('\n') }
+  const outputs = { 'the output of the program': output(), 'responses and status': shown.join('\n') }
   t.match(output(), /"requestHeaders":\{[^}]*"accept-language":"…"/, 'exchanges are shown')
   let checks = 0
   for (const [where, text] of Object.entries(outputs)) {

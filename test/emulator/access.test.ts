@@ -81,7 +81,7 @@ test('a refusal comes while the upload still runs', async (t) => {
     headers: { authorization: 'Bearer wrong', 'content-type': 'multipart/related; boundary=b' },
   })
   upload.write(Buffer.alloc(1024 * 1024))
-  // No end: an answer that waited for the body would never come.
+  // Without an end: a response that waited for the body would never come.
   const [response] = await once(upload, 'response')
   t.equal(response.statusCode, 401)
   t.match(await text(response), /UNAUTHENTICATED/)
@@ -98,8 +98,8 @@ test('a client that asks first is spared the upload', async (t) => {
     socket.write(
       `POST ${pathname}/studies HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\nexpect: 100-continue\r\ncontent-type: application/dicom\r\ncontent-length: 5\r\n\r\n`,
     )
-    const [answer] = await once(socket, 'data')
-    return String(answer).split('\r\n')[0] ?? ''
+    const [response] = await once(socket, 'data')
+    return String(response).split('\r\n')[0] ?? ''
   }
   t.equal(await ask('Bearer wrong'), 'HTTP/1.1 401 Unauthorized')
   t.equal(await ask(`Bearer ${token}`), 'HTTP/1.1 100 Continue')

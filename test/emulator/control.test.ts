@@ -42,8 +42,8 @@ test('the knobs over HTTP', async (t) => {
     }
     const outcome = async () => {
       await store(instance ? [instance] : [])
-      const answer = await request(`/studies/${instance?.studyInstanceUid}`, { method: 'DELETE' })
-      const { name } = (await answer.json()) as { name: string }
+      const response = await request(`/studies/${instance?.studyInstanceUid}`, { method: 'DELETE' })
+      const { name } = (await response.json()) as { name: string }
       await emulator.finishOperations()
       return (await fetch(emulator.baseUrl + name, { headers: { authorization: `Bearer ${token}` } })).json()
     }

@@ -110,9 +110,9 @@ test('sequences of both kinds of length, nested, and in Implicit VR', async (t) 
 test('large values stay in the file, and have a URL', async (t) => {
   const large = long('00420011', 'OB', Buffer.alloc(2000))
   const dataSet = read(true, long('00081140', 'SQ', item(large)), large)
-  const answer = withBulkDataUris(dataSet, 'http://x/bulkdata')
-  t.equal(answer['00420011']?.BulkDataURI, 'http://x/bulkdata/00420011')
-  const nested = answer['00081140']?.Value?.[0] as DataSet
+  const result = withBulkDataUris(dataSet, 'http://x/bulkdata')
+  t.equal(result['00420011']?.BulkDataURI, 'http://x/bulkdata/00420011')
+  const nested = result['00081140']?.Value?.[0] as DataSet
   t.equal(nested['00420011']?.BulkDataURI, 'http://x/bulkdata/00081140/0/00420011')
   t.equal(bulkDataAt(dataSet, ['00081140', '0', '00420011'])?.bulk?.length, 2000)
   t.notOk(bulkDataAt(dataSet, ['00081140', '1', '00420011']))
@@ -130,7 +130,7 @@ test('XML: the Native DICOM Model', async (t) => {
   )
 })
 
-test('whatever the bytes, reading ends, in a data set or a DataSetError', async (t) => {
+test('with any bytes, reading ends in a data set or a DataSetError', async (t) => {
   const [instance] = syntheticStudy({ instances: 1, rows: 4, columns: 4 })
   const bytes = instance?.bytes ?? Buffer.alloc(0)
   const damage = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 })), { maxLength: 8 })

@@ -22,7 +22,7 @@ test('faults of the DICOM store', async (t) => {
   async function retrieve(): Promise<{ status: number | undefined; bytes: number; end: string }> {
     const retrieval = get(emulator.dicomWebUrl() + path, { headers, agent: false })
     const [response] = (await once(retrieval, 'response')) as [IncomingMessage]
-    // A reset is told to both; the response's is looked at.
+    // Both get the reset; the test looks at the response's.
     retrieval.on('error', () => undefined)
     let bytes = 0
     response.on('data', (chunk: Buffer) => {
@@ -38,7 +38,7 @@ test('faults of the DICOM store', async (t) => {
     emulator.faults.add({ target: 'QIDO-RS', times, ...fault })
     return request('/studies')
   }
-  /** The whole answer of one search as bytes. */
+  /** The whole response to one search, as bytes. */
   const rawSearch = async (fault: Partial<Fault>) => {
     emulator.faults.add({ target: 'QIDO-RS', times: 1, ...fault })
     const target = `${new URL(emulator.dicomWebUrl()).pathname}/studies`
@@ -127,7 +127,7 @@ test('faults of the DICOM store', async (t) => {
     t.ok((await timed(() => store(study))) >= 200)
   })
 
-  t.test('an early answer does not wait for the upload', async (t) => {
+  t.test('an early response does not wait for the upload', async (t) => {
     emulator.faults.add({ target: 'STOW-RS', earlyResponse: 403 })
     const options = {
       method: 'POST',
@@ -142,7 +142,7 @@ test('faults of the DICOM store', async (t) => {
     upload.destroy()
   })
 
-  t.test('answers that are no good HTTP', async (t) => {
+  t.test('responses that are invalid HTTP', async (t) => {
     t.match(await rawSearch({ informational: 103 }), /^HTTP\/1.1 103 [\s\S]*HTTP\/1.1 200 OK/)
     t.match(await rawSearch({ informational: 102 }), /^HTTP\/1.1 102 [\s\S]*HTTP\/1.1 200 OK/)
     t.match(await rawSearch({ brokenChunking: true }), /\r\nzz\r\n/)
@@ -155,7 +155,7 @@ test('faults of the DICOM store', async (t) => {
     await t.rejects(search({ hugeHeaders: 100_000 }))
   })
 
-  t.test('no answer at all', async (t) => {
+  t.test('no response at all', async (t) => {
     emulator.faults.add({ target: 'QIDO-RS', hang: true })
     const held = request('/studies', { signal: AbortSignal.timeout(100) })
     await eventually('it is there', () => emulator.log.at(-1)?.ended === false)

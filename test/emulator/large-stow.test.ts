@@ -18,9 +18,9 @@ test('512 MiB are stored and retrieved in bounded memory', async (t) => {
   const { contentType, chunks } = multipart([instance], randomUUID())
   const headers = { authorization: `Bearer ${token}`, 'content-type': contentType }
   const upload = request(`${emulator.dicomWebUrl()}/studies`, { method: 'POST', headers })
-  const answered = once(upload, 'response')
+  const responded = once(upload, 'response')
   await pipeline(Readable.from(chunks), upload)
-  const [stored] = (await answered) as [IncomingMessage]
+  const [stored] = (await responded) as [IncomingMessage]
   t.equal(stored.statusCode, 200)
   stored.resume()
 
@@ -34,7 +34,7 @@ test('512 MiB are stored and retrieved in bounded memory', async (t) => {
   t.ok(grown < 256, `grew by ${Math.round(grown)} MiB`)
 })
 
-/** Watches the memory in use until the function answered is called, which gives the most that was seen. */
+/** Watches the memory in use; the returned function stops that, and returns the maximum. */
 function peakMemory(): () => number {
   let peak = 0
   const timer = setInterval(() => {

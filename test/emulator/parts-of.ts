@@ -1,6 +1,6 @@
 import { readParts } from '../../src/emulator/store/multipart-reader.ts'
 
-/** The parts of a multipart answer. */
+/** The parts of a multipart response. */
 export async function partsOf(response: Response): Promise<Buffer[]> {
   const boundary = /boundary="?([^";]+)/.exec(response.headers.get('content-type') ?? '')?.[1] ?? ''
   const parts: Buffer[] = []

@@ -80,7 +80,7 @@ test('QIDO-RS', async (t) => {
     t.same(await json('/instances?offset=100'), [])
   })
 
-  t.test('what finds nothing is answered 204, without a body', async (t) => {
+  t.test('a search without matches gets 204, without a body', async (t) => {
     const nothing = ['/studies?PatientID=NOBODY', '/instances?offset=100', '/studies/1.2.3/series']
     for (const path of nothing) {
       const response = await request(path)

@@ -17,7 +17,7 @@ export interface Session {
   readonly token: string
   /** A request to the first store's `dicomWeb`, with the token. */
   request(path: string, init?: RequestInit): Promise<Response>
-  /** The JSON of a GET that must succeed; nothing for a search that finds nothing, which is answered 204. */
+  /** The JSON of a GET that must succeed; nothing for a search without matches, which gets 204. */
   json(path: string): Promise<Record<string, { vr: string; Value?: unknown[]; BulkDataURI?: string }>[]>
   store(instances: readonly Pick<SyntheticInstance, 'bytes'>[], path?: string): Promise<Response>
 }

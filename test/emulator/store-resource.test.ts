@@ -9,8 +9,8 @@ test('a store as a resource, and what may be done with it', async (t) => {
   const { emulator, token } = await startSession(t)
   const ask = async (name: string, init: RequestInit = {}, headers: Record<string, string> = {}) => {
     const authorization = `Bearer ${token}`
-    const answer = await fetch(`${emulator.baseUrl}${name}`, { headers: { authorization, ...headers }, ...init })
-    return { status: answer.status, body: await answer.json() }
+    const response = await fetch(`${emulator.baseUrl}${name}`, { headers: { authorization, ...headers }, ...init })
+    return { status: response.status, body: await response.json() }
   }
   const held = (name: string) =>
     ask(`${name}:testIamPermissions`, { method: 'POST', body: JSON.stringify({ permissions }) })
@@ -18,7 +18,7 @@ test('a store as a resource, and what may be done with it', async (t) => {
   const elsewhere = demoStore.replace('/imaging/', '/elsewhere/')
 
   t.same(await ask(demoStore), { status: 200, body: { name: demoStore } })
-  t.equal((await ask(sibling)).status, 404, 'whoever may see the dataset is told that there is none')
+  t.equal((await ask(sibling)).status, 404, 'an identity that may see the dataset learns that there is none')
   t.equal((await ask(elsewhere)).status, 403, 'others are not')
   t.same(await held(demoStore), { status: 200, body: { permissions } })
   t.same(await held(sibling), { status: 200, body: {} })
@@ -41,7 +41,8 @@ test('a store as a resource, and what may be done with it', async (t) => {
 
 test('a clock that is wrong', async (t) => {
   const { emulator, request } = await startSession(t)
-  const skewOf = (answer: Response) => Math.round((Date.parse(answer.headers.get('date') ?? '') - Date.now()) / 1000)
+  const skewOf = (response: Response) =>
+    Math.round((Date.parse(response.headers.get('date') ?? '') - Date.now()) / 1000)
   const put = (seconds: unknown) =>
     fetch(`${emulator.url}/emulator/clock`, { method: 'PUT', body: JSON.stringify({ seconds }) })
   t.ok(Math.abs(skewOf(await request('/studies'))) <= 1)

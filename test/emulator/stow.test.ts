@@ -6,28 +6,28 @@ import { eventually } from '../helpers/eventually.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { instancePath, startSession } from './session.ts'
 
-interface StoreAnswer {
+interface StoreResult {
   '00081190'?: { Value: [string] }
   '00081198'?: { Value: { '00081155': { Value: [string] }; '00081197': { Value: [number] } }[] }
   '00081199'?: { Value: { '00081155': { Value: [string] }; '00081190': { Value: [string] } }[] }
 }
 
-const answerOf = async (response: Response) => (await response.json()) as StoreAnswer
-const failures = (answer: StoreAnswer) => answer['00081198']?.Value.map((item) => item['00081197'].Value[0])
+const resultOf = async (response: Response) => (await response.json()) as StoreResult
+const failures = (result: StoreResult) => result['00081198']?.Value.map((item) => item['00081197'].Value[0])
 
 /** The same instance with another patient: the UIDs stay, the bytes do not. */
 const altered = (bytes: Buffer) => Buffer.from(bytes.toString('latin1').replace('Synthetic^', 'Different^'), 'latin1')
 
-test('instances come back byte for byte, at the URLs that the answer names', async (t) => {
+test('instances come back byte for byte, at the URLs that the response names', async (t) => {
   const { store, emulator, token } = await startSession(t)
   const study = [...syntheticStudy({ series: 2, instances: 2 })]
   const response = await store(study)
   t.equal(response.status, 200)
   t.equal(response.headers.get('content-type'), 'application/dicom+json')
-  const answer = await answerOf(response)
-  t.equal(answer['00081190']?.Value[0], `${emulator.dicomWebUrl()}/studies/${study[0]?.studyInstanceUid}`)
-  t.notOk(answer['00081198'])
-  const referenced = answer['00081199']?.Value ?? []
+  const result = await resultOf(response)
+  t.equal(result['00081190']?.Value[0], `${emulator.dicomWebUrl()}/studies/${study[0]?.studyInstanceUid}`)
+  t.notOk(result['00081198'])
+  const referenced = result['00081199']?.Value ?? []
   t.equal(referenced.length, 4)
   for (const [index, item] of referenced.entries()) {
     t.equal(item['00081155'].Value[0], study[index]?.sopInstanceUid)
@@ -45,10 +45,10 @@ test('other bytes under the same UIDs are refused, the rest of the request is st
   t.equal((await store([one])).status, 200, 'identical bytes are no conflict')
   const response = await store([{ bytes: altered(one.bytes) }, two])
   t.equal(response.status, 409)
-  const answer = await answerOf(response)
-  t.same(failures(answer), [0x0111])
+  const result = await resultOf(response)
+  t.same(failures(result), [0x0111])
   t.same(
-    answer['00081199']?.Value.map((item) => item['00081155'].Value[0]),
+    result['00081199']?.Value.map((item) => item['00081155'].Value[0]),
     [two.sopInstanceUid],
   )
   t.equal((await json('/instances')).length, 2)
@@ -60,11 +60,11 @@ test('what cannot be stored', async (t) => {
   if (!instance) throw new Error('an instance is needed')
 
   const mismatch = await store([instance], '/studies/1.2.3')
-  t.same([mismatch.status, failures(await answerOf(mismatch))], [409, [0xa900]])
+  t.same([mismatch.status, failures(await resultOf(mismatch))], [409, [0xa900]])
   const noDicom = await store([{ bytes: Buffer.from('no DICOM') }])
-  t.same([noDicom.status, failures(await answerOf(noDicom))], [409, [0xc000]])
+  t.same([noDicom.status, failures(await resultOf(noDicom))], [409, [0xc000]])
   const cut = await store([{ bytes: instance.bytes.subarray(0, -100) }])
-  t.same([cut.status, failures(await answerOf(cut))], [409, [0xc000]])
+  t.same([cut.status, failures(await resultOf(cut))], [409, [0xc000]])
 
   const post = (contentType: string, body: string | Buffer, accept = '*/*') =>
     request('/studies', { method: 'POST', headers: { 'content-type': contentType, accept }, body })
@@ -76,12 +76,12 @@ test('what cannot be stored', async (t) => {
   const path = new URL(emulator.dicomWebUrl()).pathname
   const body = Buffer.concat([Buffer.from('--b\r\ncontent-type: application/dicom\r\n\r\n'), instance.bytes])
   const head = `POST ${path}/studies HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\nconnection: close\r\ncontent-length: ${body.length}\r\ncontent-type: multipart/related; type=application/dicom; boundary="b"\r\n\r\n`
-  const answer = await rawRequest(emulator.url, Buffer.concat([Buffer.from(head), body]))
-  t.match(answer.toString(), /^HTTP\/1.1 400 [\s\S]*closing boundary/)
+  const result = await rawRequest(emulator.url, Buffer.concat([Buffer.from(head), body]))
+  t.match(result.toString(), /^HTTP\/1.1 400 [\s\S]*closing boundary/)
   t.equal((await request(instancePath(instance))).status, 404, 'nothing of the broken part is stored')
 })
 
-test('other forms of the body and the answer', async (t) => {
+test('other forms of the body and the response', async (t) => {
   const { request, json } = await startSession(t)
   const [one, two] = syntheticStudy({ instances: 2 })
   if (!one || !two) throw new Error('two instances are needed')
@@ -124,7 +124,7 @@ test('a client that breaks off leaves nothing behind', async (t) => {
     signal: controller.signal,
   })
   const incoming = async () => (await readdir(folder, { recursive: true })).filter((file) => /incoming-/.test(file))
-  await eventually('a file under way', async () => (await incoming()).length === 1)
+  await eventually('an incoming file', async () => (await incoming()).length === 1)
   controller.abort()
   await t.rejects(upload)
   await eventually('its removal', async () => (await incoming()).length === 0)

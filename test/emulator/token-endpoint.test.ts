@@ -57,8 +57,8 @@ test('service accounts', async (t) => {
   } as const
   for (const [name, [wrong, error, description]] of Object.entries(refusals)) {
     t.test(`refused: ${name}`, async (t) => {
-      const answer = await exchange(signJwt({ ...claims, ...wrong }, ownKey, key.private_key_id))
-      t.match(answer, { status: 400, error, error_description: description })
+      const result = await exchange(signJwt({ ...claims, ...wrong }, ownKey, key.private_key_id))
+      t.match(result, { status: 400, error, error_description: description })
     })
   }
 

@@ -1,4 +1,4 @@
-/** `npm run dictionary`: makes the emulator's dictionary anew, after an update of dcmjs. */
+/** `npm run dictionary`: creates the emulator's dictionary again, after an update of dcmjs. */
 import { writeFileSync } from 'node:fs'
 import { dictionaryFile, dictionarySource } from './dictionary-source.ts'
 

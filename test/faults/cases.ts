@@ -21,7 +21,7 @@ export const cases: readonly Case[] = Object.entries(faults).flatMap(([group, in
 
 function clientsOf({ begins, expected }: Fault, service: Service): readonly Client[] {
   const isSeen = begins && expected[service]?.startsWith('cut')
-  return clients.filter((client) => client !== 'leaves within the answer' || isSeen)
+  return clients.filter((client) => client !== 'leaves during the response' || isSeen)
 }
 
 /** What a client of this kind gets, by the table of faults. */
@@ -33,7 +33,7 @@ export function expectedOf({ fault, service, client }: Case): Outcome {
     case 'sends slowly':
       return fault.slowly?.[service] ?? stays
     case 'leaves':
-    case 'leaves within the answer':
+    case 'leaves during the response':
       return `left ×${Math.min(timesIn(stays), 1)}`
     case 'half-closes':
       return fault.atOnce?.includes(service) ? stays : `closed ×${Math.min(timesIn(stays), 1)}`
@@ -41,8 +41,8 @@ export function expectedOf({ fault, service, client }: Case): Outcome {
 }
 
 /** Times that the request is sent to Google. */
-export function attemptsOf(cell: Case): number {
-  return timesIn(expectedOf(cell))
+export function attemptsOf(testCase: Case): number {
+  return timesIn(expectedOf(testCase))
 }
 
 function timesIn(outcome: Outcome): number {

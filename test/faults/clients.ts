@@ -5,27 +5,27 @@ import { type Message, readMessages } from '../helpers/messages.ts'
 import type { ServiceRequest } from './services.ts'
 
 /**
- * `leaves`: in the middle of an upload, or with a search, retrieval or deletion under way, it
- * closes its connection; `leaves within the answer`: as soon as the first of it has come.
+ * `leaves`: in the middle of an upload, or with a search, retrieval or deletion in flight, it
+ * closes its connection; `leaves during the response`: as soon as the first of it has come.
  * `half-closes`: with the whole request at Google, it closes its sending side, and reads on.
  */
-export const clients = ['stays', 'sends slowly', 'leaves', 'leaves within the answer', 'half-closes'] as const
+export const clients = ['stays', 'sends slowly', 'leaves', 'leaves during the response', 'half-closes'] as const
 export type Client = (typeof clients)[number]
 
-/** Whether it does not wait for the answer with both sides open. */
+/** Whether it does not wait for the response with both sides open. */
 export function isImpatient(client: Client): boolean {
   return client === 'leaves' || client === 'half-closes'
 }
 
 /** What a client has got in the end. */
 export type Got =
-  /** A whole answer, by its own framing. */
-  | { readonly kind: 'answer'; readonly answer: Message }
-  /** The connection was reset, or closed within an answer. */
+  /** A whole response, by its own framing. */
+  | { readonly kind: 'response'; readonly response: Message }
+  /** The connection was reset, or closed within a response. */
   | { readonly kind: 'cut' }
   /** The connection was closed without a byte. */
   | { readonly kind: 'closed' }
-  /** It did not wait for an answer. */
+  /** It did not wait for a response. */
   | { readonly kind: 'left' }
 
 interface Exchange {
@@ -33,7 +33,7 @@ interface Exchange {
   readonly url: string
   readonly request: ServiceRequest
   /**
-   * Resolves when the request is under way as far as it comes; an impatient client goes on then.
+   * Resolves when the request is in flight as far as it gets; an impatient client goes on then.
    */
   readonly inFlight: () => Promise<void>
   /** Whether the first try has ended. */
@@ -61,7 +61,7 @@ export async function runClient(client: Client, { url, request, inFlight, isTrie
   const head = Buffer.from(lines.join('\r\n'))
   try {
     await once(socket, 'connect')
-    // It must not see an answer that comes quickly.
+    // It must not see a response that comes quickly.
     if (client === 'leaves') socket.pause()
     const got = responseOn(socket)
     const gone = new AbortController()
@@ -78,7 +78,7 @@ export async function runClient(client: Client, { url, request, inFlight, isTrie
       case 'sends slowly':
         await sendSlowly(socket, Buffer.concat([head, request.body]), isTried, gone.signal)
         return await got
-      case 'leaves within the answer':
+      case 'leaves during the response':
         socket.write(Buffer.concat([head, request.body]))
         await once(socket, 'data')
         return { kind: 'left' }
@@ -104,14 +104,14 @@ async function sendSlowly(socket: Socket, bytes: Buffer, isTried: () => boolean,
   }
 }
 
-/** Waits for a whole answer, or the end of the connection. */
+/** Waits for a whole response, or the end of the connection. */
 function responseOn(socket: Socket): Promise<Got> {
   const { promise, resolve } = Promise.withResolvers<Got>()
   let bytes: Buffer = Buffer.alloc(0)
   socket.on('data', (chunk) => {
     bytes = Buffer.concat([bytes, chunk])
-    const [answer] = readMessages(bytes).messages
-    if (answer) resolve({ kind: 'answer', answer })
+    const [response] = readMessages(bytes).messages
+    if (response) resolve({ kind: 'response', response })
   })
   socket.once('end', () => resolve({ kind: bytes.length > 0 ? 'cut' : 'closed' }))
   socket.on('error', () => resolve({ kind: 'cut' }))

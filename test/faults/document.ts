@@ -3,12 +3,12 @@ import { type Fault, faults, type Outcome } from './faults.ts'
 import { anyFailure, seenInOrthanc, statusWords } from './orthanc.ts'
 import { type Service, services } from './services.ts'
 
-/** The page docs/faults.md: the matrix, as the cells expect it. */
+/** The page docs/faults.md: the matrix with the expected outcomes. */
 export function documentText(): string {
   const groups = Object.entries(faults)
   const sections = groups.map(([group, inGroup]) => `### ${group} …\n\n${patientTable(inGroup)}`)
   return `${introduction}
-## A client that stays, or sends slowly
+## A client that waits, or sends slowly
 
 ${sections.join('\n\n')}
 
@@ -24,36 +24,42 @@ ${orthancTable()}
 `
 }
 
-const introduction = `# What comes of failures
+const introduction = `# Failures and what clients get
 
-This page is made by \`npm run faults\` from the table of \`test/faults/faults.ts\`; do not edit it. It says, for each failure of Google, of the way to
-it or of the issuer of tokens, what a client such as Orthanc gets, and how often its request was sent to Google. Each of its ${cases.length} cells is a test
-(\`npm test -- test/faults/matrix.test.ts\`): a proxy of its own, a real socket on both sides, and afterwards no connection, no timer and no place at Google left.
+\`npm run faults\` writes this page from the table in \`test/faults/faults.ts\`: do not edit it. For
+each failure of Google, of the network or of the token issuer, it lists the response that a client
+such as Orthanc gets, and the number of attempts to send the request to Google. Each of the ${cases.length} cells is
+a test (\`npm test -- test/faults/matrix.test.ts\`) with its own proxy and real sockets on both sides.
+The test also checks that no connection, no timer and no slot remains in use afterwards.
 
-Its rows are failures, its columns what was asked for: send (STOW-RS), search (QIDO-RS), retrieve (WADO-RS), and DELETE, where a study is deleted by an
-operation that goes on behind Google's answer, and an instance is not.
+Rows are failures, columns are the requested services: store (STOW-RS), search (QIDO-RS), retrieve
+(WADO-RS) and DELETE. Google deletes a study in an operation that continues after its response, but
+an instance at once.
 
 | in a cell | meaning |
 | --- | --- |
-| \`200 ×1\` | All is well: what was asked for, whole. The request was sent to Google once. |
-| \`200 ×2\` | The same after a second try: the client noticed nothing but the wait. |
-| \`403 from Google ×1\` | Google's own answer, whole. |
-| \`502 upstream-reset ×2\` | The proxy's own answer, a problem document with this code ([errors.md](errors.md)), after two tries. |
-| \`cut ×1\` | The answer had begun when it broke. The client's connection is reset, so that no part of a study passes for the whole. |
-| \`202 ×1\` | Google goes on deleting, and its end was not seen. |
-| \`200 of another kind ×1\` | What came from Google as a success, but is no DICOMweb; it is passed on as it is. |
-| … \`, stored\` | All instances of the upload are in the store in the end. Behind a failure it means that the client cannot know: **search before you send again.** |
-| … \`, deleted\` | What was to be deleted is gone in the end. |
-| … \`, 1 stored, 1 failed\` | What Google's answer says of each instance; the proxy's log line counts them. |
-| … \`; slow: …\` | What a client gets that sends slowly, where that differs: the body was not all out when the failure came, so that it could safely be sent again. |
+| \`200 ×1\` | Success: the client gets the whole response after one attempt. |
+| \`200 ×2\` | The same after a second attempt: the client notices nothing but the delay. |
+| \`403 from Google ×1\` | Google's own response, whole. |
+| \`502 upstream-reset ×2\` | The proxy's own response, a problem document with this code ([errors.md](errors.md)), after two attempts. |
+| \`cut ×1\` | The response had begun when it broke off. The proxy resets the client's connection, so that a part of a study never looks complete. |
+| \`202 ×1\` | Google is still deleting, and the proxy didn't see the end. |
+| \`200 of another kind ×1\` | Google's side returned a success that isn't DICOMweb. The proxy passes it on unchanged. |
+| … \`, stored\` | In the end, all instances of the upload are in the store. After a failure the client can't know that: **search before you send again.** |
+| … \`, deleted\` | In the end, the study or instance is deleted. |
+| … \`, 1 stored, 1 failed\` | What Google's response says about each instance; the proxy's log line counts them. |
+| … \`; slow: …\` | What a client gets that sends slowly, if that differs. Its body wasn't sent completely when the failure came, so that the proxy could safely retry. |
 
-The tests allow 3 seconds for further tries (\`Retry.TotalTimeout\`), enough for one; with the default of 45 it is up to five. The rules behind it: [adr/0014](adr/0014-what-is-sent-again.md).
-Uploads here are small enough to be kept (\`Retry.BufferPerRequest\`); a larger one is sent once.
+The tests allow 3 seconds for retries (\`Retry.TotalTimeout\`), which is enough for one retry; the
+default of 45 seconds allows up to five. The rules are in [adr/0014](adr/0014-retries.md). Uploads
+here are small enough to be buffered (\`Retry.BufferPerRequest\`); the proxy sends a larger one once.
 `
 
-const impatience = `A client that closes its connection in the middle of its upload, before an answer or within it, is \`left\`: its request ends at Google at once, and
-Google never gets the end of an upload that was not all sent. One that has sent all and closes only its sending side counts as having left, too:
-its connection is \`closed\` without an answer, unless there was one already. Neither is sent to Google a second time.
+const impatience = `If a client closes its connection in the middle of its upload, or before or during the response, the
+outcome is \`left\`: the proxy aborts the request to Google at once, and Google never gets the end of
+an incomplete upload. A client that has sent everything and then closes only its sending side counts
+as gone, too: its connection is \`closed\` without a response, unless there was one already. The proxy
+retries neither.
 `
 
 function patientTable(inGroup: readonly Fault[]): string {
@@ -71,23 +77,26 @@ function patientCell(fault: Fault, service: Service): string {
   return slow === undefined ? stays : `${stays}; slow: ${slow}`
 }
 
-const orthanc = `Orthanc tells its users little; the reason is in the proxy's log. These are the words of Orthanc 1.10 (DICOMweb plugin 1.7), in a job's description or in
-the answer of its REST interface. \`test/e2e/faults.test.ts\` runs a real one through all cells of the first part, but those where chance decides, and
-looks what is in the stores afterwards. An Orthanc whose own time is over (\`Timeout\`, \`HttpTimeout\`) is a client that leaves.
+const orthanc = `Orthanc tells its users little; the reason is in the proxy's log. These are the texts of Orthanc
+1.10 (DICOMweb plugin 1.7) in a job's description or in the response of its REST interface.
+\`test/e2e/faults.test.ts\` runs a real Orthanc through all cells of the first part, except those that
+depend on timing, and checks what is in the stores afterwards. An Orthanc whose own timeout expires
+(\`Timeout\`, \`HttpTimeout\`) is a client that leaves.
 
-Of the answer to a DELETE Orthanc reads the head only: \`200 of another kind\` is a success to it, and \`cut\` may be one.
+Orthanc reads only the status and headers of the response to a DELETE: \`200 of another kind\` counts
+as a success, and \`cut\` may do so.
 `
 
-/** The answers of which Orthanc has words of its own, and all others. */
+/** The responses for which Orthanc has its own texts, and all others. */
 function orthancTable(): string {
   const outcomes = ['200, 202', ...Object.keys(statusWords).map((status) => `${status}`), '200 of another kind']
   const columns: readonly Service[] = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE of an instance']
   const rows = outcomes.map((outcome) => [outcome, ...columns.map((service) => seenInOrthanc(service, outcome) ?? '')])
-  const others = ['all else, and `cut`', ...columns.map(() => anyFailure)]
+  const others = ['all others, and `cut`', ...columns.map(() => anyFailure)]
   return tableOf(['', 'STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'], [...rows, others])
 }
 
-/** The failures that have the same outcome together; the largest set of them is all others. */
+/** Groups failures with the same outcomes; the largest group becomes "all others". */
 function impatientTable(): string {
   const same = new Map<string, string[]>()
   for (const [group, inGroup] of Object.entries(faults)) {
@@ -101,11 +110,14 @@ function impatientTable(): string {
   return tableOf(['', 'leaves', 'half-closes'], [...listed, ['all others', others]])
 }
 
-/** What most services have in common, and then the others. */
+/** The outcome that most services share, then the others. */
 function together(fault: Fault, client: string): string {
-  const inCell = cases.filter((cell) => cell.fault === fault && cell.client === client)
+  const ofClient = cases.filter((testCase) => testCase.fault === fault && testCase.client === client)
   const services = new Map<Outcome, Service[]>()
-  for (const cell of inCell) services.set(expectedOf(cell), [...(services.get(expectedOf(cell)) ?? []), cell.service])
+  for (const testCase of ofClient) {
+    const outcome = expectedOf(testCase)
+    services.set(outcome, [...(services.get(outcome) ?? []), testCase.service])
+  }
   const [[most] = [''], ...others] = [...services].sort(([, one], [, other]) => other.length - one.length)
   return [most, ...others.map(([outcome, some]) => `${some.join(', ')}: ${outcome}`)].join('; ')
 }

@@ -4,20 +4,20 @@ import { type Service, services } from './services.ts'
 import type { Wire } from './upstream.ts'
 
 /**
- * What becomes of a request, for a client that stays:
+ * The outcome of a request for a client that waits:
  *
- * - `200 ×1`: what was asked for, whole, after the request was sent to Google so often;
- * - `403 from Google ×1`: an answer of Google's, passed on whole;
- * - `502 upstream-reset ×2`: an answer of the proxy's own, with this code;
- * - `cut ×1`: the client's connection is reset, so that no part looks whole.
+ * - `200 ×1`: success, whole, after this number of attempts;
+ * - `403 from Google ×1`: Google's own response, passed on whole;
+ * - `502 upstream-reset ×2`: the proxy's own response, with this code;
+ * - `cut ×1`: the client's connection is reset, so that a part never looks complete.
  *
- * Behind the comma: what the store has in the end, or what the answer says of the instances.
+ * After the comma: what the store holds in the end, or what the response says about the instances.
  */
 export type Outcome = string
 
 type Effect = Omit<EmulatorFault, 'target' | 'store'>
 
-/** What makes the fault. */
+/** What causes the fault. */
 export type Cause =
   /** The emulator, at its DICOM store. */
   | { readonly store: Effect; readonly has?: 'conflict' }
@@ -25,32 +25,32 @@ export type Cause =
   | { readonly token: Effect | 'gone' }
   /** The emulator, with the operations that delete. */
   | { readonly operation: (emulator: Emulator) => void }
-  /** A bare socket in the place of the DICOM store; `gone`: nobody listens there. */
+  /** A bare socket in place of the DICOM store; `gone`: nobody listens there. */
   | { readonly wire: Wire | 'gone' }
 
 export interface Fault {
   readonly name: string
   readonly cause: Cause
   readonly expected: Partial<Record<Service, Outcome>>
-  /** Where a client that sends slowly fares otherwise. */
+  /** Outcomes that differ for a client that sends slowly. */
   readonly slowly?: Partial<Record<Service, Outcome>>
-  /** No request reaches Google's place, whatever is tried. */
+  /** No attempt reaches Google's side. */
   readonly arrivesNever?: true
-  /** The answer begins, and a client can leave before its end. */
+  /** The response begins, and a client can leave before its end. */
   readonly begins?: true
-  /** What is answered before a client half-closes: nothing had to be waited for. */
+  /** Services that get a response before the client half-closes: there is nothing to wait for. */
   readonly atOnce?: readonly Service[]
-  /** Of the section `DicomWebProxy`, where the fault needs other settings than all others. */
+  /** Settings of the section `DicomWebProxy` that only this fault needs. */
   readonly settings?: object
 }
 
-/** The same for every service, but for some. */
+/** The same outcome for every service, with exceptions. */
 function all(outcome: Outcome, but: Partial<Record<Service, Outcome>> = {}): Record<Service, Outcome> {
   const every = { 'STOW-RS': outcome, 'QIDO-RS': outcome, 'WADO-RS': outcome }
   return { ...every, 'DELETE of an instance': outcome, 'DELETE of a study': outcome, ...but }
 }
 
-/** What was asked for, after so many times. */
+/** Success after this number of attempts. */
 function done(times: number): Record<Service, Outcome> {
   const deleted = `200 ×${times}, deleted`
   return all(`200 ×${times}`, {
@@ -61,14 +61,14 @@ function done(times: number): Record<Service, Outcome> {
 }
 
 /**
- * Sent so often where it is safe: uploads are not after the whole of them went out, the deletion of
- * a study never is.
+ * Retried once where that is safe: an upload isn't retried once all of it was sent, and the deletion
+ * of a study never is.
  */
 function repeated(outcome: Outcome, { upload = 1 } = {}): Record<Service, Outcome> {
   return all(`${outcome} ×2`, { 'STOW-RS': `${outcome} ×${upload}`, 'DELETE of a study': `${outcome} ×1` })
 }
 
-/** Google has done it, and nobody can know. */
+/** Google has done the work, but its response is lost. */
 function doneUnheard(outcome: Outcome): Record<Service, Outcome> {
   return all(`${outcome} ×2`, {
     'STOW-RS': `${outcome} ×1, stored`,
@@ -77,7 +77,7 @@ function doneUnheard(outcome: Outcome): Record<Service, Outcome> {
   })
 }
 
-/** Google has done it, and sends an answer that no client can get. */
+/** Google has done the work, and sends a response that can't be forwarded. */
 function doneInvalid(outcome: Outcome): Record<Service, Outcome> {
   return all(`${outcome} ×1`, {
     'STOW-RS': `${outcome} ×1, stored`,
@@ -87,8 +87,8 @@ function doneInvalid(outcome: Outcome): Record<Service, Outcome> {
 }
 
 /**
- * The head of an answer has passed on when it breaks; only the answer to the deletion of a study is
- * held until its end.
+ * The response breaks off after its headers were forwarded. Only the response to the deletion of a
+ * study is buffered until its end.
  */
 function cut(ofStudy: Outcome): Record<Service, Outcome> {
   return { ...doneInvalid('cut'), 'DELETE of a study': ofStudy }
@@ -112,7 +112,7 @@ const failed = (uid: string) => ({
 })
 const noneStored = { '00081198': { vr: 'SQ', Value: [failed('1.2.3'), failed('1.2.4')] } }
 
-/** Time enough for a second try however slow this machine is: that one ends well. */
+/** Enough time for a second attempt on any machine; that attempt succeeds. */
 const once = { settings: { Retry: { TotalTimeout: 10 } } }
 
 const noToken = { expected: all('503 token-unavailable ×0'), atOnce: services }
@@ -122,24 +122,24 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     { name: 'refuses connections', cause: { token: 'gone' }, ...noToken },
     { name: 'resets each connection', cause: { token: { resetBefore: true } }, ...noToken },
     { name: 'takes 1.2 s', cause: { token: { delay: 1200 } }, expected: done(1) },
-    { name: 'never answers', cause: { token: { hang: true } }, expected: noToken.expected },
+    { name: 'never responds', cause: { token: { hang: true } }, expected: noToken.expected },
     {
-      name: 'answers 400 invalid_grant',
+      name: 'responds with 400 invalid_grant',
       cause: { token: oauth(400, { error: 'invalid_grant', error_description: 'Token has been revoked.' }) },
       ...noToken,
     },
     {
-      name: "finds that the machine's clock is wrong",
+      name: "rejects the machine's clock",
       cause: { token: oauth(400, { error: 'invalid_grant', error_description: 'Invalid JWT: check iat and exp.' }) },
       ...noToken,
     },
     {
-      name: 'gives a token that has expired already',
+      name: 'issues a token that has already expired',
       cause: { token: oauth(200, { access_token: 'ya29.old', token_type: 'Bearer', expires_in: -60 }) },
       ...noToken,
     },
-    { name: 'answers with something that is no JSON', cause: { token: { garbage: true } }, ...noToken },
-    { name: 'answers 500', cause: { token: { status: 500 } }, ...noToken },
+    { name: 'responds with something other than JSON', cause: { token: { garbage: true } }, ...noToken },
+    { name: 'responds with 500', cause: { token: { status: 500 } }, ...noToken },
   ],
 
   'The connection to Google': [
@@ -155,11 +155,11 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       cause: { wire: { when: 'connected', act: () => {}, tls: 'https' } },
       expected: repeated('502 upstream-unreachable', { upload: 2 }),
       arrivesNever: true,
-      // The first try alone takes `Timeouts.Connect`.
+      // The first attempt alone takes `Timeouts.Connect`.
       settings: { Retry: { TotalTimeout: 5 } },
     },
     {
-      name: 'is by a certificate that is not trusted',
+      name: 'has an untrusted certificate',
       cause: { wire: { when: 'connected', act: () => {}, tls: 'untrusted' } },
       expected: all('502 upstream-tls ×1'),
       arrivesNever: true,
@@ -179,13 +179,13 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       slowly: { 'STOW-RS': '502 upstream-reset ×2' },
     },
     {
-      name: 'is reset while the request comes',
+      name: 'is reset while the request arrives',
       cause: { wire: { when: 'body', act: resets } },
       expected: repeated('502 upstream-reset'),
       slowly: { 'STOW-RS': '502 upstream-reset ×2' },
     },
     {
-      name: 'is closed in place of an answer',
+      name: 'is closed without a response',
       cause: atHead((socket) => socket.end()),
       expected: repeated('502 upstream-reset'),
       slowly: { 'STOW-RS': '502 upstream-reset ×2' },
@@ -207,12 +207,12 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       expected: doneUnheard('502 upstream-reset'),
     },
     {
-      name: "is reset within the answer's head",
+      name: 'is reset within the response headers',
       cause: { store: { resetInHead: true } },
       expected: doneUnheard('502 upstream-reset'),
     },
     {
-      name: "is reset after the answer's head",
+      name: 'is reset after the response headers',
       cause: { store: { resetAfterHeaders: true } },
       expected: cut('502 upstream-reset ×1, deleted'),
     },
@@ -222,30 +222,30 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       expected: cut('502 upstream-reset ×1, deleted'),
     },
     {
-      name: 'is closed within a body in chunks',
+      name: 'is closed within a chunked body',
       cause: atHead(saysAndCloses(`${ok}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`)),
       expected: all('cut ×1', { 'DELETE of a study': '502 upstream-reset ×1' }),
     },
   ],
 
   'Google is slow': [
-    { name: 'answers after 0.7 s', cause: { store: { delay: 700 } }, expected: done(1) },
-    { name: 'sends interim answers first', cause: { store: { informational: 103 } }, expected: done(1) },
-    { name: 'never answers', cause: { store: { hang: true } }, expected: all('504 upstream-timeout ×1') },
+    { name: 'responds after 0.7 s', cause: { store: { delay: 700 } }, expected: done(1) },
+    { name: 'sends interim responses first', cause: { store: { informational: 103 } }, expected: done(1) },
+    { name: 'never responds', cause: { store: { hang: true } }, expected: all('504 upstream-timeout ×1') },
     {
-      name: "stops within the answer's head",
+      name: 'stops within the response headers',
       cause: atHead(says(`${ok}Content-Type: appl`)),
       expected: all('504 upstream-timeout ×1'),
     },
     {
-      name: "stops within the answer's body",
+      name: 'stops within the response body',
       cause: { store: { stall: 1 } },
       expected: cut('504 upstream-timeout ×1, deleted'),
       begins: true,
     },
   ],
 
-  'Google refuses': [
+  'Google responds with an error:': [
     {
       name: '401, once',
       cause: { store: { status: 401, times: 1 } },
@@ -262,7 +262,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     ),
     ...[403, 413].map(
       (status): Fault => ({
-        name: `${status}, while the request still comes`,
+        name: `${status}, while the request is still arriving`,
         cause: { store: { earlyResponse: status } },
         expected: all(`${status} from Google ×1`),
       }),
@@ -273,7 +273,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       expected: { 'STOW-RS': '409 from Google ×1, 1 stored, 1 failed' },
     },
     {
-      name: '200: the answer says that no instance was stored',
+      name: '200: the response says that no instance was stored',
       cause: {
         store: { status: 200, body: noneStored, headers: { 'content-type': 'application/dicom+json' } },
       },
@@ -298,7 +298,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     },
     { name: '503, once', cause: { store: { status: 503, times: 1 } }, ...once, expected: afterRefusal('503') },
     {
-      name: '503, once, while the request still comes',
+      name: '503, once, while the request is still arriving',
       cause: { store: { earlyResponse: 503, times: 1 } },
       ...once,
       expected: afterRefusal('503'),
@@ -323,9 +323,9 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     ),
   ],
 
-  'What comes is no proper answer': [
+  'The response from Google is invalid:': [
     {
-      name: 'no HTTP at all',
+      name: 'not HTTP at all',
       cause: atHead(saysAndCloses('SSH-2.0-OpenSSH_9.2\r\n')),
       expected: all('502 upstream-invalid ×1'),
     },
@@ -336,12 +336,12 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       slowly: { 'STOW-RS': '502 upstream-reset ×2' },
     },
     {
-      name: 'interim answers without end',
+      name: 'endless interim responses',
       cause: atHead(says('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(200))),
       expected: all('502 upstream-invalid ×1'),
     },
     {
-      name: 'an answer that does not say where it ends',
+      name: 'a response that does not say where it ends',
       cause: atHead(saysAndCloses(`${ok}Content-Type: text/plain\r\n\r\nabc`)),
       expected: all('502 upstream-invalid ×1'),
     },
@@ -367,24 +367,24 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     },
   ],
 
-  'The deletion of a study goes on behind the answer': [
+  'The deletion of a study continues after the response': [
     {
       name: 'and fails',
       cause: { operation: (emulator) => emulator.failOperations({ error: { code: 13, message: 'Internal error.' } }) },
       expected: { 'DELETE of a study': '502 deletion-failed ×1' },
     },
     {
-      name: 'and Google does not tell how far it is (403)',
+      name: 'and Google does not report its state (403)',
       cause: { operation: (emulator) => void emulator.faults.add({ target: 'operation', status: 403 }) },
       expected: { 'DELETE of a study': '202 ×1, deleted' },
     },
     {
-      name: 'and Google is in trouble when asked, once (503)',
+      name: 'and Google fails once when polled (503)',
       cause: { operation: (emulator) => void emulator.faults.add({ target: 'operation', status: 503, times: 1 }) },
       expected: { 'DELETE of a study': '200 ×1, deleted' },
     },
     {
-      name: 'and is not done in time',
+      name: 'and does not finish in time',
       cause: { operation: (emulator) => emulator.setOperationDuration(Number.POSITIVE_INFINITY) },
       expected: { 'DELETE of a study': '202 ×1' },
       settings: { DeletionWait: 1 },
@@ -392,7 +392,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
   ],
 }
 
-/** A refusal that says that nothing was taken, once. */
+/** One rejection, which says that nothing was stored. */
 function afterRefusal(status: string): Record<Service, Outcome> {
   return { ...done(2), 'DELETE of a study': `${status} from Google ×1` }
 }

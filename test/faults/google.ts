@@ -1,29 +1,29 @@
 import type { DicomWebService } from '../../src/config/settings.ts'
 import type { Case } from './cases.ts'
 import { headStart, isImpatient } from './clients.ts'
-import { resourceName, type Stage } from './harness.ts'
+import { type Harness, resourceName } from './harness.ts'
 import { isOfStore, type Service, type Study } from './services.ts'
 import { storeDirectly } from './stored.ts'
 import { nobody, startWire, type Upstream } from './upstream.ts'
 
 /**
- * What is in Google's place for one cell: the emulator with the fault in it, a bare socket, or
+ * What is in Google's place for one case: the emulator with the fault in it, a bare socket, or
  * nobody.
  */
 export async function openGoogle(
   { fault, service, client }: Pick<Case, 'fault' | 'service' | 'client'>,
-  stage: Stage,
+  harness: Harness,
   store: string,
   study: Study,
 ): Promise<Upstream> {
   const { cause } = fault
   const wait = isImpatient(client) ? headStart : 0
   if ('wire' in cause) return cause.wire === 'gone' ? nobody : startWire(cause.wire, wait)
-  const { emulator } = stage
+  const { emulator } = harness
   const name = resourceName(store)
   emulator.addStore(name)
-  if (service !== 'STOW-RS') await storeDirectly(stage, name, study.instances)
-  if ('has' in cause) await storeDirectly(stage, name, study.conflicting)
+  if (service !== 'STOW-RS') await storeDirectly(harness, name, study.instances)
+  if ('has' in cause) await storeDirectly(harness, name, study.conflicting)
   const from = emulator.log.length
   const effect = { delay: wait, ...('store' in cause && cause.store) }
   const remove = emulator.faults.add({ target: targetOf(service), store: name, ...effect })

@@ -9,8 +9,8 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import type { Cause, Fault } from './faults.ts'
 import { nowhere } from './upstream.ts'
 
-/** An emulator that many cells share, each with a store of its own. */
-export interface Stage {
+/** An emulator that many cases share, each with a store of its own. */
+export interface Harness {
   readonly emulator: Emulator
   /** For requests past the proxy. */
   readonly token: string
@@ -19,36 +19,36 @@ export interface Stage {
 }
 
 /**
- * One emulator for all cells, and one more for each fault that concerns what cells share: the
+ * One emulator for all cases, and one more for each fault that concerns what cases share: the
  * issuer of tokens, and the operations.
  */
-export class Stages {
-  readonly #shared: Promise<OpenStage>
-  readonly #own = new Map<Cause, Promise<OpenStage>>()
+export class Harnesses {
+  readonly #shared: Promise<OpenHarness>
+  readonly #own = new Map<Cause, Promise<OpenHarness>>()
 
   constructor() {
-    this.#shared = openStage({ store: {} })
+    this.#shared = openHarness({ store: {} })
   }
 
-  for({ cause }: Fault): Promise<Stage> {
+  for({ cause }: Fault): Promise<Harness> {
     if (!('token' in cause || 'operation' in cause)) return this.#shared
-    const stage = this.#own.get(cause) ?? openStage(cause)
-    this.#own.set(cause, stage)
-    return stage
+    const harness = this.#own.get(cause) ?? openHarness(cause)
+    this.#own.set(cause, harness)
+    return harness
   }
 
   async close(): Promise<void> {
-    const stages = await Promise.all([this.#shared, ...this.#own.values()])
-    await Promise.all(stages.map((stage) => stage.close()))
+    const harnesses = await Promise.all([this.#shared, ...this.#own.values()])
+    await Promise.all(harnesses.map((harness) => harness.close()))
   }
 }
 
-interface OpenStage extends Stage {
+interface OpenHarness extends Harness {
   close(): Promise<void>
 }
 
 /**
- * Small limits, so that no cell takes longer than a few seconds; `MinBodyRate` lets the slow client
+ * Small limits, so that no case takes longer than a few seconds; `MinBodyRate` lets the slow client
  * be. The budget is enough for exactly one more try: the waits before it are at most 2 s, and those
  * before another one at least 3.
  */
@@ -57,7 +57,7 @@ const limits = {
   Retry: { TotalTimeout: 3 },
 }
 
-async function openStage(cause: Cause): Promise<OpenStage> {
+async function openHarness(cause: Cause): Promise<OpenHarness> {
   const emulator = await startEmulator()
   const folder = await mkdtemp(join(tmpdir(), 'faults-'))
   const credentials = await emulator.writeCredentials(folder)

@@ -1,21 +1,21 @@
 import t from 'tap'
 import { attemptsOf, type Case, cases, expectedOf } from './cases.ts'
-import { Stages } from './harness.ts'
+import { Harnesses } from './harness.ts'
 import { forAll, observeInTime } from './in-time.ts'
 import { type Observed, runCase } from './run-case.ts'
 
 /** Cells that run at the same time: most of what they do is wait. */
 const atOnce = 48
 
-t.test('every cell of the matrix', async (t) => {
+t.test('every case of the matrix', async (t) => {
   const before = openSockets()
-  const stages = new Stages()
-  await forAll(cases, atOnce, async (cell) => {
-    const expected = expectationOf(cell)
-    const observed = await observeInTime(expected, () => runCase(cell, stages).catch(failed))
-    t.same(observed, expected, nameOf(cell))
+  const harnesses = new Harnesses()
+  await forAll(cases, atOnce, async (testCase) => {
+    const expected = expectationOf(testCase)
+    const observed = await observeInTime(expected, () => runCase(testCase, harnesses).catch(failed))
+    t.same(observed, expected, nameOf(testCase))
   })
-  await stages.close()
+  await harnesses.close()
   t.equal(openSockets(), before, 'no socket is left of all of them together')
 })
 
@@ -23,9 +23,9 @@ function failed(error: unknown): Observed {
   return { outcome: String(error), arrived: 0, wrong: [] }
 }
 
-function expectationOf(cell: Case): Observed {
-  const arrived = cell.fault.arrivesNever ? 0 : attemptsOf(cell)
-  return { outcome: expectedOf(cell), arrived, wrong: [] }
+function expectationOf(testCase: Case): Observed {
+  const arrived = testCase.fault.arrivesNever ? 0 : attemptsOf(testCase)
+  return { outcome: expectedOf(testCase), arrived, wrong: [] }
 }
 
 function nameOf({ group, fault, service, client }: Case): string {

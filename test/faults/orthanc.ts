@@ -1,11 +1,11 @@
 import type { Outcome } from './faults.ts'
 import type { Service } from './services.ts'
 
-/** Orthanc's word for most failures. */
+/** Orthanc's text for most failures. */
 export const anyFailure = 'Error in the network protocol'
 
 /**
- * Its words for the statuses that it tells apart, except for retrievals (Orthanc 1.10 with DICOMweb
+ * Its texts for the statuses that it distinguishes, except for retrievals (Orthanc 1.10 with DICOMweb
  * plugin 1.7).
  */
 export const statusWords: Readonly<Record<number, string>> = {
@@ -17,8 +17,8 @@ export const statusWords: Readonly<Record<number, string>> = {
 
 /**
  * What Orthanc's user reads, of the job or of the request, when its request to the proxy has this
- * outcome. Null where that is chance: of the answer to a deletion Orthanc reads the head only, and
- * then the connection may be reset already or not.
+ * outcome. Null where that depends on timing: of the response to a deletion Orthanc reads the headers only,
+ * and the connection may or may not be reset by then.
  */
 export function seenInOrthanc(service: Service, outcome: Outcome): string | null {
   const isDelete = service.startsWith('DELETE')

@@ -5,7 +5,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { attemptsOf, type Case } from './cases.ts'
 import { runClient } from './clients.ts'
 import { openGoogle } from './google.ts'
-import type { Stages } from './harness.ts'
+import type { Harnesses } from './harness.ts'
 import { Leftovers } from './leftovers.ts'
 import { type Line, loggerInto } from './log.ts'
 import { outcomeOf, wrongIn } from './observed.ts'
@@ -13,7 +13,7 @@ import { requests, study } from './services.ts'
 import { doneIn } from './stored.ts'
 
 export interface Observed {
-  /** In the words of the cell's expectation. */
+  /** In the words of the case's expectation. */
   readonly outcome: string
   /** Requests that reached Google's place. */
   readonly arrived: number
@@ -29,37 +29,37 @@ const releaseTimeoutMs = 700
 /** The same for a connection that is still being made: nothing but `Timeouts.Connect` ends that. */
 const connectTimeoutMs = 1_500
 
-/** Runs one cell of the matrix: a proxy of its own, before a store or a Google of its own. */
-export async function runCase(cell: Case, stages: Stages): Promise<Observed> {
-  const stage = await stages.for(cell.fault)
-  const store = `cell-${randomUUID()}`
-  const upstream = await openGoogle(cell, stage, store, study)
+/** Runs one case of the matrix: a proxy of its own, before a store or a Google of its own. */
+export async function runCase(testCase: Case, harnesses: Harnesses): Promise<Observed> {
+  const harness = await harnesses.for(testCase.fault)
+  const store = `case-${randomUUID()}`
+  const upstream = await openGoogle(testCase, harness, store, study)
   const leftovers = new Leftovers()
   const lines: Line[] = []
-  const settings = await stage.settingsFor(store, upstream.baseUrl, cell.fault)
+  const settings = await harness.settingsFor(store, upstream.baseUrl, testCase.fault)
   const proxy = await leftovers.of(() => startProxy(settings, { logger: loggerInto(lines) }))
   const wrong: string[] = []
   try {
-    const request = requests[cell.service]
+    const request = requests[testCase.service]
     const url = proxy.accountUrls.get('google') ?? ''
     const has = (...messages: string[]) => lines.some(({ msg }) => messages.includes(String(msg)))
-    if (!('token' in cell.fault.cause)) await eventually('a token', () => has('access token fetched'))
+    if (!('token' in testCase.fault.cause)) await eventually('a token', () => has('access token fetched'))
     const isTried = () => has('sent to Google', 'request')
-    const inFlight = () => untilInFlight(cell, () => upstream.reached || isTried())
-    const got = await leftovers.of(() => runClient(cell.client, { url, request, inFlight, isTried }))
+    const inFlight = () => untilInFlight(testCase, () => upstream.reached || isTried())
+    const got = await leftovers.of(() => runClient(testCase.client, { url, request, inFlight, isTried }))
     const lineOf = () => lines.find(({ msg }) => msg === 'request')
     await eventually('the line in the log', () => lineOf() !== undefined, releaseTimeoutMs)
-    const limit = cell.fault.arrivesNever ? connectTimeoutMs : releaseTimeoutMs
+    const limit = testCase.fault.arrivesNever ? connectTimeoutMs : releaseTimeoutMs
     await noLongerThan(limit, wrong, 'requests open at Google', () => upstream.open)
     await noLongerThan(releaseTimeoutMs, wrong, 'timers', () => leftovers.timers)
-    if ((await slotsInUse(proxy)) > 0) wrong.push('a place at Google is still taken')
+    if ((await slotsInUse(proxy)) > 0) wrong.push('a slot at Google is still in use')
     const line = lineOf() ?? {}
     wrong.push(...wrongIn(got, line))
-    if (cell.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
+    if (testCase.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
       wrong.push('half an upload became whole')
     const { arrived } = upstream
     return {
-      outcome: outcomeOf(cell, got, line) + (await doneIn(cell, stage, store, study, line)),
+      outcome: outcomeOf(testCase, got, line) + (await doneIn(testCase, harness, store, study, line)),
       arrived,
       wrong,
     }
@@ -75,9 +75,9 @@ export async function runCase(cell: Case, stages: Stages): Promise<Observed> {
 /** Milliseconds that a request is let wait for a token that does not come soon. */
 const tokenWaitMs = 100
 
-async function untilInFlight(cell: Case, isSo: () => boolean): Promise<void> {
-  const waitsForToken = attemptsOf(cell) === 0 && !cell.fault.atOnce
-  await (waitsForToken ? delay(tokenWaitMs) : eventually('the request is under way', isSo))
+async function untilInFlight(testCase: Case, isSo: () => boolean): Promise<void> {
+  const waitsForToken = attemptsOf(testCase) === 0 && !testCase.fault.atOnce
+  await (waitsForToken ? delay(tokenWaitMs) : eventually('the request is in flight', isSo))
 }
 
 async function noLongerThan(limit: number, wrong: string[], what: string, count: () => number): Promise<void> {
@@ -86,8 +86,8 @@ async function noLongerThan(limit: number, wrong: string[], what: string, count:
 
 /** By the status that the proxy tells its operators. */
 async function slotsInUse({ adminUrl }: RunningProxy): Promise<number> {
-  const answer = await fetch(`${adminUrl}/api/status`)
-  const { accounts } = (await answer.json()) as { accounts: { limiters: Record<string, { inFlight: number }> }[] }
+  const response = await fetch(`${adminUrl}/api/status`)
+  const { accounts } = (await response.json()) as { accounts: { limiters: Record<string, { inFlight: number }> }[] }
   const all = accounts.flatMap(({ limiters }) => Object.values(limiters))
   return all.reduce((sum, { inFlight }) => sum + inFlight, 0)
 }

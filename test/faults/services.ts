@@ -4,14 +4,14 @@ import { multipart, type SyntheticInstance, syntheticStudy } from '../../src/emu
 export const services = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE of an instance', 'DELETE of a study'] as const
 export type Service = (typeof services)[number]
 
-/** A request to a service, as a client sends it, and what an answer of 200 must be. */
+/** A request to a service, as a client sends it, and what a response with status 200 must be. */
 export interface ServiceRequest {
   readonly method: string
   /** Below the account. */
   readonly path: string
   readonly headers: readonly string[]
   readonly body: Buffer
-  isAnswer(body: Buffer): boolean
+  isResponse(body: Buffer): boolean
 }
 
 export interface Study {
@@ -28,7 +28,7 @@ export function studyOf(seed: number): Study {
   }
 }
 
-/** The study that every cell works with. */
+/** The study that every case works with. */
 export const study = studyOf(1)
 
 const { instances } = study
@@ -57,17 +57,17 @@ export const requests: Readonly<Record<Service, ServiceRequest>> = {
       `Content-Length: ${upload.body.length}`,
     ],
     body: upload.body,
-    isAnswer: (body) => /"0008119[89]"/.test(String(body)),
+    isResponse: (body) => /"0008119[89]"/.test(String(body)),
   },
-  'QIDO-RS': { ...get, path: 'instances', isAnswer: (body) => parsed(body).length === instances.length },
+  'QIDO-RS': { ...get, path: 'instances', isResponse: (body) => parsed(body).length === instances.length },
   'WADO-RS': {
     ...get,
     path: instancePath,
     headers: ['Accept: application/dicom; transfer-syntax=*'],
-    isAnswer: (body) => body.equals(first.bytes),
+    isResponse: (body) => body.equals(first.bytes),
   },
-  'DELETE of an instance': { ...remove, path: instancePath, isAnswer: (body) => String(body).trim() === '{}' },
-  'DELETE of a study': { ...remove, path: studyPath, isAnswer: (body) => parsed(body).done === true },
+  'DELETE of an instance': { ...remove, path: instancePath, isResponse: (body) => String(body).trim() === '{}' },
+  'DELETE of a study': { ...remove, path: studyPath, isResponse: (body) => parsed(body).done === true },
 }
 
 /** What is no JSON has no members. */

@@ -1,6 +1,6 @@
 import { eventually } from '../helpers/eventually.ts'
 import type { Case } from './cases.ts'
-import { resourceName, type Stage } from './harness.ts'
+import { type Harness, resourceName } from './harness.ts'
 import type { Line } from './log.ts'
 import { type Study, stowBody } from './services.ts'
 
@@ -11,16 +11,16 @@ import { type Study, stowBody } from './services.ts'
  */
 export async function doneIn(
   { service, fault, client }: Pick<Case, 'service' | 'fault' | 'client'>,
-  stage: Stage,
+  harness: Harness,
   store: string,
   study: Study,
   { instancesStored: counted, instancesFailed: failures }: Line = {},
 ): Promise<string> {
   if ('wire' in fault.cause || service === 'QIDO-RS' || service === 'WADO-RS') return ''
-  // What has left whole may be done, and nobody was told.
-  if (client === 'half-closes' || client === 'leaves within the answer') return ''
+  // A request that was sent whole may have been carried out without a response.
+  if (client === 'half-closes' || client === 'leaves during the response') return ''
   const all = study.instances.length
-  const count = async () => (await storedIn(stage, store, study)).length
+  const count = async () => (await storedIn(harness, store, study)).length
   if (service === 'STOW-RS') {
     const stored = await count()
     const words = stored === 0 ? '' : stored === all ? ', stored' : `, ${stored} stored`
@@ -29,14 +29,14 @@ export async function doneIn(
   }
   if (client === 'leaves') return ''
   const isDeleted = async () => (await count()) === (service === 'DELETE of an instance' ? all - 1 : 0)
-  // An operation that has begun ends behind the answer.
+  // An operation that has begun ends after the response.
   if (fault.expected[service]?.endsWith('deleted')) await eventually('the deletion', isDeleted, 5_000).catch(() => {})
   return (await isDeleted()) ? ', deleted' : ''
 }
 
 /** Instances that are in the store byte for byte, asked past the proxy. */
 export async function storedIn(
-  { emulator, token }: Stage,
+  { emulator, token }: Harness,
   store: string,
   { instances }: Study,
 ): Promise<readonly unknown[]> {
@@ -44,21 +44,21 @@ export async function storedIn(
   const stored: unknown[] = []
   for (const { studyInstanceUid: study, seriesInstanceUid: series, sopInstanceUid: instance, bytes } of instances) {
     const path = `/studies/${study}/series/${series}/instances/${instance}`
-    const answer = await fetch(emulator.dicomWebUrl(resourceName(store)) + path, { headers })
-    if (bytes.equals(Buffer.from(await answer.arrayBuffer()))) stored.push(instance)
+    const response = await fetch(emulator.dicomWebUrl(resourceName(store)) + path, { headers })
+    if (bytes.equals(Buffer.from(await response.arrayBuffer()))) stored.push(instance)
   }
   return stored
 }
 
 /** Stores past the proxy. */
 export async function storeDirectly(
-  { emulator, token }: Stage,
+  { emulator, token }: Harness,
   name: string,
   files: readonly { readonly bytes: Buffer }[],
 ): Promise<void> {
   const { contentType, body } = stowBody(files)
   const headers = { authorization: `Bearer ${token}`, 'content-type': contentType }
-  const answer = await fetch(`${emulator.dicomWebUrl(name)}/studies`, { method: 'POST', headers, body })
-  await answer.arrayBuffer()
-  if (answer.status !== 200) throw new Error(`The emulator stores nothing: ${answer.status}`)
+  const response = await fetch(`${emulator.dicomWebUrl(name)}/studies`, { method: 'POST', headers, body })
+  await response.arrayBuffer()
+  if (response.status !== 200) throw new Error(`The emulator stores nothing: ${response.status}`)
 }

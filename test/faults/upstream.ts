@@ -24,7 +24,7 @@ export interface Upstream {
   readonly arrived: number
   /** Of those: the whole body. */
   readonly whole: number
-  /** Requests that wait for an answer on an open connection. */
+  /** Requests that wait for a response on an open connection. */
   readonly open: number
   close(): Promise<void>
 }
@@ -86,7 +86,7 @@ export async function startWire({ when, act: actAtOnce, tls }: Wire, delay: numb
   }
 }
 
-/** An unassigned port. One that was closed again could be given to another cell's listener. */
+/** An unassigned port. One that was closed again could be given to another case's listener. */
 export const nowhere = 'http://127.0.0.1:4/'
 
 /** Nobody in Google's place. */

@@ -56,9 +56,9 @@ const authorityFile = (t: Test) => join(t.testdir({ 'ca.pem': certificate.author
 t.test('an authority that nobody trusts: 502 that says so', async (t) => {
   const { url } = await startServed(t, { baseUrl: await secureGoogle(t) })
   for (const init of requests) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-tls', detail: /HttpsCACertificates/ })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-tls', detail: /HttpsCACertificates/ })
   }
 })
 
@@ -76,8 +76,8 @@ t.test('HttpsCACertificates names the authority', async (t) => {
     t.teardown(() => other.close())
     const { url } = await startServed(t, { baseUrl, top: { HttpsCACertificates: file } })
     for (const init of requests) {
-      const answer = await fetch(`${url}studies`, init)
-      t.match(await answer.json(), { code: 'upstream-tls', detail: /ERR_TLS_CERT_ALTNAME_INVALID/ })
+      const response = await fetch(`${url}studies`, init)
+      t.match(await response.json(), { code: 'upstream-tls', detail: /ERR_TLS_CERT_ALTNAME_INVALID/ })
     }
   })
 })
@@ -106,13 +106,13 @@ t.test('the outgoing proxy is used for DICOM and token requests, with its passwo
   t.ok(emulator.log.length >= 3)
 })
 
-t.test('an outgoing proxy that refuses: 503 for want of a token, that says so', async (t) => {
+t.test('an outgoing proxy that refuses: 503 without a token, and the response says so', async (t) => {
   const outgoing = await outgoingProxy(t)
   outgoing.refuse = (socket) => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
   const { url } = await startServed(t, { emulator: { tls: certificate }, top: { HttpProxy: outgoing.host } })
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.status, 503)
-  t.match(await answer.json(), { code: 'token-unavailable', detail: /HttpProxy/ })
+  const response = await fetch(`${url}studies`)
+  t.equal(response.status, 503)
+  t.match(await response.json(), { code: 'token-unavailable', detail: /HttpProxy/ })
 })
 
 /** An outgoing proxy that let the token through; from now on it is the test's. */
@@ -132,9 +132,9 @@ t.test('an outgoing proxy that refuses later: 502 that says so', async (t) => {
   const { outgoing, url } = await behindOutgoing(t)
   outgoing.refuse = (socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
   for (const init of requests) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-unreachable', detail: /HttpProxy/ })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-unreachable', detail: /HttpProxy/ })
   }
 })
 
@@ -146,8 +146,8 @@ t.test('an outgoing proxy that accepts and says nothing is no connection', async
       .on('end', () => socket.end())
       .resume()
   for (const init of requests) {
-    const answer = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
-    t.ok(answer.status === 502 || answer.status === 504)
-    t.match(await answer.json(), { layer: 'upstream' })
+    const response = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
+    t.ok(response.status === 502 || response.status === 504)
+    t.match(await response.json(), { layer: 'upstream' })
   }
 })

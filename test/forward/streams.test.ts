@@ -14,8 +14,8 @@ import { startServed, stowOf } from '../helpers/served.ts'
 const dicom = 'application/dicom'
 
 /** A Google that does what the test says. */
-async function behind(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void, proxy = {}) {
-  const baseUrl = await listenOn(t, createServer({ requestTimeout: 0 }, answer))
+async function behind(t: Test, respond: (request: IncomingMessage, response: ServerResponse) => void, proxy = {}) {
+  const baseUrl = await listenOn(t, createServer({ requestTimeout: 0 }, respond))
   return startServed(t, { baseUrl, proxy })
 }
 
@@ -34,11 +34,11 @@ function upload(url: string, headers = {}) {
   return sending
 }
 
-async function answerOf(sending: ReturnType<typeof upload>): Promise<{ status: number; body: string }> {
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
+async function responseTo(sending: ReturnType<typeof upload>): Promise<{ status: number; body: string }> {
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
   let body = ''
-  for await (const chunk of answer) body += chunk
-  return { status: answer.statusCode ?? 0, body }
+  for await (const chunk of response) body += chunk
+  return { status: response.statusCode ?? 0, body }
 }
 
 t.test('a download reaches the client while it still comes', async (t) => {
@@ -47,8 +47,8 @@ t.test('a download reaches the client while it still comes', async (t) => {
     response.write('first')
     release = () => response.end('second')
   })
-  const answer = await fetch(`${url}studies/1.2`)
-  const reader = answer.body?.getReader()
+  const response = await fetch(`${url}studies/1.2`)
+  const reader = response.body?.getReader()
   t.equal(String(Buffer.from((await reader?.read())?.value ?? [])), 'first')
   release()
   t.equal(String(Buffer.from((await reader?.read())?.value ?? [])), 'second')
@@ -65,7 +65,7 @@ t.test('an upload reaches Google while it still comes', async (t) => {
   sending.write('first')
   await eventually('Google has the beginning', () => chunks.join('') === 'first')
   sending.end('second')
-  t.same(await answerOf(sending), { status: 200, body: 'stored' })
+  t.same(await responseTo(sending), { status: 200, body: 'stored' })
   t.equal(chunks.join(''), 'firstsecond')
 })
 
@@ -76,14 +76,14 @@ t.test('a client that leaves in the middle of a download closes it at Google', a
     response.on('close', closed.resolve)
   })
   const leaving = new AbortController()
-  const answer = await fetch(`${url}studies/1.2`, { signal: leaving.signal })
-  await answer.body?.getReader().read()
+  const response = await fetch(`${url}studies/1.2`, { signal: leaving.signal })
+  await response.body?.getReader().read()
   leaving.abort()
   await closed.promise
   await eventually('the log says so', () => log().some(({ abortedBy }) => abortedBy === 'client'))
 })
 
-t.test('a client that leaves before an answer closes the request at Google', async (t) => {
+t.test('a client that leaves before a response closes the request at Google', async (t) => {
   const arrived = Promise.withResolvers<void>()
   const closed = Promise.withResolvers<void>()
   const { url } = await behind(t, (_request, response) => {
@@ -111,7 +111,7 @@ t.test('a client that leaves in the middle of an upload: Google gets no end of i
   t.equal(await ending.promise, 'cut')
 })
 
-t.test('an answer that breaks off breaks the connection of the client, in every framing', async (t) => {
+t.test('a response that breaks off resets the connection of the client, in every framing', async (t) => {
   for (const framing of ['content-length: 10', 'transfer-encoding: chunked']) {
     for (const method of ['GET', 'POST']) {
       const { proxy, log } = await behindRaw(t, (socket) => {
@@ -140,7 +140,7 @@ t.test('a refusal that comes while the client still sends reaches it whole', asy
   })
   const sending = upload(url)
   sending.write('x'.repeat(1024))
-  t.same(await answerOf(sending), { status: 403, body: '{"error":{"code":403}}' })
+  t.same(await responseTo(sending), { status: 403, body: '{"error":{"code":403}}' })
   sending.destroy()
 })
 
@@ -149,17 +149,17 @@ t.test('a refusal before which Google hangs up on the upload reaches the client'
   const { url } = await behindRaw(t, (socket) => {
     socket.once('data', () => socket.end(refusal, () => socket.destroy()))
   })
-  const tries = 20
-  for (let attempt = 0; attempt < tries; attempt++) {
+  const attempts = 20
+  for (let attempt = 0; attempt < attempts; attempt++) {
     const sending = upload(url)
-    const answering = answerOf(sending)
+    const responding = responseTo(sending)
     const chunk = Buffer.alloc(64 * 1024)
     const pump = () => {
       while (!sending.destroyed && sending.write(chunk));
       sending.once('drain', pump)
     }
     pump()
-    t.same(await answering, { status: 413, body: 'big' }, `try ${attempt + 1}`)
+    t.same(await responding, { status: 413, body: 'big' }, `attempt ${attempt + 1}`)
     sending.destroy()
   }
 })
@@ -173,7 +173,7 @@ t.test('a client that asks before it sends', async (t) => {
   allowed.flushHeaders()
   await once(allowed, 'continue')
   allowed.end(body)
-  t.equal((await answerOf(allowed)).status, 200)
+  t.equal((await responseTo(allowed)).status, 200)
   t.equal(emulator.log.at(-1)?.headers.expect, undefined, 'the question was for the proxy')
   t.match(emulator.log.at(-1)?.headers.authorization, /^Bearer /)
 
@@ -181,7 +181,7 @@ t.test('a client that asks before it sends', async (t) => {
   refused.on('continue', () => t.fail('a refused body was asked for'))
   refused.on('error', () => {})
   refused.flushHeaders()
-  t.equal((await answerOf(refused)).status, 404)
+  t.equal((await responseTo(refused)).status, 404)
   refused.destroy()
 })
 
@@ -212,30 +212,30 @@ t.test('a broken chunk in an upload never becomes a whole body at Google', async
     request.on('close', () => ending.resolve('cut'))
   })
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
-  const answering = text(socket)
+  const received = text(socket)
   socket.write('POST /google/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
   await begun.promise
   socket.write('ZZ\r\n')
   t.equal(await ending.promise, 'cut')
-  t.match(await answering, /^HTTP\/1.1 400 .*"malformed-request"/s)
+  t.match(await received, /^HTTP\/1.1 400 .*"malformed-request"/s)
 })
 
-t.test('informational answers of Google stay between it and the proxy', async (t) => {
+t.test('informational responses of Google stay between it and the proxy', async (t) => {
   const { url } = await behind(t, (request, response) => {
     response.writeEarlyHints({ link: '</x>; rel=preload' })
     request.resume().on('end', () => response.end('done'))
   })
   t.equal(await (await fetch(`${url}studies`)).text(), 'done')
   const sending = upload(url)
-  sending.on('information', () => t.fail('an informational answer came through'))
+  sending.on('information', () => t.fail('an informational response came through'))
   sending.end('x')
-  t.same(await answerOf(sending), { status: 200, body: 'done' })
+  t.same(await responseTo(sending), { status: 200, body: 'done' })
 })
 
 const mebibyte = Buffer.alloc(1024 * 1024)
 const much = 256
 
-/** Writes `much` MiB as fast as the other side takes them; answers how many have been written so far. */
+/** Writes `much` MiB as fast as the other side takes them; returns how many have been written so far. */
 function pump(into: Writable): () => number {
   let written = 0
   const more = () => {
@@ -255,12 +255,12 @@ t.test('a slow client slows Google down, not the memory up', async (t) => {
     written = pump(response)
   })
   const asking = request(`${url}studies/1.2`).end()
-  const [answer] = (await once(asking, 'response')) as [IncomingMessage]
-  answer.pause()
+  const [response] = (await once(asking, 'response')) as [IncomingMessage]
+  response.pause()
   const before = await settled(() => written())
   t.ok(before < much / 4, `Google was stopped after ${before} of ${much} MiB`)
-  answer.resume()
-  await finished(answer)
+  response.resume()
+  await finished(response)
   t.equal(written(), much)
 })
 
@@ -279,7 +279,7 @@ t.test('a slow Google slows the client down', async (t) => {
   const before = await settled(pump(sending))
   t.ok(before < much / 4, `the client was stopped after ${before} of ${much} MiB`)
   release()
-  t.same(await answerOf(sending), { status: 200, body: String(much * mebibyte.length) })
+  t.same(await responseTo(sending), { status: 200, body: String(much * mebibyte.length) })
 })
 
 /** The value once it has not changed for a while. */

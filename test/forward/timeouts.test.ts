@@ -9,11 +9,11 @@ import { startServed } from '../helpers/served.ts'
 
 const proxy = { Timeouts: { Connect: 1, Response: 2, Idle: 1 } }
 
-async function behind(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void) {
-  return startServed(t, { proxy, baseUrl: await listenOn(t, createServer(answer)) })
+async function behind(t: Test, respond: (request: IncomingMessage, response: ServerResponse) => void) {
+  return startServed(t, { proxy, baseUrl: await listenOn(t, createServer(respond)) })
 }
 
-/** Google takes everything, and answers at its end. */
+/** Google reads everything, and responds at its end. */
 async function behindWith(t: Test, settings: object) {
   const google = createServer((request, response) => {
     request.resume().on('end', () => response.writeHead(200, { 'content-length': '2' }).end('{}'))
@@ -21,18 +21,18 @@ async function behindWith(t: Test, settings: object) {
   return startServed(t, { proxy: settings, baseUrl: await listenOn(t, google) })
 }
 
-t.test('Google that never answers a search: 504', async (t) => {
+t.test('Google that never responds to a search: 504', async (t) => {
   const { url } = await behind(t, () => {})
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.status, 504)
-  t.match(await answer.json(), { code: 'upstream-timeout', layer: 'upstream', attempts: 1 })
+  const response = await fetch(`${url}studies`)
+  t.equal(response.status, 504)
+  t.match(await response.json(), { code: 'upstream-timeout', layer: 'upstream', attempts: 1 })
 })
 
-t.test('Google that reads an upload and never answers: 504', async (t) => {
+t.test('Google that reads an upload and never responds: 504', async (t) => {
   const { url } = await behind(t, (request) => request.resume())
-  const answer = await fetch(`${url}studies`, { method: 'POST', body: 'x' })
-  t.equal(answer.status, 504)
-  t.match(await answer.json(), { code: 'upstream-timeout' })
+  const response = await fetch(`${url}studies`, { method: 'POST', body: 'x' })
+  t.equal(response.status, 504)
+  t.match(await response.json(), { code: 'upstream-timeout' })
 })
 
 t.test('Google that stops reading an upload: 504', async (t) => {
@@ -44,8 +44,8 @@ t.test('Google that stops reading an upload: 504', async (t) => {
     sending.once('drain', pump)
   }
   pump()
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
-  t.equal(answer.statusCode, 504)
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
+  t.equal(response.statusCode, 504)
   sending.destroy()
 })
 
@@ -54,8 +54,8 @@ t.test('a client that stops sending: 408', async (t) => {
   const sending = request(`${url}studies`, { method: 'POST' })
   sending.on('error', () => {})
   sending.write('x')
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
-  t.equal(answer.statusCode, 408)
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
+  t.equal(response.statusCode, 408)
   sending.destroy()
 })
 
@@ -64,9 +64,9 @@ t.test('a client that sends a byte now and then, and one that never ends its hea
   const dripping = request(`${url}studies`, { method: 'POST' })
   dripping.on('error', () => {})
   const drip = setInterval(() => dripping.write('x'), 100)
-  const [answer] = (await once(dripping, 'response')) as [IncomingMessage]
+  const [response] = (await once(dripping, 'response')) as [IncomingMessage]
   clearInterval(drip)
-  t.equal(answer.statusCode, 408)
+  t.equal(response.statusCode, 408)
   dripping.destroy()
   const head = await rawRequest(proxy.url, 'GET /google/studies HTTP/1.1\r\nHost: localhost\r\n')
   t.match(String(head), /^HTTP\/1.1 408 .*"request-timeout".*request's headers/s)
@@ -82,10 +82,10 @@ t.test('a slow upload that makes way is not cut', async (t) => {
     if (sent < 30) sending.write(Buffer.alloc(300))
     else sending.end()
   }, 100)
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
   clearInterval(drip)
-  t.equal(answer.statusCode, 200)
-  answer.resume()
+  t.equal(response.statusCode, 200)
+  response.resume()
 })
 
 t.test('searches and deletions have a limit of their own', async (t) => {
@@ -117,9 +117,9 @@ t.test('a download that stalls breaks the connection of the client', async (t) =
       request.resume()
       response.write('begun')
     })
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 200)
-    await t.rejects(answer.text(), { name: 'TypeError' })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 200)
+    await t.rejects(response.text(), { name: 'TypeError' })
   }
 })
 
@@ -131,8 +131,8 @@ t.test('a client that reads no more is cut off', async (t) => {
   for (const method of ['GET', 'POST']) {
     const asking = request(`${url}studies`, { method }).end()
     asking.on('error', () => {})
-    const [answer] = (await once(asking, 'response')) as [IncomingMessage]
-    answer.on('error', () => {}).pause()
+    const [response] = (await once(asking, 'response')) as [IncomingMessage]
+    response.on('error', () => {}).pause()
     const cut = () => log().filter(({ msg, abortedBy }) => msg === 'request' && abortedBy).length
     await eventually(`${method} is cut`, () => cut() === (method === 'GET' ? 1 : 2))
     asking.destroy()
@@ -145,9 +145,9 @@ t.test('a connection that is never made: 502', async (t) => {
   const baseUrl = (await listenOn(t, silent)).replace('http:', 'https:')
   const { url } = await startServed(t, { proxy, baseUrl })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-unreachable', layer: 'upstream' })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-unreachable', layer: 'upstream' })
   }
 })
 
@@ -158,30 +158,30 @@ t.test('a connection that is refused: 502', async (t) => {
   await once(gone, 'close')
   const { url } = await startServed(t, { baseUrl })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-unreachable', detail: /refused.*ECONNREFUSED/ })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-unreachable', detail: /refused.*ECONNREFUSED/ })
   }
 })
 
-t.test('a connection that is reset before an answer: 502', async (t) => {
+t.test('a connection that is reset before a response: 502', async (t) => {
   const { url } = await behind(t, (request) => request.socket.resetAndDestroy())
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-reset' })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-reset' })
   }
 })
 
-t.test('an answer that is not HTTP: 502', async (t) => {
+t.test('a response that is not HTTP: 502', async (t) => {
   const talker = createTcpServer((socket) => {
     socket.on('error', () => {})
     socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))
   })
   const { url } = await startServed(t, { baseUrl: await listenOn(t, talker) })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 502)
-    t.match(await answer.json(), { code: 'upstream-invalid' })
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    t.match(await response.json(), { code: 'upstream-invalid' })
   }
 })

@@ -1,7 +1,6 @@
 import { test } from 'tap'
 import { parseNetwork } from '../../src/config/listen.ts'
-import { canonicalAddress, rateLimitKey } from '../../src/guard/address.ts'
-import { networkAllowList } from '../../src/guard/networks.ts'
+import { canonicalAddress, networkAllowList, rateLimitKey } from '../../src/guard/address.ts'
 
 test('addresses in one form', async (t) => {
   t.equal(canonicalAddress('::ffff:10.1.2.3'), '10.1.2.3')

@@ -162,7 +162,7 @@ const method = fc.oneof(
   { weight: 1, arbitrary: fc.string() },
 )
 
-test('whatever the target, what goes out is one path below the store, read alike by everybody', (t) => {
+test('for every target, what goes out is one path below the store, with one meaning only', (t) => {
   let allowed = 0
   let withQuery = 0
   fc.assert(
@@ -193,7 +193,7 @@ test('whatever the target, what goes out is one path below the store, read alike
   t.end()
 })
 
-test('whatever a search looks for, Google is asked for the same', (t) => {
+test('every search reaches Google unchanged', (t) => {
   const attribute = fc.constantFrom('PatientName', '00100010', 'includefield', 'limit', 'charset')
   fc.assert(
     fc.property(fc.array(fc.tuple(attribute, fc.string({ unit: 'grapheme' })), { minLength: 1 }), (pairs) => {
@@ -234,7 +234,7 @@ const others =
     ' ',
   )
 
-test('whatever the headers, nothing beyond the allow-lists comes out, and what does is unchanged', (t) => {
+test('for all headers, nothing beyond the allow-lists comes out, and what does is unchanged', (t) => {
   const name = fc.oneof(fc.constantFrom(...requestHeaders, ...responseHeaders, ...others), fc.string())
   const one = fc.string({ unit: 'binary' })
   const record = fc.dictionary(name, fc.oneof(one, fc.constant(undefined), fc.array(one)), {
@@ -248,7 +248,7 @@ test('whatever the headers, nothing beyond the allow-lists comes out, and what d
   ] as const) {
     fc.assert(
       fc.property(record, (headers) => {
-        // Those that every response of ours has, whatever Google's headers are.
+        // Headers that each of our responses has, with any headers from Google.
         const sent = Object.entries(pick(headers as never)).filter(([name]) => !(name in isolationHeaders))
         const expected = names.filter((name) => Object.hasOwn(headers, name) && headers[name] !== undefined)
         return (

@@ -70,7 +70,7 @@ test('each resource of DICOMweb, by each method, in each way to write its path',
   t.end()
 })
 
-test('a method that does nothing to a resource is told which would', (t) => {
+test('an unsupported method gets the list of supported ones', (t) => {
   for (const [method, path, message, allow] of [
     ['PUT', '/a/studies', '/studies does not have this method. Use GET or POST.', ['GET', 'POST']],
     [

@@ -58,7 +58,7 @@ export const searches: [pairs: [name: string, value: string][]][] = [
   [[['PatientName', '\ufffd\ufeff\u2028*?']]],
 ]
 
-/** Headers, of a request or an answer. */
+/** Headers of a request or a response. */
 export const headers: [headers: Record<string, string | string[] | undefined>][] = [
   [{ authorization: 'Bearer x', accept: 'a/b', connection: 'accept, authorization' }],
   [{ constructor: 'x', toString: 'y', vary: ['a', 'b'], etag: undefined }],

@@ -16,7 +16,7 @@ const { open, stat } = files
 
 /**
  * To be loaded before the program (`node --import`): a pipe below a folder `dead-drive` looks like
- * a regular file on a network drive that has gone. Whatever is asked of it keeps a thread of Node's
+ * a regular file on a network drive that has gone. Every call for it occupies a thread of Node's
  * for ever, as it does there.
  */
 function hang(path: unknown): boolean {

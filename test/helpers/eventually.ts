@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Asks again and again until the answer is true: for what no event announces. Rejects after `timeout` milliseconds: far
+ * Polls until the condition is true: for what no event announces. Rejects after `timeout` milliseconds: far
  * more than a slow machine takes for anything.
  */
 export async function eventually(

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 /**
  * The thread behind `watchHealth`: asks a proxy's /healthz again and again, over a new connection
- * each time, whatever the thread of the test is busy with.
+ * each time, even while the thread of the test is busy.
  */
 
 const { url, pid } = workerData as { url: string; pid: number }
@@ -38,11 +38,11 @@ async function probe(): Promise<void> {
   probes += 1
 }
 
-/** Resolves also where there is no answer, at the latest when the time is over: the time tells. */
+/** Resolves without a response, too, when the time is over at the latest: the time tells. */
 function healthy(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const asking = request(url, { agent: false, timeout: timeoutMs }, (response) => {
-    // Another answer is as bad as none.
+    // Another response is as bad as none.
     if (response.statusCode !== 200) longest = Number.POSITIVE_INFINITY
     response.resume().on('end', resolve)
   })

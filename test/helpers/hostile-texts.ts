@@ -124,7 +124,7 @@ class Grammar {
       return distinct([found[0], found.at(-1)])
     }
     if (node.kind === 'group') {
-      return node.consumes ? distinct(inTurn(node.choices.map((sequence) => this.#ofSequence(sequence)))) : ['']
+      return node.consumes ? distinct(roundRobin(node.choices.map((sequence) => this.#ofSequence(sequence)))) : ['']
     }
     const { min, max, body } = node
     const counts = distinct([Math.max(min, 1), min, Math.min(max, Math.max(min, 1) + 1), Math.min(max, 8)])
@@ -146,7 +146,7 @@ function isLong(node: Node | undefined): boolean {
 }
 
 /** The first of each, then the second of each, and so on. */
-function inTurn<T>(lists: readonly (readonly T[])[]): (T | undefined)[] {
+function roundRobin<T>(lists: readonly (readonly T[])[]): (T | undefined)[] {
   const longest = Math.max(0, ...lists.map(({ length }) => length))
   return Array.from({ length: longest }, (_, at) => lists.map((list) => list[at])).flat()
 }

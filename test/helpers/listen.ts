@@ -4,7 +4,7 @@ import { Server as TlsServer } from 'node:tls'
 import type { Test } from 'tap'
 
 /**
- * Opens a server on a free loopback port until the test ends; answers its URL without a slash at
+ * Opens a server on a free loopback port until the test ends; returns its URL without a slash at
  * the end.
  */
 export async function listenOn(t: Pick<Test, 'teardown'>, server: Server): Promise<string> {

@@ -20,10 +20,10 @@ const headerLine = /^([!#$%&'*+.^`|~\w-]+): ([!-~\x80-\xff](?:[\t -~\x80-\xff]*[
 
 /**
  * Takes a stream of messages apart, by the letter: CRLF only, one way to tell the length, no chunk
- * extensions, no trailers. Throws at whatever two readers could read in two ways: bytes that this
+ * extensions, no trailers. Throws at anything that two readers could read in two ways: bytes that this
  * accepts hide no second message.
  *
- * @param isToHead whether the answer at this place is one to HEAD, and so has no body
+ * @param isToHead whether the response at this place is one to HEAD, and so has no body
  */
 export function readMessages(bytes: Buffer, isToHead: (at: number) => boolean = () => false): Messages {
   const messages: Message[] = []

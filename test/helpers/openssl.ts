@@ -12,7 +12,7 @@ export function needsOpenssl(): { skip?: string } {
   return needs('openssl (Debian: apt install openssl)', isInstalled)
 }
 
-/** Runs openssl, and answers what it printed on both outputs. */
+/** Runs openssl, and returns what it printed on both outputs. */
 export function openssl(words: readonly string[], options: { input?: string; timeout?: number } = {}) {
   const { status, stdout, stderr } = spawnSync('openssl', words, {
     encoding: 'utf8',

@@ -4,7 +4,7 @@ import t from 'tap'
 import { listenOn } from './listen.ts'
 import { rawRequest } from './raw-request.ts'
 
-t.test('answers every byte until the other side closes', async (t) => {
+t.test('returns every byte until the other side closes', async (t) => {
   const server = createServer((socket) => {
     socket.once('data', (bytes) => {
       socket.write(bytes)

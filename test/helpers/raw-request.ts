@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
 /**
- * Sends bytes over a bare TCP connection, and answers every byte that comes back until the other
+ * Sends bytes over a bare TCP connection, and returns every byte that comes back until the other
  * side closes: for requests that no HTTP client would write. A `Connection: close` in the request
  * spares the wait for the server's keep-alive timeout.
  */

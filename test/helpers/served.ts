@@ -56,7 +56,7 @@ const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', D
 export async function startServed(t: Test, options: ServedOptions = {}): Promise<Served> {
   const emulator = await startEmulator(options.emulator)
   t.teardown(() => emulator.close())
-  // Not the test's own folder: that is made anew each time that it is asked for.
+  // Not the test's own folder, which tap creates again at each access.
   const folder = await mkdtemp(join(tmpdir(), 'served-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const credentials = await emulator.writeCredentials(folder)
@@ -73,7 +73,7 @@ export async function startServed(t: Test, options: ServedOptions = {}): Promise
   const proxy = await startProxy(settings, { logger: createLogger({ verbose: true, destination }) })
   t.teardown(async () => {
     await proxy.close()
-    // Whatever a test was about: its tokens, keys, patients and UIDs are in no line of the log.
+    // In every test, tokens, keys, patients and UIDs must be in no line of the log.
     for (const line of lines) if (secrets.test(line)) throw new Error(`The log has a secret or a patient: ${line}`)
   })
   const url = proxy.accountUrls.get('google') ?? ''
@@ -97,7 +97,7 @@ async function settingsFor(folder: string, emulator: Emulator, credentials: Cred
       Accounts: { google, ...options.accounts?.(credentials) },
       ...options.google,
     },
-    // Tests of trying again say so: others want to see the first answer.
+    // Tests of retries say so: others want to see the first response.
     DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Retry: { TotalTimeout: 0 }, ...options.proxy },
     HttpsCACertificates: AUTHORITIES,
     ...options.top,

@@ -11,17 +11,23 @@ export interface TestCount {
 /** How a skipped test names the program that it would need. */
 export const MISSING_PEER = 'missing peer: '
 
-/**
- * Assertions as tap's last line counts them. A run that broke, or that tested nothing, has one
- * failure.
- */
-export function countTests(output: string, exitCode: number): TestCount {
-  const totals = /^# \{ (total: .*) \}$/m.exec(output)?.[1] ?? ''
-  const count = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(totals)?.[1] ?? 0)
-  const passed = count('pass')
-  const failed = count('fail')
-  const broken = failed === 0 && (exitCode !== 0 || passed === 0)
-  return { passed, failed: broken ? 1 : failed, skipped: count('skip') + count('todo') }
+/** Output that breaks off, or that holds no test at all, has at least one failure. */
+export function countTests(output: string): TestCount {
+  const count = { passed: 0, failed: 0, skipped: 0 }
+  const { assertions, isWhole } = readTap(output)
+  for (const { ok, skip, todo } of assertions) count[skip || todo ? 'skipped' : ok ? 'passed' : 'failed']++
+  return isWhole && assertions.length > 0 ? count : atLeastOneFailed(count)
+}
+
+/** Of all files that there were. A run that left out one, or that tested nothing, has one failure. */
+export function sumOf(counts: readonly TestCount[], files: number): TestCount {
+  const sum = (part: keyof TestCount) => counts.reduce((total, count) => total + count[part], 0)
+  const count = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
+  return counts.length < files || count.passed === 0 ? atLeastOneFailed(count) : count
+}
+
+export function atLeastOneFailed(count: TestCount): TestCount {
+  return { ...count, failed: Math.max(1, count.failed) }
 }
 
 /** The failures, the missing peers, each once, and then the line that tools look for. */
@@ -40,16 +46,18 @@ export function closingLines(output: string, { passed, failed, skipped }: TestCo
  * there.
  */
 function describeFailures(output: string): string[] {
-  return failuresIn(output).flatMap(({ fullname, diag }) => [
-    `failed: ${fullname}`,
-    ...Object.entries(diag ?? {})
-      .filter(([name]) => !NOT_SAID_AGAIN.has(name))
-      .flatMap(([name, value]) =>
-        `${name}: ${typeof value === 'string' ? value : inspect(value)}`.trimEnd().split('\n'),
-      )
-      .slice(0, MAX_DIAGNOSTIC_LINES)
-      .map((line) => `    ${line}`),
-  ])
+  return readTap(output)
+    .assertions.filter(isFailure)
+    .flatMap(({ fullname, diag }) => [
+      `failed: ${fullname}`,
+      ...Object.entries(diag ?? {})
+        .filter(([name]) => !NOT_SAID_AGAIN.has(name))
+        .flatMap(([name, value]) =>
+          `${name}: ${typeof value === 'string' ? value : inspect(value)}`.trimEnd().split('\n'),
+        )
+        .slice(0, MAX_DIAGNOSTIC_LINES)
+        .map((line) => `    ${line}`),
+    ])
 }
 
 const MAX_DIAGNOSTIC_LINES = 60
@@ -57,16 +65,28 @@ const MAX_DIAGNOSTIC_LINES = 60
 const NOT_SAID_AGAIN: ReadonlySet<string> = new Set(['source', 'args', 'command', 'cwd'])
 
 /**
- * Assertions; a subtest or a file only where none of its assertions failed, as when its process was
- * killed.
+ * Assertions; a subtest or a file only where it failed and none of its assertions did, as when its
+ * process was killed.
  */
-function failuresIn(output: string): Result[] {
-  const failures: Result[] = []
+function readTap(output: string): { assertions: Result[]; isWhole: boolean } {
+  const assertions: Result[] = []
+  const failed = new Set<string>()
   const listen = (parser: Parser) =>
-    parser.on('child', listen).on('fail', (result: Result) => {
-      const isToldOf = failures.some(({ fullname }) => fullname.startsWith(`${result.fullname} > `))
-      if (!(result.closingTestPoint && isToldOf)) failures.push(result)
+    parser.on('child', listen).on('assert', (result: Result) => {
+      const { fullname, closingTestPoint } = result
+      if (closingTestPoint && !(isFailure(result) && !hasFailedIn(failed, fullname))) return
+      assertions.push(result)
+      if (isFailure(result)) failed.add(fullname)
     })
-  listen(new Parser()).end(output)
-  return failures
+  const parser = listen(new Parser())
+  parser.end(output)
+  return { assertions, isWhole: parser.ok }
+}
+
+function isFailure({ ok, skip, todo }: Result): boolean {
+  return !(ok || skip || todo)
+}
+
+function hasFailedIn(failed: ReadonlySet<string>, fullname: string): boolean {
+  return [...failed].some((name) => name.startsWith(`${fullname} > `))
 }

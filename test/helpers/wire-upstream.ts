@@ -15,14 +15,14 @@ export interface WireUpstream {
   clear(): void
 }
 
-/** The bytes to answer with; null closes the connection instead. */
-type Response = (request: Message) => string | Buffer | null
+/** Returns the bytes of the response; null closes the connection instead. */
+type Respond = (request: Message) => string | Buffer | null
 
 /**
  * Takes Google's place, and shows what arrives there as it is on the wire: read by no HTTP library,
  * and forgiven nothing.
  */
-export async function startWireUpstream(t: Test, answer: Response = echo): Promise<WireUpstream> {
+export async function startWireUpstream(t: Test, respond: Respond = echo): Promise<WireUpstream> {
   const requests: Message[] = []
   const oddities: string[] = []
   const server = createServer((socket) => {
@@ -33,7 +33,7 @@ export async function startWireUpstream(t: Test, answer: Response = echo): Promi
         const { messages, rest } = readMessages(Buffer.concat([unread, chunk]))
         unread = rest
         requests.push(...messages)
-        for (const message of messages) reply(socket, answer(message))
+        for (const message of messages) reply(socket, respond(message))
       } catch (error) {
         oddities.push(String(error))
         unread = Buffer.alloc(0)
@@ -54,7 +54,7 @@ function reply(socket: Socket, bytes: string | Buffer | null): void {
   else socket.write(bytes)
 }
 
-/** Says what was asked, so that a client can tell one answer from another. */
+/** Repeats the request, so that a client can distinguish responses. */
 export function echo(request: Message): string {
   const body = brief(request)
   return `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${start(request).startsWith('HEAD') ? '' : body}`

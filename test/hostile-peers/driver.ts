@@ -11,7 +11,7 @@ import { startTracing } from '../../src/observe/otel-tracing.ts'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 
 /** What the parent knows. */
-export interface Surroundings {
+export interface Environment {
   /** Addresses of the hostile peer, `host:port`: by http, and by TLS. */
   readonly hostile: string
   readonly hostileTls: string
@@ -24,7 +24,7 @@ export interface Surroundings {
   readonly timeout: number
 }
 
-export type Order = { readonly surroundings: Surroundings } | { readonly peer: string } | { readonly measure: true }
+export type Order = { readonly environment: Environment } | { readonly peer: string } | { readonly measure: true }
 export interface Report {
   readonly peer?: string
   /** How it ended. */
@@ -37,12 +37,12 @@ export interface Report {
 
 type Ask = () => Promise<unknown>
 
-function peersOf(around: Surroundings): Readonly<Record<string, Ask>> {
-  const { hostile, good, timeout } = around
+function peersOf(environment: Environment): Readonly<Record<string, Ask>> {
+  const { hostile, good, timeout } = environment
   const timeouts = { connect: timeout, response: timeout, searchResponse: timeout, idle: timeout, minBodyRate: 1 }
   const outgoing: OutgoingSettings = {
     verifyPeers: true,
-    certificateAuthorities: [around.authority],
+    certificateAuthorities: [environment.authority],
     httpsProxy: null,
     httpProxy: null,
     noProxy: '',
@@ -70,8 +70,8 @@ function peersOf(around: Surroundings): Readonly<Record<string, Ask>> {
   const fromGood = { tokenUrl: `${good}/token`, iamCredentialsUrl: `http://${hostile}/` }
   return {
     'token endpoint': token(user),
-    'Security Token Service': token(external(around.externalAccountFile)),
-    'URL of a subject token': token(external(around.subjectUrlFile)),
+    'Security Token Service': token(external(environment.externalAccountFile)),
+    'URL of a subject token': token(external(environment.subjectUrlFile)),
     'IAM Credentials API': token(user, fromGood, 'orthanc@demo.iam.gserviceaccount.com'),
     'metadata server': token(machine),
     'Google, small reads': () =>
@@ -94,9 +94,9 @@ function peersOf(around: Surroundings): Readonly<Record<string, Ask>> {
         request.end('body')
       }),
     'OpenTelemetry collector': () => exportSpans(timeout),
-    'syslog repository': () => sendRecords(around, 1),
+    'syslog repository': () => sendRecords(environment, 1),
     // 24 MiB, of which 16 are kept.
-    'syslog repository, many records': () => sendRecords(around, 400),
+    'syslog repository, many records': () => sendRecords(environment, 400),
   }
 }
 
@@ -128,7 +128,7 @@ async function exportSpans(timeout: number): Promise<void> {
   throw new Error(end)
 }
 
-async function sendRecords({ hostileTls, authority, timeout }: Surroundings, records: number): Promise<void> {
+async function sendRecords({ hostileTls, authority, timeout }: Environment, records: number): Promise<void> {
   const { hostname, port } = new URL(`https://${hostileTls}`)
   const { promise, reject } = Promise.withResolvers<void>()
   let lost = 0
@@ -175,7 +175,7 @@ function report(more: object = {}): void {
 }
 
 process.on('message', async (order: Order) => {
-  if ('surroundings' in order) peers = peersOf(order.surroundings)
+  if ('environment' in order) peers = peersOf(order.environment)
   if (!('peer' in order)) {
     // What nobody holds any more is not what is measured.
     globalThis.gc?.()

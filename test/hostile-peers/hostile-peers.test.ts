@@ -8,8 +8,9 @@ import t, { type Test } from 'tap'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
+import { compileCache } from '../helpers/program.ts'
 import { behave, httpBehaviours, offeredBytes } from './behaviours.ts'
-import type { Order, Report, Surroundings } from './driver.ts'
+import type { Environment, Order, Report } from './driver.ts'
 
 /**
  * Whoever the proxy asks something may be broken, somebody else, or hostile: a table of peers and what they do instead of
@@ -139,24 +140,25 @@ class Driver {
   }
 }
 
-async function startDriver(t: Test, surroundings: Surroundings): Promise<Driver> {
+async function startDriver(t: Test, environment: Environment): Promise<Driver> {
   const child = fork(fileURLToPath(new URL('driver.ts', import.meta.url)), {
     // As the program runs (docs/adr/0010), but for the size up to which nothing is collected: garbage is not what is measured.
     execArgv: ['--max-semi-space-size=2', '--expose-gc'],
     env: {
+      ...compileCache,
       PATH: process.env.PATH ?? '',
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://${surroundings.hostile}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://${environment.hostile}`,
       OTEL_EXPORTER_OTLP_TIMEOUT: String(timeout),
     },
     serialization: 'json',
   })
   t.teardown(() => child.kill('SIGKILL'))
   const driver = new Driver(child)
-  await driver.measure({ surroundings })
+  await driver.measure({ environment })
   return driver
 }
 
-/** One that answers as it is told, to whoever asks. */
+/** One that sends the given response to every request. */
 async function startHostile(t: Test) {
   const { cert, key, authority } = makeCertificate()
   const now: { start: (socket: Socket) => void; taken: Taken } = { start: () => {}, taken: new Taken() }

@@ -55,7 +55,7 @@ test('instances: all are counted, and no message is too long for a repository', 
   )
 })
 
-test('an upload whose answer broke off: what it had named is stored', async (t) => {
+test('an upload whose response broke off: what it had named is stored', async (t) => {
   const cut = { ...upload, outcome: 'aborted', status: 200, abortedBy: 'client', stored: uids(2) } as const
   t.same(numbers(auditMessages(cut, source)), ['2'])
   const unknown = auditMessages({ ...cut, stored: undefined }, source)
@@ -64,20 +64,20 @@ test('an upload whose answer broke off: what it had named is stored', async (t) 
 })
 
 test('a client that is not authenticated is an alert; what is no DICOMweb is no event', async (t) => {
-  const stranger = {
+  const anonymous = {
     ...upload,
     client: undefined,
     outcome: 'rejected',
     status: 401,
     code: 'client-unauthenticated',
   } as const
-  const [alert, ...others] = auditMessages(stranger, source)
+  const [alert, ...others] = auditMessages(anonymous, source)
   t.match(alert, /csd-code="110113".*csd-code="110126".*UserID="2001:db8::1"/)
   t.same(others, [])
   t.same(auditMessages({ ...upload, service: undefined, code: 'not-dicomweb' }, source), [])
 })
 
-test('who is kept out is an alert, be it a connection or a try to log in too many', async (t) => {
+test('a rejected client is an alert, whether by its connection or by too many failed logins', async (t) => {
   const time = upload.time
   const connection = { audit: 'connection', time, address: '192.0.2.1', outcome: 'rejected' } as const
   const kinds = (record: AuditRecord) =>
@@ -127,7 +127,7 @@ test('only what moves instances is a transfer', async (t) => {
   t.same(eventOf({ ...retrieval, route: '/studies/{study}/metadata' }), [['110103', 'R', '0', undefined]])
 })
 
-test('whatever a client sent, it stays text in the message', async (t) => {
+test('everything that a client sent stays text in the message', async (t) => {
   t.equal(
     element('a', { b: '"<&\u0000\ud800', c: undefined }, element('d', {}, 'e')),
     '<a b="&quot;&lt;&amp;\uFFFD\uFFFD"><d>e</d></a>',

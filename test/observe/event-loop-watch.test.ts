@@ -22,7 +22,7 @@ function cpuTime(): number {
   return (user + system) / 1000
 }
 
-/** Works until so much processor time is used: so much is ours whatever else the machine does. */
+/** Works until it has used this much processor time itself, however busy the machine is. */
 function block(milliseconds: number): void {
   const end = cpuTime() + milliseconds
   while (cpuTime() < end);
@@ -81,7 +81,7 @@ t.test('what ended before is not named', async (t) => {
 t.test('a line a minute: the longest of those that follow, and how many others there were', async (t) => {
   const { watch, warnings } = startWatch(t)
   block(500)
-  await eventually('the first is told', () => warnings().length === 1)
+  await eventually('the first is logged', () => warnings().length === 1)
   const lasted: number[] = []
   for (const milliseconds of [500, 800, 500]) {
     const began = performance.now()
@@ -96,12 +96,12 @@ t.test('a line a minute: the longest of those that follow, and how many others t
   t.ok((warnings()[1]?.standstillMs ?? 0) > Math.max(...lasted) - 150)
 })
 
-t.test('they are told once the minute is over', async (t) => {
+t.test('they are logged once the minute is over', async (t) => {
   const { warnings } = startWatch(t, { quietMs: 1_000 })
   block(500)
-  await eventually('the first is told', () => warnings().length === 1)
+  await eventually('the first is logged', () => warnings().length === 1)
   block(500)
-  await eventually('the second is told', () => warnings().length === 2)
+  await eventually('the second is logged', () => warnings().length === 2)
 })
 
 t.test('the proxy names the route of the request that it stood still for', async (t) => {

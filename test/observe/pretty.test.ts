@@ -15,7 +15,7 @@ t.test('a line for people', async (t) => {
   t.equal(nothing, '03:04:05 info  x places={"a":1}')
 })
 
-t.test('whatever strangers have sent can do nothing to the terminal', async (t) => {
+t.test('nothing that unauthenticated clients send reaches the terminal unescaped', async (t) => {
   const evil = 'a\u001b[2J\u0007\r\n\u202eb\u009b1m\u2028'
   const text = prettyLine(
     JSON.stringify({

@@ -38,7 +38,7 @@ t.test('a configuration that Orthanc refuses: its last lines say why', needsOrth
   await t.rejects(starting, { name: 'OrthancError', message: /ended while it started[\s\S]*HttpPort/ })
 })
 
-t.test('an Orthanc that does not answer is stopped', async (t) => {
+t.test('an Orthanc that does not respond is stopped', async (t) => {
   const executable = join(t.testdir(), 'Orthanc')
   await writeFile(executable, '#!/bin/sh\necho "waiting with $1"\nexec sleep 60\n', { mode: 0o755 })
   const starting = startLocalOrthanc({ installation: { executable, dicomWebPlugin: '' }, startTimeout: 500 })
@@ -54,12 +54,12 @@ t.test('an executable that cannot run', async (t) => {
   await t.rejects(startLocalOrthanc({ installation: { executable, dicomWebPlugin: '' } }), { message: /ENOENT/ })
 })
 
-t.test('a stranger on the port is not taken for ours', needsOrthanc(), async (t) => {
-  const stranger = await listenOn(
+t.test('another program on the port is not taken for Orthanc', needsOrthanc(), async (t) => {
+  const other = await listenOn(
     t,
-    createServer((_, response) => response.end('{"Name":"stranger"}')),
+    createServer((_, response) => response.end('{"Name":"other"}')),
   )
-  const starting = startLocalOrthanc({ configuration: { HttpPort: Number(new URL(stranger).port) } })
+  const starting = startLocalOrthanc({ configuration: { HttpPort: Number(new URL(other).port) } })
   await t.rejects(starting, { message: /ended while it started[\s\S]*already in use/ })
 })
 

@@ -7,7 +7,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 
 const errorsByStatus = {
-  200: 'Error in the network protocol', // as the body is no answer to a STOW
+  200: 'Error in the network protocol', // as the body is no response to a STOW
   401: 'Bad credentials were provided to an HTTP request',
   403: 'Bad credentials were provided to an HTTP request',
   404: 'Unknown resource',
@@ -78,7 +78,7 @@ t.test('a client and an archive', needsOrthanc(), async (t) => {
     t.same(await client.rest.servers(), ['archive'])
   })
 
-  await t.test('what Orthanc makes of the answer to a STOW', async (t) => {
+  await t.test('what Orthanc makes of the response to a STOW', async (t) => {
     const { study } = await uploadStudy(client, 7)
     for (const [status, errorDescription] of Object.entries(errorsByStatus)) {
       const upstream = createServer((request, response) => {
@@ -101,8 +101,8 @@ t.test('a client and an archive', needsOrthanc(), async (t) => {
     await client.rest.deleteRemote('upstream', { study: '1', series: '2' })
     await client.rest.deleteRemote('upstream', { study: '1' })
     const headers = { Accept: 'image/png' }
-    const answer = await client.rest.get('upstream', '/studies/1/rendered', { viewport: '8,8' }, headers)
-    t.equal(answer.toString(), 'any body')
+    const response = await client.rest.get('upstream', '/studies/1/rendered', { viewport: '8,8' }, headers)
+    t.equal(response.toString(), 'any body')
     t.same(seen, [
       'DELETE /base/studies/1/series/2/instances/3 */*',
       'DELETE /base/studies/1/series/2 */*',
@@ -125,9 +125,9 @@ t.test('credentials', needsOrthanc(), async (t) => {
   const RegisteredUsers = { synthetic: 'pass:word' }
   const { url, rest } = await startOrthanc(t, { configuration: { AuthenticationEnabled: true, RegisteredUsers } })
   t.match(await rest.system(), { PluginsEnabled: true })
-  const stranger = new OrthancRest(url)
-  t.teardown(() => stranger.close())
-  await t.rejects(stranger.system(), { name: 'OrthancError', status: 401 })
+  const anonymous = new OrthancRest(url)
+  t.teardown(() => anonymous.close())
+  await t.rejects(anonymous.system(), { name: 'OrthancError', status: 401 })
 })
 
 async function uploadStudy({ rest }: LocalOrthanc, seed: number) {

@@ -23,8 +23,8 @@ async function started(t: Test, path: string) {
   const said = (message: RegExp) => lines().filter(({ msg }) => message.test(String(msg)))
   await eventually('it serves', () => said(/^admin listener/).length === 1)
   const names = async () => {
-    const answer = await fetch(`${said(/^admin listener/)[0]?.url}/api/status`)
-    const { accounts } = (await answer.json()) as { accounts: { name: string }[] }
+    const response = await fetch(`${said(/^admin listener/)[0]?.url}/api/status`)
+    const { accounts } = (await response.json()) as { accounts: { name: string }[] }
     return accounts.map(({ name }) => name)
   }
   return {
@@ -35,7 +35,7 @@ async function started(t: Test, path: string) {
   }
 }
 
-test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
+test('SIGHUP, and a file that is rewritten or replaced', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   child.kill('SIGHUP')
@@ -72,7 +72,7 @@ test('SIGHUP, and a file that is written anew or renamed over', async (t) => {
   t.equal(await ended(child), 143)
 })
 
-test('a configuration that cannot be used is refused, each of its problems is told, and nothing changes', async (t) => {
+test('an invalid configuration is rejected, each of its problems is logged, and nothing changes', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   const refused = (times: number) => eventually('it is refused', () => said(/configuration rejected/).length === times)

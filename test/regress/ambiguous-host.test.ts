@@ -17,8 +17,8 @@ t.test('a request with two Hosts, or with one that is none, is refused', async (
     ),
   ]) {
     for (const version of ['HTTP/1.1', 'HTTP/1.0']) {
-      const answer = String(await rawRequest(proxy.url, ask(hosts, version)))
-      t.match(answer, /^HTTP\/1\.1 400 .*"code":"malformed-request"/s, hosts)
+      const response = String(await rawRequest(proxy.url, ask(hosts, version)))
+      t.match(response, /^HTTP\/1\.1 400 .*"code":"malformed-request"/s, hosts)
     }
   }
   t.same(emulator.log, [])

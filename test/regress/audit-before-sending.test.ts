@@ -13,12 +13,12 @@ t.test('a request that waited for its place is not sent once the trail has faile
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, 'audit.jsonl')
   const targets: string[] = []
-  let answerFirst = () => {}
+  let respondFirst = () => {}
   const google = createServer((request, response) => {
     targets.push(request.url ?? '')
-    const answer = () => response.writeHead(200, { 'content-type': 'application/dicom+json' }).end('[]')
-    if (targets.length === 1) answerFirst = answer
-    else answer()
+    const respond = () => response.writeHead(200, { 'content-type': 'application/dicom+json' }).end('[]')
+    if (targets.length === 1) respondFirst = respond
+    else respond()
   })
   const { url } = await startServed(t, {
     baseUrl: await listenOn(t, google),
@@ -32,7 +32,7 @@ t.test('a request that waited for its place is not sent once the trail has faile
   // So long the trail trusts the name of its file.
   await delay(1_100)
   t.equal((await fetch(`${url}nothing`)).status, 404, 'the record of this one can’t be written')
-  answerFirst()
+  respondFirst()
   t.equal((await first).status, 200)
   await (await first).text()
   const refused = await second

@@ -20,14 +20,14 @@ function newFile(t: Test, content?: string) {
 }
 
 function collect() {
-  const told: unknown[] = []
+  const reported: unknown[] = []
   const reports = {
-    failing: (error: Error) => told.push(error.message),
-    recovered: () => told.push('recovered'),
-    lost: (records: number) => told.push(records),
+    failing: (error: Error) => reported.push(error.message),
+    recovered: () => reported.push('recovered'),
+    lost: (records: number) => reported.push(records),
     closed: () => {},
   }
-  return { told, reports }
+  return { reported, reports }
 }
 
 t.test('the first record does not continue a line that was cut short', async (t) => {
@@ -70,7 +70,7 @@ t.test('a file that ends without a newline and was put in place of the first', a
 })
 
 t.test('nothing is written once it is closed: the descriptor may be that of something else', async (t) => {
-  const { told, reports } = collect()
+  const { reported, reports } = collect()
   const path = newFile(t)
   const file = new AuditFile(path, reports)
   await file.close()
@@ -80,7 +80,7 @@ t.test('nothing is written once it is closed: the descriptor may be that of some
   await file.close()
   closeSync(fd)
   t.equal(readFileSync(other, 'utf8') + readFileSync(path, 'utf8'), '')
-  t.same(told, [1])
+  t.same(reported, [1])
 })
 
 t.test('a file that others can read is warned of', async (t) => {

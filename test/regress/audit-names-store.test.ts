@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, startServed } from '../helpers/served.ts'
 
-// A request that was under way when a reload gave its account another store had that store's address in the audit message,
+// A request that was in flight when a reload gave its account another store had that store's address in the audit message,
 // and no line of the audit trail said which store an account had been.
 test('the audit trail names the store that a request went to', async (t) => {
   const File = join(t.testdir(), 'audit.jsonl')
@@ -14,7 +14,7 @@ test('the audit trail names the store that a request went to', async (t) => {
   const [, path] = new URL(url).pathname.split('/google')
   emulator.faults.add({ target: 'QIDO-RS', delay: 500, times: 1 })
   const before = fetch(`${url}studies`)
-  await eventually('it is under way', () => emulator.log.some(({ target }) => target.includes(`${path}studies`)))
+  await eventually('it is in flight', () => emulator.log.some(({ target }) => target.includes(`${path}studies`)))
   await served.reload({
     proxy,
     accounts: ({ serviceAccountFile }) => ({

@@ -9,7 +9,7 @@ import { eventually } from '../helpers/eventually.ts'
 
 const certificate = makeCertificate()
 
-/** A repository that completes TLS, and does what it is told with each connection. */
+/** A repository that completes TLS, and treats each connection as the test says. */
 async function startRepository(t: Test, then: (socket: TLSSocket) => void) {
   const { cert, key } = certificate
   const sockets = new Set<TLSSocket>()
@@ -29,7 +29,7 @@ async function startRepository(t: Test, then: (socket: TLSSocket) => void) {
 }
 
 function startSink(t: Test, port: number, trusted = true) {
-  const told: string[] = []
+  const reported: string[] = []
   const target = {
     host: '127.0.0.1',
     port,
@@ -38,14 +38,14 @@ function startSink(t: Test, port: number, trusted = true) {
   }
   const source = { id: 'proxy', hostName: 'h', processId: '1' }
   const reports = {
-    failing: ({ message }: Error) => told.push(`failing: ${message}`),
-    recovered: () => told.push('recovered'),
-    lost: () => told.push('lost'),
+    failing: ({ message }: Error) => reported.push(`failing: ${message}`),
+    recovered: () => reported.push('recovered'),
+    lost: () => reported.push('lost'),
     closed: () => {},
   }
   const sink = new SyslogSink(target, source, reports, { writeTimeoutMs: 300, stableAfterMs: 200 })
   t.teardown(() => sink.close())
-  return { sink, told }
+  return { sink, reported }
 }
 
 const search = {
@@ -64,18 +64,18 @@ const search = {
 t.test('one that stops reading is not there, until it has taken what waits', async (t) => {
   let reads = false
   const { port, sockets } = await startRepository(t, (socket) => (reads ? socket.resume() : socket.pause()))
-  const { sink, told } = startSink(t, port)
+  const { sink, reported } = startSink(t, port)
   await eventually('it is connected', () => sink.available)
   // More than the operating systems of both sides take.
   for (let written = 0; written < 200; written++) sink.write(search)
   await eventually('it counts as gone', () => !sink.available)
-  await eventually('it is tried again', () => sockets.size > 1)
+  await eventually('it reconnects', () => sockets.size > 1)
   t.notOk(sink.available, 'a connection alone does not help')
-  t.match(told, [/^failing: .*takes no/])
+  t.match(reported, [/^failing: .*takes no/])
   reads = true
   for (const socket of sockets) socket.resume()
   await eventually('it has taken all', () => sink.available)
-  t.same(told.slice(1), ['recovered'])
+  t.same(reported.slice(1), ['recovered'])
 })
 
 t.test('no request passes while half of the room for records is full', async (t) => {
@@ -92,11 +92,11 @@ t.test('one that accepts and closes is tried less and less often, and said to fa
     connections += 1
     socket.destroy()
   })
-  const { told, sink } = startSink(t, port)
+  const { reported, sink } = startSink(t, port)
   const begun = performance.now()
   await eventually('it was tried thrice', () => connections === 3)
   t.ok(performance.now() - begun > 2_900, '1 s, then 2 s')
-  t.equal(told.length, 1)
+  t.equal(reported.length, 1)
   t.notOk(sink.available)
 })
 
@@ -107,9 +107,9 @@ t.test('the environment can’t make any certificate do', async (t) => {
   })
   const received: Buffer[] = []
   const { port } = await startRepository(t, (socket) => socket.on('data', (chunk) => received.push(chunk)))
-  const { sink, told } = startSink(t, port, false)
+  const { sink, reported } = startSink(t, port, false)
   sink.write(search)
-  await eventually('it is refused', () => told.length > 0)
-  t.match(told, [/^failing: .*certificate/])
+  await eventually('it is refused', () => reported.length > 0)
+  t.match(reported, [/^failing: .*certificate/])
   t.same(received, [])
 })

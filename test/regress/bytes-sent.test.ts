@@ -5,7 +5,7 @@ import { startServed } from '../helpers/served.ts'
 
 // The log and the audit trail said how long the response to an upload was before its URLs were rewritten, and how long that
 // to a search was after; of a response that was buffered, the length before, too.
-test('the bytes sent are those that the client gets, whatever the request', async (t) => {
+test('for every request, the bytes sent are those that the client gets', async (t) => {
   const google = createServer((request, response) => {
     request.resume().once('end', () => {
       const url = `http://${request.headers.host}${request.url}`

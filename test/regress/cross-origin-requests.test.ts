@@ -40,8 +40,8 @@ t.test('where nobody logs in, no page of another origin reaches Google', async (
   const options = { PublicUrl: 'https://pacs.example/google', Audit: { File: file } }
   const { proxy, emulator, log } = await startServed(t, { proxy: options })
   for (const [what, line, headers, body] of foreign) {
-    const answer = await ask(proxy.url, line, headers, body)
-    t.match(answer, /^HTTP\/1\.1 403 .*"code":"cross-origin"/s, what)
+    const response = await ask(proxy.url, line, headers, body)
+    t.match(response, /^HTTP\/1\.1 403 .*"code":"cross-origin"/s, what)
   }
   t.notOk(emulator.log.some(({ target }) => target.includes('dicomWeb')))
   const lines = () => log().filter(({ msg, code }) => msg === 'request' && code === 'cross-origin')
@@ -75,9 +75,9 @@ t.test('over TLS the origin is one of https', needsOpenssl(), async (t) => {
   const dispatcher = new Agent({ connect: { ca: authority.cert } })
   t.teardown(() => dispatcher.close())
   const statusFor = async (origin: string) => {
-    const answer = await fetch(`${proxy.url}/google/studies`, { headers: { origin }, dispatcher })
-    await answer.text()
-    return answer.status
+    const response = await fetch(`${proxy.url}/google/studies`, { headers: { origin }, dispatcher })
+    await response.text()
+    return response.status
   }
   t.equal(await statusFor(proxy.url), 200)
   t.equal(await statusFor(proxy.url.replace('https:', 'http:')), 403)

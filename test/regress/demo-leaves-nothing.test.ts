@@ -15,7 +15,7 @@ for (const [words, how] of [
   t.test(`${words} leaves nothing behind: ${how}`, async (t) => {
     const folder = t.testdir()
     const { child, output } = startProgram(t, words.split(' '), { TMPDIR: folder })
-    await eventually('it is under way', () => /Google emulator/.test(output()), 60_000)
+    await eventually('it is running', () => /Google emulator/.test(output()), 60_000)
     t.not(readdirSync(folder).length, 0)
     if (how === 'closed output') child.stdout.destroy()
     else child.kill(how)

@@ -6,19 +6,19 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Google answers a search that finds nothing by 204 without a body. Orthanc takes that for HTTP 400, "Bad file format".
+// Google responds to a search without matches with 204 and no body. Orthanc takes that for HTTP 400, "Bad file format".
 
-interface Answer {
+interface Received {
   readonly status: number | undefined
   readonly headers: Readonly<Record<string, unknown>>
   readonly body: string
 }
 
-async function ask(url: string, accept: string | undefined, method = 'GET'): Promise<Answer> {
+async function ask(url: string, accept: string | undefined, method = 'GET'): Promise<Received> {
   const sending = request(url, { method, ...(accept !== undefined && { headers: { accept } }) })
   sending.end()
-  const [answer] = await once(sending, 'response')
-  return { status: answer.statusCode, headers: answer.headers, body: String(await buffer(answer)) }
+  const [response] = await once(sending, 'response')
+  return { status: response.statusCode, headers: response.headers, body: String(await buffer(response)) }
 }
 
 const takesJson = [
@@ -73,14 +73,14 @@ t.test('a search that finds nothing', async (t) => {
     }
   })
 
-  t.test('HEAD is answered as GET, without the body', async (t) => {
+  t.test('HEAD gets the same response as GET, without the body', async (t) => {
     const { status, headers, body } = await ask(`${url}studies`, '*/*', 'HEAD')
     t.same([status, body], [200, ''])
     t.match(headers, { 'content-type': 'application/dicom+json', 'content-length': '2' })
     t.equal((await ask(`${url}studies`, 'application/dicom+xml', 'HEAD')).status, 204)
   })
 
-  t.test('log and metrics say what Google answered', async (t) => {
+  t.test('log and metrics show the status from Google', async (t) => {
     const { length } = log().filter(({ msg }) => msg === 'request')
     await ask(`${url}series`, '*/*')
     const lines = () => log().filter(({ msg }) => msg === 'request')
@@ -99,7 +99,7 @@ t.test('a search that finds nothing', async (t) => {
   })
 })
 
-t.test('headers of the empty answer are not those of the array', async (t) => {
+t.test('headers of the empty response are not those of the array', async (t) => {
   const google = createServer((_request, response) => {
     response.writeHead(204, {
       'content-type': 'text/html',

@@ -61,9 +61,9 @@ test('frames cost what they are, not what a file claims', async (t) => {
   const headers = { accept: 'multipart/related; type=application/octet-stream' }
   const before = process.cpuUsage()
   for (const instance of ['1.40', '1.42']) {
-    const answer = await request(`/studies/1.20/series/1.30/instances/${instance}/frames/1`, { headers })
-    t.equal(answer.status, 200)
-    await answer.arrayBuffer()
+    const response = await request(`/studies/1.20/series/1.30/instances/${instance}/frames/1`, { headers })
+    t.equal(response.status, 200)
+    await response.arrayBuffer()
   }
   const { user, system } = process.cpuUsage(before)
   t.ok(user + system < 1_000_000, `${(user + system) / 1000} ms of processor time`)
@@ -84,8 +84,8 @@ test('an image without all of its pixels is not rendered', async (t) => {
     t.equal((await store([image])).status, 200)
     const before = process.cpuUsage().user
     const headers = { accept: 'image/png' }
-    const answer = await request(`/studies/1.20/series/1.30/instances/${instance}/rendered`, { headers })
-    t.equal(answer.status, status, rows)
+    const response = await request(`/studies/1.20/series/1.30/instances/${instance}/rendered`, { headers })
+    t.equal(response.status, status, rows)
     t.ok(process.cpuUsage().user - before < 1_000_000)
   }
 })

@@ -26,10 +26,10 @@ async function serve(t: Test): Promise<Served> {
 function sendForEver(t: Test, { proxy }: Served, authorization: string, piece: Buffer) {
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
   t.teardown(() => socket.destroy())
-  let answer = ''
+  let received = ''
   socket.on('error', () => {})
   socket.on('data', (bytes) => {
-    answer += bytes
+    received += bytes
   })
   const head = `POST /google/studies HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n`
   socket.write(`${head}Content-Type: application/dicom\r\nTransfer-Encoding: chunked\r\n\r\n`)
@@ -38,7 +38,7 @@ function sendForEver(t: Test, { proxy }: Served, authorization: string, piece: B
   }
   socket.on('drain', pump)
   pump()
-  return { socket, answer: () => answer }
+  return { socket, received: () => received }
 }
 
 t.test('bodies of nothing but tiny chunks are ended, whoever sends them', async (t) => {
@@ -48,9 +48,9 @@ t.test('bodies of nothing but tiny chunks are ended, whoever sends them', async 
   const alive = await fetch(`${served.proxy.adminUrl}/healthz`)
   t.equal(alive.status, 200)
   await eventually('all are closed', () => all.every(({ socket }) => socket.closed), 30_000)
-  for (const [at, { answer }] of all.entries()) {
+  for (const [at, { received }] of all.entries()) {
     const expected = at % 2 ? /^HTTP\/1.1 401 / : /^HTTP\/1.1 400 .*"tiny-chunks".*less than 64 bytes on average/s
-    if (!expected.test(answer())) t.match(answer(), expected)
+    if (!expected.test(received())) t.match(received(), expected)
   }
   const lines = served.log().filter(({ msg }) => msg === 'request')
   t.equal(lines.filter(({ status, code }) => status === 400 && code === 'tiny-chunks').length, 16)
@@ -63,20 +63,20 @@ t.test('so are those that wait for their body to come, because places are scarce
   const served = await startServed(t, { baseUrl: google.baseUrl, proxy })
   const first = fetch(`${served.url}studies`, { method: 'POST', headers: { authorization: login.right }, body: 'x' })
   await google.reached(1)
-  const { socket, answer } = sendForEver(t, served, login.right, Buffer.from('0001\r\nx\r\n'.repeat(10_000)))
+  const { socket, received } = sendForEver(t, served, login.right, Buffer.from('0001\r\nx\r\n'.repeat(10_000)))
   await eventually('it is closed', () => socket.closed)
-  t.match(answer(), /^HTTP\/1.1 400 .*"tiny-chunks"/s)
-  google.answer()
+  t.match(received(), /^HTTP\/1.1 400 .*"tiny-chunks"/s)
+  google.respond()
   t.equal((await first).status, 200)
 })
 
-t.test('who has not logged in is read for a moment only, whatever the chunks', async (t) => {
+t.test('an unauthenticated client is read for a moment only, with any chunks', async (t) => {
   const served = await serve(t)
   const large = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000), Buffer.from('\r\n')])
   const { socket } = sendForEver(t, served, login.wrong, large)
   await eventually('it is closed', () => socket.closed)
   const small = await fetch(`${served.url}studies`, { method: 'POST', body: Buffer.alloc(500_000) })
-  t.equal(small.status, 401, 'one that sends a small body before it reads gets its answer')
+  t.equal(small.status, 401, 'one that sends a small body before it reads gets its response')
 })
 
 t.test('a body with some tiny chunks among others passes', async (t) => {
@@ -89,7 +89,7 @@ t.test('a body with some tiny chunks among others passes', async (t) => {
     await new Promise(setImmediate)
   }
   sending.end()
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
-  answer.resume()
-  t.equal(answer.statusCode, 200)
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
+  response.resume()
+  t.equal(response.statusCode, 200)
 })

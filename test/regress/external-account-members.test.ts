@@ -12,7 +12,7 @@ type Json = Record<string, unknown>
 test('a file of workload identity federation reaches no host through members that are not checked', async (t) => {
   const { files, write, fetchToken } = await startIssuer(t)
   const arrived: string[] = []
-  const stranger = await listenOn(
+  const foreign = await listenOn(
     t,
     createServer((request, response) => {
       arrived.push(String(request.url))
@@ -27,16 +27,16 @@ test('a file of workload identity federation reaches no host through members tha
   const good = await readJson(files.externalAccountFile)
   const { token_url: _, ...withoutTokenUrl } = good
   const tricks: Record<string, Json> = {
-    tokenUrl: { ...withoutTokenUrl, tokenUrl: `${stranger}/token` },
-    serviceAccountImpersonationUrl: { ...good, serviceAccountImpersonationUrl: `${stranger}/impersonate` },
-    universeDomain: { ...withoutTokenUrl, universeDomain: 'stranger.invalid' },
-    universe_domain: { ...withoutTokenUrl, universe_domain: ['stranger.invalid'] },
+    tokenUrl: { ...withoutTokenUrl, tokenUrl: `${foreign}/token` },
+    serviceAccountImpersonationUrl: { ...good, serviceAccountImpersonationUrl: `${foreign}/impersonate` },
+    universeDomain: { ...withoutTokenUrl, universeDomain: 'foreign.invalid' },
+    universe_domain: { ...withoutTokenUrl, universe_domain: ['foreign.invalid'] },
     regionUrl: {
       ...good,
       credential_source: {
         environment_id: 'aws1',
-        regionUrl: `${stranger}/region`,
-        imdsv2SessionTokenUrl: `${stranger}/session`,
+        regionUrl: `${foreign}/region`,
+        imdsv2SessionTokenUrl: `${foreign}/session`,
         regional_cred_verification_url: 'https://sts.{region}.amazonaws.com',
       },
     },

@@ -4,7 +4,7 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// When an upload had failed, the connection to Google told of its end once more, and that stopped the reading of what the
+// When an upload had failed, the connection to Google reported its end once more, and that stopped the reading of what the
 // client still sent: its connection stayed busy for ever, and shutting down had to wait for it.
 t.test('after an upload that failed the connection serves the next request', async (t) => {
   let reading = false
@@ -17,10 +17,10 @@ t.test('after an upload that failed the connection serves the next request', asy
   const send = async () => {
     const sending = request(`${url}studies`, { method: 'POST', agent, signal: AbortSignal.timeout(5_000) })
     sending.end(Buffer.alloc(32 * 1024 * 1024))
-    const [answer] = (await once(sending, 'response')) as [IncomingMessage]
-    await answer.resume().toArray()
+    const [response] = (await once(sending, 'response')) as [IncomingMessage]
+    await response.resume().toArray()
     if (!sending.writableFinished) await once(sending, 'finish')
-    return answer.statusCode
+    return response.statusCode
   }
   t.equal(await send(), 504)
   reading = true

@@ -8,13 +8,13 @@ t.test('a parameter of parts that fit twice is refused at once', async (t) => {
   const { proxy, emulator } = await startServed(t)
   const path = 'ABCDEF12.'.repeat(24)
   const startedAt = performance.now()
-  const answer = rawRequest(
+  const response = rawRequest(
     proxy.url,
     `GET /google/studies?${path}=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
     { timeout: 60_000 },
   )
   t.equal((await fetch(`${proxy.adminUrl}/healthz`)).status, 200)
-  t.match((await answer).toString(), /^HTTP\/1\.1 400 .*"code":"query-not-allowed"/s)
+  t.match((await response).toString(), /^HTTP\/1\.1 400 .*"code":"query-not-allowed"/s)
   t.ok(performance.now() - startedAt < 5_000, 'no standstill')
   t.notOk(emulator.log.some(({ target }) => target.includes('dicomWeb')))
 })

@@ -7,7 +7,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
 /** It promised to stay open, and was closed a moment later: the client's next request could be lost on it. */
-t.test('a request that is refused at the end, behind an answer that had begun, closes its connection', async (t) => {
+t.test('a request that is rejected at shutdown, after a response that had begun, closes its connection', async (t) => {
   const begun = Promise.withResolvers<ServerResponse>()
   const google = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': '4' }).write('[  ')
@@ -20,8 +20,8 @@ t.test('a request that is refused at the end, behind an answer that had begun, c
   t.match(String(beginning), /Connection: keep-alive/)
   const rest = text(socket)
   const closing = proxy.close()
-  const answer = await begun.promise
-  answer.end(']')
+  const response = await begun.promise
+  response.end(']')
   t.match(await rest, /^\]HTTP\/1\.1 503 .*\r\nConnection: close\r\n.*"shutting-down"/s)
   await closing
 })

@@ -46,9 +46,9 @@ const doubtful: readonly [what: string, request: string, status: RegExp][] = [
 t.test('a request that has no certain end is the last of its connection', async (t) => {
   const { emulator, proxy } = await startServed(t)
   for (const [what, request, status] of doubtful) {
-    const answer = String(await rawRequest(proxy.url, request + next))
-    t.match(answer.split('\r\n')[0], status, what)
-    t.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1, 'one answer')
+    const response = String(await rawRequest(proxy.url, request + next))
+    t.match(response.split('\r\n')[0], status, what)
+    t.equal(response.match(/HTTP\/1\.1 /g)?.length, 1, 'one response')
   }
   t.notOk(
     emulator.log.some(({ method }) => method === 'DELETE'),
@@ -62,8 +62,8 @@ t.test('in pieces, too', async (t) => {
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
   t.teardown(() => socket.destroy())
   socket.write(request.slice(0, -5))
-  const [answer] = await once(socket, 'data')
-  t.match(String(answer), /^HTTP\/1\.1 400 /)
+  const [response] = await once(socket, 'data')
+  t.match(String(response), /^HTTP\/1\.1 400 /)
   socket.write(request.slice(-5) + next)
   t.equal(String(await buffer(socket)), '')
   t.notOk(emulator.log.some(({ method }) => method === 'DELETE'))

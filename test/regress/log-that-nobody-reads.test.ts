@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
-import { freePort } from '../../src/orthanc/free-port.ts'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { makePipe } from '../helpers/dead-drive.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { ended } from '../helpers/program.ts'
+import { compileCache, ended } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -25,7 +25,7 @@ async function serveAndEnd(t: Test, folder: string, log: number) {
   const DicomWebProxy = { Listen: root, AdminListen: null, ShutdownGrace: 1 }
   await writeFile(path, JSON.stringify({ GoogleCloudPlatform: { BaseUrl, TokenUrl, Accounts }, DicomWebProxy }))
   const child = spawn(process.execPath, ['--disable-warning=DEP0060', main, '--config', path], {
-    env: { PATH: process.env.PATH ?? '', HOME: folder },
+    env: { ...compileCache, PATH: process.env.PATH ?? '', HOME: folder },
     stdio: ['ignore', log, 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

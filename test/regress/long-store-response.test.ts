@@ -7,8 +7,8 @@ import { startServed } from '../helpers/served.ts'
 // on the same machine, and nobody else was served meanwhile.
 test('others have their turn between the chunks of a long store response', async (t) => {
   const item = { '00081155': { vr: 'UI', Value: ['2.25.1234567890123456789'] } }
-  const response = { '00081199': { vr: 'SQ', Value: Array(200_000).fill(item) } }
-  const body = Buffer.from(JSON.stringify(response))
+  const document = { '00081199': { vr: 'SQ', Value: Array(200_000).fill(item) } }
+  const body = Buffer.from(JSON.stringify(document))
   const google = createServer((request, response) => {
     const headers = { 'content-type': 'application/dicom+json', 'content-length': body.length }
     request.resume().once('end', () => response.writeHead(200, headers).end(body))
@@ -21,8 +21,8 @@ test('others have their turn between the chunks of a long store response', async
     if (!isOver) setImmediate(turn)
   }
   turn()
-  const answer = await fetch(`${url}studies`, { method: 'POST', body: 'x' })
-  t.equal((await answer.arrayBuffer()).byteLength, body.length)
+  const response = await fetch(`${url}studies`, { method: 'POST', body: 'x' })
+  t.equal((await response.arrayBuffer()).byteLength, body.length)
   isOver = true
   t.match(
     log().findLast(({ msg }) => msg === 'request'),

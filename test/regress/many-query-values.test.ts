@@ -13,18 +13,18 @@ t.test('a search with thousands of values that Google refuses is no standstill',
     const message = `PERMISSION_DENIED: Access refused: ${values.slice(0, 1_500).join(' ')}`
     const body = { error: { code: status, message, status: 'SOMETHING' } }
     emulator.faults.add({ target: 'QIDO-RS', status, body, times: status === 401 ? 2 : 1 })
-    const answer = fetch(`${url}studies?${query.slice(0, 15_000)}`)
-    let isAnswered = false
-    const text = answer.then((response) => response.text()).finally(() => (isAnswered = true))
+    const response = fetch(`${url}studies?${query.slice(0, 15_000)}`)
+    let isDone = false
+    const text = response.then((response) => response.text()).finally(() => (isDone = true))
     let longest = 0
-    while (!isAnswered) {
+    while (!isDone) {
       const askedAt = performance.now()
       const health = await fetch(`${proxy.adminUrl}/healthz`)
       longest = Math.max(longest, performance.now() - askedAt)
       if (health.status !== 200) t.fail('not healthy')
     }
     await text
-    t.equal((await answer).status, status === 401 ? 502 : status)
+    t.equal((await response).status, status === 401 ? 502 : status)
     const lines = () => log().filter(({ msg }) => msg === 'request')
     await eventually('the log has it', () => lines().length === at + 1)
     t.equal(lines().at(-1)?.googleMessage, 'PERMISSION_DENIED: Access refused: …')

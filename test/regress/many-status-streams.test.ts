@@ -12,22 +12,22 @@ test('status streams have a limit, and the same text', async (t) => {
     const asking = request(`${proxy.adminUrl}/api/events`, { agent: false }).end()
     t.teardown(() => asking.destroy())
     asking.on('error', () => {})
-    const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+    const [response] = (await once(asking, 'response')) as [IncomingMessage]
     const at = texts.push('') - 1
-    answer
+    response
       .on('error', () => {})
       .on('data', (chunk) => {
         texts[at] += chunk
       })
-    return { asking, answer, text: () => texts[at] ?? '' }
+    return { asking, response, text: () => texts[at] ?? '' }
   }
   const all = await Promise.all(Array.from({ length: 60 }, open))
-  const [streams, refused] = [200, 503].map((status) => all.filter(({ answer }) => answer.statusCode === status))
+  const [streams, refused] = [200, 503].map((status) => all.filter(({ response }) => response.statusCode === status))
   t.equal(streams?.length, 32)
   t.equal(refused?.length, 28)
   const [last] = refused ?? []
   t.match(JSON.parse(last?.text() ?? ''), { code: 'too-many-streams', status: 503, detail: /Close it elsewhere/ })
-  t.equal(last?.answer.headers['retry-after'], '30')
+  t.equal(last?.response.headers['retry-after'], '30')
 
   const messages = (text: string) => text.split('\n\n').filter((message) => message.startsWith('data: '))
   await eventually(
@@ -38,5 +38,5 @@ test('status streams have a limit, and the same text', async (t) => {
   t.ok(new Set(streams?.map(({ text }) => messages(text())[0])).size < 32)
 
   streams?.[0]?.asking.destroy()
-  await eventually('there is room again', async () => (await open()).answer.statusCode === 200)
+  await eventually('there is room again', async () => (await open()).response.statusCode === 200)
 })

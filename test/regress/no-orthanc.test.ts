@@ -3,10 +3,10 @@ import { test } from 'tap'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-// `register` took whatever answered JSON for an Orthanc ("Orthanc undefined"), and sent it a password; of a redirect or a 404 it
+// `register` took everything that returned JSON for an Orthanc ("Orthanc undefined"), and sent it a password; of a redirect or a 404 it
 // said "Look into Orthanc's own log", and of `null` "please report it".
 
-type Answer = readonly [status: number, body: string]
+type Canned = readonly [status: number, body: string]
 
 for (const [what, system, servers, code] of [
   ['JSON of something else', [200, '{}'], [200, '{}'], 'not-orthanc'],
@@ -18,8 +18,8 @@ for (const [what, system, servers, code] of [
   ['an Orthanc with a login', [401, ''], [401, ''], 'orthanc-login'],
   ['an Orthanc without the plugin', [200, '{"Version":"1.12.1"}'], [404, '{}'], 'no-dicomweb'],
   ['an old plugin', [200, '{"Version":"1.5.0"}'], [200, '["a"]'], 'plugin-old'],
-] as const satisfies readonly (readonly [string, Answer, Answer, string])[]) {
-  test(`${what} is told as that`, async (t) => {
+] as const satisfies readonly (readonly [string, Canned, Canned, string])[]) {
+  test(`${what} is reported as that`, async (t) => {
     const url = await listenOn(
       t,
       createServer(({ url }, response) => {

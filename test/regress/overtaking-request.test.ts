@@ -24,7 +24,7 @@ t.test('a request waits for the one before it on the same connection', async (t)
     })
   })
   const { proxy } = await startServed(t, { baseUrl: await listenOn(t, google), proxy: { DeletionWait: 0 } })
-  const answers = await rawRequest(
+  const responses = await rawRequest(
     proxy.url,
     [
       'DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n',
@@ -33,7 +33,7 @@ t.test('a request waits for the one before it on the same connection', async (t)
     ].join(''),
   )
   t.same(events, ['DELETE begins', 'DELETE ends', 'POST begins', 'POST ends', 'GET begins', 'GET ends'])
-  t.match(String(answers), /^HTTP.*\r\n\r\nDELETEHTTP.*\r\n\r\nPOSTHTTP.*\r\n\r\nGET$/s)
+  t.match(String(responses), /^HTTP.*\r\n\r\nDELETEHTTP.*\r\n\r\nPOSTHTTP.*\r\n\r\nGET$/s)
 })
 
 // They were carried out for nobody, and their lines never came into the log.
@@ -56,17 +56,17 @@ t.test('what waits when its client leaves is not carried out', async (t) => {
   t.same(seen, ['GET'])
 })
 
-// The answer to the first says that it is the last one, and yet the second was carried out (RFC 9112 9.6).
-t.test('what follows an answer that closes the connection is not carried out', async (t) => {
+// The response to the first says that it is the last one, and yet the second was carried out (RFC 9112 9.6).
+t.test('what follows a response that closes the connection is not carried out', async (t) => {
   const { emulator, proxy } = await startServed(t)
   await (await fetch(`${proxy.url}/google/studies`)).text()
   emulator.clearLog()
   const asking =
     'POST /nobody/studies HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc'
-  const answer = String(
+  const response = String(
     await rawRequest(proxy.url, `${asking}DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n`),
   )
-  t.match(answer, /^HTTP\/1\.1 404 .*\r\nConnection: close\r\n/s)
-  t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+  t.match(response, /^HTTP\/1\.1 404 .*\r\nConnection: close\r\n/s)
+  t.equal(response.match(/HTTP\/1\.1/g)?.length, 1)
   t.same(emulator.log, [])
 })

@@ -8,7 +8,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// To an HTTP/1.0 client an answer ends with its connection: whatever is cut short must end with a reset.
+// To an HTTP/1.0 client a response ends with its connection: everything that is cut short must end with a reset.
 
 type Begin = (response: ServerResponse) => void
 
@@ -27,7 +27,7 @@ const requests = {
   upload: 'POST /google/studies HTTP/1.0\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx',
 }
 
-/** A connection on which the answer has begun, and which reads nothing of it for now. */
+/** A connection on which the response has begun, and which reads nothing of it for now. */
 async function begun(url: string, request: string) {
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), allowHalfOpen: true })
   socket.write(request)
@@ -45,7 +45,7 @@ const endless: Begin = (response) => {
   more()
 }
 
-// Node ends the connection of a client that has ended its side, also in the middle of an answer.
+// Node ends the connection of a client that has ended its side, also in the middle of a response.
 t.test('to a client that closes its side of the connection', async (t) => {
   const { proxy } = await behind(t, first)
   for (const [what, request] of Object.entries(requests)) {

@@ -3,9 +3,9 @@ import { test } from 'tap'
 import { openConnections } from '../../src/forward/connections.ts'
 import { configuration, load } from '../config/settings-of.ts'
 
-// Each reload that changed a timeout read all authorities anew: a tenth of a second in which nothing else was done, and
+// Each reload that changed a timeout read all CAs again: a tenth of a second in which nothing else was done, and
 // 1.7 MB that no garbage collector knew of.
-test('authorities are read anew only where they are others', async (t) => {
+test('CAs are read again only if they have changed', async (t) => {
   const { outgoing } = await load(t, configuration())
   const contextOf = (certificateAuthorities: readonly string[] | null, connect: number) => {
     const timeouts = { ...outgoing.timeouts, connect }

@@ -20,7 +20,7 @@ function dearHashOf(word: string): string {
 
 // A client was removed by a reload while its password waited to be verified behind others: it was let in for as long as the
 // line took, 113 requests in 12 seconds.
-test('who is removed, or gets another password, while a password is verified is not let in by it', async (t) => {
+test('a client that is removed, or gets another password, during the verification is not let in', async (t) => {
   const hash = dearHashOf(password)
   const Clients = {
     removed: { PasswordHash: hash, Accounts },
@@ -29,17 +29,17 @@ test('who is removed, or gets another password, while a password is verified is 
   }
   const served = await startServed(t, { proxy: { Clients, Limits: { FailedLogins: 100 } } })
   const { url, proxy } = served
-  let told = 0
+  let responded = 0
   const statusFor = async (name: string, word: string, localAddress: string) => {
     const asking = request(`${url}studies`, { headers: basic(name, word), localAddress, agent: false }).end()
     const [response] = await once(asking, 'response')
     response.resume()
-    told += 1
+    responded += 1
     return response.statusCode
   }
   const metrics = async () => (await fetch(`${proxy.adminUrl}/metrics`)).text()
-  const underWay = async () => Number(/^gcp_dicomweb_proxy_requests_in_flight\{.*\} (\d+)$/m.exec(await metrics())?.[1])
-  const come = (count: number) => eventually(`${count} have come`, async () => (await underWay()) + told === count)
+  const inFlight = async () => Number(/^gcp_dicomweb_proxy_requests_in_flight\{.*\} (\d+)$/m.exec(await metrics())?.[1])
+  const come = (count: number) => eventually(`${count} have come`, async () => (await inFlight()) + responded === count)
   const line = Array.from({ length: 8 }, (_, at) => statusFor('kept', 'wrong', `127.0.1.${at + 1}`))
   await come(8)
   const asked = ['removed', 'changed', 'kept'].map((name, at) => statusFor(name, password, `127.0.2.${at + 1}`))
@@ -52,7 +52,7 @@ test('who is removed, or gets another password, while a password is verified is 
     },
   })
   t.ok(removed)
-  t.ok(told < 8, `${told} were told before the reload, the last three not`)
+  t.ok(responded < 8, `${responded} responses came before the reload, the last three after it`)
   const later = statusFor('removed', password, '127.0.2.1')
   t.same(await Promise.all([...asked, later]), [401, 401, 200, 401])
   t.same(new Set(await Promise.all(line)), new Set([401]))

@@ -69,9 +69,9 @@ test('a short access token does not come back in what Google is said to say', as
     baseUrl: upstream.baseUrl,
     google: { TokenUrl: `${tokens.baseUrl}token` },
   })
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.status, 403)
-  await answer.text()
+  const response = await fetch(`${url}studies`)
+  t.equal(response.status, 403)
+  await response.text()
   const line = log().find(({ googleMessage }) => googleMessage !== undefined)
   t.equal(line?.googleMessage, 'Who is …, really?')
 })

@@ -5,7 +5,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The minimum rate held for bodies only: who read a little of an answer now and then kept its place at Google for ever.
+// The minimum rate applied to bodies only: a client that read a little of a response now and then kept its slot at Google for ever.
 for (const method of ['GET', 'POST']) {
   t.test(`${method}: a client that reads too slowly is cut off`, async (t) => {
     const google = createServer((asked, response) => {
@@ -23,11 +23,11 @@ for (const method of ['GET', 'POST']) {
       const asking = request(`${url}studies`, { method, agent: false }).end()
       t.teardown(() => asking.destroy())
       asking.on('error', () => {})
-      const [answer] = (await once(asking, 'response')) as [IncomingMessage]
-      const timer = setInterval(() => answer.read(bytes) ?? answer.read(), 20)
+      const [response] = (await once(asking, 'response')) as [IncomingMessage]
+      const timer = setInterval(() => response.read(bytes) ?? response.read(), 20)
       t.teardown(() => clearInterval(timer))
-      answer.on('error', () => {}).pause()
-      return answer
+      response.on('error', () => {}).pause()
+      return response
     }
     const slow = await read(60_000)
     await eventually('it is cut', () => slow.destroyed)

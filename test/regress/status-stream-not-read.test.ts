@@ -7,13 +7,13 @@ import { StatusStream } from '../../src/admin/status-stream.ts'
 import { eventually } from '../helpers/eventually.ts'
 
 // A browser that had stopped reading (a laptop asleep) ended the whole proxy ten minutes later: the stream was written
-// to behind its end. Until then up to 4 MiB waited for it. One that left while its password was checked was told for ever.
+// to behind its end. Until then up to 4 MiB waited for it. One that left while its password was checked got messages for ever.
 
 const bytes = 200_000
 
-/** How a proxy with one account of a very long description fares; counts how often somebody is told. */
-function operationOf(counts: { told: number; samples: number }): ProxyStatus {
-  const token = { usable: true, expiresAt: null, fetchedAt: null, failure: null, nextTryAt: null }
+/** How a proxy with one account of a very long description fares; counts the messages. */
+function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
+  const token = { usable: true, expiresAt: null, fetchedAt: null, failure: null, nextAttemptAt: null }
   const account = {
     name: 'google',
     store: 'x'.repeat(bytes),
@@ -39,7 +39,7 @@ function operationOf(counts: { told: number; samples: number }): ProxyStatus {
     rejected: { counts: {} },
     clientOf: () => Promise.reject(new Error('not asked')),
     audit: () => {
-      counts.told += 1
+      counts.sent += 1
       return null
     },
   }
@@ -57,7 +57,7 @@ async function ask(t: Test, onRequest: (response: ServerResponse) => void) {
 }
 
 test('who stops reading is let go at the end of the stream, and never has more than one message waiting', async (t) => {
-  const stream = new StatusStream(operationOf({ told: 0, samples: 0 }), { intervalMs: 5, maxDurationMs: 1_000 })
+  const stream = new StatusStream(operationOf({ sent: 0, samples: 0 }), { intervalMs: 5, maxDurationMs: 1_000 })
   t.teardown(() => stream.close())
   const { promise, resolve } = Promise.withResolvers<ServerResponse>()
   await ask(t, (response) => {
@@ -75,8 +75,8 @@ test('who stops reading is let go at the end of the stream, and never has more t
   t.ok(most < 2 * bytes, `${most} bytes waited`)
 })
 
-test('who has left already is told nothing', async (t) => {
-  const counts = { told: 0, samples: 0 }
+test('a client that has already left gets nothing', async (t) => {
+  const counts = { sent: 0, samples: 0 }
   const stream = new StatusStream(operationOf(counts), { intervalMs: 5, maxDurationMs: 60_000 })
   t.teardown(() => stream.close())
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -90,5 +90,5 @@ test('who has left already is told nothing', async (t) => {
   await promise
   const { samples } = counts
   await eventually('time has passed', () => counts.samples > samples + 3)
-  t.equal(counts.told, 0)
+  t.equal(counts.sent, 0)
 })

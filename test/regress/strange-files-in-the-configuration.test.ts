@@ -40,6 +40,8 @@ t.test('a running proxy goes on, and names them', { skip: process.platform !== '
   const lineOf = (name: string, problem: RegExp) =>
     output()
       .split('\n')
+      // The log has problem and remedy apart.
+      .map((line) => line.replace('","remedy":"', '; '))
       .find((line) => line.includes(`/${name}"`) && problem.test(line))
   for (const [name, [, problem]] of Object.entries(strange)) {
     await eventually(`${name} is named`, () => lineOf(name, problem) !== undefined, 30_000)

@@ -17,10 +17,10 @@ function memory(): number {
 
 const piece = Buffer.from('1\r\nx\r\n'.repeat(20_000))
 
-// What waits for a client is bounded by bytes, and Node takes hundreds of bytes for one of a byte: an answer in such chunks took 95 to 180 MiB while
+// What waits for a client is bounded by bytes, and Node takes hundreds of bytes for one of a byte: a response in such chunks took 95 to 180 MiB while
 // the client did not read.
 for (const method of ['GET', 'POST']) {
-  t.test(`${method}: an answer in chunks of one byte takes no more memory than another`, async (t) => {
+  t.test(`${method}: a response in chunks of one byte takes no more memory than another`, async (t) => {
     const atGoogle: Socket[] = []
     const google = createServer((socket) => {
       atGoogle.push(socket)
@@ -65,11 +65,11 @@ for (const method of ['GET', 'POST']) {
       30_000,
     )
     const more = memory() - before
-    t.ok(more < clients * 4, `${more.toFixed(1)} MiB for ${clients} answers`)
+    t.ok(more < clients * 4, `${more.toFixed(1)} MiB for ${clients} responses`)
   })
 }
 
-t.test('such an answer reaches the client as it was', async (t) => {
+t.test('such a response reaches the client unchanged', async (t) => {
   const digits = Array.from({ length: 30_000 }, (_, at) => String(at % 10))
   const google = createServer((socket) => {
     socket.on('error', () => {})

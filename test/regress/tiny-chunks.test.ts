@@ -12,9 +12,9 @@ function upload(url: string) {
 }
 
 async function statusOf(sending: ReturnType<typeof upload>): Promise<number | undefined> {
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
-  answer.resume()
-  return answer.statusCode
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
 }
 
 // Node makes a buffer of each chunk, and bounds its queues by bytes: a stalled upload in chunks of one byte took 125 MiB.
@@ -54,8 +54,8 @@ t.test('chunks of all sizes arrive as they were, in order', async (t) => {
     if (at % 3 === 0) await new Promise(setImmediate)
   }
   sending.end()
-  const [answer] = (await once(sending, 'response')) as [IncomingMessage]
-  t.ok((await buffer(answer)).equals(Buffer.concat(chunks)))
+  const [response] = (await once(sending, 'response')) as [IncomingMessage]
+  t.ok((await buffer(response)).equals(Buffer.concat(chunks)))
 })
 
 // A buffer of one byte takes some four hundred. Kept by the byte, 64 MiB of such uploads were many GiB.

@@ -8,8 +8,8 @@ t.test('an upload with a broken chunk: the log says what the client was told', a
   const { proxy, log } = await startServed(t)
   const head =
     'POST /google/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nTransfer-Encoding: chunked\r\n\r\n'
-  const answer = await rawRequest(proxy.url, `${head}3\r\nabc\r\nzz\r\n`)
-  t.match(answer.toString(), /^HTTP\/1\.1 400 /)
+  const response = await rawRequest(proxy.url, `${head}3\r\nabc\r\nzz\r\n`)
+  t.match(response.toString(), /^HTTP\/1\.1 400 /)
   await eventually('its line', () => log().some(({ msg }) => msg === 'request'))
   t.match(
     log().filter(({ msg }) => msg === 'request'),

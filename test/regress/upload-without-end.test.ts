@@ -6,7 +6,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
 // Node closes a connection that "switches protocols" without an error and without a response.
-t.test('an upload that Google answers by 101 ends', async (t) => {
+t.test('an upload to which Google responds with 101 ends', async (t) => {
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.once('data', () => {
@@ -15,8 +15,8 @@ t.test('an upload that Google answers by 101 ends', async (t) => {
   })
   const { url } = await startServed(t, { baseUrl: await listenOn(t, google) })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
-    t.equal(answer.status, 502)
+    const response = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
+    t.equal(response.status, 502)
   }
 })
 
@@ -39,14 +39,14 @@ t.test('a client that leaves while the proxy waits for a token never reaches Goo
   )
 })
 
-// The body of the 401 stalled, and the first try's timer ended the answer of the second.
+// The body of the 401 stalled, and the first attempt's timer ended the response to the second.
 t.test('a 401 without an end does not end the try after it', async (t) => {
-  let tries = 0
+  let attempts = 0
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.on('data', () => {
-      tries += 1
-      if (tries === 1) {
+      attempts += 1
+      if (attempts === 1) {
         socket.write('HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n')
       } else {
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsto')
@@ -59,17 +59,17 @@ t.test('a 401 without an end does not end the try after it', async (t) => {
   t.equal(await (await fetch(`${url}studies`, { method: 'POST', body: 'x' })).text(), 'stored')
 })
 
-// The answer was piped to a response that had closed: Node throws then, and the whole process died of it.
+// Google's response was piped to a response that had closed: Node throws then, and the whole process died of it.
 t.test('a client that leaves while its upload is sent once more does no harm', async (t) => {
   const arrived = Promise.withResolvers<() => void>()
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.once('data', () => {
       arrived.resolve(() => socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'))
-      if (tries++ > 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      if (attempts++ > 0) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
     })
   })
-  let tries = 0
+  let attempts = 0
   const { emulator, url, log, proxy } = await startServed(t, { baseUrl: await listenOn(t, google) })
   await eventually('the first token', async () => (await fetch(`${proxy.adminUrl}/readyz`)).ok)
   emulator.faults.add({ target: 'token', delay: 1_000, times: 1 })

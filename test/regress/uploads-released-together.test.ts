@@ -18,21 +18,21 @@ t.test('uploads that wait for a token together leave places for others', async (
   emulator.faults.add({ target: 'token', delay: 500 })
   const first = fetch(`${proxy.url}/google/studies`)
   await google.reached(1)
-  google.answer(401)
-  const strangers = Array.from({ length: 20 }, () => {
+  google.respond(401)
+  const others = Array.from({ length: 20 }, () => {
     const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')
     t.teardown(() => socket.destroy())
     socket.on('error', () => {})
     socket.write('POST /google/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx')
     return socket
   })
-  await Promise.all(strangers.map((socket) => once(socket, 'connect')))
+  await Promise.all(others.map((socket) => once(socket, 'connect')))
   const slow = () => google.open.filter(({ request }) => request.method === 'POST').length
   await eventually('they are at Google', () => slow() >= 4)
   const search = google.open.findIndex(({ request }) => request.method === 'GET')
   google.open.unshift(...google.open.splice(search, 1))
-  google.answer()
+  google.respond()
   t.equal((await first).status, 200)
-  // The answer came after whatever was sent together with it.
+  // The response came after everything that was sent together with it.
   t.ok(slow() <= 5, `${slow()} have a place`)
 })

@@ -6,7 +6,7 @@ import { test } from 'tap'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** A thread of its own: it answers while the proxy has not yet heard that its last bytes have left. */
+/** A thread of its own: it responds while the proxy has not yet heard that its last bytes have left. */
 const quickGoogle = `
   const { parentPort, workerData } = require('node:worker_threads')
   const server = require('node:https').createServer(workerData, (request, response) => {
@@ -18,7 +18,7 @@ const quickGoogle = `
   parentPort.on('message', () => parentPort.postMessage(connections))
 `
 
-// An answer that came before the last write had been confirmed was taken for one that comes too early: the connection was closed,
+// A response that came before the last write had been confirmed was taken for one that comes too early: the connection was closed,
 // and most uploads to a store nearby began with a TLS handshake.
 test('uploads in close succession share a connection', async (t) => {
   const { authority, cert, key } = makeCertificate()
@@ -33,9 +33,9 @@ test('uploads in close succession share a connection', async (t) => {
   })
   const headers = { 'content-type': 'multipart/related; type="application/dicom"; boundary=b' }
   for (let upload = 0; upload < 40; upload += 1) {
-    const answer = await fetch(`${url}studies`, { method: 'POST', headers, body: Buffer.alloc(512 * 1024) })
-    t.equal(answer.status, 200)
-    await answer.text()
+    const response = await fetch(`${url}studies`, { method: 'POST', headers, body: Buffer.alloc(512 * 1024) })
+    t.equal(response.status, 200)
+    await response.text()
   }
   google.postMessage('connections')
   t.same(await once(google, 'message'), [1])

@@ -5,7 +5,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { type Served, startServed } from '../helpers/served.ts'
 
 /** A request that waited for a token kept its place when its client had left, and the proxy from ending. */
-t.test('who waits for a token may leave, and the proxy may end', async (t) => {
+t.test('a client that waits for a token may leave, and the proxy may shut down', async (t) => {
   const served = await startServed(t, { proxy: { ShutdownGrace: 10 } })
   const { emulator, url, proxy, log } = served
   await eventually('a token', () => log().some(({ msg }) => msg === 'access token fetched'))
@@ -24,7 +24,7 @@ t.test('who waits for a token may leave, and the proxy may end', async (t) => {
   const lines = () => log().filter(({ msg }) => msg === 'request')
   await eventually('those that left have their lines', () => lines().length === 5)
   t.ok(lines().every(({ abortedBy }) => abortedBy === 'client'))
-  t.equal(await underWay(served), 0)
+  t.equal(await inFlight(served), 0)
   const before = performance.now()
   t.equal(await proxy.close(), 0)
   t.ok(performance.now() - before < 5_000, 'nobody waits for the grace')
@@ -32,7 +32,7 @@ t.test('who waits for a token may leave, and the proxy may end', async (t) => {
   t.equal(lines().length, 6)
 })
 
-async function underWay({ proxy }: Served): Promise<number> {
+async function inFlight({ proxy }: Served): Promise<number> {
   const status = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as {
     accounts: { limiters: Record<string, { inFlight: number }> }[]
   }

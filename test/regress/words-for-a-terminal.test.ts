@@ -14,10 +14,10 @@ const moving = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 const account = { Project: 'p', Location: 'l', Dataset: 'd', DicomStore: 's', ServiceAccountFile: 'missing.json' }
 const content = { GoogleCloudPlatform: { Accounts: { google: account } }, DicomWebProxy: { AdminListen: null } }
 
-async function startOrthanc(t: Test, answer: RequestListener) {
+async function startOrthanc(t: Test, listener: RequestListener) {
   const server = createServer((request, response) => {
     request.resume()
-    answer(request, response)
+    listener(request, response)
   })
   return listenOn(t, server)
 }
@@ -41,7 +41,7 @@ test('words of an Orthanc do nothing to a terminal', async (t) => {
     response.writeHead(500)
     response.end(JSON.stringify({ Message: nasty, Details: `${nasty.repeat(2)}${'x'.repeat(100_000)}` }))
   }
-  const cases: [name: string, answer: RequestListener, words: string[]][] = [
+  const cases: [name: string, listener: RequestListener, words: string[]][] = [
     ['register', talkative, ['--dry-run']],
     ['register', refusing, []],
     ['check', talkative, []],
@@ -49,8 +49,8 @@ test('words of an Orthanc do nothing to a terminal', async (t) => {
     ['check', talkative, ['--json']],
     ['check', refusing, ['--json']],
   ]
-  for (const [command, answer, words] of cases) {
-    const output = await run(t, command, await startOrthanc(t, answer), ...words)
+  for (const [command, listener, words] of cases) {
+    const output = await run(t, command, await startOrthanc(t, listener), ...words)
     const name = [command, ...words].join(' ')
     t.match(output, words.includes('--json') ? /\\u001b\[2J|\\\\u\{1b\}/ : /\\u\{1b\}\[2J/, `${name}: it is shown`)
     t.notMatch(output, moving, `${name}: as it is written`)
@@ -80,11 +80,11 @@ test('an Orthanc that sends without end, or a bomb, is said to be none', async (
     response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)
   }
   for (const command of ['register', 'check']) {
-    for (const [answer, words] of [
+    for (const [listener, words] of [
       [endless, /is not Orthanc: its response is larger than expected \(ERR_RESPONSE_TOO_LARGE\)/],
       [compressed, /is not Orthanc: its response is compressed, which the/],
     ] as const) {
-      t.match(await run(t, command, await startOrthanc(t, answer)), words, command)
+      t.match(await run(t, command, await startOrthanc(t, listener)), words, command)
     }
   }
   t.ok(sent < 64, `${sent} MiB were taken`)

@@ -28,13 +28,13 @@ async function startAudited(t: Test, audit: object = {}, options: ServedOptions 
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line))
   const requests = async (path = file) => (await lines(path)).filter(({ audit }) => audit === 'request')
-  /** Asks, and waits for the line, which comes just after the answer. */
+  /** Sends a request, and waits for its line, which comes just after the response. */
   const ask = async (path: string, init: RequestInit = {}) => {
     const before = (await requests()).length
-    const answer = await fetch(served.url + path, init)
-    await answer.arrayBuffer()
+    const response = await fetch(served.url + path, init)
+    await response.arrayBuffer()
     await eventually('it is recorded', async () => (await requests()).length > before)
-    return answer
+    return response
   }
   return { ...served, file, lines, requests, ask }
 }
@@ -101,7 +101,7 @@ t.test('the values of queries only if that is wanted', async (t) => {
   t.match(await requests(), [{ query: 'PatientName=Doe%5EJane' }])
 })
 
-t.test('a client that leaves, and an answer that breaks off', async (t) => {
+t.test('a client that disconnects, and a response that breaks off', async (t) => {
   const google = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': 100 })
     response.write('part', () => response.destroy())
@@ -177,7 +177,7 @@ t.test('an unwritable trail that is not required: requests pass, and the log say
   t.match(served.log().at(-1), { level: 'error', records: 3, msg: /lost/ })
 })
 
-t.test('a file that can’t be opened is told at the start', async (t) => {
+t.test('a file that can’t be opened is reported at the start', async (t) => {
   await t.rejects(startServed(t, { proxy: { Audit: { File: '/nowhere/audit.jsonl' } } }), {
     message: /DicomWebProxy\.Audit\.File.*\/nowhere\/audit\.jsonl/,
   })

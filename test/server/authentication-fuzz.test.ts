@@ -13,7 +13,7 @@ const Clients = {
   viewer: { TokenDigest: digestOf(token), Accounts: { google: ['QIDO-RS'] } },
 }
 
-/** What gets in; whatever else comes through would be a hole. */
+/** The only headers that are let in; any other that passes would be a hole. */
 const keys = [right, `Bearer ${token}`]
 
 /** A right header with something done to it, or parts of ones that look right. */
@@ -55,7 +55,7 @@ t.test('2,000 damaged headers at the socket: only the right ones get in, and the
     received = Buffer.concat([received, chunk])
     notify()
   })
-  const answer = async () => {
+  const nextStatus = async () => {
     for (;;) {
       const { messages, rest } = readMessages(received)
       const [first] = messages
@@ -74,7 +74,7 @@ t.test('2,000 damaged headers at the socket: only the right ones get in, and the
     socket.write(
       Buffer.from(`GET /google/studies HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${header}\r\n\r\n`, 'latin1'),
     )
-    const status = await answer()
+    const status = await nextStatus()
     const isRight = isKey(header.trim())
     seen[isRight ? 'in' : 'out'] += 1
     if (status !== (isRight ? 200 : 401)) t.fail(`${status} for ${JSON.stringify(header)}`)

@@ -15,7 +15,7 @@ const proxy = {
   Clients: {
     radiology: { PasswordHash: hashOf(password), Accounts: { google: dicomWebServices } },
     viewer: { TokenDigest: digestOf(token), Accounts: { google: ['QIDO-RS', 'WADO-RS'] } },
-    stranger: { TokenDigest: digestOf('another-token'), Accounts: { other: ['QIDO-RS'] } },
+    outsider: { TokenDigest: digestOf('another-token'), Accounts: { other: ['QIDO-RS'] } },
   },
 }
 const accounts = ({ serviceAccountFile }: { serviceAccountFile: string }) => ({
@@ -23,8 +23,8 @@ const accounts = ({ serviceAccountFile }: { serviceAccountFile: string }) => ({
 })
 
 async function ask({ url }: Served, headers: Record<string, string>, path = 'studies', method = 'GET') {
-  const answer = await fetch(new URL(path, url), { method, headers })
-  return { status: answer.status, headers: answer.headers, body: await answer.text() }
+  const response = await fetch(new URL(path, url), { method, headers })
+  return { status: response.status, headers: response.headers, body: await response.text() }
 }
 
 function atGoogle({ emulator }: Served): string[] {
@@ -55,10 +55,10 @@ t.test('without one, or with a wrong one, nobody does, and all hear the same', a
   ]
   const bodies = new Set<string>()
   for (const [what, headers] of refusals.slice(0, 5)) {
-    const { status, headers: answered, body } = await ask(served, headers)
+    const { status, headers: received, body } = await ask(served, headers)
     t.equal(status, 401, what)
-    t.match(answered.get('www-authenticate'), /^Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer /, what)
-    t.match(answered.get('proxy-status'), /details="client-unauthenticated"/)
+    t.match(received.get('www-authenticate'), /^Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer /, what)
+    t.match(received.get('proxy-status'), /details="client-unauthenticated"/)
     bodies.add(body.replace(/"requestId":"[^"]+"/, ''))
   }
   t.equal(bodies.size, 1, 'one text for all')
@@ -123,9 +123,9 @@ t.test('each service, from both sides', async (t) => {
   const send = async (service: DicomWebService, may: boolean) => {
     const [path, init] = requests[service]
     const headers = { ...init.headers, authorization: `Bearer ${token(service, may)}` }
-    const answer = await fetch(served.url + path, { ...init, headers } as RequestInit)
-    await answer.arrayBuffer()
-    return answer.status
+    const response = await fetch(served.url + path, { ...init, headers } as RequestInit)
+    await response.arrayBuffer()
+    return response.status
   }
   for (const service of dicomWebServices) {
     served.emulator.clearLog()
@@ -148,12 +148,12 @@ t.test('clients take turns by name, wherever they come from', async (t) => {
   const send = (who: keyof typeof logins, localAddress: string) =>
     new Promise<void>((resolve) => {
       const target = `${served.url}studies?PatientID=${who}`
-      httpRequest(target, { headers: logins[who], localAddress, agent: false }, (answer) => {
-        answer.resume().once('end', resolve)
+      httpRequest(target, { headers: logins[who], localAddress, agent: false }, (response) => {
+        response.resume().once('end', resolve)
       }).end()
     })
   const waiting = () =>
-    served.proxy.adminUrl && fetch(`${served.proxy.adminUrl}/api/status`).then((answer) => answer.json())
+    served.proxy.adminUrl && fetch(`${served.proxy.adminUrl}/api/status`).then((response) => response.json())
   const untilWaiting = (count: number) =>
     eventually(`${count} wait`, async () => {
       const { accounts } = (await waiting()) as { accounts: { limiters: Record<string, { queued: number }> }[] }
@@ -166,10 +166,10 @@ t.test('clients take turns by name, wherever they come from', async (t) => {
   await untilWaiting(4)
   sent.push(send('single', '127.0.0.2'))
   await untilWaiting(5)
-  for (let answered = 0; answered < 6; answered++) {
+  for (let done = 0; done < 6; done++) {
     await google.reached(1)
     order.push(/PatientID=(\w+)/.exec(google.open[0]?.request.url ?? '')?.[1] ?? '')
-    google.answer()
+    google.respond()
   }
   await Promise.all(sent)
   t.same(order, ['busy', 'busy', 'single', 'busy', 'busy', 'busy'])

@@ -12,13 +12,13 @@ import { startHeldGoogle } from './google.ts'
 
 /** A search by a client at this address of the loopback network. */
 async function search(url: string, localAddress = '127.0.0.1', path = 'studies'): Promise<IncomingMessage> {
-  const [answer] = (await once(request(url + path, { localAddress, agent: false }).end(), 'response')) as [
+  const [response] = (await once(request(url + path, { localAddress, agent: false }).end(), 'response')) as [
     IncomingMessage,
   ]
-  return answer.resume()
+  return response.resume()
 }
 
-t.test('what finds no place waits; what finds no room to wait is told to come again', async (t) => {
+t.test('a request without a slot is queued; one that finds the queue full gets a 503', async (t) => {
   const google = await startHeldGoogle(t)
   const proxy = { Concurrency: { MaxInFlight: 2, MaxPending: 1 } }
   const { url } = await startServed(t, { baseUrl: google.baseUrl, proxy })
@@ -32,10 +32,10 @@ t.test('what finds no place waits; what finds no room to wait is told to come ag
   t.equal(refused.headers['retry-after'], '5')
   t.match(refused.headers['proxy-status'], /connection_limit_reached; details="too-busy"/)
   t.equal(google.open.length, 2)
-  google.answer()
+  google.respond()
   await google.reached(2)
-  google.answer()
-  google.answer()
+  google.respond()
+  google.respond()
   for (const { statusCode } of await Promise.all(first)) t.equal(statusCode, 200)
   t.same((await Promise.all([waiting, another])).map(({ statusCode }) => statusCode).sort(), [200, 503])
 })
@@ -49,7 +49,7 @@ t.test('nobody waits longer than is allowed', async (t) => {
   const first = search(url)
   await google.reached(1)
   t.equal((await search(url)).statusCode, 503)
-  google.answer()
+  google.respond()
   t.equal((await first).statusCode, 200)
 })
 
@@ -65,16 +65,16 @@ t.test('clients wait in turn: one with many requests does not hold up one with a
   await eventually('they have arrived', async () => (await waiting(proxy)) === 4)
   busy.push(send('127.0.0.3'))
   await eventually('so has the other', async () => (await waiting(proxy)) === 5)
-  for (let answered = 0; answered < 6; answered++) {
+  for (let done = 0; done < 6; done++) {
     await google.reached(1)
     order.push(google.open[0]?.request.url?.slice(-1) ?? '')
-    google.answer()
+    google.respond()
   }
   await Promise.all(busy)
   t.ok(order.indexOf('3') <= 2, `served as no. ${order.indexOf('3') + 1} of six`)
 })
 
-t.test('who waits with the most gives way: one client can’t keep the others out', async (t) => {
+t.test('the client with the most waiting requests gives way: it can’t keep the others out', async (t) => {
   const google = await startHeldGoogle(t)
   const settings = { Concurrency: { MaxInFlight: 1, MaxPending: 3 } }
   const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: settings })
@@ -87,7 +87,7 @@ t.test('who waits with the most gives way: one client can’t keep the others ou
   t.equal(refused.statusCode, 503)
   for (let left = 4; left > 0; left--) {
     await google.reached(1)
-    google.answer()
+    google.respond()
   }
   t.equal((await other).statusCode, 200)
   t.same((await Promise.all(busy)).map(({ statusCode }) => statusCode).sort(), [200, 200, 200, 503])
@@ -98,7 +98,7 @@ t.test('a single refusal halves the places, also when few are taken', async (t) 
   const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { MaxInFlight: 64 } } })
   const refused = search(url)
   await google.reached(1)
-  google.answer(503)
+  google.respond(503)
   t.equal((await refused).statusCode, 503)
   const status = await (await fetch(`${proxy.adminUrl}/api/status`)).text()
   t.match(status, /"QIDO-RS":\{"inFlight":0,"queued":0,"limit":32\}/)
@@ -122,13 +122,13 @@ t.test('each service of each account has its own places', async (t) => {
   const asking = requests.map(([method, path]) => fetch(url + path, { method, body: method === 'POST' ? 'x' : null }))
   await google.reached(4)
   for (const [method, path] of requests) {
-    const answer = await fetch(url + path, { method, body: method === 'POST' ? 'x' : null })
-    t.match(await answer.json(), { status: 503, code: 'too-busy', layer: 'proxy', attempts: 0 }, `${method} ${path}`)
+    const response = await fetch(url + path, { method, body: method === 'POST' ? 'x' : null })
+    t.match(await response.json(), { status: 503, code: 'too-busy', layer: 'proxy', attempts: 0 }, `${method} ${path}`)
   }
   const other = fetch(`${proxy.accountUrls.get('other')}studies`)
   await google.reached(5)
-  for (let left = 5; left > 0; left--) google.answer()
-  for (const answer of await Promise.all([...asking, other])) t.equal(answer.status, 200)
+  for (let left = 5; left > 0; left--) google.respond()
+  for (const response of await Promise.all([...asking, other])) t.equal(response.status, 200)
 })
 
 t.test('a client that leaves while it waits is never sent to Google', async (t) => {
@@ -145,14 +145,14 @@ t.test('a client that leaves while it waits is never sent to Google', async (t) 
   leaving.destroy()
   await eventually('its line is there', () => log().some(({ abortedBy }) => abortedBy === 'client'))
   const last = search(url)
-  google.answer()
+  google.respond()
   await google.reached(1)
   t.match(google.open[0]?.request.url, /\/studies$/)
-  google.answer()
+  google.respond()
   t.same([(await first).statusCode, (await last).statusCode], [200, 200])
 })
 
-t.test('refusals because of load lower the number under way, until all get through', async (t) => {
+t.test('rejections because of load lower the number in flight, until all get through', async (t) => {
   const clients = 64
   const quota = 6
   /** How many were open when each request came. */
@@ -175,8 +175,8 @@ t.test('refusals because of load lower the number under way, until all get throu
   })
   const baseUrl = await listenOn(t, google)
   const { url } = await startServed(t, { baseUrl, proxy: { Retry: { TotalTimeout: 45 } } })
-  const answers = await Promise.all(Array.from({ length: clients }, () => search(url)))
-  t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
+  const responses = await Promise.all(Array.from({ length: clients }, () => search(url)))
+  t.same(new Set(responses.map(({ statusCode }) => statusCode)), new Set([200]))
   t.equal(Math.max(...seen), clients, 'all at once, at first')
   const most = Math.max(...seen.slice(clients))
   t.ok(most <= clients / 2, `${most} at the most after the first refusals`)
@@ -190,7 +190,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
     proxy: { Concurrency: { MaxInFlight: 8 } },
   })
   const port = Number(new URL(proxy.url).port)
-  const strangers = Array.from({ length: 100 }, (_, at) => {
+  const idlers = Array.from({ length: 100 }, (_, at) => {
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})
     t.teardown(() => socket.destroy())
@@ -199,7 +199,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
     socket.write(at % 2 ? head : `${head}\r\nx`)
     return socket
   })
-  await Promise.all(strangers.map((socket) => once(socket, 'connect')))
+  await Promise.all(idlers.map((socket) => once(socket, 'connect')))
   const slow = () => google.open.filter(({ request }) => request.headers['content-length'] === '1000000').length
   await eventually('some of them are at Google', () => slow() > 0)
   const sending = fetch(`${url}studies`, { method: 'POST', body: Buffer.alloc(100_000) })
@@ -207,7 +207,7 @@ t.test('clients that open many requests and hardly send don’t starve the other
   t.ok(slow() <= 5, `${slow()} slow ones have a place`)
   const upload = google.open.findIndex(({ request }) => request.headers['content-length'] === '100000')
   google.open.unshift(...google.open.splice(upload, 1))
-  google.answer()
+  google.respond()
   t.equal((await sending).status, 200)
 })
 

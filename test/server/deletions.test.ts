@@ -20,7 +20,7 @@ async function startStored(t: Test, options: ServedOptions = {}) {
   return served
 }
 
-/** What was asked of Google's operations: the status of each answer. */
+/** Requests for Google's operations: the status of each response. */
 function looks({ emulator }: Served) {
   return emulator.log.filter(({ target }) => target.includes('/operations/')).map(({ status }) => status)
 }
@@ -35,14 +35,14 @@ function requestLines({ log }: Served) {
 
 const aName = /^projects\/demo\/locations\/europe-west4\/datasets\/imaging\/operations\/\d+$/
 
-t.test('a study is deleted when the answer comes: none is found, and it can be stored again at once', async (t) => {
+t.test('a study is deleted when the response comes: none is found, and it can be stored again at once', async (t) => {
   const served = await startStored(t)
   const { url, emulator } = served
-  const answer = await fetch(url + studyPath, { method })
-  t.equal(answer.status, 200)
-  t.equal(answer.headers.get('content-type'), 'application/json')
-  t.equal(answer.headers.get('proxy-status'), null)
-  t.match(await answer.json(), { name: aName, done: true, metadata: { counter: { success: '4' } } })
+  const response = await fetch(url + studyPath, { method })
+  t.equal(response.status, 200)
+  t.equal(response.headers.get('content-type'), 'application/json')
+  t.equal(response.headers.get('proxy-status'), null)
+  t.match(await response.json(), { name: aName, done: true, metadata: { counter: { success: '4' } } })
   t.equal(await instancesIn(served), 0)
   t.equal((await fetch(`${url}studies`, stowOf(study))).status, 200)
   const [deletion, look] = emulator.log
@@ -87,10 +87,10 @@ t.test('an operation that ends in an error', async (t) => {
   const served = await startStored(t)
   const message = `Study ${first?.studyInstanceUid} is\n under legal hold. ${'x'.repeat(1000)} "Doe^Jane"`
   served.emulator.failOperations({ error: { code: 9, message } })
-  const answer = await fetch(served.url + studyPath, { method })
-  t.equal(answer.status, 502)
-  t.match(answer.headers.get('proxy-status'), /details="deletion-failed"/)
-  const problem = (await answer.json()) as { detail: string }
+  const response = await fetch(served.url + studyPath, { method })
+  t.equal(response.status, 502)
+  t.match(response.headers.get('proxy-status'), /details="deletion-failed"/)
+  const problem = (await response.json()) as { detail: string }
   t.match(problem, { code: 'deletion-failed', layer: 'upstream', account: 'google', attempts: 1 })
   t.match(
     problem.detail,
@@ -106,27 +106,30 @@ t.test('an operation that ends in an error', async (t) => {
 t.test('an operation that deletes a part only', async (t) => {
   const served = await startStored(t)
   served.emulator.failOperations({ failures: 1 })
-  const answer = await fetch(served.url + studyPath, { method })
-  t.equal(answer.status, 502)
-  t.match(await answer.json(), { code: 'deletion-failed', detail: /1 could not be deleted, 3 were\. Search for what/ })
+  const response = await fetch(served.url + studyPath, { method })
+  t.equal(response.status, 502)
+  t.match(await response.json(), {
+    code: 'deletion-failed',
+    detail: /1 could not be deleted, 3 were\. Search for what/,
+  })
   t.equal(await instancesIn(served), 1)
   served.emulator.failOperations({})
   t.equal((await fetch(served.url + studyPath, { method })).status, 200)
   t.equal(await instancesIn(served), 0)
 })
 
-t.test('what takes longer than the wait is answered 202, and goes on', async (t) => {
+t.test('a deletion that takes longer than the wait gets 202, and continues', async (t) => {
   const served = await startStored(t, { proxy: { DeletionWait: 1 } })
   served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
   const startedAt = performance.now()
-  const answer = await fetch(served.url + studyPath, { method })
+  const response = await fetch(served.url + studyPath, { method })
   t.ok(performance.now() - startedAt >= 990)
-  t.equal(answer.status, 202)
+  t.equal(response.status, 202)
   t.equal(
-    answer.headers.get('proxy-status'),
+    response.headers.get('proxy-status'),
     'gcp-dicomweb-proxy; received-status=200; details="the deletion goes on: not done in time"',
   )
-  const operation = (await answer.json()) as { name: string; metadata: object; done?: boolean }
+  const operation = (await response.json()) as { name: string; metadata: object; done?: boolean }
   t.match(operation, { name: aName, metadata: { createTime: String } }, 'the last that Google said')
   t.notOk(operation.done)
   t.match(requestLines(served).at(-1), { status: 202, detail: /longer than DicomWebProxy\.DeletionWait/ })
@@ -137,9 +140,9 @@ t.test('what takes longer than the wait is answered 202, and goes on', async (t)
 t.test('DeletionWait 0 passes the operation through at once', async (t) => {
   const served = await startStored(t, { proxy: { DeletionWait: 0 } })
   served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
-  const answer = await fetch(served.url + studyPath, { method })
-  t.equal(answer.status, 200)
-  t.strictSame(Object.keys((await answer.json()) as object), ['name'])
+  const response = await fetch(served.url + studyPath, { method })
+  t.equal(response.status, 200)
+  t.strictSame(Object.keys((await response.json()) as object), ['name'])
   t.same(looks(served), [])
 })
 
@@ -192,10 +195,10 @@ for (const status of [403, 404, 401, 302]) {
     served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
     const headers = { location: `${served.emulator.baseUrl}elsewhere` }
     served.emulator.faults.add({ target: 'operation', status, headers })
-    const answer = await fetch(served.url + studyPath, { method })
-    t.equal(answer.status, 202)
-    t.match(answer.headers.get('proxy-status'), /details="the deletion goes on: Google does not tell how far it is"/)
-    t.match(await answer.json(), { name: aName })
+    const response = await fetch(served.url + studyPath, { method })
+    t.equal(response.status, 202)
+    t.match(response.headers.get('proxy-status'), /details="the deletion goes on: Google does not tell how far it is"/)
+    t.match(await response.json(), { name: aName })
     t.same(looks(served), status === 401 ? [401, 401] : [status])
     t.notOk(served.emulator.log.some(({ target }) => target.endsWith('elsewhere')))
     const detail = status === 403 ? /Grant .* roles\/healthcare\.datasetViewer/ : new RegExp(`\\(${status}\\)\\.$`)
@@ -232,7 +235,7 @@ const elsewhere: unknown[] = [
   [`${dataset}/operations/1`],
 ]
 
-t.test('a name that leads elsewhere is never asked for: the answer passes as it is', async (t) => {
+t.test('a name that leads elsewhere is never requested: the response passes unchanged', async (t) => {
   const asked: string[] = []
   let body = ''
   const google = createServer((request, response) => {
@@ -244,15 +247,15 @@ t.test('a name that leads elsewhere is never asked for: the answer passes as it 
   const bodies = [...elsewhere.map((name) => JSON.stringify({ name })), '{}']
   for (body of bodies) {
     asked.length = 0
-    const answer = await fetch(url + studyPath, { method })
-    t.equal(answer.status, 200, body)
-    t.equal(answer.headers.get('content-type'), 'application/json; charset=UTF-8')
-    t.equal(await answer.text(), body)
+    const response = await fetch(url + studyPath, { method })
+    t.equal(response.status, 200, body)
+    t.equal(response.headers.get('content-type'), 'application/json; charset=UTF-8')
+    t.equal(await response.text(), body)
     t.strictSame(asked, [`DELETE /${dataset}/dicomStores/demo/dicomWeb/${studyPath}`], 'nothing else was asked')
   }
   for (body of ['[]', 'null', '1', '{"name":', '', '<html>Welcome to the network of our hospital']) {
-    const answer = await fetch(url + studyPath, { method })
-    t.match(await answer.json(), { status: 502, code: 'upstream-invalid' }, 'nobody’s word of a deletion')
+    const response = await fetch(url + studyPath, { method })
+    t.match(await response.json(), { status: 502, code: 'upstream-invalid' }, 'nobody’s word of a deletion')
   }
 })
 
@@ -277,9 +280,9 @@ t.test('refusals of the deletion itself pass as ever', async (t) => {
   const served = await startStored(t)
   for (const status of [403, 404, 409, 503]) {
     served.emulator.faults.add({ target: 'DELETE', times: 1, status })
-    const answer = await fetch(served.url + studyPath, { method })
-    t.equal(answer.status, status)
-    t.match(await answer.json(), { error: { code: status } })
+    const response = await fetch(served.url + studyPath, { method })
+    t.equal(response.status, status)
+    t.match(await response.json(), { error: { code: status } })
   }
   t.same(looks(served), [])
 })
@@ -306,10 +309,10 @@ t.test('a shutdown ends the waiting', async (t) => {
   await eventually('a look', () => looks(served).length > 0)
   const startedAt = performance.now()
   const closing = served.proxy.close()
-  const answer = await deleting
-  t.equal(answer.status, 202)
-  t.match(answer.headers.get('proxy-status'), /details="the deletion goes on: the proxy ends"/)
-  t.match(await answer.json(), { name: aName })
+  const response = await deleting
+  t.equal(response.status, 202)
+  t.match(response.headers.get('proxy-status'), /details="the deletion goes on: the proxy ends"/)
+  t.match(await response.json(), { name: aName })
   await closing
   t.ok(performance.now() - startedAt < 15_000, 'it was not cut after the grace')
 })

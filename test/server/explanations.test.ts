@@ -36,10 +36,10 @@ t.test('a refusal of Google passes unchanged, and the log says what to do, for e
     for (const [target, path, init] of requests) {
       const body = { error: { code: status, message: `Said of ${status}.`, status: 'SOMETHING' } }
       served.emulator.faults.add({ target, status, body, times: 1 })
-      const answer = await fetch(served.url + path, init)
-      t.equal(answer.status, status)
-      t.equal(await answer.text(), JSON.stringify(body))
-      t.equal(answer.headers.get('proxy-status'), proxyStatus(status))
+      const response = await fetch(served.url + path, init)
+      t.equal(response.status, status)
+      t.equal(await response.text(), JSON.stringify(body))
+      t.equal(response.headers.get('proxy-status'), proxyStatus(status))
       number += 1
       const line = await lineOf(served, number)
       const isRepeated = status === 403 || status === 429 || status >= 500
@@ -52,14 +52,14 @@ t.test('a refusal of Google passes unchanged, and the log says what to do, for e
   }
 })
 
-t.test('answers that were held and sent again say how often', async (t) => {
+t.test('responses that were buffered and retried say how often', async (t) => {
   const served = await startServed(t, { proxy: { Retry: { TotalTimeout: 3 } } })
   for (const [at, [target, path, init]] of requests.slice(0, 2).entries()) {
     served.emulator.faults.add({ target, status: 503 })
-    const answer = await fetch(served.url + path, init)
+    const response = await fetch(served.url + path, init)
     const line = await lineOf(served, at + 1)
     t.ok(Number(line.attempts) >= 2)
-    t.equal(answer.headers.get('proxy-status'), proxyStatus(503, Number(line.attempts)))
+    t.equal(response.headers.get('proxy-status'), proxyStatus(503, Number(line.attempts)))
     t.match(line, { status: 503, layer: 'upstream', googleMessage: 'The emulator was asked to respond with 503.' })
   }
 })
@@ -67,9 +67,9 @@ t.test('answers that were held and sent again say how often', async (t) => {
 t.test('what failed at first and then did not is no failure', async (t) => {
   const served = await startServed(t, { proxy: { Retry: { TotalTimeout: 30 } } })
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503, times: 1 })
-  const answer = await fetch(`${served.url}studies`)
-  t.equal(answer.status, 200)
-  t.equal(answer.headers.get('proxy-status'), null)
+  const response = await fetch(`${served.url}studies`)
+  t.equal(response.status, 200)
+  t.equal(response.headers.get('proxy-status'), null)
   const nothing = { layer: undefined, detail: undefined, googleMessage: undefined }
   t.match(await lineOf(served), { level: 'info', attempts: 2, ...nothing })
 })
@@ -77,9 +77,9 @@ t.test('what failed at first and then did not is no failure', async (t) => {
 t.test('a fresh token that Google rejects: its words are in the log', async (t) => {
   const served = await startServed(t)
   served.emulator.faults.add({ target: 'QIDO-RS', status: 401 })
-  const answer = await fetch(`${served.url}studies`)
-  t.equal(answer.status, 502)
-  t.match(await answer.json(), {
+  const response = await fetch(`${served.url}studies`)
+  t.equal(response.status, 502)
+  t.match(await response.json(), {
     code: 'token-rejected',
     layer: 'upstream',
     attempts: 2,
@@ -88,21 +88,21 @@ t.test('a fresh token that Google rejects: its words are in the log', async (t) 
   t.match(await lineOf(served), { googleMessage: 'The emulator was asked to respond with 401.', attempts: 2 })
 })
 
-/** The proxy in front of a Google that gives this answer. */
-async function behind(t: Test, answer: (response: ServerResponse) => void) {
+/** The proxy in front of a Google that sends this response. */
+async function behind(t: Test, respond: (response: ServerResponse) => void) {
   const google = createServer((request, response) => {
-    request.resume().on('end', () => answer(response))
+    request.resume().on('end', () => respond(response))
   })
   return startServed(t, { baseUrl: await listenOn(t, google) })
 }
 
-t.test('no patient and no secret, whatever Google says', async (t) => {
+t.test('no patient and no secret, in any message from Google', async (t) => {
   const served = await startServed(t)
   const message =
     'Permission denied on /studies/1.2.3456/series for Doe^John (doe, Doe%5EJohn) with ya29.abcdef: 1.2.840.99\u0007'
   served.emulator.faults.add({ target: 'QIDO-RS', status: 403, body: { error: { code: 403, message } } })
-  const answer = await fetch(`${served.url}studies/1.2.3456/series?PatientName=Doe%5EJohn`)
-  t.match(await answer.json(), { error: { message } }, 'to the client, unchanged')
+  const response = await fetch(`${served.url}studies/1.2.3456/series?PatientName=Doe%5EJohn`)
+  t.match(await response.json(), { error: { message } }, 'to the client, unchanged')
   const line = await lineOf(served)
   t.equal(line.googleMessage, 'Permission denied on /studies/…/series for … (…, …) with …')
   t.notMatch(JSON.stringify(served.log()), /Doe|\bdoe\b|1\.2\.|ya29/)
@@ -144,8 +144,8 @@ t.test('error documents of all kinds, on both ways', async (t) => {
       response.end(body)
     })
     for (const [at, [, path, init]] of requests.slice(0, 2).entries()) {
-      const answer = await fetch(served.url + path, init)
-      t.ok(Buffer.from(await answer.arrayBuffer()).equals(Buffer.from(body)), what)
+      const response = await fetch(served.url + path, init)
+      t.ok(Buffer.from(await response.arrayBuffer()).equals(Buffer.from(body)), what)
       t.equal((await lineOf(served, at + 1)).googleMessage, message, what)
     }
   }
@@ -154,9 +154,9 @@ t.test('error documents of all kinds, on both ways', async (t) => {
 t.test('success says nothing of the kind', async (t) => {
   const served = await startServed(t)
   for (const [at, [, path, init]] of requests.slice(0, 2).entries()) {
-    const answer = await fetch(served.url + path, init)
-    await answer.text()
-    t.equal(answer.headers.get('proxy-status'), null)
+    const response = await fetch(served.url + path, init)
+    await response.text()
+    t.equal(response.headers.get('proxy-status'), null)
     t.match(await lineOf(served, at + 1), { level: 'info', layer: undefined, detail: undefined })
   }
 })

@@ -17,7 +17,7 @@ const foreign =
   'authorization proxy-authorization cookie forwarded x-forwarded-for x-forwarded-host x-real-ip via te trailer keep-alive proxy-connection origin referer user-agent x-goog-user-project x-goog-api-key x-goog-iam-authority-selector x-http-method-override x-original-url traceparent content-location set-cookie x_goog_user_project expect accept- -accept __proto__'.split(
     ' ',
   )
-/** What a request needs of ours; the rest is between us and Google. */
+/** Headers that our request needs; the rest is between the proxy and Google. */
 const own = ['authorization', 'host', 'user-agent', 'connection', 'transfer-encoding', 'traceparent']
 
 const oddCase = (name: string) =>
@@ -54,7 +54,7 @@ const request = fc.record({
   lines: fc.array(line, { maxLength: 12 }),
 })
 
-t.test('whatever the header lines, only allowed ones and ours arrive', async (t) => {
+t.test('for all header lines, only allowed ones and ours arrive', async (t) => {
   const { upstream, proxy } = await start(t)
   const authorities = new URL(upstream.baseUrl).host
   let arrived = 0
@@ -99,7 +99,7 @@ const target = fc.oneof(
   },
 )
 
-t.test('whatever the target, what arrives is below the store', async (t) => {
+t.test('for every target, what arrives is below the store', async (t) => {
   const { upstream, proxy } = await start(t)
   let arrived = 0
   await fc.assert(

@@ -3,15 +3,15 @@ import type { Test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-/** A DICOM store that answers when the test says so. */
+/** A DICOM store that responds when the test says so. */
 export interface HeldGoogle {
   readonly baseUrl: string
-  /** Requests that have reached it, and have no answer yet. */
+  /** Requests that have reached it, and have no response yet. */
   readonly open: { readonly request: IncomingMessage; readonly response: ServerResponse }[]
   /** Resolves when so many are open at the same time. */
   reached(count: number): Promise<void>
-  /** Answers the oldest. */
-  answer(status?: number, headers?: Record<string, string>): void
+  /** Responds to the oldest. */
+  respond(status?: number, headers?: Record<string, string>): void
 }
 
 export async function startHeldGoogle(t: Test): Promise<HeldGoogle> {
@@ -26,7 +26,7 @@ export async function startHeldGoogle(t: Test): Promise<HeldGoogle> {
     baseUrl: await listenOn(t, google),
     open,
     reached: (count) => eventually(`${count} requests at Google`, () => open.length === count),
-    answer(status = 200, headers = {}) {
+    respond(status = 200, headers = {}) {
       const { response } = open.shift() ?? {}
       response?.writeHead(status, { 'content-length': '2', ...headers }).end('[]')
     },

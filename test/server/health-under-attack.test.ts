@@ -13,7 +13,7 @@ import { startProgram } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
 import { type Health, watchHealth } from '../helpers/watch-health.ts'
 
-// Whatever a client or Google sends, everybody else is served: one process takes all of it in turn, and its /healthz never
+// Everybody else is served with anything that a client or Google sends: one process takes all of it in turn, and its /healthz never
 // takes a second. Each case is what some hostile input made the proxy stand still with, or was suspected to.
 
 const limitMs = 1_000
@@ -29,13 +29,13 @@ interface Attacked {
   readonly health: Health
 }
 
-/** The proxy as a process of its own, with 40 accounts at a Google that answers as the path asks it to. */
+/** The proxy as a process of its own, with 40 accounts at a Google that responds as the path says. */
 async function start(t: Test): Promise<Attacked> {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())
   const folder = t.testdir()
   const { serviceAccountFile: ServiceAccountFile } = await emulator.writeCredentials(folder)
-  const google = await listenOn(t, createServer({ maxHeaderSize: 1_000_000 }, answer))
+  const google = await listenOn(t, createServer({ maxHeaderSize: 1_000_000 }, respond))
   const names = ['google', ...Array.from({ length: 39 }, (_, at) => `account-${at}`)]
   const content = {
     GoogleCloudPlatform: {
@@ -77,8 +77,8 @@ const manyInstances = `{"00081199":{"vr":"SQ","Value":[${Array(260_000)
   )
   .join()}]}}`
 
-/** Google's place: what it answers is named in the request. */
-function answer(request: IncomingMessage, response: ServerResponse): void {
+/** In place of Google: the request names its response. */
+function respond(request: IncomingMessage, response: ServerResponse): void {
   const { socket } = response
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://google')
   request.on('error', () => {})
@@ -126,7 +126,7 @@ async function send(url: string, bytes: string | Buffer, act: (socket: Socket) =
   })
   socket.write(bytes)
   act(socket)
-  // Whatever is never answered.
+  // Requests that never get a response.
   socket.setTimeout(60_000, () => socket.destroy())
   const { promise, resolve } = Promise.withResolvers<void>()
   // Also after an error.
@@ -140,7 +140,7 @@ const head = (line: string, ...headers: string[]) =>
 const closing = 'Connection: close'
 const statusIn = (text: string) => /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1]
 
-t.test('/healthz answers within a second', async (t) => {
+t.test('/healthz responds within a second', async (t) => {
   const attacked = await start(t)
   const { url, adminUrl, health } = attacked
   const staysHealthy = async (t: Test) => {
@@ -162,8 +162,8 @@ t.test('/healthz answers within a second', async (t) => {
   await t.test('thousands of short values in the query of a request that Google refuses', async (t) => {
     const values = Array.from({ length: 3_800 }, (_, at) => (at + 36).toString(36)).join()
     for (const status of [400, 401, 403, 408, 429, 500, 503]) {
-      const answer = await send(url, head(`GET /google/studies?limit=${status}&PatientName=${values}`, closing))
-      t.equal(statusIn(answer), status === 401 ? '502' : `${status}`)
+      const response = await send(url, head(`GET /google/studies?limit=${status}&PatientName=${values}`, closing))
+      t.equal(statusIn(response), status === 401 ? '502' : `${status}`)
     }
     await staysHealthy(t)
   })
@@ -178,7 +178,7 @@ t.test('/healthz answers within a second', async (t) => {
   await t.test('the same from who is not logged in', async (t) => {
     const begin = head('POST /google/studies', 'Transfer-Encoding: chunked').replace('right-token', 'wrong-token')
     const bodies = Array.from({ length: 64 }, () => send(url, begin, (socket) => keepWriting(socket, byteChunks)))
-    for (const answer of await Promise.all(bodies)) t.match(answer, /^(HTTP\/1\.1 401|$)/)
+    for (const response of await Promise.all(bodies)) t.match(response, /^(HTTP\/1\.1 401|$)/)
     await staysHealthy(t)
   })
 
@@ -193,7 +193,7 @@ t.test('/healthz answers within a second', async (t) => {
       }),
     )
     for (const socket of sockets) socket.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    // All are told of the state every two seconds.
+    // All get the state every two seconds.
     await delay(3_000)
     for (const socket of sockets) socket.destroy()
     await staysHealthy(t)
@@ -210,8 +210,8 @@ t.test('/healthz answers within a second', async (t) => {
       head(`GET /google/${'studies/'.repeat(1_900)}`, closing),
       head(`GET /google/studies/${'1.'.repeat(7_000)}`, closing),
     ]
-    const answers = await Promise.all(floods.flatMap((flood) => Array.from({ length: 8 }, () => send(url, flood))))
-    for (const answer of answers) t.match(answer, /^(HTTP\/1\.1 (200|4\d\d)|$)/)
+    const responses = await Promise.all(floods.flatMap((flood) => Array.from({ length: 8 }, () => send(url, flood))))
+    for (const response of responses) t.match(response, /^(HTTP\/1\.1 (200|4\d\d)|$)/)
     await staysHealthy(t)
   })
 
@@ -220,14 +220,14 @@ t.test('/healthz answers within a second', async (t) => {
     const searches = head('GET /google/studies').repeat(300)
     const last = head('GET /google/studies', closing)
     const connections = [...Array(2).fill(unknown), ...Array(6).fill(searches)]
-    for (const answer of await Promise.all(connections.map((requests) => send(url, requests + last))))
-      t.match(answer, /^(HTTP\/1\.1 (200|404|429)|$)/)
+    for (const response of await Promise.all(connections.map((requests) => send(url, requests + last))))
+      t.match(response, /^(HTTP\/1\.1 (200|404|429)|$)/)
     await staysHealthy(t)
   })
 
   await t.test('interim responses without end', async (t) => {
     const asked = Array.from({ length: 32 }, () => send(url, head('GET /google/studies/1.103/metadata', closing)))
-    for (const answer of await Promise.all(asked)) t.equal(statusIn(answer), '502')
+    for (const response of await Promise.all(asked)) t.equal(statusIn(response), '502')
     await staysHealthy(t)
   })
 
@@ -247,7 +247,7 @@ t.test('/healthz answers within a second', async (t) => {
   await t.test('the response to an upload is 60 MB', async (t) => {
     t.ok(manyInstances.length > 60_000_000)
     const upload = `${head('POST /google/studies/1.60', 'Content-Type: application/dicom', 'Content-Length: 3', closing)}abc`
-    for (const answer of await Promise.all([send(url, upload), send(url, upload)])) t.equal(statusIn(answer), '200')
+    for (const response of await Promise.all([send(url, upload), send(url, upload)])) t.equal(statusIn(response), '200')
     await staysHealthy(t)
   })
 

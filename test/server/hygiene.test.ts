@@ -53,9 +53,9 @@ t.test('no header of Google beyond the allowed ones reaches the client', async (
     etag: '"e"',
   }
   emulator.faults.add({ target: 'QIDO-RS', status: 200, body: '[]', headers })
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.status, 200)
-  t.same([...answer.headers.keys()].sort(), [
+  const response = await fetch(`${url}studies`)
+  t.equal(response.status, 200)
+  t.same([...response.headers.keys()].sort(), [
     'connection',
     'content-length',
     'content-security-policy',
@@ -139,11 +139,11 @@ t.test('what is refused says why, and never reaches Google', async (t) => {
       text.includes('Host:') || why === 'no Host'
         ? text
         : text.replace('\r\n', '\r\nHost: localhost\r\nConnection: close\r\n')
-    const answer = String(await rawRequest(proxy.url, whole))
-    t.equal(Number(answer.split(' ')[1]), status, why)
-    t.match(answer, /content-type: application\/problem\+json/)
-    t.match(answer, /proxy-status: gcp-dicomweb-proxy; error=\w+; details="/)
-    t.match(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))), {
+    const response = String(await rawRequest(proxy.url, whole))
+    t.equal(Number(response.split(' ')[1]), status, why)
+    t.match(response, /content-type: application\/problem\+json/)
+    t.match(response, /proxy-status: gcp-dicomweb-proxy; error=\w+; details="/)
+    t.match(JSON.parse(response.slice(response.indexOf('\r\n\r\n'))), {
       status,
       code,
       requestId: /^[0-9a-f-]{36}$/,
@@ -160,9 +160,9 @@ t.test('what comes after a refused body is not taken for a request', async (t) =
     `DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`,
     `GET /google/studies/1.2/metadata HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
   ]
-  const answer = String(await rawRequest(proxy.url, requests.join('')))
+  const response = String(await rawRequest(proxy.url, requests.join('')))
   t.same(
-    [...answer.matchAll(/HTTP\/1.1 (\d+)/g)].map(([, status]) => status),
+    [...response.matchAll(/HTTP\/1.1 (\d+)/g)].map(([, status]) => status),
     ['400', '404'],
   )
   t.same(
@@ -190,9 +190,9 @@ t.test('a service that the account does not offer', async (t) => {
     ['WADO-RS', 'GET'],
     ['DELETE', 'DELETE'],
   ]) {
-    const answer = await fetch(study, method ? { method } : {})
-    t.equal(answer.status, 403)
-    t.match(await answer.json(), {
+    const response = await fetch(study, method ? { method } : {})
+    t.equal(response.status, 403)
+    t.match(await response.json(), {
       code: 'service-not-allowed',
       account: 'archive',
       detail: new RegExp(`^${service} `),
@@ -226,10 +226,10 @@ t.test('the log tells each request without identifiers', async (t) => {
   t.notMatch(JSON.stringify(log()), /1\.2\.345|Secret|ya29/)
 })
 
-t.test('what can not be read is logged under the id that its answer names', async (t) => {
+t.test('an unreadable request is logged under the id that its response names', async (t) => {
   const { proxy, log } = await startServed(t)
-  const answer = String(await rawRequest(proxy.url, 'BOGUS\r\n\r\n'))
-  const { requestId } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
+  const response = String(await rawRequest(proxy.url, 'BOGUS\r\n\r\n'))
+  const { requestId } = JSON.parse(response.slice(response.indexOf('\r\n\r\n')))
   t.match(
     log().filter(({ msg }) => msg === 'request'),
     [{ requestId, status: 400, code: 'malformed-request', address: '127.0.0.1' }],

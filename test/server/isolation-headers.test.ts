@@ -30,17 +30,17 @@ t.test('every response tells browsers to keep it from other origins, and to run 
     ['no path', `${url}studies?access_token=1`, {}, 400],
   ]
   for (const [what, path, init, status] of all) {
-    const answer = await fetch(path, init)
-    await answer.text()
-    t.equal(answer.status, status, what)
-    t.same(isolationOf(answer.headers), expected, what)
+    const response = await fetch(path, init)
+    await response.text()
+    t.equal(response.status, status, what)
+    t.same(isolationOf(response.headers), expected, what)
   }
   for (const target of ['QIDO-RS', 'STOW-RS'] as const) {
     // Held back first, for it could have been sent again.
     emulator.faults.add({ target, status: 503, times: 1 })
-    const answer = await fetch(`${url}studies`, target === 'STOW-RS' ? stow : {})
-    t.equal(answer.status, 503)
-    t.same(isolationOf(answer.headers), expected, target)
+    const response = await fetch(`${url}studies`, target === 'STOW-RS' ? stow : {})
+    t.equal(response.status, 503)
+    t.same(isolationOf(response.headers), expected, target)
   }
   const { messages } = readMessages(await rawRequest(proxy.url, 'no HTTP\r\n\r\n'))
   for (const [name, value] of Object.entries(expected)) {

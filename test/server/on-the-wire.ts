@@ -28,28 +28,28 @@ export async function holds(t: Test, cases: readonly WireCase[]): Promise<void> 
     upstream.clear()
     const next = `GET /series?offset=${at}`
     const probe = get('Connection: close\r\n', next.replace('GET /', '/google/'))
-    const answers = await rawRequest(proxy.url, Buffer.from(bytes + probe, 'latin1'))
-    const { messages, rest } = readMessages(answers, (place) => place === 0 && bytes.startsWith('HEAD'))
-    const { answered, forwarded } = expectation(expected, next)
-    t.same(messages.filter(({ start }) => !start.includes(' 100 ')).map(told), answered, `${name}: the answers`)
+    const bytesReceived = await rawRequest(proxy.url, Buffer.from(bytes + probe, 'latin1'))
+    const { messages, rest } = readMessages(bytesReceived, (place) => place === 0 && bytes.startsWith('HEAD'))
+    const { responses, forwarded } = expectation(expected, next)
+    t.same(messages.filter(({ start }) => !start.includes(' 100 ')).map(summaryOf), responses, `${name}: the responses`)
     t.same(upstream.requests.map(brief), forwarded, `${name}: what reached Google`)
     t.same(upstream.oddities, [], 'and nothing else')
     t.equal(rest.length, 0)
   }
 }
 
-function expectation(expected: string, next: string): { answered: string[]; forwarded: string[] } {
+function expectation(expected: string, next: string): { responses: string[]; forwarded: string[] } {
   const [first = '', then] = expected.split(/, | (?=next$)/)
   if (/^\d*$/.test(first)) {
-    const answered = first === '' ? [] : [first]
-    return then === 'next' ? { answered: [...answered, next], forwarded: [next] } : { answered, forwarded: [] }
+    const responses = first === '' ? [] : [first]
+    return then === 'next' ? { responses: [...responses, next], forwarded: [next] } : { responses, forwarded: [] }
   }
   const all = then === 'last' ? [first] : [first, next]
-  return { answered: all, forwarded: all }
+  return { responses: all, forwarded: all }
 }
 
-/** What was refused: the status. What was answered: the body, which says what Google was asked. */
-function told(answer: Message): string {
-  if (!valuesOf(answer, 'content-type')[0]?.includes('problem')) return answer.body.toString('latin1')
-  return answer.start.split(' ')[1] ?? ''
+/** The status of a rejection; else the body, which repeats the request that Google got. */
+function summaryOf(response: Message): string {
+  if (!valuesOf(response, 'content-type')[0]?.includes('problem')) return response.body.toString('latin1')
+  return response.start.split(' ')[1] ?? ''
 }

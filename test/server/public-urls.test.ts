@@ -9,29 +9,29 @@ const study = [...syntheticStudy({ instances: 2, rows: 128, columns: 128 })]
 const publicUrl = 'https://pacs.hospital.example/dicom'
 const proxy = { PublicUrl: publicUrl }
 
-t.test('URLs in answers lead back to the proxy when it knows how it is reached', async (t) => {
+t.test('URLs in responses lead back to the proxy when it knows how it is reached', async (t) => {
   const { url } = await startServed(t, { proxy })
   const stored = await fetch(`${url}studies`, stowOf(study))
   const retrieveUrls = [...(await stored.text()).matchAll(/"(http[^"]+)"/g)].map(([, found]) => found ?? '')
   t.equal(retrieveUrls.length, 3, 'of the study and its instances')
   t.ok(retrieveUrls.every((found) => found.startsWith(`${publicUrl}/google/studies/`)))
   for (const path of ['studies', `studies/${study[0]?.studyInstanceUid}/metadata`]) {
-    const answer = await fetch(url + path, { headers: { 'accept-encoding': 'gzip' } })
-    const text = await answer.text()
+    const response = await fetch(url + path, { headers: { 'accept-encoding': 'gzip' } })
+    const text = await response.text()
     t.notMatch(text, /127\.0\.0\.1/, path)
     t.match(text, new RegExp(`${publicUrl}/google/studies/`))
     t.ok(Array.isArray(JSON.parse(text)))
   }
 })
 
-t.test('instances pass untouched, whatever they hold', async (t) => {
+t.test('instances pass unchanged, with any content', async (t) => {
   const { url, emulator } = await startServed(t, { proxy })
   const root = `${emulator.dicomWebUrl()}/`
   const named = [...syntheticStudy({ instances: 1, patientName: root })]
   await (await fetch(`${url}studies`, stowOf(named))).text()
   const accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-  const answer = await fetch(`${url}studies/${named[0]?.studyInstanceUid}`, { headers: { accept } })
-  t.ok(Buffer.from(await answer.arrayBuffer()).includes(named[0]?.bytes ?? ''))
+  const response = await fetch(`${url}studies/${named[0]?.studyInstanceUid}`, { headers: { accept } })
+  t.ok(Buffer.from(await response.arrayBuffer()).includes(named[0]?.bytes ?? ''))
 })
 
 t.test('without PublicUrl they stay as Google wrote them', async (t) => {
@@ -40,7 +40,7 @@ t.test('without PublicUrl they stay as Google wrote them', async (t) => {
   t.match(await stored.text(), new RegExp(`${emulator.dicomWebUrl()}/studies/`))
 })
 
-t.test('an answer that is compressed all the same passes untouched', async (t) => {
+t.test('a response that is compressed all the same passes unchanged', async (t) => {
   const body = Buffer.from('not really compressed')
   const google = createServer((_request, response) => {
     response
@@ -52,9 +52,9 @@ t.test('an answer that is compressed all the same passes untouched', async (t) =
       .end(body)
   })
   const { url } = await startServed(t, { proxy, baseUrl: await listenOn(t, google) })
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.headers.get('content-length'), String(body.length))
-  t.equal(await answer.text(), String(body))
+  const response = await fetch(`${url}studies`)
+  t.equal(response.headers.get('content-length'), String(body.length))
+  t.equal(await response.text(), String(body))
 })
 
 t.test('the text is found wherever the chunks are cut', (t) => {

@@ -64,7 +64,7 @@ t.test('300 characters are enough', async (t) => {
   t.equal(redact('x '.repeat(100)), 'x '.repeat(100).trim())
 })
 
-t.test('no value of the query is ever left, whatever it is and wherever it stands', async () => {
+t.test('no value of the query is ever left, at any place', async () => {
   const value = fc
     .string({ minLength: 4, maxLength: 30, unit: 'grapheme' })
     .filter((text) => /[\p{L}\p{N}]{4}/u.test(text))

@@ -8,7 +8,7 @@ import { Deletions } from '../../src/server/deletions.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, type ServedOptions, startServed } from '../helpers/served.ts'
 
-/** Objects that each generation has of its own, or opens anew; after a garbage collection. */
+/** Objects that each generation has of its own, or opens again; after a garbage collection. */
 function left(): Record<string, number> {
   const kinds = { Attempts, Guard, Deletions, AuditTrail, Agent }
   return Object.fromEntries(
@@ -20,7 +20,7 @@ function sockets(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCPSocket')).length
 }
 
-/** Everything is opened anew each time: connections, audit trail, credentials, accounts. */
+/** Everything is opened again each time: connections, audit trail, credentials, accounts. */
 function configurationOf(round: number, folder: string): ServedOptions {
   return {
     proxy: {
@@ -50,9 +50,9 @@ t.test('neither memory nor sockets grow with reloads', { timeout: 120_000 }, asy
     for (let round = from; round < to; round++) {
       await served.reload(configurationOf(round, folder))
       for (const account of ['google', `round-${round}`]) {
-        const answer = await fetch(`${origin}/${account}/studies?limit=1`)
-        await answer.arrayBuffer()
-        if (answer.status !== 200) throw new Error(`${account}: ${answer.status}`)
+        const response = await fetch(`${origin}/${account}/studies?limit=1`)
+        await response.arrayBuffer()
+        if (response.status !== 200) throw new Error(`${account}: ${response.status}`)
       }
     }
   }

@@ -42,10 +42,10 @@ t.test('no request fails while the configuration changes under load', { timeout:
 
   async function send(method: string, path: string, headers = {}, body?: Buffer): Promise<number> {
     const sent = httpRequest(`${origin}/${path}`, { agent, method, headers }).end(body)
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
-    const bytes = await buffer(answer)
-    if (!answer.complete || bytes.length === 0) throw new Error(`${method} ${path}: cut`)
-    return answer.statusCode ?? 0
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    const bytes = await buffer(response)
+    if (!response.complete || bytes.length === 0) throw new Error(`${method} ${path}: cut`)
+    return response.statusCode ?? 0
   }
   const study = [...syntheticStudy({ instances: 2, rows: 128, columns: 128 })]
   const { headers, body } = stowOf(study)
@@ -104,7 +104,7 @@ t.test('no request fails while the configuration changes under load', { timeout:
   })
   const [download] = (await once(downloading.end(), 'response')) as [IncomingMessage]
   const first = download.read() as Buffer | null
-  await eventually('both are under way', () =>
+  await eventually('both are in flight', () =>
     served.emulator.log.some((one) => one.method === 'POST' && !one.complete),
   )
 
@@ -130,9 +130,9 @@ t.test('no request fails while the configuration changes under load', { timeout:
   const seconds = (performance.now() - startedAt) / 1000
 
   sendSome(Number.POSITIVE_INFINITY)
-  const [answer] = await uploaded
-  t.equal(answer.statusCode, 200, 'the upload')
-  t.match(JSON.parse(String(await buffer(answer)))['00081199'].Value.length, 1)
+  const [response] = await uploaded
+  t.equal(response.statusCode, 200, 'the upload')
+  t.match(JSON.parse(String(await buffer(response)))['00081199'].Value.length, 1)
   const rest = await buffer(download)
   t.ok(download.complete, 'the retrieval')
   const bytes = Buffer.concat([...(first ? [first] : []), rest])

@@ -14,9 +14,9 @@ import { demoAccount, type Served, type ServedOptions, startServed, stowOf } fro
 import { startHeldGoogle } from './google.ts'
 
 async function statusOf(url: string, init: RequestInit = {}): Promise<number> {
-  const answer = await fetch(url, init)
-  await answer.arrayBuffer()
-  return answer.status
+  const response = await fetch(url, init)
+  await response.arrayBuffer()
+  return response.status
 }
 
 type Status = { accounts: { name: string; requests: unknown; limiters: Record<string, { limit: number }> }[] }
@@ -59,11 +59,11 @@ t.test('accounts come and go, and those that stay keep token, places and history
   t.equal(await statusOf(second), 404)
   t.equal((await apiStatus(served)).accounts.length, 1)
   await served.reload({ accounts: ofUser })
-  await eventually('a forgotten token is fetched anew', () => emulator.tokenRequests.refresh_token === 2)
+  await eventually('a forgotten token is fetched again', () => emulator.tokenRequests.refresh_token === 2)
   t.equal(emulator.tokenRequests['jwt-bearer'], 1)
 })
 
-t.test('an account that goes while a request is under way lets it finish', async (t) => {
+t.test('an account that is removed while a request is in flight lets it finish', async (t) => {
   const google = await startHeldGoogle(t)
   const { baseUrl } = google
   const served = await startServed(t, { baseUrl, accounts: ofUser })
@@ -74,13 +74,13 @@ t.test('an account that goes while a request is under way lets it finish', async
   // Other connections, too: those of the requests stay until they end.
   await served.reload({ baseUrl, proxy: { Timeouts: { Idle: 77 } } })
   t.equal(await statusOf(second), 404)
-  google.answer()
-  google.answer()
+  google.respond()
+  google.respond()
   t.same(
     (await Promise.all([search, upload])).map(({ status }) => status),
     [200, 200],
   )
-  await t.resolves(Promise.all([search, upload].map(async (answer) => (await answer).text())))
+  await t.resolves(Promise.all([search, upload].map(async (response) => (await response).text())))
 })
 
 t.test('what is configured of an account holds from the next request on', async (t) => {
@@ -109,13 +109,13 @@ t.test('limits hold from the next request on, and whoever waits gets the room th
   const google = await startHeldGoogle(t)
   const { baseUrl } = google
   const served = await startServed(t, { baseUrl, proxy: { Concurrency: { MaxInFlight: 1 } } })
-  const answers = [1, 2, 3].map(() => statusOf(`${served.url}studies`))
+  const statuses = [1, 2, 3].map(() => statusOf(`${served.url}studies`))
   await google.reached(1)
   await served.reload({ baseUrl, proxy: { Concurrency: { MaxInFlight: 3 } } })
   await google.reached(3)
   t.equal((await apiStatus(served)).accounts[0]?.limiters['QIDO-RS']?.limit, 3)
-  for (let answered = 0; answered < 3; answered++) google.answer()
-  t.same(await Promise.all(answers), [200, 200, 200])
+  for (let done = 0; done < 3; done++) google.respond()
+  t.same(await Promise.all(statuses), [200, 200, 200])
 
   await served.reload({ baseUrl, proxy: { Timeouts: { SearchResponse: 1 } } })
   t.equal(await statusOf(`${served.url}studies`), 504)
@@ -143,14 +143,14 @@ t.test('clients', async (t) => {
   t.equal(await statusOf(studies, viewer), 401)
   await served.reload({ proxy: { Clients: Token } })
   t.equal(await statusOf(studies, viewer), 200)
-  t.equal(await statusOf(studies, radiology), 401, 'who is known from before, too')
+  t.equal(await statusOf(studies, radiology), 401, 'a client that logged in before, too')
   await served.reload({ proxy: { AllowedNetworks: ['127.0.0.2'], Clients: Token } })
   await t.rejects(fetch(studies, viewer), 'no connection')
   await served.reload()
   t.equal(await statusOf(studies), 200, 'everybody again')
 })
 
-t.test('who is not in AllowedNetworks any more loses the connection with the next request', async (t) => {
+t.test('a client that is no longer in AllowedNetworks loses its connection with the next request', async (t) => {
   const served = await startServed(t)
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(served.url).port) })
   const ask = () => socket.write('GET /google/studies HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -199,9 +199,9 @@ t.test('another certificate, for connections to come', async (t) => {
   const agent = new Agent({ keepAlive: true, ca: first.authority })
   t.teardown(() => agent.destroy())
   const search = async (options: object) => {
-    const [answer] = await once(httpsRequest(`${served.url}studies`, options).end(), 'response')
-    await once(answer.resume(), 'end')
-    return answer.statusCode
+    const [response] = await once(httpsRequest(`${served.url}studies`, options).end(), 'response')
+    await once(response.resume(), 'end')
+    return response.statusCode
   }
   t.equal(await search({ agent }), 200)
   await served.reload(second)

@@ -31,15 +31,15 @@ const reads: [string, Fault['target'], RequestInit][] = [
   [instance, 'WADO-RS', { headers: { accept: 'application/dicom; transfer-syntax=*' } }],
 ]
 
-t.test('what passes by itself is tried again: each status, resets, for searches and retrievals', async (t) => {
+t.test('what passes by itself is retried: each status, resets, for searches and retrievals', async (t) => {
   const served = await startStored(t)
   for (const [path, target, init] of reads) {
     for (const fault of [{ status: 503 }, { status: 429 }, { resetBefore: true }]) {
       served.emulator.clearLog()
       served.emulator.faults.add({ target, times: 1, ...fault })
-      const answer = await fetch(served.url + path, init)
-      t.equal(answer.status, 200, `${target} after ${JSON.stringify(fault)}`)
-      t.ok((await answer.arrayBuffer()).byteLength > 100)
+      const response = await fetch(served.url + path, init)
+      t.equal(response.status, 200, `${target} after ${JSON.stringify(fault)}`)
+      t.ok((await response.arrayBuffer()).byteLength > 100)
       t.equal(statuses(served).length, 2)
     }
   }
@@ -57,19 +57,19 @@ t.test('Retry-After is honoured', async (t) => {
   t.ok(performance.now() - startedAt >= 3000)
 })
 
-t.test('when the budget ends the last answer of Google is passed on whole', async (t) => {
+t.test('when the total timeout ends, the last response from Google is passed on whole', async (t) => {
   const served = await startStored(t, { proxy: { Retry: { TotalTimeout: 3 } } })
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503, headers: { 'retry-after': '1' } })
-  const answer = await fetch(`${served.url}studies`)
-  t.equal(answer.status, 503)
-  t.equal(answer.headers.get('retry-after'), '1')
+  const response = await fetch(`${served.url}studies`)
+  t.equal(response.status, 503)
+  t.equal(response.headers.get('retry-after'), '1')
   const attempts = statuses(served).length
   t.ok(attempts >= 2)
   t.equal(
-    answer.headers.get('proxy-status'),
+    response.headers.get('proxy-status'),
     `gcp-dicomweb-proxy; received-status=503; details="layer=upstream, attempts=${attempts}"`,
   )
-  t.match(await answer.json(), { error: { code: 503, status: 'UNAVAILABLE' } })
+  t.match(await response.json(), { error: { code: 503, status: 'UNAVAILABLE' } })
 })
 
 t.test('a Retry-After beyond the budget is not waited for', async (t) => {
@@ -79,17 +79,17 @@ t.test('a Retry-After beyond the budget is not waited for', async (t) => {
   t.same(statuses(served), [429])
 })
 
-t.test('no connection at all: tried again until the budget ends, then said', async (t) => {
+t.test('no connection at all: retried until the total timeout ends, then reported', async (t) => {
   const gone = createServer()
   const baseUrl = await listenOn(t, gone)
   gone.close()
   const { url } = await startServed(t, { baseUrl, proxy: { Retry: { TotalTimeout: 3 } } })
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.status, 502)
-  t.match(await answer.json(), { code: 'upstream-unreachable', attempts: 2 })
+  const response = await fetch(`${url}studies`)
+  t.equal(response.status, 502)
+  t.match(await response.json(), { code: 'upstream-unreachable', attempts: 2 })
 })
 
-t.test('what will not pass by itself is not tried again', async (t) => {
+t.test('what will not pass by itself is not retried', async (t) => {
   const served = await startStored(t)
   for (const status of [400, 403, 404, 406, 409, 501]) {
     served.emulator.clearLog()
@@ -119,8 +119,8 @@ t.test('an upload that is kept whole: again after 429 and 503, byte for byte, an
       t.equal(statuses(served).length, 2)
       for (const { seriesInstanceUid, sopInstanceUid, studyInstanceUid, bytes } of study) {
         const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
-        const answer = await fetch(served.url + path, { headers: { accept: 'application/dicom; transfer-syntax=*' } })
-        t.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes))
+        const response = await fetch(served.url + path, { headers: { accept: 'application/dicom; transfer-syntax=*' } })
+        t.ok(Buffer.from(await response.arrayBuffer()).equals(bytes))
       }
     })
   }
@@ -129,9 +129,9 @@ t.test('an upload that is kept whole: again after 429 and 503, byte for byte, an
 t.test('an upload that Google may have stored is never sent again', async (t) => {
   const served = await startServed(t, { proxy })
   served.emulator.faults.add({ target: 'STOW-RS', times: 1, lateReset: true })
-  const answer = await fetch(`${served.url}studies`, stow)
-  t.equal(answer.status, 502)
-  t.match(await answer.json(), { code: 'upstream-reset', attempts: 1 })
+  const response = await fetch(`${served.url}studies`, stow)
+  t.equal(response.status, 502)
+  t.match(await response.json(), { code: 'upstream-reset', attempts: 1 })
   t.equal(statuses(served).length, 1)
 })
 
@@ -142,9 +142,9 @@ t.test('an upload that is larger than what is kept is sent once', async (t) => {
   ]) {
     const served = await startServed(t, { proxy: { Retry } })
     served.emulator.faults.add({ target: 'STOW-RS', times: 1, status: 503 })
-    const answer = await fetch(`${served.url}studies`, stow)
-    t.equal(answer.status, 503)
-    t.match(await answer.json(), { error: { code: 503 } }, 'the words of Google')
+    const response = await fetch(`${served.url}studies`, stow)
+    t.equal(response.status, 503)
+    t.match(await response.json(), { error: { code: 503 } }, "Google's own text")
     t.equal(statuses(served).length, 1)
   }
 })
@@ -156,9 +156,9 @@ t.test('what was kept of an upload is given back, however the upload ends', asyn
   const endings: Partial<Fault>[] = [{}, { status: 400 }, { lateReset: true }, { resetAfterHeaders: true }]
   for (const ending of endings) {
     served.emulator.faults.add({ target: 'STOW-RS', times: 1, ...ending })
-    // The break may come before or after the head of the answer.
+    // The break may come before or after the response headers.
     const sending = fetch(`${served.url}studies`, stow)
-    await sending.then((answer) => answer.text()).catch(() => 'broken off')
+    await sending.then((response) => response.text()).catch(() => 'broken off')
   }
   served.emulator.clearLog()
   served.emulator.faults.add({ target: 'STOW-RS', times: 1, status: 503 })
@@ -166,7 +166,7 @@ t.test('what was kept of an upload is given back, however the upload ends', asyn
   t.same(statuses(served), [503, 200], 'the last one could still be kept')
 })
 
-t.test('a client that leaves while the proxy waits ends the tries', async (t) => {
+t.test('a client that leaves while the proxy waits ends the retries', async (t) => {
   const served = await startStored(t)
   served.emulator.faults.add({ target: 'QIDO-RS', status: 503 })
   const leaving = new AbortController()
@@ -178,20 +178,20 @@ t.test('a client that leaves while the proxy waits ends the tries', async (t) =>
   t.same(statuses(served), [503])
 })
 
-t.test('an answer too large to hold reaches the client all the same', async (t) => {
+t.test('a response too large to buffer reaches the client all the same', async (t) => {
   const body = 'x'.repeat(200_000)
   const google = createServer((request, response) => {
     request.resume().on('end', () => response.writeHead(503).end(body))
   })
   const { url } = await startServed(t, { proxy, baseUrl: await listenOn(t, google) })
   for (const init of [{}, { method: 'POST', body: 'x' }]) {
-    const answer = await fetch(`${url}studies`, init)
-    t.equal(answer.status, 503)
-    t.equal(await answer.text(), body)
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 503)
+    t.equal(await response.text(), body)
   }
 })
 
-t.test('a refusal without a clear end is no answer to hold, one that breaks off is tried again', async (t) => {
+t.test('a rejection without a clear end is not buffered, and one that breaks off is retried', async (t) => {
   let first = true
   const breaking = createTcpServer((socket) => {
     socket.on('error', () => {})
@@ -216,7 +216,7 @@ t.test('a refusal without a clear end is no answer to hold, one that breaks off 
   }
 })
 
-t.test('URLs in an answer that was held are rewritten, too', async (t) => {
+t.test('URLs in a buffered response are rewritten, too', async (t) => {
   let root = ''
   const google = createServer((request, response) => {
     const text = JSON.stringify({ error: { code: 503, message: `${root}/studies` } })
@@ -227,9 +227,9 @@ t.test('URLs in an answer that was held are rewritten, too', async (t) => {
   root = `${baseUrl}/${store}`
   const PublicUrl = 'https://pacs.example/google'
   const { url } = await startServed(t, { baseUrl, proxy: { Retry: { TotalTimeout: 1 }, PublicUrl } })
-  const answer = await fetch(`${url}studies`)
-  t.equal(answer.status, 503)
-  t.match(await answer.json(), { error: { message: `${PublicUrl}/google/studies` } })
+  const response = await fetch(`${url}studies`)
+  t.equal(response.status, 503)
+  t.match(await response.json(), { error: { message: `${PublicUrl}/google/studies` } })
 })
 
 t.test('the waiting: Google doubling to 32 s with up to 1 s at random', (t) => {
@@ -239,15 +239,15 @@ t.test('the waiting: Google doubling to 32 s with up to 1 s at random', (t) => {
       response: new BufferedResponse(503, retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
       replayable: true,
     }) as const
-  for (const [tries, wait] of [
+  for (const [attempts, wait] of [
     [1, 1000],
     [2, 2000],
     [3, 4000],
     [6, 32_000],
     [9, 32_000],
   ] as const) {
-    const waited = backoffDelay(tries, held())
-    t.ok(waited >= wait && waited <= wait + 1000, `${waited} before try ${tries + 1}`)
+    const waited = backoffDelay(attempts, held())
+    t.ok(waited >= wait && waited <= wait + 1000, `${waited} before attempt ${attempts + 1}`)
   }
   t.ok(backoffDelay(1, held('10')) >= 10_000)
   const inTenSeconds = backoffDelay(1, held(new Date(Date.now() + 10_000).toUTCString()))

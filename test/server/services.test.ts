@@ -32,7 +32,7 @@ const reads: readonly [path: string, accept: string][] = [
   [studyPath, 'image/gif'],
 ]
 
-t.test('what Google answers reaches the client unchanged', async (t) => {
+t.test('responses from Google reach the client unchanged', async (t) => {
   const { emulator, credentials, url } = await startServed(t)
   const stored = await fetch(`${url}studies`, stowOf(study))
   t.equal(stored.status, 200)
@@ -58,10 +58,10 @@ t.test('a conflict is passed on as Google says it: what was stored and what was 
   const [fresh] = syntheticStudy({ seed: 9, instances: 1 })
   if (!changed || !fresh) throw new Error('No instances')
   t.equal(changed.sopInstanceUid, first?.sopInstanceUid, 'the same UID')
-  const answer = await fetch(`${url}studies`, stowOf([changed, fresh]))
-  t.equal(answer.status, 409)
-  t.equal(answer.headers.get('content-type'), 'application/dicom+json')
-  const body = await storeResult(answer)
+  const response = await fetch(`${url}studies`, stowOf([changed, fresh]))
+  t.equal(response.status, 409)
+  t.equal(response.headers.get('content-type'), 'application/dicom+json')
+  const body = await storeResult(response)
   t.equal(body['00081198']?.Value.length, 1)
   t.equal(body['00081199']?.Value.length, 1)
 })
@@ -71,8 +71,8 @@ t.test('instances come back byte for byte, alone and as a study', async (t) => {
   t.equal((await fetch(`${url}studies/${first?.studyInstanceUid}`, stowOf(study))).status, 200)
   for (const { studyInstanceUid, seriesInstanceUid, sopInstanceUid, bytes } of study) {
     const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
-    const answer = await fetch(url + path, { headers: { accept: 'application/dicom; transfer-syntax=*' } })
-    t.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes), 'an instance')
+    const response = await fetch(url + path, { headers: { accept: 'application/dicom; transfer-syntax=*' } })
+    t.ok(Buffer.from(await response.arrayBuffer()).equals(bytes), 'an instance')
   }
   const whole = Buffer.from(await (await fetch(url + studyPath, { headers: { accept: dicom } })).arrayBuffer())
   t.ok(
@@ -95,9 +95,9 @@ t.test('deleting: an instance, a study', async (t) => {
 t.test('HEAD has the head of GET and no body', async (t) => {
   const { emulator, url } = await startServed(t)
   await (await fetch(`${url}studies`, stowOf(study))).text()
-  const answer = await fetch(`${url}studies`, { method: 'HEAD' })
-  t.equal(answer.status, 200)
-  t.equal(await answer.text(), '')
+  const response = await fetch(`${url}studies`, { method: 'HEAD' })
+  t.equal(response.status, 200)
+  t.equal(await response.text(), '')
   t.equal(emulator.log.at(-1)?.method, 'HEAD')
   t.equal((await fetch(`${url}studies`)).status, 200, 'the connection goes on')
 })
@@ -119,6 +119,6 @@ function withoutBoundary(body: string, { headers }: Response): string {
 }
 
 /** A Store Instances Response Module (PS3.18 10.5.3). */
-async function storeResult(answer: Response): Promise<Record<string, { Value: unknown[] } | undefined>> {
-  return (await answer.json()) as Record<string, { Value: unknown[] }>
+async function storeResult(response: Response): Promise<Record<string, { Value: unknown[] } | undefined>> {
+  return (await response.json()) as Record<string, { Value: unknown[] }>
 }

@@ -43,8 +43,8 @@ t.test('the trouble of one account never slows another', async (t) => {
     ),
   )
   await eventually('both are stuck', () => emulator.log.filter(({ status }) => status === undefined).length >= 65)
-  const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${url}studies`)))
-  t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+  const responses = await Promise.all(Array.from({ length: 50 }, () => fetch(`${url}studies`)))
+  t.same(new Set(responses.map(({ status }) => status)), new Set([200]))
   leaving.abort()
   t.same(new Set(await Promise.all(stuck)), new Set(['left']))
 })

@@ -27,10 +27,10 @@ t.test('the log says how many instances were stored, by JSON and by XML', async 
   for (const accept of ['application/dicom+json', 'application/dicom+xml']) {
     const served = await startServed(t)
     const stow = stowOf(study)
-    const answer = await fetch(`${served.url}studies`, { ...stow, headers: { ...stow.headers, accept } })
-    t.equal(answer.status, 200)
-    t.equal(answer.headers.get('content-type'), accept)
-    await answer.text()
+    const response = await fetch(`${served.url}studies`, { ...stow, headers: { ...stow.headers, accept } })
+    t.equal(response.status, 200)
+    t.equal(response.headers.get('content-type'), accept)
+    await response.text()
     const line = await lineOf(served)
     t.same(numbers(line), [2, 0, 0])
     t.match(line, { level: 'info', service: 'STOW-RS', detail: undefined })
@@ -40,10 +40,10 @@ t.test('the log says how many instances were stored, by JSON and by XML', async 
 
 t.test('an upload of which a part was not stored is a warning', async (t) => {
   const served = await startServed(t)
-  const answer = await fetch(`${served.url}studies/${study[0]?.studyInstanceUid}`, stowOf([...study, ...other]))
-  t.equal(answer.status, 409)
-  t.match(Object.keys((await answer.json()) as object), ['00081190', '00081198', '00081199'], 'the words of Google')
-  t.equal(answer.headers.get('proxy-status'), proxyStatus(409))
+  const response = await fetch(`${served.url}studies/${study[0]?.studyInstanceUid}`, stowOf([...study, ...other]))
+  t.equal(response.status, 409)
+  t.match(Object.keys((await response.json()) as object), ['00081190', '00081198', '00081199'], "Google's own text")
+  t.equal(response.headers.get('proxy-status'), proxyStatus(409))
   const line = await lineOf(served)
   t.same(numbers(line), [2, 1, 0])
   t.match(line, { level: 'warn', layer: 'upstream', attempts: 1, detail: /0008,1198/, googleMessage: undefined })
@@ -59,7 +59,7 @@ t.test('other requests have no such numbers', async (t) => {
   t.same(numbers(await lineOf(served)), [undefined, undefined, undefined])
 })
 
-t.test('the answer to an upload is not asked for compressed', async (t) => {
+t.test('the response to an upload is not requested compressed', async (t) => {
   const { url, emulator } = await startServed(t)
   const stow = stowOf(study)
   const headers = { 'accept-encoding': 'gzip' }
@@ -69,10 +69,10 @@ t.test('the answer to an upload is not asked for compressed', async (t) => {
   t.equal(emulator.log.at(-1)?.headers['accept-encoding'], 'gzip', 'that to a search is')
 })
 
-/** The proxy in front of a Google that gives these answers to uploads, one after the other. */
-async function behind(t: Test, answers: ((response: ServerResponse) => void)[], proxy = {}) {
+/** The proxy in front of a Google that sends these responses to uploads, one after another. */
+async function behind(t: Test, responders: ((response: ServerResponse) => void)[], proxy = {}) {
   const google = createServer((request, response) => {
-    request.resume().on('end', () => answers.shift()?.(response))
+    request.resume().on('end', () => responders.shift()?.(response))
   })
   return startServed(t, { baseUrl: await listenOn(t, google), proxy })
 }
@@ -97,9 +97,9 @@ t.test('warnings and failures, under any status; the body passes byte for byte',
     }),
   )
   for (const [at, { status, document }] of cases.entries()) {
-    const answer = await fetch(`${served.url}studies`, stowOf(study))
-    t.equal(answer.status, status)
-    t.equal(await answer.text(), document)
+    const response = await fetch(`${served.url}studies`, stowOf(study))
+    t.equal(response.status, status)
+    t.equal(await response.text(), document)
     const line = await lineOf(served, at + 1)
     t.same(numbers(line), [2, 2, 1])
     t.match(line, { level: 'warn', layer: 'upstream', detail: /^Not every instance was stored/ })
@@ -139,24 +139,24 @@ t.test('what can not be read passes all the same, and nothing is said of it', as
     ),
   )
   for (const [at, [, body]] of unreadable.entries()) {
-    const answer = await fetch(`${served.url}studies`, stowOf(study))
-    t.equal(answer.status, 200)
-    t.ok(Buffer.from(await answer.arrayBuffer()).equals(Buffer.from(body)))
+    const response = await fetch(`${served.url}studies`, stowOf(study))
+    t.equal(response.status, 200)
+    t.ok(Buffer.from(await response.arrayBuffer()).equals(Buffer.from(body)))
     const line = await lineOf(served, at + 1)
     t.same(numbers(line), [undefined, undefined, undefined], String(body).slice(0, 40))
     t.equal(line.level, 'info')
   }
 })
 
-t.test('an answer that breaks off says nothing of the instances', async (t) => {
+t.test('a response that breaks off says nothing about the instances', async (t) => {
   const served = await behind(t, [
     (response) => {
       response.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': json.length + 1000 })
       response.write(json, () => response.destroy())
     },
   ])
-  const answer = await fetch(`${served.url}studies`, stowOf(study))
-  await t.rejects(answer.text())
+  const response = await fetch(`${served.url}studies`, stowOf(study))
+  await t.rejects(response.text())
   const line = await lineOf(served)
   t.same(numbers(line), [undefined, undefined, undefined])
   t.match(line, { level: 'warn', abortedBy: 'upstream', layer: 'upstream', detail: /Send the request again/ })
@@ -171,11 +171,11 @@ t.test('20,000 instances: byte for byte, and in memory that stays flat', async (
     const body = Buffer.from(whole[form])
     const headers = { 'content-type': `application/dicom+${form}`, 'content-length': body.length }
     const served = await behind(t, [(response) => response.writeHead(200, headers).end(body)])
-    const answer = await fetch(`${served.url}studies`, stowOf(study))
+    const response = await fetch(`${served.url}studies`, stowOf(study))
     const hash = createHash('sha256')
     const heap: number[] = []
     let received = 0
-    for await (const chunk of answer.body ?? []) {
+    for await (const chunk of response.body ?? []) {
       hash.update(chunk)
       const step = Math.floor((received * 8) / body.length)
       received += chunk.length

@@ -5,7 +5,7 @@ import { hashOf } from '../helpers/clients.ts'
 import { makeAuthority, needsOpenssl, openssl } from '../helpers/openssl.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** What openssl shows of a handshake, whatever became of it. Security level 0 lets the client offer what it else would not. */
+/** What openssl shows of a handshake, successful or not. Security level 0 lets the client offer what it else would not. */
 async function shake(address: string, words: readonly string[], input = ''): Promise<string> {
   // Commands such as R are taken only where the end of the input ends the connection.
   const ending = input === 'R\n' ? [] : ['-ign_eof']
@@ -96,7 +96,7 @@ t.test('protocols, ciphers, renegotiation and the rest, as openssl sees them', n
   await says('no early data', ['-tls1_3'], /Max Early Data: 0|Early data was not sent/)
   await says('a fallback that an attacker forced is refused', ['-tls1_2', '-fallback_scsv'], /inappropriate fallback/)
   await says('no curve that is too short', ['-tls1_2', '-curves', 'secp224r1'], /handshake failure|no shared|NONE/)
-  await says('who has no login hears so', ['-quiet'], /HTTP\/1\.1 401 /)
+  await says('a client without a login gets a 401', ['-quiet'], /HTTP\/1\.1 401 /)
   t.comment(`${checks} checks with openssl`)
   t.ok(checks > 100, `${checks} checks`)
 })

@@ -57,9 +57,9 @@ interface Asking {
 async function search({ url, authority }: Secured, { identity, headers, ca = authority.cert }: Asking = {}) {
   const pair = identity && { cert: identity.cert, key: identity.keyText }
   const asked = request(`${url}studies`, { agent: false, ca, headers, ...pair }).end()
-  const [answer] = await once(asked, 'response')
-  await buffer(answer)
-  return answer.statusCode as number
+  const [response] = await once(asked, 'response')
+  await buffer(response)
+  return response.statusCode as number
 }
 
 const client = { usage: 'clientAuth', subject: '/O=Hospital/CN=pathology' } as const
@@ -84,11 +84,11 @@ t.test('a certificate gets its client in, by subject or by alternative name', ne
 t.test('any other certificate does not', needsOpenssl(), async (t) => {
   const secured = await startSecured(t)
   const { clients, authority, emulator, log } = secured
-  const stranger = makeAuthority(t, 'Authority of clients')
+  const foreign = makeAuthority(t, 'Authority of clients')
   const usage = 'clientAuth'
   const wrong: [string, Identity | undefined, RegExp][] = [
     ['none', undefined, /nothing to log in with/],
-    ['of another authority with the same name', stranger.issue(client), /nothing to log in with/],
+    ['of another authority with the same name', foreign.issue(client), /nothing to log in with/],
     ["of the server's own authority", authority.issue(client), /nothing to log in with/],
     ['that has ended', clients.issue({ ...client, days: -1 }), /nothing to log in with/],
     ['for servers', clients.issue({ ...client, usage: 'serverAuth' }), /nothing to log in with/],
@@ -142,7 +142,7 @@ t.test('plain http on the TLS listener', needsOpenssl(), async (t) => {
   await eventually('the log says so', () => log().some(({ detail }) => detail === 'It speaks plain http: use https.'))
 })
 
-/** An open connection that asks as often as it is told to. */
+/** An open connection that sends this number of requests. */
 async function keep(t: Test, { url, authority }: Secured, identity?: Identity) {
   const { port } = new URL(url)
   const pair = identity && { cert: identity.cert, key: identity.keyText }
@@ -151,8 +151,8 @@ async function keep(t: Test, { url, authority }: Secured, identity?: Identity) {
   t.teardown(() => socket.destroy())
   const ask = async (authorization = '') => {
     socket.write(`GET /google/studies HTTP/1.1\r\nHost: localhost\r\n${authorization}\r\n`)
-    const [answer] = await once(socket, 'data')
-    return Number(/^HTTP\/1.1 (\d+)/.exec(String(answer))?.[1])
+    const [response] = await once(socket, 'data')
+    return Number(/^HTTP\/1.1 (\d+)/.exec(String(response))?.[1])
   }
   return { socket, ask }
 }
@@ -207,18 +207,18 @@ t.test('a session of before the change is not resumed after it', needsOpenssl(),
     await once(socket, 'secureConnect')
     const resumed = socket.isSessionReused()
     socket.write('GET /google/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
-    return { resumed, answer: String(await buffer(socket)).slice(9, 12) }
+    return { resumed, status: String(await buffer(socket)).slice(9, 12) }
   }
   first.destroy()
-  t.same(await again(), { resumed: true, answer: '200' }, 'before')
+  t.same(await again(), { resumed: true, status: '200' }, 'before')
   writeFileSync(clients.certificate, makeAuthority(t).cert)
   writeFileSync(server.key, server.keyText)
   await eventually('they are taken', () => log().some(({ msg }) => msg === 'TLS files reloaded'))
-  t.same(await again(), { resumed: false, answer: '401' }, 'after')
+  t.same(await again(), { resumed: false, status: '401' }, 'after')
 })
 
 t.test(
-  'the list of clients is read again: who is struck off has no rights on open connections, either',
+  'the list of clients is read again: a removed client has no rights on open connections, either',
   needsOpenssl(),
   async (t) => {
     const folder = t.testdir({})
@@ -272,21 +272,25 @@ t.test('a shutdown waits neither for a handshake nor for idle connections', need
   t.ok(performance.now() - began < 10_000)
 })
 
-t.test('a large upload that is refused gets its answer, and the connection goes on', needsOpenssl(), async (t) => {
-  const { url, authority, emulator } = await startSecured(t)
-  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.cert })
-  t.teardown(() => agent.destroy())
-  const headers = { 'content-type': 'multipart/related; type="application/dicom"; boundary=x' }
-  for (let number = 0; number < 2; number++) {
-    const asked = request(`${url}studies`, { method: 'POST', agent, headers })
-    asked.on('error', () => {})
-    asked.end(Buffer.alloc(24 * 1024 * 1024))
-    const [answer] = await once(asked, 'response')
-    t.equal(answer.statusCode, 401)
-    t.match(JSON.parse(String(await buffer(answer))), { code: 'client-unauthenticated' })
-  }
-  t.equal(emulator.log.filter(({ target }) => target.includes('/dicomStores/')).length, 0)
-})
+t.test(
+  'a large upload that is rejected gets its response, and the connection stays open',
+  needsOpenssl(),
+  async (t) => {
+    const { url, authority, emulator } = await startSecured(t)
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.cert })
+    t.teardown(() => agent.destroy())
+    const headers = { 'content-type': 'multipart/related; type="application/dicom"; boundary=x' }
+    for (let number = 0; number < 2; number++) {
+      const asked = request(`${url}studies`, { method: 'POST', agent, headers })
+      asked.on('error', () => {})
+      asked.end(Buffer.alloc(24 * 1024 * 1024))
+      const [response] = await once(asked, 'response')
+      t.equal(response.statusCode, 401)
+      t.match(JSON.parse(String(await buffer(response))), { code: 'client-unauthenticated' })
+    }
+    t.equal(emulator.log.filter(({ target }) => target.includes('/dicomStores/')).length, 0)
+  },
+)
 
 t.test('who begins no handshake is not waited for', needsOpenssl(), async (t) => {
   const { url, log } = await startSecured(t, { Timeouts: { RequestHeaders: 1 } } as object)

@@ -24,8 +24,8 @@ t.test('fifty requests that meet an expired token make one refresh', async (t) =
   // The proxy's own refreshing must not come first.
   served.emulator.faults.add({ target: 'token', delay: 1500 })
   await eventually('the token has expired', async () => !(await fetch(`${served.proxy.adminUrl}/readyz`)).ok)
-  const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${served.url}studies`)))
-  t.ok(answers.every(({ status }) => status === 200))
+  const responses = await Promise.all(Array.from({ length: 50 }, () => fetch(`${served.url}studies`)))
+  t.ok(responses.every(({ status }) => status === 200))
   t.same(statuses(served), Array(50).fill(204), 'none went with the expired token')
   t.equal(served.emulator.tokenRequests.total, 2)
 })
@@ -34,8 +34,8 @@ t.test('fifty requests that meet a revoked token make one refresh, too', async (
   const served = await startServed(t)
   await ready(served)
   served.emulator.revokeTokens()
-  const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${served.url}studies`)))
-  t.ok(answers.every(({ status }) => status === 200))
+  const responses = await Promise.all(Array.from({ length: 50 }, () => fetch(`${served.url}studies`)))
+  t.ok(responses.every(({ status }) => status === 200))
   t.equal(served.emulator.tokenRequests.total, 2)
 })
 
@@ -52,24 +52,24 @@ t.test('a revoked token: each service is sent once more', async (t) => {
   for (const [url, init] of requests) {
     served.emulator.clearLog()
     served.emulator.revokeTokens()
-    const answer = await fetch(url, init)
-    t.equal(answer.status, 200, init.method ?? 'GET')
-    await answer.arrayBuffer()
+    const response = await fetch(url, init)
+    t.equal(response.status, 200, init.method ?? 'GET')
+    await response.arrayBuffer()
     t.same(statuses(served), [401, 200])
   }
   t.equal(served.emulator.tokenRequests.total, 5)
 })
 
-t.test('a revoked token and more than can be kept: the client is told to send again', async (t) => {
+t.test('a revoked token and more than can be buffered: the client gets token-renewed', async (t) => {
   const served = await startServed(t)
   await ready(served)
   served.emulator.revokeTokens()
   // The refusal comes only when the body is through.
   served.emulator.faults.add({ target: 'STOW-RS', status: 401, times: 1 })
-  const answer = await fetch(`${served.url}studies`, { ...stow, body: Buffer.alloc(2 * 1024 * 1024) })
-  t.equal(answer.status, 503)
-  t.equal(answer.headers.get('retry-after'), '1')
-  t.match(await answer.json(), { code: 'token-renewed', layer: 'token', attempts: 1 })
+  const response = await fetch(`${served.url}studies`, { ...stow, body: Buffer.alloc(2 * 1024 * 1024) })
+  t.equal(response.status, 503)
+  t.equal(response.headers.get('retry-after'), '1')
+  t.match(await response.json(), { code: 'token-renewed', layer: 'token', attempts: 1 })
   t.equal((await fetch(`${served.url}studies`, stow)).status, 200, 'the next one is stored')
 })
 
@@ -78,10 +78,10 @@ t.test('Google rejects even a fresh token: 502, never 401', async (t) => {
   served.emulator.faults.add({ target: 'QIDO-RS', status: 401 })
   served.emulator.faults.add({ target: 'STOW-RS', status: 401 })
   for (const init of [{}, stow]) {
-    const answer = await fetch(`${served.url}studies`, init)
-    t.equal(answer.status, 502)
-    t.equal(answer.headers.get('www-authenticate'), null)
-    t.match(await answer.json(), {
+    const response = await fetch(`${served.url}studies`, init)
+    t.equal(response.status, 502)
+    t.equal(response.headers.get('www-authenticate'), null)
+    t.match(await response.json(), {
       code: 'token-rejected',
       layer: 'upstream',
       attempts: 2,
@@ -90,7 +90,7 @@ t.test('Google rejects even a fresh token: 502, never 401', async (t) => {
   }
 })
 
-t.test('a token server in trouble at the start: told, tried again, healed; others are served', async (t) => {
+t.test('a token server that fails at the start: logged, retried, recovered; others are served', async (t) => {
   const broken = await listenOn(
     t,
     createServer((_request, response) => {

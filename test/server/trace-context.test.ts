@@ -33,7 +33,7 @@ t.test('a trace goes through to Google', async (t) => {
   }
 })
 
-t.test('a stranger names no trace', async (t) => {
+t.test('an unauthenticated client names no trace', async (t) => {
   const Clients = { radiology: { PasswordHash: hashOf('correct horse'), Accounts: { google: ['QIDO-RS'] } } }
   const { url, log } = await startServed(t, { proxy: { Clients } })
   await (await fetch(`${url}studies`, { headers: { traceparent } })).text()

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { operationUrlsOf } from '../../src/stores/operation-url.ts'
+import { operationUrlsOf } from '../../src/stores/dicom-store.ts'
 
 const account = { name: 'a', project: 'example.com:p', location: 'us', dataset: 'Röntgen_1.2', dicomStore: 's' }
 

@@ -1,6 +1,5 @@
 import { DiagnosedError } from '../../errors.ts'
 import { describeError } from '../../observe/serialize-error.ts'
-import type { Layer } from './layers.ts'
 
 /** A check that can't be made, or need not; its message says why. */
 export class Skipped extends Error {}
@@ -76,3 +75,10 @@ function unexpected(error: unknown): DiagnosedError {
   const problem = `Unexpected failure: ${describeError(error).replaceAll(/(?<!\s)\s*\n\s*/g, ' ')}`
   return new DiagnosedError({ code: 'unexpected', problem, remedy: 'Report it.' }, { cause: error })
 }
+
+/**
+ * Where a problem is. In this order, the first is the cause of what follows, and gives the exit
+ * code.
+ */
+export const layers = ['configuration', 'network', 'clock', 'credential', 'store', 'orthanc'] as const
+export type Layer = (typeof layers)[number]

@@ -34,15 +34,12 @@ export function loadContext(): Pick<LoadOptions, 'environment' | 'workingDirecto
   return { environment: process.env, workingDirectory: process.cwd(), homeDirectory: homedir() }
 }
 
-/** A problem's message says what is wrong and, after a semicolon mostly, what would be right. */
-function diagnose({ file, path, message }: ConfigProblem): DiagnosedError {
-  const [wrong = '', right] = message.split(/; (.*)/s)
+function diagnose({ file, path, problem, remedy }: ConfigProblem): DiagnosedError {
   const place = [file, path].filter((part) => part !== '').join(': ')
-  const remedy = /^is not valid JSON/.test(wrong) ? correct : (right ?? correct)
   return new DiagnosedError({
     code: 'configuration',
-    problem: `${place}: ${wrong}.`,
-    remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`,
+    problem: `${place}: ${problem}.`,
+    remedy: remedy === '' ? correct : `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`,
   })
 }
 

@@ -1,15 +1,15 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { outgoingProxyFor } from '../../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import type { Connections } from '../../forward/connections.ts'
-import { outgoingProxyFor } from '../../forward/outgoing-proxy.ts'
 import { openTunnel } from '../../forward/tunnel.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { type SeenCertificate, seenCertificate } from './certificate.ts'
 import type { Checklist } from './checklist.ts'
 
-interface Way {
+interface NetworkPath {
   readonly outgoing: OutgoingSettings
   readonly connections: Connections
 }
@@ -23,7 +23,7 @@ export type Reached = { readonly skew: number | 'unknown' } | null
 /**
  * Whether a host can be reached as the proxy reaches it: name, outgoing proxy, TLS. Null if not.
  */
-export async function checkHost(list: Checklist, url: URL, { outgoing, connections }: Way): Promise<Reached> {
+export async function checkHost(list: Checklist, url: URL, { outgoing, connections }: NetworkPath): Promise<Reached> {
   const subject = url.host
   const proxy = outgoingProxyFor(url, outgoing)
   const first = proxy ?? url
@@ -112,7 +112,7 @@ function trusted({ verifyPeers, certificateAuthorities }: OutgoingSettings): str
 const maxResponseMs = 30_000
 
 /** Any response will do: its sender was reached as the proxy will reach it. */
-async function ask(url: URL, { outgoing, connections }: Way, proxy: URL | null) {
+async function ask(url: URL, { outgoing, connections }: NetworkPath, proxy: URL | null) {
   const sentAt = Date.now()
   try {
     const signal = AbortSignal.timeout(Math.min(maxResponseMs, outgoing.timeouts.searchResponse))

@@ -1,5 +1,5 @@
 import { shownJson } from '../../outside-words.ts'
-import { Progress, type ProgressOutput } from '../progress.ts'
+import { Progress, type ProgressOutput } from '../terminal/progress.ts'
 import type { Reporter, Result } from './checklist.ts'
 
 const marks = { ok: '✓', failed: '✗', skipped: '–' } as const

@@ -2,9 +2,8 @@ import type { AccountSettings, DicomWebService, Settings } from '../../config/se
 import type { AccessToken } from '../../credentials/access-token.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import type { Connections } from '../../forward/connections.ts'
-import { dicomStoreOf } from '../../stores/dicom-store.ts'
+import { dicomStoreOf, operationUrlsOf } from '../../stores/dicom-store.ts'
 import { diagnoseGoogleRefusal, grantCommand, permissions as needs } from '../../stores/google-refusal.ts'
-import { operationUrlsOf } from '../../stores/operation-url.ts'
 import { type Checklist, Skipped } from './checklist.ts'
 import { askGoogle, type GoogleResponse } from './google-response.ts'
 
@@ -157,7 +156,7 @@ function diagnose(
   { account, member }: StoreContext,
   { status, reason, project, lacksScope, message }: GoogleResponse,
 ): Diagnosis {
-  return diagnoseGoogleRefusal({ status, asked: 'store', reason, project, lacksScope, message, account, member })
+  return diagnoseGoogleRefusal({ status, requested: 'store', reason, project, lacksScope, message, account, member })
 }
 
 function refused(context: StoreContext, response: GoogleResponse): DiagnosedError {

@@ -1,7 +1,7 @@
 import { Agent } from 'undici'
 import { multipart, type SyntheticInstance } from '../../emulator/synthetic-study.ts'
 import { requestSmall, type SmallRequest } from '../../small-response.ts'
-import type { DemoClient } from './client.ts'
+import type { DemoClient } from './round-trip.ts'
 
 type Options = Partial<Pick<SmallRequest, 'method' | 'headers' | 'body'>>
 

@@ -1,7 +1,7 @@
 import { startLocalOrthanc } from '../../orthanc/local-orthanc.ts'
 import type { OrthancJob } from '../../orthanc/orthanc-job.ts'
 import type { OrthancRest } from '../../orthanc/orthanc-rest.ts'
-import type { DemoClient } from './client.ts'
+import type { DemoClient } from './round-trip.ts'
 
 const server = 'my-google'
 

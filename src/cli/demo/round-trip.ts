@@ -1,11 +1,10 @@
 import type { Emulator } from '../../emulator/emulator.ts'
 import type { SyntheticInstance } from '../../emulator/synthetic-study.ts'
-import type { DemoClient } from './client.ts'
 
 /** Runs a step and tells a person of it; its result is the sentence about what came of it. */
 export type Step = (title: string, work: () => Promise<string>) => Promise<void>
 
-interface Stage {
+interface RoundTripOptions {
   readonly client: DemoClient
   readonly google: Emulator
   readonly study: readonly SyntheticInstance[]
@@ -15,7 +14,7 @@ interface Stage {
 /**
  * Sends, finds, fetches and deletes a study, and checks each step. Rejects with the first failure.
  */
-export async function roundTrip({ client, google, study, step }: Stage): Promise<void> {
+export async function roundTrip({ client, google, study, step }: RoundTripOptions): Promise<void> {
   const studyUid = study[0]?.studyInstanceUid ?? ''
   await step('Send the study (STOW-RS)', async () => {
     const sent = await client.send(study)
@@ -52,4 +51,23 @@ function expect(condition: boolean, otherwise: string): void {
 
 function kibibytes(study: readonly SyntheticInstance[]): number {
   return Math.round(study.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024)
+}
+
+/**
+ * Whoever uses the proxy in the demo: a real Orthanc, or plain DICOMweb requests where there is
+ * none.
+ */
+export interface DemoClient {
+  readonly name: string
+  /** STOW-RS. Resolves with the number of instances that were accepted. */
+  send(study: readonly SyntheticInstance[]): Promise<number>
+  /** QIDO-RS. Resolves with the number of studies of that UID. */
+  search(studyUid: string): Promise<number>
+  /** WADO-RS. Resolves with the files that came back, by SOP instance UID. */
+  fetch(study: readonly SyntheticInstance[]): Promise<ReadonlyMap<string, Buffer>>
+  /** DELETE. */
+  remove(studyUid: string): Promise<void>
+  /** Where a person can try things by hand. */
+  readonly hints: readonly string[]
+  close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-import { canonicalClientName } from '../../config/client-name.ts'
+import { canonicalClientName } from '../../config/canonical-names.ts'
 import { isLoopback } from '../../config/loopback.ts'
 import { isWildcard, unreachableReason } from '../../config/orthanc.ts'
 import { parsePasswordHash } from '../../config/password-hash.ts'

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { CommandFailure, exitCode } from '../exit-code.ts'
-import { HiddenLines, type PasswordInput } from '../password-input.ts'
+import { HiddenLines, type PasswordInput } from '../terminal/password-input.ts'
 import type { Login } from './desired.ts'
 
 /**

@@ -1,9 +1,10 @@
 import { readBoundedFile } from '../../bounded-files.ts'
 import { defaultTransferTimeout } from '../../config/orthanc.ts'
-import { fileMessage } from '../../config/read.ts'
+import { flawText } from '../../config/problem.ts'
+import { fileFlaw } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
+import { passwordVariables } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
-import { passwordVariables } from '../../orthanc/password-variables.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
 import { exposure, type Login } from './desired.ts'
 import { Secrets } from './secrets.ts'
@@ -85,6 +86,6 @@ async function readAuthorities(file: string): Promise<string> {
   try {
     return (await readBoundedFile(file)).toString('latin1')
   } catch (cause) {
-    throw new CommandFailure(`${file} ${fileMessage(cause)}`, exitCode.usage, { cause })
+    throw new CommandFailure(`${file} ${flawText(fileFlaw(cause))}`, exitCode.usage, { cause })
   }
 }

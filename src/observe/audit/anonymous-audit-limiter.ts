@@ -28,8 +28,8 @@ export class AnonymousAuditLimiter {
   readonly #addresses = new Map<string, number>()
   #minute: NodeJS.Timeout | null = null
 
-  constructor(tell: (counts: AnonymousCounts) => void) {
-    this.#report = tell
+  constructor(report: (counts: AnonymousCounts) => void) {
+    this.#report = report
   }
 
   /** True if this rejection gets a record; otherwise it is only counted. */

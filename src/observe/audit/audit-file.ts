@@ -44,9 +44,9 @@ export class AuditFile implements AuditSink {
     return this.#retryTimer === null
   }
 
-  write(record: AuditRecord, isMinor = false): void {
+  write(record: AuditRecord, isLowPriority = false): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`)
-    if (this.#fd === null || !this.#queue.add(line, isMinor ? lowPriorityShare : 1)) this.#reports.lost(1)
+    if (this.#fd === null || !this.#queue.add(line, isLowPriority ? lowPriorityShare : 1)) this.#reports.lost(1)
     if (this.available) this.#flush()
   }
 

@@ -7,10 +7,10 @@ export interface AuditSink {
   /**
    * Never throws. Queues the record, within bounds, while it can't be written.
    *
-   * @param isMinor the record is of an unauthenticated client, or of a request rejected because the
+   * @param isLowPriority the record is of an unauthenticated client, or of a request rejected because the
    * trail is unavailable. It may use less of the queue, so that it pushes out no other record
    */
-  write(record: AuditRecord, isMinor?: boolean): void
+  write(record: AuditRecord, isLowPriority?: boolean): void
   /** Writes the queued records if possible now. */
   close(): Promise<void>
 }

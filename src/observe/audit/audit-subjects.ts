@@ -49,12 +49,12 @@ export class AuditSubjects {
  * @param segments of the path: at least one per segment of the route
  */
 export function requestedIds(route: string, segments: readonly string[], query: string): RequestedIds {
-  const asked: Record<string, string> = {}
+  const requested: Record<string, string> = {}
   for (const [at, word] of route.slice(1).split('/').entries()) {
     const value = segments[at]
-    if (value !== undefined && identifiers.has(word)) asked[word.slice(1, -1)] = value
+    if (value !== undefined && identifiers.has(word)) requested[word.slice(1, -1)] = value
   }
-  return { ...asked, query }
+  return { ...requested, query }
 }
 
 const identifiers: ReadonlySet<string> = new Set(['{study}', '{series}', '{instance}'])

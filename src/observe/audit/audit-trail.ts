@@ -1,9 +1,10 @@
+import type { Log } from '../logger.ts'
 import type { RequestEvent } from '../request-event.ts'
 import { AnonymousAuditLimiter } from './anonymous-audit-limiter.ts'
 import { type AuditRecord, type RejectedPeer, recordOf } from './audit-record.ts'
 import type { AuditSink, Losses } from './audit-sink.ts'
 
-interface Parts {
+interface AuditTrailOptions {
   /** The destinations of the records. */
   readonly sinks: readonly AuditSink[]
   readonly version: string
@@ -16,30 +17,30 @@ interface Parts {
 
 /** One record per request, apart from the logs: who requested what, and the outcome. */
 export class AuditTrail {
-  readonly #parts: Parts
+  readonly #options: AuditTrailOptions
   readonly #anonymous = new AnonymousAuditLimiter((counts) => {
     this.#write({ audit: 'rejected', time: new Date().toISOString(), ...counts }, true)
   })
   #closing: Promise<unknown> | null = null
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(options: AuditTrailOptions) {
+    this.#options = options
     this.#activity('start')
   }
 
   /** False while requests must be rejected because they can't be recorded. */
   get accepting(): boolean {
-    return !this.#parts.required || this.available
+    return !this.#options.required || this.available
   }
 
   /** Whether all destinations are writable. */
   get available(): boolean {
-    return this.#parts.sinks.every(({ available }) => available)
+    return this.#options.sinks.every(({ available }) => available)
   }
 
   /** Lost records since the start, counted once per destination. */
   get lost(): number {
-    return this.#parts.losses.records
+    return this.#options.losses.records
   }
 
   /**
@@ -51,8 +52,8 @@ export class AuditTrail {
     if (!event.subjects) return
     if (isAnonymous && !this.#anonymous.admit(event.address, event.code ?? 'request')) return
     // Clients retry these often, and none of them was forwarded.
-    const isMinor = isAnonymous || event.code === 'audit-unavailable'
-    this.#write(recordOf(event, event.subjects, this.#parts.queryValues), isMinor)
+    const isLowPriority = isAnonymous || event.code === 'audit-unavailable'
+    this.#write(recordOf(event, event.subjects, this.#options.queryValues), isLowPriority)
   }
 
   /**
@@ -75,14 +76,35 @@ export class AuditTrail {
   #end(): Promise<unknown> {
     this.#anonymous.end()
     this.#activity('stop')
-    return Promise.all(this.#parts.sinks.map((sink) => sink.close()))
+    return Promise.all(this.#options.sinks.map((sink) => sink.close()))
   }
 
   #activity(audit: 'start' | 'stop'): void {
-    this.#write({ audit, time: new Date().toISOString(), version: this.#parts.version })
+    this.#write({ audit, time: new Date().toISOString(), version: this.#options.version })
   }
 
-  #write(record: AuditRecord, isMinor = false): void {
-    for (const sink of this.#parts.sinks) sink.write(record, isMinor)
+  #write(record: AuditRecord, isLowPriority = false): void {
+    for (const sink of this.#options.sinks) sink.write(record, isLowPriority)
+  }
+}
+
+/** Logs rejected peers, and records them in the audit trail. */
+export class AuditedLog implements Log {
+  readonly #log: Log
+  readonly #audit: () => Pick<AuditTrail, 'rejected'> | null
+
+  /** @param audit the current trail, if any */
+  constructor(log: Log, audit: () => Pick<AuditTrail, 'rejected'> | null) {
+    this.#log = log
+    this.#audit = audit
+  }
+
+  info(line: object, message: string): void {
+    this.#log.info(line, message)
+  }
+
+  warn(line: RejectedPeer, message: string): void {
+    this.#log.warn(line, message)
+    this.#audit()?.rejected(line, message)
   }
 }

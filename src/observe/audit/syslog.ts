@@ -72,8 +72,8 @@ export class SyslogSink implements AuditSink {
     return this.#socket !== null && !this.#failing && this.#queue.isBelowHalf
   }
 
-  write(record: AuditRecord, isMinor = false): void {
-    const share = isMinor ? lowPriorityShare : 1
+  write(record: AuditRecord, isLowPriority = false): void {
+    const share = isLowPriority ? lowPriorityShare : 1
     for (const message of auditMessages(record, this.#source)) {
       if (this.#closed || !this.#queue.add(this.#frame(record.time, message), share)) this.#reports.lost(1)
     }

@@ -1,10 +1,8 @@
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import type { RequestEvent } from '../request-event.ts'
+import { processMetrics } from './process-metrics.ts'
 import { type ProxyState, readAudit, readState } from './proxy-state.ts'
 import { RequestMetrics } from './request-metrics.ts'
-
-/** Gauges named like counters, which misleads people and Prometheus's linter. */
-const misnamedGauges = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
 /** The proxy's metrics in the Prometheus text format. */
 export class Metrics {
@@ -12,15 +10,13 @@ export class Metrics {
   readonly #auditRegistry = new Registry()
   readonly #state: ProxyState
   readonly #requests: RequestMetrics
+  readonly #processRegistry = processMetrics()
 
   constructor(state: ProxyState) {
     this.#state = state
     this.#requests = new RequestMetrics(this.#registry, state.accounts)
     readState(this.#registry, state)
     readAudit(this.#auditRegistry, state)
-    // Memory, CPU time and event loop lag, under the names that Node.js dashboards use.
-    collectDefaultMetrics({ register: this.#registry })
-    for (const name of misnamedGauges) this.#registry.removeSingleMetric(name)
   }
 
   get contentType(): string {
@@ -39,6 +35,6 @@ export class Metrics {
 
   async text(): Promise<string> {
     const audit = this.#state.audit() ? await this.#auditRegistry.metrics() : ''
-    return (await this.#registry.metrics()) + audit
+    return (await this.#registry.metrics()) + (await this.#processRegistry.metrics()) + audit
   }
 }

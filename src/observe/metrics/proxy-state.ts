@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import type { LimiterStats } from '../../concurrency/limiter.ts'
 import type { RequestEvent } from '../request-event.ts'
 import type { Traffic } from '../request-history.ts'
 import { type Reading, readCounter, readGauge } from './read-metrics.ts'
@@ -7,12 +8,6 @@ import { type Reading, readCounter, readGauge } from './read-metrics.ts'
 export interface ConnectionCounts {
   readonly busy: number
   readonly idle: number
-}
-
-interface LimiterStats {
-  readonly inFlight: number
-  readonly queued: number
-  readonly limit: number
 }
 
 interface Account {

@@ -1,5 +1,4 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { metricName } from './metric-name.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -38,4 +37,9 @@ export function readGauge(registry: Registry, metric: ReadMetric): void {
 
 function optionsOf(registry: Registry, { name, help, labels = [] }: ReadMetric) {
   return { name: metricName(name), help, labelNames: labels, registers: [registry] }
+}
+
+/** The full name of a metric (https://prometheus.io/docs/practices/naming/). */
+export function metricName(name: string): string {
+  return `gcp_dicomweb_proxy_${name}`
 }

@@ -1,7 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RequestEvent } from '../request-event.ts'
-import { metricName } from './metric-name.ts'
-import { statusLabel } from './status-label.ts'
+import { metricName } from './read-metrics.ts'
 
 /** Seconds: from a cached search to a study that takes half an hour, Google's own limit. */
 const buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800]
@@ -97,4 +96,18 @@ async function removeOthers(
     const { le: _bucket, ...series } = labels
     if (series.account && !kept.has(String(series.account))) metric.remove(series)
   }
+}
+
+/**
+ * Statuses with a label of their own. Others are counted by class, to bound the number of series.
+ */
+const namedStatuses: ReadonlySet<number> = new Set([
+  200, 202, 204, 206, 304, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 416, 422, 429, 431, 500,
+  501, 502, 503, 504,
+])
+
+/** A status as a label value; empty without a response. */
+export function statusLabel(status: number | null): string {
+  if (status === null) return ''
+  return namedStatuses.has(status) ? String(status) : `${Math.trunc(status / 100)}xx`
 }

@@ -12,7 +12,7 @@ export interface JsonVisitor {
 type Expected = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing'
 
 /** Far deeper than any DICOM data set. */
-const deepest = 64
+const maxDepth = 64
 
 /**
  * Follows tokens through one JSON text (RFC 8259 2), keeping nothing but the way from the root.
@@ -45,7 +45,7 @@ export class JsonWalk {
 
   #open(container: '{' | '['): void {
     this.#take('value', 'value or end')
-    if (this.#containers.length === deepest) throw new Error('JSON too deep')
+    if (this.#containers.length === maxDepth) throw new Error('JSON too deep')
     if (container === '{') this.#visitor.beginObject(this.#path)
     else this.#path.push('[]')
     this.#containers.push(container)

@@ -3,7 +3,7 @@ import sax from 'sax'
 import type { StoreResponse } from './store-response.ts'
 
 /** Far deeper than any DICOM data set. */
-const deepest = 64
+const maxDepth = 64
 /** Characters of a value that are looked at: more than any UID or reason has. */
 const maxTextLength = 256
 
@@ -48,7 +48,7 @@ export class XmlResponse {
       this.#root = 'open'
       return
     }
-    if (this.#path.length === deepest) throw new Error('XML too deep')
+    if (this.#path.length === maxDepth) throw new Error('XML too deep')
     this.#path.push(name === 'DicomAttribute' ? tag.toUpperCase() : name)
     this.#text = ''
     if (this.#path.length === 1) this.#response.attribute(this.#sequence)

@@ -94,6 +94,7 @@ t.test('a document that is cut short anywhere is unknown', async (t) => {
 t.test('the shapes that a response may have', async (t) => {
   const shapes: [string, string, InstanceCounts | null][] = [
     ['json', '{"00081199":{"vr":"SQ"}}', { stored: 0, failed: 0, warned: 0 }],
+    ['json', '{"00081199":{}}', { stored: 0, failed: 0, warned: 0 }],
     ['json', '\ufeff {"00081199":{"vr":"SQ","Value":[{}, {}]}}\n', { stored: 2, failed: 0, warned: 0 }],
     ['json', '{"00081198":{"Value":[{"00081155":{"Value":[null]}}],"vr":"SQ"}}', { stored: 0, failed: 1, warned: 0 }],
     ['json', '{"0008119\\u0039":{"vr":"SQ","Value":[{}]}}', { stored: 1, failed: 0, warned: 0 }],
@@ -162,7 +163,7 @@ t.test('any bytes at all', async () => {
   )
 })
 
-t.test('too long an item, or too long an answer, is not read to its end', async (t) => {
+t.test('too long an item, or too long a response, is not read to its end', async (t) => {
   const filler = Buffer.alloc(64 * 1024, 'x')
   for (const [form, head] of [
     ['json', '{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["'],
@@ -176,7 +177,7 @@ t.test('too long an item, or too long an answer, is not read to its end', async 
   t.same(read(types.json, [...long.slice(0, 1000), Buffer.from('{}]}}')]).counts?.stored, 1000)
 })
 
-t.test('only answers to an upload that can be read are read', async (t) => {
+t.test('only readable responses to uploads are read', async (t) => {
   const listener = { onCounts: () => t.fail('nothing to count') }
   const read = (status: number, headers: Record<string, string>) =>
     observeStowResponse(status, headers, listener) !== null

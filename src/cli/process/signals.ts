@@ -1,0 +1,39 @@
+import { type ExitCode, exitCode } from '../exit-code.ts'
+import { leave } from './leave.ts'
+
+const endings = { SIGINT: exitCode.interrupted, SIGTERM: exitCode.terminated, SIGHUP: exitCode.terminated } as const
+type Ending = keyof typeof endings
+
+/**
+ * Waits until the program is told to end, and resolves with the exit code that says so. From then
+ * on a second signal ends it at once. A terminal that is closed tells it, too, also where SIGHUP is
+ * a reload.
+ */
+export function untilEnded(signals: readonly Ending[] = ['SIGINT', 'SIGTERM']): Promise<ExitCode> {
+  return new Promise((resolve) => {
+    const end = (signal: Ending) => {
+      for (const each of signals) process.off(each, end)
+      resolve(endings[signal])
+    }
+    for (const each of signals) process.on(each, end)
+    process.stdout.on('error', () => end('SIGTERM'))
+  })
+}
+
+/** For commands without a reload: a closed terminal must not keep them from clearing away. */
+export const hangupEnds: readonly Ending[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** Calls back at each SIGHUP, which would end the program otherwise. */
+export function onHangup(callback: () => void): void {
+  process.on('SIGHUP', callback)
+}
+
+/**
+ * Whoever reads the output may have seen enough (`check | head`): that ends the program, unless it
+ * has to finish something.
+ */
+export function exitOnEpipe({ stdout }: Pick<NodeJS.Process, 'stdout'>): void {
+  stdout.on('error', () => {
+    if (stdout.listenerCount('error') === 1) leave(1)
+  })
+}
