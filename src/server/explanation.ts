@@ -5,6 +5,7 @@ import { adviseOnSearch } from '../guard/search-limits.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import { diagnoseGoogleRefusal, notAllStored } from '../stores/google-refusal.ts'
 import type { ServedAccount } from './account.ts'
+import { doubtAboutUpload } from './doubtful-success.ts'
 
 /**
  * Notes how a request ended that Google has responded to or that a side has aborted: if not well,
@@ -23,7 +24,21 @@ export function explain(event: RequestEvent, outcome: Outcome, permit: Permit<Se
   } else if (event.failed) {
     event.layer = 'upstream'
     event.detail = inOneLine(notAllStored)
+  } else {
+    event.doubt = doubtAbout(event, permit)
+    if (event.doubt) event.detail = inOneLine(event.doubt)
   }
+}
+
+/** Why what looks like a success may be none; null without doubt. */
+function doubtAbout(event: RequestEvent, permit: Permit<ServedAccount>): Explanation | null {
+  const { status, instances, doubt = null } = event
+  if (status !== null && status >= 300 && status !== 304) return diagnosisOf(status, event, permit)
+  if (permit.service === 'STOW-RS') return doubtAboutUpload(doubt, !!instances && instances.stored > 0)
+  const search = status === 204 ? adviseOnSearch(permit) : null
+  if (!search || search.problems.length === 0) return doubt
+  const problem = `Nothing was found, but Google does not support this search: ${search.problems.join('; ')}.`
+  return { problem, remedy: search.remedy }
 }
 
 /** What a refusal of Google's means, by what was read of it as it passed. */

@@ -64,6 +64,9 @@ const apiNames: Readonly<Record<string, string>> = {
   'sts.googleapis.com': 'Security Token Service API',
 }
 
+/** In place of a project that nobody has named. */
+const unnamed = 'PROJECT'
+
 const scope: Meaning<ReasonCase> = {
   code: 'scope',
   problem: ({ api }) =>
@@ -75,7 +78,7 @@ const scope: Meaning<ReasonCase> = {
 }
 const quotaProject: Meaning<ReasonCase> = {
   code: 'quota-project',
-  problem: ({ billed }) => `This identity may not use the quota project ${billed}`,
+  problem: ({ billed }) => `This identity may not use the quota project${billed === unnamed ? '' : ` ${billed}`}`,
   remedy: ({ billed, to }) =>
     `Correct QuotaProject (or quota_project_id in the credential's file), or grant the role: gcloud projects add-iam-policy-binding ${billed} --member=${to} --role=roles/serviceusage.serviceUsageConsumer`,
 }
@@ -309,7 +312,7 @@ export function diagnoseGoogleRefusal(refusal: GoogleRefusal): Diagnosis {
 export function diagnoseReason(reason: string, { api, project }: { api: string; project: string }): Diagnosis | null {
   const meaning = meaningOf(reason)
   if (!meaning) return null
-  const found = { api, billed: project || 'PROJECT', to: 'MEMBER' }
+  const found = { api, billed: project || unnamed, to: 'MEMBER' }
   return { code: meaning.code, problem: `${meaning.problem(found)}.`, remedy: meaning.remedy(found) }
 }
 
