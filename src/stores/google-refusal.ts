@@ -232,6 +232,12 @@ const rules: readonly Rule[] = [
     remedy: () => 'Request less at once.',
   },
   {
+    code: 'too-long',
+    applies: ({ status }) => status === 414 || status === 431,
+    problem: ({ status }) => `The request line or the headers are longer than Google accepts (${status})`,
+    remedy: () => 'Shorten the query: ask for fewer attributes or UIDs at once.',
+  },
+  {
     code: 'media-type',
     applies: statusIs(415),
     problem: () => 'Google does not accept this Content-Type (415)',
