@@ -51,12 +51,20 @@ export async function openTunnel(proxy: URL, authority: string, timeout: number)
 /** There is no way through an outgoing proxy. `code` is for `networkFailureOf`. */
 export class TunnelFailure extends Error {
   readonly code: 'ERR_TUNNEL_REFUSED' | 'ERR_TUNNEL_RESPONSE'
+  /** Of the outgoing proxy's response, if it refused. */
+  readonly status: number | undefined
 
-  constructor(message: string, code: TunnelFailure['code']) {
+  constructor(message: string, code: TunnelFailure['code'], status?: number) {
     super(message)
     this.name = 'TunnelFailure'
     this.code = code
+    this.status = status
   }
+}
+
+/** What an outgoing proxy responds in place of a way through it. */
+export function tunnelRefused(status: number): TunnelFailure {
+  return new TunnelFailure(`The outgoing proxy returned ${status}`, 'ERR_TUNNEL_REFUSED', status)
 }
 
 function unreadable(): TunnelFailure {
@@ -83,6 +91,11 @@ export class TunnelClient implements Pick<Dispatcher, 'close' | 'destroy'> {
 
   async connect({ path }: { readonly path: string }): Promise<Dispatcher.ConnectData> {
     const { status, socket } = await openTunnel(this.#proxy, path, this.#timeout)
+    // undici's own error would not say the status.
+    if (status !== 200) {
+      socket.destroy()
+      throw tunnelRefused(status)
+    }
     return { statusCode: status, socket, headers: {}, opaque: null }
   }
 

@@ -2,7 +2,7 @@ import { Agent, type AgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { outgoingProxyFor } from '../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../config/settings.ts'
-import { openTunnel, TunnelFailure } from './tunnel.ts'
+import { openTunnel, tunnelRefused } from './tunnel.ts'
 
 type Options = Parameters<Agent['createConnection']>[0]
 type Callback = NonNullable<Parameters<Agent['createConnection']>[1]>
@@ -31,7 +31,7 @@ export class UploadAgent extends Agent {
       const { status, socket } = await openTunnel(proxy, authority, this.#outgoing.timeouts.connect)
       if (status !== 200) {
         socket.destroy()
-        throw new TunnelFailure(`The outgoing proxy returned ${status}`, 'ERR_TUNNEL_REFUSED')
+        throw tunnelRefused(status)
       }
       callback(null, super.createConnection({ ...options, socket } as Options) as Duplex)
     } catch (error) {
