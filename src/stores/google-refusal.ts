@@ -289,7 +289,7 @@ const rules: readonly Rule[] = [
 export const notAllStored = {
   problem: 'Not every instance was stored.',
   remedy:
-    'Read the reasons in the response (0008,1198); the instances under 0008,1199 are stored. Google rejects an instance that exists with other bytes, or whose study is being deleted: do not delete a study in order to resend it.',
+    'Read in the response why: FailureDetail (0009,0097; in JSON FailureDetailJSON, 0009,1097) of each item of 0008,1198 says it in words, for the reason code is always the same; the instances under 0008,1199 are stored. Google rejects an instance that is not valid DICOM, that exists with other bytes, or whose study is being deleted: do not delete a study in order to resend it.',
 }
 
 /**
