@@ -58,6 +58,21 @@ function anchorsOf(text: string): string[] {
   )
 }
 
+/** Names in backticks. A record that was superseded describes what is gone. */
+test('all pages name files of the source and of the tests that exist', async (t) => {
+  const current = pages.filter((page) => !/^Status: superseded/m.test(read(page)))
+  const named = current.flatMap((page) =>
+    [...read(page).matchAll(/`((?:src|test|bench)\/[^`\s#]*|[\w/.-]+\.ts)`/g)].map(([, file = '']) => ({ page, file })),
+  )
+  t.ok(named.length > 100, `${named.length} names are found`)
+  const there = ['src', 'test', 'bench'].flatMap((folder) => globSync(`${folder}/**`, { cwd: project }))
+  const exists = (file: string) => there.some((path) => `/${path}`.endsWith(`/${file.replace(/\/$/, '')}`))
+  t.same(
+    named.filter(({ file }) => !exists(file) && globSync(file, { cwd: project }).length === 0),
+    [],
+  )
+})
+
 test('docs/architecture.md names files and functions that exist', async (t) => {
   const page = read('docs/architecture.md')
   const files = [...page.matchAll(/`([\w/*-]+\.[\w.]*(?:ts|json|md))`/g)].map(([, file = '']) => file)

@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -23,7 +24,7 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     options: {
-      jobs: { type: 'string', default: '3' },
+      jobs: { type: 'string', default: String(Math.min(8, 2 * availableParallelism())) },
       'node-option': { type: 'string', multiple: true, default: [] },
     },
     allowPositionals: true,

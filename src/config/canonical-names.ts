@@ -8,11 +8,11 @@ import { isIP } from 'node:net'
 export function canonicalAlternative(name: string): string {
   if (name.startsWith('DNS:')) return `DNS:${name.slice(4).toLowerCase()}`
   const address = /^IP(?: Address)?:(.*)$/.exec(name)?.[1]
-  return address === undefined ? name : `IP:${canonicalAddress(address)}`
+  return address === undefined ? name : `IP:${canonicalIp(address)}`
 }
 
 /** IPv6 has many spellings of an address (RFC 5952); the URL parser writes only one. */
-function canonicalAddress(address: string): string {
+function canonicalIp(address: string): string {
   return isIP(address) === 6 && !address.includes('%') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address
 }
 

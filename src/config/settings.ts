@@ -268,7 +268,7 @@ export interface UpstreamTimeouts {
   readonly connect: number
   /**
    * From the end of a store or retrieve request to the first byte of the response. Google gives up
-   * after 30 minutes.
+   * after 30 minutes ("Quotas and limits").
    */
   readonly response: number
   /** The same for searches and deletions. */

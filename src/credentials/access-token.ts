@@ -45,9 +45,9 @@ export class TokenFailure extends DiagnosedError {
  */
 const maxTokenCharacters = 16 * 1024
 /**
- * Longest life (ms) that is believed: Google gives twelve hours at the most. What says more is
- * fetched again after a day; a time beyond what a `Date` can hold would fail later, and
- * unexpectedly.
+ * Longest life (ms) that is believed: Google gives twelve hours at the most (IAM, "Create
+ * short-lived credentials"). What says more is fetched again after a day; a time beyond what a
+ * `Date` can hold would fail later, and unexpectedly.
  */
 const maxLifeMs = 24 * 3_600_000
 
@@ -57,7 +57,8 @@ const maxLifeMs = 24 * 3_600_000
 export function checkedToken(issuer: string, value: unknown, expiresAt: number): AccessToken {
   const isToken = typeof value === 'string' && value.length <= maxTokenCharacters && /^[\x21-\x7e]+$/.test(value)
   if (!isToken) throw new TokenFailure(notAToken(issuer))
-  // RFC 6749 5.1 lets an issuer keep the expiry to itself; Google never does.
+  // RFC 6749 5.1 lets an issuer keep the expiry to itself; Google's have one ("OAuth 2.0 for
+  // Server to Server Applications").
   if (!Number.isFinite(expiresAt)) throw new TokenFailure(withoutExpiry(issuer))
   return { value, expiresAt: Math.min(expiresAt, Date.now() + maxLifeMs) }
 }

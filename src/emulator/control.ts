@@ -1,10 +1,13 @@
+import { type Behavior, defaultBehavior, problemIn } from './behavior.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
+import { errorReasons } from './error-info.ts'
 import { type Fault, type Faults, faultTargets } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
 import type { RequestLog } from './request-log.ts'
 import { type EmulatorResponse, jsonResponse } from './response.ts'
+import type { DicomStore } from './store/dicom-store.ts'
 import type { OperationFailure, Operations } from './store/operations.ts'
 import type { TokenCounts } from './token-counts.ts'
 
@@ -15,6 +18,8 @@ export interface Controlled {
   readonly tokenRequests: TokenCounts
   readonly operations: Operations
   readonly clock: Clock
+  readonly behavior: Behavior
+  readonly stores: ReadonlyMap<string, DicomStore>
 }
 
 /**
@@ -22,7 +27,7 @@ export interface Controlled {
  * subject to faults.
  */
 export async function handleControl(
-  { faults, log, tokens, tokenRequests, operations, clock }: Controlled,
+  { faults, log, tokens, tokenRequests, operations, clock, behavior, stores }: Controlled,
   call: Call,
 ): Promise<EmulatorResponse> {
   switch (`${call.method} ${call.path}`) {
@@ -59,6 +64,15 @@ export async function handleControl(
     case 'DELETE /emulator/operations/failure':
       operations.failWith = {}
       return jsonResponse({})
+    case 'POST /emulator/searches/settle':
+      for (const store of stores.values()) store.settleSearches()
+      return jsonResponse({})
+    case 'GET /emulator/behavior':
+      return jsonResponse(behavior)
+    case 'PUT /emulator/behavior':
+      return changeBehavior(behavior, call)
+    case 'DELETE /emulator/behavior':
+      return jsonResponse(Object.assign(behavior, defaultBehavior))
     default:
       throw new GoogleError(404, 'No such control; see src/emulator/control.ts.')
   }
@@ -71,9 +85,20 @@ async function replaceFaults(faults: Faults, call: Call): Promise<EmulatorRespon
   if (!list.every((fault) => faultTargets.includes(fault?.target))) {
     throw new GoogleError(400, `Every fault needs a target: ${faultTargets.join(', ')}.`)
   }
+  if (list.some(({ reason }) => reason !== undefined && !errorReasons.includes(reason))) {
+    throw new GoogleError(400, `A fault's reason is one of ${errorReasons.join(', ')}.`)
+  }
   faults.clear()
   for (const fault of list as Fault[]) faults.add(fault)
   return jsonResponse(faults.list())
+}
+
+/** The body names what changes; all else stays. */
+async function changeBehavior(behavior: Behavior, call: Call): Promise<EmulatorResponse> {
+  const change = await call.json()
+  const problem = problemIn(change)
+  if (problem !== undefined) throw new GoogleError(400, problem)
+  return jsonResponse(Object.assign(behavior, change))
 }
 
 async function seconds(call: Call, least = 0): Promise<number> {

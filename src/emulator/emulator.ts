@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Behavior, defaultBehavior } from './behavior.ts'
 import { Clock } from './clock.ts'
 import { type Fault, Faults } from './faults.ts'
 import { handle, type State } from './handling.ts'
@@ -16,7 +17,7 @@ import { type OperationFailure, Operations } from './store/operations.ts'
 import { newTokenCounts, type TokenCounts } from './token-counts.ts'
 
 export type { CredentialFiles } from './oauth/credential-files.ts'
-export type { Fault, Faults, OperationFailure, RecordedRequest, Role, TokenCounts }
+export type { Behavior, Fault, Faults, OperationFailure, RecordedRequest, Role, TokenCounts }
 
 /** The store that exists when no other is named. */
 export const demoStore = 'projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo'
@@ -80,6 +81,10 @@ export interface Emulator {
   finishOperations(): Promise<void>
   /** How the operations end that begin from now on; `{}`: well. */
   failOperations(failure: OperationFailure): void
+  /** Where Google may do this or that: how it behaves from now on. */
+  behave(change: Partial<Behavior>): void
+  /** Ends the lag of searches behind deletions. */
+  settleSearches(): void
   close(): Promise<void>
 }
 
@@ -115,7 +120,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const metadata = new MetadataServer(tokens, metadataEmail, project)
 
   const clock = new Clock()
-  const world: World = { url, identities, tokens, user, workload, metadata, stores, operations, clock }
+  const behavior = { ...defaultBehavior }
+  const world: World = { url, identities, tokens, user, workload, metadata, stores, operations, clock, behavior }
   const state: State = { world, faults: new Faults(), log: new RequestLog(), tokenRequests: newTokenCounts() }
   const running = new Set<Promise<void>>()
   listener.serve((request, response, socket) => {
@@ -155,6 +161,12 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     finishOperations: () => operations.finish(),
     failOperations: (failure) => {
       operations.failWith = failure
+    },
+    settleSearches: () => {
+      for (const store of stores.values()) store.settleSearches()
+    },
+    behave: (change) => {
+      Object.assign(world.behavior, change)
     },
     close: async () => {
       operations.close()

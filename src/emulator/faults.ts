@@ -1,14 +1,8 @@
-export type DicomWebService = 'STOW-RS' | 'QIDO-RS' | 'WADO-RS' | 'DELETE'
-export const faultTargets = [
-  'token',
-  'STOW-RS',
-  'QIDO-RS',
-  'WADO-RS',
-  'DELETE',
-  'operation',
-  'store',
-  'permissions',
-] as const
+import type { ErrorReason } from './error-info.ts'
+
+const dicomWebServices = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'] as const
+export type DicomWebService = (typeof dicomWebServices)[number]
+export const faultTargets = ['token', ...dicomWebServices, 'operation', 'store', 'permissions'] as const
 export type FaultTarget = (typeof faultTargets)[number]
 export type TokenGrant = 'jwt-bearer' | 'refresh_token' | 'metadata' | 'token-exchange' | 'impersonation'
 
@@ -36,6 +30,11 @@ export interface Fault {
   readonly delay?: number
   /** Respond with this status with Google's error body, once the request's body is read. */
   readonly status?: number
+  /**
+   * Refuse as Google does for this reason of google.rpc.ErrorInfo, with 403 unless `status` is
+   * another; `details` of the error body say it.
+   */
+  readonly reason?: ErrorReason
   /** In place of Google's error body; an object is sent as JSON. */
   readonly body?: string | object
   /** Added to the response, whichever it is: `retry-after`, say. */
@@ -63,8 +62,7 @@ export interface Fault {
   /** Send so many bytes of the response's body, then nothing, for ever. */
   readonly stall?: number
   /**
-   * Compress the response's body, as Google does for a client that sends Accept-Encoding, asked or
-   * not; fixed bodies only.
+   * Compress the response's body, whether or not the request has Accept-Encoding; fixed bodies only.
    */
   readonly gzip?: boolean
   /** Bytes per second of the response's body. */
@@ -86,6 +84,10 @@ export interface FaultSubject {
   readonly target: FaultTarget
   readonly store?: string
   readonly grant?: TokenGrant
+}
+
+export function isDicomWeb({ target }: FaultSubject): boolean {
+  return dicomWebServices.some((service) => service === target)
 }
 
 /** The knobs, in order: the first fault that matches a request is the one that hits it. */

@@ -1,4 +1,8 @@
+import type { Behavior } from './behavior.ts'
+import type { ErrorInfo } from './error-info.ts'
 import type { EmulatorResponse } from './response.ts'
+
+const errorInfoType = 'type.googleapis.com/google.rpc.ErrorInfo'
 
 /** HTTP status -> canonical code, as in google/rpc/code.proto. */
 const codes: Readonly<Record<number, string>> = {
@@ -10,7 +14,6 @@ const codes: Readonly<Record<number, string>> = {
   408: 'DEADLINE_EXCEEDED',
   409: 'ABORTED',
   413: 'INVALID_ARGUMENT',
-  415: 'INVALID_ARGUMENT',
   429: 'RESOURCE_EXHAUSTED',
   500: 'INTERNAL',
   501: 'UNIMPLEMENTED',
@@ -19,27 +22,36 @@ const codes: Readonly<Record<number, string>> = {
   504: 'DEADLINE_EXCEEDED',
 }
 
+/** Beside the message: headers of the response, and `details` of the error. */
+export interface GoogleErrorOptions {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly info?: ErrorInfo
+}
+
 /**
  * A refusal in the shape of Google's API design guide, "Errors":
- * `{"error":{"code","message","status"}}`.
+ * `{"error":{"code","message","status"}}`; or an array of it, see `Behavior.errors`.
  */
 export class GoogleError extends Error {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly #options: GoogleErrorOptions
 
-  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(status: number, message: string, options: GoogleErrorOptions = {}) {
     super(message)
     this.name = 'GoogleError'
     this.status = status
-    this.headers = headers
+    this.#options = options
   }
 
-  toResponse(): EmulatorResponse {
-    const error = { code: this.status, message: this.message, status: codes[this.status] ?? 'UNKNOWN' }
+  toResponse(form: Behavior['errors'] = 'object'): EmulatorResponse {
+    const { headers, info } = this.#options
+    const status = codes[this.status] ?? 'UNKNOWN'
+    const details = info && [{ '@type': errorInfoType, domain: 'googleapis.com', ...info }]
+    const document = { error: { code: this.status, message: this.message, status, ...(details && { details }) } }
     return {
       status: this.status,
-      headers: { 'content-type': 'application/json; charset=UTF-8', ...this.headers },
-      body: `${JSON.stringify({ error }, null, 2)}\n`,
+      headers: { 'content-type': 'application/json; charset=UTF-8', ...headers },
+      body: `${JSON.stringify(form === 'array' ? [document] : document, null, 2)}\n`,
     }
   }
 }

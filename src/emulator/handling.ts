@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Behavior } from './behavior.ts'
 import { Call } from './call.ts'
 import { handleControl } from './control.ts'
-import type { Fault, Faults } from './faults.ts'
+import { type ErrorReason, healthcare, iamCredentials, refusalFor } from './error-info.ts'
+import { type Fault, type FaultSubject, type Faults, isDicomWeb } from './faults.ts'
 import { refusePages } from './foreign-page.ts'
 import { GoogleError, OAuthError } from './google-error.ts'
 import { RequestLog } from './request-log.ts'
@@ -48,7 +50,9 @@ export async function handle(
     })
     if (found.subject?.target === 'token') count(state.tokenRequests, found.subject.grant)
     const fault = (found.subject && state.faults.take(found.subject)) ?? noFault
-    await serve(call, { response, socket }, fault, () => responseOf(found))
+    const form = found.subject && isDicomWeb(found.subject) ? state.world.behavior.errors : 'object'
+    const refuse = (status: number) => refusal(status, fault.reason, found.subject).toResponse(form)
+    await serve(call, { response, socket }, { fault, refuse }, () => responseOf(found, form))
   } catch {
     response.destroy()
   }
@@ -65,9 +69,17 @@ async function routeOf(find: () => Route | Promise<Route>): Promise<Route> {
 
 const noFault: Fault = { target: 'token' }
 
+/** What a fault says in place of the response. */
+function refusal(status: number, reason: ErrorReason | undefined, subject: FaultSubject | undefined): GoogleError {
+  if (reason === undefined) return new GoogleError(status, `The emulator was asked to respond with ${status}.`)
+  const service = subject?.grant === 'impersonation' ? iamCredentials : healthcare
+  const { message, info } = refusalFor(reason, service, subject?.store?.split('/')[1] ?? 'demo')
+  return new GoogleError(status, message, { info })
+}
+
 function controlRoute(state: State, call: Call): Route {
-  const { tokens, operations, clock } = state.world
-  return { work: () => handleControl({ ...state, tokens, operations, clock }, call) }
+  const { tokens, operations, clock, behavior, stores } = state.world
+  return { work: () => handleControl({ ...state, tokens, operations, clock, behavior, stores }, call) }
 }
 
 function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void {
@@ -78,11 +90,13 @@ function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void 
 /**
  * Rejections are responses; anything else is a fault of the emulator's own, or a client that broke off.
  */
-async function responseOf({ work }: Route): Promise<EmulatorResponse> {
+async function responseOf({ work }: Route, form: Behavior['errors']): Promise<EmulatorResponse> {
   try {
     return await work()
   } catch (cause) {
-    if (cause instanceof GoogleError || cause instanceof OAuthError) return cause.toResponse()
-    return new GoogleError(500, `The emulator failed: ${cause instanceof Error ? cause.message : cause}`).toResponse()
+    if (cause instanceof OAuthError) return cause.toResponse()
+    if (cause instanceof GoogleError) return cause.toResponse(form)
+    const message = `The emulator failed: ${cause instanceof Error ? cause.message : cause}`
+    return new GoogleError(500, message).toResponse(form)
   }
 }

@@ -1,5 +1,7 @@
+import type { Behavior } from './behavior.ts'
 import type { Call } from './call.ts'
 import type { Clock } from './clock.ts'
+import { healthcare, refusalFor } from './error-info.ts'
 import type { FaultSubject, TokenGrant } from './faults.ts'
 import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
@@ -26,6 +28,7 @@ export interface World {
   readonly stores: ReadonlyMap<string, DicomStore>
   readonly operations: Operations
   readonly clock: Clock
+  readonly behavior: Behavior
 }
 
 /**
@@ -126,12 +129,12 @@ function dicomWebRoute(world: World, call: Call, path: readonly string[]): Route
   const write = service === 'STOW-RS' || service === 'DELETE'
   const work = async () => {
     const store = world.stores.get(name)
-    const { tokens, identities, operations } = world
+    const { tokens, identities, operations, behavior } = world
     authorize(tokens, identities, call.headers.authorization, { name, exists: store !== undefined, write })
     checkQuotaProject(world, call)
     if (!store) throw new Error('A store that does not exist was authorized.')
     await store.open()
-    return handleDicomWeb({ store, operations, webRoot }, call, service, resource)
+    return handleDicomWeb({ store, operations, webRoot, behavior }, call, service, resource)
   }
   return { subject: { target: service, store: name }, work }
 }
@@ -139,9 +142,10 @@ function dicomWebRoute(world: World, call: Call, path: readonly string[]): Route
 /** The project to bill must exist, here: hold a store (Google's "Set the quota project"). */
 function checkQuotaProject({ stores }: World, { headers }: Call): void {
   const quotaProject = headers['x-goog-user-project']
-  if (quotaProject === undefined) return
+  if (typeof quotaProject !== 'string') return
   if ([...stores.keys()].some((name) => name.startsWith(`projects/${quotaProject}/`))) return
-  throw new GoogleError(403, `Caller does not have required permission to use project ${quotaProject}.`)
+  const { message, info } = refusalFor('USER_PROJECT_DENIED', healthcare, quotaProject)
+  throw new GoogleError(403, message, { info })
 }
 
 const notFound: Route = {

@@ -4,7 +4,6 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import type { Call } from './call.ts'
 import type { Fault } from './faults.ts'
-import { GoogleError } from './google-error.ts'
 import { pause } from './pause.ts'
 import type { EmulatorResponse } from './response.ts'
 
@@ -24,6 +23,12 @@ export interface Wire {
   readonly socket: Socket
 }
 
+/** The fault of a request, and the error response that it asks for. */
+export interface Failing {
+  readonly fault: Fault
+  readonly refuse: (status: number) => EmulatorResponse
+}
+
 /**
  * Does the work of one request and sends the response, under a fault if there is one: the only place
  * where faults apply.
@@ -31,7 +36,7 @@ export interface Wire {
 export async function serve(
   call: Call,
   wire: Wire,
-  fault: Fault,
+  { fault, refuse }: Failing,
   work: () => Promise<EmulatorResponse>,
 ): Promise<void> {
   if (fault.delay) await pause(fault.delay, wire.response)
@@ -39,7 +44,7 @@ export async function serve(
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
   if (fault.resetDuring !== undefined) call.breakOff = { at: fault.resetDuring, how: () => cut(wire) }
-  const result = await respondWithFault(fault, call, work)
+  const result = await respondWithFault({ fault, refuse }, call, work)
   if (result === undefined || wire.response.destroyed) return
   if (fault.lateReset) return reset(wire)
   if (fault.resetInHead) return resetInHead(wire)
@@ -49,16 +54,16 @@ export async function serve(
 }
 
 async function respondWithFault(
-  fault: Fault,
+  { fault, refuse }: Failing,
   call: Call,
   work: () => Promise<EmulatorResponse>,
 ): Promise<EmulatorResponse | undefined> {
-  if (fault.earlyResponse) return failure(fault, fault.earlyResponse)
-  if (fault.status === undefined && !fault.hang && !fault.garbage) return work()
+  if (fault.earlyResponse) return failure(fault, refuse(fault.earlyResponse))
+  if (fault.status === undefined && !fault.reason && !fault.hang && !fault.garbage) return work()
   await call.drain(Number.POSITIVE_INFINITY)
   if (fault.hang) return undefined
   if (fault.garbage) return { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>Oops' }
-  return failure(fault, fault.status ?? 500)
+  return failure(fault, refuse(fault.status ?? 403))
 }
 
 function compressed(result: EmulatorResponse): EmulatorResponse {
@@ -66,8 +71,7 @@ function compressed(result: EmulatorResponse): EmulatorResponse {
   return { ...result, headers: { ...result.headers, 'content-encoding': 'gzip' }, body: gzipSync(fixedBody(result)) }
 }
 
-function failure(fault: Fault, status: number): EmulatorResponse {
-  const google = new GoogleError(status, `The emulator was asked to respond with ${status}.`).toResponse()
+function failure(fault: Fault, google: EmulatorResponse): EmulatorResponse {
   if (fault.body === undefined) return google
   return { ...google, body: typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body) }
 }

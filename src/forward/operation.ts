@@ -143,12 +143,12 @@ export type PendingOperation =
  * @param signal ends the waiting at once
  */
 export async function pollUntilDone(
-  begun: Operation,
+  initial: Operation,
   polling: Polling,
   deadline: number,
   signal: AbortSignal,
 ): Promise<PollResult> {
-  let operation = begun
+  let operation = initial
   for (let interval = firstIntervalMs; ; interval = Math.min(interval * 2, maxIntervalMs)) {
     if (operation.done) return { end: 'done', operation }
     const left = deadline - performance.now()
@@ -168,11 +168,11 @@ export async function pollUntilDone(
 async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const replay = new UnauthorizedRetry(tokens)
+    const unauthorizedRetry = new UnauthorizedRetry(tokens)
     for (;;) {
       const token = await abortable(tokens.token(), limited)
       const response = await poll(url, token, limited)
-      if (response.status !== 401 || !replay.allows(token)) return response
+      if (response.status !== 401 || !unauthorizedRetry.allows(token)) return response
     }
   } catch {
     return null

@@ -4,25 +4,16 @@ import type { ProxyStatus } from '../admin/proxy-status.ts'
 import { isLoopback } from '../config/loopback.ts'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
-import type { Log } from '../observe/logger.ts'
 import { tlsOptions } from '../server/tls.ts'
+import type { PlaneOptions } from './data-plane.ts'
 import { listen, renewTls } from './listen.ts'
-import type { ProxyRuntime } from './runtime.ts'
-
-interface Options {
-  readonly runtime: ProxyRuntime
-  /** For rejected peers. */
-  readonly log: Log
-  /** The contents of the Tls files; null: plain http. */
-  readonly material: TlsMaterial | null
-}
 
 /** The admin listener, if configured. */
 export class AdminPlane {
   readonly #address: Settings['adminListen']
   readonly #listener: FastifyInstance | null
 
-  constructor(proxy: ProxyStatus, { runtime, log, material }: Options) {
+  constructor(proxy: ProxyStatus, { runtime, log, material }: PlaneOptions) {
     const { adminListen, requestHeaders } = runtime.current.settings
     const limits = () => runtime.current.settings.limits
     this.#address = adminListen

@@ -11,7 +11,8 @@ import type { ProxyRuntime } from './runtime.ts'
 
 type SharedHandlerOptions = Omit<ConstructorParameters<typeof ExchangeHandler>[0], 'contexts' | 'graceOver'>
 
-interface Options {
+/** What both planes are built with. */
+export interface PlaneOptions {
   readonly runtime: ProxyRuntime
   /** For rejected peers. */
   readonly log: Log
@@ -26,7 +27,7 @@ export class DataPlane {
   readonly #handler: ExchangeHandler
   readonly #listener: FastifyInstance
 
-  constructor(handlerOptions: SharedHandlerOptions, { runtime, log, material }: Options) {
+  constructor(handlerOptions: SharedHandlerOptions, { runtime, log, material }: PlaneOptions) {
     this.#runtime = runtime
     this.#handler = new ExchangeHandler({
       ...handlerOptions,

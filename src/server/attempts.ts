@@ -20,9 +20,9 @@ import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AttemptResult } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
+import { AttemptLine } from './attempt-line.ts'
 import { checkRecordable } from './check-recordable.ts'
 import type { Deletion, Deletions } from './deletions.ts'
-import { ExchangeLine } from './exchange-line.ts'
 import { diagnosisOf } from './explanation.ts'
 import { observeResponse } from './observe-response.ts'
 import {
@@ -80,7 +80,7 @@ export class Attempts {
     const { request, response } = inbound
     const deadline = performance.now() + this.#options.retryTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
-    const deletion = this.#options.deletions.expectedOf(permit)
+    const deletion = this.#options.deletions.deletionFor(permit)
     event.isPending = beginsOperation(permit.service, permit.route)
     const shouldBuffer = (status: number) =>
       status === 401 ||
@@ -90,24 +90,14 @@ export class Attempts {
     const body =
       permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
     const tokens = new Set<string>()
-    const context = {
-      inbound,
-      permit,
-      event,
-      body,
-      retryPolicy,
-      shouldBuffer,
-      deletion,
-      deadline,
-      tokens,
-    }
+    const context = { inbound, permit, event, body, retryPolicy, shouldBuffer, deletion, deadline, tokens }
     return this.#untilResponse(context).catch(clientGoneOr)
   }
 
   async #untilResponse(context: RetryContext): Promise<Outcome> {
     const { inbound, event, permit, retryPolicy, deletion, deadline } = context
     const { account, service } = permit
-    const replay = new UnauthorizedRetry(account.tokens)
+    const unauthorizedRetry = new UnauthorizedRetry(account.tokens)
     let lastResponse: BufferedResponse | null = null
     let slot: Slot | null = await this.#acquireFirstSlot(context)
     for (;;) {
@@ -117,7 +107,7 @@ export class Attempts {
         return deletion.conclude(outcome.response, inbound.response, event, context.tokens)
       }
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
-        if (!token || !replay.allows(token)) {
+        if (!token || !unauthorizedRetry.allows(token)) {
           observeBuffered(observeResponse(permit, event, context.tokens), outcome.response)
           throw rejectedTwice(event, permit)
         }
@@ -180,10 +170,10 @@ export class Attempts {
     const own = upstreamHeaders(this.#options.userAgent, account, token)
     const headers = Object.assign(headersFor(inbound.request, permit), trace?.headers, own)
     const { attempts: attempt, progress } = event
-    const line = this.#options.logger.isLevelEnabled('debug') ? new ExchangeLine(event, headers) : null
+    const line = this.#options.logger.isLevelEnabled('debug') ? new AttemptLine(event, headers) : null
     tokens.add(token.value)
     const observer = observeResponse(permit, event, tokens)
-    const observe = line ? line.observing(observer) : observer
+    const observe = line ? line.wrap(observer) : observer
     const isContended = () => account.limiters[service].queued > 0
     const exchange: Exchange = {
       inbound,

@@ -66,7 +66,7 @@ export class Deletions {
   }
 
   /** To be asked when the request arrives; null when its response needs no waiting. */
-  expectedOf({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
+  deletionFor({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
     const { maxWaitMs } = this.#options
     if (maxWaitMs === 0 || !beginsOperation(service, route)) return null
     const deadline = performance.now() + maxWaitMs
@@ -82,13 +82,13 @@ export class Deletions {
     event: RequestEvent,
     tokens: Set<string>,
   ): Promise<Outcome> {
-    const begun = operationIn(accepted.body, account.operationUrl)
-    if (!begun) {
+    const initial = operationIn(accepted.body, account.operationUrl)
+    if (!initial) {
       if (!isDocument(accepted.body)) throw notFromGoogle()
       event.detail = "Google's response names no operation, so the proxy does not know whether the deletion has ended."
       return sendBuffered({ response, account }, accepted, event)
     }
-    const result = await this.#pollUntilDone(begun, account, deadline, response, event, tokens)
+    const result = await this.#pollUntilDone(initial, account, deadline, response, event, tokens)
     if (response.destroyed) return clientGoneOutcome
     if (result.end === 'done') {
       const { operation } = result

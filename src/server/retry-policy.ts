@@ -6,8 +6,8 @@ import type { Outcome } from '../forward/exchange.ts'
 export type WithoutResponse = Extract<Outcome, { kind: 'buffered' | 'failed' }>
 
 /**
- * Statuses after which Google advises to retry
- * (https://cloud.google.com/healthcare-api/docs/best-practices-latency-error-handling).
+ * Statuses after which Google advises to retry (Cloud Healthcare API, "Request latency and error
+ * handling": https://docs.cloud.google.com/healthcare-api/docs/best-practices-latency-error-handling).
  */
 const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 /** Statuses by which Google asks to retry an upload (docs/adr/0014). */

@@ -11,11 +11,11 @@ const linux = process.platform === 'linux'
 const skip = !linux && 'the bench needs Linux'
 
 test('every contender that is installed is proven correct, measured and ended', { skip }, async (t) => {
-  const surroundings = await prepareEnvironment({ profile: undefined, node: process.execPath, nodeOptions: [] })
-  t.teardown(() => surroundings.close())
+  const environment = await prepareEnvironment({ profile: undefined, node: process.execPath, nodeOptions: [] })
+  t.teardown(() => environment.close())
   const installed = contenders.filter((contender) => contender.version() !== null)
   t.ok(installed.length >= 6, 'all that npm brings are')
-  for (const contender of installed) await t.resolves(proveCorrect(contender, surroundings.place), contender.name)
+  for (const contender of installed) await t.resolves(proveCorrect(contender, environment.place), contender.name)
 })
 
 test('a wrong response is reported', { skip }, async (t) => {

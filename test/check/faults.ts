@@ -646,8 +646,8 @@ const orthancs: readonly Fault[] = [
 
 /** Runs the proxy of a configuration until the harness closes. */
 async function running<Options extends CheckOptions>(harness: Harness, options: Options): Promise<Options> {
-  const around = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
-  const proxy = await startProxy(await loadSettings({ path: options.config, ...around }), {
+  const context = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
+  const proxy = await startProxy(await loadSettings({ path: options.config, ...context }), {
     logger: pino({ enabled: false }),
   })
   harness.teardown(() => proxy.close())

@@ -13,8 +13,8 @@ const rights = { Accounts: { a: ['QIDO-RS'] } }
 const client = (entry: object, name = 'c') => proxy({ Clients: { [name]: entry } })
 const password = { PasswordHash: hash, ...rights }
 
-const orthanc = (more: object, around: object = {}) =>
-  proxy({ Orthanc: { Url: 'http://127.0.0.1:8042', ...more }, ...around })
+const orthanc = (more: object, context: object = {}) =>
+  proxy({ Orthanc: { Url: 'http://127.0.0.1:8042', ...more }, ...context })
 
 /** Accepted by the schema and by the code. */
 export const good: Readonly<Record<string, object>> = {

@@ -13,12 +13,12 @@ async function start(t: Test) {
   t.teardown(() => harness.close())
   const listen = await harness.closedPort()
   const config = await harness.configuration({ proxy: { Listen: listen } })
-  const around = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
-  const proxy = await startProxy(await loadSettings({ path: config, ...around }), { logger: pino({ enabled: false }) })
+  const context = { environment: {}, workingDirectory: harness.folder, homeDirectory: harness.folder }
+  const proxy = await startProxy(await loadSettings({ path: config, ...context }), { logger: pino({ enabled: false }) })
   t.teardown(() => proxy.close())
   const servers = { 'my-google': { Url: `http://${listen}/my-google/`, HasDelete: '1', Timeout: 600 } }
   const { rest, url } = await startOrthanc(t, { servers })
-  return { harness, config, around, rest, url }
+  return { harness, config, context, rest, url }
 }
 
 t.test('Orthanc searches an empty store', needsOrthanc(), async (t) => {
@@ -36,8 +36,8 @@ t.test('Orthanc searches an empty store', needsOrthanc(), async (t) => {
 })
 
 t.test('check passes where the store is empty', needsOrthanc(), async (t) => {
-  const { config, around, url } = await start(t)
-  const { results } = await runChecks([], { config, orthanc: url }, silent, around)
+  const { config, context, url } = await start(t)
+  const { results } = await runChecks([], { config, orthanc: url }, silent, context)
   t.equal(codeOf(results), 0)
   const details = new Map(results.map(({ title, detail }) => [title, detail]))
   t.equal(details.get('Search'), 'succeeds (QIDO-RS with limit=1): the store is empty')

@@ -19,7 +19,7 @@ const atOnce = 32
 
 /** What an Orthanc's user has of one request in the end. */
 interface Observed {
-  /** What Orthanc says, and then what the store has, in the words of the matrix. */
+  /** Orthanc's text, then what the store has, as in the matrix. */
   readonly seen: string
   /** Requests that reached Google's place. */
   readonly arrived: number

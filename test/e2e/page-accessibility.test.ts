@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { needsChromium, startChromium } from '../helpers/chromium.ts'
-import { card, desktop, openTroubled, phone, says } from './status-page.ts'
+import { card, desktop, openWithFailures, phone, says } from './status-page.ts'
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 
@@ -17,7 +17,7 @@ t.test('axe finds no violation, in light and dark, on a screen and a phone', nee
   const browser = await startChromium(t)
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const [device, size] of Object.entries({ desktop, phone })) {
-      const { page, complaints } = await openTroubled(t, browser, { ...size, colorScheme })
+      const { page, complaints } = await openWithFailures(t, browser, { ...size, colorScheme })
       await says(page, 'google', 'Failing')
       for (const summary of await page.locator('summary:visible').all()) await summary.click()
       t.same(await violations(page), [], `${colorScheme}, ${device}`)
@@ -28,7 +28,7 @@ t.test('axe finds no violation, in light and dark, on a screen and a phone', nee
 
 t.test('on a phone nothing sticks out, and what can be touched is large enough', needsChromium(), async (t) => {
   const browser = await startChromium(t)
-  const { page } = await openTroubled(t, browser, phone)
+  const { page } = await openWithFailures(t, browser, phone)
   await says(page, 'google', 'Failing')
   t.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
   for (const target of await page.locator('main a:visible, summary:visible').all()) {
@@ -39,7 +39,7 @@ t.test('on a phone nothing sticks out, and what can be touched is large enough',
 
 t.test('by keyboard alone', needsChromium(), async (t) => {
   const browser = await startChromium(t)
-  const { page } = await openTroubled(t, browser)
+  const { page } = await openWithFailures(t, browser)
   await says(page, 'google', 'Failing')
   const focused = () =>
     page.evaluate('document.activeElement.textContent || document.activeElement.id') as Promise<string>

@@ -5,7 +5,7 @@ import { needsChromium, startChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
-import { ask, card, open, openTroubled, says, study } from './status-page.ts'
+import { ask, card, open, openWithFailures, says, study } from './status-page.ts'
 
 t.test('live traffic: requests, bytes, requests in flight and their progress', needsChromium(), async (t) => {
   const browser = await startChromium(t)
@@ -61,7 +61,7 @@ t.test('a token that has expired, until there is a new one', needsChromium(), as
 
 t.test('a store that fails, with layer, Google’s words and what to do', needsChromium(), async (t) => {
   const browser = await startChromium(t)
-  const { page, complaints } = await openTroubled(t, browser)
+  const { page, complaints } = await openWithFailures(t, browser)
   await says(page, 'google', 'Failing')
   await says(page, 'google', '403')
   await says(page, 'google', /Grant the account's identity roles\/healthcare\.dicomViewer on this store/)

@@ -37,7 +37,7 @@ export async function says(page: Page, account: string, words: string | RegExp):
 export const ask = async (url: string, init = {}) => (await fetch(url, init)).arrayBuffer()
 
 /** One account fails, one has no token, one has nothing to do. */
-export async function openTroubled(t: Test, browser: Browser, options?: BrowserContextOptions) {
+export async function openWithFailures(t: Test, browser: Browser, options?: BrowserContextOptions) {
   const served = await startServed(t, {
     emulator: { stores: ['projects/demo/locations/europe-west4/datasets/imaging/dicomStores/demo'] },
     accounts: ({ serviceAccountFile }) => ({
@@ -45,11 +45,11 @@ export async function openTroubled(t: Test, browser: Browser, options?: BrowserC
       idle: { ...demoAccount, ServiceAccountFile: serviceAccountFile, Access: ['QIDO-RS'] },
     }),
   })
-  await causeTrouble(served)
+  await causeFailures(served)
   return { ...(await open(t, browser, served.proxy.adminUrl, options)), served }
 }
 
-async function causeTrouble({ url, emulator, log }: Served): Promise<void> {
+async function causeFailures({ url, emulator, log }: Served): Promise<void> {
   await ask(`${url}studies`, stowOf(study))
   await ask(`${url}studies/${study[0]?.studyInstanceUid}`, stowOf([...study, ...other]))
   emulator.faults.add({ target: 'QIDO-RS', status: 403 })

@@ -48,14 +48,23 @@ test('compressed instances', async (t) => {
   const single = compressed(3, 1, Buffer.alloc(0), [a, b])
   t.equal((await store([withTable, withoutTable, single])).status, 200)
 
+  const asStored = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
+  const framesAs = (accept: string) => request(`${instancePath(withTable)}/frames/1`, { headers: { accept } })
+
   t.test('frames are put together from fragments', async (t) => {
     const frames = async (of: typeof single, list: string) => {
-      const response = await request(`${instancePath(of)}/frames/${list}`)
+      const response = await request(`${instancePath(of)}/frames/${list}`, { headers: { accept: asStored } })
       return (await partsOf(response)).map(String)
     }
     t.same(await frames(withTable, '1,2'), ['aaaabb', 'cccccc'])
     t.same(await frames(withoutTable, '2,1'), ['bb', 'aaaa'])
     t.same(await frames(single, '1'), ['aaaabb'])
+    t.same(
+      (await partsOf(await framesAs(`multipart/related; type="image/jpeg"; transfer-syntax=${jpegLossless}`))).map(
+        String,
+      ),
+      ['aaaabb'],
+    )
     const bulk = await request(`${instancePath(withTable)}/bulkdata/7FE00010`)
     t.same((await partsOf(bulk)).map(String), ['aaaabb', 'cccccc'])
   })
@@ -63,11 +72,33 @@ test('compressed instances', async (t) => {
   t.test('files go out as they are to who takes their transfer syntax', async (t) => {
     const get = (accept: string) => request(instancePath(single), { headers: { accept } })
     t.same(await partsOf(await get('multipart/related; type="application/dicom"; transfer-syntax=*')), [single.bytes])
-    t.same(await partsOf(await get('*/*')), [single.bytes])
     const exact = await get(`application/dicom; transfer-syntax=${jpegLossless}`)
     t.ok(Buffer.from(await exact.arrayBuffer()).equals(single.bytes))
-    t.equal((await get('multipart/related; type="application/dicom"')).status, 406, 'nothing is decompressed')
+    for (const accept of ['multipart/related; type="application/dicom"', '*/*']) {
+      t.equal((await get(accept)).status, 406, `${accept}: nothing is decompressed`)
+    }
     t.equal((await request(`${instancePath(single)}/rendered`)).status, 406)
+  })
+
+  t.test('frames go out as they are stored, or as nothing', async (t) => {
+    const types = async (accept: string) => {
+      const response = await framesAs(accept)
+      return [response.status, response.headers.get('content-type')?.split('; boundary')[0]]
+    }
+    const jpeg = [200, 'multipart/related; type="image/jpeg"']
+    t.same(await types(`multipart/related; type="image/jpeg"; transfer-syntax=${jpegLossless}`), jpeg)
+    t.same(await types('multipart/related; type="image/jpeg"; transfer-syntax=*'), jpeg)
+    t.same(await types(asStored), [200, 'multipart/related; type="application/octet-stream"'])
+    for (const accept of [
+      '*/*',
+      'multipart/related; type="application/octet-stream"',
+      'multipart/related; type="image/jp2"; transfer-syntax=*',
+      'multipart/related; type="image/jpeg"; transfer-syntax=1.2.840.10008.1.2.4.50',
+      'application/octet-stream; transfer-syntax=*',
+      'image/jpeg',
+    ]) {
+      t.equal((await framesAs(accept)).status, 406, accept)
+    }
   })
 
   t.test('metadata name the pixel data by URL', async (t) => {

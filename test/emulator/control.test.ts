@@ -33,6 +33,17 @@ test('the knobs over HTTP', async (t) => {
     t.equal((body as { requests: [] }).requests.length, 1)
   })
 
+  t.test('behavior', async (t) => {
+    const usual = (await control('GET', 'behavior')).body
+    t.match(usual, { duplicates: 'accepted' })
+    t.match((await control('PUT', 'behavior', { duplicates: 'refused' })).body, { duplicates: 'refused' })
+    for (const wrong of [{ duplicates: 'x' }, { other: 1 }]) {
+      t.equal((await control('PUT', 'behavior', wrong)).status, 400)
+    }
+    t.match((await control('GET', 'behavior')).body, { duplicates: 'refused' })
+    t.same((await control('DELETE', 'behavior')).body, usual)
+  })
+
   t.test('how operations end', async (t) => {
     const { emulator, request, store, token } = await startSession(t)
     const [instance] = syntheticStudy({ instances: 1 })

@@ -4,7 +4,7 @@ import type { ByteSource } from '../../src/emulator/dicom/byte-source.ts'
 import { DataSetError, DataSetReader } from '../../src/emulator/dicom/data-set-reader.ts'
 import { bulkDataAt, type DataSet, withBulkDataUris } from '../../src/emulator/dicom/dicom-json.ts'
 import { toXml } from '../../src/emulator/dicom/dicom-xml.ts'
-import { readDicomFile } from '../../src/emulator/dicom/part10.ts'
+import { readDataSet, readFileMeta } from '../../src/emulator/dicom/part10.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 
 const undefinedLength = 0xffffffff
@@ -16,8 +16,12 @@ const source = (bytes: Buffer): ByteSource => ({
 function read(explicit: boolean, ...elements: readonly Buffer[]): DataSet {
   const bytes = Buffer.concat(elements)
   const dataSet: DataSet = {}
-  new DataSetReader(source(bytes), explicit).read(0, bytes.length, dataSet)
+  new DataSetReader(source(bytes), { explicit, littleEndian: true }).read(0, bytes.length, dataSet)
   return dataSet
+}
+
+function readFile(bytes: Buffer): DataSet {
+  return readDataSet(source(bytes), readFileMeta(source(bytes)))
 }
 
 function tagBytes(tag: string): Buffer {
@@ -63,7 +67,7 @@ test('values as the DICOM JSON Model writes them', async (t) => {
     short('00201206', 'IS', '3 \\'),
     short('00280030', 'DS', '0.5\\1e-2 '),
     short('00280009', 'AT', Buffer.from('1800631000003000'.slice(0, 8), 'hex')),
-    long('00420011', 'OB', Buffer.from('abc\0')),
+    long('00082055', 'OF', Buffer.from('abc\0')),
     long('00720081', 'SV', Buffer.from('ffffffffffffff7f', 'hex')),
   )
   t.same(dataSet, {
@@ -78,7 +82,7 @@ test('values as the DICOM JSON Model writes them', async (t) => {
     '00201206': { vr: 'IS', Value: [3, null] },
     '00280030': { vr: 'DS', Value: [0.5, 0.01] },
     '00280009': { vr: 'AT', Value: ['00181063'] },
-    '00420011': { vr: 'OB', InlineBinary: 'YWJjAA==' },
+    '00082055': { vr: 'OF', InlineBinary: 'YWJjAA==' },
     '00720081': { vr: 'SV', Value: ['9223372036854775807'] },
   })
 })
@@ -105,6 +109,36 @@ test('sequences of both kinds of length, nested, and in Implicit VR', async (t) 
   t.same(read(false, implicit('00081140', item(implicitInner)))['00081140'], expected)
   const unknown = Buffer.concat([implicit('FFFEE000', implicitInner, undefinedLength), itemEnd, sequenceEnd])
   t.same(read(true, long('00091010', 'UN', unknown, undefinedLength))['00091010'], expected, 'UN of undefined length')
+})
+
+test('which values stay in the file', async (t) => {
+  const isBulk = (element: Buffer) => Object.values(read(true, element))[0]?.bulk !== undefined
+  t.ok(isBulk(long('00420011', 'OB', Buffer.alloc(2))))
+  t.ok(isBulk(long('00091010', 'UN', Buffer.alloc(2))))
+  t.ok(isBulk(long('7FE00008', 'OF', Buffer.alloc(4))), 'pixel data of every kind')
+  for (const vr of ['OD', 'OF', 'OL', 'OV']) {
+    t.notOk(isBulk(long('00091010', vr, Buffer.alloc(2048))), vr)
+    t.ok(isBulk(long('00091010', vr, Buffer.alloc(2056))), vr)
+  }
+  for (const [vr, size] of [
+    ['AT', 4],
+    ['FD', 8],
+    ['FL', 4],
+    ['UL', 4],
+    ['US', 2],
+  ] as const) {
+    t.notOk(isBulk(short('00091010', vr, Buffer.alloc(512 * size))), vr)
+    t.ok(isBulk(short('00091010', vr, Buffer.alloc(513 * size))), vr)
+  }
+  for (const vr of ['SV', 'UV']) t.ok(isBulk(long('00091010', vr, Buffer.alloc(513 * 8))), vr)
+  t.notOk(isBulk(short('00091010', 'SL', Buffer.alloc(513 * 4))), 'of SL, nothing is said')
+})
+
+test('a sequence of more than 1 MiB is left out, and what follows is read', async (t) => {
+  const text = long('00091010', 'UT', Buffer.alloc(600 * 1024, 'x'))
+  const after = short('00100020', 'LO', 'ID')
+  t.same(Object.keys(read(true, long('00081140', 'SQ', item(text)), after)), ['00081140', '00100020'])
+  t.same(Object.keys(read(true, long('00081140', 'SQ', Buffer.concat([item(text), item(text)])), after)), ['00100020'])
 })
 
 test('large values stay in the file, and have a URL', async (t) => {
@@ -139,12 +173,12 @@ test('with any bytes, reading ends in a data set or a DataSetError', async (t) =
       const damaged = Buffer.from(bytes.subarray(0, length))
       for (const [at, value] of changes) if (at < length) damaged[at] = value
       try {
-        readDicomFile(source(damaged))
+        readFile(damaged)
       } catch (cause) {
         if (!(cause instanceof DataSetError)) throw cause
       }
     }),
     { numRuns: 3000 },
   )
-  t.ok(readDicomFile(source(bytes)).dataSet['7FE00010']?.bulk)
+  t.ok(readFile(bytes)['7FE00010']?.bulk)
 })

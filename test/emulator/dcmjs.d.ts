@@ -1,4 +1,7 @@
-/** dcmjs ships no types; this is the part that the emulator's dictionary is made from. */
+/**
+ * dcmjs ships no types; this is the part that the emulator's dictionary is made from, and the reader
+ * that its own is compared with.
+ */
 declare module 'dcmjs' {
   interface DictionaryEntry {
     /** "(0010,0010)" */
@@ -8,7 +11,15 @@ declare module 'dcmjs' {
     readonly name: string
   }
 
+  interface Element {
+    readonly vr: string
+    readonly Value?: readonly unknown[]
+  }
+
   export const data: {
+    readonly DicomMessage: {
+      readFile(bytes: ArrayBuffer): { readonly dict: Readonly<Record<string, Element>> }
+    }
     readonly DicomMetaDictionary: {
       /** By keyword, without private elements. */
       readonly nameMap: Readonly<Record<string, DictionaryEntry>>

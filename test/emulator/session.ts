@@ -19,6 +19,7 @@ export interface Session {
   request(path: string, init?: RequestInit): Promise<Response>
   /** The JSON of a GET that must succeed; nothing for a search without matches, which gets 204. */
   json(path: string): Promise<Record<string, { vr: string; Value?: unknown[]; BulkDataURI?: string }>[]>
+  /** Sends them by STOW-RS; the response is JSON. */
   store(instances: readonly Pick<SyntheticInstance, 'bytes'>[], path?: string): Promise<Response>
 }
 
@@ -49,7 +50,8 @@ export async function startSession(t: Test, options: EmulatorOptions = {}): Prom
     store: (instances, path = '/studies') => {
       const { contentType, chunks } = multipart(instances, randomUUID())
       const body = Buffer.concat([...chunks])
-      return request(path, { method: 'POST', headers: { 'content-type': contentType }, body })
+      const headers = { 'content-type': contentType, accept: 'application/dicom+json' }
+      return request(path, { method: 'POST', headers, body })
     },
   }
 }

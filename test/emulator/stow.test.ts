@@ -1,19 +1,32 @@
+import { randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
-import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { instancePath, startSession } from './session.ts'
 
 interface StoreResult {
   '00081190'?: { Value: [string] }
-  '00081198'?: { Value: { '00081155': { Value: [string] }; '00081197': { Value: [number] } }[] }
+  '00081198'?: { Value: FailedItem[] }
   '00081199'?: { Value: { '00081155': { Value: [string] }; '00081190': { Value: [string] } }[] }
 }
 
+interface FailedItem {
+  '00081155'?: { Value: [string] }
+  '00081197': { Value: [number] }
+  '00091097': { Value: [string] }
+}
+
 const resultOf = async (response: Response) => (await response.json()) as StoreResult
-const failures = (result: StoreResult) => result['00081198']?.Value.map((item) => item['00081197'].Value[0])
+/** Reason and detail of each instance that was not stored. */
+const failures = (result: StoreResult) =>
+  result['00081198']?.Value.map((item) => [item['00081197'].Value[0], item['00091097'].Value[0]])
+
+async function errorOf(response: Response) {
+  return { status: response.status, ...((await response.json()) as { error: unknown }) }
+}
 
 /** The same instance with another patient: the UIDs stay, the bytes do not. */
 const altered = (bytes: Buffer) => Buffer.from(bytes.toString('latin1').replace('Synthetic^', 'Different^'), 'latin1')
@@ -46,12 +59,28 @@ test('other bytes under the same UIDs are refused, the rest of the request is st
   const response = await store([{ bytes: altered(one.bytes) }, two])
   t.equal(response.status, 409)
   const result = await resultOf(response)
-  t.same(failures(result), [0x0111])
+  t.match(failures(result), [[272, /already exists/]])
+  t.match(result['00081190']?.Value[0], one.studyInstanceUid)
+  t.same(result['00081198']?.Value[0]?.['00081155']?.Value, [one.sopInstanceUid])
   t.same(
     result['00081199']?.Value.map((item) => item['00081155'].Value[0]),
     [two.sopInstanceUid],
   )
   t.equal((await json('/instances')).length, 2)
+})
+
+test('identical bytes are refused if they are to be: the conformance statement knows no exception', async (t) => {
+  const { store, emulator } = await startSession(t)
+  const [one, two] = syntheticStudy({ instances: 2 })
+  if (!one || !two) throw new Error('two instances are needed')
+  await store([one])
+  emulator.behave({ duplicates: 'refused' })
+  const response = await store([one])
+  t.equal(response.status, 409)
+  const result = await resultOf(response)
+  t.match(failures(result), [[272, /already exists/]])
+  t.match(result['00081190']?.Value[0], one.studyInstanceUid, 'also when nothing was stored')
+  t.equal((await store([two])).status, 200)
 })
 
 test('what cannot be stored', async (t) => {
@@ -60,18 +89,31 @@ test('what cannot be stored', async (t) => {
   if (!instance) throw new Error('an instance is needed')
 
   const mismatch = await store([instance], '/studies/1.2.3')
-  t.same([mismatch.status, failures(await resultOf(mismatch))], [409, [0xa900]])
+  t.same([mismatch.status, failures(await resultOf(mismatch))], [409, [[272, 'the instance is not of study 1.2.3']]])
   const noDicom = await store([{ bytes: Buffer.from('no DICOM') }])
-  t.same([noDicom.status, failures(await resultOf(noDicom))], [409, [0xc000]])
+  t.match([noDicom.status, failures(await resultOf(noDicom))], [409, [[272, /\w/]]])
   const cut = await store([{ bytes: instance.bytes.subarray(0, -100) }])
-  t.same([cut.status, failures(await resultOf(cut))], [409, [0xc000]])
+  t.match([cut.status, failures(await resultOf(cut))], [409, [[272, /\w/]]])
 
   const post = (contentType: string, body: string | Buffer, accept = '*/*') =>
     request('/studies', { method: 'POST', headers: { 'content-type': contentType, accept }, body })
-  t.equal((await post('text/plain', 'x')).status, 415)
-  t.equal((await post('multipart/related; type="application/dicom"', 'x')).status, 400)
-  t.equal((await post('multipart/related; type="application/dicom"; boundary=b', '--b--')).status, 400)
-  t.equal((await post('application/dicom', instance.bytes, 'text/html')).status, 406)
+  emulator.behave({ longBoundaries: 'refused' })
+  const related = 'multipart/related; type="application/dicom"'
+  const boundary = 'b'.repeat(70)
+  const wrongs: [string, string, RegExp][] = [
+    ['text/plain', 'x', /unsupported Content-Type header: text\/plain/],
+    [related, 'x', /no boundary/],
+    [`${related}; boundary=${boundary}b`, `--${boundary}b--`, /boundary longer than 70/],
+    [`${related}; boundary=b`, '--b\r\ncontent-type: text/plain\r\n\r\nx\r\n--b--', /a part: text\/plain/],
+    [`${related}; boundary=${boundary}`, `--${boundary}--`, /no DICOM instance/],
+  ]
+  for (const [contentType, content, message] of wrongs) {
+    const { status, error } = await errorOf(await post(contentType, content))
+    t.match([status, error], [400, { code: 400, status: 'INVALID_ARGUMENT', message }], contentType)
+  }
+  for (const accept of ['text/html', 'application/json']) {
+    t.equal((await post('application/dicom', instance.bytes, accept)).status, 406, accept)
+  }
 
   const path = new URL(emulator.dicomWebUrl()).pathname
   const body = Buffer.concat([Buffer.from('--b\r\ncontent-type: application/dicom\r\n\r\n'), instance.bytes])
@@ -79,6 +121,47 @@ test('what cannot be stored', async (t) => {
   const result = await rawRequest(emulator.url, Buffer.concat([Buffer.from(head), body]))
   t.match(result.toString(), /^HTTP\/1.1 400 [\s\S]*closing boundary/)
   t.equal((await request(instancePath(instance))).status, 404, 'nothing of the broken part is stored')
+})
+
+test("a boundary as long as Orthanc's is accepted unless it is to be refused", async (t) => {
+  const { request, emulator } = await startSession(t)
+  const [instance] = syntheticStudy({ instances: 1 })
+  const boundary = `${randomUUID()}-${randomUUID()}`
+  const { contentType, chunks } = multipart(instance ? [instance] : [], boundary)
+  const body = Buffer.concat([...chunks])
+  const post = () => request('/studies', { method: 'POST', headers: { 'content-type': contentType }, body })
+  t.equal((await post()).status, 200, `${boundary.length} characters`)
+  emulator.behave({ longBoundaries: 'refused' })
+  t.equal((await post()).status, 400)
+})
+
+test('the response is XML unless JSON is asked for', async (t) => {
+  const { request } = await startSession(t)
+  const [instance] = syntheticStudy({ instances: 1 })
+  if (!instance) throw new Error('an instance is needed')
+  const post = (bytes: Buffer, accept?: string) => {
+    const headers = { 'content-type': 'application/dicom', ...(accept !== undefined && { accept }) }
+    return request('/studies', { method: 'POST', headers, body: bytes })
+  }
+  const xml = 'application/dicom+xml'
+  const json = 'application/dicom+json'
+  for (const [accept, type] of [
+    [undefined, xml],
+    ['*/*', xml],
+    ['application/*', xml],
+    [json, json],
+    [`${json}, */*;q=0.5`, json],
+  ]) {
+    const response = await post(instance.bytes, accept)
+    t.same([response.status, response.headers.get('content-type')], [200, type], String(accept))
+    t.match(await response.text(), type === xml ? /^<\?xml/ : /^\{/)
+  }
+  const refused = await post(altered(instance.bytes))
+  t.equal(refused.status, 409)
+  t.match(
+    await refused.text(),
+    /RetrieveURL.*FailureReason"><Value number="1">272<.*"00090097" vr="LT" keyword="FailureDetail" privateCreator="GOOGLE"><Value number="1">[^<]*already exists</s,
+  )
 })
 
 test('other forms of the body and the response', async (t) => {

@@ -14,7 +14,7 @@ ${sections.join('\n\n')}
 
 ## A client that leaves, or half-closes
 
-${impatience}
+${leaving}
 ${impatientTable()}
 
 ## What Orthanc's user sees
@@ -55,7 +55,7 @@ default of 45 seconds allows up to five. The rules are in [adr/0014](adr/0014-re
 here are small enough to be buffered (\`Retry.BufferPerRequest\`); the proxy sends a larger one once.
 `
 
-const impatience = `If a client closes its connection in the middle of its upload, or before or during the response, the
+const leaving = `If a client closes its connection in the middle of its upload, or before or during the response, the
 outcome is \`left\`: the proxy aborts the request to Google at once, and Google never gets the end of
 an incomplete upload. A client that has sent everything and then closes only its sending side counts
 as gone, too: its connection is \`closed\` without a response, unless there was one already. The proxy

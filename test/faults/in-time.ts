@@ -15,7 +15,7 @@ const maxRuns = 5
  */
 export async function observeInTime<Observed>(expected: Observed, run: () => Promise<Observed>): Promise<Observed> {
   for (let runs = 1; ; runs++) {
-    await calm()
+    await quiescence()
     const lateness = monitorEventLoopDelay({ resolution: 10 })
     lateness.enable()
     const observed = await run()
@@ -26,7 +26,7 @@ export async function observeInTime<Observed>(expected: Observed, run: () => Pro
 }
 
 /** Resolves when this process keeps up. */
-async function calm(): Promise<void> {
+async function quiescence(): Promise<void> {
   for (let late = Number.POSITIVE_INFINITY; late > maxLateMs / 5; ) {
     const before = performance.now()
     await delay(5)

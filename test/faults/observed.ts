@@ -5,7 +5,7 @@ import type { Got } from './clients.ts'
 import type { Line } from './log.ts'
 import { requests } from './services.ts'
 
-/** In the words of the table, without what became of the instances. */
+/** The outcome as in the table, without the instances. */
 export function outcomeOf({ service }: Case, got: Got, { attempts }: Line): string {
   if (got.kind !== 'response') return `${got.kind} ×${attempts}`
   const status = statusOf(got.response)

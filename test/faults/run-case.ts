@@ -13,7 +13,7 @@ import { requests, study } from './services.ts'
 import { doneIn } from './stored.ts'
 
 export interface Observed {
-  /** In the words of the case's expectation. */
+  /** As in the case's expectation. */
   readonly outcome: string
   /** Requests that reached Google's place. */
   readonly arrived: number

@@ -5,7 +5,7 @@ import type { Line } from './log.ts'
 import { type Study, stowBody } from './services.ts'
 
 /**
- * What the store has in the end, in the words of the table.
+ * What the store has in the end, as in the table.
  *
  * @param line what the log says of the instances, if anything
  */

@@ -7,6 +7,9 @@ import { listenOn } from '../helpers/listen.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
+// Each test has a proxy of its own, and waits most of the time.
+t.jobs = 6
+
 const proxy = { Timeouts: { Connect: 1, Response: 2, Idle: 1 } }
 
 async function behind(t: Test, respond: (request: IncomingMessage, response: ServerResponse) => void) {

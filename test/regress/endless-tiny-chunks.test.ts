@@ -57,7 +57,7 @@ t.test('bodies of nothing but tiny chunks are ended, whoever sends them', async 
   t.equal(lines.length, 32)
 })
 
-t.test('so are those that wait for their body to come, because places are scarce', async (t) => {
+t.test('so are uploads that wait for their first bytes, because slots are scarce', async (t) => {
   const google = await startHeldGoogle(t)
   const proxy = { Clients, Concurrency: { MaxInFlight: 1 } }
   const served = await startServed(t, { baseUrl: google.baseUrl, proxy })

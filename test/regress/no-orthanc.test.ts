@@ -14,7 +14,7 @@ for (const [what, system, servers, code] of [
   ['null', [200, 'null'], [200, '{}'], 'not-orthanc'],
   ['a web server', [404, '<html>'], [404, ''], 'not-orthanc'],
   ['a login page', [302, ''], [302, ''], 'not-orthanc'],
-  ['an Orthanc in trouble', [500, ''], [500, ''], 'orthanc-refuses'],
+  ['a failing Orthanc', [500, ''], [500, ''], 'orthanc-refuses'],
   ['an Orthanc with a login', [401, ''], [401, ''], 'orthanc-login'],
   ['an Orthanc without the plugin', [200, '{"Version":"1.12.1"}'], [404, '{}'], 'no-dicomweb'],
   ['an old plugin', [200, '{"Version":"1.5.0"}'], [200, '["a"]'], 'plugin-old'],

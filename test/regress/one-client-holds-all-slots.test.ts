@@ -6,7 +6,7 @@ import { listenOn } from '../helpers/listen.ts'
 import { type Served, startServed } from '../helpers/served.ts'
 import { startHeldGoogle } from '../server/google.ts'
 
-// One client with as many long transfers as there are places, each above the minimum rate, kept all others waiting until 503: 8 readers of
+// One client with as many long transfers as there are slots, each above the minimum rate, kept all others waiting until 503: 8 readers of
 // 200 kB/s, or 8 senders of 1.8 kB/s.
 
 const [greedy, others] = ['127.0.0.2', ['127.0.0.3', '127.0.0.4', '127.0.0.5']]
@@ -97,7 +97,7 @@ t.test('what becomes free goes to whoever has least', async (t) => {
   await has(2, 2)
   google.respond()
   await has(2, 2)
-  t.equal(google.open.length, 4, 'no more than there are places')
+  t.equal(google.open.length, 4, 'no more than there are slots')
   const all = [...first, ...more, ...second]
   const end = setInterval(() => google.open.length > 0 && google.respond(), 5)
   t.teardown(() => clearInterval(end))

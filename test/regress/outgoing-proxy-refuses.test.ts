@@ -6,7 +6,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Whatever an outgoing proxy responded to CONNECT, the message was: check user name and password.
+// To any response of an outgoing proxy to CONNECT, the advice was: check user name and password.
 
 const remedies: Record<string, RegExp> = {
   '407 Proxy Authentication Required': /Check HttpProxy, its user name and its password\.$/,

@@ -34,7 +34,7 @@ const searches: [path: string, problems: string | null, remedy: string][] = [
     "attributes within sequences can't be searched",
     ofStudies,
   ],
-  ['studies?PatienID=4711', 'an attribute is unknown (did you mean PatientID?)', ofStudies],
+  ['studies?PatienID=Doe', 'an attribute is unknown (did you mean PatientID?)', ofStudies],
   ['studies?DoeJohn=1', 'an attribute is unknown', ofStudies],
   [
     'studies?includefield=NumberOfStudyRelatedInstances,00081030',
@@ -92,7 +92,7 @@ t.test('a search that Google refuses is explained by its query', async (t) => {
       : `Google does not understand the request (400). Check its query and Accept. ${remedy}`
     t.ok(String(detail).startsWith(start), `${path}: ${detail}`)
   }
-  t.notMatch(JSON.stringify(log()), /Doe|4711|Thorax/)
+  t.notMatch(JSON.stringify(log()), /Doe|Thorax/)
 })
 
 t.test('of thousands of names, the first are enough', async (t) => {

@@ -11,7 +11,7 @@ import { eventually } from '../helpers/eventually.ts'
 
 const bytes = 200_000
 
-/** How a proxy with one account of a very long description fares; counts the messages. */
+/** The status of a proxy with one account of a very long description; counts the messages. */
 function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
   const token = { usable: true, expiresAt: null, fetchedAt: null, failure: null, nextAttemptAt: null }
   const account = {

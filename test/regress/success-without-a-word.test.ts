@@ -90,11 +90,11 @@ const fine: [what: string, method: string, path: string, response: Response][] =
 
 t.test('a doubtful success passes, and is a warning', async (t) => {
   let response: Response = [200, {}, '']
-  const google = createServer((request, answer) => {
+  const google = createServer((request, reply) => {
     request.resume().on('end', () => {
       const [status, headers, body] = response
       const length = status === 204 || status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
-      answer.writeHead(status, { ...headers, ...length }).end(body)
+      reply.writeHead(status, { ...headers, ...length }).end(body)
     })
   })
   const { url, log } = await startServed(t, { baseUrl: await listenOn(t, google) })

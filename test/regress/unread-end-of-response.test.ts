@@ -32,5 +32,6 @@ for (const method of ['GET', 'POST']) {
     }
     const lines = () => served.log().filter(({ msg }) => msg === 'request').length
     await eventually('each has ended, and its line', () => lines() === sizes.length, 20_000)
+    t.equal(lines(), sizes.length)
   })
 }

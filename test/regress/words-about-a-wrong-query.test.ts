@@ -66,7 +66,7 @@ t.test('a wrong query', async (t) => {
     }
   })
 
-  t.test('the log names words of ours, and no others', async (t) => {
+  t.test('the log names our own words, and no others', async (t) => {
     for (const [path, detail] of [
       ['studies?access_token=x', 'The query parameter "access_token" is not one of QIDO-RS. Remove it.'],
       ['studies/1.2?PatientName=x', 'The query parameter "PatientName" is not one of WADO-RS. Remove it.'],

@@ -93,7 +93,7 @@ t.test('the client with the most waiting requests gives way: it can’t keep the
   t.same((await Promise.all(busy)).map(({ statusCode }) => statusCode).sort(), [200, 200, 200, 503])
 })
 
-t.test('a single refusal halves the places, also when few are taken', async (t) => {
+t.test('a single rejection halves the slots, also when few are in use', async (t) => {
   const google = await startHeldGoogle(t)
   const { proxy, url } = await startServed(t, { baseUrl: google.baseUrl, proxy: { Concurrency: { MaxInFlight: 64 } } })
   const refused = search(url)
@@ -104,7 +104,7 @@ t.test('a single refusal halves the places, also when few are taken', async (t) 
   t.match(status, /"QIDO-RS":\{"inFlight":0,"queued":0,"limit":32\}/)
 })
 
-t.test('each service of each account has its own places', async (t) => {
+t.test('each service of each account has its own slots', async (t) => {
   const google = await startHeldGoogle(t)
   const { proxy, url, credentials } = await startServed(t, {
     baseUrl: google.baseUrl,

@@ -6,6 +6,9 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { type Served, type ServedOptions, startServed, stowOf } from '../helpers/served.ts'
 
+// Each test has a proxy of its own, and waits most of the time.
+t.jobs = 4
+
 const study = [...syntheticStudy({ series: 2, instances: 2 })]
 const [first] = study
 const studyPath = `studies/${first?.studyInstanceUid}`
@@ -255,7 +258,7 @@ t.test('a name that leads elsewhere is never requested: the response passes unch
   }
   for (body of ['[]', 'null', '1', '{"name":', '', '<html>Welcome to the network of our hospital']) {
     const response = await fetch(url + studyPath, { method })
-    t.match(await response.json(), { status: 502, code: 'upstream-invalid' }, 'nobody’s word of a deletion')
+    t.match(await response.json(), { status: 502, code: 'upstream-invalid' }, 'no confirmation of a deletion')
   }
 })
 

@@ -4,6 +4,9 @@ import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 import { echo, startWireUpstream } from '../helpers/wire-upstream.ts'
 
+// Each test has a proxy of its own, and waits most of the time.
+t.jobs = 3
+
 const ok = 'HTTP/1.1 200 OK\r\n'
 const chunked = `${ok}Transfer-Encoding: chunked\r\n\r\n`
 const three = 'Content-Length: 3\r\n\r\nabc'

@@ -32,7 +32,7 @@ const ofUser: ServedOptions['accounts'] = ({ authorizedUserFile }) => ({
   second: { ...demoAccount, AuthorizedUserFile: authorizedUserFile },
 })
 
-t.test('accounts come and go, and those that stay keep token, places and history', async (t) => {
+t.test('accounts come and go, and those that stay keep token, slots and history', async (t) => {
   const served = await startServed(t)
   const { emulator, proxy, url } = served
   const second = new URL('/second/studies', url).href

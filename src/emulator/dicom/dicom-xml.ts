@@ -7,11 +7,14 @@ export function toXml(dataSet: DataSet): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM">${body}</NativeDicomModel>\n`
 }
 
+/** The private element in which Google says why an instance was not stored (dcmjs issue 249). */
+const googleNames: Readonly<Record<string, string>> = { '00090097': ' keyword="FailureDetail" privateCreator="GOOGLE"' }
+
 function attributes(dataSet: DataSet): string {
   return Object.entries(dataSet)
     .map(([tag, element]) => {
       const keyword = keywordOf(tag)
-      const name = keyword ? ` keyword="${keyword}"` : ''
+      const name = keyword ? ` keyword="${keyword}"` : (googleNames[tag] ?? '')
       return `<DicomAttribute tag="${tag}" vr="${element.vr}"${name}>${content(element)}</DicomAttribute>`
     })
     .join('')

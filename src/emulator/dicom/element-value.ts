@@ -17,6 +17,23 @@ const numbers: Readonly<Record<string, readonly [number, (bytes: Buffer, at: num
 
 export const binaryVrs: ReadonlySet<string> = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'UN'])
 
+/** Bytes of one value of a number of fixed size; 1 of everything else. */
+export function valueBytes(vr: string): number {
+  return numbers[vr]?.[0] ?? 1
+}
+
+/** Bytes of a unit whose order depends on the syntax: an AT is two numbers. */
+const swapped: Readonly<Record<string, number>> = { AT: 2, OW: 2, OF: 4, OL: 4, OD: 8, OV: 8 }
+
+/** A value in Little Endian: the order of InlineBinary, and the one that values are decoded from. */
+export function littleEndianBytes(vr: string, bytes: Buffer, isLittleEndian: boolean): Buffer {
+  const unit = swapped[vr] ?? valueBytes(vr)
+  if (isLittleEndian || unit === 1 || bytes.length % unit !== 0) return bytes
+  const copy = Buffer.from(bytes)
+  if (unit === 2) return copy.swap16()
+  return unit === 4 ? copy.swap32() : copy.swap64()
+}
+
 /** Text in which a backslash is no separator (PS3.5, 6.2). */
 const singleValued = new Set(['LT', 'ST', 'UT', 'UR'])
 

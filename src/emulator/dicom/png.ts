@@ -1,9 +1,11 @@
 import { crc32, deflateSync } from 'node:zlib'
 
+import type { Image } from './image.ts'
+
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
-/** An 8 bit PNG (RFC 2083), one channel or three; `pixels` row by row without padding. */
-export function encodePng(width: number, height: number, channels: 1 | 3, pixels: Buffer): Buffer {
+/** An 8 bit PNG (RFC 2083). */
+export function encodePng({ width, height, channels, pixels }: Image): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)

@@ -1,3 +1,4 @@
+import { healthcare, permissionDenied, refusalFor } from '../error-info.ts'
 import { GoogleError } from '../google-error.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { Identities } from './identities.ts'
@@ -9,7 +10,7 @@ export function unauthenticated(): GoogleError {
   return new GoogleError(
     401,
     'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.',
-    { 'www-authenticate': `${realm}, error="invalid_token"` },
+    { headers: { 'www-authenticate': `${realm}, error="invalid_token"` } },
   )
 }
 
@@ -21,9 +22,9 @@ export function authenticate(tokens: AccessTokens, authorization: string | undef
   const token = tokens.bearer(authorization)
   if (!token) throw unauthenticated()
   if (allowsHealthcare(token.scopes)) return token.identity
-  throw new GoogleError(403, 'Request had insufficient authentication scopes.', {
-    'www-authenticate': `${realm}, error="insufficient_scope"`,
-  })
+  const { message, info } = refusalFor('ACCESS_TOKEN_SCOPE_INSUFFICIENT', healthcare, '')
+  const headers = { 'www-authenticate': `${realm}, error="insufficient_scope"` }
+  throw new GoogleError(403, message, { headers, info })
 }
 
 /**
@@ -40,8 +41,6 @@ export function authorize(
   // The same response for a store that does not exist: its name must not leak to anyone who may not see
   // it.
   const permission = store.write ? 'dicomWebWrite' : 'dicomWebRead'
-  throw new GoogleError(
-    403,
-    `Permission healthcare.dicomStores.${permission} denied on resource ${store.name} (or it may not exist).`,
-  )
+  const { message, info } = permissionDenied.on(store.name, `healthcare.dicomStores.${permission}`)
+  throw new GoogleError(403, message, { info })
 }

@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts'
+import { iamCredentials, permissionDenied, refusalFor } from '../error-info.ts'
 import { GoogleError } from '../google-error.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens } from './access-tokens.ts'
@@ -19,16 +20,15 @@ export async function handleGenerateAccessToken(
   const source = tokens.bearer(call.headers.authorization)
   if (!source) throw unauthenticated()
   const mayCall = source.scopes.some((scope) => callerScopes.includes(scope))
-  if (!mayCall) throw new GoogleError(403, 'Request had insufficient authentication scopes.')
-  if (!identities.mayImpersonate(source.identity, email)) {
-    throw new GoogleError(
-      403,
-      "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",
-    )
-  }
+  if (!mayCall) throw refusal(refusalFor('ACCESS_TOKEN_SCOPE_INSUFFICIENT', iamCredentials, ''))
+  if (!identities.mayImpersonate(source.identity, email)) throw refusal(permissionDenied.impersonation)
   const { scope, lifetime } = await call.json()
   const token = tokens.issue(email, scopesOf(scope), Math.min(secondsOf(lifetime), tokens.lifetime))
   return jsonResponse({ accessToken: token.value, expireTime: new Date(token.expiresAt).toISOString() })
+}
+
+function refusal({ message, info }: ReturnType<typeof refusalFor>): GoogleError {
+  return new GoogleError(403, message, { info })
 }
 
 function scopesOf(scope: unknown): string[] {

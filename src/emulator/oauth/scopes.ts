@@ -12,8 +12,8 @@ export function allowsHealthcare(scopes: readonly string[]): boolean {
 }
 
 /**
- * Splits a scope parameter; as Google does, any scope that looks like one is granted, and the API
- * called refuses later.
+ * Splits a scope parameter. Any scope that looks like one is granted (assumed), and the API called
+ * refuses it later.
  */
 export function parseScopes(text: unknown, separator: RegExp = / +/): string[] {
   const scopes = typeof text === 'string' ? text.split(separator).filter((scope) => scope !== '') : []

@@ -1,10 +1,12 @@
 import { renameSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Behavior } from '../behavior.ts'
 import { withFile } from '../dicom/byte-source.ts'
 import { DataSetError } from '../dicom/data-set-reader.ts'
 import { type DataSet, textOf } from '../dicom/dicom-json.ts'
-import { readDicomFile } from '../dicom/part10.ts'
+import { deflated, readDataSet, readFileMeta, writeInflated } from '../dicom/part10.ts'
+import type { Level } from './searchable.ts'
 import { sameBytes } from './stored-file.ts'
 
 /** What names an instance in a store. */
@@ -19,18 +21,26 @@ export interface Instance extends InstanceUids {
   readonly transferSyntax: string
   /** Path of the file exactly as it was received. */
   readonly file: string
+  /** Path of the file that bulk values lie in: the same, or that file inflated. */
+  readonly plainFile: string
   readonly size: number
   readonly dataSet: DataSet
 }
 
-/** Why an instance was not stored: the reasons of PS3.18, Table I.2-2, and PS3.4, Table C.4-1. */
-const failureReason = { processing: 0x0110, alreadyExists: 0x0111, otherStudy: 0xa900, cannotUnderstand: 0xc000 }
-
 export interface Stored {
   readonly uids: InstanceUids
   readonly sopClass: string
-  /** Undefined when the instance is in the store now. */
-  readonly failure?: number
+  /** Why it was not stored, in words; undefined when the instance is in the store now. */
+  readonly failure?: string
+}
+
+/** How instances are taken. */
+export interface Storing extends Pick<Behavior, 'duplicates'> {
+  readonly study?: string
+}
+
+interface Deleting extends Partial<Pick<Behavior, 'searchLag'>> {
+  readonly spared?: number
 }
 
 /** A part of a store's content: a study, a series, an instance, or with no UID all of it. */
@@ -47,6 +57,8 @@ export class DicomStore {
    */
   #opened: Promise<void> | undefined
   readonly #locked = new Set<Scope>()
+  /** Deleted instances that searches for studies and series still find, and until when. */
+  readonly #lagging = new Map<string, { readonly instance: Instance; readonly until: number }>()
 
   constructor(name: string, folder: string) {
     this.name = name
@@ -75,28 +87,38 @@ export class DicomStore {
    * Takes a received file into the store, or removes it. With `study`, only instances of that study
    * are taken.
    */
-  async store(received: string, study?: string): Promise<Stored> {
+  async store(received: string, { study, duplicates }: Storing): Promise<Stored> {
     const instance = await readOrRemove(received)
-    const failure =
-      instance === undefined ? failureReason.cannotUnderstand : await this.#rejection(instance, received, study)
-    if (instance === undefined || failure !== undefined) {
-      await rm(received, { force: true })
-      const { study = '', series = '', instance: sop = '', sopClass = '' } = instance ?? {}
-      return { uids: { study, series, instance: sop }, sopClass, failure: failure ?? failureReason.cannotUnderstand }
+    if (typeof instance === 'string') {
+      await removeFiles(received)
+      return { uids: { study: '', series: '', instance: '' }, sopClass: '', failure: instance }
+    }
+    const failure = await this.#rejection(instance, received, study, duplicates)
+    if (failure !== undefined) {
+      await removeFiles(received)
+      return { uids: instance, sopClass: instance.sopClass, failure }
     }
     const file = join(this.folder, fileName(instance))
     // Synchronous, so that the index never names a file that is not there.
     renameSync(received, file)
-    this.#index({ ...instance, file })
+    const isInflated = instance.plainFile !== received
+    if (isInflated) renameSync(instance.plainFile, inflatedOf(file))
+    this.#index({ ...instance, file, plainFile: isInflated ? inflatedOf(file) : file })
     return { uids: instance, sopClass: instance.sopClass }
   }
 
-  async #rejection(instance: Instance, received: string, study?: string): Promise<number | undefined> {
-    if (study !== undefined && study !== instance.study) return failureReason.otherStudy
-    if (this.#isLocked(instance)) return failureReason.processing
+  async #rejection(
+    instance: Instance,
+    received: string,
+    study: string | undefined,
+    duplicates: Behavior['duplicates'],
+  ): Promise<string | undefined> {
+    if (study !== undefined && study !== instance.study) return `the instance is not of study ${study}`
+    if (this.#isLocked(instance)) return 'the study or series is being deleted'
     const existing = this.#instances.get(key(instance))
-    if (existing && !(await sameBytes(existing.file, received))) return failureReason.alreadyExists
-    return undefined
+    if (!existing) return undefined
+    if (duplicates === 'accepted' && (await sameBytes(existing.file, received))) return undefined
+    return `instance ${instance.instance} already exists`
   }
 
   find(scope: Scope): Instance[] {
@@ -105,6 +127,19 @@ export class DicomStore {
       return instance ? [instance] : []
     }
     return [...this.#instances.values()].filter((instance) => within(instance, scope))
+  }
+
+  /** What a search finds: see `Behavior.searchLag`. */
+  search(scope: Scope, level: Level): Instance[] {
+    if (level === 'instances') return this.find(scope)
+    for (const [name, { until }] of this.#lagging) if (until <= performance.now()) this.#lagging.delete(name)
+    const lagging = [...this.#lagging.values()].map(({ instance }) => instance)
+    return [...this.find(scope), ...lagging.filter((instance) => within(instance, scope))]
+  }
+
+  /** Lets searches find what there is. */
+  settleSearches(): void {
+    this.#lagging.clear()
   }
 
   /**
@@ -117,12 +152,14 @@ export class DicomStore {
     return { release: () => this.#locked.delete(scope) }
   }
 
-  /** @param spared how many of the instances stay */
-  async delete(scope: Scope, spared = 0): Promise<number> {
+  /** `spared`: how many of the instances stay. */
+  async delete(scope: Scope, { spared = 0, searchLag = 0 }: Deleting): Promise<number> {
     const instances = this.find(scope).slice(spared)
+    const until = searchLag === 'until-settled' ? Number.POSITIVE_INFINITY : performance.now() + searchLag * 1000
     for (const instance of instances) {
       this.#instances.delete(key(instance))
-      await rm(instance.file, { force: true })
+      if (searchLag !== 0) this.#lagging.set(key(instance), { instance, until })
+      await removeFiles(instance.file)
     }
     return instances.length
   }
@@ -132,37 +169,55 @@ export class DicomStore {
   }
 
   #index(instance: Instance): void {
+    this.#lagging.delete(key(instance))
     this.#instances.set(key(instance), instance)
   }
 }
 
-function read(file: string): Instance | undefined {
+/** The instance, or in words why it is none. */
+function read(file: string): Instance | string {
   try {
     return readInstance(file)
   } catch (cause) {
-    if (cause instanceof DataSetError) return undefined
+    if (cause instanceof DataSetError) return cause.message
     throw cause
   }
 }
 
 /** A fault of the reader's own leaves nothing behind, either. */
-async function readOrRemove(received: string): Promise<Instance | undefined> {
+async function readOrRemove(received: string): Promise<Instance | string> {
   try {
     return read(received)
   } catch (cause) {
-    await rm(received, { force: true })
+    await removeFiles(received)
     throw cause
   }
 }
 
 function readInstance(file: string): Instance {
-  return withFile(file, (source) => {
-    const { transferSyntax, dataSet } = readDicomFile(source)
-    const [study, series, instance] = ['0020000D', '0020000E', '00080018'].map((tag) => textOf(dataSet, tag))
-    if (!isUid(study) || !isUid(series) || !isUid(instance)) throw new DataSetError('The file lacks a UID.')
-    const sopClass = textOf(dataSet, '00080016')
-    return { study, series, instance, sopClass, transferSyntax, file, size: source.size, dataSet }
-  })
+  const meta = withFile(file, readFileMeta)
+  const { transferSyntax } = meta
+  const plainFile = transferSyntax === deflated ? inflatedOf(file) : file
+  if (plainFile !== file) writeInflated(file, meta.dataSetAt, plainFile)
+  const dataSet = withFile(plainFile, (source) => readDataSet(source, meta))
+  const [study, series, instance] = ['0020000D', '0020000E', '00080018'].map((tag) => textOf(dataSet, tag))
+  if (!isUid(study) || !isUid(series) || !isUid(instance)) throw new DataSetError('The file lacks a UID.')
+  const sopClass = textOf(dataSet, '00080016')
+  const size = withFile(file, (source) => source.size)
+  return { study, series, instance, sopClass, transferSyntax, file, plainFile, size, dataSet }
+}
+
+function inflatedOf(file: string): string {
+  return `${file}.inflated`
+}
+
+async function removeFiles(file: string): Promise<void> {
+  for (const each of [file, inflatedOf(file)]) await rm(each, { force: true })
+}
+
+/** Below the URL of the store's `dicomWeb`. */
+export function instanceUrl({ study, series, instance }: InstanceUids, webRoot: string): string {
+  return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
 }
 
 function isUid(text: string | undefined): text is string {

@@ -1,3 +1,4 @@
+import type { Behavior } from '../behavior.ts'
 import type { Call } from '../call.ts'
 import type { DicomWebService } from '../faults.ts'
 import { GoogleError } from '../google-error.ts'
@@ -5,7 +6,7 @@ import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import type { Operations } from './operations.ts'
 import { handleQido } from './qido.ts'
-import type { Level } from './search-query.ts'
+import { type Level, levels } from './searchable.ts'
 import { handleStow } from './stow.ts'
 import { handleWado } from './wado.ts'
 
@@ -19,7 +20,6 @@ export interface Resource {
   readonly rest: readonly string[]
 }
 
-const levels = ['studies', 'series', 'instances'] as const
 const uidOf = { studies: 'study', series: 'series', instances: 'instance' } as const
 
 /**
@@ -27,8 +27,12 @@ const uidOf = { studies: 'study', series: 'series', instances: 'instance' } as c
  * resource.
  */
 export function parseResource(path: readonly string[]): Resource | undefined {
-  // Any level can be searched as a whole.
+  // Any level can be searched as a whole, and a series without its study.
   if (path.length === 1 && isLevel(path[0])) return { scope: {}, collection: path[0], rest: [] }
+  const [outer, series, inner] = path
+  if (path.length === 3 && outer === 'series' && series && inner === 'instances') {
+    return { scope: { series }, collection: inner, rest: [] }
+  }
   const scope: { -readonly [K in keyof Scope]: Scope[K] } = {}
   let rest = path
   for (const level of levels) {
@@ -60,19 +64,21 @@ export interface DicomWeb {
   readonly operations: Operations
   /** Absolute URL of the store's `dicomWeb`, at the host that the request named. */
   readonly webRoot: string
+  readonly behavior: Behavior
 }
 
 export async function handleDicomWeb(
-  { store, operations, webRoot }: DicomWeb,
+  { store, operations, webRoot, behavior }: DicomWeb,
   call: Call,
   service: DicomWebService,
   { scope, collection, rest }: Resource,
 ): Promise<EmulatorResponse> {
-  if (service === 'QIDO-RS' && collection) return handleQido({ store, scope, level: collection, webRoot }, call)
+  if (service === 'QIDO-RS' && collection)
+    return handleQido({ store, scope, level: collection, webRoot, behavior }, call)
   if (service === 'WADO-RS') return handleWado({ store, scope, rest, webRoot }, call)
-  if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope)
+  if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope, behavior)
   if (service === 'STOW-RS' && isStowTarget(scope, collection, rest)) {
-    return handleStow(store, call, webRoot, scope.study)
+    return handleStow({ store, webRoot, study: scope.study, behavior }, call)
   }
   throw new GoogleError(404, 'The requested URL was not found on this server.')
 }
@@ -81,9 +87,14 @@ function isStowTarget(scope: Scope, collection: Level | undefined, rest: readonl
   return collection === 'studies' || (scope.study !== undefined && !scope.series && !collection && rest.length === 0)
 }
 
-async function remove(store: DicomStore, operations: Operations, scope: Scope): Promise<EmulatorResponse> {
+async function remove(
+  store: DicomStore,
+  operations: Operations,
+  scope: Scope,
+  { searchLag }: Behavior,
+): Promise<EmulatorResponse> {
   if (store.find(scope).length === 0) throw new GoogleError(404, 'DICOM resource not found.')
   if (scope.instance === undefined) return operations.startDelete(store, scope)
-  await store.delete(scope)
+  await store.delete(scope, { searchLag })
   return jsonResponse({})
 }

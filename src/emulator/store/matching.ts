@@ -1,91 +1,57 @@
-import { type DataSet, isDataSet, isPersonName, type Value } from '../dicom/dicom-json.ts'
+import { type DataSet, isPersonName, type PersonName, type Value } from '../dicom/dicom-json.ts'
 import type { Tag } from '../dicom/dictionary.ts'
 
-/**
- * One matching key: the path of tags to an attribute (several through sequences), and what it must
- * be.
- */
+/** One search key, and the value that it must have. */
 export interface Match {
-  readonly path: readonly Tag[]
+  readonly tag: Tag
   readonly value: string
 }
 
-const dateTimes = new Set(['DA', 'DT', 'TM'])
+export const studyDate: Tag = '00080020'
+const patientName: Tag = '00100010'
 
-/** PS3.4, C.2.2.2: single value, list of UIDs, universal, wildcard, range, sequence. */
+/**
+ * Exact values; for StudyDate a range, too, and for PatientName a part, if `fuzzy` (conformance
+ * statement, "Search parameters").
+ */
 export function matchesAll(dataSet: DataSet, matches: readonly Match[], fuzzy: boolean): boolean {
-  return matches.every(({ path, value }) => matchesPath(dataSet, path, value, fuzzy))
+  return matches.every(({ tag, value }) => matchesKey(dataSet, tag, value, fuzzy))
 }
 
-function matchesPath(dataSet: DataSet, [tag = '', ...rest]: readonly Tag[], wanted: string, fuzzy: boolean): boolean {
-  const element = dataSet[tag]
-  const values = element?.Value ?? []
-  if (rest.length > 0)
-    return values.some((item) => isDataSet(item ?? '') && matchesPath(item as DataSet, rest, wanted, fuzzy))
-  // An empty key matches everything, also what lacks the attribute (universal matching).
-  if (wanted === '' || wanted === '*') return true
-  return values.some((value) => matchesValue(element?.vr ?? '', value, wanted, fuzzy))
+function matchesKey(dataSet: DataSet, tag: Tag, wanted: string, fuzzy: boolean): boolean {
+  // An empty key matches everything, also what lacks the attribute (PS3.4, C.2.2.2.3).
+  if (wanted === '') return true
+  const values = dataSet[tag]?.Value ?? []
+  return values.some((value) => {
+    if (value === null) return false
+    if (tag === studyDate) return inRange(String(value), wanted)
+    if (!isPersonName(value)) return String(value) === wanted
+    return tag === patientName && fuzzy ? matchesFuzzily(value, wanted) : groups(value).includes(wanted)
+  })
 }
 
-function matchesValue(vr: string, value: Value, wanted: string, fuzzy: boolean): boolean {
-  if (value === null) return false
-  if (isPersonName(value)) return Object.values(value).some((name) => matchesName(name, wanted, fuzzy))
-  const text = String(value)
-  if (vr === 'UI') return wanted.split(/[\\,]/).includes(text)
-  if (dateTimes.has(vr) && wanted.includes('-')) return inRange(text, wanted)
-  if (typeof value === 'number') return Number(wanted) === value
-  return matchesWildcard(text, wanted)
+/** A date, or two with a hyphen between, of which one may be missing. */
+export function isRange(text: string): boolean {
+  return /^(?:\d{8}(?:-(?:\d{8})?)?|-\d{8})$/.test(text)
 }
 
-/**
- * Without regard to case, as Google does; fuzzy: each word is the beginning of a word of the name
- * (PS3.4, C.2.2.2.1).
- */
-function matchesName(name: string, wanted: string, fuzzy: boolean): boolean {
-  if (matchesWildcard(name.toLowerCase(), wanted.toLowerCase())) return true
-  if (!fuzzy) return false
-  const words = wordsOf(name)
-  return wordsOf(wanted).every((prefix) => words.some((word) => word.startsWith(prefix)))
+function inRange(date: string, wanted: string): boolean {
+  const [from = '', to = wanted.includes('-') ? '' : from] = wanted.split('-')
+  return date >= from && (to === '' || date <= to)
 }
 
-function wordsOf(name: string): string[] {
-  return name
-    .toLowerCase()
-    .split(/[\s^=,]+/)
-    .filter((word) => word !== '')
+/** Any word that is searched is the beginning of any word of the name. */
+function matchesFuzzily(name: Value & PersonName, wanted: string): boolean {
+  const words = groups(name).flatMap(wordsOf)
+  return wordsOf(wanted).some((prefix) => words.some((word) => word.startsWith(prefix)))
 }
 
-/**
- * Dates compare as text; the end of a range includes all that begins with it (20240101- or
- * -2024010112).
- */
-function inRange(text: string, range: string): boolean {
-  const [from = '', to = ''] = range.split('-')
-  return text >= from && (to === '' || text.slice(0, to.length) <= to)
+function groups(name: PersonName): string[] {
+  return Object.values(name)
 }
 
-/**
- * `*` is any characters, `?` is one (PS3.4, C.2.2.2.4). The first place where a part fits is as
- * good as any other.
- */
-function matchesWildcard(text: string, pattern: string): boolean {
-  const [first = '', ...others] = pattern.split('*')
-  const last = others.pop()
-  if (last === undefined) return text.length === first.length && fits(text, first, 0)
-  if (!fits(text, first, 0)) return false
-  let at = first.length
-  for (const part of others) {
-    while (at <= text.length && !fits(text, part, at)) at += 1
-    at += part.length
-  }
-  return at <= text.length - last.length && fits(text, last, text.length - last.length)
-}
-
-/** Whether a part without `*` stands at this place. */
-function fits(text: string, part: string, at: number): boolean {
-  if (at + part.length > text.length) return false
-  for (let offset = 0; offset < part.length; offset += 1) {
-    if (part[offset] !== '?' && part[offset] !== text[at + offset]) return false
-  }
-  return true
+/** Tokenized and normalized: without case and accents. */
+function wordsOf(text: string): string[] {
+  const plain = text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
+  return plain.split(/[\s^=,]+/).filter((word) => word !== '')
 }

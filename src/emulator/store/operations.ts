@@ -37,7 +37,7 @@ export class Operations {
     const operation: Operation = { name, createTime: now(), ...this.failWith }
     this.#operations.set(name, operation)
     this.#run(async () => {
-      const deleting = operation.error ? Promise.resolve(0) : store.delete(scope, operation.failures)
+      const deleting = operation.error ? Promise.resolve(0) : store.delete(scope, { spared: operation.failures ?? 0 })
       operation.deleted = await deleting.finally(() => lock.release())
       operation.endTime = now()
     })

@@ -1,26 +1,32 @@
 import { withFile } from '../dicom/byte-source.ts'
 import { type DataSet, numberOf, textOf } from '../dicom/dicom-json.ts'
 import type { Range } from '../dicom/frames.ts'
-import { encodePng } from '../dicom/png.ts'
+import type { Image } from '../dicom/image.ts'
+import { bigEndian } from '../dicom/part10.ts'
 import type { Instance } from './dicom-store.ts'
 
 /**
- * One native frame as a PNG; undefined for a pixel format that is not grayscale or 8 bit colour by
+ * One native frame as an image; undefined for a pixel format that is not grayscale or 8 bit colour by
  * pixel.
  */
-export function renderedFrame({ file, dataSet }: Instance, range: Range): Buffer | undefined {
+export function renderedFrame({ plainFile, dataSet, transferSyntax }: Instance, range: Range): Image | undefined {
   const [piece] = range
   const width = numberOf(dataSet, '00280011')
   const height = numberOf(dataSet, '00280010')
   if (!piece || !(width && width > 0) || !(height && height > 0)) return undefined
   // A file may claim any size: an image has all of its pixels.
   if (!(width * height <= piece.length)) return undefined
-  const pixels = withFile(file, (source) => Buffer.from(source.read(piece.offset, piece.length)))
+  const pixels = withFile(plainFile, (source) => Buffer.from(source.read(piece.offset, piece.length)))
   const channels = numberOf(dataSet, '00280002') ?? 1
   const bits = numberOf(dataSet, '00280100') ?? 8
-  if (channels === 3 && bits === 8 && !numberOf(dataSet, '00280006')) return encodePng(width, height, 3, pixels)
+  if (channels === 3 && bits === 8 && !numberOf(dataSet, '00280006')) return { width, height, channels, pixels }
   if (channels !== 1 || (bits !== 8 && bits !== 16)) return undefined
-  return encodePng(width, height, 1, grayscale(samples(pixels, bits, dataSet), dataSet))
+  const ordered = transferSyntax === bigEndian && bits === 16 ? evenBytes(pixels).swap16() : pixels
+  return { width, height, channels, pixels: grayscale(samples(ordered, bits, dataSet), dataSet) }
+}
+
+function evenBytes(bytes: Buffer): Buffer {
+  return bytes.subarray(0, bytes.length - (bytes.length % 2))
 }
 
 function samples(pixels: Buffer, bits: number, dataSet: DataSet): ArrayLike<number> {

@@ -1,3 +1,4 @@
+import { permissionDenied } from '../error-info.ts'
 import { GoogleError } from '../google-error.ts'
 import { type Identities, permissionsOf } from '../oauth/identities.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
@@ -23,7 +24,8 @@ export function handleStore({ stores, name, identities, identity }: StoreResourc
   if (mayGet && [...stores].some((other) => other.startsWith(`${dataset}/`))) {
     throw new GoogleError(404, `DICOM store ${name} not found.`)
   }
-  throw new GoogleError(403, `Permission healthcare.dicomStores.get denied on resource ${name} (or it may not exist).`)
+  const { message, info } = permissionDenied.on(name, 'healthcare.dicomStores.get')
+  throw new GoogleError(403, message, { info })
 }
 
 /**

@@ -2,21 +2,20 @@ import type { Call } from '../call.ts'
 import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
 import { framesOf, type Range } from '../dicom/frames.ts'
-import { explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
+import { explicitLittleEndian } from '../dicom/part10.ts'
 import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
-import type { DicomStore, Instance, Scope } from './dicom-store.ts'
+import { type DicomStore, type Instance, instanceUrl, type Scope } from './dicom-store.ts'
 import { covers, coversMultipart, type MediaType, parseAccept } from './media-type.ts'
 import { multipartResponse, type OutgoingPart } from './multipart-writer.ts'
+import { frameType, isDrawable, nativeFiles, nativePixels, octets } from './pixel-types.ts'
 import { renderedFrame } from './rendered.ts'
+import { renderedResponse } from './rendered-response.ts'
 import { fileBytes } from './stored-file.ts'
 
 const dicom = 'application/dicom'
 const dicomJson = 'application/dicom+json'
 const dicomXml = 'application/dicom+xml'
-const octets = 'application/octet-stream'
-
-const native = new Set([implicitLittleEndian, explicitLittleEndian])
 
 /**
  * One retrieval below a study, series or instance; `rest` is the path after it: `metadata`,
@@ -41,11 +40,11 @@ export function handleWado(retrieval: Retrieval, call: Call): EmulatorResponse {
   if (resource === 'metadata' && rest.length === 0) return metadata(retrieval, instances, accept)
   if (retrieval.scope.instance === undefined) throw notFound(retrieval)
   if (resource === 'bulkdata' && rest.length > 0) return bulkData(first, rest, accept, retrieval)
-  if (resource === 'rendered' && rest.length === 0) return rendered(first, 1, accept)
+  if (resource === 'rendered' && rest.length === 0) return rendered(first, [1], call.query, accept)
   if (resource !== 'frames' || !rest[0] || rest.length > 2) throw notFound(retrieval)
   const frames = frameNumbers(rest[0])
   if (rest[1] === undefined) return framesResponse(first, frames, accept)
-  if (rest[1] === 'rendered') return rendered(first, frames[0] ?? 1, accept)
+  if (rest[1] === 'rendered') return rendered(first, frames, call.query, accept)
   throw notFound(retrieval)
 }
 
@@ -79,14 +78,13 @@ function files(
 }
 
 /**
- * Without a transfer syntax asked, Explicit VR Little Endian is meant (PS3.18, 8.7.3.5.2): Google
- * decompresses then. Here, native data go out as they are, and compressed ones only to who takes
- * them.
+ * Without a transfer syntax asked, Explicit VR Little Endian is meant (conformance statement,
+ * "DICOM study/series/instances"): Google decompresses then. Here, native data go out as they are,
+ * and compressed ones only to clients that ask for them.
  */
-function servesSyntax({ type, parameters }: MediaType, { transferSyntax }: Instance): boolean {
-  if (type === '*/*') return true
+function servesSyntax({ parameters }: MediaType, { transferSyntax }: Instance): boolean {
   const asked = parameters['transfer-syntax']
-  if (asked === undefined) return native.has(transferSyntax)
+  if (asked === undefined) return nativeFiles.has(transferSyntax)
   return asked === '*' || asked === transferSyntax
 }
 
@@ -97,10 +95,6 @@ function singleFile({ file, size }: Instance): EmulatorResponse {
 function filePart(instance: Instance, webRoot: string): OutgoingPart {
   const type = `${dicom}; transfer-syntax=${instance.transferSyntax}`
   return { type, location: instanceUrl(instance, webRoot), body: fileBytes(instance.file) }
-}
-
-function instanceUrl({ study, series, instance }: Instance, webRoot: string): string {
-  return `${webRoot}/studies/${study}/series/${series}/instances/${instance}`
 }
 
 function metadata(
@@ -117,10 +111,10 @@ function metadata(
 /** Data sets as one JSON array, or as XML documents in parts: what metadata and searches return. */
 export function dataSetsResponse(dataSets: readonly DataSet[], accept: readonly MediaType[]): EmulatorResponse {
   for (const range of accept) {
-    if (covers(range, dicomJson) || covers(range, 'application/json')) {
+    if (covers(range, dicomJson)) {
       return { status: 200, headers: { 'content-type': dicomJson }, body: JSON.stringify(dataSets) }
     }
-    if (coversMultipart(range, dicomXml) || range.type === dicomXml) {
+    if (coversMultipart(range, dicomXml)) {
       return multipartResponse(
         dicomXml,
         dataSets.map((dataSet) => ({ type: dicomXml, body: toXml(dataSet) })),
@@ -130,18 +124,30 @@ export function dataSetsResponse(dataSets: readonly DataSet[], accept: readonly 
   throw notAcceptable(accept, 'data sets')
 }
 
+/** In parts only, of the type that the stored syntax has, or of octets. */
 function framesResponse(
   instance: Instance,
   numbers: readonly number[],
   accept: readonly MediaType[],
 ): EmulatorResponse {
+  const { transferSyntax, plainFile } = instance
   const ranges = selectFrames(instance, numbers)
-  const type = native.has(instance.transferSyntax) ? octets : `${octets}; transfer-syntax=${instance.transferSyntax}`
-  return octetsResponse(instance, ranges, type, accept)
+  const own = frameType(transferSyntax)
+  for (const range of accept) {
+    const type = own && coversMultipart(range, own) && range.parameters.type ? own : octets
+    const asked = range.parameters['transfer-syntax'] ?? (type === octets ? explicitLittleEndian : transferSyntax)
+    const isServed =
+      asked === '*' || asked === transferSyntax || (asked === explicitLittleEndian && nativePixels.has(transferSyntax))
+    if (!isServed || !coversMultipart(range, type)) continue
+    const partType = nativePixels.has(transferSyntax) ? type : `${type}; transfer-syntax=${transferSyntax}`
+    const parts = ranges.map((pieces) => ({ type: partType, body: rangeBytes(plainFile, pieces) }))
+    return multipartResponse(type, parts)
+  }
+  throw notAcceptable(accept, 'frames; the emulator does not transcode, so ask with transfer-syntax=*:')
 }
 
 function selectFrames(instance: Instance, numbers: readonly number[]): Range[] {
-  const all = framesOf(instance.file, instance.dataSet)
+  const all = framesOf(instance.plainFile, instance.dataSet)
   return numbers.map((number) => {
     const range = all.range(number - 1)
     if (!range) throw new GoogleError(404, `Frame ${number} not found: the instance has ${all.count}.`)
@@ -165,28 +171,27 @@ function bulkData(
 ): EmulatorResponse {
   const bulk = bulkDataAt(instance.dataSet, path)?.bulk
   if (!bulk) throw notFound(from)
-  const frames = bulk.encapsulated ? framesOf(instance.file, instance.dataSet) : undefined
+  const frames = bulk.encapsulated ? framesOf(instance.plainFile, instance.dataSet) : undefined
   const ranges = frames ? Array.from({ length: frames.count }, (_, index) => frames.range(index) ?? []) : [[bulk]]
-  return octetsResponse(instance, ranges, octets, accept)
+  return octetsResponse(instance, ranges, accept)
 }
 
 function octetsResponse(
-  { file }: Instance,
+  { plainFile }: Instance,
   ranges: readonly Range[],
-  type: string,
   accept: readonly MediaType[],
 ): EmulatorResponse {
   for (const range of accept) {
     const single = ranges.length === 1 ? ranges[0] : undefined
     if (range.type === octets && single) {
       const length = single.reduce((sum, piece) => sum + piece.length, 0)
-      const headers = { 'content-type': type, 'content-length': String(length) }
-      return { status: 200, headers, body: rangeBytes(file, single) }
+      const headers = { 'content-type': octets, 'content-length': String(length) }
+      return { status: 200, headers, body: rangeBytes(plainFile, single) }
     }
     if (coversMultipart(range, octets)) {
       return multipartResponse(
         octets,
-        ranges.map((pieces) => ({ type, body: rangeBytes(file, pieces) })),
+        ranges.map((pieces) => ({ type: octets, body: rangeBytes(plainFile, pieces) })),
       )
     }
   }
@@ -197,11 +202,17 @@ async function* rangeBytes(file: string, pieces: Range): AsyncGenerator<Buffer> 
   for (const { offset, length } of pieces) yield* fileBytes(file, offset, length)
 }
 
-function rendered(instance: Instance, frame: number, accept: readonly MediaType[]): EmulatorResponse {
-  if (!accept.some((range) => covers(range, 'image/png'))) throw notAcceptable(accept, 'anything but image/png')
-  if (!native.has(instance.transferSyntax)) throw new GoogleError(406, 'The emulator renders native pixel data only.')
-  const [range] = selectFrames(instance, [frame])
-  const png = range && renderedFrame(instance, range)
-  if (!png) throw new GoogleError(406, 'The emulator renders 8 and 16 bit grayscale and 8 bit colour images only.')
-  return { status: 200, headers: { 'content-type': 'image/png' }, body: png }
+function rendered(
+  instance: Instance,
+  numbers: readonly number[],
+  query: URLSearchParams,
+  accept: readonly MediaType[],
+): EmulatorResponse {
+  if (!isDrawable(instance.transferSyntax)) throw new GoogleError(406, 'The emulator renders native pixel data only.')
+  const images = selectFrames(instance, numbers).map((range) => {
+    const image = renderedFrame(instance, range)
+    if (!image) throw new GoogleError(406, 'The emulator renders 8 and 16 bit grayscale and 8 bit colour images only.')
+    return image
+  })
+  return renderedResponse(images, query, accept)
 }

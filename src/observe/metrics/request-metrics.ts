@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RequestEvent } from '../request-event.ts'
 import { metricName } from './read-metrics.ts'
 
-/** Seconds: from a cached search to a study that takes half an hour, Google's own limit. */
+/** Seconds: from a cached search to a study that takes half an hour, Google's own limit ("Quotas and limits"). */
 const buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800]
 
 /** The labels. An empty value equals a missing label: it was unknown for the request. */

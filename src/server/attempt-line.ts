@@ -10,7 +10,7 @@ import type { RequestEvent } from '../observe/request-event.ts'
  * What `HttpVerbose` shows of one attempt to send a request to Google: all that is neither a secret
  * nor about a patient.
  */
-export class ExchangeLine {
+export class AttemptLine {
   readonly #event: RequestEvent
   readonly #sent: Readonly<Record<string, string>>
   readonly #startedAt = performance.now()
@@ -26,7 +26,7 @@ export class ExchangeLine {
   }
 
   /** Looks at the head of each response that is read. */
-  observing(observe: ObserveResponse): ObserveResponse {
+  wrap(observe: ObserveResponse): ObserveResponse {
     return (status, headers) => {
       this.#received = { status, headers }
       return observe(status, headers)
