@@ -3,7 +3,7 @@ import { connect as connectTls, type SecureContext } from 'node:tls'
 import { outgoingProxyFor } from '../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../config/settings.ts'
 import { addressOf, dial, type Resolve } from './dial.ts'
-import { openTunnel, type Reach, TunnelFailure } from './tunnel.ts'
+import { openTunnel, type Reach, tunnelRefused } from './tunnel.ts'
 
 export interface ConnectorOptions {
   readonly outgoing: OutgoingSettings
@@ -101,7 +101,7 @@ async function tunnelTo(url: URL, proxy: URL, reach: Reach): Promise<Socket> {
   const { status, socket } = await openTunnel(proxy, authorityOf(url), reach)
   if (status === 200) return socket
   socket.destroy()
-  throw new TunnelFailure(`The outgoing proxy returned ${status}`, 'ERR_TUNNEL_REFUSED')
+  throw tunnelRefused(status)
 }
 
 /** `host:port`, as CONNECT names it. */

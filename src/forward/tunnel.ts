@@ -55,12 +55,20 @@ export async function openTunnel(proxy: URL, authority: string, reach: Reach): P
 /** There is no way through an outgoing proxy. `code` is for `networkFailureOf`. */
 export class TunnelFailure extends Error {
   readonly code: 'ERR_TUNNEL_REFUSED' | 'ERR_TUNNEL_RESPONSE' | 'ERR_TUNNEL_TIMEOUT'
+  /** Of the outgoing proxy's response, if it refused. */
+  readonly status: number | undefined
 
-  constructor(message: string, code: TunnelFailure['code']) {
+  constructor(message: string, code: TunnelFailure['code'], status?: number) {
     super(message)
     this.name = 'TunnelFailure'
     this.code = code
+    this.status = status
   }
+}
+
+/** What an outgoing proxy responds in place of a way through it. */
+export function tunnelRefused(status: number): TunnelFailure {
+  return new TunnelFailure(`The outgoing proxy returned ${status}`, 'ERR_TUNNEL_REFUSED', status)
 }
 
 function unreadable(): TunnelFailure {

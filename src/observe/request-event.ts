@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DicomWebService } from '../config/settings.ts'
-import type { ErrorCode, Layer } from '../errors.ts'
+import type { ErrorCode, Explanation, Layer } from '../errors.ts'
 import type { AuditSubjects } from './audit/audit-subjects.ts'
 import type { Log } from './logger.ts'
 import type { RequestTrace } from './tracing.ts'
@@ -44,6 +44,11 @@ export class RequestEvent {
   reason: string | undefined
   /** Google's message for a failure, redacted. */
   googleMessage: string | undefined
+  /** The reason that it gives, such as SERVICE_DISABLED, and the project that it names. */
+  googleReason: string | undefined
+  googleProject: string | undefined
+  /** Why a success by its status may be none; null or undefined without doubt. */
+  doubt: Explanation | null | undefined
   /** Undefined unless this is an upload with a complete, readable response. */
   instances: InstanceCounts | undefined
   /** The side that aborted the request or the response. */
@@ -139,7 +144,7 @@ export class RequestEvent {
       firstByteMs: this.firstByteAfter,
       totalMs: this.#elapsedMs(performance.now()),
     }
-    if (this.failed) logger.warn(line, 'request')
+    if (this.failed || this.doubt) logger.warn(line, 'request')
     else logger.info(line, 'request')
   }
 

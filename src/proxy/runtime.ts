@@ -178,13 +178,17 @@ export class ProxyRuntime {
     settings: Settings,
     before: readonly ServedAccount[],
   ): ServedAccount {
-    const { name, access, quotaProject, credential } = account
+    const { name, access, project, location, dataset, dicomStore, quotaProject, credential } = account
     const tokenKey = tokenKeyOf(credential, settings.tokens)
     const { resourceName, dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
     const known = before.find((one) => one.name === name && one.store === resourceName)
     return {
       name,
       access,
+      project,
+      location,
+      dataset,
+      dicomStore,
       quotaProject,
       store: resourceName,
       dicomWebUrl: new URL(dicomWebUrl),

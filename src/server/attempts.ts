@@ -23,6 +23,7 @@ import type { ServedAccount } from './account.ts'
 import { AttemptLine } from './attempt-line.ts'
 import { checkRecordable } from './check-recordable.ts'
 import type { Deletion, Deletions } from './deletions.ts'
+import { diagnosisOf } from './explanation.ts'
 import { observeResponse } from './observe-response.ts'
 import {
   backoffDelay,
@@ -107,7 +108,7 @@ export class Attempts {
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
         if (!token || !rejections.invalidateOnce(token)) {
           observeBuffered(observeResponse(permit, event, context.tokens), outcome.response)
-          throw rejectedTwice(account.name)
+          throw rejectedTwice(event, permit)
         }
         // Also so that the client's next request meets a token that works, should this one not be
         // repeated.
@@ -275,7 +276,7 @@ export class Attempts {
 
 /** Of the client's headers, those that Google gets. */
 function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
-  const headers = outgoingHeaders(request.headers)
+  const headers = outgoingHeaders(request.headers, service)
   // A compressed response could not be rewritten, and the proxy reads what became of instances, and
   // a deletion's operation.
   if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
@@ -355,8 +356,10 @@ function tooLargeToResend(): ProxyError {
   return new ProxyError('token-renewed', { problem, remedy: 'Send the study again.' }, { retryAfter: 1 })
 }
 
-function rejectedTwice(account: string): ProxyError {
-  const problem = `Google rejects even a new access token of account ${account}: its service account or user may be disabled, or the token may be for another API.`
+function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): ProxyError {
+  const { code, ...found } = diagnosisOf(401, event, permit)
+  if (code !== 'token-rejected') return new ProxyError('token-rejected', found)
+  const problem = `Google rejects even a new access token of account ${permit.account.name}: its service account or user may be disabled, or the token may be for another API.`
   return new ProxyError('token-rejected', { problem, remedy: 'Check the credential.' })
 }
 

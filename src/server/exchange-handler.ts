@@ -9,6 +9,7 @@ import type { Outcome } from '../forward/exchange.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
+import { isOwnWord } from '../guard/query.ts'
 import { validateRequestHead } from '../guard/request-head.ts'
 import { AuditSubjects, requestedIds } from '../observe/audit/audit-subjects.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -114,7 +115,7 @@ export class ExchangeHandler {
       const outcome = await attempts.run(inbound, permit, event)
       const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (unreadable) recordError(event, unreadable)
-      else explain(event, this.#attributeAbort(outcome), permit.service)
+      else explain(event, this.#attributeAbort(outcome), permit)
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }
@@ -172,10 +173,14 @@ function permitFor(
 function recordError(event: RequestEvent, error: ProxyError): void {
   event.code = error.code
   event.layer = error.layer
-  // A refusal may quote the name of a parameter, which is the client's own word.
-  event.detail = error.layer === 'client' ? error.message.replaceAll(/"[^"]*"/g, '…') : error.message
+  event.detail = error.layer === 'client' ? withoutClientWords(error.message) : error.message
   event.reason = error.reason
   event.status = error.status
+}
+
+/** A refusal may quote the name of a parameter, which may be anything. */
+function withoutClientWords(message: string): string {
+  return message.replaceAll(/ "([^"]*)"/g, (quoted, word: string) => (isOwnWord(word) ? quoted : ''))
 }
 
 function asProxyError(error: unknown): ProxyError {
