@@ -141,6 +141,8 @@ function addRegister(program: Command, action: (...words: unknown[]) => Promise<
     .option('--user <name>', 'user name for Orthanc, if it requires a login')
     .option('--orthanc-ca <file>', "CA certificate that signed Orthanc's certificate, PEM")
     .option('--client <name>', 'proxy client that Orthanc logs in as')
+    .option('--client-certificate <file>', "its certificate instead of a password: PEM, named as on Orthanc's machine")
+    .option('--client-key <file>', "key of that certificate, without a passphrase, named as on Orthanc's machine")
     .option('--proxy-url <url>', 'how Orthanc reaches the proxy (default: PublicUrl, else the address of Listen)')
     .option('--timeout <seconds>', "Orthanc's limit for one whole transfer (default 600)")
     .option('--dry-run', 'show the changes without making them')
