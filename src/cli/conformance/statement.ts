@@ -5,8 +5,7 @@ import type { TestStore } from './test-store.ts'
  * How sure a statement about Google is. `documented`: Google's own pages say it. `recorded`: seen
  * in Google's responses, or in code and tests of Google's that meet them. `assumed`: neither.
  */
-export const certainties = ['documented', 'recorded', 'assumed'] as const
-export type Certainty = (typeof certainties)[number]
+export type Certainty = 'documented' | 'recorded' | 'assumed'
 
 /** Something about Google that the product relies on, and how to see whether it is so. */
 export interface Statement {

@@ -143,8 +143,8 @@ export const deletion: readonly Statement[] = [
   {
     id: 'delete.store-again',
     reliedOn: 'A study can be stored again after its deletion',
-    certainty: 'documented',
-    sources: ['CS'],
+    certainty: 'assumed',
+    sources: [],
     expected: ['200, 1 stored'],
     difference: 'Studies that were deleted by mistake cannot be sent again.',
     observe: async ({ store, data, needs }) => {

@@ -94,8 +94,8 @@ export const errors: readonly Statement[] = [
   {
     id: 'error.no-token',
     reliedOn: 'A request without a token is refused with 401 or 403',
-    certainty: 'recorded',
-    sources: ['PYT'],
+    certainty: 'assumed',
+    sources: [],
     expected: ['401', '403'],
     difference: 'The store is open to everyone: remove allUsers from its permissions.',
     observe: async (store) => `${(await noToken(store)).status}`,
@@ -121,7 +121,7 @@ export const errors: readonly Statement[] = [
   {
     id: 'error.reason',
     reliedOn: 'The details of a refusal may have a google.rpc.ErrorInfo with a reason',
-    certainty: 'recorded',
+    certainty: 'assumed',
     sources: ['OH'],
     expected: ['with a reason', 'none'],
     difference: 'check cannot tell a disabled API from a missing role.',

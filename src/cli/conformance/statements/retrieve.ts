@@ -141,7 +141,7 @@ export const retrieving: readonly Statement[] = [
   {
     id: 'retrieve.unsupported',
     reliedOn: 'An instance as text is refused with 406 or 400',
-    certainty: 'documented',
+    certainty: 'assumed',
     sources: ['CS'],
     expected: ['406', '400'],
     difference: "The proxy's advice for a 406 does not apply.",

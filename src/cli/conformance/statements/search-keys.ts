@@ -107,8 +107,8 @@ export const searchKeys: readonly Statement[] = [
   {
     id: 'search.tag',
     reliedOn: 'Searches match attributes by tag as well as by keyword',
-    certainty: 'documented',
-    sources: ['CS', 'HT'],
+    certainty: 'assumed',
+    sources: [],
     expected: [foundAlone],
     difference: "Clients that send tags, as Orthanc's web client does, find nothing.",
     observe: (store) =>

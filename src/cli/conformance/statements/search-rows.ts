@@ -119,6 +119,7 @@ const attributes: readonly Attributes[] = [
   {
     id: 'rows.includefield-tag',
     reliedOn: 'includefield takes tags as well as keywords',
+    certainty: 'assumed',
     expected: ['all of them'],
     path: (uid) => `studies?StudyInstanceUID=${uid}&includefield=00081030`,
     keywords: ['StudyDescription'],
@@ -222,9 +223,9 @@ const types: readonly Type[] = [
   {
     name: 'json',
     accept: 'application/json',
-    expected: [json, '200, application/json'],
-    certainty: 'documented',
-    difference: 'Clients that ask for application/json fail, and the proxy must not send [] to them.',
+    expected: [json, '200, application/json', '406', '400'],
+    certainty: 'assumed',
+    difference: 'Clients that ask for application/json get something else.',
   },
   {
     name: 'xml',

@@ -181,7 +181,7 @@ const values: readonly Value[] = [
   {
     id: 'value.two-keys',
     reliedOn: 'Several keys must all match',
-    certainty: 'documented',
+    certainty: 'assumed',
     sources: ['CS'],
     expected: [nothing],
     difference: 'Searches with several keys find rows that match only one of them.',

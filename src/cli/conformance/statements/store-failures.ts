@@ -34,8 +34,8 @@ export const storeFailures: readonly Statement[] = [
   {
     id: 'duplicate.kept',
     reliedOn: 'What was stored first stays',
-    certainty: 'documented',
-    sources: ['CS'],
+    certainty: 'assumed',
+    sources: ['FUSE'],
     expected: ['the first'],
     difference: 'A second upload replaces what is stored: nothing tells the client.',
     observe: async ({ main, get }) => {
