@@ -41,7 +41,7 @@ ${content}
 It stores about 25 small instances in four studies of a synthetic patient, searches, retrieves and deletes them,
 and removes them at the end. Their UIDs begin with
   ${root}
-It usually sends 300 requests within two minutes, and at most ${maxRequests} within ${maxMinutes} minutes. Google charges
-for them as for any others.
+It usually sends about 280 requests within two minutes, and at most ${maxRequests} within ${maxMinutes} minutes. Google
+charges for them as for any others.
 `
 }

@@ -40,7 +40,7 @@ export class TextReport implements Reporter {
     const line = this.#progress.begin(id)
     return ({ statement, status, seen }) => {
       const { reliedOn } = statement
-      if (status === 'same') line.end(marks[status], `same: ${seen} – ${reliedOn}.`)
+      if (status === 'same') line.end(marks[status], `same: ${seen} – ${reliedOn} (${certaintyOf(statement)})`)
       else line.end(marks[status], `${status}: ${seen}`, belowOf(statement, status))
     }
   }
@@ -52,9 +52,10 @@ function belowOf(statement: Statement, status: Result['status']): string[] {
   return status === 'different' ? [...lines, `→ ${difference}`] : lines
 }
 
-/** `documented: CS, HT`. */
-function certaintyOf({ certainty, sources: keys }: Statement): string {
-  return keys.length === 0 ? certainty : `${certainty}: ${keys.join(', ')}`
+/** `documented: CS, HT`; `assumed, 3 outcomes are expected`. */
+function certaintyOf({ certainty, sources: keys, expected }: Statement): string {
+  const named = keys.length === 0 ? certainty : `${certainty}: ${keys.join(', ')}`
+  return expected.length === 1 ? named : `${named}; ${expected.length} outcomes are expected`
 }
 
 export const silent: Reporter = { heading() {}, begin: () => () => {} }
