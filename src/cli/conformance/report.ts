@@ -1,6 +1,6 @@
 import { shownJson } from '../../outside-words.ts'
 import { version } from '../../version.ts'
-import { Progress, type ProgressOutput } from '../progress.ts'
+import { Progress, type ProgressOutput } from '../terminal/progress.ts'
 import type { CleanUp } from './cleanup.ts'
 import { type SourceKey, sources } from './sources.ts'
 import type { Statement } from './statement.ts'

@@ -6,8 +6,7 @@ import type { Dispatcher } from 'undici'
 import type { AccountSettings, Settings } from '../../config/settings.ts'
 import type { AccessToken, FetchToken } from '../../credentials/access-token.ts'
 import type { Connections } from '../../forward/connections.ts'
-import { dicomStoreOf } from '../../stores/dicom-store.ts'
-import { type OperationUrl, operationUrlsOf } from '../../stores/operation-url.ts'
+import { dicomStoreOf, type OperationUrl, operationUrlsOf } from '../../stores/dicom-store.ts'
 
 /** A request may take so long, its response included. */
 const requestTimeoutMs = 60_000

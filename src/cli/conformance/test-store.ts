@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { multipartBody } from './multipart.ts'
-import { NotTried } from './statement.ts'
+import { NotTried } from './not-tried.ts'
 import type { StoreClient, StoreRequest, StoreResponse } from './store-client.ts'
 import type { TestData, TestInstance, TestStudy } from './test-data.ts'
 

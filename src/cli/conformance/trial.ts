@@ -1,5 +1,6 @@
 import { networkFailureOf } from '../../network-failure.ts'
-import { NotTried, type Statement } from './statement.ts'
+import { NotTried } from './not-tried.ts'
+import type { Statement } from './statement.ts'
 import type { Group } from './statements.ts'
 import { TooManyRequests } from './store-client.ts'
 import type { TestStore } from './test-store.ts'

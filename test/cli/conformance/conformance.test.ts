@@ -4,10 +4,12 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { groups } from '../../../src/cli/conformance/statements.ts'
 import type { EmulatorOptions } from '../../../src/emulator/emulator.ts'
-import { Stage } from '../../check/stage.ts'
+import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
+import { Harness } from '../../check/harness.ts'
 import { userToken } from '../../emulator/session.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { ended, startProgram } from '../../helpers/program.ts'
+import { stowOf } from '../../helpers/served.ts'
 import {
   emptyArray,
   htmlErrors,
@@ -23,10 +25,10 @@ interface Row {
   readonly seen: string
 }
 
-async function stageOf(t: Test, options: EmulatorOptions = {}): Promise<Stage> {
-  const stage = await Stage.open(options)
-  t.teardown(() => stage.close())
-  return stage
+async function harnessOf(t: Test, options: EmulatorOptions = {}): Promise<Harness> {
+  const harness = await Harness.open(options)
+  t.teardown(() => harness.close())
+  return harness
 }
 
 async function run(t: Test, args: readonly string[]) {
@@ -36,10 +38,19 @@ async function run(t: Test, args: readonly string[]) {
 }
 
 /** How many studies are in the emulator's store. */
-async function studiesIn({ emulator, credentials }: Stage): Promise<number> {
+async function studiesIn({ emulator, credentials }: Harness): Promise<number> {
   const authorization = `Bearer ${await userToken(emulator, credentials)}`
   const response = await fetch(`${emulator.dicomWebUrl()}/studies`, { headers: { authorization } })
   return response.status === 204 ? 0 : ((await response.json()) as unknown[]).length
+}
+
+/** A study that is not of the run. */
+async function storeAnother({ emulator, credentials }: Harness): Promise<void> {
+  const { headers, ...stow } = stowOf([...syntheticStudy({ instances: 1 })])
+  const authorization = `Bearer ${await userToken(emulator, credentials)}`
+  const url = `${emulator.dicomWebUrl()}/studies`
+  const { status } = await fetch(url, { ...stow, headers: { ...headers, authorization } })
+  if (status !== 200) throw new Error(`The study is not stored: ${status}`)
 }
 
 interface StoreKeys {
@@ -58,8 +69,8 @@ const account = ['--account', 'my-google']
 t.test('the emulator is as the product expects Google, in every statement', async (t) => {
   // Names that no other word of a report has.
   const store = { Project: 'clinic-7', Location: 'europe-west9', Dataset: 'radiology-q', DicomStore: 'archive-z' }
-  const stage = await stageOf(t, { stores: [resourceNameOf(store)] })
-  const report = join(stage.folder, 'report.json')
+  const harness = await harnessOf(t, { stores: [resourceNameOf(store)] })
+  const report = join(harness.folder, 'report.json')
   const { stdout, stderr, code } = await run(t, [
     ...account,
     '--yes',
@@ -67,7 +78,7 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
     '--report',
     report,
     '-c',
-    await stage.configuration({ account: store }),
+    await harness.configuration({ account: store }),
   ])
   const result = JSON.parse(stdout)
   const rows: readonly Row[] = result.statements
@@ -77,7 +88,7 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
   )
   t.equal(rows.length, groups.flatMap(({ statements }) => statements).length)
   t.equal(code, 0)
-  t.equal(await studiesIn(stage), 0, 'nothing is left')
+  t.equal(await studiesIn(harness), 0, 'nothing is left')
   t.ok(stderr.includes(resourceNameOf(store)), 'it says where it writes')
   t.match(stderr, /The store is empty/)
   t.same(result.notRemoved, [])
@@ -85,7 +96,7 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
 
   const given = await readFile(report, 'utf8')
   t.equal(JSON.parse(given).statements.length, rows.length)
-  const { port } = new URL(stage.emulator.url)
+  const { port } = new URL(harness.emulator.url)
   // Of the run, the configuration and this machine: none may be in what is given away.
   const identifying = [
     ...Object.values(store),
@@ -94,7 +105,7 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
     port,
     'ya29.',
     'gserviceaccount',
-    stage.folder,
+    harness.folder,
     ...(/^ {2}(2\.25\.\d+)$/m.exec(stderr)?.slice(1) ?? ['the run says its UID']),
   ]
   for (const words of identifying) t.notOk(given.includes(words), `the report lacks ${words}`)
@@ -102,15 +113,15 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
 })
 
 t.test('differences that are planted are found, each by its statements and by no others', async (t) => {
-  const stage = await stageOf(t)
+  const harness = await harnessOf(t)
   const alterations = [emptyArray, jsonByDefault, wildcards, refusedDuplicates(), htmlErrors]
-  const BaseUrl = await startAltering(t, stage.emulator.url, alterations)
+  const BaseUrl = await startAltering(t, harness.emulator.url, alterations)
   const { stdout, code } = await run(t, [
     ...account,
     '--yes',
     '--json',
     '-c',
-    await stage.configuration({ google: { BaseUrl } }),
+    await harness.configuration({ google: { BaseUrl } }),
   ])
   const rows: readonly Row[] = JSON.parse(stdout).statements
   t.equal(code, 1)
@@ -162,21 +173,28 @@ t.test('differences that are planted are found, each by its statements and by no
   )
 })
 
-t.test('the table says what was seen, what was expected, and what a difference means', async (t) => {
-  const stage = await stageOf(t)
-  const BaseUrl = await startAltering(t, stage.emulator.url, [jsonByDefault])
-  const { stdout } = await run(t, [...account, '--yes', '-c', await stage.configuration({ google: { BaseUrl } })])
-  t.match(stdout, /^✓ empty\.studies +\d+ ms {2}same: 204, no body – A search for studies/m)
-  t.match(
-    stdout,
-    /^✗ stow\.type-default .*different: 200, application\/dicom\+json\n {4}relied on: .* \(documented: CS\)\n {4}expected: .*xml\n {4}→ Clients/m,
-  )
-  t.match(stdout, /\n\d+ statements: \d+ same, 2 different.*; \d+ requests in [\d.]+ s\.\n$/)
-})
+t.test(
+  'the table says what was seen, what was expected, and what a difference means; others are left alone',
+  async (t) => {
+    const harness = await harnessOf(t)
+    await storeAnother(harness)
+    const BaseUrl = await startAltering(t, harness.emulator.url, [jsonByDefault])
+    const config = await harness.configuration({ google: { BaseUrl } })
+    const { stdout, stderr } = await run(t, [...account, '--yes', '-c', config])
+    t.match(stdout, /^✓ empty\.studies +\d+ ms {2}same: 204, no body – A search for studies .* \(recorded: PYT, /m)
+    t.match(
+      stdout,
+      /^✗ stow\.type-default .*different: 200, application\/dicom\+json\n {4}relied on: .* \(documented: CS\)\n {4}expected: .*xml\n {4}→ Clients/m,
+    )
+    t.match(stdout, /\n\d+ statements: \d+ same, 2 different; \d+ requests in [\d.]+ s\.\n$/)
+    t.match(stderr, /THE STORE HAS STUDIES ALREADY/)
+    t.equal(await studiesIn(harness), 1, "the other's study is still there")
+  },
+)
 
 t.test('bad usage is exit code 2, and sends nothing', async (t) => {
-  const stage = await stageOf(t)
-  const config = await stage.configuration()
+  const harness = await harnessOf(t)
+  const config = await harness.configuration()
   for (const [args, words] of [
     [['-c', config, ...account], /no terminal to ask on.*--yes/],
     [['-c', config, '--yes'], /--account/],
@@ -186,42 +204,42 @@ t.test('bad usage is exit code 2, and sends nothing', async (t) => {
     t.equal(code, 2)
     t.match(stderr, words)
   }
-  const limited = await stage.configuration({ account: { Access: ['QIDO-RS', 'STOW-RS', 'WADO-RS'] } })
+  const limited = await harness.configuration({ account: { Access: ['QIDO-RS', 'STOW-RS', 'WADO-RS'] } })
   const { code, stderr } = await run(t, ['-c', limited, '--yes', ...account])
   t.equal(code, 2)
   t.match(stderr, /lacks DELETE in its Access/)
-  t.same(stage.emulator.log, [])
+  t.same(harness.emulator.log, [])
 })
 
 t.test('without a token nothing is tried', async (t) => {
-  const stage = await stageOf(t)
-  stage.emulator.faults.add({ target: 'token', status: 500 })
-  const { code, stderr, stdout } = await run(t, ['-c', await stage.configuration(), '--yes', ...account])
+  const harness = await harnessOf(t)
+  harness.emulator.faults.add({ target: 'token', status: 500 })
+  const { code, stderr, stdout } = await run(t, ['-c', await harness.configuration(), '--yes', ...account])
   t.equal(code, 1)
   t.match(stderr, /There is no access token: .*\nRun check/)
   t.equal(stdout, '')
 })
 
 t.test('an interrupted run removes what it stored', async (t) => {
-  const stage = await stageOf(t)
-  stage.emulator.faults.add({ target: 'WADO-RS', hang: true })
-  const { child, output } = startProgram(t, ['conformance', '-c', await stage.configuration(), '--yes', ...account])
-  await eventually('it retrieves', () => retrieves(stage))
-  t.ok((await studiesIn(stage)) > 0)
+  const harness = await harnessOf(t)
+  harness.emulator.faults.add({ target: 'WADO-RS', hang: true })
+  const { child, output } = startProgram(t, ['conformance', '-c', await harness.configuration(), '--yes', ...account])
+  await eventually('it retrieves', () => retrieves(harness))
+  t.ok((await studiesIn(harness)) > 0)
   child.kill('SIGINT')
   t.equal(await ended(child), 130)
   t.match(output(), /Interrupted: removing what was stored/)
   t.match(output(), /not tried: the run was interrupted/)
-  t.equal(await studiesIn(stage), 0)
+  t.equal(await studiesIn(harness), 0)
 })
 
 t.test('what cannot be removed is named, and is a failure', async (t) => {
-  const stage = await stageOf(t)
-  stage.emulator.faults.add({ target: 'DELETE', status: 403 })
-  const { code, stderr, stdout } = await run(t, ['-c', await stage.configuration(), '--yes', '--json', ...account])
+  const harness = await harnessOf(t)
+  harness.emulator.faults.add({ target: 'DELETE', status: 403 })
+  const { code, stderr, stdout } = await run(t, ['-c', await harness.configuration(), '--yes', '--json', ...account])
   t.equal(code, 1)
   const { notRemoved, statements } = JSON.parse(stdout)
-  t.equal(notRemoved.length, await studiesIn(stage))
+  t.equal(notRemoved.length, await studiesIn(harness))
   t.match(stderr, `These studies could not be removed. Delete them in the store:\n  ${notRemoved[0]}\n`)
   const statusOf = (id: string) => (statements as readonly Row[]).find((row) => row.id === id)?.status
   t.equal(statusOf('delete.study'), 'different')
@@ -229,9 +247,9 @@ t.test('what cannot be removed is named, and is a failure', async (t) => {
 })
 
 t.test('if nothing can be stored, what needs it is not tried', async (t) => {
-  const stage = await stageOf(t)
-  stage.emulator.faults.add({ target: 'STOW-RS', status: 403 })
-  const { code, stdout } = await run(t, ['-c', await stage.configuration(), '--yes', '--json', ...account])
+  const harness = await harnessOf(t)
+  harness.emulator.faults.add({ target: 'STOW-RS', status: 403 })
+  const { code, stdout } = await run(t, ['-c', await harness.configuration(), '--yes', '--json', ...account])
   t.equal(code, 1)
   const rows: readonly Row[] = JSON.parse(stdout).statements
   const find = (id: string) => rows.find((row) => row.id === id)
@@ -242,15 +260,15 @@ t.test('if nothing can be stored, what needs it is not tried', async (t) => {
 })
 
 t.test('a statement that gets no response has failed, and the others are tried', async (t) => {
-  const stage = await stageOf(t)
-  stage.emulator.faults.add({ target: 'permissions', resetBefore: true })
-  const { code, stdout } = await run(t, ['-c', await stage.configuration(), '--yes', '--json', ...account])
+  const harness = await harnessOf(t)
+  harness.emulator.faults.add({ target: 'permissions', resetBefore: true })
+  const { code, stdout } = await run(t, ['-c', await harness.configuration(), '--yes', '--json', ...account])
   t.equal(code, 1)
   const rows: readonly Row[] = JSON.parse(stdout).statements
   t.match(rows[0], { id: 'resource.permissions', status: 'failed', seen: /the connection was closed/ })
   t.match(rows[1], { id: 'resource.store', status: 'same' })
 })
 
-function retrieves({ emulator }: Stage): boolean {
+function retrieves({ emulator }: Harness): boolean {
   return emulator.log.some(({ target }) => /\/instances\/[\d.]+$/.test(target))
 }

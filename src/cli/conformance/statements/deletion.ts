@@ -1,5 +1,6 @@
+import { NotTried } from '../not-tried.ts'
 import { found, jsonOf, objectOf, searchOutcome } from '../outcome.ts'
-import { NotTried, type Statement } from '../statement.ts'
+import type { Statement } from '../statement.ts'
 import type { StoreResponse } from '../store-client.ts'
 import { storeOutcome } from '../store-response.ts'
 import { dicomJson, orthancAccept, type TestStore } from '../test-store.ts'

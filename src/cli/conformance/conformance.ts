@@ -1,20 +1,20 @@
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openConnections } from '../forward/connections.ts'
-import { shownJson, shownLines } from '../outside-words.ts'
-import { accountOf, clientOf } from './conformance/account.ts'
-import { announcement, contentOf } from './conformance/announcement.ts'
-import { type CleanUp, cleanUp } from './conformance/cleanup.ts'
-import { confirmed, needsTerminal, type Terminal } from './conformance/question.ts'
-import { countsOf, jsonReport, type Run, reportOf, silent, summary, TextReport } from './conformance/report.ts'
-import { groups } from './conformance/statements.ts'
-import type { StoreClient } from './conformance/store-client.ts'
-import { TestData } from './conformance/test-data.ts'
-import { TestStore } from './conformance/test-store.ts'
-import { type Result, tryAll } from './conformance/trial.ts'
-import { CommandFailure, type ExitCode, exitCode } from './exit-code.ts'
-import { type ConfigurationOptions, readSettings } from './settings.ts'
-import { hangupEnds, untilEnded } from './signals.ts'
+import { openConnections } from '../../forward/connections.ts'
+import { shownJson, shownLines } from '../../outside-words.ts'
+import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
+import { hangupEnds, untilEnded } from '../process/signals.ts'
+import { type ConfigurationOptions, readSettings } from '../settings.ts'
+import { accountOf, clientOf } from './account.ts'
+import { announcement, contentOf } from './announcement.ts'
+import { type CleanUp, cleanUp } from './cleanup.ts'
+import { confirmed, needsTerminal, type Terminal } from './question.ts'
+import { countsOf, jsonReport, type Run, reportOf, silent, summary, TextReport } from './report.ts'
+import { groups } from './statements.ts'
+import type { StoreClient } from './store-client.ts'
+import { TestData } from './test-data.ts'
+import { TestStore } from './test-store.ts'
+import { type Result, tryAll } from './trial.ts'
 
 export interface ConformanceOptions extends ConfigurationOptions {
   readonly account: string
@@ -92,7 +92,7 @@ async function runAll(
     tellRest(removed)
   }
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10
-  const atGoogle = new URL(client.dicomWebUrl).hostname.endsWith('healthcare.googleapis.com')
+  const atGoogle = new URL(client.dicomWebUrl).hostname.endsWith('.googleapis.com')
   const run = { results, cleanUp: removed, requests: client.requests, seconds, atGoogle }
   for (const line of ['', summary(run)]) text?.say(line)
   return run
