@@ -31,7 +31,7 @@ const maxCleanUpMs = 5 * 60_000
 const settleMs = 2_000
 
 /**
- * Tries everything that the product relies on of Google at a store for tests, and says what is
+ * Checks everything that the product relies on of Google at a store for tests, and says what is
  * otherwise.
  */
 export async function conformance(stores: readonly string[], options: ConformanceOptions): Promise<ExitCode> {

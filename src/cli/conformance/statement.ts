@@ -23,7 +23,7 @@ export interface Statement {
   /** What any other outcome means for the user: a sentence or two. */
   readonly difference: string
   /**
-   * Tries it. The outcome is in our own words: nothing of a response but statuses, media types and
+   * Checks it. The outcome is in our own words: nothing of a response but statuses, media types and
    * tags, so that a report can be given away.
    */
   readonly observe: (store: TestStore) => Promise<string>

@@ -6,7 +6,7 @@ import type { TestData, TestInstance, TestStudy } from './test-data.ts'
 
 const boundary = 'conformance-test-boundary'
 
-/** Milliseconds between two looks: the first, and the longest. */
+/** Milliseconds between two polls: at first, and at most. */
 const firstIntervalMs = 250
 const maxIntervalMs = 2_000
 

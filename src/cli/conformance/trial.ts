@@ -24,7 +24,7 @@ export interface Reporter {
 }
 
 /**
- * Tries statements one after another. None stops the others; when the signal comes, those that are
+ * Checks statements one after another. None stops the others; when the signal comes, those that are
  * left are not tried.
  */
 export async function tryAll(

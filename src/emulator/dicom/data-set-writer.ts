@@ -149,7 +149,7 @@ function text(value: Value): string {
   if (value === null) return ''
   if (!isPersonName(value)) return String(value)
   const { Alphabetic = '', Ideographic = '', Phonetic = '' } = value
-  return [Alphabetic, Ideographic, Phonetic].join('=').replace(/=+$/, '')
+  return [Alphabetic, Ideographic, Phonetic].join('=').replace(/(?<!=)=+$/, '')
 }
 
 /** Whether pixel data in a syntax are made of fragments. */

@@ -112,6 +112,24 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
   t.notMatch(given, /2\.25\.\d{8}|Conformance[0-9A-F]{6}|Synthetic \d/, 'and UIDs and patients')
 })
 
+t.test('what nobody is sure of may be so or so', async (t) => {
+  const harness = await harnessOf(t)
+  harness.emulator.behave({ duplicates: 'refused', errors: 'array', wildcards: 'literal', searchLag: 1 })
+  const { stdout, code } = await run(t, [...account, '--yes', '--json', '-c', await harness.configuration()])
+  const rows: readonly Row[] = JSON.parse(stdout).statements
+  t.same(
+    rows.filter(({ status }) => status !== 'same').map(({ id, seen }) => `${id}: ${seen}`),
+    [],
+  )
+  t.equal(code, 0)
+  const seen = new Map(rows.map((row) => [row.id, row.seen]))
+  t.equal(seen.get('duplicate.same-bytes'), '409, 1 failed with reason 272')
+  t.equal(seen.get('error.form'), 'an array')
+  t.equal(seen.get('value.wildcard-star'), '204, no body')
+  t.equal(seen.get('lag.series'), 'within 60 s')
+  t.equal(await studiesIn(harness), 0, 'and nothing is left')
+})
+
 t.test('differences that are planted are found, each by its statements and by no others', async (t) => {
   const harness = await harnessOf(t)
   const alterations = [emptyArray, jsonByDefault, wildcards, refusedDuplicates(), htmlErrors]
@@ -244,6 +262,7 @@ t.test('what cannot be removed is named, and is a failure', async (t) => {
   const statusOf = (id: string) => (statements as readonly Row[]).find((row) => row.id === id)?.status
   t.equal(statusOf('delete.study'), 'different')
   t.equal(statusOf('operation.study'), 'not tried')
+  t.equal(statusOf('lag.studies'), 'not tried')
 })
 
 t.test('if nothing can be stored, what needs it is not tried', async (t) => {

@@ -39,7 +39,7 @@ export const deletion: readonly Statement[] = [
     sources: ['CS', 'HT'],
     expected: ['200, {}'],
     difference: 'The proxy passes it on: Orthanc looks at the status only.',
-    observe: async (store) => deletionOutcome(await store.remove(doomedPath(store, 'instance')), store),
+    observe: (store) => startDeletion(store, 'instance'),
   },
   {
     id: 'delete.instance-gone',
@@ -48,7 +48,10 @@ export const deletion: readonly Statement[] = [
     sources: ['CS'],
     expected: ['404', '403'],
     difference: 'Deleted instances are still given out for a while.',
-    observe: async (store) => `${(await store.get(doomedPath(store, 'instance'), orthancAccept)).status}`,
+    observe: async (store) => {
+      needsDeletion(store, 'instance')
+      return `${(await store.get(doomedPath(store, 'instance'), orthancAccept)).status}`
+    },
   },
   lag('instances', 'instance', ({ uid }) => `instances?StudyInstanceUID=${uid}&SOPInstanceUID=${uid}.1.1`),
   lag('series', 'instance', ({ uid }) => `studies/${uid}/series?SeriesInstanceUID=${uid}.1`),
@@ -181,9 +184,17 @@ const operationNote = (what: Doomed) => `operation of ${what}`
 
 async function startDeletion(store: TestStore, what: Doomed): Promise<string> {
   const response = await store.remove(doomedPath(store, what))
+  if (response.status !== 200) return deletionOutcome(response, store)
+  store.notes.set(deletionNote(what), 'accepted')
   const url = store.client.operationUrl(objectOf(jsonOf(response)).name)
-  if (response.status === 200 && url) store.notes.set(operationNote(what), url.href)
+  if (url) store.notes.set(operationNote(what), url.href)
   return deletionOutcome(response, store)
+}
+
+const deletionNote = (what: Doomed) => `deletion of ${what}`
+
+function needsDeletion({ notes }: TestStore, what: Doomed): void {
+  if (!notes.has(deletionNote(what))) throw new NotTried(`the deletion of the ${what} was refused`)
 }
 
 const finishedNote = 'finished operation'
@@ -235,7 +246,7 @@ function lag(name: string, what: Doomed, path: (study: { readonly uid: string })
     expected: ['at once', 'within 60 s'],
     difference: lagging,
     observe: async (store) => {
-      doomedPath(store, what)
+      needsDeletion(store, what)
       const isGone = async () => {
         const response = await store.get(path(store.data.doomed), dicomJson)
         const count = found(response)
