@@ -48,6 +48,12 @@ export const errorTable = {
     title: 'Not a DICOMweb resource',
     proxyStatus: 'http_request_denied',
   },
+  'method-not-allowed': {
+    status: 405,
+    layer: 'client',
+    title: 'Method not allowed',
+    proxyStatus: 'http_request_denied',
+  },
   'malformed-request': { status: 400, layer: 'client', title: 'Malformed request', proxyStatus: 'http_request_error' },
   'tiny-chunks': {
     status: 400,
@@ -207,6 +213,8 @@ interface ProxyErrorOptions {
   cause?: unknown
   /** When a retry makes sense, in seconds: sent as `Retry-After`. */
   retryAfter?: number
+  /** The methods that the resource has: sent as `Allow`. */
+  allow?: readonly string[]
   /** More than the client may read, for the log. */
   reason?: string
 }
@@ -217,12 +225,14 @@ interface ProxyErrorOptions {
  */
 export class ProxyError extends DiagnosedError<ErrorCode> {
   readonly retryAfter: number | undefined
+  readonly allow: readonly string[] | undefined
   readonly reason: string | undefined
 
-  constructor(code: ErrorCode, explanation: Explanation, { cause, retryAfter, reason }: ProxyErrorOptions = {}) {
+  constructor(code: ErrorCode, explanation: Explanation, { cause, retryAfter, allow, reason }: ProxyErrorOptions = {}) {
     super({ code, ...explanation }, { cause })
     this.name = 'ProxyError'
     this.retryAfter = retryAfter
+    this.allow = allow
     this.reason = reason
   }
 

@@ -26,11 +26,6 @@ const noRoute: Known = {
   problem: 'there is no route to it',
   remedy: 'Check the network of this machine.',
 }
-const noTunnel: Known = {
-  kind: 'unreachable',
-  problem: 'the outgoing proxy refused',
-  remedy: 'Check HttpProxy, its user name and its password.',
-}
 const other: Known = {
   kind: 'unreachable',
   problem: 'the connection failed',
@@ -45,6 +40,16 @@ const tooSlow: Known = {
   kind: 'timeout',
   problem: 'it did not respond in time',
   remedy: 'Check the firewall and the outgoing proxy, or raise the timeout.',
+}
+const noConnection: Known = {
+  kind: 'timeout',
+  problem: 'no connection was made in time',
+  remedy: 'Check the firewall, set HttpProxy if an outgoing proxy is required, or raise Timeouts.Connect.',
+}
+const slowTunnel: Known = {
+  kind: 'timeout',
+  problem: 'the outgoing proxy did not respond in time',
+  remedy: 'Check HttpProxy and the outgoing proxy, or raise Timeouts.Connect.',
 }
 const notTrusted: Known = {
   kind: 'tls',
@@ -76,15 +81,14 @@ const failures: Readonly<Record<string, Known>> = {
   UND_ERR_SOCKET: closed,
   // undici's word for a body that stopped before its Content-Length.
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: closed,
-  UND_ERR_CONNECT_TIMEOUT: tooSlow,
+  ERR_CONNECT_TIMEOUT: noConnection,
+  ERR_TUNNEL_TIMEOUT: slowTunnel,
   UND_ERR_HEADERS_TIMEOUT: tooSlow,
   UND_ERR_BODY_TIMEOUT: tooSlow,
-  ETIMEDOUT: tooSlow,
+  // The system's own limit on an attempt to connect.
+  ETIMEDOUT: noConnection,
   TimeoutError: tooSlow,
-  ERR_TUNNEL_REFUSED: noTunnel,
   ERR_TUNNEL_RESPONSE: noProxy,
-  // undici's word for a CONNECT whose response is not a 200.
-  UND_ERR_ABORTED: noTunnel,
   UND_ERR_HEADERS_OVERFLOW: noHttp,
   HTTPParserError: noHttp,
   ERR_INTERIM_RESPONSES: noHttp,
@@ -95,8 +99,24 @@ const failures: Readonly<Record<string, Known>> = {
 
 /** Tells why a connection of `node:http`, undici or `fetch` failed. */
 export function networkFailureOf(error: unknown): NetworkFailure {
-  const code = innermostCode(error)
+  const { code, status } = innermost(error)
+  if (code === 'ERR_TUNNEL_REFUSED') return { code, ...tunnelRefused(status) }
   return { code, ...failureNamed(code ?? '') }
+}
+
+/** By the status of an outgoing proxy's response to CONNECT. */
+function tunnelRefused(status: number | undefined): Known {
+  const problem = `the outgoing proxy refused the connection${status === undefined ? '' : ` (status ${status})`}`
+  return { kind: 'unreachable', problem, remedy: tunnelRemedy(status) }
+}
+
+function tunnelRemedy(status: number | undefined): string {
+  if (status === 407) return 'Check HttpProxy, its user name and its password.'
+  if (status === 403) return 'Ask the administrator of the outgoing proxy (HttpProxy) to allow CONNECT to this address.'
+  if (status !== undefined && status >= 500) {
+    return "Try again later, and check whether the outgoing proxy reaches this address: its log says why it didn't."
+  }
+  return "Check HttpProxy, and the outgoing proxy's log."
 }
 
 function failureNamed(code: string): Known {
@@ -108,15 +128,17 @@ function failureNamed(code: string): Known {
 /**
  * Libraries wrap the reason in layers of `cause`, and attempts at several addresses in `errors`.
  */
-function innermostCode(error: unknown): string | undefined {
+function innermost(error: unknown): { code: string | undefined; status: number | undefined } {
   let code: string | undefined
+  let status: number | undefined
   let at = error
   for (let depth = 0; depth < 8 && typeof at === 'object' && at !== null; depth++) {
-    const layer = at as { code?: unknown; name?: unknown; cause?: unknown; errors?: unknown[] }
+    const layer = at as { code?: unknown; name?: unknown; status?: unknown; cause?: unknown; errors?: unknown[] }
     if (typeof layer.code === 'string') code = layer.code
     // Some errors have a name only.
     else if (layer.name === 'TimeoutError' || layer.name === 'HTTPParserError') code = layer.name
+    if (typeof layer.status === 'number') status = layer.status
     at = layer.cause ?? layer.errors?.[0]
   }
-  return code
+  return { code, status }
 }

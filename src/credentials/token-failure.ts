@@ -1,6 +1,8 @@
 import { gaxios } from 'google-auth-library'
 import type { Diagnosis } from '../errors.ts'
 import { networkFailureOf } from '../network-failure.ts'
+import { googleErrorIn } from '../stores/google-error.ts'
+import { diagnoseReason } from '../stores/google-refusal.ts'
 import type { CredentialFile } from './credential-file.ts'
 
 /** What is known of a credential beside its issuer's response; null is not known. */
@@ -25,6 +27,12 @@ export interface IssuerRefusal {
   readonly error: string
   /** Google's own, cut, and without anything that could be a secret; empty if there is none. */
   readonly message: string
+  /** Of one of Google's APIs: `reason` of its ErrorInfo. */
+  readonly reason: string
+  /** Host name of that API. */
+  readonly api: string
+  /** The project that it counts the request against. */
+  readonly project: string
 }
 
 /** The same with words for what is not known. */
@@ -41,8 +49,10 @@ interface Rule {
   readonly remedy: (refusal: Case) => string
 }
 
+const impersonationApi = 'iamcredentials.googleapis.com'
+
 /**
- * What an issuer's refusal means: the first rule that applies. `invalid_grant` is many things at
+ * What an issuer's refusal means where Google gives no reason (src/stores/google-refusal.ts): the first rule that applies. `invalid_grant` is many things at
  * once. Used by the log, the status page, error responses and `check`.
  */
 const rules: readonly Rule[] = [
@@ -80,7 +90,10 @@ const rules: readonly Rule[] = [
     code: 'login-revoked',
     applies: ({ error }) => error === 'invalid_grant',
     problem: () => 'The refresh token was revoked or has expired.',
-    remedy: () => 'Sign in again: gcloud auth application-default login, or make a new authorized-user file.',
+    remedy: ({ type }) =>
+      type === 'external_account_authorized_user'
+        ? 'Sign in again: gcloud auth application-default login --login-config=FILE'
+        : 'Sign in again: gcloud auth application-default login, or make a new authorized-user file.',
   },
   {
     code: 'client-wrong',
@@ -112,8 +125,12 @@ const rules: readonly Rule[] = [
     code: 'impersonation-denied',
     applies: ({ error }) => error === 'PERMISSION_DENIED',
     problem: ({ target }) => `The identity may not impersonate ${target}.`,
-    remedy: ({ target }) =>
-      `Grant it the role: gcloud iam service-accounts add-iam-policy-binding ${target} --member=serviceAccount:SOURCE --role=roles/iam.serviceAccountTokenCreator, and enable the API: gcloud services enable iamcredentials.googleapis.com`,
+    remedy: ({ target, reason }) => {
+      const grant = `Grant it the role: gcloud iam service-accounts add-iam-policy-binding ${target} --member=serviceAccount:SOURCE --role=roles/iam.serviceAccountTokenCreator`
+      // Google's IAM has looked at the request, so its API is enabled.
+      if (reason === 'IAM_PERMISSION_DENIED') return grant
+      return `${grant}, and enable the API: gcloud services enable ${impersonationApi}`
+    },
   },
   {
     code: 'account-gone',
@@ -159,6 +176,8 @@ export function diagnoseRefusal(refusal: IssuerRefusal, facts: CredentialFacts):
     target: facts.target ?? 'the service account to impersonate',
     file: facts.file ?? 'the credential',
   }
+  const known = diagnoseReason(refusal.reason, { api: refusal.api || impersonationApi, project: refusal.project })
+  if (known) return { ...known, problem: `${response} ${known.problem}` }
   const rule = rules.find(({ applies }) => applies(found))
   if (!rule) return { code: 'token-refused', problem: response, remedy: checkCredential }
   return { code: rule.code, problem: `${response} ${rule.problem(found)}`, remedy: rule.remedy(found) }
@@ -181,15 +200,13 @@ function diagnoseNetworkFailure(error: unknown): Diagnosis {
   return { code: 'token-unreached', problem: `${what}: ${problem}${code ? ` (${code})` : ''}.`, remedy }
 }
 
-/**
- * OAuth errors are `{error, error_description}`; those of Google's other APIs `{error: {status,
- * message}}`.
- */
-function googleError(data: unknown): { error: string; message: string } {
+/** OAuth errors are `{error, error_description}`; Google's other APIs have documents of their own. */
+function googleError(data: unknown): Omit<IssuerRefusal, 'status'> {
   const { error, error_description: description } = (data ?? {}) as { error?: unknown; error_description?: unknown }
-  if (typeof error === 'string') return { error: printable(error), message: printable(description) }
-  const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
-  return { error: printable(status), message: printable(message) }
+  const none = { reason: '', api: '', project: '' }
+  if (typeof error === 'string') return { ...none, error: printable(error), message: printable(description) }
+  const { message, status, ...rest } = googleErrorIn(data) ?? { ...none, message: '', status: '' }
+  return { ...rest, error: printable(status), message: printable(message) }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { gaxios } from 'google-auth-library'
 import { withoutSecrets } from '../outside-words.ts'
+import { type GoogleError, googleErrorIn } from '../stores/google-error.ts'
 import { notAToken, TokenFailure } from './access-token.ts'
 import { sentSecrets } from './sent-secrets.ts'
 
@@ -80,17 +81,24 @@ export class IssuerTransport extends gaxios.Gaxios {
   /** Leaves of an error document what is ever shown of it. */
   #redact(response: { data?: unknown }): void {
     const { error, error_description: description } = (response.data ?? {}) as IssuerError
-    const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
     const harmless = (value: unknown) => (typeof value === 'string' ? withoutSecrets(value, this.#secrets) : undefined)
     response.data =
       typeof error === 'string'
         ? { error: harmless(error), error_description: harmless(description) }
-        : { error: { status: harmless(status), message: harmless(message) } }
+        : harmlessDocument(googleErrorIn(response.data), harmless)
   }
 }
 
-/** Of OAuth (RFC 6749 5.2), or of Google's APIs. */
+function harmlessDocument(error: GoogleError | null, harmless: (value: string) => string | undefined) {
+  if (!error) return {}
+  const { message, status, reason, api, project } = error
+  const metadata = { service: harmless(api), consumer: harmless(project) }
+  const details = [{ reason: harmless(reason), metadata }]
+  return { error: { status: harmless(status), message: harmless(message), details } }
+}
+
 interface IssuerError {
+  /** A text in OAuth (RFC 6749 5.2). */
   readonly error?: unknown
   readonly error_description?: unknown
 }

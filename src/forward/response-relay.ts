@@ -155,6 +155,8 @@ export class ResponseRelay {
 
   /** Not always called by the source, which would see what is thrown. */
   #attempt(chunk: Buffer): void {
+    // A chunk before this one may have failed.
+    if (this.#isSettled || this.#failure) return
     try {
       this.#take(chunk)
     } catch (error) {

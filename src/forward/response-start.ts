@@ -20,13 +20,23 @@ export function beginResponse(
   upstream: UpstreamHeaders,
   own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
 ): UrlRewriter | null {
-  if (!saysWhereItEnds(response, status, upstream)) throw endless()
+  if (!isUsable(response, status, upstream)) throw endless()
   lingerWhileSending(response)
   const headers = returnedHeaders(upstream)
   const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
   if (rewriter) delete headers['content-length']
   response.writeHead(status, Object.assign(headers, own))
   return rewriter
+}
+
+/**
+ * A success must have an end that can be told from a break: a study cut unseen would pass for a whole
+ * one. Of an error the status is what matters. Some servers and proxies end theirs with the
+ * connection, as Node itself does for what it can't parse.
+ */
+function isUsable(response: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
+  const isError = status >= 300 && upstream['transfer-encoding'] === undefined
+  return isError || saysWhereItEnds(response, status, upstream)
 }
 
 /**
@@ -51,12 +61,9 @@ function endless(): ProxyError {
   return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
-/**
- * Whether to buffer a response. One without a clear end is none, but of a 401 the status says it
- * all.
- */
+/** Whether to buffer a response. One that can't be used is none, but of a 401 the status says it all. */
 export function shouldBuffer({ inbound, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
-  return shouldBuffer(status) && (status === 401 || saysWhereItEnds(inbound.response, status, upstream))
+  return shouldBuffer(status) && (status === 401 || isUsable(inbound.response, status, upstream))
 }
 
 /**

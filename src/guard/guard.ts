@@ -64,6 +64,7 @@ export class Guard<Account extends GuardedAccount> {
       checkAccess(account, service)
       checkRights(client, services, account, service)
       checkBody(request)
+      if (service === 'STOW-RS') checkStorageClass(request)
       const path = `${root}/${target.segments.join('/')}${allowedQuery(service, target.query)}`
       return { allowed: true, account, service, route, path, target }
     } catch (error) {
@@ -102,6 +103,22 @@ function checkRights(
   throw new ProxyError('service-not-allowed', {
     problem: `Client ${client.name} may not use ${service} with account ${account.name}.`,
     remedy: "Add it to the client's Accounts in the configuration, if the client may use it.",
+  })
+}
+
+/**
+ * How dear the instances will be
+ * (https://cloud.google.com/healthcare-api/docs/how-tos/dicomweb).
+ */
+const storageClasses: readonly string[] = ['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE']
+
+/** Dropped in silence, a wrong one would cost more than its sender wants to pay. */
+function checkStorageClass({ headers }: Request): void {
+  const { 'storage-class': storageClass } = headers
+  if (storageClass === undefined || storageClasses.includes(String(storageClass))) return
+  throw new ProxyError('malformed-request', {
+    problem: 'The header Storage-Class is none of the classes that Google has.',
+    remedy: `Send one of ${storageClasses.join(', ')}, or leave it out.`,
   })
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import type { DicomWebService } from '../config/settings.ts'
 
 /**
  * Request headers that are forwarded to the DICOM store. All others are dropped: hop-by-hop ones
@@ -22,6 +23,9 @@ const requestHeaders: ReadonlySet<string> = new Set([
   'if-unmodified-since',
   'range',
 ])
+
+/** Those of an upload: with the class that the guard has checked. */
+const uploadHeaders: ReadonlySet<string> = new Set([...requestHeaders, 'storage-class'])
 
 /**
  * Headers of Google's response that are forwarded: the representation and its freshness (RFC 9110
@@ -61,8 +65,8 @@ export const isolationHeaders = {
 type Headers = Record<string, string>
 
 /** The client's headers that go to Google. The transport adds the token last. */
-export function outgoingHeaders(client: IncomingHttpHeaders): Headers {
-  return pick(client, requestHeaders)
+export function outgoingHeaders(client: IncomingHttpHeaders, service: DicomWebService): Headers {
+  return pick(client, service === 'STOW-RS' ? uploadHeaders : requestHeaders)
 }
 
 /** Google's headers that go to the client. */

@@ -1,5 +1,7 @@
 import type { DicomWebService } from '../config/settings.ts'
+import { nearest } from '../config/suggestion.ts'
 import { type Explanation, ProxyError } from '../errors.ts'
+import { attributeKeywords } from './attributes.ts'
 
 /** Parameters of PS3.18 8.3: common ones, of searches, of rendering. */
 const common = ['accept', 'charset']
@@ -56,8 +58,16 @@ const googleParameters = new Set([
 const plain = /^[\w.~-]*$/
 
 /**
+ * What is encoded of a value that isn't. RFC 3986 3.4 allows some of these unencoded: but ampersand
+ * and equals sign separate parameters, names and values, and so does the semicolon on some servers; a
+ * second question mark may pass for the first; and URL parsers encode the apostrophe
+ * (https://url.spec.whatwg.org/#special-query-percent-encode-set).
+ */
+const needsEncoding = /[^\w.~!$()*+,/:@%-]/g
+
+/**
  * Builds the query to send, with its question mark, or empty. Throws a ProxyError for a parameter
- * that the service doesn't have. Values keep their meaning; their encoding becomes canonical.
+ * that the service doesn't have. Names become canonical, values keep their spelling.
  */
 export function allowedQuery(service: DicomWebService, query: string): string {
   if (query === '') return ''
@@ -70,7 +80,7 @@ function allowedPair(service: DicomWebService, pair: string): string {
   const equals = pair.indexOf('=')
   const name = decode(equals === -1 ? pair : pair.slice(0, equals))
   if (!isAllowed(service, name)) throw new ProxyError('query-not-allowed', refusal(service, name))
-  return equals === -1 ? name : `${name}=${recode(pair.slice(equals + 1))}`
+  return equals === -1 ? name : `${name}=${respell(pair.slice(equals + 1))}`
 }
 
 function isAllowed(service: DicomWebService, name: string): boolean {
@@ -80,21 +90,43 @@ function isAllowed(service: DicomWebService, name: string): boolean {
 
 /** Shows only plain names: anything else could be a value, and so patient data. */
 function refusal(service: DicomWebService, name: string): Explanation {
-  const which = /^[\w$.]{1,40}$/.test(name) ? `The query parameter "${name}"` : 'A query parameter'
-  return { problem: `${which} is not one of ${service}.`, remedy: 'Remove it.' }
+  const isShown = /^[\w$.]{1,40}$/.test(name)
+  const which = isShown ? `The query parameter "${name}"` : 'A query parameter'
+  const meant = isShown && !isOwnWord(name) ? nearest(name, namesFor(service)) : undefined
+  return {
+    problem: `${which} is not one of ${service}.`,
+    remedy:
+      meant === undefined ? 'Remove it.' : `Did you mean "${meant}"? Names are case-sensitive. If not, remove it.`,
+  }
+}
+
+function namesFor(service: DicomWebService): readonly string[] {
+  return [...parameters[service], ...(service === 'QIDO-RS' ? attributeKeywords : [])]
+}
+
+const ownWords: ReadonlySet<string> = new Set([
+  ...Object.values(parameters).flatMap((names) => [...names]),
+  ...googleParameters,
+  ...attributeKeywords,
+])
+
+/** Whether a text is a name from our tables, and so nothing that only a client knows. */
+export function isOwnWord(text: string): boolean {
+  return ownWords.has(text)
 }
 
 /**
- * A plus means a space in a query and must stay one. Some servers split parameters at a semicolon.
- * URL parsers also encode the apostrophe
- * (https://url.spec.whatwg.org/#special-query-percent-encode-set).
+ * In the client's own spelling: servers differ in what they decode, and a plus means a space only as
+ * long as it stays one.
  */
-function recode(value: string): string {
+function respell(value: string): string {
   if (plain.test(value)) return value
-  return value
-    .split('+')
-    .map((part) => encodeURIComponent(decode(part)).replaceAll("'", '%27'))
-    .join('+')
+  for (const part of value.split('+')) decode(part)
+  return value.replace(needsEncoding, encode)
+}
+
+function encode(character: string): string {
+  return character === "'" ? '%27' : encodeURIComponent(character)
 }
 
 function decode(text: string): string {

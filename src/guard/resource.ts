@@ -23,6 +23,8 @@ const services: Readonly<Record<string, Services>> = {
   '/studies': { GET: 'QIDO-RS', POST: 'STOW-RS' },
   '/series': { GET: 'QIDO-RS' },
   '/instances': { GET: 'QIDO-RS' },
+  // Google's own: PS3.18 has no series without a study.
+  '/series/{series}/instances': { GET: 'QIDO-RS' },
   '/studies/{study}': { GET: 'WADO-RS', POST: 'STOW-RS', DELETE: 'DELETE' },
   '/studies/{study}/metadata': { GET: 'WADO-RS' },
   '/studies/{study}/rendered': { GET: 'WADO-RS' },
@@ -42,8 +44,8 @@ const services: Readonly<Record<string, Services>> = {
 
 interface Template {
   readonly words: readonly string[]
-  /** Methods, as an error names them. */
-  readonly methods: string
+  /** As `Allow` lists them; HEAD is part of GET. */
+  readonly methods: readonly string[]
   /** The resource for each method. HEAD is the same as GET (RFC 9110 9.3.2). */
   readonly resources: ReadonlyMap<string, Resource>
 }
@@ -51,7 +53,7 @@ interface Template {
 const templates: readonly Template[] = Object.entries(services).map(([route, offered]) => {
   const all: [string, DicomWebService][] = [...Object.entries(offered), ['HEAD', offered.GET]]
   const resources = new Map(all.map(([method, service]) => [method, { service, route }]))
-  return { words: route.slice(1).split('/'), methods: Object.keys(offered).join(', '), resources }
+  return { words: route.slice(1).split('/'), methods: Object.keys(offered), resources }
 })
 
 interface Identifier {
@@ -96,10 +98,9 @@ export function resourceOf(method: string, segments: readonly string[]): Resourc
   const resource = template.resources.get(method)
   if (resource) return resource
   const route = `/${template.words.join('/')}`
-  throw new ProxyError('not-dicomweb', {
-    problem: `${route} does not have this method.`,
-    remedy: `Use one of ${template.methods}.`,
-  })
+  const problem = `${route} does not have this method.`
+  const remedy = `Use ${template.methods.join(' or ')}.`
+  throw new ProxyError('method-not-allowed', { problem, remedy }, { allow: template.methods })
 }
 
 function matches(words: readonly string[], segments: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DicomWebService } from '../config/settings.ts'
-import type { ErrorCode, Layer } from '../errors.ts'
+import type { ErrorCode, Explanation, Layer } from '../errors.ts'
 import type { AuditSubjects } from './audit/audit-subjects.ts'
 import type { Log } from './logger.ts'
 import type { RequestTrace } from './tracing.ts'
@@ -33,20 +33,25 @@ export class RequestEvent {
   account: string | undefined
   service: DicomWebService | undefined
   route: string | undefined
-  /** Of the response to the client; null if it got none. */
+  /** The status that the client got; null if it got none. */
   status: number | null = null
-  /** Of the proxy's own response. */
+  /** The error code, if the proxy itself responded. */
   code: ErrorCode | undefined
-  /** Of a failure: the layer that caused it, and what to do. */
+  /** The layer that caused a failure, and what to do. */
   layer: Layer | undefined
   detail: string | undefined
-  /** Of a rejection: details that the client must not see. */
+  /** Details of a rejection that the client must not see. */
   reason: string | undefined
   /** Google's message for a failure, redacted. */
   googleMessage: string | undefined
+  /** The reason that it gives, such as SERVICE_DISABLED, and the project that it names. */
+  googleReason: string | undefined
+  googleProject: string | undefined
+  /** Why a success by its status may be none; null or undefined without doubt. */
+  doubt: Explanation | null | undefined
   /** Undefined unless this is an upload with a complete, readable response. */
   instances: InstanceCounts | undefined
-  /** Who aborted the request or the response. */
+  /** The side that aborted the request or the response. */
   abortedBy: 'client' | 'upstream' | 'proxy' | undefined
   /** Google goes on with the operation after its response, and its completion was not seen. */
   isPending = false
@@ -139,7 +144,7 @@ export class RequestEvent {
       firstByteMs: this.firstByteAfter,
       totalMs: this.#elapsedMs(performance.now()),
     }
-    if (this.failed) logger.warn(line, 'request')
+    if (this.failed || this.doubt) logger.warn(line, 'request')
     else logger.info(line, 'request')
   }
 

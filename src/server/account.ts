@@ -6,18 +6,17 @@ import type { TokenState } from '../credentials/token-cache.ts'
 import type { UrlReplacement } from '../forward/url-rewriter.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
 import type { OperationUrl } from '../stores/dicom-store.ts'
+import type { StoreNames } from '../stores/google-refusal.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
-export interface ServedAccount extends GuardedAccount {
+export interface ServedAccount extends GuardedAccount, StoreNames {
   /** The store's resource name at Google, `projects/P/locations/L/datasets/D/dicomStores/S`. */
   readonly store: string
   readonly tokens: TokenSource
-  /** What people may know of its credential. */
+  /** The public facts about its credential. */
   readonly credential: { readonly description: CredentialDescription }
   /** Each service has its own: uploads don't hold up searches, nor searches uploads. */
   readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>
-  /** Project to bill, when the configuration names one. */
-  readonly quotaProject: string | null
   /**
    * What takes the place of the store's URLs in responses, when the configuration says how clients
    * reach the proxy.

@@ -127,11 +127,16 @@ function refuseHandshake(error: NodeJS.ErrnoException, socket: Socket, log: Log)
 /** How long (ms) a client that sent something unreadable may take to read why. */
 const rejectionLingerMs = 1_000
 
+/** Of Node's parser, with what it could not read. */
+interface ParseError extends NodeJS.ErrnoException {
+  readonly rawPacket?: unknown
+}
+
 /**
  * What Node's parser could not read as a request (RFC 9112 2.2): the response can only be written
  * to the socket.
  */
-function respondUnreadable(error: NodeJS.ErrnoException, socket: Socket, sockets: Sockets, log: Log): void {
+function respondUnreadable(error: ParseError, socket: Socket, sockets: Sockets, log: Log): void {
   if (sockets.isRejected(socket)) return
   const current = currentResponse(socket)
   // Another response would pass for a part of the one that has begun, or for that to the request
@@ -192,7 +197,7 @@ function codeOf({ code }: NodeJS.ErrnoException): ErrorCode {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'malformed-request'
 }
 
-function explanationOf({ code }: NodeJS.ErrnoException): Explanation {
+function explanationOf({ code, rawPacket }: ParseError): Explanation {
   if (code === 'HPE_HEADER_OVERFLOW')
     return {
       problem: `Request line and headers exceed Limits.HeaderBytes, or there are more than ${maxHeaders} headers.`,
@@ -203,8 +208,20 @@ function explanationOf({ code }: NodeJS.ErrnoException): Explanation {
       problem: "The request's headers did not arrive in time.",
       remedy: 'Check the network between the client and this proxy.',
     }
+  if (Buffer.isBuffer(rawPacket) && isUnencoded(rawPacket))
+    return {
+      problem: 'The request target has spaces or other characters that a URL must not have.',
+      remedy: 'Percent-encode the names and values of the query, in UTF-8: a space as %20, ü as %C3%BC.',
+    }
   return {
     problem: 'This is not an HTTP/1.1 request.',
     remedy: 'Check whether this address expects http or https.',
   }
+}
+
+/** Whether it begins with a request line (RFC 9112 3) that is right but for its target. */
+function isUnencoded(packet: Buffer): boolean {
+  const line = packet.subarray(0, packet.indexOf('\r')).toString('latin1')
+  const target = /^[A-Z]+ (\/.*) HTTP\/1\.[01]$/.exec(line)?.[1]
+  return target !== undefined && /[^\x21-\x7e]/.test(target)
 }

@@ -9,6 +9,7 @@ import type { Outcome } from '../forward/exchange.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
+import { isOwnWord } from '../guard/query.ts'
 import { validateRequestHead } from '../guard/request-head.ts'
 import { AuditSubjects, requestedIds } from '../observe/audit/audit-subjects.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -23,7 +24,7 @@ import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
 import { sendProblem } from './problem.ts'
 
-/** What handles requests under one configuration. */
+/** The parts that handle requests under one configuration. */
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly attempts: Attempts
@@ -34,7 +35,9 @@ export interface HandlerContext {
 }
 
 interface HandlerOptions {
-  /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
+  /**
+   * Authenticates the client; at once, if it is known already. Throws or rejects with a ProxyError.
+   */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** A request leases the current one on arrival, and releases it when it has ended. */
   readonly contexts: { acquire(): Lease<HandlerContext> }
@@ -86,7 +89,7 @@ export class ExchangeHandler {
     if (this.#inFlight.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
 
-  /** So that clients don't send their next request on a connection that closes just then. */
+  /** Makes clients not send their next request on a connection that closes just then. */
   #closeAfterResponses(): void {
     for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false
   }
@@ -112,7 +115,7 @@ export class ExchangeHandler {
       const outcome = await attempts.run(inbound, permit, event)
       const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (unreadable) recordError(event, unreadable)
-      else explain(event, this.#attributeAbort(outcome), permit.service)
+      else explain(event, this.#attributeAbort(outcome), permit)
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }
@@ -125,7 +128,7 @@ export class ExchangeHandler {
   }
 
   /**
-   * To the transports, a connection that the proxy resets at the end of the grace looks like a
+   * A connection that the proxy resets at the end of the grace looks to the transports like a
    * client that left.
    */
   #attributeAbort(outcome: Outcome): Outcome {
@@ -170,10 +173,14 @@ function permitFor(
 function recordError(event: RequestEvent, error: ProxyError): void {
   event.code = error.code
   event.layer = error.layer
-  // A refusal may quote the name of a parameter, which is the client's own word.
-  event.detail = error.layer === 'client' ? error.message.replaceAll(/"[^"]*"/g, '…') : error.message
+  event.detail = error.layer === 'client' ? withoutClientWords(error.message) : error.message
   event.reason = error.reason
   event.status = error.status
+}
+
+/** A refusal may quote the name of a parameter, which may be anything. */
+function withoutClientWords(message: string): string {
+  return message.replaceAll(/ "([^"]*)"/g, (quoted, word: string) => (isOwnWord(word) ? quoted : ''))
 }
 
 function asProxyError(error: unknown): ProxyError {

@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import type { ResponseObserver } from '../forward/response-observer.ts'
 import { withoutSecrets } from '../outside-words.ts'
 import { BoundedBody } from '../small-response.ts'
+import { type GoogleError, googleErrorIn } from '../stores/google-error.ts'
 import { redactMessage } from './redact-message.ts'
 
 /** Bytes of an error document that are read: Google's are smaller. */
@@ -15,16 +16,16 @@ export function speaksOfService(status: number): boolean {
   return status === 401 || status === 403 || status === 408 || status === 429 || status >= 500
 }
 
-/**
- * Reads `error.message` from an error document of Google's
- * (https://cloud.google.com/apis/design/errors) as it passes.
- */
+/** What an error document of Google's says, fit for the log; empty texts for what it does not say. */
+export type SaidOfRefusal = Pick<GoogleError, 'message' | 'reason' | 'project'>
+
+/** Reads an error document of Google's as it passes. */
 export class GoogleMessageReader implements ResponseObserver {
   readonly #status: number
   readonly #path: string
   readonly #tokens: Iterable<string>
   readonly #isCompressed: boolean
-  readonly #onMessage: (message: string) => void
+  readonly #onError: (said: SaidOfRefusal) => void
   readonly #body = new BoundedBody(maxBytes)
   #isFull = false
 
@@ -38,13 +39,13 @@ export class GoogleMessageReader implements ResponseObserver {
     status: number,
     { path, tokens }: { readonly path: string; readonly tokens: Iterable<string> },
     isCompressed: boolean,
-    onMessage: (message: string) => void,
+    onError: (said: SaidOfRefusal) => void,
   ) {
     this.#status = status
     this.#tokens = tokens
     this.#isCompressed = isCompressed
     this.#path = path
-    this.#onMessage = onMessage
+    this.#onError = onError
   }
 
   push(chunk: Buffer): void {
@@ -54,25 +55,25 @@ export class GoogleMessageReader implements ResponseObserver {
   end(): void {
     try {
       const { bytes } = this.#body
-      const message = messageOf(
-        (this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: maxBytes }) : bytes).toString(),
-      )
-      if (message) this.#onMessage(redactMessage(withoutSecrets(message, this.#tokens), this.#status, this.#path))
+      const said = saidIn((this.#isCompressed ? gunzipSync(bytes, { maxOutputLength: maxBytes }) : bytes).toString())
+      const message = redactMessage(withoutSecrets(said.message, this.#tokens), this.#status, this.#path)
+      this.#onError({ ...said, message })
     } catch {
       // What could not be made harmless is not repeated.
     }
   }
 }
 
-function messageOf(text: string): string | null {
+function saidIn(text: string): SaidOfRefusal {
+  const none = { message: '', reason: '', project: '' }
   let document: unknown
   try {
     document = JSON.parse(text)
   } catch {
-    return firstMessage(text)
+    return { ...none, message: firstMessage(text) ?? '' }
   }
-  const { error } = (Array.isArray(document) ? document[0] : document) ?? {}
-  return typeof error?.message === 'string' ? error.message : null
+  const { message, reason, project } = googleErrorIn(document) ?? none
+  return { message, reason, project }
 }
 
 /**

@@ -27,7 +27,7 @@ const challenge = 'Basic realm="gcp-dicomweb-proxy", charset="UTF-8", Bearer rea
  * Headers of such a response; `Proxy-Status` (RFC 9209) tells machines on the way that it is not
  * Google's.
  */
-export function problemHeaders({ code, retryAfter }: ProxyError, body: string): Record<string, string | number> {
+export function problemHeaders({ code, retryAfter, allow }: ProxyError, body: string): Record<string, string | number> {
   const isChallenge = code === 'client-unauthenticated'
   return {
     ...isolationHeaders,
@@ -36,6 +36,7 @@ export function problemHeaders({ code, retryAfter }: ProxyError, body: string): 
     'cache-control': 'no-store',
     'proxy-status': `gcp-dicomweb-proxy; error=${errorTable[code].proxyStatus}; details="${code}"`,
     ...(isChallenge && { 'www-authenticate': challenge }),
+    ...(allow && { allow: allow.join(',') }),
     ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
   }
 }

@@ -9,6 +9,9 @@ export const permissions: Readonly<Record<DicomWebService, { permission: string;
   DELETE: { permission: 'healthcare.dicomStores.dicomWebDelete', role: 'roles/healthcare.dicomEditor' },
 }
 
+/** How the configuration names an account's store, and the project that pays. */
+export type StoreNames = Pick<AccountSettings, 'project' | 'location' | 'dataset' | 'dicomStore' | 'quotaProject'>
+
 /** A response of Google's that is not a success, and what is known of it. */
 export interface GoogleRefusal {
   readonly status: number
@@ -16,39 +19,119 @@ export interface GoogleRefusal {
   readonly requested: DicomWebService | 'store'
   /** `reason` of its google.rpc.ErrorInfo, such as SERVICE_DISABLED. */
   readonly reason?: string
+  /** The project that it names in there. */
+  readonly project?: string
   /** Whether Google rejects the token because of its scopes (RFC 6750 3.1). */
   readonly lacksScope?: boolean
   /** Google's own words, without secrets and patient data. */
   readonly message?: string
-  readonly account?: AccountSettings
+  readonly account?: StoreNames
+  /** Of a search: what Google can't do of it, by its query, and what it can search. */
+  readonly search?: { readonly problems: readonly string[]; readonly remedy: string } | null
   /** As gcloud's `--member` wants it. */
   readonly member?: string
 }
 
 /** The same with words for what is not known. */
-interface Case extends GoogleRefusal {
-  readonly store: Pick<AccountSettings, 'project' | 'location' | 'dataset' | 'dicomStore'>
+interface Case extends GoogleRefusal, ReasonCase {
+  readonly store: Omit<StoreNames, 'quotaProject'>
+}
+
+/** What there is to know where one of Google's APIs gives a reason. */
+interface ReasonCase {
+  /** Host name of the API. */
+  readonly api: string
   /** The project that the quota counts against. */
   readonly billed: string
   readonly to: string
 }
 
-interface Rule {
+interface Meaning<Known> {
   readonly code: string
-  readonly applies: (refusal: Case) => boolean
   /** Without its final stop, for Google's own words follow. */
-  readonly problem: (refusal: Case) => string
-  readonly remedy: (refusal: Case) => string
+  readonly problem: (refusal: Known) => string
+  readonly remedy: (refusal: Known) => string
+}
+
+interface Rule extends Meaning<Case> {
+  readonly applies: (refusal: Case) => boolean
+}
+
+const healthcareApi = 'healthcare.googleapis.com'
+const apiNames: Readonly<Record<string, string>> = {
+  [healthcareApi]: 'Cloud Healthcare API',
+  'iamcredentials.googleapis.com': 'IAM Service Account Credentials API',
+  'sts.googleapis.com': 'Security Token Service API',
+}
+
+/** In place of a project that nobody has named. */
+const unnamed = 'PROJECT'
+
+const scope: Meaning<ReasonCase> = {
+  code: 'scope',
+  problem: ({ api }) =>
+    api === healthcareApi
+      ? 'The token lacks the scope cloud-healthcare or cloud-platform'
+      : 'The token lacks the scope cloud-platform',
+  remedy: () =>
+    'Sign in with that scope: gcloud auth application-default login --scopes=https://www.googleapis.com/auth/cloud-platform. On a Google Cloud machine: gcloud compute instances set-service-account INSTANCE --scopes=cloud-platform',
+}
+const quotaProject: Meaning<ReasonCase> = {
+  code: 'quota-project',
+  problem: ({ billed }) => `This identity may not use the quota project${billed === unnamed ? '' : ` ${billed}`}`,
+  remedy: ({ billed, to }) =>
+    `Correct QuotaProject (or quota_project_id in the credential's file), or grant the role: gcloud projects add-iam-policy-binding ${billed} --member=${to} --role=roles/serviceusage.serviceUsageConsumer`,
+}
+
+/**
+ * What Google's APIs mean by the reasons that they give, the store's and those that issue tokens
+ * alike
+ * (https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto). One status
+ * has many: a 403 is a missing role in one of them only, which is why IAM_PERMISSION_DENIED is not
+ * here.
+ */
+const reasons: Readonly<Record<string, Meaning<ReasonCase>>> = {
+  ACCESS_TOKEN_SCOPE_INSUFFICIENT: scope,
+  SERVICE_DISABLED: {
+    code: 'api-disabled',
+    problem: ({ api }) => `The ${apiNames[api] ?? `API ${api}`} is not enabled`,
+    remedy: ({ api, billed }) => `Enable it: gcloud services enable ${api} --project=${billed}`,
+  },
+  USER_PROJECT_DENIED: quotaProject,
+  BILLING_DISABLED: {
+    code: 'billing',
+    problem: ({ billed }) => `Billing is disabled for the project ${billed}`,
+    remedy: ({ billed }) =>
+      `Link a billing account to it: https://console.cloud.google.com/billing/linkedaccount?project=${billed}`,
+  },
+  CONSUMER_INVALID: {
+    code: 'project',
+    problem: ({ billed }) => `The project ${billed} does not exist, or was deleted`,
+    remedy: () => 'Correct Project and QuotaProject.',
+  },
+  CONSUMER_SUSPENDED: {
+    code: 'project',
+    problem: ({ billed }) => `Google has suspended the project ${billed}`,
+    remedy: () => "Ask the project's owner, or Google's support.",
+  },
+  ACCOUNT_STATE_INVALID: {
+    code: 'account-gone',
+    problem: () => 'The service account or user of this credential was disabled or deleted',
+    remedy: () => 'Enable it again, or use the credential of another one.',
+  },
+  SECURITY_POLICY_VIOLATED: {
+    code: 'perimeter',
+    problem: () => 'A VPC Service Controls perimeter keeps this machine out',
+    remedy: () => 'Ask for an access level or ingress rule for this machine or identity.',
+  },
 }
 
 const statusIs = (status: number) => (refusal: Case) => refusal.status === status
 const checkPersistent = 'If it persists, check https://status.cloud.google.com'
 
-/**
- * What Google's refusals mean: the first rule that applies. Used by the log, the status page and
- * `check`.
- */
+/** What Google's other refusals mean: the first rule that applies. */
 const rules: readonly Rule[] = [
+  { ...scope, applies: ({ lacksScope }) => lacksScope === true },
   {
     code: 'token-rejected',
     applies: statusIs(401),
@@ -57,31 +140,8 @@ const rules: readonly Rule[] = [
       "Check this machine's clock, the credential, and that BaseUrl and TokenUrl belong to the same Google.",
   },
   {
-    code: 'scope',
-    applies: ({ lacksScope }) => lacksScope === true,
-    problem: () => 'The token lacks the scope cloud-healthcare or cloud-platform',
-    remedy: () =>
-      'Sign in with that scope: gcloud auth application-default login --scopes=https://www.googleapis.com/auth/cloud-platform. On a Google Cloud machine: gcloud compute instances set-service-account INSTANCE --scopes=cloud-platform',
-  },
-  {
-    code: 'api-disabled',
-    applies: ({ reason }) => reason === 'SERVICE_DISABLED',
-    problem: () => 'The Cloud Healthcare API is not enabled',
-    remedy: ({ billed }) => `Enable it: gcloud services enable healthcare.googleapis.com --project=${billed}`,
-  },
-  {
-    code: 'quota-project',
-    applies: ({ reason, account, message = '' }) =>
-      reason === 'USER_PROJECT_DENIED' || (!!account?.quotaProject && /permission to use project/.test(message)),
-    problem: ({ billed }) => `This identity may not use the quota project ${billed}`,
-    remedy: ({ billed, to }) =>
-      `Correct QuotaProject, or grant the role: gcloud projects add-iam-policy-binding ${billed} --member=${to} --role=roles/serviceusage.serviceUsageConsumer`,
-  },
-  {
-    code: 'perimeter',
-    applies: ({ reason }) => reason === 'SECURITY_POLICY_VIOLATED',
-    problem: () => 'A VPC Service Controls perimeter keeps this machine out',
-    remedy: () => 'Ask for an access level or ingress rule for this machine or identity.',
+    ...quotaProject,
+    applies: ({ account, message = '' }) => !!account?.quotaProject && /permission to use project/.test(message),
   },
   {
     code: 'store-denied',
@@ -118,13 +178,21 @@ const rules: readonly Rule[] = [
     remedy: () => "Correct BaseUrl, and ask the network's administrator whether a login page responds instead.",
   },
   {
+    code: 'search-unsupported',
+    applies: ({ status, search }) => status === 400 && !!search && search.problems.length > 0,
+    problem: ({ search }) => `Google does not support this search (400): ${search?.problems.join('; ')}`,
+    remedy: ({ search }) => search?.remedy ?? '',
+  },
+  {
     code: 'bad-request',
     applies: statusIs(400),
     problem: () => 'Google does not understand the request (400)',
-    remedy: ({ requested }) =>
-      requested === 'STOW-RS'
+    remedy: ({ requested, search }) => {
+      if (search) return `Check its query and Accept. ${search.remedy}`
+      return requested === 'STOW-RS'
         ? 'Check its Content-Type, and that each part is a DICOM instance.'
-        : 'Check its query, Accept and Content-Type.',
+        : 'Check its query, Accept and Content-Type.'
+    },
   },
   {
     code: 'not-found',
@@ -162,6 +230,12 @@ const rules: readonly Rule[] = [
     applies: statusIs(413),
     problem: () => 'The request is larger than Google accepts (413): 10 MB, except for uploads',
     remedy: () => 'Request less at once.',
+  },
+  {
+    code: 'too-long',
+    applies: ({ status }) => status === 414 || status === 431,
+    problem: ({ status }) => `The request line or the headers are longer than Google accepts (${status})`,
+    remedy: () => 'Shorten the query: ask for fewer attributes or UIDs at once.',
   },
   {
     code: 'media-type',
@@ -215,36 +289,54 @@ const rules: readonly Rule[] = [
 export const notAllStored = {
   problem: 'Not every instance was stored.',
   remedy:
-    'Read the reasons in the response (0008,1198); the instances under 0008,1199 are stored. Google rejects an instance that exists with other bytes, or whose study is being deleted: do not delete a study in order to resend it.',
+    'Read in the response why: FailureDetail (0009,0097; in JSON FailureDetailJSON, 0009,1097) of each item of 0008,1198 says it in words, for the reason code is always the same; the instances under 0008,1199 are stored. Google rejects an instance that is not valid DICOM, that exists with other bytes, or whose study is being deleted: do not delete a study in order to resend it.',
 }
 
-/** What a refusal of Google's means, and what to do. */
+/**
+ * What a refusal of Google's means, and what to do: for the log, the status page, problem documents
+ * and `check`.
+ */
 export function diagnoseGoogleRefusal(refusal: GoogleRefusal): Diagnosis {
-  const { status, requested, account, member: to = 'MEMBER', message = '' } = refusal
+  const { status, requested, account, member: to = 'MEMBER', message = '', reason = '', project } = refusal
   const store = account ?? { project: 'PROJECT', location: 'LOCATION', dataset: 'DATASET', dicomStore: 'DICOM_STORE' }
-  const found: Case = { ...refusal, store, billed: account?.quotaProject ?? store.project, to }
-  const rule = rules.find(({ applies }) => applies(found)) ?? otherRefusal
+  const billed = account?.quotaProject ?? (project || store.project)
+  const found: Case = { ...refusal, store, billed, to, api: healthcareApi }
+  const meaning = meaningOf(reason) ?? rules.find(({ applies }) => applies(found)) ?? otherRefusal
   const quoted = message === '' ? '' : `: "${message.replace(/\.$/, '')}"`
-  const remedy = rule.remedy(found)
+  const remedy = meaning.remedy(found)
   return {
-    code: rule.code,
-    problem: `${rule.problem(found)}${quoted}.`,
+    code: meaning.code,
+    problem: `${meaning.problem(found)}${quoted}.`,
     remedy: requested === 'STOW-RS' && status >= 500 && status !== 501 ? `${searchFirst} ${remedy}` : remedy,
   }
+}
+
+/**
+ * What the reason alone says that an API of Google's gives with a refusal; null if it says nothing
+ * for certain.
+ */
+export function diagnoseReason(reason: string, { api, project }: { api: string; project: string }): Diagnosis | null {
+  const meaning = meaningOf(reason)
+  if (!meaning) return null
+  const found = { api, billed: project || unnamed, to: 'MEMBER' }
+  return { code: meaning.code, problem: `${meaning.problem(found)}.`, remedy: meaning.remedy(found) }
+}
+
+function meaningOf(reason: string): Meaning<ReasonCase> | undefined {
+  return Object.hasOwn(reasons, reason) ? reasons[reason] : undefined
 }
 
 /** After a failure that does not tell what was stored before it. */
 const searchFirst = 'Search before you resend: some instances may be stored.'
 
-const otherRefusal: Rule = {
+const otherRefusal: Meaning<Case> = {
   code: 'refused',
-  applies: () => true,
   problem: ({ status }) => `Google refuses the request (${status})`,
   remedy: () => "Read Google's message in the response, and correct the request.",
 }
 
-function needOf(asked: GoogleRefusal['requested']) {
-  return permissions[asked === 'store' ? 'QIDO-RS' : asked]
+function needOf(requested: GoogleRefusal['requested']) {
+  return permissions[requested === 'store' ? 'QIDO-RS' : requested]
 }
 
 function listCommand({ project, location, dataset }: Case['store']): string {

@@ -93,7 +93,7 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
       layer: 'upstream',
       googleMessage: 'The emulator was asked to respond with 403.',
     },
-    { status: 400, code: 'query-not-allowed', detail: 'The query parameter … is not one of QIDO-RS. Remove it.' },
+    { status: 400, code: 'query-not-allowed', detail: 'The query parameter is not one of QIDO-RS. Remove it.' },
     { service: 'STOW-RS', status: 409, layer: 'upstream', instancesStored: 1, instancesFailed: 1 },
   ])
   t.equal(account?.failures.length, 6)

@@ -407,6 +407,21 @@ const store: readonly Fault[] = [
     breaks: googleFault(refusal('SERVICE_DISABLED', 'Cloud Healthcare API has not been used in project demo before.')),
   },
   {
+    name: 'billing is disabled',
+    codes: ['billing'],
+    exitCode: 6,
+    // As the search alone says it, and in an array.
+    breaks: googleFault({
+      target: 'QIDO-RS',
+      status: 403,
+      body: [
+        {
+          error: { code: 403, message: 'This API method requires billing.', details: [{ reason: 'BILLING_DISABLED' }] },
+        },
+      ],
+    }),
+  },
+  {
     name: 'a perimeter keeps this machine out',
     codes: ['perimeter'],
     exitCode: 6,

@@ -346,6 +346,11 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       expected: all('502 upstream-invalid ×1'),
     },
     {
+      name: 'a 503 that does not say where it ends',
+      cause: atHead(saysAndCloses('HTTP/1.1 503 Unavailable\r\nContent-Type: text/plain\r\n\r\nabc')),
+      expected: repeated('503 from Google', { upload: 2 }),
+    },
+    {
       name: 'a chunk without a size',
       cause: { store: { brokenChunking: true } },
       expected: cut('502 upstream-invalid ×1, deleted'),

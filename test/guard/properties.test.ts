@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { isolationHeaders, outgoingHeaders, returnedHeaders } from '../../src/guard/headers.ts'
@@ -178,7 +179,7 @@ test('for every target, what goes out is one path below the store, with one mean
       if (sent === undefined) return true
       withQuery += 1
       // Only what a query may hold unencoded (RFC 3986 3.4), and nothing that parts it otherwise than `&` does.
-      if (!/^[\w.~!()*%+=&-]+$/.test(sent)) return false
+      if (!/^(?:[\w.~!$()*+,/:@=&-]|%[0-9A-Fa-f]{2})+$/.test(sent)) return false
       const names = sent.split('&').map((pair) => pair.split('=')[0] ?? '')
       return names.every((name) =>
         readings(name).every((reading) => !system.has(reading.toLowerCase()) && !/[^\w.]/.test(reading)),
@@ -229,7 +230,7 @@ const responseHeaders =
     ' ',
   )
 const others =
-  'authorization proxy-authorization cookie set-cookie forwarded x-forwarded-for via host connection keep-alive te trailer transfer-encoding upgrade expect x-goog-user-project www-authenticate server __proto__ constructor toString'.split(
+  'storage-class authorization proxy-authorization cookie set-cookie forwarded x-forwarded-for via host connection keep-alive te trailer transfer-encoding upgrade expect x-goog-user-project www-authenticate server __proto__ constructor toString'.split(
     ' ',
   )
 
@@ -241,7 +242,8 @@ test('for all headers, nothing beyond the allow-lists comes out, and what does i
     maxKeys: 20,
   })
   for (const [pick, names] of [
-    [outgoingHeaders, requestHeaders],
+    [(headers: IncomingHttpHeaders) => outgoingHeaders(headers, 'WADO-RS'), requestHeaders],
+    [(headers: IncomingHttpHeaders) => outgoingHeaders(headers, 'STOW-RS'), [...requestHeaders, 'storage-class']],
     [returnedHeaders, responseHeaders],
   ] as const) {
     fc.assert(

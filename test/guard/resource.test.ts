@@ -13,6 +13,7 @@ const resources: Record<string, { route: string; get: string; also?: Record<stri
   '/studies': { route: '/studies', get: 'QIDO-RS', also: { POST: 'STOW-RS' } },
   '/series': { route: '/series', get: 'QIDO-RS' },
   '/instances': { route: '/instances', get: 'QIDO-RS' },
+  [`/series/${series}/instances`]: { route: '/series/{series}/instances', get: 'QIDO-RS' },
   [ofStudy]: { route: '/studies/{study}', get: 'WADO-RS', also: { POST: 'STOW-RS', DELETE: 'DELETE' } },
   [`${ofStudy}/metadata`]: { route: '/studies/{study}/metadata', get: 'WADO-RS' },
   [`${ofStudy}/rendered`]: { route: '/studies/{study}/rendered', get: 'WADO-RS' },
@@ -58,7 +59,7 @@ test('each resource of DICOMweb, by each method, in each way to write its path',
     ]
     for (const method of methods) {
       const service = services[method]
-      const expected = service ? `${service} ${path}` : '404 not-dicomweb'
+      const expected = service ? `${service} ${path}` : '405 method-not-allowed'
       for (const spelling of spellings) {
         const verdict = judge(method, spelling)
         t.equal(brief(verdict), expected, `${method} ${spelling}`)
@@ -70,12 +71,17 @@ test('each resource of DICOMweb, by each method, in each way to write its path',
 })
 
 test('an unsupported method gets the list of supported ones', (t) => {
-  for (const [method, path, message] of [
-    ['PUT', '/a/studies', '/studies does not have this method. Use one of GET, POST.'],
-    ['POST', `/a${ofSeries}`, '/studies/{study}/series/{series} does not have this method. Use one of GET, DELETE.'],
-    ['constructor', '/a/series', '/series does not have this method. Use one of GET.'],
+  for (const [method, path, message, allow] of [
+    ['PUT', '/a/studies', '/studies does not have this method. Use GET or POST.', ['GET', 'POST']],
+    [
+      'POST',
+      `/a${ofSeries}`,
+      '/studies/{study}/series/{series} does not have this method. Use GET or DELETE.',
+      ['GET', 'DELETE'],
+    ],
+    ['constructor', '/a/series', '/series does not have this method. Use GET.', ['GET']],
   ] as const) {
-    t.match(judge(method, path), { allowed: false, error: { message } })
+    t.match(judge(method, path), { allowed: false, error: { message, allow } })
   }
   t.end()
 })

@@ -93,8 +93,8 @@ const refused: readonly [why: string, request: string, status: number, code: str
   ['a malformed encoding', 'GET /%zz/studies HTTP/1.1\r\n', 400, 'malformed-request'],
   ['an absolute form', 'GET http://elsewhere/google/studies HTTP/1.1\r\n', 400, 'malformed-request'],
   ['an asterisk', 'OPTIONS * HTTP/1.1\r\n', 400, 'malformed-request'],
-  ['a method without meaning', 'PATCH /google/studies HTTP/1.1\r\n', 404, 'not-dicomweb'],
-  ['TRACE', 'TRACE /google/studies HTTP/1.1\r\n', 404, 'not-dicomweb'],
+  ['a method without meaning', 'PATCH /google/studies HTTP/1.1\r\n', 405, 'method-not-allowed'],
+  ['TRACE', 'TRACE /google/studies HTTP/1.1\r\n', 405, 'method-not-allowed'],
   [
     'an upgrade',
     'GET /google/studies/x HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n',

@@ -102,7 +102,7 @@ const versions = [
 
 t.test('methods and versions', (t) =>
   holds(t, [
-    ...known.map((method): WireCase => [method, get('', '/google/studies', method), '404 next']),
+    ...known.map((method): WireCase => [method, get('', '/google/studies', method), '405 next']),
     ...unknown.map(
       (method): WireCase => [`method ${JSON.stringify(method)}`, get('', '/google/studies', method), '400'],
     ),
@@ -110,7 +110,7 @@ t.test('methods and versions', (t) =>
       (target): WireCase => [`CONNECT ${target}`, get('', target, 'CONNECT'), ''],
     ),
     ['OPTIONS *', get('', '*', 'OPTIONS'), '400 next'],
-    ['TRACE that comes back', get('Max-Forwards: 0\r\n', '/google/studies', 'TRACE'), '404 next'],
+    ['TRACE that comes back', get('Max-Forwards: 0\r\n', '/google/studies', 'TRACE'), '405 next'],
     ...versions.map(
       (version): WireCase => [`version ${JSON.stringify(version)}`, get('', '/google/studies', 'GET', version), '400'],
     ),

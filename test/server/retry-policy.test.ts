@@ -192,7 +192,7 @@ t.test('a response too large to buffer reaches the client all the same', async (
   }
 })
 
-t.test('a rejection without a clear end is not buffered, and one that breaks off is retried', async (t) => {
+t.test('a rejection without a clear end is retried by its status, and so is one that breaks off', async (t) => {
   let first = true
   const breaking = createTcpServer((socket) => {
     socket.on('error', () => {})
@@ -213,7 +213,7 @@ t.test('a rejection without a clear end is not buffered, and one that breaks off
     t.equal(await (await fetch(`${url}studies`, init)).text(), 'ok')
     first = true
     length = ''
-    t.match(await (await fetch(`${url}studies`, init)).json(), { code: 'upstream-invalid' })
+    t.equal(await (await fetch(`${url}studies`, init)).text(), 'ok')
   }
 })
 

@@ -5,6 +5,7 @@ import type { Connections } from '../../forward/connections.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { withoutSecrets } from '../../outside-words.ts'
 import { redactMessage } from '../../server/redact-message.ts'
+import { googleErrorIn } from '../../stores/google-error.ts'
 
 /** Google's response, as far as a check may look at it: of a success, only if `keep` says so. */
 export interface GoogleResponse {
@@ -13,6 +14,8 @@ export interface GoogleResponse {
   readonly message: string
   /** `reason` of its google.rpc.ErrorInfo, such as SERVICE_DISABLED. */
   readonly reason: string
+  /** The project that it names in there. */
+  readonly project: string
   /** Whether the token is refused because of its scopes (RFC 6750 3.1). */
   readonly lacksScope: boolean
   /** The JSON of a success that was to be kept. */
@@ -64,31 +67,26 @@ export async function askGoogle(question: Question): Promise<GoogleResponse> {
   }
 }
 
-interface ErrorDocument {
-  readonly error?: { readonly message?: unknown; readonly details?: readonly { readonly reason?: unknown }[] }
-}
-
 function read(response: Response, text: string, path: string, token: AccessToken): GoogleResponse {
   const { status } = response
   const document = parsed(text)
-  const { error } = (document ?? {}) as ErrorDocument
-  const reason = error?.details?.find?.((detail) => typeof detail?.reason === 'string')?.reason
-  const words = typeof error?.message === 'string' ? withoutSecrets(error.message, [token.value]) : ''
-  const message = words && redactMessage(words, status, path)
+  const { message: words = '', reason = '', project = '' } = googleErrorIn(document) ?? {}
+  const message = words && redactMessage(withoutSecrets(words, [token.value]), status, path)
   const challenge = response.headers.get('www-authenticate') ?? ''
   return {
     status,
     message,
-    reason: typeof reason === 'string' ? reason : '',
-    lacksScope: /insufficient_scope/.test(challenge) || reason === 'ACCESS_TOKEN_SCOPE_INSUFFICIENT',
-    content: response.ok ? document : null,
+    reason,
+    project,
+    lacksScope: /insufficient_scope/.test(challenge),
+    content: response.ok && !Array.isArray(document) ? document : null,
   }
 }
 
 function parsed(text: string): Record<string, unknown> | null {
   try {
     const value = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null
+    return typeof value === 'object' ? value : null
   } catch {
     return null
   }

@@ -138,6 +138,9 @@ const serviceCodes: ReadonlySet<string> = new Set([
   'scope',
   'api-disabled',
   'quota-project',
+  'billing',
+  'project',
+  'account-gone',
   'perimeter',
   'redirect',
   'quota',
@@ -151,9 +154,9 @@ function isAboutService(context: StoreContext, response: GoogleResponse): boolea
 
 function diagnose(
   { account, member }: StoreContext,
-  { status, reason, lacksScope, message }: GoogleResponse,
+  { status, reason, project, lacksScope, message }: GoogleResponse,
 ): Diagnosis {
-  return diagnoseGoogleRefusal({ status, requested: 'store', reason, lacksScope, message, account, member })
+  return diagnoseGoogleRefusal({ status, requested: 'store', reason, project, lacksScope, message, account, member })
 }
 
 function refused(context: StoreContext, response: GoogleResponse): DiagnosedError {
