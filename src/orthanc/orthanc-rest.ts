@@ -238,7 +238,11 @@ export class OrthancRest {
   async jobs(): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const ids = await this.#json<string[]>('GET', '/jobs')
     const jobs: Record<string, unknown>[] = []
-    for (const id of ids.slice(-maxJobs)) jobs.push(await this.#json('GET', `/jobs/${encodeURIComponent(id)}`))
+    for (const id of ids.slice(-maxJobs)) {
+      // From 1.18 of the plugin on it names each instance; and Orthanc forgets old jobs at any time.
+      const job = await this.#send('GET', `/jobs/${encodeURIComponent(id)}`, undefined, maxFileBytes).catch(ifGone)
+      if (job) jobs.push(JSON.parse(job.toString()))
+    }
     return jobs
   }
 
@@ -287,6 +291,11 @@ export class OrthancRest {
       throw noResponse(this.url, cause)
     }
   }
+}
+
+function ifGone(error: OrthancError): null {
+  if (error.status === 404) return null
+  throw error
 }
 
 function authorization({ username, password = '' }: OrthancRestOptions): Record<string, string> {

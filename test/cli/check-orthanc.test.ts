@@ -16,11 +16,13 @@ interface Given {
   /** Path that a reverse proxy before Orthanc gives it. */
   readonly path?: string
   readonly entry?: object
+  /** Null for an error. */
+  readonly jobs?: readonly string[] | null
   readonly broken?: Broken
 }
 
 /** As much of Orthanc as `check` asks for, and a proxy at whose address nothing but 500 comes. */
-async function checkFake(t: Test, { version = '1.12.7', path = '', entry = {}, broken = {} }: Given) {
+async function checkFake(t: Test, { version = '1.12.7', path = '', entry = {}, jobs = ['gone'], broken = {} }: Given) {
   const harness = await harnessOf(t)
   const proxy = await listenOn(
     t,
@@ -33,7 +35,7 @@ async function checkFake(t: Test, { version = '1.12.7', path = '', entry = {}, b
     '/dicom-web/servers?expand': {
       'my-google': { Url: `${proxy}/my-google/`, HasDelete: '1', Timeout: 600, ...entry },
     },
-    '/jobs': [],
+    '/jobs': jobs,
   }
   const requests: (string | undefined)[] = []
   const orthanc = await listenOn(
@@ -42,7 +44,8 @@ async function checkFake(t: Test, { version = '1.12.7', path = '', entry = {}, b
       requests.push(url)
       const body = url.startsWith(path) ? found[url.slice(path.length)] : undefined
       const failure = { Message: 'Error in the network protocol' }
-      response.writeHead(body ? 200 : 500).end(JSON.stringify(body ?? failure))
+      const status = body ? 200 : url.includes('/jobs/') ? 404 : 500
+      response.writeHead(status).end(JSON.stringify(body ?? failure))
     }),
   )
   const config = await harness.configuration({ ...broken, proxy: { Listen, ...broken.proxy } })
@@ -127,11 +130,17 @@ test('register warns of it, too, unless a search shows that it works', needsOrth
   t.match(stdout, /^Warning: Orthanc reads HttpProxy .*no_proxy=127\.0\.0\.1/m)
 })
 
+test('a list of jobs that is not shown is no failure', async (t) => {
+  const { detailOf } = await checkFake(t, { jobs: null })
+  t.match(detailOf('Stopped uploads'), { status: 'skipped', detail: /can't be read/ })
+})
+
 // An address with a path, as reverse proxies have it, was "UND_ERR_INVALID_ARG".
 test('an Orthanc behind a path', async (t) => {
   for (const path of ['/orthanc', '/a/b/']) {
     const { detailOf, requests } = await checkFake(t, { path: path.replace(/\/$/, '') })
     t.match(detailOf('DICOMweb servers'), { status: 'ok', detail: 'my-google' })
+    t.match(detailOf('Stopped uploads'), { status: 'ok', detail: /^none/ }, 'also if a job is gone meanwhile')
     t.ok(requests.every((url) => url?.startsWith(path)))
   }
 })

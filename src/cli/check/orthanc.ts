@@ -12,7 +12,7 @@ import {
   sendsChunked,
 } from '../../orthanc/server-entry.ts'
 import { searchThrough } from '../orthanc/search-through.ts'
-import type { Checklist } from './checklist.ts'
+import { type Checklist, Skipped } from './checklist.ts'
 
 interface OrthancContext {
   readonly settings: Settings
@@ -159,7 +159,10 @@ const cancelledJob = 37
  * proxy nor Google can see that instances are missing. No failure, since somebody wanted it.
  */
 async function stoppedUploads({ rest, desired }: OrthancContext): Promise<string> {
-  const uploads = (await rest.jobs()).filter(({ Type, Content }) => {
+  const jobs = await rest.jobs().catch((error: Error) => {
+    throw new Skipped(`the list of jobs can't be read: ${error.message}`)
+  })
+  const uploads = jobs.filter(({ Type, Content }) => {
     // Old plugins don't say where a job sends to.
     const { Server = null } = (Content ?? {}) as { readonly Server?: unknown }
     return Type === 'DicomWebStowClient' && (Server === null || desired.has(String(Server)))
