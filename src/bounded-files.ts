@@ -3,7 +3,7 @@ import { open, readdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Why a file could not be read, beside the system's own codes such as `ENOENT`. */
-export type BoundedFileCode = 'ERR_NOT_A_REGULAR_FILE' | 'ERR_FILE_TOO_LARGE' | 'ERR_FILE_TIMEOUT'
+export type BoundedFileCode = 'ERR_NOT_A_REGULAR_FILE' | 'ERR_FILE_TOO_LARGE' | 'ERR_FILE_TIMEOUT' | 'ERR_FILE_UTF16'
 
 /** Has a `code`, as the system's own errors have. */
 export class BoundedFileError extends Error {
@@ -35,6 +35,19 @@ export function readBoundedFile(
   { timeout = defaultTimeoutMs, maxBytes = defaultMaxBytes } = {},
 ): Promise<Buffer> {
   return fileCalls.run(path, `read ${maxBytes}`, timeout, () => readRegular(path, maxBytes))
+}
+
+/**
+ * The text in such a file, which is UTF-8 with or without a byte order mark. Windows programs write
+ * the mark, and some of them UTF-16, which is rejected by name.
+ */
+export async function readBoundedText(path: string, bounds?: { timeout?: number; maxBytes?: number }): Promise<string> {
+  const bytes = await readBoundedFile(path, bounds)
+  const [first, second] = bytes
+  const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
+  // Without a mark: no text that is meant here has a NUL, of which UTF-16 is full.
+  if (isUtf16 || first === 0 || second === 0) throw new BoundedFileError('ERR_FILE_UTF16')
+  return bytes.toString().replace(/^\uFEFF/, '')
 }
 
 /** What `stat` says of a file, or of what a link leads to. */

@@ -41,6 +41,16 @@ const tooSlow: Known = {
   problem: 'it did not respond in time',
   remedy: 'Check the firewall and the outgoing proxy, or raise the timeout.',
 }
+const noConnection: Known = {
+  kind: 'timeout',
+  problem: 'no connection was made in time',
+  remedy: 'Check the firewall, set HttpProxy if an outgoing proxy is required, or raise Timeouts.Connect.',
+}
+const slowTunnel: Known = {
+  kind: 'timeout',
+  problem: 'the outgoing proxy did not respond in time',
+  remedy: 'Check HttpProxy and the outgoing proxy, or raise Timeouts.Connect.',
+}
 const notTrusted: Known = {
   kind: 'tls',
   problem: 'its certificate is not trusted',
@@ -71,10 +81,12 @@ const failures: Readonly<Record<string, Known>> = {
   UND_ERR_SOCKET: closed,
   // undici's word for a body that stopped before its Content-Length.
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: closed,
-  UND_ERR_CONNECT_TIMEOUT: tooSlow,
+  ERR_CONNECT_TIMEOUT: noConnection,
+  ERR_TUNNEL_TIMEOUT: slowTunnel,
   UND_ERR_HEADERS_TIMEOUT: tooSlow,
   UND_ERR_BODY_TIMEOUT: tooSlow,
-  ETIMEDOUT: tooSlow,
+  // The system's own limit on an attempt to connect.
+  ETIMEDOUT: noConnection,
   TimeoutError: tooSlow,
   ERR_TUNNEL_RESPONSE: noProxy,
   UND_ERR_HEADERS_OVERFLOW: noHttp,

@@ -58,6 +58,20 @@ function anchorsOf(text: string): string[] {
   )
 }
 
+test('rows stand in a table: a blank line would end it', async (t) => {
+  const isRow = (line = '') => /^ *\|/.test(line)
+  const isDelimiter = (line = '') => /^ *\|[ :|-]+$/.test(line)
+  for (const page of pages) {
+    const lines = read(page)
+      .split(/^ *```/m)
+      .filter((_, at) => at % 2 === 0)
+      .join('')
+      .split('\n')
+    const stray = lines.filter((line, at) => isRow(line) && !isRow(lines[at - 1]) && !isDelimiter(lines[at + 1]))
+    t.same(stray, [], page)
+  }
+})
+
 /** Names in backticks. A record that was superseded describes what is gone. */
 test('all pages name files of the source and of the tests that exist', async (t) => {
   const current = pages.filter((page) => !/^Status: superseded/m.test(read(page)))
@@ -83,7 +97,7 @@ test('docs/architecture.md names files and functions that exist', async (t) => {
   )
   t.same(missing, [])
   const source = globSync('src/**/*.ts', { cwd: project }).map(read).join('')
-  const functions = [...page.matchAll(/`(?:\w+\.)?(\w+)\(\)`/g)].map(([, name = '']) => name)
+  const functions = [...page.matchAll(/`(?:\w+\.)?(#?\w+)\(\)`/g)].map(([, name = '']) => name)
   t.ok(functions.length > 10, `${functions.length} functions are found`)
   t.same(
     functions.filter((name) => !source.includes(`${name}(`)),

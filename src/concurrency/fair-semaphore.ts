@@ -17,7 +17,7 @@ export class FairSemaphore {
     return this.#inFlight >= this.#maxInFlight && this.#queue.size >= this.#maxPending
   }
 
-  /** Not to be called when it is full. */
+  /** Don't call this when it is full. */
   async run<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
     if (this.#inFlight >= this.#maxInFlight) await new Promise<void>((resolve) => this.#queue.add(key, resolve))
     else this.#inFlight += 1

@@ -1,7 +1,7 @@
 /**
- * What has come and not ended, the oldest first; each stays only for a moment.
+ * Items that have come and not ended, the oldest first; each stays only for a moment.
  *
- * Not a Set: V8 links each table of a Set to the next one, so that what was in a table that has
+ * This isn't a Set: V8 links each table of a Set to the next one. What was in a table that has
  * become old lives on until the next full collection, with all that it refers to. That cost a small
  * request 8 % of its processor time. Looking one up takes 0.5 µs per thousand.
  */

@@ -1,7 +1,7 @@
 import { ProxyError } from '../errors.ts'
 import { FairQueue } from './fair-queue.ts'
 
-/** A request's slot at Google, from before it is sent until its response has passed. */
+/** A request's slot at Google, from just before it is sent until its response has passed. */
 export interface Slot {
   /** @param refused whether Google refused the request because of its load (429, 503) */
   release(refused: boolean): void
@@ -14,17 +14,20 @@ export interface QueuedSlot {
   cancel(reason: unknown): void
 }
 
-/** Requests at Google, queued requests, and the current limit. */
+/** Requests at Google, queued requests, and the current limit without the extra slots. */
 export interface LimiterStats {
   readonly inFlight: number
   readonly queued: number
   readonly limit: number
 }
 
-/** Times in milliseconds. */
+/** Limits on concurrent requests to Google, per account and service. */
 export interface LimiterSettings {
+  /** Slots for all requests. Clients that have none may get a quarter more (`maxExtraShare`). */
   readonly maxInFlight: number
+  /** Maximum number of requests in the queue. */
   readonly maxPending: number
+  /** How long a request may wait in the queue, in milliseconds. */
   readonly queueTimeout: number
 }
 
@@ -43,7 +46,7 @@ const pollIntervalMs = 1_000
 /** `Retry-After` for a client that got no slot. */
 const retryAfterSeconds = 5
 /** Extra slots for clients without one while another client has several, as a share of the limit. */
-const newClientShare = 1 / 4
+const maxExtraShare = 1 / 4
 
 /**
  * Limits the requests of one service of one account that are in flight at Google, by additive
@@ -85,7 +88,7 @@ export class ConcurrencyLimiter {
     return this.#queue.size
   }
 
-  /** How many may be in flight now. */
+  /** How many may be in flight now, apart from the extra slots. */
   get limit(): number {
     const { maxInFlight } = this.#settings
     const risingForMs = Math.max(performance.now() - this.#refusedAt - cooldownMs, 0)
@@ -165,10 +168,12 @@ export class ConcurrencyLimiter {
 
   /** Whether a client without a slot may have an extra one: another client has several. */
   get #hasExtra(): boolean {
-    return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * newClientShare))
+    return this.#inFlight > this.#held.size && this.#extra < Math.max(1, Math.floor(this.limit * maxExtraShare))
   }
 
-  /** Once for all requests that were in flight together: they met the same quota. */
+  /**
+   * Halves the limit once for all requests that were in flight together: they met the same quota.
+   */
   #reduceLimit(startedAt: number): void {
     if (startedAt < this.#refusedAt) return
     this.#limit = Math.max(1, Math.floor(this.limit / 2))
@@ -187,7 +192,7 @@ export class ConcurrencyLimiter {
       if (!next) break
       next.admit(this.#newSlot(next.client, true))
     }
-    // Those in flight may take half an hour: meanwhile only the rising limit makes room.
+    // Requests in flight may take half an hour: meanwhile only the rising limit makes room.
     if (this.#queue.size > 0 && this.limit < this.#settings.maxInFlight) this.#schedulePoll()
   }
 

@@ -8,7 +8,7 @@ interface Closable {
 /** A hold on a value: it isn't closed before the release. */
 export interface Lease<Value> {
   readonly value: Value
-  /** To be called once, when the work has ended. */
+  /** Call this once, when the work has ended. */
   release(): void
 }
 

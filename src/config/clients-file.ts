@@ -1,4 +1,4 @@
-import { readBoundedFile } from '../bounded-files.ts'
+import { readBoundedText } from '../bounded-files.ts'
 import { type ClientsContext, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -25,7 +25,7 @@ export async function readClientsFile(
 ): Promise<{ clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] }> {
   let text: string
   try {
-    text = (await readBoundedFile(file)).toString()
+    text = await readBoundedText(file)
   } catch (error) {
     return { clients: [], problems: [{ file, path: '', ...fileFlaw(error) }] }
   }
@@ -37,7 +37,7 @@ export async function readClientsFile(
   const found = findings.map(({ path, ...flaw }) => ({ file, path: jsonPath(path.slice(clientsPath.length)), ...flaw }))
   const variables =
     notices.length > 0 ? [{ file, path: '', problem: noVariables, remedy: 'write the value itself' }] : []
-  // Of two entries with one name, JSON keeps the last. If somebody deletes it, the first would come
+  // JSON keeps the last of two entries with one name. If somebody deletes it, the first would come
   // back unnoticed.
   const doubles = duplicates.map((path) => ({ file, path: jsonPath(path), ...givenTwice }))
   const trailing = hasTrailingText ? [{ file, path: '', ...trailingText }] : []

@@ -96,10 +96,21 @@ export function applicationDefault({ environment, workingDirectory, homeDirector
   const named = environment.GOOGLE_APPLICATION_CREDENTIALS
   const windowsFolder = sep === '\\' && environment.APPDATA ? join(environment.APPDATA, 'gcloud') : undefined
   const gcloud = environment.CLOUDSDK_CONFIG || windowsFolder || join(homeDirectory, '.config', 'gcloud')
+  const quotaProject = environment.GOOGLE_CLOUD_QUOTA_PROJECT?.trim()
   return {
     kind: 'application-default',
     file: named ? resolve(workingDirectory, named) : null,
     wellKnownFile: resolve(workingDirectory, gcloud, 'application_default_credentials.json'),
-    metadataHost: environment.GCE_METADATA_HOST || null,
+    metadataHost: withoutScheme(environment.GCE_METADATA_HOST || environment.GCE_METADATA_IP) || null,
+    ...(environment.METADATA_SERVER_DETECTION?.trim().toLowerCase() === 'none' && { withoutMetadataServer: true }),
+    ...(quotaProject && { quotaProject }),
   }
+}
+
+/** Google's libraries accept one. */
+function withoutScheme(host: string | undefined): string | undefined {
+  return host
+    ?.trim()
+    .replace(/^http:\/\//, '')
+    .replace(/\/$/, '')
 }

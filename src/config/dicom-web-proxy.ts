@@ -1,5 +1,6 @@
+import type { LimiterSettings } from '../concurrency/limiter.ts'
 import type { Section } from './section.ts'
-import type { ConcurrencySettings, LimitSettings, RetrySettings, UpstreamTimeouts } from './settings.ts'
+import type { LimitSettings, RetrySettings, UpstreamTimeouts } from './settings.ts'
 import { publicUrl } from './url.ts'
 
 /** Reads the plain values of the section DicomWebProxy. Durations become milliseconds. */
@@ -38,7 +39,7 @@ function readRetry(retry: Section): RetrySettings {
   }
 }
 
-function readConcurrency(concurrency: Section): ConcurrencySettings {
+function readConcurrency(concurrency: Section): LimiterSettings {
   return {
     maxInFlight: concurrency.number('MaxInFlight'),
     maxPending: concurrency.number('MaxPending'),

@@ -1,3 +1,4 @@
+import { readNoProxy } from './no-proxy.ts'
 import type { Section } from './section.ts'
 import type { OutgoingSettings } from './settings.ts'
 
@@ -51,23 +52,17 @@ function reencoded(text: string): string {
   }
 }
 
-/**
- * The outgoing proxy that leads to a URL; null if there is none on the way. undici reads `NO_PROXY`
- * in the same way.
- */
+/** The outgoing proxy that leads to a URL; null if there is none on the way. */
 export function outgoingProxyFor(url: URL, { httpsProxy, httpProxy, noProxy }: OutgoingSettings): URL | null {
   const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
-  if (!httpsProxy || !proxy || passesBy(url, noProxy)) return null
+  // Google speaks https. One for http alone must not be taken for it.
+  if (!httpsProxy || !proxy || readNoProxy(noProxy)(url)) return null
   return URL.parse(proxy)
 }
 
-function passesBy({ hostname, protocol, port }: URL, noProxy: string): boolean {
-  const host = hostname.replace(/^\[(.*)\]$/, '$1').replace(/(.)\.$/, '$1')
-  const ownPort = port || (protocol === 'https:' ? '443' : '80')
-  return noProxy.split(/[,\s]+/).some((entry) => {
-    const [, name = '', ofPort] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
-    if (name === '' || (ofPort && ofPort !== ownPort)) return false
-    const domain = name.replace(/^\*?\./, '')
-    return name === '*' || host.endsWith(`.${domain}`) || (host === domain && !name.startsWith('*'))
-  })
+/** The login that an outgoing proxy's URL has, as a header (RFC 9110 11.7.2). */
+export function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
+  if (!username) return {}
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` }
 }

@@ -1,5 +1,5 @@
 import { extname, join, resolve } from 'node:path'
-import { listBounded, readBoundedFile, statBounded } from '../bounded-files.ts'
+import { listBounded, readBoundedText, statBounded } from '../bounded-files.ts'
 import { type ConfigDocument, type JsonObject, parseDocument } from './document.ts'
 import type { ConfigProblem, Flaw } from './problem.ts'
 import type { Environment } from './variables.ts'
@@ -26,10 +26,10 @@ export async function readSections(
   const listed = await attempt(path, () => filesAt(path, workingDirectory))
   if (!listed.ok) return merge([], [listed.problem])
   const problems: ConfigProblem[] = []
-  const read = async (file: string) => attempt(file, () => readBoundedFile(resolve(workingDirectory, file)))
+  const read = async (file: string) => attempt(file, () => readBoundedText(resolve(workingDirectory, file)))
   const sources = await Promise.all(listed.value.map(read))
   const documents = sources.flatMap((source, at) => {
-    if (source.ok) return [parseDocument(listed.value[at] ?? '', source.value.toString(), environment)]
+    if (source.ok) return [parseDocument(listed.value[at] ?? '', source.value, environment)]
     problems.push(source.problem)
     return []
   })
@@ -134,5 +134,9 @@ const fileFlaws: Readonly<Record<string, readonly [problem: string, remedy: stri
   EPERM: noPermission,
   ERR_NOT_A_REGULAR_FILE: ['is a pipe, a socket or a device', 'name a regular file'],
   ERR_FILE_TOO_LARGE: ['is larger than 2 MiB', 'check that it is the right file'],
+  ERR_FILE_UTF16: [
+    'is encoded in UTF-16',
+    'save it as UTF-8; in PowerShell with Out-File -Encoding utf8 in place of >',
+  ],
   ERR_FILE_TIMEOUT: ['could not be read in time', 'check the drive that it is on'],
 }

@@ -1,3 +1,5 @@
+import type { LimiterSettings } from '../concurrency/limiter.ts'
+
 /** The DICOMweb services of a store: those of DICOM PS3.18, and DELETE, Google's own addition. */
 export const dicomWebServices = ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'] as const
 export type DicomWebService = (typeof dicomWebServices)[number]
@@ -20,7 +22,7 @@ export interface Settings {
    */
   readonly publicUrl: string | null
   readonly retry: RetrySettings
-  readonly concurrency: ConcurrencySettings
+  readonly concurrency: LimiterSettings
   /** How long a client may take to send the request line and headers. */
   readonly requestHeaders: number
   /** How long requests in flight may take to finish once the proxy stops. */
@@ -226,9 +228,14 @@ export type CredentialSource =
       /** gcloud's own file, absolute; used if it exists and `file` is null. */
       readonly wellKnownFile: string | null
       /**
-       * `GCE_METADATA_HOST`: another metadata server, `host[:port]`; null is Google's own address.
+       * `GCE_METADATA_HOST`, else `GCE_METADATA_IP`: another metadata server, `host[:port]`; null is
+       * Google's own address.
        */
       readonly metadataHost: string | null
+      /** Whether `METADATA_SERVER_DETECTION` is `none`. */
+      readonly withoutMetadataServer?: boolean
+      /** `GOOGLE_CLOUD_QUOTA_PROJECT`. */
+      readonly quotaProject?: string
     }
 
 export interface TokenSettings {
@@ -277,16 +284,6 @@ export interface UpstreamTimeouts {
   readonly idle: number
   /** Minimum number of bytes of a client's body per period of `idle`. */
   readonly minBodyRate: number
-}
-
-/** Limits on concurrent requests to Google, per account and service. */
-export interface ConcurrencySettings {
-  /** Maximum number of requests in flight; lowered while Google rejects some because of load. */
-  readonly maxInFlight: number
-  /** Maximum number of requests in the queue. */
-  readonly maxPending: number
-  /** How long a request may wait in the queue. */
-  readonly queueTimeout: number
 }
 
 /** Automatic retries. */

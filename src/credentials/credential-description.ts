@@ -70,7 +70,7 @@ export class DescribedCredential {
       ...expectedFile(source.kind, { allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }),
       types: credentialTypes,
     }
-    return identityOf(await readCredentialFile(file, expected))
+    return identityInFile(await readCredentialFile(file, expected))
   }
 }
 
@@ -92,7 +92,7 @@ async function fileOf(credential: CredentialSettings): Promise<string | null> {
   return source.kind === 'application-default' ? applicationDefaultFile(source, readTimeoutMs) : namedFileOf(credential)
 }
 
-function identityOf(file: CredentialFile): string | null {
+function identityInFile(file: CredentialFile): string | null {
   switch (file.type) {
     case 'service_account':
       return file.email
@@ -100,6 +100,8 @@ function identityOf(file: CredentialFile): string | null {
       return clientOf(file)
     case 'external_account':
       return principalOf(file.json.service_account_impersonation_url) ?? text(file.json.audience)
+    case 'external_account_authorized_user':
+      return `a user of workforce pool ${/workforcePools\/([^/]+)/.exec(file.audience)?.[1] ?? '(unknown)'}`
     case 'impersonated_service_account':
       return principalOf(file.impersonationUrl)
   }

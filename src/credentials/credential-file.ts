@@ -1,16 +1,17 @@
 import { createPrivateKey } from 'node:crypto'
-import { readBoundedFile, statBounded } from '../bounded-files.ts'
+import { readBoundedText, statBounded } from '../bounded-files.ts'
 import type { CredentialSource } from '../config/settings.ts'
 import type { Diagnosis } from '../errors.ts'
 import { TokenFailure } from './access-token.ts'
 import { FileFlaw, type Json, maxCredentialBytes, object, optionalText, text, unreadable } from './credential-json.ts'
-import { checkExternalAccount, checkedImpersonationUrl } from './external-account-check.ts'
+import { checkExternalAccount, checkedImpersonationUrl, checkedUserTokenUrl } from './external-account-check.ts'
 
 /** A credential file's content, checked, with what is needed to ask for a token. */
 export type CredentialFile =
   | { readonly type: 'service_account'; readonly email: string; readonly key: string; readonly quotaProject?: string }
   | ({ readonly type: 'authorized_user'; readonly quotaProject?: string } & AuthorizedUser)
   | { readonly type: 'external_account'; readonly json: Json; readonly quotaProject?: string }
+  | ({ readonly type: 'external_account_authorized_user'; readonly quotaProject?: string } & WorkforceUser)
   | {
       readonly type: 'impersonated_service_account'
       readonly source: CredentialFile
@@ -25,12 +26,20 @@ export interface AuthorizedUser {
   readonly refreshToken: string
 }
 
+/** A user of a workforce pool (workforce identity federation). */
+export interface WorkforceUser extends AuthorizedUser {
+  readonly audience: string
+  /** Undefined is Google's usual one. */
+  readonly tokenUrl: string | undefined
+}
+
 type CredentialType = CredentialFile['type']
 
 export const credentialTypes: readonly CredentialType[] = [
   'service_account',
   'authorized_user',
   'external_account',
+  'external_account_authorized_user',
   'impersonated_service_account',
 ]
 
@@ -50,6 +59,7 @@ const optionFor: Record<CredentialType, string> = {
   service_account: 'ServiceAccountFile',
   authorized_user: 'AuthorizedUserFile',
   external_account: 'ExternalAccountFile',
+  external_account_authorized_user: 'ExternalAccountFile',
   impersonated_service_account: 'ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS',
 }
 
@@ -64,8 +74,8 @@ const optionFor: Record<CredentialType, string> = {
 export async function readCredentialFile(file: string, expected: Expected): Promise<CredentialFile> {
   try {
     const { timeout } = expected
-    const content = await readBoundedFile(file, { timeout, maxBytes: maxCredentialBytes })
-    return parse(parseJson(content.toString()), expected)
+    const content = await readBoundedText(file, { timeout, maxBytes: maxCredentialBytes })
+    return parse(parseJson(content), expected)
   } catch (error) {
     throw new TokenFailure(diagnose(error, file, expected), { cause: error })
   }
@@ -124,32 +134,51 @@ function parse(json: Json, { types, allowedHosts }: Pick<Expected, 'types' | 'al
   }
   checkUniverse(json)
   const quotaProject = optionalText(json, 'quota_project_id')
-  // It becomes a header.
-  if (quotaProject && !/^[\x21-\x7e]+$/.test(quotaProject)) throw new FileFlaw('has no usable "quota_project_id"')
+  if (quotaProject && !isHeaderValue(quotaProject)) throw new FileFlaw('has no usable "quota_project_id"')
   return { ...parsers[type](json, allowedHosts), ...(quotaProject && { quotaProject }) }
+}
+
+/** Whether a project's name can be sent as `x-goog-user-project`. */
+export function isHeaderValue(name: string): boolean {
+  return /^[\x21-\x7e]+$/.test(name)
 }
 
 const parsers: Record<CredentialType, (json: Json, allowedHosts: readonly string[]) => CredentialFile> = {
   service_account: (json) => ({ type: 'service_account', email: text(json, 'client_email'), key: privateKey(json) }),
-  authorized_user: (json) => ({
-    type: 'authorized_user',
-    clientId: text(json, 'client_id'),
-    clientSecret: text(json, 'client_secret'),
-    refreshToken: text(json, 'refresh_token'),
-  }),
+  authorized_user: (json) => ({ type: 'authorized_user', ...authorizedUser(json) }),
   external_account: (json, allowedHosts) => {
     checkExternalAccount(json, allowedHosts)
     return { type: 'external_account', json }
   },
+  external_account_authorized_user: (json, allowedHosts) => ({
+    type: 'external_account_authorized_user',
+    ...authorizedUser(json),
+    audience: text(json, 'audience'),
+    tokenUrl: checkedUserTokenUrl(json, allowedHosts),
+  }),
   impersonated_service_account: (json, allowedHosts) => ({
     type: 'impersonated_service_account',
-    source: parse(object(json, 'source_credentials'), {
-      types: ['service_account', 'authorized_user', 'external_account'],
-      allowedHosts,
-    }),
+    source: parseSource(object(json, 'source_credentials'), allowedHosts),
     impersonationUrl: checkedImpersonationUrl(json, allowedHosts),
     delegates: Array.isArray(json.delegates) ? json.delegates.filter((name) => typeof name === 'string') : [],
   }),
+}
+
+/** Of an impersonation; another one is none. */
+function parseSource(json: Json, allowedHosts: readonly string[]): CredentialFile {
+  if (json.type !== 'impersonated_service_account') return parse(json, { types: credentialTypes, allowedHosts })
+  throw new FileFlaw(
+    'impersonates an account by way of another impersonation',
+    'Name the accounts in between in "delegates", and put the credential at the beginning of the chain into "source_credentials".',
+  )
+}
+
+function authorizedUser(json: Json): AuthorizedUser {
+  return {
+    clientId: text(json, 'client_id'),
+    clientSecret: text(json, 'client_secret'),
+    refreshToken: text(json, 'refresh_token'),
+  }
 }
 
 function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType {
@@ -157,14 +186,25 @@ function typeOf(json: Json, expected: readonly CredentialType[]): CredentialType
   // `gcloud auth print-access-token --format json` prints an authorized user without saying so.
   if (type === undefined && expected.includes('authorized_user') && 'refresh_token' in json) return 'authorized_user'
   if (typeof type === 'string' && Object.hasOwn(parsers, type)) return type as CredentialType
+  if (type === 'gdch_service_account') {
+    throw new FileFlaw(
+      'is a service account of Google Distributed Cloud (gdch_service_account), which has no Cloud Healthcare API',
+      'Use a credential of the Google Cloud project that the DICOM store is in.',
+    )
+  }
   const known = credentialTypes.join(', ')
   throw new FileFlaw(`has no "type" that this proxy knows (${known})`)
 }
 
 function privateKey(json: Json): string {
-  const key = text(json, 'private_key')
+  const key = withLineBreaks(text(json, 'private_key'))
   if (isRsaKey(key)) return key
   throw new FileFlaw('has a damaged "private_key"', `Replace it. ${newKey}`)
+}
+
+/** Secret stores and scripts escape line breaks once more; no PEM text has a backslash. */
+function withLineBreaks(key: string): string {
+  return key.replace(/\\+r/g, '').replace(/\\+n/g, '\n')
 }
 
 function isRsaKey(key: string): boolean {

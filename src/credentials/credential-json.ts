@@ -61,6 +61,11 @@ const reasons: Readonly<Record<string, Unreadable>> = {
     'is larger than 1 MiB',
     `Correct ${option}: it seems to name another file.`,
   ],
+  ERR_FILE_UTF16: (_, file) => [
+    'file-flawed',
+    'is encoded in UTF-16, as PowerShell writes it by >',
+    `Save it as UTF-8: (Get-Content ${file}) | Set-Content -Encoding utf8 ${file}`,
+  ],
   ERR_FILE_TIMEOUT: () => [
     'file-unreadable',
     'could not be read in time',

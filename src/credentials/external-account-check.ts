@@ -1,6 +1,6 @@
 import { isLoopback } from '../config/loopback.ts'
 import { FileFlaw, type Json, object, optionalText, text } from './credential-json.ts'
-import { type GoogleEndpoint, iamCredentials, securityTokenService } from './google-endpoints.ts'
+import { type GoogleEndpoint, iamCredentials, securityTokenService, userTokenService } from './google-endpoints.ts'
 
 /**
  * Members of an external-account file that get its secrets, and who alone may get them at Google.
@@ -43,6 +43,11 @@ function checkSource(source: Json): void {
   }
 }
 
+/** Where a workforce pool's user gets new tokens; undefined is Google's usual place. */
+export function checkedUserTokenUrl(json: Json, allowedHosts: readonly string[]): string | undefined {
+  return 'token_url' in json ? checkedUrl(json, 'token_url', allowedHosts, userTokenService) : undefined
+}
+
 /** The URL in the member of a credential file that asks for another account's token. */
 export function checkedImpersonationUrl(json: Json, allowedHosts: readonly string[]): string {
   return checkedUrl(json, 'service_account_impersonation_url', allowedHosts, iamCredentials)
@@ -60,6 +65,12 @@ function checkedUrl(json: Json, member: string, allowedHosts: readonly string[],
   const url = value && URL.canParse(value) ? new URL(value) : undefined
   if (!url || url.username || url.password) throw new FileFlaw(`has no usable URL in "${member}"`)
   if (allowedHosts.includes(url.host)) return securedUrl(url, member)
+  if (url.hostname === metadataAddress) {
+    throw new FileFlaw(
+      `gets its token from the metadata service of AWS or Azure (${metadataAddress})`,
+      `If the proxy runs there, add ${url.host} to GoogleCloudPlatform.AllowedCredentialHosts.`,
+    )
+  }
   if (!isGoogle(url)) {
     throw new FileFlaw(
       `names ${url.host} in "${member}", which is not Google's`,
@@ -73,6 +84,9 @@ function checkedUrl(json: Json, member: string, allowedHosts: readonly string[],
   }
   return url.href
 }
+
+/** Link-local (RFC 3927): of the cloud that the proxy runs in. */
+const metadataAddress = '169.254.169.254'
 
 function securedUrl(url: URL, member: string): string {
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isNear(url.hostname))) return url.href

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { CredentialSettings, CredentialSource } from '../config/settings.ts'
+import type { Diagnosis } from '../errors.ts'
 import { type AccessToken, type FetchToken, TokenFailure } from './access-token.ts'
-import { applicationDefaultFile, type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+import {
+  applicationDefaultFile,
+  type CredentialFile,
+  credentialTypes,
+  isHeaderValue,
+  readCredentialFile,
+} from './credential-file.ts'
 import { fetchExternalAccountToken } from './external-account.ts'
-import { fetchAuthorizedUserToken, fetchServiceAccountToken } from './google-clients.ts'
+import { fetchAuthorizedUserToken, fetchServiceAccountToken, fetchWorkforceUserToken } from './google-clients.ts'
 import { iamCredentialsUrlFor, impersonate } from './impersonation.ts'
-import { fetchMetadataToken } from './metadata-server.ts'
+import { fetchMetadataToken, metadataServerTurnedOff } from './metadata-server.ts'
 import { type CredentialFacts, diagnoseTokenRequest } from './token-failure.ts'
 import { type IssuerAccess, IssuerTransport } from './transport.ts'
 
@@ -17,10 +24,8 @@ const healthcareScope = 'https://www.googleapis.com/auth/cloud-healthcare'
 /** To ask for another account's token, the source's own token needs this scope. */
 const platformScope = 'https://www.googleapis.com/auth/cloud-platform'
 
-/**
- * Accounts whose credentials have the same identity share a token. No secret can be read off it.
- */
-export function credentialIdentity(credential: CredentialSettings): string {
+/** Accounts whose credentials have the same key share a token. No secret can be read off it. */
+export function credentialKey(credential: CredentialSettings): string {
   return createHash('sha256').update(JSON.stringify(credential)).digest('base64url')
 }
 
@@ -36,7 +41,8 @@ export function createFetchToken(credential: CredentialSettings, access: IssuerA
       if (!principal) return await fetchSourceToken(source, issuer, healthcareScope)
       const token = await fetchSourceToken(source, issuer, platformScope)
       const url = iamCredentialsUrlFor(principal, access.iamCredentialsUrl)
-      return await impersonate(token, { url, delegates: [], scope: healthcareScope }, issuer.transport)
+      const impersonated = await impersonate(token, { url, delegates: [], scope: healthcareScope }, issuer.transport)
+      return billedAsConfigured(impersonated, source)
     } catch (error) {
       if (error instanceof TokenFailure) throw error
       throw new TokenFailure(diagnoseTokenRequest(error, factsOf(credential)), { cause: error })
@@ -53,12 +59,12 @@ interface Issuer {
 const fileTypes = {
   'service-account-file': ['service_account'],
   'authorized-user-file': ['authorized_user'],
-  'external-account-file': ['external_account'],
+  'external-account-file': ['external_account', 'external_account_authorized_user'],
   'application-default': credentialTypes,
 } as const
 
-/** Where the configuration names the file. */
-const options = {
+/** The configuration key, or environment variable, that names the file. */
+const namedBy = {
   'service-account-file': 'ServiceAccountFile',
   'authorized-user-file': 'AuthorizedUserFile',
   'external-account-file': 'ExternalAccountFile',
@@ -72,31 +78,57 @@ export function expectedFile(
   kind: FileKind,
   { allowedHosts, timeout }: Pick<IssuerAccess, 'allowedHosts' | 'timeout'>,
 ) {
-  return { types: fileTypes[kind], option: options[kind], allowedHosts, timeout }
+  return { types: fileTypes[kind], option: namedBy[kind], allowedHosts, timeout }
 }
 
 /** What the configuration alone says of a credential. */
 function factsOf({ source, impersonate: target }: CredentialSettings): CredentialFacts {
   const unknown = { account: null, target, clockIsRight: null }
   if (source.kind === 'authorized-user') return { ...unknown, type: 'authorized_user', file: null }
-  const [type, ...others] = fileTypes[source.kind]
-  return { ...unknown, type: others.length === 0 ? type : null, file: source.file }
+  // What its file says is known where that is read.
+  return { ...unknown, type: null, file: source.file }
 }
 
 async function fetchSourceToken(source: CredentialSource, issuer: Issuer, scope: string): Promise<AccessToken> {
   if (source.kind === 'authorized-user') return fetchAuthorizedUserToken(source, issuer.transport)
-  if (source.kind === 'application-default') return fetchApplicationDefaultToken(source, issuer, scope)
-  const file = await readCredentialFile(source.file, expectedFile(source.kind, issuer.access))
-  return fetchFileToken(file, issuer, scope)
+  if (source.kind !== 'application-default') return fetchTokenOfFile(source.file, source.kind, issuer, scope)
+  return billedAsConfigured(await fetchApplicationDefaultToken(source, issuer, scope), source)
 }
 
 type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
 
 async function fetchApplicationDefaultToken(source: ApplicationDefault, issuer: Issuer, scope: string) {
   const path = await applicationDefaultFile(source, issuer.access.timeout)
-  if (path === null) return fetchMetadataToken(source.metadataHost, issuer.access, scope)
-  const file = await readCredentialFile(path, expectedFile(source.kind, issuer.access))
-  return fetchFileToken(file, issuer, scope)
+  if (path !== null) return fetchTokenOfFile(path, source.kind, issuer, scope)
+  if (source.withoutMetadataServer) throw new TokenFailure(metadataServerTurnedOff)
+  return fetchMetadataToken(source.metadataHost, issuer.access, scope)
+}
+
+/** `GOOGLE_CLOUD_QUOTA_PROJECT` goes before what a file says, as in Google's libraries. */
+function billedAsConfigured(token: AccessToken, source: CredentialSource): AccessToken {
+  if (source.kind !== 'application-default' || !source.quotaProject) return token
+  const { quotaProject } = source
+  if (!isHeaderValue(quotaProject)) throw new TokenFailure(unusableQuotaProject)
+  return { ...token, quotaProject }
+}
+
+const unusableQuotaProject: Diagnosis = {
+  code: 'quota-project',
+  problem: 'GOOGLE_CLOUD_QUOTA_PROJECT is not the name of a project.',
+  remedy: 'Correct that environment variable, or remove it.',
+}
+
+/** What the file itself says of the credential is needed to tell why it was refused. */
+async function fetchTokenOfFile(path: string, kind: FileKind, issuer: Issuer, scope: string): Promise<AccessToken> {
+  const file = await readCredentialFile(path, expectedFile(kind, issuer.access))
+  try {
+    return await fetchFileToken(file, issuer, scope)
+  } catch (error) {
+    if (error instanceof TokenFailure) throw error
+    const { type } = file.type === 'impersonated_service_account' ? file.source : file
+    const facts = { type, file: path, account: null, target: null, clockIsRight: null }
+    throw new TokenFailure(diagnoseTokenRequest(error, facts), { cause: error })
+  }
 }
 
 async function fetchFileToken(file: CredentialFile, issuer: Issuer, scope: string): Promise<AccessToken> {
@@ -113,6 +145,8 @@ async function fetchTypedToken(file: CredentialFile, issuer: Issuer, scope: stri
       return fetchAuthorizedUserToken(file, transport)
     case 'external_account':
       return fetchExternalAccountToken(file.json, scope, { transport, timeout: access.timeout })
+    case 'external_account_authorized_user':
+      return fetchWorkforceUserToken(file, transport)
     case 'impersonated_service_account': {
       const token = await fetchFileToken(file.source, issuer, platformScope)
       return impersonate(token, { url: file.impersonationUrl, delegates: file.delegates, scope }, transport)

@@ -17,6 +17,7 @@ const stsHost =
 const iamCredentialsHost =
   /^(?:iamcredentials|iamcredentials\.[a-z0-9-]{1,63}|iamcredentials\.[a-z0-9-]{1,63}\.rep|[a-z0-9-]{1,63}-iamcredentials|iamcredentials-[a-z0-9-]{1,63}\.p)\.googleapis\.com$/
 const tokenPath = /^\/v1\/token$/
+const userTokenPath = /^\/v1\/oauthtoken$/
 const impersonationPath = /^\/v1\/projects\/-\/serviceAccounts\/(?:[\w.@-]|%40)+:generateAccessToken$/
 
 /**
@@ -34,6 +35,13 @@ export const securityTokenService: GoogleEndpoint = {
   name: "Google's Security Token Service",
   example: 'https://sts.googleapis.com/v1/token',
   matches: (href) => isAt(href, stsHost, tokenPath),
+}
+
+/** The same service, for people: https://cloud.google.com/iam/docs/workforce-obtaining-short-lived-credentials */
+export const userTokenService: GoogleEndpoint = {
+  name: "Google's Security Token Service",
+  example: 'https://sts.googleapis.com/v1/oauthtoken',
+  matches: (href) => isAt(href, stsHost, userTokenPath),
 }
 
 /**

@@ -14,15 +14,33 @@ const tokenPath = '/computeMetadata/v1/instance/service-accounts/default/token'
  */
 const maxResponseMs = 5_000
 
-const absent: Diagnosis = {
-  code: 'no-credential',
-  problem:
-    'There are no Application Default Credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has left no file, ' +
-    'and no metadata server responds, so this is not a Google Cloud machine.',
-  remedy:
-    'Run gcloud auth application-default login, or name a key file in ServiceAccountFile or ' +
-    'GOOGLE_APPLICATION_CREDENTIALS; on a Google Cloud machine, attach a service account to it.',
+const noFile =
+  'There are no Application Default Credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has left no file'
+const provideFile =
+  'Run gcloud auth application-default login, or name a key file in ServiceAccountFile or GOOGLE_APPLICATION_CREDENTIALS'
+
+function absent(host: string | null): Diagnosis {
+  if (host === null) {
+    return {
+      code: 'no-credential',
+      problem: `${noFile}, and no metadata server responds, so this is not a Google Cloud machine.`,
+      remedy: `${provideFile}; on a Google Cloud machine, attach a service account to it.`,
+    }
+  }
+  return {
+    code: 'no-credential',
+    problem: `${noFile}, and no metadata server responds at ${host}, which GCE_METADATA_HOST or GCE_METADATA_IP names.`,
+    remedy: `Correct or remove that variable. ${provideFile}, if there is no metadata server.`,
+  }
 }
+
+/** By a variable of Google's libraries. */
+export const metadataServerTurnedOff: Diagnosis = {
+  code: 'no-credential',
+  problem: `${noFile}, and METADATA_SERVER_DETECTION=none turns the metadata server off.`,
+  remedy: `${provideFile}; on a Google Cloud machine, remove METADATA_SERVER_DETECTION.`,
+}
+
 const withoutServiceAccount: Diagnosis = {
   code: 'no-credential',
   problem: 'This Google Cloud machine has no service account.',
@@ -55,9 +73,9 @@ export async function fetchMetadataToken(
       problem: `The metadata server's response cannot be used: ${problem}.`,
       remedy,
     }
-    throw new TokenFailure(kind === 'invalid' ? unusable : absent, { cause })
+    throw new TokenFailure(kind === 'invalid' ? unusable : absent(host), { cause })
   }
-  if (response.headers.get('metadata-flavor') !== 'Google') throw new TokenFailure(absent)
+  if (response.headers.get('metadata-flavor') !== 'Google') throw new TokenFailure(absent(host))
   return tokenFrom(response)
 }
 
@@ -73,4 +91,5 @@ async function tokenFrom(response: Response): Promise<AccessToken> {
   return checkedToken('metadata server', body?.access_token, Date.now() + Number(body?.expires_in) * 1000)
 }
 
-const checkMetadataServer = 'Check the service account of this machine, and GCE_METADATA_HOST if it is set.'
+const checkMetadataServer =
+  'Check the service account of this machine, and GCE_METADATA_HOST or GCE_METADATA_IP if one is set.'

@@ -1,5 +1,5 @@
 import { gaxios } from 'google-auth-library'
-import { readBoundedFile } from '../bounded-files.ts'
+import { readBoundedText } from '../bounded-files.ts'
 import type { Diagnosis } from '../errors.ts'
 import { networkFailureOf } from '../network-failure.ts'
 import { type Json, maxCredentialBytes, optionalText, unreadable } from './credential-json.ts'
@@ -10,7 +10,7 @@ import { type Json, maxCredentialBytes, optionalText, unreadable } from './crede
  * @param timeout milliseconds that reading may take
  */
 export async function readSubjectToken(file: string, source: Json, timeout: number): Promise<string> {
-  const content = (await readBoundedFile(file, { timeout, maxBytes: maxCredentialBytes })).toString()
+  const content = await readBoundedText(file, { timeout, maxBytes: maxCredentialBytes })
   const isJson = ((source.format ?? {}) as Json).type === 'json'
   const token = isJson ? (JSON.parse(content) as Json | null)?.[fieldOf(source) ?? ''] : content
   if (typeof token === 'string' && token !== '') return token

@@ -29,8 +29,8 @@ export type TokenEvent = { readonly expiresAt: number } | { readonly error: Toke
 interface TokenCacheOptions {
   /** Maximum interval (ms) between token expiry checks. */
   refreshInterval: number
-  /** Told of each refresh, with the identity of the credential that it was for. */
-  onRefresh?: (identity: string, event: TokenEvent) => void
+  /** Told of each refresh, with the key of the credential that it was for. */
+  onRefresh?: (tokenKey: string, event: TokenEvent) => void
 }
 
 interface Credential {
@@ -53,7 +53,7 @@ interface CachedToken extends AccessToken {
 }
 
 /**
- * The access tokens of all credentials. Accounts with the same credential share an identity, and so
+ * The access tokens of all credentials. Accounts with the same credential share a key, and so
  * a token.
  *
  * lru-cache gives the single flight (`fetchMethod`) and keeps the old value while a new one is
@@ -72,11 +72,11 @@ export class TokenCache {
   constructor(credentials: ReadonlyMap<string, FetchToken>, { refreshInterval, onRefresh }: TokenCacheOptions) {
     this.refreshInterval = refreshInterval
     this.#onRefresh = onRefresh ?? (() => {})
-    for (const [identity, fetch] of credentials) this.acquire(identity, fetch)
+    for (const [tokenKey, fetch] of credentials) this.acquire(tokenKey, fetch)
     this.#tokens = new LRUCache<string, CachedToken>({
       // An evicted token would only be fetched again, but none is ever evicted.
       max: Math.max(2 * credentials.size, maxCredentials),
-      fetchMethod: (identity) => this.#fetch(identity),
+      fetchMethod: (tokenKey) => this.#fetch(tokenKey),
       noDeleteOnFetchRejection: true,
     })
   }
@@ -85,27 +85,27 @@ export class TokenCache {
    * Adds a credential, or a reference to it; each needs a {@link release} of its own. A cached token
    * stays. The next one comes by this `fetch`, without the backoff of earlier failures.
    */
-  acquire(identity: string, fetch: FetchToken): void {
-    const known = this.#credentials.get(identity)
+  acquire(tokenKey: string, fetch: FetchToken): void {
+    const known = this.#credentials.get(tokenKey)
     const credential = known ?? newCredential(fetch)
     credential.fetch = fetch
     credential.refCount += 1
     credential.backoff.succeeded()
-    this.#credentials.set(identity, credential)
+    this.#credentials.set(tokenKey, credential)
   }
 
   /**
    * Call this when no request needs the reference any more. After the last one the token is
    * forgotten.
    */
-  release(identity: string): void {
-    const credential = this.#credential(identity)
+  release(tokenKey: string): void {
+    const credential = this.#credential(tokenKey)
     credential.refCount -= 1
     if (credential.refCount > 0) return
     if (credential.timer) clearTimeout(credential.timer)
-    this.#credentials.delete(identity)
+    this.#credentials.delete(tokenKey)
     // Only the cache itself waits for a fetch that is in flight.
-    this.#tokens.delete(identity)
+    this.#tokens.delete(tokenKey)
   }
 
   /**
@@ -113,7 +113,7 @@ export class TokenCache {
    * also when no request comes. To be called again when there are more.
    */
   start(): void {
-    for (const identity of this.#credentials.keys()) this.#refreshIfAgeing(identity)
+    for (const tokenKey of this.#credentials.keys()) this.#refreshIfAgeing(tokenKey)
   }
 
   /** Ends the refreshing. Fetches in flight end by themselves, within their own time limit. */
@@ -124,18 +124,18 @@ export class TokenCache {
     }
   }
 
-  source(identity: string): TokenSource {
+  source(tokenKey: string): TokenSource {
     return {
-      token: (minimumLife) => this.#token(identity, minimumLife ?? 0),
-      invalidate: (rejected) => this.#invalidate(identity, rejected),
+      token: (minimumLife) => this.#token(tokenKey, minimumLife ?? 0),
+      invalidate: (rejected) => this.#invalidate(tokenKey, rejected),
     }
   }
 
-  state(identity: string): TokenState {
-    const credential = this.#credential(identity)
-    const token = this.#cached(identity)
+  state(tokenKey: string): TokenState {
+    const credential = this.#credential(tokenKey)
+    const token = this.#cached(tokenKey)
     return {
-      usable: this.#usable(identity, token, 0),
+      usable: this.#usable(tokenKey, token, 0),
       expiresAt: token?.expiresAt ?? null,
       fetchedAt: token?.fetchedAt ?? null,
       failure: credential.failure?.message ?? null,
@@ -145,48 +145,48 @@ export class TokenCache {
     }
   }
 
-  #token(identity: string, minimumLife: number): AccessToken | Promise<AccessToken> {
-    const token = this.#cached(identity)
-    if (this.#usable(identity, token, minimumLife)) {
-      if (ageing(token)) this.#refreshBehind(identity)
+  #token(tokenKey: string, minimumLife: number): AccessToken | Promise<AccessToken> {
+    const token = this.#cached(tokenKey)
+    if (this.#usable(tokenKey, token, minimumLife)) {
+      if (ageing(token)) this.#refreshBehind(tokenKey)
       return token
     }
-    return this.#refreshForRequest(identity)
+    return this.#refreshForRequest(tokenKey)
   }
 
-  async #refreshForRequest(identity: string): Promise<AccessToken> {
-    const credential = this.#credential(identity)
+  async #refreshForRequest(tokenKey: string): Promise<AccessToken> {
+    const credential = this.#credential(tokenKey)
     const wait = credential.backoff.remaining()
     if (wait > 0) throw unavailable(credential.failure, wait)
     try {
-      return await this.#refresh(identity)
+      return await this.#refresh(tokenKey)
     } catch (error) {
       throw unavailable(error, credential.backoff.remaining())
     }
   }
 
-  #refreshBehind(identity: string): void {
-    if (this.#credential(identity).backoff.remaining() > 0) return
+  #refreshBehind(tokenKey: string): void {
+    if (this.#credential(tokenKey).backoff.remaining() > 0) return
     // The failure is recorded where the fetch is; the request that got the old token must not fail.
-    this.#refresh(identity).catch(() => {})
+    this.#refresh(tokenKey).catch(() => {})
   }
 
   /** One fetch at a time: requests that come while it runs share its result. */
-  async #refresh(identity: string): Promise<AccessToken> {
+  async #refresh(tokenKey: string): Promise<AccessToken> {
     try {
-      const token = await this.#tokens.fetch(identity, { forceRefresh: true })
+      const token = await this.#tokens.fetch(tokenKey, { forceRefresh: true })
       if (!token) throw new TokenFailure(unexpected)
       return token
     } finally {
-      this.#schedule(identity)
+      this.#schedule(tokenKey)
     }
   }
 
-  async #fetch(identity: string): Promise<CachedToken> {
-    const credential = this.#credential(identity)
+  async #fetch(tokenKey: string): Promise<CachedToken> {
+    const credential = this.#credential(tokenKey)
     credential.refreshes += 1
     const report = (event: TokenEvent) => {
-      if (credential.refCount > 0) this.#onRefresh(identity, event)
+      if (credential.refCount > 0) this.#onRefresh(tokenKey, event)
     }
     try {
       const token = await credential.fetch()
@@ -210,40 +210,40 @@ export class TokenCache {
    * Checks the remaining life, and again at each poll interval: a timer set once to the expiry would
    * be wrong after a sleep or a changed clock.
    */
-  #refreshIfAgeing(identity: string): void {
-    const token = this.#cached(identity)
-    if (!this.#usable(identity, token, 0) || ageing(token)) this.#refreshBehind(identity)
-    this.#schedule(identity)
+  #refreshIfAgeing(tokenKey: string): void {
+    const token = this.#cached(tokenKey)
+    if (!this.#usable(tokenKey, token, 0) || ageing(token)) this.#refreshBehind(tokenKey)
+    this.#schedule(tokenKey)
   }
 
-  #schedule(identity: string): void {
-    const credential = this.#credentials.get(identity)
+  #schedule(tokenKey: string): void {
+    const credential = this.#credentials.get(tokenKey)
     if (this.#closed || !credential) return
-    const token = this.#cached(identity)
+    const token = this.#cached(tokenKey)
     const untilAgeing = token ? remaining(token) - margin(token) : this.refreshInterval
     const untilNextAttempt = credential.backoff.remaining()
     const delay = untilNextAttempt || Math.min(Math.max(untilAgeing, 1000), this.refreshInterval)
     if (credential.timer) clearTimeout(credential.timer)
-    credential.timer = setTimeout(() => this.#refreshIfAgeing(identity), delay)
+    credential.timer = setTimeout(() => this.#refreshIfAgeing(tokenKey), delay)
     credential.timer.unref()
   }
 
-  #invalidate(identity: string, rejected: AccessToken): void {
+  #invalidate(tokenKey: string, rejected: AccessToken): void {
     // A late response to an old token must not throw away a newer one.
-    if (this.#cached(identity)?.value === rejected.value) this.#credential(identity).rejected = rejected.value
+    if (this.#cached(tokenKey)?.value === rejected.value) this.#credential(tokenKey).rejected = rejected.value
   }
 
-  #usable(identity: string, token: CachedToken | undefined, minimumLife: number): token is CachedToken {
-    if (!token || token.value === this.#credential(identity).rejected) return false
+  #usable(tokenKey: string, token: CachedToken | undefined, minimumLife: number): token is CachedToken {
+    if (!token || token.value === this.#credential(tokenKey).rejected) return false
     return remaining(token) > minimumLife
   }
 
-  #cached(identity: string): CachedToken | undefined {
-    return this.#tokens.peek(identity, { allowStale: true })
+  #cached(tokenKey: string): CachedToken | undefined {
+    return this.#tokens.peek(tokenKey, { allowStale: true })
   }
 
-  #credential(identity: string): Credential {
-    const credential = this.#credentials.get(identity)
+  #credential(tokenKey: string): Credential {
+    const credential = this.#credentials.get(tokenKey)
     if (!credential) throw new Error('No such credential')
     return credential
   }

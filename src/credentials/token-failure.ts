@@ -90,7 +90,10 @@ const rules: readonly Rule[] = [
     code: 'login-revoked',
     applies: ({ error }) => error === 'invalid_grant',
     problem: () => 'The refresh token was revoked or has expired.',
-    remedy: () => 'Sign in again: gcloud auth application-default login, or make a new authorized-user file.',
+    remedy: ({ type }) =>
+      type === 'external_account_authorized_user'
+        ? 'Sign in again: gcloud auth application-default login --login-config=FILE'
+        : 'Sign in again: gcloud auth application-default login, or make a new authorized-user file.',
   },
   {
     code: 'client-wrong',

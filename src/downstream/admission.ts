@@ -5,14 +5,14 @@ import type { Log } from '../observe/logger.ts'
 
 interface AdmissionOptions {
   readonly allows: (address: string) => boolean
-  /** Asked for each connection: they may change. */
+  /** Called for each connection, because the limits may change. */
   readonly limits: () => Pick<LimitSettings, 'connections' | 'connectionsPerAddress'>
   readonly log: Log
 }
 
 /**
- * Lets in only connections from where clients may come, and only so many. The others are closed
- * before a byte of theirs is read, and before TLS.
+ * Limits the connections by their addresses and their number. It closes the others before it reads
+ * a byte of them, and before TLS.
  */
 export function limitConnections(server: Server, { allows, limits, log }: AdmissionOptions): void {
   const open = new Map<string, number>()
@@ -39,7 +39,7 @@ export function limitConnections(server: Server, { allows, limits, log }: Admiss
     const reason = refusal(address)
     if (reason !== null) {
       socket.on('error', () => {})
-      // Not in order: nobody needs to wait for its acknowledgement.
+      // A reset: an orderly close would wait for an acknowledgement.
       socket.resetAndDestroy()
       log.warn({ address, reason }, 'connection refused')
       return

@@ -1,20 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import { carriesBody } from './lingering-close.ts'
 
-/** After so many chunks, each time, their size is checked. */
+/** The size of chunks is checked each time after this number of them. */
 const chunksPerCheck = 10_000
 /**
- * Bytes that they must have had on average. A small one costs about as much as 16 KiB
- * in one.
+ * Least size of these chunks on average, in bytes. A small chunk costs about as much as 16 KiB in
+ * one.
  */
 const minMeanBytes = 64
 
 /**
- * Joins the small chunks of a request's body as they come in (docs/adr/0021), and ends a body that
- * is nothing but small ones: a few connections that send chunks of one byte would keep everybody
- * else waiting.
+ * Joins the small chunks of a request's body as they arrive (docs/adr/0021), and ends a body that
+ * consists of small ones only: otherwise a few connections that send chunks of one byte would keep
+ * everybody else waiting.
  *
- * @param onTooSmall told once; all that still comes of the body is thrown away, and no more is read
+ * @param onTooSmall called once; the rest of the body is discarded, and no more is read
  */
 export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void): void {
   if (!carriesBody(request)) return
@@ -26,7 +26,7 @@ export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void)
     isBehind: () => request.readableLength > 0,
   })
   const sizes = new ChunkSizes()
-  // What Node's parser calls with each chunk, and with null at the end.
+  // Node's parser calls this with each chunk, and with null at the end.
   request.push = (chunk: Buffer | null) => {
     if (sizes.tooSmall) return false
     if (chunk === null) {
@@ -40,15 +40,15 @@ export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void)
       return false
     }
     coalescer.push(chunk)
-    // As the stream would say it now. After any other "no", nobody would say that there is room
-    // again.
+    // Returns what the stream itself would return now. After any other false, nothing would report
+    // that there is room again.
     return request.readableLength < request.readableHighWaterMark
   }
 }
 
 /**
- * How large the chunks of a body are, looked at in stretches: what came before pays for none of
- * them.
+ * Measures the chunks of a body in stretches: large ones of an earlier stretch don't make up for
+ * small ones.
  */
 class ChunkSizes {
   tooSmall = false
@@ -77,18 +77,18 @@ interface Destination {
   forward(chunk: Buffer): void
   /** Whether earlier bytes still wait: then coalescing more delays nobody. */
   isBehind(): boolean
-  /** Whether it is to wait on after `maxDelayMs`; absent: it never is. */
+  /** Whether to wait on after `maxDelayMs`; absent: never. */
   isBlocked?(): boolean
 }
 
 /**
- * Coalesces the small chunks of a body, as long as nobody waits for them. The sender of a body
- * chooses the size of its chunks; Node makes a buffer of each, some 600 bytes for a single byte, and
- * bounds its queues by the bytes within.
+ * Coalesces the small chunks of a body, as long as nobody waits for them. A body's sender chooses
+ * the size of its chunks. Node makes a buffer of each, some 600 bytes for a single byte, and bounds
+ * its queues by the bytes in them only.
  */
 export class ChunkCoalescer {
   readonly #destination: Destination
-  /** The first one as it came: most small bodies are of one chunk. */
+  /** The first chunk, unchanged: most small bodies consist of one. */
   #first: Buffer | null = null
   #bytes: Buffer | null = null
   #length = 0
@@ -136,8 +136,8 @@ export class ChunkCoalescer {
   }
 
   /**
-   * When all chunks of a packet have come, each in a turn of its own; what would only wait behind
-   * others may wait here.
+   * Runs when all chunks of a packet have come, each in a turn of its own. Chunks that would only
+   * wait behind others may wait here.
    */
   #schedule(): void {
     if (this.#destination.isBehind()) {

@@ -3,7 +3,7 @@ import type { UpstreamTimeouts } from '../config/settings.ts'
 import type { Inbound } from './inbound.ts'
 import { clientStalled } from './min-rate.ts'
 
-/** Bytes that show that a body flows. Less than what Node reads ahead of whoever wants the body. */
+/** Bytes that show that a body flows. Node reads more than this ahead of any consumer. */
 const minFirstBytes = 16 * 1024
 
 /**

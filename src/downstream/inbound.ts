@@ -3,23 +3,23 @@ import type { Socket } from 'node:net'
 import type { ProxyError } from '../errors.ts'
 
 /**
- * What Node has beneath a TCP connection. `bytesWritten` of the socket itself counts a write of 256
- * KiB at its end only.
+ * Node's handle of a TCP connection. `bytesWritten` of the socket itself counts a write of 256 KiB
+ * only at its end.
  */
 interface TcpHandle {
-  /** Bytes that were given to it. */
+  /** Bytes given to the handle. */
   readonly bytesWritten: number
-  /** Bytes of these that the operating system has not taken. */
+  /** Those of them that the operating system hasn't taken. */
   readonly writeQueueSize: number
 }
 
-/** A request of a client with its response, and what becomes of them on the client's connection. */
+/** A client's request and response, and what becomes of them on its connection. */
 export class Inbound {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /**
-   * What the client was told when the request became unreadable while it came; to its sender, it
-   * looks cut.
+   * The error that the client got when its request became unreadable on the way. To the sender, the
+   * request looks truncated.
    */
   unreadable: ProxyError | null = null
   readonly #tcp: Socket
@@ -39,17 +39,15 @@ export class Inbound {
   }
 
   /**
-   * Has the request fail for its body: at once if that is on its way already, and else as soon as
-   * it is wanted.
+   * Makes the request fail for its body: at once if the body is on its way already, else as soon as
+   * somebody wants it.
    */
   refuseBody(reason: ProxyError): void {
     this.#bodyRefusal = reason
     this.#onBodyRefused?.(reason)
   }
 
-  /**
-   * Tells of a refusal that comes while the body is wanted: one listener at a time, null for none.
-   */
+  /** Sets the listener for a refusal while the body is read: one at a time, null for none. */
   whenBodyRefused(listener: ((reason: ProxyError) => void) | null): void {
     this.#onBodyRefused = listener
   }

@@ -9,18 +9,18 @@ interface LingerLimits {
 
 const limits: LingerLimits = { milliseconds: 30_000, bytes: Number.POSITIVE_INFINITY }
 /**
- * For clients that have not logged in: enough for those who send all of a small body before they
- * read.
+ * The same for clients that have not logged in: enough for those that send all of a small body
+ * before they read.
  */
 const unauthenticatedLimits: LingerLimits = { milliseconds: 5_000, bytes: 1024 * 1024 }
-/** For a body that was refused: the client may read why. */
+/** The same for a body that was refused: the client may read why. */
 const refusedLimits: LingerLimits = { milliseconds: 1_000, bytes: Number.POSITIVE_INFINITY }
 
 /**
- * Keeps the connection of a client that still sends open beyond its response, even if it asked for
- * the connection to be closed. Node would close it right after the response, over unread data: that
- * resets the connection, and the client, busy sending, would lose the response (RFC 9112 9.6). To
- * be called before the response begins.
+ * Keeps a connection open after its response while the client still sends, even if the client asked
+ * to close it. Node would close it right after the response, over unread data: that resets the
+ * connection, and the client, busy sending, would lose the response (RFC 9112 9.6). Call this
+ * before the response begins.
  */
 export function lingerWhileSending(response: ServerResponse): void {
   const { req } = response
@@ -29,8 +29,8 @@ export function lingerWhileSending(response: ServerResponse): void {
 }
 
 /**
- * Reads on and throws away what the client still sends after its response; then closes the
- * connection, if the client asked for that. Of a client that has not logged in it reads little.
+ * Reads and discards what the client still sends after its response, but little of a client that
+ * has not logged in. Then closes the connection, if the client asked for that.
  */
 export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void {
   const { request, response } = inbound
@@ -39,8 +39,8 @@ export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void
   const closeIfLast = () => {
     if (closesConnection(request)) afterResponse(response, () => socket.end())
   }
-  // Complete is not enough: what has arrived but was not read would keep the connection from its
-  // next request.
+  // It isn't enough that the body is complete: what has arrived but was not read would keep the
+  // connection from its next request.
   if (request.readableEnded) {
     closeIfLast()
     return
@@ -53,7 +53,7 @@ export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void
     remaining -= chunk.length
     if (remaining < 0) socket.destroy()
   }
-  // Once its response is out, Node tells a request no more that its connection has closed.
+  // Node no longer tells a request that its connection has closed, once its response is out.
   const onEnd = () => {
     clearTimeout(timer)
     socket.off('close', onEnd)
@@ -63,8 +63,8 @@ export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void
   request.once('end', onEnd)
   request.on('data', onData)
   request.resume()
-  // At once: what nobody has begun to read when its response is out, Node throws away without
-  // telling.
+  // Read at once: Node discards, without an event, what nobody has begun to read when the response
+  // is out.
   request.read(0)
 }
 
@@ -73,13 +73,13 @@ function limitsFor({ bodyRefusal }: Inbound, isUnauthenticated: boolean): Linger
   return isUnauthenticated ? unauthenticatedLimits : limits
 }
 
-/** A response may still wait for that to an earlier request on the same connection. */
+/** The response may still wait for that of an earlier request on the same connection. */
 function afterResponse(response: ServerResponse, close: () => void): void {
   if (response.writableFinished) close()
   else response.once('finish', close)
 }
 
-/** Whether a request has a body, by its head. */
+/** Whether a request has a body, according to its headers. */
 export function carriesBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
 }
@@ -98,8 +98,8 @@ function asksToClose({ headers, httpVersion }: Message): boolean {
 }
 
 /**
- * Others may see the end of such a request elsewhere (RFC 9112 6.1, 11.2); after an Upgrade, Node
- * drops what came in the same packet.
+ * Other servers may see the end of such a request elsewhere (RFC 9112 6.1, 11.2). After an Upgrade,
+ * Node drops what came in the same packet.
  */
 function endsInDoubt({ headers, httpVersion }: Message): boolean {
   const coding = headers['transfer-encoding']

@@ -19,8 +19,8 @@ interface Body {
 
 /**
  * Watches the rate of a body. A single byte now and then keeps a connection from being idle, but
- * not this: fewer than `minBodyRate` bytes within `idle` milliseconds are a stall; while other
- * requests wait for its slot, fewer within ten seconds already.
+ * doesn't satisfy this: a body stalls if it brings fewer than `minBodyRate` bytes within `idle`
+ * milliseconds, or within ten seconds while other requests wait for its slot.
  */
 export class MinRateMonitor {
   readonly #timer: NodeJS.Timeout
@@ -49,14 +49,14 @@ export class MinRateMonitor {
   }
 }
 
-/** How often it is checked how a client reads. */
+/** How often the client's reading is checked. */
 const maxPeriodMs = 1_000
 
 /**
- * Resets a response that the client reads too slowly: at less than the rate of {@link MinRateMonitor}, on
- * average. A client can't be watched read: what is seen is what the operating system takes, in
- * pieces of up to some MiB, and nothing between them. So each byte that has gone out pays for the
- * time that it may take at that rate, up to `idle` in advance.
+ * Resets a response that the client reads too slowly: on average, at less than the rate of {@link
+ * MinRateMonitor}. The proxy can't see the client read: it only sees what the operating system
+ * takes, in pieces of up to some MiB, and nothing between them. So each byte that has gone out pays
+ * for the time that it may take at that rate, up to `idle` in advance.
  */
 export function enforceMinReadRate(inbound: OutgoingResponse, limits: Limits, isContended: () => boolean): void {
   const { response } = inbound
@@ -69,7 +69,7 @@ export function enforceMinReadRate(inbound: OutgoingResponse, limits: Limits, is
     const now = inbound.bytesFlushed
     const bytes = now - before
     before = now
-    // Where nothing waits for the client, the delay is Google's.
+    // Google causes the delay if nothing waits for the client.
     const time = response.writableLength > 0 ? period : 0
     const isOver = [alone.spend(time, bytes), contended.spend(time, bytes) && isContended()]
     if (time > 0 && isOver.includes(true)) inbound.reset()
@@ -109,16 +109,16 @@ export function clientStalled(): ProxyError {
 }
 
 /**
- * Resets a response when all of it is there, and no byte goes out for so long. From then on nobody
- * else waits for the client: one that stops reading just before the end would keep its connection,
- * and its slot at Google, for ever.
+ * Resets a response that is complete here, if no byte of it goes out for so long. From then on only
+ * the client delays it: one that stops reading just before the end would keep its connection, and
+ * its slot at Google, for ever.
  *
  * @param idle milliseconds
  */
 export function flushTimeout(inbound: OutgoingResponse, idle: number): void {
   const { response } = inbound
   response.once('prefinish', () => {
-    // Most responses are out by then.
+    // Most responses have gone out by then.
     if (response.socket?.writableLength === 0) return
     let before = inbound.bytesFlushed
     const timer = setInterval(() => {

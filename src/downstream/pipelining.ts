@@ -6,8 +6,8 @@ import { closesConnection } from './lingering-close.ts'
 export type Handle = (inbound: Inbound) => Promise<void>
 
 /**
- * Requests that may wait on one connection. Node reads on as long as no response has begun: without
- * a bound they fill the memory.
+ * Maximum number of requests that wait on one connection. Node reads on as long as no response has
+ * begun: without a limit they fill the memory.
  */
 const maxPipelined = 32
 
@@ -27,9 +27,9 @@ interface Turn {
 }
 
 /**
- * Handles the requests of each connection one after another, and none after the last. Node hands
- * them over as soon as they are read: one that follows a STOW-RS or a DELETE would overtake it (RFC
- * 9112 9.3.2), and be carried out even if the response before it closes the connection (9.6).
+ * Handles the requests of each connection one after another, and none after the last. Node delivers
+ * requests as soon as they are read: one that follows a STOW-RS or a DELETE would overtake it (RFC
+ * 9112 9.3.2), and would be carried out even if the response before it closes the connection (9.6).
  */
 export function serializePipelined(handle: Handle): Handle {
   const connections = new WeakMap<Socket, Turns>()
@@ -45,7 +45,7 @@ export function serializePipelined(handle: Handle): Handle {
       socket.destroy()
       return resolved
     }
-    // Of one whose connection has ended meanwhile, nobody would see the response.
+    // Nobody would see the response if the connection has ended meanwhile.
     const begin = () => (socket.writable ? handle(inbound) : resolved)
     const handled = !before || before.response.closed ? begin() : after(before, turns).then(begin)
     turns.latest = { response, handled }

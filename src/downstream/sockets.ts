@@ -5,11 +5,11 @@ import { Inbound, resetResponse } from './inbound.ts'
 /** A client's connection. */
 interface Connection {
   readonly tcp: Socket
-  /** The socket that has the requests and responses: over TLS another one than that of TCP. */
+  /** The socket of the requests and responses: with TLS, not the TCP socket. */
   socket: Socket
-  /** Of the request that came last. */
+  /** The response to the latest request. */
   inbound: Inbound | null
-  /** What comes there is not looked at any more. */
+  /** Data that arrive on it are ignored from now on. */
   isRejected: boolean
 }
 
@@ -18,7 +18,10 @@ interface Connection {
  * connections are limited.
  */
 export class Sockets {
-  /** By the other end, which is the same for a TLS socket and for the TCP socket beneath it. */
+  /**
+   * The connections by the peer's address and port, which are the same for a TLS socket and for the
+   * TCP socket beneath it.
+   */
   readonly #open = new Map<string, Connection>()
   readonly #isTls: boolean
   readonly #secured = new WeakSet<Socket>()
@@ -54,8 +57,8 @@ export class Sockets {
   }
 
   /**
-   * Whether its client was told that what it sends can't be read: all that still comes is another
-   * error.
+   * Whether the client was told that its data can't be read: what still comes only causes more
+   * errors.
    */
   isRejected(socket: Socket): boolean {
     return this.#of(socket)?.isRejected ?? false
@@ -67,8 +70,8 @@ export class Sockets {
   }
 
   /**
-   * Ends a connection: at once, and in the middle of a response by a reset, but behind one that is
-   * complete here.
+   * Ends a connection: at once, by a reset in the middle of a response, but after a response that
+   * is complete here.
    */
   closeAfterCompleteResponse(socket: Socket): void {
     const response = currentResponse(socket)
@@ -92,10 +95,10 @@ export class Sockets {
   }
 
   /**
-   * Node takes a connection for idle as soon as the end of its response was written, though a slow
-   * client may have most of it still to come, and destroys it. One that is still busy with its TLS
-   * handshake is idle, too. And it ends connections in order in the middle of a response: where the
-   * end of the connection is that of the response (HTTP/1.0), the part would look whole.
+   * Node considers a connection idle as soon as the end of its response was written, though a slow
+   * client may have most of it still to come, and destroys it. It also considers one idle that is
+   * busy with its TLS handshake. And it closes connections in order in the middle of a response: if
+   * the end of the connection is that of the response (HTTP/1.0), the part would look whole.
    */
   #spareResponses(server: Server): void {
     server.closeIdleConnections = () => {
@@ -117,7 +120,7 @@ export class Sockets {
    */
   #resetWhenHalfClosed(socket: Socket): void {
     const response = currentResponse(socket)
-    // One that is complete here still goes out, and the end of the connection after it.
+    // A response that is complete here still goes out, and then the connection ends.
     if (response?.headersSent && !response.writableEnded) this.#reset(response, socket)
   }
 

@@ -8,7 +8,7 @@ import { handle, type State } from './handling.ts'
 import { listen } from './listener.ts'
 import { AccessTokens } from './oauth/access-tokens.ts'
 import { type CredentialFiles, serviceAccountKey, writeCredentialFiles } from './oauth/credential-files.ts'
-import { Identities, newAuthorizedUser, newWorkloadIdentity, type Role } from './oauth/identities.ts'
+import { Identities, newAuthorizedUser, newWorkforceUser, newWorkloadIdentity, type Role } from './oauth/identities.ts'
 import { MetadataServer } from './oauth/metadata-server.ts'
 import { type RecordedRequest, RequestLog } from './request-log.ts'
 import type { World } from './routes.ts'
@@ -109,6 +109,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     newWorkloadIdentity(`${url}/issuer`),
   ])
   const user = newAuthorizedUser('user@example.com')
+  const workforce = newWorkforceUser()
   const stores = new Map<string, DicomStore>()
   const addStore = (name: string) => {
     // A store's folder is named by it: no dots that lead elsewhere.
@@ -121,7 +122,19 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
 
   const clock = new Clock()
   const behavior = { ...defaultBehavior }
-  const world: World = { url, identities, tokens, user, workload, metadata, stores, operations, clock, behavior }
+  const world: World = {
+    url,
+    identities,
+    tokens,
+    user,
+    workload,
+    workforce,
+    metadata,
+    stores,
+    operations,
+    clock,
+    behavior,
+  }
   const state: State = { world, faults: new Faults(), log: new RequestLog(), tokenRequests: newTokenCounts() }
   const running = new Set<Promise<void>>()
   listener.serve((request, response, socket) => {
@@ -143,7 +156,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     tokenRequests: state.tokenRequests,
     addStore,
     dicomWebUrl: (store = [...stores.keys()][0] ?? demoStore) => `${url}/v1/${store}/dicomWeb`,
-    writeCredentials: (into) => writeCredentialFiles(into, { url, project, account, impersonated, user, workload }),
+    writeCredentials: (into) =>
+      writeCredentialFiles(into, { url, project, account, impersonated, user, workload, workforce }),
     addServiceAccount: async (email) => serviceAccountKey(await identities.addServiceAccount(email), { url, project }),
     grant: (identity, store, role) => identities.grant(identity, store, role),
     denyImpersonation: (identity, email) => identities.denyImpersonation(identity, email),

@@ -7,9 +7,9 @@ import { GoogleError } from './google-error.ts'
 import type { AccessTokens } from './oauth/access-tokens.ts'
 import { authenticate, authorize } from './oauth/bearer.ts'
 import { handleGenerateAccessToken } from './oauth/iam-credentials.ts'
-import type { AuthorizedUser, Identities, WorkloadIdentity } from './oauth/identities.ts'
+import type { AuthorizedUser, Identities, WorkforceUser, WorkloadIdentity } from './oauth/identities.ts'
 import type { MetadataServer } from './oauth/metadata-server.ts'
-import { handleSubjectToken, handleTokenExchange } from './oauth/sts.ts'
+import { handleSubjectToken, handleTokenExchange, handleWorkforceRefresh } from './oauth/sts.ts'
 import { handleTokenRequest } from './oauth/token-endpoint.ts'
 import type { EmulatorResponse } from './response.ts'
 import type { DicomStore } from './store/dicom-store.ts'
@@ -24,6 +24,7 @@ export interface World {
   readonly tokens: AccessTokens
   readonly user: AuthorizedUser
   readonly workload: WorkloadIdentity
+  readonly workforce: WorkforceUser
   readonly metadata: MetadataServer
   readonly stores: ReadonlyMap<string, DicomStore>
   readonly operations: Operations
@@ -50,6 +51,9 @@ export function route(world: World, call: Call): Route | Promise<Route> {
   if (call.path === '/token' && call.method === 'POST') return oauthRoute(world, call)
   if (call.path === '/v1/token' && call.method === 'POST') {
     return tokenRoute('token-exchange', () => handleTokenExchange(world.tokens, world.workload, call))
+  }
+  if (call.path === '/v1/oauthtoken' && call.method === 'POST') {
+    return tokenRoute('refresh_token', () => handleWorkforceRefresh(world.tokens, world.workforce, call))
   }
   if (call.path === '/subject-token') return { work: async () => handleSubjectToken(world.workload) }
   if (call.path === '/' || first === 'computeMetadata') return metadataRoute(world, call)

@@ -1,13 +1,15 @@
-import { type AgentOptions, Agent as HttpAgent } from 'node:http'
-import type { Agent as HttpsAgent } from 'node:https'
+import type { Agent as HttpAgent } from 'node:http'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
+import { Agent, type buildConnector, type Dispatcher, Pool } from 'undici'
+import { outgoingProxyFor } from '../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../config/settings.ts'
 import { openBoundedPool } from './bounded-pool.ts'
+import { Connector } from './connector.ts'
+import { type Resolve, resolveName } from './dial.ts'
+import { forwardPlainRequests } from './plain-proxy.ts'
 import { type Fetch, fetchOver } from './small-fetch.ts'
-import { TunnelClient } from './tunnel.ts'
-import { UploadAgent } from './upload-agent.ts'
+import { PlainUploadAgent, UploadAgent } from './upload-agent.ts'
 
 /**
  * How long (ms) an idle connection to Google is kept: less than middleboxes on the way usually
@@ -22,54 +24,57 @@ const keepAliveMs = 30_000
 const uploadKeepAliveMs = 4_000
 
 /**
- * Every outgoing connection of this program, made by the same rules: trusted authorities, TLS
- * checks, outgoing proxy, time to connect. Two kinds, because the two transports speak through
- * different libraries.
+ * Every outgoing connection of this program, made by the same rules, which are the
+ * {@link Connector}'s. Two kinds, because the two transports speak through different libraries.
  */
 export interface Connections {
   /** For undici. */
   readonly dispatcher: Dispatcher
-  /** For `node:http` and `node:https`, by the scheme of the upstream. */
-  agentFor(protocol: string): HttpAgent
+  /** For `node:http` and `node:https`, to an upstream. */
+  agentFor(origin: URL): HttpAgent
   /** `fetch` over the same connections, for small responses: src/forward/small-fetch.ts. */
   readonly fetch: Fetch
   /** `fetch` past any outgoing proxy, for addresses that only this machine can reach. */
   readonly fetchDirect: Fetch
+  /** How names become addresses. */
+  readonly resolve: Resolve
   /** How many are open now, by transport. */
   counts(): { readonly bodyless: ConnectionCounts; readonly upload: ConnectionCounts }
   close(): Promise<void>
 }
 
-export function openConnections(outgoing: OutgoingSettings): Connections {
+/** @param resolve in place of the system's own */
+export function openConnections(outgoing: OutgoingSettings, resolve = resolveName): Connections {
   const secureContext = secureContextFor(outgoing)
+  const connector = new Connector({ outgoing, secureContext, resolve })
   const pools = new Pools()
-  const upstream = dispatchersFor(outgoing, secureContext, pools.open)
-  const small = dispatchersFor(outgoing, secureContext, openBoundedPool)
-  const agents = { 'http:': httpAgent(outgoing), 'https:': httpsAgent(outgoing, secureContext) }
+  const openSocket = (url: URL) => connector.open(url)
+  const upstream = agentOver(openSocket, outgoing, pools.open)
+  const small = agentOver(openSocket, outgoing, openBoundedPool)
+  const smallDirect = agentOver((url) => connector.openDirect(url), outgoing, openBoundedPool)
+  const options = { keepAlive: true, timeout: uploadKeepAliveMs, scheduling: 'lifo' } as const
+  const plainProxy = outgoing.httpsProxy && outgoing.httpProxy ? new URL(outgoing.httpProxy) : null
+  const agents = {
+    secure: new UploadAgent({ ...options, secureContext }, connector),
+    plain: new PlainUploadAgent(options, connector, null),
+    plainByProxy: new PlainUploadAgent(options, connector, plainProxy),
+  }
   return {
-    dispatcher: upstream.outward,
-    agentFor: (protocol) => (protocol === 'https:' ? agents['https:'] : agents['http:']),
-    fetch: fetchOver(small.outward),
-    fetchDirect: fetchOver(small.direct),
+    dispatcher: forwardPlainRequests(upstream, outgoing),
+    agentFor(origin) {
+      if (origin.protocol === 'https:') return agents.secure
+      return outgoingProxyFor(origin, outgoing) ? agents.plainByProxy : agents.plain
+    },
+    fetch: fetchOver(forwardPlainRequests(small, outgoing)),
+    fetchDirect: fetchOver(smallDirect),
+    resolve,
     counts: () => ({ bodyless: pools.counts, upload: countsOf(Object.values(agents)) }),
     async close() {
-      agents['http:'].destroy()
-      agents['https:'].destroy()
-      await Promise.all([upstream.close(), small.close()])
+      connector.close()
+      for (const agent of Object.values(agents)) agent.destroy()
+      await Promise.all([upstream, small, smallDirect].map((agent) => agent.destroy()))
     },
   }
-}
-
-type OpenPool = NonNullable<Agent.Options['factory']>
-
-/** By way of the outgoing proxy, if there is one, and past it. */
-function dispatchersFor(outgoing: OutgoingSettings, secureContext: SecureContext, open: OpenPool) {
-  const direct = new Agent({ ...undiciOptions(outgoing, secureContext), factory: open })
-  // Google speaks https. One for http alone must not be taken for it: undici would, Node's agents
-  // would not.
-  const outward: Dispatcher = outgoing.httpsProxy ? proxied(outgoing, secureContext, open) : direct
-  const close = () => Promise.all([direct.destroy(), outward === direct ? undefined : outward.destroy()])
-  return { direct, outward, close }
 }
 
 let latest: { readonly authorities: readonly string[] | null; readonly context: SecureContext } | null = null
@@ -87,50 +92,26 @@ function secureContextFor({ certificateAuthorities: authorities }: OutgoingSetti
   return latest.context
 }
 
-function undiciOptions({ verifyPeers, timeouts }: OutgoingSettings, secureContext: SecureContext): Agent.Options {
-  return {
+type OpenPool = NonNullable<Agent.Options['factory']>
+
+function agentOver(openSocket: Connector['open'], { timeouts }: OutgoingSettings, factory: OpenPool): Agent {
+  const connect: buildConnector.connector = ({ protocol, host }, done) => {
+    const opening = openSocket(new URL(`${protocol}//${host}`))
+    opening.then(
+      (socket) => done(null, socket),
+      (error) => done(error, null),
+    )
+  }
+  return new Agent({
     // Google's own DICOM adapter went back to HTTP/1.1 because of error rates over HTTP/2.
     allowH2: false,
-    connect: { secureContext, rejectUnauthorized: verifyPeers, timeout: timeouts.connect },
+    connect,
     headersTimeout: timeouts.response,
     bodyTimeout: timeouts.idle,
     keepAliveTimeout: keepAliveMs,
     pipelining: 1,
-  }
-}
-
-function proxied(outgoing: OutgoingSettings, secureContext: SecureContext, open: OpenPool): Dispatcher {
-  const options = undiciOptions(outgoing, secureContext)
-  const tls = { secureContext, rejectUnauthorized: outgoing.verifyPeers }
-  const { connect } = outgoing.timeouts
-  return new EnvHttpProxyAgent({
-    ...options,
-    requestTls: tls,
-    proxyTls: tls,
-    connectTimeout: connect,
-    factory: open,
-    // An outgoing proxy that never responds to the CONNECT counts as no connection, too.
-    clientFactory: (proxy) => new TunnelClient(new URL(proxy), connect) as unknown as Dispatcher,
-    // An empty text, unlike none, keeps undici from reading the environment itself.
-    httpProxy: outgoing.httpProxy ?? '',
-    httpsProxy: outgoing.httpsProxy ?? '',
-    noProxy: outgoing.noProxy,
+    factory,
   })
-}
-
-function agentOptions(): AgentOptions {
-  return { keepAlive: true, timeout: uploadKeepAliveMs, scheduling: 'lifo' }
-}
-
-/** Node's own way through an outgoing proxy: without TLS no tunnel is needed. */
-function httpAgent({ httpProxy, httpsProxy, noProxy }: OutgoingSettings): HttpAgent {
-  const proxyEnv = httpsProxy && httpProxy && { HTTP_PROXY: httpProxy, NO_PROXY: noProxy }
-  return new HttpAgent({ ...agentOptions(), ...(proxyEnv && { proxyEnv }) })
-}
-
-function httpsAgent(outgoing: OutgoingSettings, secureContext: SecureContext): HttpsAgent {
-  const { verifyPeers: rejectUnauthorized } = outgoing
-  return new UploadAgent({ ...agentOptions(), secureContext, rejectUnauthorized }, outgoing)
 }
 
 /** How many connections are in use, and wait for use. */

@@ -45,7 +45,7 @@ export class HttpProxySender implements Sender {
     const { promise, resolve } = Promise.withResolvers<Outcome>()
     const upload = new Upload(exchange, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }
-    const agent = this.#options.connections.agentFor(origin.protocol)
+    const agent = this.#options.connections.agentFor(origin)
     // Its types ask for far more than it reads: of the request, what Upload has; of the body,
     // `pipe`; of the target, these.
     this.#proxy.web(

@@ -3,7 +3,7 @@ import { abortable } from '../concurrency/abort.ts'
 import type { AccessToken, TokenSource } from '../credentials/access-token.ts'
 import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { BufferedResponse } from './buffered-response.ts'
-import { UnauthorizedRetry } from './unauthorized-retry.ts'
+import { TokenRejections } from './token-rejections.ts'
 
 /**
  * The deletion of a study or series at Google (google.longrunning.Operation), as one of Google's
@@ -123,8 +123,8 @@ const isTransient = (status: number) => status === 408 || status === 425 || stat
 export interface Polling {
   readonly tokens: TokenSource
   readonly operationUrl: OperationUrl
-  /** Polls once; rejects when there is no response. */
-  readonly poll: (url: URL, token: AccessToken, signal: AbortSignal) => Promise<BufferedResponse>
+  /** Sends one poll; rejects when there is no response. */
+  readonly sendPoll: (url: URL, token: AccessToken, signal: AbortSignal) => Promise<BufferedResponse>
 }
 
 /** How the waiting ended, and the last that Google told of the operation. */
@@ -155,7 +155,7 @@ export async function pollUntilDone(
     if (left <= 0) return { end: 'time', operation }
     await delay(Math.min(interval, left), undefined, { signal }).catch(() => {})
     if (signal.aborted) return { end: 'stopped', operation }
-    const response = await poll(operation.url, polling, signal)
+    const response = await pollOnce(operation.url, polling, signal)
     if (response && response.status !== 200 && !isTransient(response.status)) {
       return { end: 'refused', operation, status: response.status }
     }
@@ -164,15 +164,16 @@ export async function pollUntilDone(
   }
 }
 
-/** Null when there is no response. */
-async function poll(url: URL, { tokens, poll }: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
+/** Polls again with a new token if the first is rejected. Null when there is no response. */
+async function pollOnce(url: URL, polling: Polling, signal: AbortSignal): Promise<BufferedResponse | null> {
+  const { tokens, sendPoll } = polling
   const limited = AbortSignal.any([signal, AbortSignal.timeout(pollTimeoutMs)])
   try {
-    const unauthorizedRetry = new UnauthorizedRetry(tokens)
+    const rejections = new TokenRejections(tokens)
     for (;;) {
       const token = await abortable(tokens.token(), limited)
-      const response = await poll(url, token, limited)
-      if (response.status !== 401 || !unauthorizedRetry.allows(token)) return response
+      const response = await sendPoll(url, token, limited)
+      if (response.status !== 401 || !rejections.invalidateOnce(token)) return response
     }
   } catch {
     return null

@@ -1,41 +1,53 @@
-import { Agent, type AgentOptions } from 'node:https'
+import { type AgentOptions, Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { outgoingProxyFor } from '../config/outgoing-proxy.ts'
-import type { OutgoingSettings } from '../config/settings.ts'
-import { openTunnel, tunnelRefused } from './tunnel.ts'
+import type { Connector } from './connector.ts'
 
-type Options = Parameters<Agent['createConnection']>[0]
-type Callback = NonNullable<Parameters<Agent['createConnection']>[1]>
+type Options = Parameters<HttpAgent['createConnection']>[0]
+type Callback = NonNullable<Parameters<HttpAgent['createConnection']>[1]>
 
-/** Connections of uploads over TLS, through the outgoing proxy where one leads there. */
-export class UploadAgent extends Agent {
-  readonly #outgoing: OutgoingSettings
+/**
+ * Connections of uploads over TLS. They are ready when Node gets them, so that its time limits,
+ * which are those of idle connections, don't end one that is being made.
+ */
+export class UploadAgent extends HttpsAgent {
+  readonly #connector: Connector
 
-  constructor(options: AgentOptions, outgoing: OutgoingSettings) {
+  constructor(options: HttpsAgentOptions, connector: Connector) {
     super(options)
-    this.#outgoing = outgoing
+    this.#connector = connector
   }
 
   override createConnection(options: Options, callback?: Callback): Duplex | null | undefined {
-    const host = options.host ?? ''
-    const target = URL.parse(`https://${host.includes(':') ? `[${host}]` : host}:${options.port ?? 443}`)
-    const proxy = target && outgoingProxyFor(target, this.#outgoing)
-    if (!target || !proxy || !callback) return super.createConnection(options, callback)
-    void this.#throughTunnel(proxy, target, options, callback)
-    return undefined
+    return handOver(this.#connector.open(urlOf('https:', options)), callback)
+  }
+}
+
+/** The same without TLS: Node's own agent sends an outgoing proxy whole URLs (RFC 9112 3.2.2). */
+export class PlainUploadAgent extends HttpAgent {
+  readonly #connector: Connector
+  readonly #proxy: URL | null
+
+  /** @param proxy to send all requests to, wherever they are for; null connects directly */
+  constructor(options: AgentOptions, connector: Connector, proxy: URL | null) {
+    super({ ...options, ...(proxy && { proxyEnv: { HTTP_PROXY: proxy.href } }) })
+    this.#connector = connector
+    this.#proxy = proxy
   }
 
-  async #throughTunnel(proxy: URL, target: URL, options: Options, callback: Callback): Promise<void> {
-    try {
-      const authority = `${target.hostname}:${target.port || 443}`
-      const { status, socket } = await openTunnel(proxy, authority, this.#outgoing.timeouts.connect)
-      if (status !== 200) {
-        socket.destroy()
-        throw tunnelRefused(status)
-      }
-      callback(null, super.createConnection({ ...options, socket } as Options) as Duplex)
-    } catch (error) {
-      callback(error as Error, undefined as never)
-    }
+  override createConnection(options: Options, callback?: Callback): Duplex | null | undefined {
+    return handOver(this.#connector.openDirect(this.#proxy ?? urlOf('http:', options)), callback)
   }
+}
+
+function urlOf(protocol: string, { host = '', port }: Options): URL {
+  return new URL(`${protocol}//${host?.includes(':') ? `[${host}]` : host}${port ? `:${port}` : ''}`)
+}
+
+/** Node waits for the callback where there is no socket at once. */
+function handOver(opening: Promise<Duplex>, callback: Callback = () => {}): undefined {
+  opening.then(
+    (socket) => callback(null, socket),
+    (error) => callback(error, undefined as never),
+  )
 }

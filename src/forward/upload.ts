@@ -29,7 +29,6 @@ export class Upload implements ResponseSource {
   readonly #progress: Exchange['progress']
   readonly #body: ReplayBody
   readonly #timeouts: UpstreamTimeouts
-  readonly #connecting: NodeJS.Timeout
   /** Of the client's body, until all of it has arrived. */
   #rateMonitor: MinRateMonitor | null = null
   #upstream: ClientRequest | null = null
@@ -46,7 +45,6 @@ export class Upload implements ResponseSource {
       this.#conclude()
       resolve(outcome)
     })
-    this.#connecting = setTimeout(() => this.#relay.fail(notConnected()), timeouts.connect)
     exchange.inbound.whenBodyRefused((reason) => this.#relay.fail(reason))
   }
 
@@ -70,14 +68,8 @@ export class Upload implements ResponseSource {
     this.#upstream = upstream
     const { socket } = upstream
     if (socket && !upstream.reusedSocket) keepReadingAfterWriteError(socket)
-    const isReady = !socket?.connecting && !(socket && 'secureConnecting' in socket && socket.secureConnecting)
-    const onReady = () => {
-      clearTimeout(this.#connecting)
-      upstream.setTimeout(this.#timeouts.idle)
-      if (!this.#relay.isSettled) this.#monitorRate(upstream)
-    }
-    if (isReady) onReady()
-    else socket?.once('secureConnecting' in socket ? 'secureConnect' : 'connect', onReady)
+    upstream.setTimeout(this.#timeouts.idle)
+    if (!this.#relay.isSettled) this.#monitorRate(upstream)
     upstream.on('timeout', () => this.#onStall(upstream))
     upstream.on('information', () => this.#relay.onInformational())
     upstream.once('finish', () => {
@@ -91,7 +83,6 @@ export class Upload implements ResponseSource {
   }
 
   onResponse(incoming: IncomingMessage): void {
-    clearTimeout(this.#connecting)
     if (incoming.rawHeaders.length >= 2 * maxHeaders) {
       this.#relay.fail(tooManyHeaders())
       return
@@ -159,7 +150,6 @@ export class Upload implements ResponseSource {
    * are out, and the idle limit goes on.
    */
   #conclude(): void {
-    clearTimeout(this.#connecting)
     this.#rateMonitor?.stop()
     this.#exchange.inbound.whenBodyRefused(null)
     if (this.#upstream?.writableEnded) return
@@ -202,11 +192,6 @@ class UploadResponse {
     // Has Node read the connection again, which may be another request's by now.
     if (!this.#incoming.complete) this.#incoming._read(0)
   }
-}
-
-function notConnected(): ProxyError {
-  const problem = "There was no connection to Google's DICOM store in time."
-  return new ProxyError('upstream-unreachable', { problem, remedy: 'Check the firewall, or set HttpProxy.' })
 }
 
 function tooManyHeaders(): ProxyError {

@@ -9,6 +9,8 @@ const codes = {
   invalid: 'upstream-invalid',
 } as const satisfies Record<string, ErrorCode>
 
+const noConnection: ReadonlySet<string> = new Set(['ERR_CONNECT_TIMEOUT', 'ERR_TUNNEL_TIMEOUT', 'ETIMEDOUT'])
+
 /** What a connection to Google that failed before a response means to the client. */
 export function upstreamFailure(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
@@ -27,7 +29,7 @@ export function upstreamFailure(error: unknown): ProxyError {
     return new ProxyError('upstream-invalid', invalid, { cause: error })
   }
   // No connection at all is unreachable, however long that took to find out.
-  const found = code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT' ? 'upstream-unreachable' : codes[kind]
+  const found = code && noConnection.has(code) ? 'upstream-unreachable' : codes[kind]
   const explanation = { problem: `Google's DICOM store did not respond: ${problem}${named}.`, remedy }
   return new ProxyError(found, explanation, { cause: error })
 }

@@ -106,8 +106,8 @@ function countsOf(requests: Iterable<Handled>): Record<string, number> {
 }
 
 /**
- * Writes the first standstill at once. Of those soon after, it writes the longest and the number of
- * others.
+ * Writes the first standstill at once. For those that follow soon, it writes the longest and the
+ * number of others.
  */
 class CollectedLines {
   readonly #quietMs: number

@@ -33,14 +33,14 @@ export class RequestEvent {
   account: string | undefined
   service: DicomWebService | undefined
   route: string | undefined
-  /** Of the response to the client; null if it got none. */
+  /** The status that the client got; null if it got none. */
   status: number | null = null
-  /** Of the proxy's own response. */
+  /** The error code, if the proxy itself responded. */
   code: ErrorCode | undefined
-  /** Of a failure: the layer that caused it, and what to do. */
+  /** The layer that caused a failure, and what to do. */
   layer: Layer | undefined
   detail: string | undefined
-  /** Of a rejection: details that the client must not see. */
+  /** Details of a rejection that the client must not see. */
   reason: string | undefined
   /** Google's message for a failure, redacted. */
   googleMessage: string | undefined
@@ -51,7 +51,7 @@ export class RequestEvent {
   doubt: Explanation | null | undefined
   /** Undefined unless this is an upload with a complete, readable response. */
   instances: InstanceCounts | undefined
-  /** Who aborted the request or the response. */
+  /** The side that aborted the request or the response. */
   abortedBy: 'client' | 'upstream' | 'proxy' | undefined
   /** Google goes on with the operation after its response, and its completion was not seen. */
   isPending = false

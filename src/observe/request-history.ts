@@ -46,11 +46,11 @@ export interface Traffic {
 export interface Totals extends Omit<Traffic, 'account' | 'service'> {
   /** Requests that have ended. */
   readonly requests: number
-  /** Of these: failed for a reason that the client can't fix. */
+  /** Those that failed for a reason that the client can't fix. */
   readonly failed: number
-  /** Of these: uploads with instances that Google didn't store. */
+  /** Uploads with instances that Google didn't store. */
   readonly incomplete: number
-  /** Of these: failed because of the request, or aborted by the client. */
+  /** Those that failed because of the request, or that the client aborted. */
   readonly rejected: number
 }
 
@@ -67,7 +67,7 @@ interface History {
   readonly requests: RequestCounts
   readonly failures: Failure[]
   readonly ended: { requests: number; failed: number; incomplete: number; rejected: number }
-  /** By service, of requests that have ended. */
+  /** Bytes of requests that have ended, by service. */
   readonly bytes: Map<string, { received: number; sent: number }>
 }
 

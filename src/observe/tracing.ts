@@ -22,9 +22,9 @@ export interface TracedRequest {
 
 /** How an attempt to send a request to Google ended. */
 export interface AttemptResult {
-  /** Of Google's response; null without one. */
+  /** The status of Google's response; null without one. */
   readonly status: number | null
-  /** Of the failure, if there was no response. */
+  /** The error code, if there was no response. */
   readonly code: string | undefined
 }
 

@@ -99,7 +99,8 @@ export class Access {
     if (clients === null) return
     try {
       const now = await reloadClients(clients, accounts)
-      // The configuration has changed meanwhile: what is in the file may mean something else by that.
+      // The configuration has changed meanwhile: the file's content may mean something else under
+      // the new one.
       if (this.#settings !== settings) return await this.#reread()
       this.#setClients(now, limits.failedLogins)
       this.#logger.info({ clients: now.length }, 'ClientsFile reloaded')

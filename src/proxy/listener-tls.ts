@@ -25,17 +25,17 @@ export class ListenerTls {
   }
 
   /**
-   * What the files of other settings hold; null if they are the same, or none. Rejects with a ConfigurationError if they can't be
-   * used.
+   * Reads the files of new settings; null if they are the same, or if there are none. Rejects with
+   * a ConfigurationError if they can't be used.
    */
   async read({ tls }: OfSettings): Promise<TlsMaterial | null> {
     return tls === null || isDeepStrictEqual(tls, this.#settings) ? null : readTls(tls)
   }
 
   /**
-   * Whether they speak TLS at all must stay.
+   * A reload can't turn TLS on or off.
    *
-   * @param material what {@link read} gave
+   * @param material the result of {@link read}
    */
   replace({ tls, readAt }: OfSettings, material: TlsMaterial | null): void {
     if (isDeepStrictEqual(tls, this.#settings)) return
@@ -65,7 +65,7 @@ export class ListenerTls {
     if (settings === null) return
     try {
       const material = await readTls(settings)
-      // Other files have taken the place of these, and are read by now.
+      // The settings name other files by now, which have been read already.
       if (this.#settings === settings) this.#take(material)
     } catch (error) {
       const reason = (error as Error).message

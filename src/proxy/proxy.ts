@@ -96,7 +96,7 @@ export async function startProxy(
     // The proxy may have been told to end meanwhile.
     if (ending.signal.aborted) return plan
     runtime.replace(next)
-    // Nothing fails from here on, so a reload applies completely or not at all.
+    // Nothing below can fail, so a reload applies completely or not at all.
     data.replace(next)
     access.replace(next)
     tls.replace(next, files)

@@ -3,7 +3,7 @@ import { RefCounted, SharedResource } from '../concurrency/ref-counted.ts'
 import type { Settings } from '../config/settings.ts'
 import type { FetchToken } from '../credentials/access-token.ts'
 import { DescribedCredential } from '../credentials/credential-description.ts'
-import { createFetchToken, credentialIdentity } from '../credentials/fetch-token.ts'
+import { createFetchToken, credentialKey } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
@@ -62,7 +62,7 @@ export class ProxyRuntime {
   constructor(settings: Settings, options: RuntimeOptions) {
     this.#options = options
     const { refreshInterval } = settings.tokens
-    const onRefresh = (identity: string, event: TokenEvent) => this.#logRefresh(identity, event)
+    const onRefresh = (tokenKey: string, event: TokenEvent) => this.#logRefresh(tokenKey, event)
     this.#tokens = new TokenCache(new Map(), { refreshInterval, onRefresh })
     this.#replayBudget = new ReplayBudget(settings.retry)
     this.generations = new RefCounted(this.#open(settings, []))
@@ -114,9 +114,9 @@ export class ProxyRuntime {
     const shared = this.#openShared(settings)
     const { value: connections } = shared.connections
     const { value: audit } = shared.audit
-    const identities = settings.accounts.map(({ credential }) => identityOf(credential, settings.tokens))
+    const tokenKeys = settings.accounts.map(({ credential }) => tokenKeyOf(credential, settings.tokens))
     for (const [at, { credential }] of settings.accounts.entries()) {
-      this.#tokens.acquire(identities[at] ?? '', this.#fetchToken(credential))
+      this.#tokens.acquire(tokenKeys[at] ?? '', this.#fetchToken(credential))
     }
     const accounts = settings.accounts.map((account) => this.#servedAccount(account, settings, before))
     const senders = createSenders(connections, settings.outgoing)
@@ -130,11 +130,11 @@ export class ProxyRuntime {
       replayBudget,
       deletions,
       audit,
-      retryTimeout: settings.retry.totalTimeout,
+      retry: settings.retry,
       timeouts,
     })
     const close = () => {
-      for (const identity of identities) this.#tokens.release(identity)
+      for (const key of tokenKeys) this.#tokens.release(key)
       return Promise.all([shared.connections.release(), shared.audit.release()])
     }
     const allows = networkAllowList(settings.allowedNetworks)
@@ -179,7 +179,7 @@ export class ProxyRuntime {
     before: readonly ServedAccount[],
   ): ServedAccount {
     const { name, access, project, location, dataset, dicomStore, quotaProject, credential } = account
-    const identity = identityOf(credential, settings.tokens)
+    const tokenKey = tokenKeyOf(credential, settings.tokens)
     const { resourceName, dicomWebUrl, localPath } = dicomStoreOf(account, settings.baseUrl)
     const known = before.find((one) => one.name === name && one.store === resourceName)
     return {
@@ -194,16 +194,16 @@ export class ProxyRuntime {
       dicomWebUrl: new URL(dicomWebUrl),
       urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
       operationUrl: operationUrlsOf(account, settings.baseUrl),
-      tokens: this.#tokens.source(identity),
+      tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
       limiters: known?.limiters ?? createLimiters(settings.concurrency),
-      tokenState: () => this.#tokens.state(identity),
+      tokenState: () => this.#tokens.state(tokenKey),
     }
   }
 
-  #logRefresh(identity: string, event: TokenEvent): void {
+  #logRefresh(tokenKey: string, event: TokenEvent): void {
     const { accounts: all, tokens } = this.current.settings
-    const accounts = all.filter(({ credential }) => identityOf(credential, tokens) === identity).map(({ name }) => name)
+    const accounts = all.filter(({ credential }) => tokenKeyOf(credential, tokens) === tokenKey).map(({ name }) => name)
     // The account was removed, and only its last requests are still in flight.
     if (accounts.length === 0) return
     const { logger } = this.#options
@@ -217,11 +217,11 @@ export class ProxyRuntime {
 }
 
 /** Tokens of different issuers are different tokens. */
-function identityOf(
+function tokenKeyOf(
   credential: Settings['accounts'][number]['credential'],
   { tokenUrl, iamCredentialsUrl }: Settings['tokens'],
 ): string {
-  return [credentialIdentity(credential), tokenUrl, iamCredentialsUrl].join(' ')
+  return [credentialKey(credential), tokenUrl, iamCredentialsUrl].join(' ')
 }
 
 function createLimiters(concurrency: Settings['concurrency']): ServedAccount['limiters'] {

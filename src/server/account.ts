@@ -13,7 +13,7 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   /** The store's resource name at Google, `projects/P/locations/L/datasets/D/dicomStores/S`. */
   readonly store: string
   readonly tokens: TokenSource
-  /** What people may know of its credential. */
+  /** The public facts about its credential. */
   readonly credential: { readonly description: CredentialDescription }
   /** Each service has its own: uploads don't hold up searches, nor searches uploads. */
   readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>

@@ -7,8 +7,8 @@ import { redactHeaders } from '../observe/redact-headers.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 
 /**
- * What `HttpVerbose` shows of one attempt to send a request to Google: all that is neither a secret
- * nor about a patient.
+ * The log line of `HttpVerbose` for one attempt to send a request to Google: all that is neither a
+ * secret nor about a patient.
  */
 export class AttemptLine {
   readonly #event: RequestEvent
@@ -25,7 +25,7 @@ export class AttemptLine {
     this.#before = { received, sent }
   }
 
-  /** Looks at the head of each response that is read. */
+  /** Reads the headers of each response. */
   wrap(observe: ObserveResponse): ObserveResponse {
     return (status, headers) => {
       this.#received = { status, headers }
@@ -50,7 +50,7 @@ export class AttemptLine {
       bytesReceived: progress.received - this.#before.received,
       bytesSent: progress.sent - this.#before.sent,
       milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,
-      // Allow-listed names, all of them: no client has made one up.
+      // These names are all allow-listed: no client has made one up.
       requestHeaders: redactHeaders(this.#sent, () => true),
       responseHeaders: response ? redactHeaders(response.headers, isReturned) : undefined,
     }

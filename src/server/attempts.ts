@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable, abortOnClose, clientGone } from '../concurrency/abort.ts'
 import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
-import type { DicomWebService, UpstreamTimeouts } from '../config/settings.ts'
+import type { DicomWebService, RetrySettings, UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { waitForFirstBytes } from '../downstream/first-bytes.ts'
 import type { Inbound } from '../downstream/inbound.ts'
@@ -12,7 +12,7 @@ import type { Exchange, Outcome } from '../forward/exchange.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
-import { UnauthorizedRetry } from '../forward/unauthorized-retry.ts'
+import { TokenRejections } from '../forward/token-rejections.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
@@ -55,8 +55,7 @@ interface AttemptsOptions {
   readonly deletions: Deletions
   readonly logger: Logger
   readonly userAgent: string
-  /** Milliseconds after a request's arrival within which it may be sent to Google again. */
-  readonly retryTimeout: number
+  readonly retry: Pick<RetrySettings, 'totalTimeout'>
   /** Null when none is kept. */
   readonly audit: Pick<AuditTrail, 'accepting'> | null
 }
@@ -78,26 +77,26 @@ export class Attempts {
    */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
     const { request, response } = inbound
-    const deadline = performance.now() + this.#options.retryTimeout
+    const retryDeadline = performance.now() + this.#options.retry.totalTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#options.deletions.deletionFor(permit)
     event.isPending = beginsOperation(permit.service, permit.route)
     const shouldBuffer = (status: number) =>
       status === 401 ||
       (status === 200 && deletion !== null) ||
-      (retryPolicy.statuses.has(status) && performance.now() < deadline)
+      (retryPolicy.statuses.has(status) && performance.now() < retryDeadline)
     const { progress } = event
     const body =
       permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
     const tokens = new Set<string>()
-    const context = { inbound, permit, event, body, retryPolicy, shouldBuffer, deletion, deadline, tokens }
+    const context = { inbound, permit, event, body, retryPolicy, shouldBuffer, deletion, retryDeadline, tokens }
     return this.#untilResponse(context).catch(clientGoneOr)
   }
 
   async #untilResponse(context: RetryContext): Promise<Outcome> {
-    const { inbound, event, permit, retryPolicy, deletion, deadline } = context
+    const { inbound, event, permit, retryPolicy, deletion, retryDeadline } = context
     const { account, service } = permit
-    const unauthorizedRetry = new UnauthorizedRetry(account.tokens)
+    const rejections = new TokenRejections(account.tokens)
     let lastResponse: BufferedResponse | null = null
     let slot: Slot | null = await this.#acquireFirstSlot(context)
     for (;;) {
@@ -107,7 +106,7 @@ export class Attempts {
         return deletion.conclude(outcome.response, inbound.response, event, context.tokens)
       }
       if (outcome.kind === 'buffered' && outcome.response.status === 401) {
-        if (!token || !unauthorizedRetry.allows(token)) {
+        if (!token || !rejections.invalidateOnce(token)) {
           observeBuffered(observeResponse(permit, event, context.tokens), outcome.response)
           throw rejectedTwice(event, permit)
         }
@@ -120,11 +119,11 @@ export class Attempts {
       }
       if (outcome.kind === 'buffered') lastResponse = outcome.response
       const wait = backoffDelay(event.attempts, outcome)
-      const isFinal = !isRetryable(retryPolicy, outcome) || performance.now() + wait > deadline
+      const isFinal = !isRetryable(retryPolicy, outcome) || performance.now() + wait > retryDeadline
       if (isFinal || !(await this.#pause(context, wait)))
         return giveUp(context, finalResponse(outcome, lastResponse, service))
       // Without a slot, the client gets Google's last response, not `too-busy`.
-      slot = await Promise.resolve(this.#acquireSlot(context, deadline - performance.now())).catch(noSlot)
+      slot = await Promise.resolve(this.#acquireSlot(context, retryDeadline - performance.now())).catch(noSlot)
       if (!slot) return giveUp(context, finalResponse(outcome, lastResponse, service))
     }
   }
@@ -144,7 +143,7 @@ export class Attempts {
       const token = await this.#awaitToken(context)
       // No 'close' comes any more that would end an attempt.
       if (context.inbound.response.destroyed) throw clientGone
-      const remainingRetryMs = lastResponse && Math.max(context.deadline - performance.now(), minResponseTimeoutMs)
+      const remainingRetryMs = lastResponse && Math.max(context.retryDeadline - performance.now(), minResponseTimeoutMs)
       const { exchange, line, trace } = this.#begin(context, token, remainingRetryMs)
       const outcome = await this.#options.senders[exchange.service].send(exchange)
       line?.write(this.#options.logger, outcome)
@@ -311,8 +310,11 @@ interface RetryContext {
   readonly retryPolicy: RetryPolicy
   readonly shouldBuffer: (status: number) => boolean
   readonly deletion: Deletion | null
-  /** No attempt begins after it; by `performance.now()`. */
-  readonly deadline: number
+  /**
+   * The request's arrival plus `Retry.TotalTimeout`: no attempt begins later. By
+   * `performance.now()`.
+   */
+  readonly retryDeadline: number
   /** That it was sent with: none may come back in Google's words. */
   readonly tokens: Set<string>
 }

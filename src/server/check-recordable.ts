@@ -2,7 +2,7 @@ import { ProxyError } from '../errors.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 
 /**
- * Throws a ProxyError `audit-unavailable` while no request may pass, because it could not be
+ * Throws a ProxyError `audit-unavailable` while requests must be rejected because they can't be
  * recorded.
  */
 export function checkRecordable(audit: Pick<AuditTrail, 'accepting'> | null): void {

@@ -29,8 +29,7 @@ interface DeletionsOptions {
   readonly logger: Logger
   readonly userAgent: string
   /**
-   * Milliseconds after a request's arrival until which its deletion is waited for; 0 waits for
-   * none.
+   * How long after a request's arrival to wait for its deletion, in milliseconds; 0: don't wait.
    */
   readonly maxWaitMs: number
   /** Aborts when the proxy is told to end. */
@@ -38,8 +37,8 @@ interface DeletionsOptions {
 }
 
 /**
- * A deletion that Google does behind its response. Sends the client's response, or throws a
- * ProxyError when the deletion failed.
+ * A deletion that Google carries out after its response. Sends the client's response, or throws a
+ * ProxyError if the deletion failed.
  */
 export interface Deletion {
   /**
@@ -65,7 +64,7 @@ export class Deletions {
     this.#options = options
   }
 
-  /** To be asked when the request arrives; null when its response needs no waiting. */
+  /** Call this when the request arrives; null if its response needs no waiting. */
   deletionFor({ account, service, route, path }: Permit<ServedAccount>): Deletion | null {
     const { maxWaitMs } = this.#options
     if (maxWaitMs === 0 || !beginsOperation(service, route)) return null
@@ -111,18 +110,18 @@ export class Deletions {
   ): Promise<PollResult> {
     const { tokens, operationUrl } = account
     const { signal, done } = abortOnClose({ response }, this.#options.ending)
-    const poll = (url: URL, token: AccessToken, signal: AbortSignal) => {
+    const sendPoll = (url: URL, token: AccessToken, signal: AbortSignal) => {
       sent.add(token.value)
-      return this.#poll(account, event, url, token, signal)
+      return this.#sendPoll(account, event, url, token, signal)
     }
     try {
-      return await pollUntilDone(begun, { tokens, operationUrl, poll }, deadline, signal)
+      return await pollUntilDone(begun, { tokens, operationUrl, sendPoll }, deadline, signal)
     } finally {
       done()
     }
   }
 
-  async #poll(
+  async #sendPoll(
     account: ServedAccount,
     { requestId }: RequestEvent,
     url: URL,
@@ -137,8 +136,8 @@ export class Deletions {
 }
 
 /**
- * A client may look at no more than the status, and take a web page of somebody on the way for a
- * deletion that is done.
+ * The client doesn't get such a response: it may read only the status, and take the web page of a
+ * server on the way for a completed deletion.
  */
 function notFromGoogle(): ProxyError {
   const problem = "The response to the deletion is not one of Google's documents."

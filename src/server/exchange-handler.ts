@@ -24,7 +24,7 @@ import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
 import { sendProblem } from './problem.ts'
 
-/** What handles requests under one configuration. */
+/** The parts that handle requests under one configuration. */
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly attempts: Attempts
@@ -35,7 +35,9 @@ export interface HandlerContext {
 }
 
 interface HandlerOptions {
-  /** Who a request is from; at once, where that is known. Throws or rejects with a ProxyError. */
+  /**
+   * Authenticates the client; at once, if it is known already. Throws or rejects with a ProxyError.
+   */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** A request leases the current one on arrival, and releases it when it has ended. */
   readonly contexts: { acquire(): Lease<HandlerContext> }
@@ -87,7 +89,7 @@ export class ExchangeHandler {
     if (this.#inFlight.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
 
-  /** So that clients don't send their next request on a connection that closes just then. */
+  /** Makes clients not send their next request on a connection that closes just then. */
   #closeAfterResponses(): void {
     for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false
   }
@@ -126,7 +128,7 @@ export class ExchangeHandler {
   }
 
   /**
-   * To the transports, a connection that the proxy resets at the end of the grace looks like a
+   * A connection that the proxy resets at the end of the grace looks to the transports like a
    * client that left.
    */
   #attributeAbort(outcome: Outcome): Outcome {

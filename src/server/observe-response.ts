@@ -3,7 +3,7 @@ import type { Permit } from '../guard/guard.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import { doubtByHeaders } from './doubtful-success.ts'
 import { GoogleMessageReader, speaksOfService } from './google-message.ts'
-import { observeStowResponse } from './stow-response/stow-response.ts'
+import { observeStowResponse } from './stow-response/stow-response-reader.ts'
 
 /**
  * What is learnt for the request's event from responses that pass: Google's words when it refuses,

@@ -3,20 +3,20 @@ interface State {
   readonly length: number
   readonly next: Map<string, State>
   /**
-   * Where the longest end of that text leads which also occurs elsewhere; null at the beginning.
+   * The state of the longest end of that text that also occurs elsewhere; null at the beginning.
    */
   suffix: State | null
-  /** The longest text looked for that ends here. */
+  /** Length of the longest wanted text that ends here. */
   found: number
 }
 
 /**
- * Where any of some texts stand in another one, in time proportional to the length of all of them
- * together: by the suffix automaton of the one that is searched (Blumer et al. 1985). To look for
- * one after the other would take the product.
+ * Finds several texts in another one, in time proportional to the length of all of them together:
+ * by the suffix automaton of the one that is searched (Blumer et al. 1985). Searching for one after
+ * the other would take the product.
  *
  * @param text its characters; two are the same if their strings are
- * @returns for each character, whether it is a part of one of those that were looked for
+ * @returns for each character, whether it is a part of one of the texts that were found
  */
 export function occurrences(text: readonly string[], wanted: Iterable<readonly string[]>): boolean[] {
   const automaton = new SuffixAutomaton(text)
@@ -26,7 +26,7 @@ export function occurrences(text: readonly string[], wanted: Iterable<readonly s
 
 class SuffixAutomaton {
   readonly #start: State = { length: 0, next: new Map(), suffix: null, found: 0 }
-  /** Where each beginning of the text leads. */
+  /** The states of the beginnings of the text. */
   readonly #beginnings: State[] = []
   readonly #states: State[] = []
 
@@ -49,7 +49,8 @@ class SuffixAutomaton {
   }
 
   covered(): boolean[] {
-    // What ends at a place ends there as a part of what is longer: shorter ones first.
+    // A text that ends at a place also ends there as a part of a longer one: shorter ones come
+    // first.
     for (const state of this.#states.sort((one, other) => one.length - other.length)) {
       state.found = Math.max(state.found, state.suffix?.found ?? 0)
     }

@@ -2,22 +2,25 @@ import { occurrences } from './occurrences.ts'
 
 const maxCharacters = 300
 const hidden = '…'
-/** Shorter values are hidden where they stand alone: an `a` can't be removed from every word. */
+/**
+ * Shorter values are only hidden where they stand alone: an `a` can't be removed from every word.
+ */
 const minCharacters = 4
 
 /**
- * What Google says of a refusal, fit for logs: no UID, nothing of the request's query or path that
- * is a client's, nothing that could be a secret. Rather too little is left of it than too much.
+ * Google's message about a refusal, made fit for logs: it has no UID, nothing that the client put
+ * into the request's query or path, and nothing that could be a secret. It keeps too little of the
+ * message rather than too much.
  *
  * @param path path and query that were sent to Google
  */
 export function redactMessage(message: string, status: number, path: string): string {
-  // First of all, or a value could hide behind a character that is removed later.
+  // This comes first: otherwise a value could hide behind a character that is removed later.
   let text = withoutValues(visible(message), clientValues(path))
     // UIDs have at least three components in practice: 1.2.840.…
     .replaceAll(/(?<!\d)\d+(\.\d+){2,}/g, hidden)
     .replaceAll(/\bBearer\s+\S+|\bya29\.\S+/gi, hidden)
-    // Longer than a project's id, permission's or service's parts are: keys, tokens, and the parts
+    // Longer than the parts of project ids, permissions and services: keys, tokens, and the parts
     // of a JWT.
     .replaceAll(/[\w~+=-]{32,}/g, hidden)
   // A service that fails may quote what it failed on.
@@ -33,8 +36,8 @@ function visible(text: string): string {
 }
 
 /**
- * Hides each of the values wherever it stands, in letters of either case. A request may bring
- * thousands of them: so not one after the other.
+ * Hides each of the values wherever it stands, in either case. A request may bring thousands of
+ * values, so they are searched for together.
  */
 function withoutValues(text: string, values: readonly string[]): string {
   if (values.length === 0) return text
@@ -56,7 +59,7 @@ function foldAll(text: string): string[] {
   return Array.from(text, fold)
 }
 
-/** What stands between characters of words is no value of its own. */
+/** Text between characters of words is no value of its own. */
 function coverAlone(text: readonly string[], values: ReadonlySet<string>, covered: boolean[]): void {
   const isOfWord = text.map((character, at) => !covered[at] && /[\p{L}\p{N}]/u.test(character))
   for (const start of text.keys()) {
@@ -67,9 +70,9 @@ function coverAlone(text: readonly string[], values: ReadonlySet<string>, covere
 }
 
 /**
- * Names of patients, dates, numbers; resources' names stay. An apostrophe in a word begins no
- * quotation. Not by one expression: each mark that may begin a quotation would look for its end
- * again.
+ * Hides quoted names of patients, dates and numbers; resources' names stay. An apostrophe in a word
+ * begins no quotation. A single expression won't do: each mark that may begin a quotation would
+ * search for its end again.
  */
 function withoutQuotations(text: string): string {
   const parts: string[] = []
@@ -85,8 +88,8 @@ function withoutQuotations(text: string): string {
 }
 
 /**
- * From each mark that may begin a quotation to the next of its kind that may end one, in the order
- * of the text.
+ * The ranges from each mark that may begin a quotation to the next of its kind that may end one, in
+ * the order of the text.
  */
 function quotations(text: string): { start: number; end: number }[] {
   const found: { start: number; end: number }[] = []
@@ -108,7 +111,7 @@ function characterAfter(text: string, at: number): string {
   return text.slice(at + 1, at + 3)
 }
 
-/** What a client put into its query and path, as it is and percent-encoded. */
+/** The values that a client put into its query and path, as they are and percent-encoded. */
 function clientValues(path: string): string[] {
   const [resource = '', query = ''] = path.split(/\?(.*)/s)
   const inQuery = query.split('&').flatMap((pair) => valuesIn(pair.slice(pair.indexOf('=') + 1)))
@@ -116,9 +119,9 @@ function clientValues(path: string): string[] {
   return [...new Set([...inQuery, ...inPath])].filter((value) => value !== '')
 }
 
-/** A value whole, and its parts: of `Doe^John*` Google may have looked for `Doe`. */
+/** A value as a whole, and its parts: Google may have searched for `Doe` of `Doe^John*`. */
 function valuesIn(encoded: string): string[] {
-  // Most are plain, and there may be thousands.
+  // Most values are plain, and there may be thousands.
   if (/^\w*$/.test(encoded)) return [encoded]
   const decoded = visible(decodeURIComponent(encoded.replaceAll('+', ' '))).trim()
   return [encoded, decoded, ...decoded.split(/[\s^=*?\\,-]+/)]

@@ -13,12 +13,12 @@ const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502,
 /** Statuses by which Google asks to retry an upload (docs/adr/0014). */
 const notStoredStatuses: ReadonlySet<number> = new Set([429, 503])
 /**
- * No connection, or one that broke before a response. Certificates don't mend by themselves, and
- * slowness would only add up.
+ * No connection, or one that broke before a response. A retry doesn't help against a bad
+ * certificate, and waits for a slow server would only add up.
  */
 const connectionErrors: ReadonlySet<ErrorCode> = new Set(['upstream-unreachable', 'upstream-reset'])
 
-/** What may be sent to Google more than once, and after which outcomes. */
+/** Whether a request may be sent to Google more than once, and after which outcomes. */
 export interface RetryPolicy {
   /** Whether another attempt after a response of this status could bring something better. */
   readonly statuses: ReadonlySet<number>
@@ -28,9 +28,9 @@ export interface RetryPolicy {
 const none: ReadonlySet<never> = new Set()
 
 /**
- * Reads repeat as they are. Deleting an instance does, too; deleting a study or series begins an
- * operation at Google, and a second one would meet the first. An upload repeats when Google said
- * that it took nothing, or can't have the whole of it (docs/adr/0014).
+ * Reads can be retried, and so can the deletion of an instance. Deleting a study or series begins
+ * an operation at Google, and a second one would meet the first. An upload can be retried when
+ * Google said that it took nothing, or can't have the whole of it (docs/adr/0014).
  */
 export function retryPolicyFor(service: DicomWebService, route: string): RetryPolicy {
   if (service === 'STOW-RS') return { statuses: notStoredStatuses, errors: connectionErrors }
@@ -71,7 +71,8 @@ export function backoffDelay(attempts: number, outcome: WithoutResponse): number
 }
 
 /**
- * Seconds, or a date (RFC 9110 10.2.3); in milliseconds from now. What is neither asks for nothing.
+ * Reads `Retry-After`, seconds or a date (RFC 9110 10.2.3), as milliseconds from now; 0 for
+ * anything else.
  */
 function retryAfter(value: string | string[] | undefined): number {
   if (typeof value !== 'string') return 0

@@ -5,7 +5,7 @@ import { relayBuffered } from '../forward/response-relay.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { ServedAccount } from './account.ts'
 
-/** The client has left before a response. */
+/** The outcome of a request whose client left before a response. */
 export const clientGoneOutcome = { kind: 'aborted', by: 'client', status: null } as const satisfies Outcome
 
 interface Recipient {

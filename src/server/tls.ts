@@ -3,8 +3,8 @@ import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { TlsMaterial } from '../config/tls.ts'
 
 /**
- * With forward secrecy and authenticated encryption only; those of TLS 1.3 first (RFC 9325 4.2,
- * Mozilla's "intermediate").
+ * Ciphers with forward secrecy and authenticated encryption only; those of TLS 1.3 first (RFC 9325
+ * 4.2, Mozilla's "intermediate").
  */
 const ciphers = [
   'TLS_AES_128_GCM_SHA256',
@@ -18,7 +18,7 @@ const ciphers = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':')
 
-/** What may change while the listener runs. */
+/** The part that may change while the listener runs. */
 export function secureContext({ cert, key, ca }: TlsMaterial): SecureContextOptions {
   return {
     cert,
@@ -45,7 +45,7 @@ export function tlsOptions(
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout,
     requestCert: material.ca !== null,
-    // Who shows none, or a wrong one, may still log in otherwise.
+    // A client without a certificate, or with a wrong one, may still log in otherwise.
     rejectUnauthorized: requireClientCertificate,
   }
 }

@@ -43,19 +43,16 @@ function segment(text: string): string {
   return encodeURIComponent(text).replaceAll('%3A', ':')
 }
 
-/**
- * Where an operation of this name can be asked after; null for what does not name one of the
- * account's dataset.
- */
+/** The URL of the operation of this name; null if the name isn't one of the account's dataset. */
 export type OperationUrl = (name: unknown) => URL | null
 
 const pattern =
   /^projects\/((?:[a-z0-9][a-z0-9.-]*:)?[a-z0-9-]+)\/locations\/([^/]+)\/datasets\/([^/]+)\/operations\/([\w-]{1,128})$/
 
 /**
- * The URLs of the long-running operations of an account's dataset. A name comes from a response, and
- * an access token is sent to what it is made to: so it must be well-formed, and lead nowhere else.
- * Google may write the project as its id or its number, whichever the configuration has.
+ * The URLs of the long-running operations of an account's dataset. The name comes from a response,
+ * and an access token goes to the URL made of it: so the name must be well-formed, and lead nowhere
+ * else. Google may write the project as its id or its number, whichever the configuration has.
  */
 export function operationUrlsOf({ location, dataset }: StoreOfAccount, baseUrl: string): OperationUrl {
   return (name) => {

@@ -40,6 +40,9 @@ const environments: readonly [environment: Record<string, string>, source: objec
   [{ GOOGLE_APPLICATION_CREDENTIALS: '/k.json' }, { file: '/k.json', wellKnownFile: home }],
   [{ CLOUDSDK_CONFIG: '/gcloud' }, { file: null, wellKnownFile: '/gcloud/application_default_credentials.json' }],
   [{ GCE_METADATA_HOST: '127.0.0.1:8080' }, { file: null, metadataHost: '127.0.0.1:8080' }],
+  [{ GCE_METADATA_IP: '127.0.0.1' }, { file: null, metadataHost: '127.0.0.1' }],
+  [{ METADATA_SERVER_DETECTION: 'none' }, { metadataHost: null, withoutMetadataServer: true }],
+  [{ GOOGLE_CLOUD_QUOTA_PROJECT: 'who-pays' }, { quotaProject: 'who-pays' }],
 ]
 
 for (const [environment, expected] of environments) {

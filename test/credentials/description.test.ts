@@ -27,6 +27,7 @@ t.test('who the proxy is at Google, by credential files of each kind', async (t)
     file: files.externalAccountFile,
   })
   t.match(await external(files.externalAccountImpersonationFile), { identity: files.impersonatedEmail })
+  t.match(await external(files.workforceUserFile), { identity: 'a user of workforce pool emulator' })
   t.match(await adc(files.impersonatedServiceAccountFile), {
     kind: 'Application Default Credentials',
     identity: files.impersonatedEmail,

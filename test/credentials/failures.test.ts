@@ -240,7 +240,7 @@ test('no machine of Google Cloud', async (t) => {
   for (const [name, host] of Object.entries(hosts)) {
     t.equal(
       await failure(source(host)),
-      'There are no Application Default Credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has left no file, and no metadata server responds, so this is not a Google Cloud machine. Run gcloud auth application-default login, or name a key file in ServiceAccountFile or GOOGLE_APPLICATION_CREDENTIALS; on a Google Cloud machine, attach a service account to it.',
+      `There are no Application Default Credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has left no file, and no metadata server responds at ${host}, which GCE_METADATA_HOST or GCE_METADATA_IP names. Correct or remove that variable. Run gcloud auth application-default login, or name a key file in ServiceAccountFile or GOOGLE_APPLICATION_CREDENTIALS, if there is no metadata server.`,
       name,
     )
   }

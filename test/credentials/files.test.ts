@@ -56,14 +56,14 @@ test('a credential file that cannot be used is named, with what to do', async (t
       'external-account-file',
       'impersonated',
       impersonated,
-      'is of type impersonated_service_account. Name it under ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS, or use a file of type external_account.',
+      'is of type impersonated_service_account. Name it under ApplicationDefault with GOOGLE_APPLICATION_CREDENTIALS, or use a file of type external_account, external_account_authorized_user.',
     ],
     ...['unknown', 7, null, 'toString', '__proto__', ['service_account']].map(
       (type): [Kind, string, Content, string] => [
         'service-account-file',
         `type ${JSON.stringify(type)}`,
         { ...key, type },
-        'has no "type" that this proxy knows (service_account, authorized_user, external_account, impersonated_service_account). Use the file as Google Cloud gave it to you.',
+        'has no "type" that this proxy knows (service_account, authorized_user, external_account, external_account_authorized_user, impersonated_service_account). Use the file as Google Cloud gave it to you.',
       ],
     ),
     ...(

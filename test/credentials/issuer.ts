@@ -97,6 +97,7 @@ function storesByIdentity(emulator: Emulator, files: CredentialFiles): ReadonlyM
     files.authorizedUser.email,
     files.impersonatedEmail,
     files.workload.principal,
+    files.workforcePrincipal,
     emulator.metadataEmail,
   ]
   const stores = new Map<string, string>()
@@ -147,6 +148,14 @@ export function everySource(
     'external account that impersonates': [
       { kind: 'external-account-file', file: files.externalAccountImpersonationFile },
       impersonated,
+    ],
+    'user of a workforce pool': [
+      { kind: 'external-account-file', file: files.workforceUserFile },
+      files.workforcePrincipal,
+    ],
+    'Application Default: user of a workforce pool': [
+      applicationDefault(files.workforceUserFile),
+      files.workforcePrincipal,
     ],
     'Application Default: service account': [applicationDefault(files.serviceAccountFile), account],
     'Application Default: authorized user': [applicationDefault(files.authorizedUserFile), user],

@@ -1,9 +1,38 @@
+import { readFileSync } from 'node:fs'
 import { test } from 'tap'
+import type { CredentialSource } from '../../src/config/settings.ts'
 import { createFetchToken } from '../../src/credentials/fetch-token.ts'
 import { openConnections } from '../../src/forward/connections.ts'
+import { good } from '../config/samples.ts'
 import { accessTo, everySource, outgoingDirect, readJson, startIssuer } from './issuer.ts'
 
 const hour = 3_600_000
+
+/** The configuration key of each kind; one that is forgotten here doesn't compile. */
+const keys = {
+  'service-account-file': 'ServiceAccountFile',
+  'authorized-user-file': 'AuthorizedUserFile',
+  'authorized-user': 'AuthorizedUserRefreshToken',
+  'external-account-file': 'ExternalAccountFile',
+  'application-default': 'ApplicationDefault',
+} satisfies Record<CredentialSource['kind'], string>
+
+test('every kind of credential is tested here and in test/config, and is documented', async (t) => {
+  const { emulator, files } = await startIssuer(t)
+  const tested = Object.values(everySource(emulator, files)).map(([source]) => source.kind)
+  const samples = JSON.stringify(good)
+  const pages = ['credentials', 'configuration'].map((page) =>
+    readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8'),
+  )
+  for (const [kind, key] of Object.entries(keys)) {
+    t.ok(
+      tested.some((one) => one === kind),
+      `everySource has ${kind}`,
+    )
+    t.ok(samples.includes(`"${key}":`), `test/config/samples.ts has ${key}`)
+    for (const page of pages) t.match(page, key)
+  }
+})
 
 test('every kind of credential gets a token that the DICOM store takes for the right identity', async (t) => {
   const { emulator, files, fetchToken, identityOf } = await startIssuer(t)

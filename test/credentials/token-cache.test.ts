@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Clock } from '@tapjs/clock'
 import { type Test, test } from 'tap'
 import { type AccessToken, type FetchToken, TokenFailure } from '../../src/credentials/access-token.ts'
-import { credentialIdentity } from '../../src/credentials/fetch-token.ts'
+import { credentialKey } from '../../src/credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../../src/credentials/token-cache.ts'
 
 const second = 1000
@@ -562,8 +562,8 @@ test('each attempt is reported, and no failure goes unhandled', async (t) => {
 
 test('accounts with the same credential share a fetch', async (t) => {
   const source = { kind: 'service-account-file', file: '/keys/a.json' } as const
-  const same = credentialIdentity({ source, impersonate: null })
-  t.equal(credentialIdentity({ source: { ...source }, impersonate: null }), same)
+  const same = credentialKey({ source, impersonate: null })
+  t.equal(credentialKey({ source: { ...source }, impersonate: null }), same)
   const user = { kind: 'authorized-user', clientId: 'id', clientSecret: 'hush-hush', refreshToken: '1//hush' } as const
   const credentials = [
     { source: { ...source, file: '/keys/b.json' }, impersonate: null },
@@ -581,7 +581,7 @@ test('accounts with the same credential share a fetch', async (t) => {
       }),
     ),
   ]
-  const identities = new Set([same, ...credentials.map(credentialIdentity)])
+  const identities = new Set([same, ...credentials.map(credentialKey)])
   t.equal(identities.size, credentials.length + 1, 'others differ')
   for (const identity of identities) t.notMatch(identity, /hush|keys|iam/)
 

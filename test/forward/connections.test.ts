@@ -9,6 +9,7 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
+import { listenStalled } from '../helpers/stalled-listener.ts'
 
 const requests = [{}, { method: 'POST', body: 'x' }]
 const certificate = makeCertificate()
@@ -147,7 +148,23 @@ t.test('an outgoing proxy that accepts and says nothing is no connection', async
       .resume()
   for (const init of requests) {
     const response = await fetch(`${url}studies`, { ...init, signal: AbortSignal.timeout(10_000) })
-    t.ok(response.status === 502 || response.status === 504)
-    t.match(await response.json(), { layer: 'upstream' })
+    t.equal(response.status, 502)
+    const detail = /the outgoing proxy did not respond in time \(ERR_TUNNEL_TIMEOUT\)\. .*raise Timeouts\.Connect/
+    t.match(await response.json(), { code: 'upstream-unreachable', layer: 'upstream', detail })
+  }
+})
+
+t.test('an address that never responds is no connection', async (t) => {
+  const { port } = new URL(await secureGoogle(t))
+  await listenStalled(t, { host: '127.0.0.2', port: Number(port) }, Number(port))
+  const { url } = await startServed(t, {
+    baseUrl: `https://127.0.0.2:${port}`,
+    proxy: { Timeouts: { Connect: 1 } },
+  })
+  for (const init of requests) {
+    const response = await fetch(`${url}studies`, init)
+    t.equal(response.status, 502)
+    const detail = /no connection was made in time \(ERR_CONNECT_TIMEOUT\)\. .*raise Timeouts\.Connect/
+    t.match(await response.json(), { code: 'upstream-unreachable', layer: 'upstream', detail })
   }
 })

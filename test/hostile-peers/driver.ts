@@ -88,7 +88,7 @@ function peersOf(environment: Environment): Readonly<Record<string, Ask>> {
     },
     'outgoing proxy, for uploads': () =>
       new Promise((resolve, reject) => {
-        const agent = behind.agentFor('https:')
+        const agent = behind.agentFor(new URL('https://healthcare.invalid'))
         const request = httpsRequest({ agent, host: 'healthcare.invalid', port: 443, method: 'POST' }, resolve)
         request.on('error', reject)
         request.end('body')

@@ -16,4 +16,5 @@ t.test('a connection with too many requests behind the first is closed', async (
   socket.write(one.repeat(1000))
   await once(socket, 'close')
   await google.reached(0)
+  t.ok(socket.destroyed)
 })

@@ -42,5 +42,9 @@ t.test('HTTP_PROXY alone is no way to Google, for neither transport', async (t) 
   const origin = `https://127.0.0.1:${(google.address() as AddressInfo).port}`
   await t.rejects(connections.fetch(origin))
   t.same(reached, { google: 1, proxy: 0 })
-  t.same((connections.agentFor('https:') as unknown as { options: { proxyEnv?: unknown } }).options.proxyEnv, undefined)
+  t.same(
+    (connections.agentFor(new URL('https://healthcare.invalid')) as unknown as { options: { proxyEnv?: unknown } })
+      .options.proxyEnv,
+    undefined,
+  )
 })

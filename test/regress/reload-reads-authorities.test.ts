@@ -11,7 +11,7 @@ test('CAs are read again only if they have changed', async (t) => {
     const timeouts = { ...outgoing.timeouts, connect }
     const connections = openConnections({ ...outgoing, certificateAuthorities, timeouts })
     t.teardown(() => connections.close())
-    return (connections.agentFor('https:') as Agent).options.secureContext
+    return (connections.agentFor(new URL('https://healthcare.invalid')) as Agent).options.secureContext
   }
   const first = contextOf(null, 1_000)
   t.ok(first)

@@ -15,7 +15,8 @@ t.test('URLs in responses lead back to the proxy when it knows how it is reached
   const retrieveUrls = [...(await stored.text()).matchAll(/"(http[^"]+)"/g)].map(([, found]) => found ?? '')
   t.equal(retrieveUrls.length, 3, 'of the study and its instances')
   t.ok(retrieveUrls.every((found) => found.startsWith(`${publicUrl}/google/studies/`)))
-  for (const path of ['studies', `studies/${study[0]?.studyInstanceUid}/metadata`]) {
+  // A row of a search has no RetrieveURL; it has a BulkDataURI where all is asked for.
+  for (const path of ['instances?includefield=all', `studies/${study[0]?.studyInstanceUid}/metadata`]) {
     const response = await fetch(url + path, { headers: { 'accept-encoding': 'gzip' } })
     const text = await response.text()
     t.notMatch(text, /127\.0\.0\.1/, path)

@@ -14,18 +14,13 @@ export interface SeenCertificate {
  * Looks at the certificate that a server shows, trusted or not; nothing is sent to it. Null if it
  * shows none in time.
  *
- * @param tunnel to reach it through; null connects directly
+ * @param connection to it
  * @param timeout milliseconds
  */
-export async function seenCertificate(
-  url: URL,
-  tunnel: Socket | null,
-  timeout: number,
-): Promise<SeenCertificate | null> {
+export async function seenCertificate(url: URL, connection: Socket, timeout: number): Promise<SeenCertificate | null> {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  const where = tunnel ? { socket: tunnel } : { host, port: Number(url.port || 443) }
   const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
-  const socket = connect({ ...where, ...servername, rejectUnauthorized: false })
+  const socket = connect({ socket: connection, ...servername, rejectUnauthorized: false })
   socket.on('error', () => undefined)
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(timeout) })

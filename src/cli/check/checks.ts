@@ -1,6 +1,6 @@
 import type { AccountSettings, Settings } from '../../config/settings.ts'
 import type { AccessToken } from '../../credentials/access-token.ts'
-import { credentialIdentity } from '../../credentials/fetch-token.ts'
+import { credentialKey } from '../../credentials/fetch-token.ts'
 import { type Connections, openConnections } from '../../forward/connections.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
 import { type Checklist, Skipped } from './checklist.ts'
@@ -9,23 +9,23 @@ import { checkClock, checkHost } from './network.ts'
 import { checkStore } from './store.ts'
 import { fetchTokenFor, issuersOf, lifeOf, type TokenContext } from './token.ts'
 
-/** Credentials, each looked at once, by identity; null is one that can't be used. */
+/** Credentials, each looked at once, by key; null is one that can't be used. */
 type Known = Map<string, KnownCredential | null>
 
 /** The credentials' files, without asking anyone. */
 export async function checkCredentials(list: Checklist, { accounts, tokens }: Settings): Promise<Known> {
   const known: Known = new Map()
   for (const { name, credential } of accounts) {
-    const identity = credentialIdentity(credential)
+    const key = credentialKey(credential)
     const item = { layer: 'credential', subject: name, title: `Credential of ${name}` } as const
-    if (known.has(identity)) {
+    if (known.has(key)) {
       await list.check(item, () => 'the same as above')
       continue
     }
-    known.set(identity, null)
+    known.set(key, null)
     await list.check(item, async () => {
       const { known: found, detail } = await inspectCredential(credential, tokens)
-      known.set(identity, found)
+      known.set(key, found)
       return detail
     })
   }
@@ -64,7 +64,7 @@ interface Found extends Omit<TokenContext, 'known'> {
   readonly known: Known
   /** Origins that can't be reached. */
   readonly blocked: ReadonlySet<string>
-  /** Fetched already, by identity of the credential; null is one that could not be had. */
+  /** Fetched already, by key of the credential; null is one that could not be had. */
   readonly tokens: Map<string, AccessToken | null>
 }
 
@@ -75,28 +75,28 @@ async function checkAccount(list: Checklist, account: AccountSettings, found: Fo
   const store = { layer: 'store', subject: account.name, title: 'DICOM store' } as const
   if (!token) return list.skip(store, 'needs an access token')
   if (blocked.has(new URL(settings.baseUrl).origin)) return list.skip(store, 'needs the way to Google')
-  const member = memberOf(known.get(credentialIdentity(account.credential)) ?? null)
+  const member = memberOf(known.get(credentialKey(account.credential)) ?? null)
   return checkStore(list, { settings, connections, account, token, member })
 }
 
 async function checkToken(list: Checklist, account: AccountSettings, found: Found): Promise<AccessToken | null> {
   const { settings, known, blocked, tokens } = found
-  const identity = credentialIdentity(account.credential)
-  const credential = known.get(identity) ?? null
+  const key = credentialKey(account.credential)
+  const credential = known.get(key) ?? null
   await list.check({ layer: 'credential', subject: account.name, title: 'Access token' }, async () => {
     if (credential === null) throw new Skipped('needs the credential')
     const issuers = issuersOf({ ...settings, accounts: [account] })
     if (issuers.some(({ origin }) => blocked.has(origin))) throw new Skipped('needs the way to its issuer')
-    const had = tokens.get(identity)
+    const had = tokens.get(key)
     if (had === null) throw new Skipped('failed above, for the same credential')
     if (had) return `${lifeOf(had)}, shared with the account above`
-    tokens.set(identity, null)
+    tokens.set(key, null)
     const token = await fetchTokenFor(account, { ...found, known: credential })
     const life = lifeOf(token)
-    tokens.set(identity, token)
+    tokens.set(key, token)
     return life
   })
-  return tokens.get(identity) ?? null
+  return tokens.get(key) ?? null
 }
 
 /** As gcloud's `--member` wants it; in capitals where this machine can't know. */

@@ -18,6 +18,7 @@ const words = {
   service_account: 'service account',
   authorized_user: 'authorized user',
   external_account: 'workload identity federation',
+  external_account_authorized_user: 'workforce identity federation',
   impersonated_service_account: 'impersonated service account',
 } as const
 

@@ -1,10 +1,11 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { outgoingProxyFor } from '../../config/outgoing-proxy.ts'
 import type { OutgoingSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import type { Connections } from '../../forward/connections.ts'
-import { openTunnel } from '../../forward/tunnel.ts'
+import { authorityOf } from '../../forward/connector.ts'
+import { addressOf, dial } from '../../forward/dial.ts'
+import { openTunnel, type Reach } from '../../forward/tunnel.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { type SeenCertificate, seenCertificate } from './certificate.ts'
 import type { Checklist } from './checklist.ts'
@@ -30,11 +31,14 @@ export async function checkHost(list: Checklist, url: URL, { outgoing, connectio
   const item = (title: string) => ({ layer: 'network' as const, subject, title })
   if (
     !isIP(bare(first)) &&
-    !(await list.check(item(`Name ${bare(first)}`), () => addressesOf(first, proxy !== null)))
+    !(await list.check(item(`Name ${bare(first)}`), () => addressesOf(first, proxy !== null, connections)))
   ) {
     return null
   }
-  if (proxy && !(await list.check(item(`Outgoing proxy ${proxy.host}`), () => throughProxy(proxy, url, outgoing)))) {
+  if (
+    proxy &&
+    !(await list.check(item(`Outgoing proxy ${proxy.host}`), () => throughProxy(proxy, url, { outgoing, connections })))
+  ) {
     return null
   }
   let skew: number | 'unknown' = 'unknown'
@@ -51,11 +55,10 @@ function bare(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
-async function addressesOf(url: URL, isProxy: boolean): Promise<string> {
+async function addressesOf(url: URL, isProxy: boolean, { resolve }: Connections): Promise<string> {
   const name = bare(url)
   try {
-    const addresses = await lookup(name, { all: true })
-    const [first, ...more] = addresses.map(({ address }) => address)
+    const [first, ...more] = await resolve(name)
     return `${first}${more.length > 0 ? ` and ${more.length} more` : ''}`
   } catch (cause) {
     throw new DiagnosedError(isProxy ? unknownProxy(name) : unknownName(name), { cause })
@@ -78,9 +81,14 @@ function unknownName(name: string): Diagnosis {
   }
 }
 
-async function throughProxy(proxy: URL, url: URL, outgoing: OutgoingSettings): Promise<string> {
+/** As long as the proxy would try. */
+function reachOf({ outgoing, connections: { resolve } }: NetworkPath): Reach {
+  return { resolve, signal: AbortSignal.timeout(outgoing.timeouts.connect) }
+}
+
+async function throughProxy(proxy: URL, url: URL, path: NetworkPath): Promise<string> {
   const authority = authorityOf(url)
-  const { status, socket } = await openTunnel(proxy, authority, outgoing.timeouts.connect).catch((cause) => {
+  const { status, socket } = await openTunnel(proxy, authority, reachOf(path)).catch((cause) => {
     const { code, problem: what } = networkFailureOf(cause)
     const fault = code === 'ECONNREFUSED' ? 'refuses connections' : `cannot be used: ${what}`
     const problem = `The outgoing proxy ${proxy.host} ${fault}.`
@@ -99,10 +107,6 @@ async function throughProxy(proxy: URL, url: URL, outgoing: OutgoingSettings): P
   throw new DiagnosedError({ code: 'proxy-refuses', problem, remedy: `Allow CONNECT to ${authority} there.` })
 }
 
-function authorityOf(url: URL): string {
-  return `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`
-}
-
 function trusted({ verifyPeers, certificateAuthorities }: OutgoingSettings): string {
   if (!verifyPeers) return 'certificate NOT checked, as HttpsVerifyPeers is false'
   return `certificate trusted by ${certificateAuthorities === null ? "the system's CAs" : 'HttpsCACertificates'}`
@@ -119,7 +123,7 @@ async function ask(url: URL, { outgoing, connections }: NetworkPath, proxy: URL 
     const response = await connections.fetch(url.origin, { method: 'HEAD', redirect: 'manual', signal })
     return { skew: skewOf(response.headers.get('date'), (sentAt + Date.now()) / 2) }
   } catch (cause) {
-    throw await diagnose(cause, url, outgoing, proxy)
+    throw await diagnose(cause, url, { outgoing, connections }, proxy)
   }
 }
 
@@ -129,11 +133,11 @@ function skewOf(date: string | null, now: number): number | 'unknown' {
   return Number.isNaN(at) ? 'unknown' : at + 500 - now
 }
 
-async function diagnose(cause: unknown, url: URL, outgoing: OutgoingSettings, proxy: URL | null) {
+async function diagnose(cause: unknown, url: URL, path: NetworkPath, proxy: URL | null) {
   const { code = '', kind } = networkFailureOf(cause)
   if (kind === 'tls') {
-    const seen = await certificateOf(url, outgoing, proxy)
-    return new DiagnosedError(diagnoseTls(code, url, outgoing, seen), { cause })
+    const seen = await certificateOf(url, path, proxy)
+    return new DiagnosedError(diagnoseTls(code, url, path.outgoing, seen), { cause })
   }
   const [name, what, remedy] = plainFailures[code === 'ECONNREFUSED' ? 'refused' : kind](authorityOf(url))
   return new DiagnosedError({ code: name, problem: `${what}${code ? ` (${code})` : ''}.`, remedy }, { cause })
@@ -169,9 +173,12 @@ const plainFailures: Readonly<Record<'refused' | 'timeout' | 'reset' | 'unreacha
   ],
 }
 
-async function certificateOf(url: URL, outgoing: OutgoingSettings, proxy: URL | null): Promise<SeenCertificate | null> {
-  const tunnel = proxy && (await openTunnel(proxy, authorityOf(url), outgoing.timeouts.connect).catch(() => null))
-  return proxy && !tunnel ? null : seenCertificate(url, tunnel?.socket ?? null, outgoing.timeouts.connect)
+async function certificateOf(url: URL, path: NetworkPath, proxy: URL | null): Promise<SeenCertificate | null> {
+  const { connect } = path.outgoing.timeouts
+  const reach = reachOf(path)
+  const through = (proxy: URL) => openTunnel(proxy, authorityOf(url), reach).then(({ socket }) => socket)
+  const opened = await (proxy ? through(proxy) : dial(addressOf(url), reach)).catch(() => null)
+  return opened && seenCertificate(url, opened, connect)
 }
 
 function diagnoseTls(

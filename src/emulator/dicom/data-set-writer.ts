@@ -149,7 +149,8 @@ function text(value: Value): string {
   if (value === null) return ''
   if (!isPersonName(value)) return String(value)
   const { Alphabetic = '', Ideographic = '', Phonetic = '' } = value
-  return [Alphabetic, Ideographic, Phonetic].join('=').replace(/=+$/, '')
+  const groups = [Alphabetic, Ideographic, Phonetic]
+  return groups.slice(0, groups.findLastIndex((group) => group !== '') + 1).join('=')
 }
 
 /** Whether pixel data in a syntax are made of fragments. */

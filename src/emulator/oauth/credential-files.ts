@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AuthorizedUser, ServiceAccount, WorkloadIdentity } from './identities.ts'
+import type { AuthorizedUser, ServiceAccount, WorkforceUser, WorkloadIdentity } from './identities.ts'
 import { subjectToken } from './sts.ts'
 
 /**
@@ -17,11 +17,14 @@ export interface CredentialFiles {
   /** Workload identity federation, then impersonation of `impersonatedEmail`. */
   readonly externalAccountImpersonationFile: string
   readonly impersonatedServiceAccountFile: string
+  /** A workforce pool's user, as `gcloud auth application-default login --login-config` leaves it. */
+  readonly workforceUserFile: string
   readonly subjectTokenFile: string
   readonly authorizedUser: AuthorizedUser
   readonly serviceAccountEmail: string
   readonly impersonatedEmail: string
   readonly workload: { readonly audience: string; readonly principal: string }
+  readonly workforcePrincipal: string
 }
 
 export interface CredentialSources {
@@ -31,6 +34,7 @@ export interface CredentialSources {
   readonly impersonated: ServiceAccount
   readonly user: AuthorizedUser
   readonly workload: WorkloadIdentity
+  readonly workforce: WorkforceUser
 }
 
 export async function writeCredentialFiles(folder: string, sources: CredentialSources): Promise<CredentialFiles> {
@@ -64,11 +68,13 @@ export async function writeCredentialFiles(folder: string, sources: CredentialSo
       source_credentials: authorizedUser(user),
       delegates: [],
     }),
+    workforceUserFile: await write('workforce-user.json', workforceUser(sources)),
     subjectTokenFile,
     authorizedUser: user,
     serviceAccountEmail: account.email,
     impersonatedEmail: impersonated.email,
     workload: { audience: workload.audience, principal: workload.principal },
+    workforcePrincipal: sources.workforce.principal,
   }
 }
 
@@ -92,6 +98,19 @@ export function serviceAccountKey(
 
 function authorizedUser({ clientId, clientSecret, refreshToken }: AuthorizedUser): object {
   return { type: 'authorized_user', client_id: clientId, client_secret: clientSecret, refresh_token: refreshToken }
+}
+
+function workforceUser({ url, workforce }: CredentialSources): object {
+  return {
+    type: 'external_account_authorized_user',
+    audience: workforce.audience,
+    client_id: workforce.clientId,
+    client_secret: workforce.clientSecret,
+    refresh_token: workforce.refreshToken,
+    token_url: `${url}/v1/oauthtoken`,
+    token_info_url: `${url}/v1/introspect`,
+    universe_domain: 'googleapis.com',
+  }
 }
 
 function externalAccount({ url, workload }: CredentialSources, source: object): object {

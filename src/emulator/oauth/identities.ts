@@ -55,6 +55,23 @@ export interface WorkloadIdentity {
   readonly key: KeyPair
 }
 
+/** A person of an identity provider outside Google, who has signed in through a workforce pool. */
+export interface WorkforceUser {
+  readonly audience: string
+  /** Who its tokens speak for. */
+  readonly principal: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly refreshToken: string
+}
+
+export function newWorkforceUser(): WorkforceUser {
+  const pool = 'iam.googleapis.com/locations/global/workforcePools/emulator'
+  const principal = `principal://${pool}/subject/radiographer`
+  const { clientId, clientSecret, refreshToken } = newAuthorizedUser(principal)
+  return { audience: `//${pool}/providers/oidc`, principal, clientId, clientSecret, refreshToken }
+}
+
 const generate = promisify(generateKeyPair)
 
 /** Who exists, and what each may do. Keys are made here and live as long as the emulator. */

@@ -2,9 +2,9 @@ import type { Call } from '../call.ts'
 import { OAuthError } from '../google-error.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
 import type { AccessTokens } from './access-tokens.ts'
-import type { WorkloadIdentity } from './identities.ts'
+import type { WorkforceUser, WorkloadIdentity } from './identities.ts'
 import { decodeJwt, isSignedBy, signJwt } from './jwt.ts'
-import { parseScopes } from './scopes.ts'
+import { cloudPlatform, parseScopes } from './scopes.ts'
 import { tokenResponse } from './token-endpoint.ts'
 
 const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -31,6 +31,23 @@ export async function handleTokenExchange(
   checkSubjectToken(form.get('subject_token') ?? '', workload)
   const token = tokens.issue(workload.principal, parseScopes(form.get('scope')))
   return tokenResponse(token, { issued_token_type: accessTokenType })
+}
+
+/**
+ * `POST /v1/oauthtoken`: a new token of a workforce pool's user, whose client logs in by HTTP Basic
+ * (RFC 6749 2.3.1, 6).
+ */
+export async function handleWorkforceRefresh(
+  tokens: AccessTokens,
+  user: WorkforceUser,
+  call: Call,
+): Promise<EmulatorResponse> {
+  const form = await call.form()
+  const login = Buffer.from(`${user.clientId}:${user.clientSecret}`).toString('base64')
+  if (call.headers.authorization !== `Basic ${login}`) throw new OAuthError(401, 'invalid_client', 'Unauthorized')
+  demand(form.get('grant_type') === 'refresh_token', 'unsupported_grant_type', 'Invalid grant_type.')
+  demand(form.get('refresh_token') === user.refreshToken, 'invalid_grant', 'The refresh token is invalid or expired.')
+  return tokenResponse(tokens.issue(user.principal, [cloudPlatform]))
 }
 
 function checkSubjectToken(subjectToken: string, { issuer, audience, subject, key }: WorkloadIdentity): void {

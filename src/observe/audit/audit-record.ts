@@ -121,8 +121,8 @@ function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean)
 }
 
 /**
- * Such as `aborted by client` or `HTTP status 403, service-not-allowed`: nothing that could
- * identify a patient.
+ * The outcome, such as `aborted by client` or `HTTP status 403, service-not-allowed`: nothing that
+ * could identify a patient.
  */
 export function outcomeText({ outcome, status, code, abortedBy }: RequestRecord): string {
   const begun = outcome === 'pending' && 'accepted, completion not seen'

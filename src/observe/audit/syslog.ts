@@ -51,7 +51,7 @@ export class SyslogSink implements AuditSink {
   readonly #queue = new BoundedQueue(maxQueuedBytes)
   #socket: TLSSocket | null = null
   #sending = false
-  /** From the end of a connection until the next one is stable and the queue is empty. */
+  /** True from the end of a connection until the next one is stable and the queue is empty. */
   #failing = false
   #isStable = false
   #reconnectDelayMs = minReconnectDelayMs

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client'
 import type { RequestEvent } from '../request-event.ts'
 import { processMetrics } from './process-metrics.ts'
-import { type ProxyState, readAudit, readState } from './proxy-state.ts'
+import { type ProxyState, registerAudit, registerState } from './proxy-state.ts'
 import { RequestMetrics } from './request-metrics.ts'
 
 /** The proxy's metrics in the Prometheus text format. */
@@ -15,8 +15,8 @@ export class Metrics {
   constructor(state: ProxyState) {
     this.#state = state
     this.#requests = new RequestMetrics(this.#registry, state.accounts)
-    readState(this.#registry, state)
-    readAudit(this.#auditRegistry, state)
+    registerState(this.#registry, state)
+    registerAudit(this.#auditRegistry, state)
   }
 
   get contentType(): string {

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client'
 import type { LimiterStats } from '../../concurrency/limiter.ts'
 import type { RequestEvent } from '../request-event.ts'
 import type { Traffic } from '../request-history.ts'
-import { type Reading, readCounter, readGauge } from './read-metrics.ts'
+import { type Reading, registerCounter, registerGauge } from './read-metrics.ts'
 
 /** Busy and idle connections to Google. */
 export interface ConnectionCounts {
@@ -42,25 +42,25 @@ export interface ProxyState {
 
 const byService = ['account', 'service']
 
-export function readState(registry: Registry, state: ProxyState): void {
-  readTraffic(registry, state)
-  readLimiters(registry, state)
-  readTokens(registry, state)
-  readProcess(registry, state)
+export function registerState(registry: Registry, state: ProxyState): void {
+  registerTraffic(registry, state)
+  registerLimiters(registry, state)
+  registerTokens(registry, state)
+  registerProcess(registry, state)
 }
 
-function readTraffic(registry: Registry, { history }: ProxyState): void {
+function registerTraffic(registry: Registry, { history }: ProxyState): void {
   const bytes = (direction: 'received' | 'sent') =>
     function* (): Generator<Reading> {
       for (const { account, service, ...passed } of history.traffic()) yield [{ account, service }, passed[direction]]
     }
-  readCounter(registry, {
+  registerCounter(registry, {
     name: 'received_bytes_total',
     help: 'Body bytes received from clients.',
     labels: byService,
     read: bytes('received'),
   })
-  readCounter(registry, {
+  registerCounter(registry, {
     name: 'sent_bytes_total',
     help: 'Body bytes of responses sent to clients.',
     labels: byService,
@@ -68,7 +68,7 @@ function readTraffic(registry: Registry, { history }: ProxyState): void {
   })
 }
 
-function readLimiters(registry: Registry, { accounts, history }: ProxyState): void {
+function registerLimiters(registry: Registry, { accounts, history }: ProxyState): void {
   const limiters = (figure: keyof LimiterStats) =>
     function* (): Generator<Reading> {
       for (const { name: account, limiters } of accounts()) {
@@ -76,7 +76,7 @@ function readLimiters(registry: Registry, { accounts, history }: ProxyState): vo
       }
     }
   const gauge = (name: string, help: string, read: () => Iterable<Reading>) =>
-    readGauge(registry, { name, help, labels: byService, read })
+    registerGauge(registry, { name, help, labels: byService, read })
   gauge('requests_in_flight', 'Requests in flight.', () => countsOf(history.inFlight))
   gauge('upstream_requests_in_flight', 'Requests in flight at Google.', limiters('inFlight'))
   gauge('upstream_requests_queued', 'Requests queued for a slot at Google.', limiters('queued'))
@@ -97,7 +97,7 @@ function countsOf(events: Iterable<RequestEvent>): Iterable<Reading> {
   return counts.values()
 }
 
-function readTokens(registry: Registry, { accounts }: ProxyState): void {
+function registerTokens(registry: Registry, { accounts }: ProxyState): void {
   const labels = ['account']
   const tokens = (figure: (state: TokenState) => number | null) =>
     function* (): Generator<Reading> {
@@ -107,9 +107,9 @@ function readTokens(registry: Registry, { accounts }: ProxyState): void {
       }
     }
   const gauge = (name: string, help: string, figure: (state: TokenState) => number | null) =>
-    readGauge(registry, { name, help, labels, read: tokens(figure) })
+    registerGauge(registry, { name, help, labels, read: tokens(figure) })
   const counter = (name: string, help: string, figure: (state: TokenState) => number) =>
-    readCounter(registry, { name, help, labels, read: tokens(figure) })
+    registerCounter(registry, { name, help, labels, read: tokens(figure) })
   gauge('token_usable', '1 if an access token is usable, else 0.', ({ usable }) => (usable ? 1 : 0))
   gauge('token_age_seconds', 'Time since the access token was fetched.', ({ fetchedAt }) => secondsSince(fetchedAt))
   gauge('token_remaining_seconds', 'Time until the access token expires.', ({ expiresAt }) => secondsUntil(expiresAt))
@@ -130,14 +130,14 @@ function secondsUntil(at: number | null): number | null {
   return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
 }
 
-function readProcess(registry: Registry, { version, connections, rejected }: ProxyState): void {
-  readGauge(registry, {
+function registerProcess(registry: Registry, { version, connections, rejected }: ProxyState): void {
+  registerGauge(registry, {
     name: 'build_info',
     help: 'Always 1, labelled with the version.',
     labels: ['version'],
     read: () => [[{ version }, 1]],
   })
-  readGauge(registry, {
+  registerGauge(registry, {
     name: 'upstream_connections',
     help: 'Open connections to Google and its token endpoints.',
     labels: ['transport', 'state'],
@@ -147,7 +147,7 @@ function readProcess(registry: Registry, { version, connections, rejected }: Pro
         [{ transport, state: 'idle' }, idle],
       ]),
   })
-  readCounter(registry, {
+  registerCounter(registry, {
     name: 'rejected_total',
     help: 'Rejected requests and connections of unauthenticated clients.',
     labels: ['reason'],
@@ -156,13 +156,13 @@ function readProcess(registry: Registry, { version, connections, rejected }: Pro
 }
 
 /** Metrics of the audit trail, in their own registry: a reload may turn the trail on or off. */
-export function readAudit(registry: Registry, { audit }: Pick<ProxyState, 'audit'>): void {
-  readGauge(registry, {
+export function registerAudit(registry: Registry, { audit }: Pick<ProxyState, 'audit'>): void {
+  registerGauge(registry, {
     name: 'audit_available',
     help: '1 while all destinations of the audit trail are writable, else 0.',
     read: () => [[{}, audit()?.available ? 1 : 0]],
   })
-  readCounter(registry, {
+  registerCounter(registry, {
     name: 'audit_records_lost_total',
     help: 'Lost records of the audit trail.',
     read: () => [[{}, audit()?.lost ?? 0]],

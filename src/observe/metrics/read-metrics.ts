@@ -14,7 +14,7 @@ interface ReadMetric {
 }
 
 /** Reads a counter that other code maintains at each scrape, at no cost per request. */
-export function readCounter(registry: Registry, metric: ReadMetric): void {
+export function registerCounter(registry: Registry, metric: ReadMetric): void {
   new Counter({
     ...optionsOf(registry, metric),
     collect() {
@@ -25,7 +25,7 @@ export function readCounter(registry: Registry, metric: ReadMetric): void {
 }
 
 /** The same for a gauge. */
-export function readGauge(registry: Registry, metric: ReadMetric): void {
+export function registerGauge(registry: Registry, metric: ReadMetric): void {
   new Gauge({
     ...optionsOf(registry, metric),
     collect() {

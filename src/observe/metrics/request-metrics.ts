@@ -19,33 +19,43 @@ export class RequestMetrics {
   readonly #firstByte: Histogram<(typeof byService)[number]>
   readonly #attempts: Counter<(typeof byService)[number]>
   readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned', Counter<'account'>>>
+  /** All of these, whose series go with their account. */
+  readonly #all: AccountMetric[] = []
   /** Null until an account is removed. */
   #accounts: ReadonlySet<string> | null = null
 
   /** @param accounts the current ones */
   constructor(registry: Registry, accounts: () => Iterable<{ readonly name: string }>) {
     const registers = [registry]
+    const add = <Metric extends AccountMetric>(metric: Metric): Metric => {
+      this.#all.push(metric)
+      return metric
+    }
     const counter = (name: string, help: string) =>
-      new Counter({ name: metricName(name), help, labelNames: byService, registers })
+      add(new Counter({ name: metricName(name), help, labelNames: byService, registers }))
     const histogram = (name: string, help: string) =>
-      new Histogram({ name: metricName(name), help, labelNames: byService, buckets, registers })
+      add(new Histogram({ name: metricName(name), help, labelNames: byService, buckets, registers }))
     const instances = (name: string, help: string) =>
+      add(
+        new Counter({
+          name: metricName(name),
+          help,
+          labelNames: ['account'],
+          registers,
+          collect() {
+            // Prometheus sees no increase when a series begins, and must see the first lost instance.
+            for (const { name: account } of accounts()) this.inc({ account }, 0)
+          },
+        }),
+      )
+    this.#requests = add(
       new Counter({
-        name: metricName(name),
-        help,
-        labelNames: ['account'],
+        name: metricName('requests_total'),
+        help: 'Completed requests. layer is the cause of a failure (client, proxy, token, upstream), or empty; status is empty without a response.',
+        labelNames: byRequest,
         registers,
-        collect() {
-          // Prometheus sees no increase when a series begins, and must see the first lost instance.
-          for (const { name: account } of accounts()) this.inc({ account }, 0)
-        },
-      })
-    this.#requests = new Counter({
-      name: metricName('requests_total'),
-      help: 'Completed requests. layer is the cause of a failure (client, proxy, token, upstream), or empty; status is empty without a response.',
-      labelNames: byRequest,
-      registers,
-    })
+      }),
+    )
     this.#duration = histogram('request_duration_seconds', 'Time from the request headers to the end of the response.')
     this.#firstByte = histogram(
       'request_first_byte_seconds',
@@ -65,8 +75,7 @@ export class RequestMetrics {
   async setAccounts(accounts: readonly string[]): Promise<void> {
     const kept = new Set(accounts)
     this.#accounts = kept
-    const each = [this.#requests, this.#duration, this.#firstByte, this.#attempts, ...Object.values(this.#instances)]
-    await Promise.all(each.map((metric) => removeOthers(metric, kept)))
+    await Promise.all(this.#all.map((metric) => removeOthers(metric, kept)))
   }
 
   record(event: RequestEvent): void {
@@ -86,13 +95,15 @@ export class RequestMetrics {
 
 type Series = Partial<Record<string, string | number>>
 
-async function removeOthers(
-  metric: { get(): Promise<{ values: readonly { labels: Series }[] }>; remove(labels: Series): void },
-  kept: ReadonlySet<string>,
-): Promise<void> {
+interface AccountMetric {
+  get(): Promise<{ values: readonly { labels: Series }[] }>
+  remove(labels: Series): void
+}
+
+async function removeOthers(metric: AccountMetric, kept: ReadonlySet<string>): Promise<void> {
   const { values } = await metric.get()
   for (const { labels } of values) {
-    // Of a histogram, each bucket is a value.
+    // Each bucket of a histogram is a value.
     const { le: _bucket, ...series } = labels
     if (series.account && !kept.has(String(series.account))) metric.remove(series)
   }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import type { InstanceCounts } from '../../../src/observe/request-event.ts'
-import type { ReportedInstance } from '../../../src/server/stow-response/store-response.ts'
-import { observeStowResponse } from '../../../src/server/stow-response/stow-response.ts'
+import type { ReportedInstance } from '../../../src/server/stow-response/instance-counter.ts'
+import { observeStowResponse } from '../../../src/server/stow-response/stow-response-reader.ts'
 import { countsOf, documentsOf, type Item } from './documents.ts'
 
 const types = { json: 'application/dicom+json', xml: 'application/dicom+xml' }

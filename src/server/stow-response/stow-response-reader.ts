@@ -1,17 +1,17 @@
 import type { UpstreamHeaders } from '../../forward/buffered-response.ts'
 import type { ResponseObserver } from '../../forward/response-observer.ts'
 import type { InstanceCounts } from '../../observe/request-event.ts'
-import { JsonResponse } from './json-response.ts'
-import { type ReportedInstance, StoreResponse } from './store-response.ts'
-import { XmlResponse } from './xml-response.ts'
+import { InstanceCounter, type ReportedInstance } from './instance-counter.ts'
+import { JsonStoreParser } from './json-store-parser.ts'
+import { XmlStoreParser } from './xml-store-parser.ts'
 
-/** Who wants to know what became of an upload's instances. */
+/** Gets the results of an upload, by instance and in all. */
 export interface StowListener {
-  /** Told of each instance as it passes: the response may still turn out to be broken. */
+  /** Called for each instance as it passes: the response may still turn out to be broken. */
   onInstance?: (instance: ReportedInstance) => void
   /**
-   * Told once, at the end of a response that was read to its end. Nothing is told of any other:
-   * what became of it is unknown.
+   * Called once, at the end of a response that was read completely. It isn't called for any other:
+   * the outcome of its instances is unknown.
    */
   onCounts: (counts: InstanceCounts) => void
 }
@@ -33,50 +33,50 @@ export function observeStowResponse(
   if (!statuses.has(status) || headers['content-encoding'] !== undefined) return null
   const syntax = /^application\/(?:dicom\+)?(json|xml)\b/i.exec(String(headers['content-type'] ?? ''))?.[1]
   if (syntax === undefined) return null
-  const response = new StoreResponse(listener.onInstance ?? (() => {}))
-  const document = syntax.toLowerCase() === 'xml' ? new XmlResponse(response) : new JsonResponse(response)
-  return new StowResponse(document, response, listener)
+  const counter = new InstanceCounter(listener.onInstance ?? (() => {}))
+  const parser = syntax.toLowerCase() === 'xml' ? new XmlStoreParser(counter) : new JsonStoreParser(counter)
+  return new StowResponseReader(parser, counter, listener)
 }
 
 /** Stops reading at the first fault: the response passes all the same. */
-class StowResponse implements ResponseObserver {
-  #document: JsonResponse | XmlResponse | null
-  readonly #response: StoreResponse
+class StowResponseReader implements ResponseObserver {
+  #parser: JsonStoreParser | XmlStoreParser | null
+  readonly #counter: InstanceCounter
   readonly #listener: StowListener
   #bytes = 0
   #bytesSinceItem = 0
 
-  constructor(document: JsonResponse | XmlResponse, response: StoreResponse, listener: StowListener) {
-    this.#document = document
-    this.#response = response
+  constructor(parser: JsonStoreParser | XmlStoreParser, counter: InstanceCounter, listener: StowListener) {
+    this.#parser = parser
+    this.#counter = counter
     this.#listener = listener
   }
 
   push(chunk: Buffer): void {
-    this.#attempt((document) => {
+    this.#attempt((parser) => {
       this.#bytes += chunk.length
       if (this.#bytes > maxResponseBytes) throw new Error('The response is too long')
-      const { items } = this.#response
-      document.push(chunk)
-      this.#bytesSinceItem = this.#response.items > items ? 0 : this.#bytesSinceItem + chunk.length
+      const { items } = this.#counter
+      parser.push(chunk)
+      this.#bytesSinceItem = this.#counter.items > items ? 0 : this.#bytesSinceItem + chunk.length
       if (this.#bytesSinceItem > maxItemBytes) throw new Error('Too long an item')
     })
   }
 
   end(): void {
-    this.#attempt((document) => {
-      document.end()
-      const { counts } = this.#response
+    this.#attempt((parser) => {
+      parser.end()
+      const { counts } = this.#counter
       if (counts) this.#listener.onCounts(counts)
     })
   }
 
-  #attempt(read: (document: JsonResponse | XmlResponse) => void): void {
-    if (!this.#document) return
+  #attempt(read: (parser: JsonStoreParser | XmlStoreParser) => void): void {
+    if (!this.#parser) return
     try {
-      read(this.#document)
+      read(this.#parser)
     } catch {
-      this.#document = null
+      this.#parser = null
     }
   }
 }

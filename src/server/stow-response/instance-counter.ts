@@ -1,10 +1,10 @@
 import type { InstanceCounts } from '../../observe/request-event.ts'
 
-/** What became of one instance, by the response to its upload. */
+/** The outcome of one instance of an upload, by the response. */
 export interface ReportedInstance {
   readonly outcome: 'stored' | 'failed'
   /**
-   * Empty where the response names none: of what was no instance at all. Names a patient's data:
+   * Empty if the response names none, because it was no instance at all. This is a patient's data:
    * never for the log.
    */
   readonly sopInstanceUid: string
@@ -24,11 +24,11 @@ const sequences: Readonly<Record<string, ReportedInstance['outcome']>> = {
 const referencedSopInstanceUid = '00081155'
 const warningReason = '00081196'
 
-/** A UID has 64 characters at most (PS3.5 9.1); what is longer is none. */
+/** A UID has 64 characters at most (PS3.5 9.1); longer values are ignored. */
 const maxUidLength = 64
 
-/** Counts the items of a store response, of which it sees no more than an item at a time. */
-export class StoreResponse {
+/** Counts and reports the instances of a store response, as a parser reads them one by one. */
+export class InstanceCounter {
   readonly #onInstance: (instance: ReportedInstance) => void
   readonly #counts = { stored: 0, failed: 0, warned: 0 }
   #isResponse = false
@@ -47,7 +47,7 @@ export class StoreResponse {
     return this.#isResponse ? { ...this.#counts } : null
   }
 
-  /** An attribute of the response itself: a response has at least one of the sequences. */
+  /** Reports an attribute of the response itself, which must have at least one of the sequences. */
   attribute(tag: string): void {
     if (Object.hasOwn(sequences, tag)) this.#isResponse = true
   }
@@ -59,7 +59,7 @@ export class StoreResponse {
     this.#warned = false
   }
 
-  /** A value of an attribute of the item, not of one nested in it. */
+  /** Reports a value of an attribute of the item, not of one nested in it. */
   value(tag: string, text: string): void {
     if (tag === referencedSopInstanceUid && text.length <= maxUidLength) this.#sopInstanceUid ||= text
     if (tag === warningReason && text !== '') this.#warned = true

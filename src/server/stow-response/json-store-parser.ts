@@ -1,26 +1,26 @@
 import { Tokenizer } from '@streamparser/json'
+import type { InstanceCounter } from './instance-counter.ts'
 import { type JsonPath, JsonWalk } from './json-walk.ts'
-import type { StoreResponse } from './store-response.ts'
 
 /**
- * A store response in the DICOM JSON Model (PS3.18 F.2), piece by piece. Both methods throw for
- * what is none.
+ * Parses a store response in the DICOM JSON Model (PS3.18 F.2), piece by piece. Both methods throw
+ * for anything else.
  */
-export class JsonResponse {
+export class JsonStoreParser {
   readonly #tokenizer = new Tokenizer()
   readonly #walk: JsonWalk
 
-  constructor(response: StoreResponse) {
+  constructor(counter: InstanceCounter) {
     this.#walk = new JsonWalk({
       beginObject: (path) => {
-        if (path.length === 1) response.attribute(path[0] ?? '')
-        else if (isItem(path)) response.beginItem(path[0] ?? '')
+        if (path.length === 1) counter.attribute(path[0] ?? '')
+        else if (isItem(path)) counter.beginItem(path[0] ?? '')
       },
       endObject: (path) => {
-        if (isItem(path)) response.endItem(path[0] ?? '')
+        if (isItem(path)) counter.endItem(path[0] ?? '')
       },
       scalar: (path, value) => {
-        if (isValueOfItem(path) && value !== null) response.value(path[3] ?? '', String(value))
+        if (isValueOfItem(path) && value !== null) counter.value(path[3] ?? '', String(value))
       },
     })
     this.#tokenizer.onToken = ({ token, value }) => this.#walk.token(token, value)

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import sax from 'sax'
-import type { StoreResponse } from './store-response.ts'
+import type { InstanceCounter } from './instance-counter.ts'
 
 /** Far deeper than any DICOM data set. */
 const maxDepth = 64
@@ -8,22 +8,22 @@ const maxDepth = 64
 const maxTextLength = 256
 
 /**
- * A store response in the Native DICOM Model (PS3.19 A.1), piece by piece. Both methods throw for
- * what is none. sax knows no entities but XML's own five, so none can grow; it holds 64 KiB of one
- * token at most.
+ * Parses a store response in the Native DICOM Model (PS3.19 A.1), piece by piece. Both methods
+ * throw for anything else. sax knows no entities but XML's own five, so none can grow; it holds 64
+ * KiB of one token at most.
  */
-export class XmlResponse {
-  readonly #response: StoreResponse
+export class XmlStoreParser {
+  readonly #counter: InstanceCounter
   readonly #parser = sax.parser(true)
   readonly #decoder = new StringDecoder('utf8')
   /** From below the root to here: the tags of attributes, the names of other elements. */
   readonly #path: string[] = []
-  /** sax takes a second root for nothing strange. */
+  /** sax doesn't reject a second root. */
   #root: 'before' | 'open' | 'closed' = 'before'
   #text = ''
 
-  constructor(response: StoreResponse) {
-    this.#response = response
+  constructor(counter: InstanceCounter) {
+    this.#counter = counter
     this.#parser.onerror = (error) => {
       throw error
     }
@@ -51,13 +51,13 @@ export class XmlResponse {
     if (this.#path.length === maxDepth) throw new Error('XML too deep')
     this.#path.push(name === 'DicomAttribute' ? tag.toUpperCase() : name)
     this.#text = ''
-    if (this.#path.length === 1) this.#response.attribute(this.#sequence)
-    else if (this.#isItem()) this.#response.beginItem(this.#sequence)
+    if (this.#path.length === 1) this.#counter.attribute(this.#sequence)
+    else if (this.#isItem()) this.#counter.beginItem(this.#sequence)
   }
 
   #end(): void {
-    if (this.#isItem()) this.#response.endItem(this.#sequence)
-    else if (this.#isValueOfItem()) this.#response.value(this.#path[2] ?? '', this.#text.trim())
+    if (this.#isItem()) this.#counter.endItem(this.#sequence)
+    else if (this.#isValueOfItem()) this.#counter.value(this.#path[2] ?? '', this.#text.trim())
     if (this.#path.length === 0) this.#root = 'closed'
     this.#path.pop()
   }
