@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # `npm run setup`: installs the programs that tests use beside Node, on Debian and what is made from it, as root or with
 # sudo. Does nothing where none is missing. Needs no node_modules.
+# `npm run setup -- --orthanc SUITE` brings another Orthanc instead: see test/other-orthanc.sh.
 set -Eeuo pipefail
+if [ "${1:-}" = --orthanc ]; then exec bash test/other-orthanc.sh "${@:2}"; fi
 
 # The program, and the package that has it. test/helpers looks for the same ones.
 missing=()

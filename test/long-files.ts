@@ -3,6 +3,7 @@ export const LONG_FILES: readonly string[] = [
   'test/faults/matrix.test.ts',
   'test/server/stow-counts.test.ts',
   'test/cli/commands.test.ts',
+  'test/cli/conformance/conformance.test.ts',
   'test/server/reload-leaks.test.ts',
   'test/check/faults.test.ts',
   'test/server/tls-checks.test.ts',

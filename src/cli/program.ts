@@ -11,6 +11,7 @@ const commands = {
   serve: async (): Promise<RunCommand> => (await import('./serve/serve.ts')).serve,
   check: async (): Promise<RunCommand> => (await import('./check/check.ts')).check,
   client: async (): Promise<RunCommand> => (await import('./client.ts')).client,
+  conformance: async (): Promise<RunCommand> => (await import('./conformance/conformance.ts')).conformance,
   demo: async (): Promise<RunCommand> => (await import('./demo/demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
   register: async (): Promise<RunCommand> => (await import('./register.ts')).register,
@@ -50,6 +51,7 @@ function createProgram(actionOf: ActionOf): Command {
   addCheck(program, actionOf('check'))
   addRegister(program, actionOf('register'))
   addClient(program, actionOf('client'))
+  addConformance(program, actionOf('conformance'))
   addDemo(program, actionOf('demo'))
   addEmulator(program, actionOf('emulator'))
   program
@@ -141,6 +143,8 @@ function addRegister(program: Command, action: (...words: unknown[]) => Promise<
     .option('--user <name>', 'user name for Orthanc, if it requires a login')
     .option('--orthanc-ca <file>', "CA certificate that signed Orthanc's certificate, PEM")
     .option('--client <name>', 'proxy client that Orthanc logs in as')
+    .option('--client-certificate <file>', "its certificate instead of a password: PEM, named as on Orthanc's machine")
+    .option('--client-key <file>', "key of that certificate, without a passphrase, named as on Orthanc's machine")
     .option('--proxy-url <url>', 'how Orthanc reaches the proxy (default: PublicUrl, else the address of Listen)')
     .option('--timeout <seconds>', "Orthanc's limit for one whole transfer (default 600)")
     .option('--dry-run', 'show the changes without making them')
@@ -185,6 +189,34 @@ read those. A generated password or token is shown once, on standard error.
 
 Example:
   gcp-dicomweb-proxy client radiology --generate --allow my-google=STOW-RS,QIDO-RS,WADO-RS
+`
+
+function addConformance(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('conformance')
+    .description('try what the proxy relies on of Google, at a store for tests, and report what differs')
+    .argument('[stores...]', 'DICOM stores, as for serve')
+    .requiredOption('--account <name>', 'the account whose store is tried: a store for tests')
+    .option('-c, --config <file or folder>', 'the configuration, as for serve')
+    .option('--yes', 'do not ask before writing')
+    .option('--json', 'print the results as JSON')
+    .option('--report <file>', 'also write them into a file that can be sent to the project')
+    .addHelpText('after', conformanceHelp)
+    .action(action)
+}
+
+const conformanceHelp = `
+Stores a few studies of a synthetic patient under UIDs of its own, searches, retrieves and deletes them, and
+compares each response with what Google documents, what was recorded, or what was assumed. It removes them at
+the end, also if it fails or is interrupted, and says what it could not remove. It touches nothing else. The
+report contains no token, project, store, patient or UID.
+
+Examples:
+  gcp-dicomweb-proxy conformance --config /etc/orthanc/ --account test
+  gcp-dicomweb-proxy conformance --config /etc/orthanc/ --account test --yes --report conformance.json
+
+Exit codes: 0 everything that could be tried is as expected, 1 a difference or a failure, 2 usage or
+configuration error, 130 SIGINT, 143 SIGTERM.
 `
 
 function addDemo(program: Command, action: (...words: unknown[]) => Promise<void>): void {

@@ -3,7 +3,7 @@ import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
 import type { Section } from './section.ts'
-import type { OrthancSettings, RegistrationSettings, Settings } from './settings.ts'
+import type { OrthancClientSettings, OrthancSettings, RegistrationSettings, Settings } from './settings.ts'
 import { publicUrl } from './url.ts'
 
 interface RegistrationContext extends Pick<Settings, 'clients' | 'listen'> {
@@ -35,8 +35,27 @@ export async function readOrthanc(orthanc: Section, context: RegistrationContext
   return {
     dicomWebRoot: orthanc.section('DicomWeb').text('Root') ?? '',
     httpTimeout: orthanc.has('HttpTimeout') ? 1000 * orthanc.number('HttpTimeout') : null,
+    usesHttpProxy: Boolean(orthanc.text('HttpProxy')) && isReadByOrthanc(orthanc),
     registration: registration && (await readRegistration(registration, proxy, context)),
   }
+}
+
+/** Top-level keys that the proxy reads; any other one is Orthanc's alone. */
+const ownKeys = new Set([
+  '$schema',
+  'GoogleCloudPlatform',
+  'DicomWebProxy',
+  'DicomWeb',
+  'HttpProxy',
+  'HttpTimeout',
+  'HttpVerbose',
+  'HttpsCACertificates',
+  'HttpsVerifyPeers',
+])
+
+function isReadByOrthanc(orthanc: Section): boolean {
+  const beyond = orthanc.section('DicomWeb').keys.some((key) => key !== 'Root')
+  return beyond || orthanc.keys.some((key) => !ownKeys.has(key))
 }
 
 async function readRegistration(
@@ -48,7 +67,7 @@ async function readRegistration(
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
     certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
-    client: readLogin(section, 'Client', 'ClientPassword'),
+    client: readClient(section),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
     interval: 1000 * section.number('Interval'),
@@ -84,17 +103,44 @@ function readLogin(section: Section, user: string, secret: string) {
   return username === undefined || password === undefined ? null : { username, password }
 }
 
+function readClient(section: Section): OrthancClientSettings | null {
+  const text = (key: string) => section.text(key) ?? null
+  const [name, password] = [text('Client'), text('ClientPassword')]
+  const [certificateFile, keyFile] = [text('ClientCertificate'), text('ClientKey')]
+  if (password !== null && name === null)
+    section.problem('Client', 'is missing', 'set both Client and ClientPassword, or neither')
+  if ((certificateFile === null) !== (keyFile === null)) {
+    const missing = keyFile === null ? 'ClientKey' : 'ClientCertificate'
+    section.problem(missing, 'is missing', 'set both ClientCertificate and ClientKey, or neither')
+  }
+  const certificate = certificateFile !== null && keyFile !== null ? { certificateFile, keyFile } : null
+  if (name !== null && password === null && certificateFile === null && keyFile === null)
+    section.problem('ClientPassword', 'is missing', 'set it, or ClientCertificate and ClientKey')
+  return name === null && certificate === null ? null : { name, password, certificate }
+}
+
 function checkClient(section: Section, clients: Settings['clients']): void {
   const name = section.text('Client')
   if (name === undefined) return
   const client =
     clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
   if (!client) section.problem('Client', 'is not a client in Clients or ClientsFile', 'name one that is')
-  else if (client.passwordHash === null) {
+  else if (section.has('ClientPassword') && client.passwordHash === null) {
     section.problem(
       'Client',
       'names a client without PasswordHash',
-      'add one, because Orthanc can log in only with a password',
+      'add one, or set ClientCertificate and ClientKey instead of ClientPassword',
+    )
+  } else if (
+    section.has('ClientKey') &&
+    !section.has('ClientPassword') &&
+    client.certificateSubject === null &&
+    client.certificateName === null
+  ) {
+    section.problem(
+      'Client',
+      'names a client without CertificateSubject and CertificateName',
+      'add one, or set ClientPassword',
     )
   }
 }

@@ -61,6 +61,8 @@ export interface OrthancSettings {
   readonly dicomWebRoot: string
   /** `HttpTimeout`, for one transfer as a whole; null if it is not set. */
   readonly httpTimeout: number | null
+  /** The configuration has `HttpProxy`, and other keys that only Orthanc reads: it uses that, too. */
+  readonly usesHttpProxy: boolean
   /** The Orthanc in which to register the accounts; null for none. */
   readonly registration: RegistrationSettings | null
 }
@@ -72,8 +74,8 @@ export interface RegistrationSettings {
   readonly login: { readonly username: string; readonly password: string } | null
   /** PEM; null: those that Node trusts. */
   readonly certificateAuthorities: readonly string[] | null
-  /** The proxy's client that Orthanc logs in as; null: no login. */
-  readonly client: { readonly username: string; readonly password: string } | null
+  /** How Orthanc logs in to the proxy; null: not at all, or as its entries say. */
+  readonly client: OrthancClientSettings | null
   /**
    * URL at which Orthanc reaches the data listener, without a trailing slash; null: PublicUrl or
    * Listen.
@@ -83,6 +85,15 @@ export interface RegistrationSettings {
   readonly timeout: number
   /** Poll interval for Orthanc's servers. */
   readonly interval: number
+}
+
+/** The proxy's client that an Orthanc is. The password is a secret. */
+export interface OrthancClientSettings {
+  /** Null where only something in front of the proxy asks for the certificate. */
+  readonly name: string | null
+  readonly password: string | null
+  /** Names of PEM files where Orthanc runs, which need not be this machine. */
+  readonly certificate: { readonly certificateFile: string; readonly keyFile: string } | null
 }
 
 /** Where the audit trail goes and what it contains. */

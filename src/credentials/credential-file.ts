@@ -204,7 +204,7 @@ function privateKey(json: Json): string {
 
 /** Secret stores and scripts escape line breaks once more; no PEM text has a backslash. */
 function withLineBreaks(key: string): string {
-  return key.replace(/\\+r/g, '').replace(/\\+n/g, '\n')
+  return key.replace(/(?<!\\)\\+r/g, '').replace(/(?<!\\)\\+n/g, '\n')
 }
 
 function isRsaKey(key: string): boolean {

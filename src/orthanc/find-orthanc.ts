@@ -1,5 +1,6 @@
 import { accessSync, constants, readdirSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { OrthancError } from './orthanc-error.ts'
 
 /** A real Orthanc on this machine, with its DICOMweb plugin: absolute paths. */
 export interface OrthancInstallation {
@@ -19,22 +20,45 @@ const pluginFolders = [
   '/opt/orthanc/plugins',
 ]
 
+interface FindOptions {
+  readonly PATH?: string | undefined
+  /** An Orthanc to use instead of the installed one. */
+  readonly ORTHANC?: string | undefined
+  /** Its DICOMweb plugin, if that lies elsewhere. */
+  readonly ORTHANC_DICOMWEB?: string | undefined
+}
+
 /**
- * Where Orthanc and its DICOMweb plugin are installed; null when either is missing. `searchPath` is
- * a PATH.
+ * Where Orthanc and its DICOMweb plugin are; null when either is missing. One that the environment
+ * names is never replaced by the installed one.
  */
-export function findOrthanc(searchPath = process.env.PATH ?? ''): OrthancInstallation | null {
-  const executable = findExecutable([...searchPath.split(delimiter).filter(Boolean), ...commonExecutables])
-  const dicomWebPlugin = findPlugin()
+export function findOrthanc(environment: FindOptions = process.env): OrthancInstallation | null {
+  const { PATH = '', ORTHANC, ORTHANC_DICOMWEB } = environment
+  if (ORTHANC) return namedOrthanc(resolve(ORTHANC), ORTHANC_DICOMWEB && resolve(ORTHANC_DICOMWEB))
+  const executable = findExecutable([...PATH.split(delimiter).filter(Boolean), ...commonExecutables])
+  const dicomWebPlugin = findPlugin(pluginFolders)
   return executable && dicomWebPlugin ? { executable, dicomWebPlugin } : null
+}
+
+function namedOrthanc(executable: string, named: string | undefined): OrthancInstallation {
+  const beside = ['.', '../lib/orthanc', '../share/orthanc/plugins'].map((folder) => join(dirname(executable), folder))
+  const dicomWebPlugin = named || findPlugin(beside)
+  if (isExecutable(executable) && dicomWebPlugin) return { executable, dicomWebPlugin }
+  throw new OrthancError({
+    code: 'orthanc-missing',
+    problem: isExecutable(executable)
+      ? `There is no DICOMweb plugin beside ${executable}.`
+      : `ORTHANC names ${executable}, which is not a program.`,
+    remedy: 'Set ORTHANC to the program, and ORTHANC_DICOMWEB to its plugin libOrthancDicomWeb.so.',
+  })
 }
 
 function findExecutable(folders: readonly string[]): string | undefined {
   return folders.map((folder) => join(folder, 'Orthanc')).find(isExecutable)
 }
 
-function findPlugin(): string | undefined {
-  return pluginFolders.flatMap((folder) => {
+function findPlugin(folders: readonly string[]): string | undefined {
+  return folders.flatMap((folder) => {
     const names = filesOf(folder).filter((name) => /^libOrthancDicomWeb\.(so|dylib)/.test(name))
     return names.sort().map((name) => join(folder, name))
   })[0]

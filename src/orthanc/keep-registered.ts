@@ -1,17 +1,22 @@
 import type { OrthancRest } from './orthanc-rest.ts'
-import { applyPlan, type DesiredEntries, planRegistration, removeServers } from './registration.ts'
+import { applyPlan, type DesiredEntries, leftAlone, planRegistration, removeServers } from './registration.ts'
+import type { Plan } from './server-entry.ts'
 
 /** The outcome of a poll, if there is one to report. */
 export type RegistrationEvent =
   | { readonly registered: readonly string[] }
   | { readonly removed: readonly string[] }
+  /** An entry that differs, and can't be written. Reported once, until what differs changes. */
+  | { readonly left: string; readonly error: unknown }
+  /** Entries that can't be used as they are; reported once. */
+  | { readonly withoutLogin: readonly string[] }
   /** Reported once, until Orthanc responds again. */
   | { readonly error: unknown }
 
 interface KeepOptions {
   /** Is closed in the end. */
   readonly rest: OrthancRest
-  readonly desired: DesiredEntries
+  readonly desired: DesiredEntries & { readonly requiresLogin: boolean }
   /** What was registered before: addresses on the proxy, by name. */
   readonly obsolete: ReadonlyMap<string, string>
   /** Poll interval in milliseconds; after a failure no more than {@link retryIntervalMs}. */
@@ -59,6 +64,9 @@ class RegistrationLoop {
    * others by now.
    */
   #passwordsWritten = false
+  /** What was reported of entries that were left as they are, by name. */
+  readonly #left = new Map<string, string>()
+  #reportedLogins = false
 
   constructor(options: KeepOptions) {
     this.#options = options
@@ -89,12 +97,27 @@ class RegistrationLoop {
   async #register(): Promise<readonly string[]> {
     const { rest, desired } = this.#options
     const plans = await planRegistration(rest, desired)
-    const isDue = ({ action, differences }: (typeof plans)[number]) =>
-      action !== 'keep' && (differences.length > 0 || !this.#passwordsWritten)
+    this.#reportUnusable(plans)
+    const isDue = ({ action, differences }: Plan) =>
+      (action === 'add' || action === 'change') && (differences.length > 0 || !this.#passwordsWritten)
     const due = plans.filter(isDue)
     for (const plan of due) await applyPlan(rest, plan)
     this.#passwordsWritten = true
     return due.map(({ name }) => name)
+  }
+
+  #reportUnusable(plans: readonly Plan[]): void {
+    for (const plan of plans) {
+      const reported = plan.action === 'leave' ? JSON.stringify(plan.differences) : ''
+      if (reported && this.#left.get(plan.name) !== reported)
+        this.#report({ left: plan.name, error: leftAlone(this.#options.rest.url, plan) })
+      this.#left.set(plan.name, reported)
+    }
+    const withoutLogin = plans.filter(({ hasLogin }) => !hasLogin).map(({ name }) => name)
+    if (this.#options.desired.requiresLogin && withoutLogin.length > 0 && !this.#reportedLogins) {
+      this.#reportedLogins = true
+      this.#report({ withoutLogin })
+    }
   }
 
   #report(event: RegistrationEvent): void {

@@ -33,8 +33,8 @@ function diagnoseStatus(url: string, request: string, status: number, quoted: st
   if (status === 401) {
     return {
       code: 'orthanc-login',
-      problem: `Orthanc at ${url} requires a login, or rejects this one (401)${quoted}.`,
-      remedy: `Log in as one of its RegisteredUsers: --user NAME, with the password in the variable ${passwordVariables.orthanc} or on standard input; or Username and Password in DicomWebProxy.Orthanc.`,
+      problem: `Orthanc at ${url} requires a login, rejects this one, or admits only its own machine (401)${quoted}.`,
+      remedy: `Log in as one of its RegisteredUsers: --user NAME, with the password in the variable ${passwordVariables.orthanc} or on standard input; or Username and Password in DicomWebProxy.Orthanc. If a right login is rejected, too, this is another machine to Orthanc, as a container or pod is: set RemoteAccessAllowed and AuthenticationEnabled to true in Orthanc, with a user in RegisteredUsers.`,
     }
   }
   if (status === 403) {
@@ -42,7 +42,7 @@ function diagnoseStatus(url: string, request: string, status: number, quoted: st
       code: 'orthanc-forbidden',
       problem: `Orthanc at ${url} does not admit this machine or user (403)${quoted}.`,
       remedy:
-        'Set "RemoteAccessAllowed": true in Orthanc, with "AuthenticationEnabled": true, or run this on Orthanc\'s machine.',
+        'Find out what refuses: something in front of Orthanc, such as a reverse proxy, or a plugin for authorization. Orthanc itself would return 401.',
     }
   }
   return {
@@ -116,6 +116,30 @@ function diagnoseNetwork(url: string, cause: unknown): Diagnosis {
     remedy:
       "Start Orthanc, or correct the address: http://HOST:PORT with Orthanc's HttpPort (8042 by default), or https:// if its SslEnabled is true.",
   }
+}
+
+/**
+ * An entry differs, and was not written.
+ *
+ * @param hidden keys that Orthanc doesn't show
+ * @param changes what should have been changed
+ */
+export function hiddenLogin(url: string, name: string, hidden: readonly string[], changes: string): OrthancError {
+  return new OrthancError({
+    code: 'login-hidden',
+    problem: `The server ${name} in Orthanc was left as it is, because Orthanc does not show its ${hidden.join(', ')}: to write the entry would lose that. It needs: ${changes}.`,
+    remedy: `Make the change where the entry comes from, such as orthanc.json. ${loginToName(hidden)}If nothing needs what would be lost, delete the entry in Orthanc and register again: curl -X DELETE ${url}/dicom-web/servers/${encodeURIComponent(name)}`,
+  })
+}
+
+function loginToName(hidden: readonly string[]): string {
+  if (hidden.includes('CertificateKeyFile')) {
+    return "Or name certificate and key as Orthanc's machine has them: register --client NAME --client-certificate FILE --client-key FILE, or Client, ClientCertificate and ClientKey in DicomWebProxy.Orthanc. "
+  }
+  if (hidden.includes('Password')) {
+    return 'Or name the client with its password: register --client NAME, or Client and ClientPassword in DicomWebProxy.Orthanc. '
+  }
+  return ''
 }
 
 /** Variables of the environment that hold passwords. */

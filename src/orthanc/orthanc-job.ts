@@ -1,3 +1,5 @@
+import { withoutSourcePlace } from './orthanc-words.ts'
+
 /**
  * A finished job of Orthanc. Orthanc responds with HTTP 200 for a failed one, too: look at
  * `state`.
@@ -39,6 +41,6 @@ function failureOf(response: Record<string, unknown>, content: Record<string, un
   return {
     errorCode: Number(content.FunctionErrorCode ?? response.ErrorCode),
     errorDescription: String(content.FunctionErrorDescription ?? response.ErrorDescription),
-    errorDetails: String(content.FunctionErrorDetails ?? response.ErrorDetails ?? ''),
+    errorDetails: withoutSourcePlace(String(content.FunctionErrorDetails ?? response.ErrorDetails ?? '')),
   }
 }

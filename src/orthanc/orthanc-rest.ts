@@ -12,6 +12,7 @@ import {
   withoutServers,
 } from './orthanc-error.ts'
 import { finishedJob, type OrthancJob } from './orthanc-job.ts'
+import { withoutSourcePlace } from './orthanc-words.ts'
 
 export interface OrthancRestOptions {
   readonly username?: string
@@ -60,6 +61,8 @@ const defaultTimeoutMs = 600_000
 const jobPollIntervalMs = 100
 /** Of a list or a description: those of some thousand servers have as much. */
 const maxDocumentBytes = 1024 * 1024
+/** Of which a description is read. Orthanc itself keeps the last 10 that have ended. */
+const maxJobs = 100
 /** Of a DICOM file, or what another server sent through Orthanc. */
 const maxFileBytes = 256 * 1024 * 1024
 /** Characters of what Orthanc says of a failure, and of its version. */
@@ -231,6 +234,14 @@ export class OrthancRest {
     throw new OrthancError({ code: 'job-timeout', problem, remedy: "Look at it in Orthanc's list of jobs." })
   }
 
+  /** Orthanc's own description of its jobs, the last ones it knows. */
+  async jobs(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const ids = await this.#json<string[]>('GET', '/jobs')
+    const jobs: Record<string, unknown>[] = []
+    for (const id of ids.slice(-maxJobs)) jobs.push(await this.#json('GET', `/jobs/${encodeURIComponent(id)}`))
+    return jobs
+  }
+
   // Not synchronously: Orthanc would respond to a failed job with its general error 500, without
   // the job's description.
   async #runJob(path: string, body: Record<string, unknown>): Promise<OrthancJob> {
@@ -300,7 +311,8 @@ function remoteUids({ study, series, instance }: RemoteResource): Record<string,
 function detailsOf(body: Buffer): string {
   try {
     const { Message, Details } = JSON.parse(body.toString()) as { Message?: unknown; Details?: unknown }
-    return [...new Set([Message, Details])].filter((words) => typeof words === 'string' && words !== '').join(': ')
+    const words = [Message, Details].filter((words) => typeof words === 'string').map(withoutSourcePlace)
+    return [...new Set(words)].filter((words) => words !== '').join(': ')
   } catch {
     return ''
   }

@@ -1,18 +1,38 @@
+import { httpTimeoutSeconds } from './http-timeout.ts'
+import { hiddenLogin, type OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { type DesiredEntry, isSameUrl, type Plan, planOf } from './server-entry.ts'
 
-/** By the name of the account, which is that of the server in Orthanc. */
-export type DesiredEntries = ReadonlyMap<string, DesiredEntry>
-
-/** Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. */
-export async function planRegistration(rest: OrthancRest, desired: DesiredEntries): Promise<readonly Plan[]> {
-  const seen = await rest.serverEntries()
-  return [...desired].map(([name, entry]) => planOf(name, entry, Object.hasOwn(seen, name) ? seen[name] : undefined))
+export interface DesiredEntries {
+  /** By the name of the account, which is that of the server in Orthanc. */
+  readonly entries: ReadonlyMap<string, DesiredEntry>
+  /** Orthanc's HttpTimeout in milliseconds; null if it isn't known. */
+  readonly httpTimeout: number | null
 }
 
-/** Does what a plan says. */
-export async function applyPlan(rest: OrthancRest, { name, action, entry }: Plan): Promise<void> {
-  if (action !== 'keep') await rest.putServer(name, entry)
+/** Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. */
+export async function planRegistration(
+  rest: OrthancRest,
+  { entries, httpTimeout }: DesiredEntries,
+): Promise<readonly Plan[]> {
+  const seen = await rest.serverEntries()
+  const version = httpTimeout === 0 ? (await rest.system()).Version : null
+  const seconds = httpTimeoutSeconds(httpTimeout, version)
+  return [...entries].map(([name, entry]) =>
+    planOf(name, entry, Object.hasOwn(seen, name) ? seen[name] : undefined, seconds),
+  )
+}
+
+/** Does what a plan says. Rejects where that would destroy what Orthanc doesn't show. */
+export async function applyPlan(rest: OrthancRest, plan: Plan): Promise<void> {
+  if (plan.action === 'leave') throw leftAlone(rest.url, plan)
+  if (plan.action !== 'keep') await rest.putServer(plan.name, plan.entry)
+}
+
+/** Why an entry was left as it is. */
+export function leftAlone(url: string, { name, hidden, differences }: Plan): OrthancError {
+  const changes = differences.map(({ key, from, to }) => `${key}: ${from} -> ${to}`)
+  return hiddenLogin(url, name, hidden, changes.join(', '))
 }
 
 /**

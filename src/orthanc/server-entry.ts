@@ -5,17 +5,22 @@ export interface DesiredEntry {
   /** Of an account on the proxy's data listener; ends with a slash. */
   readonly url: string
   readonly hasDelete: boolean
-  /** Seconds that Orthanc allows one transfer in all. */
+  /** Seconds that Orthanc allows one transfer in all, at least: a longer limit stays. */
   readonly timeout: number
-  /**
-   * As which of the proxy's clients Orthanc logs in; null leaves any client certificate as it is.
-   */
+  /** As which of the proxy's clients Orthanc logs in. Without login and certificate, its own stays. */
   readonly login: { readonly username: string; readonly password: string } | null
+  readonly certificate: ClientCertificate | null
+}
+
+/** Names of PEM files where Orthanc runs. The key has no passphrase. */
+export interface ClientCertificate {
+  readonly certificateFile: string
+  readonly keyFile: string
 }
 
 /**
- * An entry as Orthanc shows it: no password, and of headers their names only. Flags are `"1"` and
- * `"0"`, or booleans.
+ * An entry as Orthanc shows it: no password, no name of a key file, and of headers their names
+ * only. Flags are `"1"` and `"0"`, or booleans.
  */
 export type SeenEntry = Readonly<Record<string, unknown>>
 
@@ -29,8 +34,13 @@ export interface Difference {
 /** What has to be done so that Orthanc's entry says what it should. */
 export interface Plan {
   readonly name: string
-  readonly action: 'add' | 'change' | 'keep'
+  /** `leave`: it differs, but to write it would destroy what is {@link hidden}. */
+  readonly action: 'add' | 'change' | 'keep' | 'leave'
   readonly differences: readonly Difference[]
+  /** Keys of the entry that Orthanc doesn't show, so that they would be lost. */
+  readonly hidden: readonly string[]
+  /** Whether the entry will have a login, its own or a given one. */
+  readonly hasLogin: boolean
   /** To send to Orthanc; it holds the password. */
   readonly entry: DicomWebServerEntry
 }
@@ -41,64 +51,147 @@ const notPreserved = new Set([
   'Url',
   'HasDelete',
   'ChunkedTransfers',
+  'HasWadoRsUniversalTransferSyntax',
   'Timeout',
   'Username',
   'Password',
   'HttpHeaders',
+  'CertificateFile',
+  'CertificateKeyFile',
   'CertificateKeyPassword',
 ])
 
 /**
  * Compares an entry with what it should say; `seen` is undefined where Orthanc has none of that
  * name.
+ *
+ * @param httpTimeout Orthanc's general limit in seconds, for entries without their own
  */
-export function planOf(name: string, desired: DesiredEntry, seen: SeenEntry | undefined): Plan {
-  const entry = { ...(seen && keptOf(seen)), ...entryOf(desired) }
-  if (!seen) return { name, action: 'add', differences: [{ key: 'Url', from: notSet, to: desired.url }], entry }
-  const differences = differencesOf(desired, seen)
-  // A password is never shown: whether it is the right one can't be seen.
-  return { name, action: differences.length === 0 && !desired.login ? 'keep' : 'change', differences, entry }
+export function planOf(name: string, desired: DesiredEntry, seen: SeenEntry | undefined, httpTimeout: number): Plan {
+  const given = desired.login !== null || desired.certificate !== null
+  const entry = { ...(seen && preservedOf(seen)), ...entryOf(desired, seen, httpTimeout) }
+  if (!seen) {
+    const differences = [{ key: 'Url', from: notSet, to: desired.url }]
+    return { name, action: 'add', differences, hidden: [], hasLogin: given, entry }
+  }
+  const differences = differencesOf(desired, seen, httpTimeout)
+  const hidden = hiddenIn(seen, desired)
+  const hasLogin = given || ownLogin(seen) !== null
+  return { name, action: actionOf(differences, hidden, given), differences, hidden, hasLogin, entry }
+}
+
+/** What Orthanc doesn't show can't be compared: what is given of it is written each time. */
+function actionOf(differences: readonly Difference[], hidden: readonly string[], given: boolean): Plan['action'] {
+  if (differences.length === 0 && (!given || hidden.length > 0)) return 'keep'
+  return hidden.length > 0 ? 'leave' : 'change'
 }
 
 /** Flags as texts, which old plugins want, and the time as a number, which all want. */
-function entryOf({ url, hasDelete, timeout, login }: DesiredEntry): DicomWebServerEntry {
-  return {
+function entryOf(desired: DesiredEntry, seen: SeenEntry | undefined, httpTimeout: number) {
+  const { url, hasDelete, login, certificate } = desired
+  const entry: DicomWebServerEntry = {
     Url: url,
-    HasDelete: hasDelete ? '1' : '0',
+    HasDelete: flag(hasDelete),
     ChunkedTransfers: '1',
-    Timeout: timeout,
+    Timeout: seen ? longerTimeout(desired, seen, httpTimeout) : desired.timeout,
+    ...(seen && 'HasWadoRsUniversalTransferSyntax' in seen && { HasWadoRsUniversalTransferSyntax: '1' }),
     ...(login && { Username: login.username, Password: login.password }),
+    ...(certificate && certificateKeys(certificate)),
   }
+  return entry
 }
 
-/** A client certificate and its key stay, and so do other people's properties. */
-function keptOf(seen: SeenEntry): Readonly<Record<string, string | boolean | number>> {
-  const kept: Record<string, string | boolean | number> = {}
+/** Orthanc wants all three. */
+function certificateKeys({ certificateFile, keyFile }: ClientCertificate) {
+  return { CertificateFile: certificateFile, CertificateKeyFile: keyFile, CertificateKeyPassword: '' }
+}
+
+/** Other people's properties stay. */
+function preservedOf(seen: SeenEntry): Readonly<Record<string, string | boolean | number>> {
+  const preserved: Record<string, string | boolean | number> = {}
   for (const [key, value] of Object.entries(seen)) {
     if (notPreserved.has(key)) continue
-    if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') kept[key] = value
+    if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') preserved[key] = value
   }
-  // Orthanc wants all three, or none; that of a key without a passphrase is empty.
-  return 'CertificateKeyFile' in kept ? { ...kept, CertificateKeyPassword: '' } : kept
+  return preserved
 }
 
-function differencesOf(desired: DesiredEntry, seen: SeenEntry): readonly Difference[] {
+/** What the entry has and Orthanc doesn't show, unless it is given, or of no use to the proxy. */
+function hiddenIn(seen: SeenEntry, { login, certificate }: DesiredEntry): readonly string[] {
+  if (leadsToGoogle(seen)) return []
+  const replaced = login !== null || certificate !== null
+  const headers = headersOf(seen).filter((name) => !(replaced && isAuthorization(name)))
+  return [
+    ...(isText(seen.CertificateFile) && !certificate ? ['CertificateKeyFile'] : []),
+    ...(isText(seen.Username) && !replaced ? ['Password'] : []),
+    ...headers.map((name) => `HttpHeaders.${name}`),
+  ]
+}
+
+/** An entry that the Orthanc GCP plugin has written, with its access token in the headers. */
+function leadsToGoogle({ Url }: SeenEntry): boolean {
+  return /\/dicomWeb\/*$/.test(String(Url))
+}
+
+/** How an entry logs in as Orthanc shows it, fit to be shown; null if it doesn't. */
+export function ownLogin(seen: SeenEntry): string | null {
+  if (isText(seen.Username)) return `as ${seen.Username}`
+  if (isText(seen.CertificateFile) || isOn(seen.Pkcs11, false)) return 'by client certificate'
+  return headersOf(seen).some(isAuthorization) ? 'by a header, Authorization' : null
+}
+
+function headersOf({ HttpHeaders: names }: SeenEntry): readonly string[] {
+  return Array.isArray(names) ? names.map(String) : []
+}
+
+function isAuthorization(header: string): boolean {
+  return header.toLowerCase() === 'authorization'
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function differencesOf(desired: DesiredEntry, seen: SeenEntry, httpTimeout: number): readonly Difference[] {
   const found: Difference[] = []
-  const differs = (key: string, from: string, to: string) => found.push({ key, from, to })
-  if (!isSameUrl(seen.Url, desired.url)) differs('Url', shown(seen.Url), desired.url)
-  if (isOn(seen.HasDelete, false) !== desired.hasDelete)
-    differs('HasDelete', shown(seen.HasDelete), flag(desired.hasDelete))
-  if (!sendsChunked(seen)) differs('ChunkedTransfers', shown(seen.ChunkedTransfers), flag(true))
-  // Old plugins don't show it, and texts are numbers, too.
-  if ('Timeout' in seen && Number(seen.Timeout) !== desired.timeout)
-    differs('Timeout', shown(seen.Timeout), String(desired.timeout))
-  const username = desired.login?.username
-  if ((seen.Username || undefined) !== username) differs('Username', shown(seen.Username), username ?? notSet)
-  // The Orthanc GCP plugin leaves its access token there.
-  if (Array.isArray(seen.HttpHeaders) && seen.HttpHeaders.length > 0) {
-    differs('HttpHeaders', seen.HttpHeaders.map(String).join(', '), notSet)
-  }
+  const differs = (key: string, from: unknown, to: string) => found.push({ key, from: shown(from), to })
+  const { login, certificate } = desired
+  const given = login !== null || certificate !== null
+  const replaced = given || leadsToGoogle(seen)
+  if (!isSameUrl(seen.Url, desired.url)) differs('Url', seen.Url, desired.url)
+  // Which client it logs in as can't be seen, so neither can what that client may do.
+  const knowsRights = replaced || ownLogin(seen) === null
+  if (knowsRights && isOn(seen.HasDelete, false) !== desired.hasDelete)
+    differs('HasDelete', seen.HasDelete, flag(desired.hasDelete))
+  if (!sendsChunked(seen)) differs('ChunkedTransfers', seen.ChunkedTransfers, flag(true))
+  if (!retrievesUnchanged(seen))
+    differs('HasWadoRsUniversalTransferSyntax', seen.HasWadoRsUniversalTransferSyntax, flag(true))
+  // Old plugins don't show it.
+  const timeout = longerTimeout(desired, seen, httpTimeout)
+  if ('Timeout' in seen && timeoutOf(seen) !== timeout) differs('Timeout', seen.Timeout, String(timeout))
+  if (replaced && shown(seen.Username) !== shown(login?.username))
+    differs('Username', seen.Username, shown(login?.username))
+  if (certificate && seen.CertificateFile !== certificate.certificateFile)
+    differs('CertificateFile', seen.CertificateFile, certificate.certificateFile)
+  const dropped = headersOf(seen).filter((name) => leadsToGoogle(seen) || (given && isAuthorization(name)))
+  if (dropped.length > 0) differs('HttpHeaders', dropped.join(', '), notSet)
   return found
+}
+
+/** Seconds; 0 leaves it to Orthanc's HttpTimeout. Texts are numbers, too. */
+function timeoutOf({ Timeout: value }: SeenEntry): number {
+  return Number(value ?? 0) || 0
+}
+
+/** A longer limit stays: somebody needed it. */
+function longerTimeout({ timeout }: DesiredEntry, seen: SeenEntry, httpTimeout: number): number {
+  const own = timeoutOf(seen)
+  return (own || httpTimeout) >= timeout ? own : timeout
+}
+
+/** Whether Orthanc asks for images as they are stored; it does unless told otherwise. */
+export function retrievesUnchanged({ HasWadoRsUniversalTransferSyntax: value }: SeenEntry): boolean {
+  return isOn(value, true)
 }
 
 /** Whether Orthanc streams what it sends; it does unless told otherwise. */
@@ -114,7 +207,7 @@ export function isSameUrl(one: unknown, other: string): boolean {
 
 function isOn(value: unknown, otherwise: boolean): boolean {
   if (value === undefined) return otherwise
-  return value === true || value === '1' || value === 'true'
+  return value === true || (typeof value === 'string' && /^(1|true)$/i.test(value))
 }
 
 function flag(on: boolean): string {
@@ -128,12 +221,14 @@ function shown(value: unknown): string {
 /**
  * An entry as it may stand in `DicomWeb.Servers` of Orthanc's configuration, without a password.
  */
-export function configurationOf({ url, hasDelete, timeout, login }: DesiredEntry, passwordVariable: string) {
+export function configurationOf(desired: DesiredEntry, passwordVariable: string) {
+  const { url, hasDelete, timeout, login, certificate } = desired
   return {
     Url: url,
     HasDelete: hasDelete,
     ChunkedTransfers: true,
     Timeout: timeout,
     ...(login && { Username: login.username, Password: `\${${passwordVariable}}` }),
+    ...(certificate && certificateKeys(certificate)),
   }
 }

@@ -540,7 +540,7 @@ const orthancs: readonly Fault[] = [
     }),
   },
   {
-    name: 'it does not admit this machine',
+    name: 'what is in front of it does not admit this machine',
     codes: ['orthanc-forbidden'],
     exitCode: 7,
     breaks: async (harness) => ({
@@ -614,6 +614,13 @@ const orthancs: readonly Fault[] = [
     exitCode: 7,
     needsOrthanc,
     breaks: orthanc({ entry: { ChunkedTransfers: '0' } }),
+  },
+  {
+    name: 'images are retrieved in any transfer syntax',
+    codes: ['retrieval-decompressed'],
+    exitCode: 7,
+    needsOrthanc,
+    breaks: orthanc({ entry: { HasWadoRsUniversalTransferSyntax: '0' } }),
   },
   {
     name: 'the proxy has clients, but the server has no login',

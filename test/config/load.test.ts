@@ -43,7 +43,7 @@ test('one account, all else by default', async (t) => {
     shutdownGrace: 20_000,
     deletionWait: 45_000,
     audit: null,
-    orthanc: { dicomWebRoot: '/dicom-web/', httpTimeout: null, registration: null },
+    orthanc: { dicomWebRoot: '/dicom-web/', httpTimeout: null, usesHttpProxy: false, registration: null },
     clients: null,
     allowedNetworks: null,
     tls: null,

@@ -53,6 +53,7 @@ export const good: Readonly<Record<string, object>> = {
     { Username: 'u', Password: 'p', Client: 'c', ClientPassword: 'p' },
     { Clients: { c: password } },
   ),
+  'an Orthanc with a client certificate': orthanc({ ClientCertificate: 'c.pem', ClientKey: 'c.key' }),
   'an Orthanc on another machine': orthanc({ Url: 'https://pacs:8042/orthanc', ProxyUrl: 'https://proxy:8043' }),
   'an Orthanc on another machine, a PublicUrl': orthanc(
     { Url: 'http://pacs:8042' },
@@ -341,6 +342,22 @@ export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
   'a client for Orthanc that there is not': [
     orthanc({ Client: 'd', ClientPassword: 'p' }, { Clients: { c: password } }),
     'DicomWebProxy.Orthanc.Client: is not a client in Clients or ClientsFile',
+  ],
+  'a client for Orthanc, and nothing to log in with': [
+    orthanc({ Client: 'c' }, { Clients: { c: password } }),
+    'DicomWebProxy.Orthanc.ClientPassword: is missing; set it, or ClientCertificate and ClientKey',
+  ],
+  'a password for Orthanc without a client': [
+    orthanc({ ClientPassword: 'p' }),
+    'DicomWebProxy.Orthanc.Client: is missing; set both Client and ClientPassword, or neither',
+  ],
+  'a client certificate for Orthanc without its key': [
+    orthanc({ ClientCertificate: 'c.pem' }),
+    'DicomWebProxy.Orthanc.ClientKey: is missing; set both ClientCertificate and ClientKey, or neither',
+  ],
+  'a certificate for a client that has none': [
+    orthanc({ Client: 'c', ClientCertificate: 'c.pem', ClientKey: 'c.key' }, { Clients: { c: password } }),
+    'DicomWebProxy.Orthanc.Client: names a client without CertificateSubject and CertificateName',
   ],
   'a client for Orthanc without a password': [
     orthanc({ Client: 'c', ClientPassword: 'p' }, { Clients: { c: { TokenDigest: digest, ...rights } } }),

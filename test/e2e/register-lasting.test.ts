@@ -1,7 +1,9 @@
+import { createServer } from 'node:http'
 import t from 'tap'
 import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { listenOn } from '../helpers/listen.ts'
 import { needsOrthanc } from '../helpers/orthanc.ts'
 import { ended } from '../helpers/program.ts'
 import { lastingOrthanc } from './lasting-orthanc.ts'
@@ -61,9 +63,16 @@ t.test('serve says what keeps Orthanc out, and serves all the same', async (t) =
   const harness = await harnessOf(t)
   const port = await freePort()
   const Clients = { radiology: { PasswordHash: hashOf('client password'), Accounts: { 'my-google': ['QIDO-RS'] } } }
+  // An Orthanc without any server.
+  const empty = {
+    Url: await listenOn(
+      t,
+      createServer((_, response) => response.end('{}')),
+    ),
+  }
   const away = { Url: `http://${await harness.closedPort()}` }
   for (const [Orthanc, message] of [
-    [away, 'Orthanc is registered without a login; set DicomWebProxy.Orthanc.Client'],
+    [empty, 'Orthanc is registered without a login; set DicomWebProxy.Orthanc.Client'],
     [
       { ...away, Client: 'radiology', ClientPassword: 'a wrong secret' },
       'Orthanc cannot log in with DicomWebProxy.Orthanc.Client and ClientPassword',

@@ -37,7 +37,7 @@ t.test('twice: nothing changes the second time', needsOrthanc(), async (t) => {
   t.equal(second.code, 0)
   t.match(
     second.stdout,
-    /0 to add, 0 to change, 1 as they should be\n.*keep my-google\nNothing had to be changed\.\n$/s,
+    /0 to add, 0 to change, 1 as they should be\n.*keep my-google\n– Search .* the proxy is not running at .*\nNothing had to be changed\.\n$/s,
   )
   t.same(await orthanc.rest.serverEntries(), entries)
 
@@ -91,7 +91,11 @@ t.test('what --print says, a real Orthanc takes', needsOrthanc(), async (t) => {
   )
   await sends(t, orthanc.rest, harness, 3)
   const checked = await register(['-c', config, '--orthanc', orthanc.url, '--dry-run'])
-  t.match(checked.stdout, /Warning: the proxy requires its clients to log in/)
+  t.match(checked.stdout, /keep my-google/, 'its login stays')
+  t.notMatch(checked.stdout, /Warning/)
+  await orthanc.rest.deleteServer('my-google')
+  const bare = await register(['-c', config, '--orthanc', orthanc.url, '--dry-run'])
+  t.match(bare.stdout, /Warning: the proxy requires its clients to log in, and there is no login for my-google/)
 })
 
 t.test('usage', async (t) => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
@@ -64,5 +64,18 @@ t.test('another program on the port is not taken for Orthanc', needsOrthanc(), a
 })
 
 t.test('an empty search path still finds the usual places', needsOrthanc(), async (t) => {
-  t.match(findOrthanc(''), { executable: /Orthanc$/, dicomWebPlugin: /libOrthancDicomWeb/ })
+  t.match(findOrthanc({ PATH: '' }), { executable: /Orthanc$/, dicomWebPlugin: /libOrthancDicomWeb/ })
+})
+
+t.test('an Orthanc that the environment names, with the plugin beside it or named, too', async (t) => {
+  const folder = t.testdir({ bin: {}, lib: { orthanc: { 'libOrthancDicomWeb.so.1.24': '' } } })
+  const ORTHANC = join(folder, 'bin', 'Orthanc')
+  const missing = { code: 'orthanc-missing' }
+  t.throws(() => findOrthanc({ ORTHANC }), { ...missing, problem: /which is not a program/ })
+  await writeFile(ORTHANC, '', { mode: 0o755 })
+  const plugin = join(folder, 'lib/orthanc/libOrthancDicomWeb.so.1.24')
+  t.same(findOrthanc({ ORTHANC }), { executable: ORTHANC, dicomWebPlugin: plugin })
+  t.same(findOrthanc({ ORTHANC, ORTHANC_DICOMWEB: '/other.so' })?.dicomWebPlugin, '/other.so')
+  await rm(plugin)
+  t.throws(() => findOrthanc({ ORTHANC }), { ...missing, problem: /no DICOMweb plugin beside/ })
 })

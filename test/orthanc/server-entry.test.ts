@@ -1,7 +1,20 @@
 import { test } from 'tap'
-import { configurationOf, type DesiredEntry, planOf } from '../../src/orthanc/server-entry.ts'
+import {
+  configurationOf,
+  type DesiredEntry,
+  planOf as planFor,
+  type SeenEntry,
+} from '../../src/orthanc/server-entry.ts'
 
-const wanted: DesiredEntry = { url: 'http://127.0.0.1:8043/a/', hasDelete: true, timeout: 600, login: null }
+const wanted: DesiredEntry = {
+  url: 'http://127.0.0.1:8043/a/',
+  hasDelete: true,
+  timeout: 600,
+  login: null,
+  certificate: null,
+}
+const planOf = (name: string, desired: DesiredEntry, seen: SeenEntry | undefined, httpTimeout = 60) =>
+  planFor(name, desired, seen, httpTimeout)
 /** As plugin 1.7 shows an entry. */
 const shown = { HttpHeaders: [], Pkcs11: false, Url: wanted.url, HasDelete: '1', Timeout: 600 }
 const login = { username: 'u', password: 'p' }
@@ -11,6 +24,8 @@ test('an entry that is not there', async (t) => {
     name: 'a',
     action: 'add',
     differences: [{ key: 'Url', from: '(not set)', to: wanted.url }],
+    hidden: [],
+    hasLogin: false,
     entry: { Url: wanted.url, HasDelete: '1', ChunkedTransfers: '1', Timeout: 600 },
   })
 })
@@ -23,6 +38,12 @@ test('an entry that is as it should be', async (t) => {
     { ...shown, ChunkedTransfers: '1' },
     { Url: wanted.url, HasDelete: 'true' },
     { ...shown, Timeout: '600', Username: '' },
+    // A longer limit, somebody's login, and what that may do.
+    { ...shown, Timeout: 3600 },
+    { ...shown, Username: 'old', Password: null, HasDelete: '0' },
+    { ...shown, CertificateFile: 'c.pem', CertificateKeyFile: null, CertificateKeyPassword: null, HasDelete: '0' },
+    { ...shown, HttpHeaders: ['Authorization'] },
+    { ...shown, HasWadoRsUniversalTransferSyntax: 'True' },
   ]) {
     t.match(planOf('a', wanted, seen), { action: 'keep', differences: [] }, JSON.stringify(seen))
   }
@@ -35,8 +56,7 @@ test('each difference', async (t) => {
     [{ HasDelete: '0' }, 'HasDelete', '0', '1'],
     [{ ChunkedTransfers: '0' }, 'ChunkedTransfers', '0', '1'],
     [{ Timeout: 0 }, 'Timeout', '0', '600'],
-    [{ Username: 'old', Password: null }, 'Username', 'old', '(not set)'],
-    [{ HttpHeaders: ['Authorization'] }, 'HttpHeaders', 'Authorization', '(not set)'],
+    [{ HasWadoRsUniversalTransferSyntax: '0' }, 'HasWadoRsUniversalTransferSyntax', '0', '1'],
   ] as const) {
     const { action, differences } = planOf('a', wanted, { ...shown, ...seen })
     t.equal(action, 'change')
@@ -49,26 +69,72 @@ test('a password can’t be compared: it is written each time', async (t) => {
   t.match(plan, { action: 'change', differences: [], entry: { Username: 'u', Password: 'p' } })
 })
 
-test('what is not ours stays, but for what Orthanc does not show', async (t) => {
-  const certificate = { CertificateFile: 'c.pem', CertificateKeyFile: 'c.key', CertificateKeyPassword: null }
-  const { entry } = planOf('a', wanted, {
-    ...shown,
-    ...certificate,
-    HttpHeaders: ['X-Y'],
-    UserProperty: 'x',
-    Timeout: 5,
-  })
+test('an entry of the old plugin is replaced, without its token', async (t) => {
+  const seen = { Url: 'https://healthcare.example/v1/dicomWeb', HasDelete: '1', HttpHeaders: ['Authorization'] }
+  const { action, differences, entry } = planOf('a', wanted, seen)
+  t.equal(action, 'change')
+  t.match(differences, [{ key: 'Url' }, { key: 'HttpHeaders', from: 'Authorization', to: '(not set)' }])
+  t.equal(entry.HttpHeaders, undefined)
+})
+
+const hidden = {
+  certificate: { CertificateFile: 'c.pem', CertificateKeyFile: null, CertificateKeyPassword: null },
+  password: { Username: 'old', Password: null },
+  headers: { HttpHeaders: ['X-Y', 'Authorization'] },
+}
+const certificate = { certificateFile: 'new.pem', keyFile: 'new.key' }
+
+test('what Orthanc does not show is never lost: the entry is left as it is', async (t) => {
+  for (const [own, given, seen, lost] of [
+    [null, null, hidden.certificate, ['CertificateKeyFile']],
+    [login, null, hidden.certificate, ['CertificateKeyFile']],
+    [null, null, hidden.password, ['Password']],
+    [null, null, hidden.headers, ['HttpHeaders.X-Y', 'HttpHeaders.Authorization']],
+    [login, null, hidden.headers, ['HttpHeaders.X-Y']],
+    [null, certificate, hidden.headers, ['HttpHeaders.X-Y']],
+  ] as const) {
+    const plan = planOf('a', { ...wanted, login: own, certificate: given }, { ...shown, ...seen, Timeout: 60 })
+    t.match(plan, { action: 'leave', hidden: lost, hasLogin: true })
+  }
+})
+
+test('what is given replaces it', async (t) => {
+  const byCertificate = { ...wanted, hasDelete: false, certificate }
+  const seen = { ...shown, ...hidden.certificate }
+  const { action, differences, entry } = planOf('a', byCertificate, seen)
+  t.equal(action, 'change')
+  t.same(
+    differences.map(({ key }) => key),
+    ['HasDelete', 'CertificateFile'],
+  )
+  t.match(entry, { CertificateFile: 'new.pem', CertificateKeyFile: 'new.key', CertificateKeyPassword: '' })
+  t.equal(planOf('a', byCertificate, { ...shown, ...hidden.password }).action, 'change')
+  t.equal(planOf('a', { ...wanted, login: login }, { ...shown, ...hidden.password }).entry.Password, 'p')
+})
+
+test('what is not ours stays', async (t) => {
+  const { entry } = planOf('a', wanted, { ...shown, UserProperty: 'x', Timeout: 5 })
   t.same(entry, {
     Pkcs11: false,
     UserProperty: 'x',
-    CertificateFile: 'c.pem',
-    CertificateKeyFile: 'c.key',
-    CertificateKeyPassword: '',
     Url: wanted.url,
     HasDelete: '1',
     ChunkedTransfers: '1',
     Timeout: 600,
   })
+})
+
+test('a longer time limit is never lowered', async (t) => {
+  const elsewhere = { ...shown, Url: 'http://127.0.0.1:1/a/' }
+  for (const [own, httpTimeout, written] of [
+    [3600, 60, 3600],
+    [0, 60, 600],
+    [0, 3600, 0],
+    [0, Number.POSITIVE_INFINITY, 0],
+    [60, Number.POSITIVE_INFINITY, 600],
+  ] as const) {
+    t.equal(planOf('a', wanted, { ...elsewhere, Timeout: own }, httpTimeout).entry.Timeout, written)
+  }
 })
 
 test('for orthanc.json', async (t) => {

@@ -2,6 +2,7 @@ import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { desiredEntries, proxyUrlFor } from '../orthanc/desired.ts'
+import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
 import { type OrthancOptions, type Target, targetOf } from '../orthanc/target.ts'
 import type { ConfigurationOptions } from '../settings.ts'
 import { Checklist, type Layer, layers, type Reporter, type Result } from './checklist.ts'
@@ -47,25 +48,28 @@ export async function runChecks(
     stores,
     overrides: { listen, adminListen },
   })
+  const warnings: string[] = []
   if (settings) {
     const known = await checkCredentials(list, settings)
     if (!offline) await checkGoogle(list, settings, known)
-    if (!offline) await checkOrthancOf(list, settings, options)
+    if (!offline) warnings.push(...(await checkOrthancOf(list, settings, options)))
   }
-  return { results: list.results, warnings: settings?.warnings ?? [] }
+  return { results: list.results, warnings: [...(settings?.warnings ?? []), ...warnings] }
 }
 
-/** The Orthanc that the command line or the configuration names, if any. */
-async function checkOrthancOf(list: Checklist, settings: Settings, options: CheckOptions): Promise<void> {
+/** The Orthanc that the command line or the configuration names, if any. Resolves with warnings. */
+async function checkOrthancOf(list: Checklist, settings: Settings, options: CheckOptions): Promise<string[]> {
   const target = await targetOf(settings, options)
-  if (!target) return
+  if (!target) return []
   const { url, rest, client, timeout } = target
   list.heading(`Orthanc: ${url}`)
   try {
     const proxyUrl = await addressForOrthanc(list, settings, target)
-    if (proxyUrl === null) return
+    if (proxyUrl === null) return []
     const desired = desiredEntries(settings, { proxyUrl, client, timeout }).entries
-    await checkOrthanc(list, { settings, rest, desired, registerCommand: registerCommand(url, options) })
+    const works = await checkOrthanc(list, { settings, rest, desired, registerCommand: registerCommand(url, options) })
+    const warning = works ? null : httpProxyWarning(settings, proxyUrl)
+    return warning === null ? [] : [warning]
   } finally {
     await rest.close()
   }

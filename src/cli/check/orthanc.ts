@@ -1,11 +1,18 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
+import { httpTimeoutSeconds } from '../../orthanc/http-timeout.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import type { OrthancRest } from '../../orthanc/orthanc-rest.ts'
-import { type DesiredEntry, isSameUrl, type SeenEntry, sendsChunked } from '../../orthanc/server-entry.ts'
-import { type Checklist, Skipped } from './checklist.ts'
+import {
+  type DesiredEntry,
+  isSameUrl,
+  ownLogin,
+  retrievesUnchanged,
+  type SeenEntry,
+  sendsChunked,
+} from '../../orthanc/server-entry.ts'
+import { searchThrough } from '../orthanc/search-through.ts'
+import type { Checklist } from './checklist.ts'
 
 interface OrthancContext {
   readonly settings: Settings
@@ -15,20 +22,32 @@ interface OrthancContext {
   readonly registerCommand: string
 }
 
-/** Orthanc's side: whether it is there, and would send to the proxy as it should. */
-export async function checkOrthanc(list: Checklist, context: OrthancContext): Promise<void> {
+/**
+ * Orthanc's side: whether it is there, and would send to the proxy as it should. Resolves with
+ * whether a search through each entry succeeded.
+ */
+export async function checkOrthanc(list: Checklist, context: OrthancContext): Promise<boolean> {
   const { rest, desired } = context
   const item = (title: string) => ({ layer: 'orthanc' as const, subject: rest.url, title })
-  if (!(await list.check(item('Orthanc'), async () => `version ${(await rest.system()).Version}`))) return
+  let orthancVersion: unknown
+  const system = async () => {
+    orthancVersion = (await rest.system()).Version
+    return `version ${orthancVersion}`
+  }
+  if (!(await list.check(item('Orthanc'), system))) return false
   const version = async () => `version ${await rest.dicomWebVersion()}`
-  if (!(await list.check(item('DICOMweb plugin'), version))) return
+  if (!(await list.check(item('DICOMweb plugin'), version))) return false
   let seen: Readonly<Record<string, SeenEntry>> = {}
   const shown = await list.check(item('DICOMweb servers'), async () => {
     seen = await rest.serverEntries().catch((error) => Promise.reject(atOtherRoot(error)))
     return Object.keys(seen).join(', ') || 'none'
   })
-  if (!shown) return
-  for (const [name, entry] of desired) await checkEntry(list, { ...context, name, entry, seen: seen[name] })
+  if (!shown) return false
+  let works = true
+  for (const [name, entry] of desired)
+    works = (await checkEntry(list, { ...context, orthancVersion, name, entry, seen: seen[name] })) && works
+  await list.check(item('Stopped uploads'), () => stoppedUploads(context))
+  return works
 }
 
 /** The plugin is there: a 404 is for its path. */
@@ -46,21 +65,26 @@ function atOtherRoot(error: unknown): unknown {
 }
 
 interface EntryContext extends OrthancContext {
+  readonly orthancVersion: unknown
   readonly name: string
   readonly entry: DesiredEntry
   readonly seen: SeenEntry | undefined
 }
 
-async function checkEntry(list: Checklist, context: EntryContext): Promise<void> {
+/** Whether a search through it succeeded. */
+async function checkEntry(list: Checklist, context: EntryContext): Promise<boolean> {
   const { name, settings } = context
   const item = (title: string) => ({ layer: 'orthanc' as const, subject: name, title })
   const found = await list.check(item(`Server ${name}`), () => serverOf(context))
-  if (!found) return
+  if (!found) return false
   await list.check(item(`Time limit of ${name}`), () => timeLimit(context))
   await list.check(item(`Chunked transfers of ${name}`), () => chunked(context))
+  await list.check(item(`Retrieval through ${name}`), () => retrieval(context))
   const login = settings.clients === null || (await list.check(item(`Login of ${name}`), () => loginOf(context)))
-  if (login) await list.check(item(`Search through Orthanc`), () => searchThrough(context))
-  else await list.skip(item(`Search through Orthanc`), 'needs the login')
+  const search = item('Search through Orthanc')
+  if (login) return list.check(search, () => searchThrough(context))
+  await list.skip(search, 'needs the login')
+  return false
 }
 
 function serverOf({ name, entry, seen, registerCommand }: EntryContext): string {
@@ -76,10 +100,7 @@ function serverOf({ name, entry, seen, registerCommand }: EntryContext): string 
   throw new DiagnosedError({ code: 'server-url', problem, remedy: `Register it again: ${registerCommand}` })
 }
 
-/** Seconds of Orthanc's HttpTimeout, unless it is set. */
-const defaultHttpTimeout = 60
-
-function timeLimit({ entry, seen = {}, settings, registerCommand }: EntryContext): string {
+function timeLimit({ entry, seen = {}, settings, orthancVersion, registerCommand }: EntryContext): string {
   const own = Number(seen.Timeout ?? 0)
   const { httpTimeout } = settings.orthanc
   if (own >= entry.timeout) return `${own} s for one transfer`
@@ -91,9 +112,10 @@ function timeLimit({ entry, seen = {}, settings, registerCommand }: EntryContext
       remedy: `Register it again: ${registerCommand} (sets Timeout to ${entry.timeout})`,
     })
   }
-  const general = (httpTimeout ?? 0) / 1000
+  const general = httpTimeoutSeconds(httpTimeout, orthancVersion)
+  if (general === Number.POSITIVE_INFINITY) return "none: Orthanc's HttpTimeout is 0"
   if (general >= entry.timeout) return `${general} s for one transfer, by Orthanc's HttpTimeout`
-  const limit = general > 0 ? `${general} s` : `${defaultHttpTimeout} s by default`
+  const limit = httpTimeout ? `${general} s` : `${general} s ${httpTimeout === 0 ? 'if it is 0' : 'by default'}`
   throw new DiagnosedError({
     code: 'http-timeout-short',
     problem: `It has no Timeout, so Orthanc's HttpTimeout (${limit}) ends every transfer, ${even}.`,
@@ -110,9 +132,19 @@ function chunked({ seen = {}, registerCommand }: EntryContext): string {
   })
 }
 
+function retrieval({ seen = {}, registerCommand }: EntryContext): string {
+  if (retrievesUnchanged(seen)) return 'Orthanc asks for images as they are stored'
+  throw new DiagnosedError({
+    code: 'retrieval-decompressed',
+    problem:
+      'HasWadoRsUniversalTransferSyntax is off: Orthanc accepts any transfer syntax, and Google then decompresses the images.',
+    remedy: `Register it again: ${registerCommand}`,
+  })
+}
+
 function loginOf({ seen = {}, registerCommand }: EntryContext): string {
-  if (typeof seen.Username === 'string' && seen.Username !== '') return `as ${seen.Username}`
-  if (typeof seen.CertificateFile === 'string' && seen.CertificateFile !== '') return 'by client certificate'
+  const login = ownLogin(seen)
+  if (login !== null) return login
   throw new DiagnosedError({
     code: 'login-missing',
     problem: 'The proxy requires its clients to log in, and this entry has neither Username nor CertificateFile.',
@@ -120,38 +152,20 @@ function loginOf({ seen = {}, registerCommand }: EntryContext): string {
   })
 }
 
-async function searchThrough({ name, rest, entry, settings }: EntryContext): Promise<string> {
-  const access = settings.accounts.find((account) => account.name === name)?.access ?? []
-  if (!access.includes('QIDO-RS')) throw new Skipped('QIDO-RS is not in Access')
-  if (!(await listens(new URL(entry.url))))
-    throw new Skipped(`from here, the proxy is not running at ${new URL(entry.url).origin}`)
-  try {
-    await rest.qido(name, '/studies', { limit: '1' })
-    return 'Orthanc searches the store through the proxy'
-  } catch (error) {
-    if (!(error instanceof OrthancError) || error.status === 0) throw error
-    // Orthanc's own words: it tells no more.
-    const refused = /credentials/i.test(error.details)
-    const code = refused ? 'through-refused' : 'through-failed'
-    const problem = `Orthanc cannot search through the proxy: ${error.details || `status ${error.status}`}.`
-    const remedy = refused
-      ? "Read in the proxy's log whether the proxy or Google refused. If it was the login: gcp-dicomweb-proxy register --client NAME"
-      : "Read the reason in the proxy's log, or with curl http://127.0.0.1:8044/api/status"
-    throw new DiagnosedError({ code, problem, remedy }, { cause: error })
-  }
-}
+const cancelledJob = 37
 
-const connectTimeoutMs = 3_000
-
-async function listens(url: URL): Promise<boolean> {
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  const socket = connect({ host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port })
-  try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(connectTimeoutMs) })
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
+/**
+ * Orthanc ends the upload of a job that somebody pauses or cancels as if it were whole: neither the
+ * proxy nor Google can see that instances are missing. No failure, since somebody wanted it.
+ */
+async function stoppedUploads({ rest, desired }: OrthancContext): Promise<string> {
+  const uploads = (await rest.jobs()).filter(({ Type, Content }) => {
+    // Old plugins don't say where a job sends to.
+    const { Server = null } = (Content ?? {}) as { readonly Server?: unknown }
+    return Type === 'DicomWebStowClient' && (Server === null || desired.has(String(Server)))
+  })
+  const paused = uploads.filter(({ State }) => State === 'Paused').length
+  const cancelled = uploads.filter(({ ErrorCode }) => ErrorCode === cancelledJob).length
+  if (paused + cancelled === 0) return 'none in the list of jobs'
+  return `${paused} paused, ${cancelled} cancelled (${rest.url}/jobs?expand): what they had sent is stored and looks complete, but it is not. Resume them, or send the studies again.`
 }

@@ -2,8 +2,9 @@ import { canonicalClientName } from '../../config/canonical-names.ts'
 import { isLoopback } from '../../config/loopback.ts'
 import { isWildcard, unreachableReason } from '../../config/orthanc.ts'
 import { parsePasswordHash } from '../../config/password-hash.ts'
-import type { AccountSettings, DicomWebService, Settings } from '../../config/settings.ts'
+import type { AccountSettings, DicomWebService, OrthancClientSettings, Settings } from '../../config/settings.ts'
 import { verifyPassword } from '../../guard/password.ts'
+import type { DesiredEntries } from '../../orthanc/registration.ts'
 import type { DesiredEntry } from '../../orthanc/server-entry.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
@@ -13,16 +14,16 @@ export interface Login {
   readonly password: string
 }
 
-export interface DesiredRegistration {
-  readonly entries: ReadonlyMap<string, DesiredEntry>
-  /** The proxy requires a login, and the entries have none. */
-  readonly lacksLogin: boolean
+/** The DICOMweb servers of an Orthanc, and what is needed to compare them. */
+export interface DesiredRegistration extends DesiredEntries {
+  /** An entry without a login is of no use. */
+  readonly requiresLogin: boolean
 }
 
 interface DesiredOptions {
   /** How Orthanc reaches the data listener, without a trailing slash. */
   readonly proxyUrl: string
-  readonly client: Login | null
+  readonly client: OrthancClientSettings | null
   /** Milliseconds. */
   readonly timeout: number
 }
@@ -40,15 +41,26 @@ export function desiredEntries(settings: Settings, { proxyUrl, client, timeout }
       url: `${proxyUrl}${dicomStoreOf(account, settings.baseUrl).localPath}`,
       hasDelete: services.includes('DELETE'),
       timeout: Math.ceil(timeout / 1000),
-      login: client,
+      login: loginOf(client),
+      certificate: client?.certificate ?? null,
     })
   }
-  return { entries, lacksLogin: settings.clients !== null && client === null }
+  return { entries, httpTimeout: settings.orthanc.httpTimeout, requiresLogin: settings.clients !== null }
+}
+
+/** The part of a client that is a password; null if it has none. */
+export function loginOf(client: OrthancClientSettings | null): Login | null {
+  const { name = null, password = null } = client ?? {}
+  return name === null || password === null ? null : { username: name, password }
 }
 
 /** What a client may do with an account; without a client, all that the account allows. */
-function servicesOf(settings: Settings, { name, access }: AccountSettings, login: Login | null): DicomWebService[] {
-  const client = login && clientNamed(settings, login.username)
+function servicesOf(
+  settings: Settings,
+  { name, access }: AccountSettings,
+  given: OrthancClientSettings | null,
+): DicomWebService[] {
+  const client = given?.name ? clientNamed(settings, given.name) : null
   if (!client) return [...access]
   const rights = client.accounts.find(({ account }) => account === name)?.services ?? []
   return access.filter((service) => rights.includes(service))
@@ -59,14 +71,20 @@ function clientNamed({ clients }: Settings, name: string) {
 }
 
 /** Checks that the proxy will accept this login, before Orthanc gets it. */
-export async function checkLogin(settings: Settings, { username, password }: Login): Promise<void> {
-  const client = clientNamed(settings, username)
+export async function checkLogin(settings: Settings, { name, password }: OrthancClientSettings): Promise<void> {
+  if (name === null) return
+  const client = clientNamed(settings, name)
   const fail = (what: string) => {
-    throw new CommandFailure(`The client ${username} ${what}.`, exitCode.usage)
+    throw new CommandFailure(`The client ${name} ${what}.`, exitCode.usage)
   }
   if (!client) return fail('is not in DicomWebProxy.Clients or ClientsFile')
+  if (password === null) {
+    if (client.certificateSubject !== null || client.certificateName !== null) return
+    return fail('has neither CertificateSubject nor CertificateName')
+  }
   const hash = client.passwordHash === null ? null : parsePasswordHash(client.passwordHash)
-  if (!hash) return fail('has no PasswordHash, and Orthanc can only log in with a password')
+  if (!hash)
+    return fail('has no PasswordHash. For a client certificate, set --client-certificate FILE and --client-key FILE')
   if (!(await verifyPassword(password, hash))) return fail('has another password')
 }
 

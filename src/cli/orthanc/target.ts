@@ -2,11 +2,11 @@ import { readBoundedFile } from '../../bounded-files.ts'
 import { defaultTransferTimeout } from '../../config/orthanc.ts'
 import { flawText } from '../../config/problem.ts'
 import { fileFlaw } from '../../config/read.ts'
-import type { Settings } from '../../config/settings.ts'
+import type { OrthancClientSettings, Settings } from '../../config/settings.ts'
 import { passwordVariables } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
-import { exposure, type Login } from './desired.ts'
+import { exposure, loginOf } from './desired.ts'
 import { Secrets } from './secrets.ts'
 
 /** How a command line names an Orthanc, and what of the proxy it should know. */
@@ -15,6 +15,8 @@ export interface OrthancOptions {
   readonly user?: string
   readonly orthancCa?: string
   readonly client?: string
+  readonly clientCertificate?: string
+  readonly clientKey?: string
   readonly proxyUrl?: string
 }
 
@@ -27,7 +29,7 @@ export interface Target {
   readonly rest: OrthancRest
   /** Worth a warning, ready to print; null if nothing is. */
   readonly exposure: string | null
-  readonly client: Login | null
+  readonly client: OrthancClientSettings | null
   readonly proxyUrl: string | null
   /** Milliseconds that Orthanc allows one transfer in all. */
   readonly timeout: number
@@ -48,10 +50,7 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
     options.user === undefined
       ? (configured?.login ?? null)
       : await secrets.login(options.user, 'Orthanc', passwordVariables.orthanc)
-  const client =
-    options.client === undefined
-      ? (configured?.client ?? null)
-      : await secrets.login(options.client, 'the proxy', passwordVariables.client)
+  const client = (await givenClient(options, secrets)) ?? configured?.client ?? null
   const ca =
     options.orthancCa === undefined ? configured?.certificateAuthorities : [await readAuthorities(options.orthancCa)]
   const rest = new OrthancRest(url, {
@@ -63,11 +62,29 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
   return {
     url,
     rest,
-    exposure: exposure(url, [login, client]),
+    exposure: exposure(url, [login, loginOf(client)]),
     client,
     proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,
     timeout: configured?.timeout ?? defaultTransferTimeout,
   }
+}
+
+/** The client that the command line names. With a certificate, it needs no password. */
+async function givenClient(options: OrthancOptions, secrets: Secrets): Promise<OrthancClientSettings | null> {
+  const certificate = certificateOf(options)
+  const { client: name } = options
+  if (certificate) return { name: name ?? null, password: null, certificate }
+  if (name === undefined) return null
+  const { password } = await secrets.login(name, 'the proxy', passwordVariables.client)
+  return { name, password, certificate: null }
+}
+
+/** Of the command line. The files are Orthanc's: this machine need not have them. */
+export function certificateOf({ clientCertificate, clientKey }: OrthancOptions): OrthancClientSettings['certificate'] {
+  if (clientCertificate === undefined && clientKey === undefined) return null
+  if (clientCertificate !== undefined && clientKey !== undefined)
+    return { certificateFile: clientCertificate, keyFile: clientKey }
+  throw new CommandFailure('Set both --client-certificate and --client-key, or neither.', exitCode.usage)
 }
 
 function addressOf(text: string | undefined): string | undefined {

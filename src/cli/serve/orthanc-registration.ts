@@ -4,7 +4,8 @@ import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-regis
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import { CommandFailure } from '../exit-code.ts'
-import { checkLogin, desiredEntries, exposure, proxyUrlFor } from '../orthanc/desired.ts'
+import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor } from '../orthanc/desired.ts'
+import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
 
 /** Keeps the accounts registered in Orthanc as the current configuration says. */
 export class Registration {
@@ -73,14 +74,13 @@ export function keepInOrthanc(
   const port = Number(opened.port || (opened.protocol === 'https:' ? 443 : 80))
   const listening = { ...settings, listen: { ...settings.listen, port } }
   const proxyUrl = proxyUrlFor(listening, registration.url, registration.proxyUrl)
-  const { entries, lacksLogin } = desiredEntries(settings, { proxyUrl, client, timeout })
-  if (lacksLogin)
-    logger.warn(
-      { orthanc: registration.url },
-      'Orthanc is registered without a login; set DicomWebProxy.Orthanc.Client',
-    )
-  const exposed = exposure(registration.url, [client, login])
+  const desired = desiredEntries(settings, { proxyUrl, client, timeout })
+  const { entries } = desired
+  const exposed = exposure(registration.url, [loginOf(client), login])
   if (exposed) logger.warn({ orthanc: registration.url }, exposed)
+  const outgoing = httpProxyWarning(settings, proxyUrl)
+  // Whether Orthanc's environment excepts the proxy from it can't be seen from here.
+  if (outgoing) logger.info({ orthanc: registration.url }, outgoing)
   if (client) warnOfWrongLogin(settings, client, logger)
   const rest = new OrthancRest(registration.url, {
     ...(login && login),
@@ -93,12 +93,17 @@ export function keepInOrthanc(
   const earlier = before.orthanc === orthanc ? [...before.known] : []
   const obsolete = new Map(earlier.filter(([name]) => !entries.has(name)))
   const known = new Map([...earlier, ...[...entries].map(([name, entry]) => [name, entry.url] as const)])
-  return { known, orthanc, ...keepRegistered({ rest, desired: entries, obsolete, interval, onEvent }) }
+  return { known, orthanc, ...keepRegistered({ rest, desired, obsolete, interval, onEvent }) }
 }
 
 function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
   if ('registered' in event) logger.info({ orthanc, accounts: event.registered }, 'registered in Orthanc')
   else if ('removed' in event) logger.info({ orthanc, accounts: event.removed }, 'removed from Orthanc')
+  else if ('withoutLogin' in event) {
+    const message = 'Orthanc is registered without a login; set DicomWebProxy.Orthanc.Client'
+    logger.warn({ orthanc, accounts: event.withoutLogin }, message)
+  } else if ('left' in event)
+    logger.warn({ orthanc, account: event.left, ...reasonOf(event.error) }, 'left an entry in Orthanc as it is')
   else logger.warn({ orthanc, ...reasonOf(event.error) }, 'registration in Orthanc failed; trying again')
 }
 

@@ -2,8 +2,6 @@ import { bigEndian, deflated, explicitLittleEndian, implicitLittleEndian } from 
 
 export const octets = 'application/octet-stream'
 
-/** Files that go out where Explicit VR Little Endian is meant. */
-export const nativeFiles: ReadonlySet<string> = new Set([implicitLittleEndian, explicitLittleEndian])
 /** Pixel data in little-endian byte order that are not compressed. */
 export const nativePixels: ReadonlySet<string> = new Set([implicitLittleEndian, explicitLittleEndian, deflated])
 

@@ -1,6 +1,7 @@
 import type { Call } from '../call.ts'
 import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.ts'
 import { toXml } from '../dicom/dicom-xml.ts'
+import { canBeExplicit, explicitFile } from '../dicom/explicit-file.ts'
 import { framesOf, type Range } from '../dicom/frames.ts'
 import { explicitLittleEndian } from '../dicom/part10.ts'
 import { GoogleError } from '../google-error.ts'
@@ -8,7 +9,7 @@ import type { EmulatorResponse } from '../response.ts'
 import { type DicomStore, type Instance, instanceUrl, type Scope } from './dicom-store.ts'
 import { covers, coversMultipart, type MediaType, parseAccept } from './media-type.ts'
 import { multipartResponse, type OutgoingPart } from './multipart-writer.ts'
-import { frameType, isDrawable, nativeFiles, nativePixels, octets } from './pixel-types.ts'
+import { frameType, isDrawable, nativePixels, octets } from './pixel-types.ts'
 import { renderedFrame } from './rendered.ts'
 import { renderedResponse } from './rendered-response.ts'
 import { fileBytes } from './stored-file.ts'
@@ -58,7 +59,7 @@ function notAcceptable(accept: readonly MediaType[], what: string): GoogleError 
   return new GoogleError(406, `Cannot give ${what} as ${asked || 'asked'}.`)
 }
 
-/** The files as they were stored, byte for byte. */
+/** The files as they were stored, byte for byte, or in the default transfer syntax. */
 function files(
   { scope, webRoot }: Retrieval,
   instances: readonly Instance[],
@@ -66,35 +67,40 @@ function files(
 ): EmulatorResponse {
   const [first] = instances
   for (const range of accept) {
-    if (!instances.every((instance) => servesSyntax(range, instance))) continue
-    if (coversMultipart(range, dicom))
-      return multipartResponse(
-        dicom,
-        instances.map((item) => filePart(item, webRoot)),
-      )
-    if (range.type === dicom && scope.instance !== undefined && first) return singleFile(first)
+    const forms = instances.map((instance) => servedForm(range, instance))
+    if (!forms.every((form) => form !== undefined)) continue
+    if (coversMultipart(range, dicom)) {
+      const parts = instances.map((item, index) => filePart(item, forms[index] ?? 'stored', webRoot))
+      return multipartResponse(dicom, parts)
+    }
+    if (range.type === dicom && scope.instance !== undefined && first) return singleFile(first, forms[0] ?? 'stored')
   }
-  throw notAcceptable(accept, 'these instances; the emulator does not transcode, so ask with transfer-syntax=*:')
+  throw notAcceptable(accept, 'these instances; the emulator decompresses only RLE, so ask with transfer-syntax=*:')
 }
+
+type FileForm = 'stored' | 'explicit'
 
 /**
  * Without a transfer syntax asked, Explicit VR Little Endian is meant (conformance statement,
- * "DICOM study/series/instances"): Google decompresses then. Here, native data go out as they are,
- * and compressed ones only to clients that ask for them.
+ * "DICOM study/series/instances"): Google decompresses then. Undefined for what can't be given.
  */
-function servesSyntax({ parameters }: MediaType, { transferSyntax }: Instance): boolean {
-  const asked = parameters['transfer-syntax']
-  if (asked === undefined) return nativeFiles.has(transferSyntax)
-  return asked === '*' || asked === transferSyntax
+function servedForm({ parameters }: MediaType, instance: Instance): FileForm | undefined {
+  const { transferSyntax } = instance
+  const asked = parameters['transfer-syntax'] ?? explicitLittleEndian
+  if (asked === '*' || asked === transferSyntax) return 'stored'
+  return asked === explicitLittleEndian && canBeExplicit(instance) ? 'explicit' : undefined
 }
 
-function singleFile({ file, size }: Instance): EmulatorResponse {
+function singleFile(instance: Instance, form: FileForm): EmulatorResponse {
+  if (form === 'explicit') return { status: 200, headers: { 'content-type': dicom }, body: explicitFile(instance) }
+  const { file, size } = instance
   return { status: 200, headers: { 'content-type': dicom, 'content-length': String(size) }, body: fileBytes(file) }
 }
 
-function filePart(instance: Instance, webRoot: string): OutgoingPart {
-  const type = `${dicom}; transfer-syntax=${instance.transferSyntax}`
-  return { type, location: instanceUrl(instance, webRoot), body: fileBytes(instance.file) }
+function filePart(instance: Instance, form: FileForm, webRoot: string): OutgoingPart {
+  const syntax = form === 'explicit' ? explicitLittleEndian : instance.transferSyntax
+  const body = form === 'explicit' ? explicitFile(instance) : fileBytes(instance.file)
+  return { type: `${dicom}; transfer-syntax=${syntax}`, location: instanceUrl(instance, webRoot), body }
 }
 
 function metadata(

@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { isLoopback } from '../../config/loopback.ts'
+import { isWildcard } from '../../config/orthanc.ts'
+import type { Settings } from '../../config/settings.ts'
+import { DiagnosedError } from '../../errors.ts'
+import { OrthancError } from '../../orthanc/orthanc-error.ts'
+import type { OrthancRest } from '../../orthanc/orthanc-rest.ts'
+import type { DesiredEntry } from '../../orthanc/server-entry.ts'
+import { Skipped } from '../check/checklist.ts'
+
+interface Through {
+  readonly name: string
+  readonly entry: DesiredEntry
+  readonly rest: OrthancRest
+  readonly settings: Settings
+}
+
+/**
+ * Searches the store through Orthanc and the proxy, as a user would. Resolves with words for a
+ * success; rejects with {@link Skipped} where that can't be tried.
+ */
+export async function searchThrough({ name, entry, rest, settings }: Through): Promise<string> {
+  const access = settings.accounts.find((account) => account.name === name)?.access ?? []
+  if (!access.includes('QIDO-RS')) throw new Skipped('QIDO-RS is not in Access')
+  const url = new URL(entry.url)
+  if (!(await listens(url))) throw new Skipped(`from here, the proxy is not running at ${url.origin}`)
+  try {
+    await rest.qido(name, '/studies', { limit: '1' })
+    return 'Orthanc searches the store through the proxy'
+  } catch (error) {
+    if (!(error instanceof OrthancError) || error.status === 0) throw error
+    throw diagnose(error, settings)
+  }
+}
+
+/** Orthanc's own words: it tells no more. */
+function diagnose(error: OrthancError, settings: Settings): DiagnosedError {
+  const problem = `Orthanc cannot search through the proxy: ${error.details || `status ${error.status}`}.`
+  const reason = whereReasonIs(settings)
+  if (/credentials/i.test(error.details)) {
+    const remedy = `Read ${reason} whether the proxy or Google refused. If it was the login: gcp-dicomweb-proxy register --client NAME`
+    return new DiagnosedError({ code: 'through-refused', problem, remedy }, { cause: error })
+  }
+  const remedy = `Read the reason ${reason}. If no request came there, read Orthanc's own log: it could not connect, or sent the request to its HttpProxy.`
+  return new DiagnosedError({ code: 'through-failed', problem, remedy }, { cause: error })
+}
+
+function whereReasonIs({ adminListen, tls }: Settings): string {
+  if (adminListen === null || adminListen.port === 0) return "in the proxy's log"
+  const { host, port } = adminListen
+  const scheme = tls && !isLoopback(host) ? 'https' : 'http'
+  const name = isWildcard(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  return `in the proxy's log, or with curl ${scheme}://${name}:${port}/api/status`
+}
+
+const connectTimeoutMs = 3_000
+
+async function listens(url: URL): Promise<boolean> {
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  const socket = connect({ host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port })
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(connectTimeoutMs) })
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
