@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -7,7 +9,9 @@ import type { EmulatorOptions } from '../../../src/emulator/emulator.ts'
 import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
 import { Harness } from '../../check/harness.ts'
 import { userToken } from '../../emulator/session.ts'
+import { makeCertificate } from '../../helpers/certificate.ts'
 import { eventually } from '../../helpers/eventually.ts'
+import { listenOn } from '../../helpers/listen.ts'
 import { ended, startProgram } from '../../helpers/program.ts'
 import { stowOf } from '../../helpers/served.ts'
 import {
@@ -236,6 +240,28 @@ t.test('without a token nothing is tried', async (t) => {
   t.equal(code, 1)
   t.match(stderr, /There is no access token: .*\nRun check/)
   t.equal(stdout, '')
+})
+
+t.test('everything goes through the outgoing proxy, over TLS', async (t) => {
+  const certificate = makeCertificate()
+  const harness = await harnessOf(t, { tls: certificate })
+  const tunnels: string[] = []
+  const proxy = createServer().on('connect', ({ url }, client: Socket) => {
+    tunnels.push(String(url))
+    const { hostname, port } = new URL(`http://${url}`)
+    const onward = connect(Number(port), hostname, () => client.write('HTTP/1.1 200 OK\r\n\r\n'))
+    client.pipe(onward).pipe(client)
+    client.on('error', () => onward.destroy())
+    onward.on('error', () => client.destroy())
+  })
+  const HttpProxy = new URL(await listenOn(t, proxy)).host
+  const HttpsCACertificates = await harness.write('authority.pem', certificate.authority)
+  const config = await harness.configuration({ top: { HttpProxy, HttpsCACertificates } })
+  const { code, stderr, stdout } = await run(t, [...account, '--yes', '--json', '-c', config])
+  t.equal(code, 0, stderr)
+  t.equal(JSON.parse(stdout).counts.different, 0)
+  const { host } = new URL(harness.emulator.url)
+  t.ok(tunnels.length > 0 && tunnels.every((tunnel) => tunnel === host))
 })
 
 t.test('an interrupted run removes what it stored', async (t) => {

@@ -10,7 +10,7 @@ const maxLagMs = 60_000
 /** Deletions of a few instances take seconds. */
 const maxOperationMs = 120_000
 
-const lagging = 'Clients that search right after a deletion see what is gone for longer than docs/orthanc.md says.'
+const lagging = 'Clients that search right after a deletion still see what is gone, for more than a minute.'
 
 /** DELETE, and the operations that it starts. They run last, and on a study of their own. */
 export const deletion: readonly Statement[] = [
