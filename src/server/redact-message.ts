@@ -1,3 +1,4 @@
+import { canonicalText, fold } from './canonical-text.ts'
 import { occurrences } from './occurrences.ts'
 
 const maxCharacters = 300
@@ -36,27 +37,38 @@ function visible(text: string): string {
 }
 
 /**
- * Hides each of the values wherever it stands, in either case. A request may bring thousands of
- * values, so they are searched for together.
+ * Hides each of the values wherever it stands, in either case, and however it is percent-encoded. A
+ * request may bring thousands of values, so they are searched for together.
  */
 function withoutValues(text: string, values: readonly string[]): string {
   if (values.length === 0) return text
   const characters = [...text]
-  const folded = characters.map(fold)
-  const long = values.filter(({ length }) => length >= minCharacters)
-  const short = values.filter(({ length }) => length < minCharacters)
-  const covered = occurrences(folded, long.map(foldAll))
-  coverAlone(folded, new Set(short.map((value) => foldAll(value).join(''))), covered)
+  const covered = coverage(characters.map(fold), values.map(foldAll))
+  const { characters: decoded, origins } = canonicalText(characters)
+  coverage(decoded, values.map(canonical)).forEach((isCovered, at) => {
+    if (isCovered) covered.fill(true, origins[at], origins[at + 1] ?? characters.length)
+  })
   return characters.map((character, at) => (covered[at] ? hidden : character)).join('')
 }
 
-/** Letters that differ in their case alone become the same. */
-function fold(character: string): string {
-  return character.toLowerCase().toUpperCase().toLowerCase()
+/** For each character of the text, whether it is a part of a value. */
+function coverage(text: readonly string[], values: readonly (readonly string[])[]): boolean[] {
+  const covered = occurrences(
+    text,
+    values.filter(({ length }) => length >= minCharacters),
+  )
+  const short = values.filter(({ length }) => length > 0 && length < minCharacters)
+  coverAlone(text, new Set(short.map((value) => value.join(''))), covered)
+  return covered
 }
 
 function foldAll(text: string): string[] {
   return Array.from(text, fold)
+}
+
+function canonical(value: string): readonly string[] {
+  const { characters } = canonicalText([...value.trim()])
+  return characters.length === 1 && characters[0] === ' ' ? [] : characters
 }
 
 /** Text between characters of words is no value of its own. */
@@ -124,7 +136,7 @@ function valuesIn(encoded: string): string[] {
   // Most values are plain, and there may be thousands.
   if (/^\w*$/.test(encoded)) return [encoded]
   const decoded = visible(decodeURIComponent(encoded.replaceAll('+', ' '))).trim()
-  return [encoded, decoded, ...decoded.split(/[\s^=*?\\,-]+/)]
+  return [encoded, decoded, ...decoded.split(/[\s^=*?\\,;:/@()+&-]+/)]
 }
 
 function shortened(text: string): string {

@@ -28,6 +28,15 @@ const hidden: [why: string, message: string, path: string, expected: string][] =
   ['a value', 'for Doe^John now', '/studies?PatientName=Doe%5EJohn', 'for … now'],
   ['a part of it, in other letters', 'for john only', '/studies?PatientName=Doe%5EJohn*', 'for … only'],
   ['as it was sent', 'for Doe%5EJohn now', '/studies?PatientName=Doe%5EJohn', 'for … now'],
+  ['encoded, where it was sent as it is', 'ID=778899%40HOSP.', '/studies?PatientID=778899@HOSP', 'ID=….'],
+  ['encoded in small letters', 'ID=AB%2f12345.', '/studies?PatientID=AB/12345', 'ID=….'],
+  ['an apostrophe encoded', 'of O%27Brien%40home.', '/studies?PatientName=O%27Brien@home', 'of ….'],
+  ['encoded letters', 'of J%C3%BCr%67en', '/studies?PatientName=J%C3%BCrgen', 'of …'],
+  ['encoded and composed otherwise', 'of Ju%CC%88rgen', '/studies?PatientName=J%C3%BCrgen', 'of …'],
+  ['of an issuer', 'no HOSP%3A778899', '/studies?PatientID=HOSP:778899', 'no …'],
+  ['a part between other signs', 'of Doe%20Smithers', '/studies?PatientName=Doe+Smithers%3BJo', 'of …%20…'],
+  ['a short one encoded', 'of a%2Fb here', '/studies?PatientID=a/b', 'of … here'],
+  ['a percent sign', 'of 100%41x', '/studies?PatientID=100%2541x', 'of …'],
   ['with a plus', 'for Doe John now', '/studies?PatientName=Doe+John', 'for … now'],
   ['with another space', 'for Doe \t\n John now', '/studies?PatientName=Doe+John', 'for … now'],
   ['with something invisible in it', 'for D\u0000o\u200be now', '/studies?PatientName=Doe', 'for … now'],
@@ -77,5 +86,51 @@ t.test('no value of the query is ever left, at any place', async () => {
       return !text.toLowerCase().includes(wanted.toLowerCase())
     }),
     { numRuns: 300 },
+  )
+})
+
+/** Each character of what `encodeURIComponent` leaves, too. */
+const allEncoded = (value: string) =>
+  Array.from(Buffer.from(value), (byte) => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
+const spellings: Readonly<Record<string, (value: string) => string>> = {
+  raw: (value) => value,
+  encodeURIComponent,
+  form: (value) => String(new URLSearchParams({ v: value })).slice(2),
+  'RFC 3986': (value) => encodeURIComponent(value).replaceAll(/[!'()*]/g, allEncoded),
+  'all encoded': allEncoded,
+  'small hex digits': (value) => allEncoded(value).toLowerCase(),
+  'a plus for each blank': (value) => value.replaceAll(' ', '+'),
+}
+
+t.test('no spelling of a value is left, however the client spelled it', async (t) => {
+  const character = fc.constantFrom(..."aZ9 @/:()!$'*,;?=&%+^-.~#\\üé")
+  const value = fc
+    .string({ minLength: 1, maxLength: 20, unit: character })
+    .filter((text) => /[\p{L}\p{N}]/u.test(text) && text.trim() === text && !text.includes('  '))
+  fc.assert(
+    fc.property(value, fc.constantFrom(...Object.keys(spellings)), (value, spelling) => {
+      const said = spellings[spelling]?.(value) ?? ''
+      const sent = [
+        encodeURIComponent(value),
+        allEncoded(value),
+        encodeURIComponent(value).replaceAll(/%(40|2F|3A|24)/g, decodeURIComponent),
+      ]
+      return sent.every(
+        (sent) =>
+          !/[aZ9üé]/i.test(
+            redact(`<${said}>`, `/studies?PatientID=${sent}`).replace(/(%[\da-f]{2})+/gi, decodeURIComponent),
+          ),
+      )
+    }),
+    { numRuns: 1_000 },
+  )
+  t.comment('in the middle of Google’s words')
+  fc.assert(
+    fc.property(value, fc.constantFrom(...Object.keys(spellings)), (value, spelling) => {
+      const said = spellings[spelling]?.(value) ?? ''
+      const text = redact(`No "${said}" here.`, `/studies?PatientID=${encodeURIComponent(value)}`)
+      return !(said.length >= 4 && text.includes(said))
+    }),
+    { numRuns: 1_000 },
   )
 })
