@@ -212,11 +212,11 @@ interface ProxyErrorOptions {
   /** The failure underneath; for logs, never shown to a client. */
   cause?: unknown
   /** When a retry makes sense, in seconds: sent as `Retry-After`. */
-  retryAfter?: number
+  retryAfter?: number | undefined
   /** The methods that the resource has: sent as `Allow`. */
-  allow?: readonly string[]
+  allow?: readonly string[] | undefined
   /** More than the client may read, for the log. */
-  reason?: string
+  reason?: string | undefined
 }
 
 /**
@@ -234,6 +234,11 @@ export class ProxyError extends DiagnosedError<ErrorCode> {
     this.retryAfter = retryAfter
     this.allow = allow
     this.reason = reason
+  }
+
+  /** The same failure in other words. */
+  explained(explanation: Explanation): ProxyError {
+    return new ProxyError(this.code, explanation, this)
   }
 
   get status(): number {

@@ -85,8 +85,8 @@ const failures: Readonly<Record<string, Known>> = {
   ERR_TUNNEL_TIMEOUT: slowTunnel,
   UND_ERR_HEADERS_TIMEOUT: tooSlow,
   UND_ERR_BODY_TIMEOUT: tooSlow,
-  // The system's own limit on an attempt to connect.
-  ETIMEDOUT: noConnection,
+  // Of an established connection, to which the other side has become silent.
+  ETIMEDOUT: tooSlow,
   TimeoutError: tooSlow,
   ERR_TUNNEL_RESPONSE: noProxy,
   UND_ERR_HEADERS_OVERFLOW: noHttp,

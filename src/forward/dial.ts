@@ -78,7 +78,7 @@ function race(addresses: readonly string[], port: number, signal: AbortSignal): 
     attempts.add(attempt)
     attempt.on('error', (error) => {
       if (!attempts.delete(attempt)) return
-      errors.push(error)
+      errors.push(connectFailure(error))
       next()
     })
     attempt.once('connect', () => {
@@ -97,6 +97,12 @@ function race(addresses: readonly string[], port: number, signal: AbortSignal): 
 
 /** Milliseconds without a byte after which the system looks whether the other side is there. */
 const probeAfterMs = 60_000
+
+/** The system's own limit has the name here that it has on established connections as well. */
+export function connectFailure(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  if (error.code !== 'ETIMEDOUT') return error
+  return Object.assign(new Error('No connection in time', { cause: error.message }), { code: 'ERR_CONNECT_TIMEOUT' })
+}
 
 /** One that says most comes first: an address without a route says nothing of the host. */
 function failureOf(errors: readonly NodeJS.ErrnoException[]): Error {

@@ -200,8 +200,8 @@ function tooManyHeaders(): ProxyError {
 }
 
 function noResponse(): ProxyError {
-  const problem = "Google's DICOM store stopped responding (DicomWebProxy.Timeouts). Some instances may be stored."
-  return new ProxyError('upstream-timeout', { problem, remedy: 'Search before you resend, or raise the timeout.' })
+  const problem = "Google's DICOM store stopped responding (DicomWebProxy.Timeouts)."
+  return new ProxyError('upstream-timeout', { problem, remedy: 'Send it again later, or raise the timeout.' })
 }
 
 /**

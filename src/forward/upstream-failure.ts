@@ -9,7 +9,7 @@ const codes = {
   invalid: 'upstream-invalid',
 } as const satisfies Record<string, ErrorCode>
 
-const noConnection: ReadonlySet<string> = new Set(['ERR_CONNECT_TIMEOUT', 'ERR_TUNNEL_TIMEOUT', 'ETIMEDOUT'])
+const noConnection: ReadonlySet<string> = new Set(['ERR_CONNECT_TIMEOUT', 'ERR_TUNNEL_TIMEOUT'])
 
 /** What a connection to Google that failed before a response means to the client. */
 export function upstreamFailure(error: unknown): ProxyError {

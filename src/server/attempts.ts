@@ -6,7 +6,7 @@ import type { DicomWebService, RetrySettings, UpstreamTimeouts } from '../config
 import type { AccessToken } from '../credentials/access-token.ts'
 import { waitForFirstBytes } from '../downstream/first-bytes.ts'
 import type { Inbound } from '../downstream/inbound.ts'
-import { ProxyError } from '../errors.ts'
+import { type ErrorCode, ProxyError } from '../errors.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Exchange, Outcome } from '../forward/exchange.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
@@ -19,6 +19,7 @@ import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AttemptResult } from '../observe/tracing.ts'
+import { searchingFirst } from '../stores/google-refusal.ts'
 import type { ServedAccount } from './account.ts'
 import { AttemptLine } from './attempt-line.ts'
 import { checkRecordable } from './check-recordable.ts'
@@ -330,10 +331,15 @@ function finalResponse(
   service: DicomWebService,
 ): BufferedResponse {
   if (outcome.kind === 'buffered') return outcome.response
-  const mayBeStored = service === 'STOW-RS' && !outcome.replayable
-  if (!lastResponse || mayBeStored) throw outcome.error
-  return lastResponse
+  const { error, replayable } = outcome
+  const mayBeStored = service === 'STOW-RS' && !replayable
+  if (lastResponse && !mayBeStored) return lastResponse
+  const isOnTheWay = afterConnection.has(error.code) && (mayBeStored || error.code === 'upstream-timeout')
+  throw service === 'STOW-RS' && isOnTheWay ? error.explained(searchingFirst(error)) : error
 }
+
+/** Failures of connections that have carried the request, or a part of it. */
+const afterConnection: ReadonlySet<ErrorCode> = new Set(['upstream-reset', 'upstream-invalid', 'upstream-timeout'])
 
 /** The response goes to the client whole. */
 async function giveUp(

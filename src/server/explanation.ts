@@ -3,7 +3,7 @@ import type { Outcome } from '../forward/exchange.ts'
 import type { Permit } from '../guard/guard.ts'
 import { adviseOnSearch } from '../guard/search-limits.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
-import { diagnoseGoogleRefusal, notAllStored } from '../stores/google-refusal.ts'
+import { diagnoseGoogleRefusal, notAllStored, searchingFirst } from '../stores/google-refusal.ts'
 import type { ServedAccount } from './account.ts'
 import { doubtAboutUpload } from './doubtful-success.ts'
 
@@ -20,7 +20,9 @@ export function explain(event: RequestEvent, outcome: Outcome, permit: Permit<Se
     event.detail = inOneLine(diagnosisOf(outcome.status, event, permit))
   } else if (event.abortedBy) {
     event.layer = event.abortedBy
-    event.detail = inOneLine(abortedResponse[event.abortedBy])
+    const explanation = abortedResponse[event.abortedBy]
+    const isUploadCut = permit.service === 'STOW-RS' && event.abortedBy === 'upstream'
+    event.detail = inOneLine(isUploadCut ? searchingFirst(explanation) : explanation)
   } else if (event.failed) {
     event.layer = 'upstream'
     event.detail = inOneLine(notAllStored)

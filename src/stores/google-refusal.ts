@@ -1,5 +1,5 @@
 import type { AccountSettings, DicomWebService } from '../config/settings.ts'
-import type { Diagnosis } from '../errors.ts'
+import type { Diagnosis, Explanation } from '../errors.ts'
 
 /** What a service needs at Google: https://cloud.google.com/healthcare-api/docs/access-control. */
 export const permissions: Readonly<Record<DicomWebService, { permission: string; role: string }>> = {
@@ -303,12 +303,10 @@ export function diagnoseGoogleRefusal(refusal: GoogleRefusal): Diagnosis {
   const found: Case = { ...refusal, store, billed, to, api: healthcareApi }
   const meaning = meaningOf(reason) ?? rules.find(({ applies }) => applies(found)) ?? otherRefusal
   const quoted = message === '' ? '' : `: "${message.replace(/\.$/, '')}"`
-  const remedy = meaning.remedy(found)
-  return {
-    code: meaning.code,
-    problem: `${meaning.problem(found)}${quoted}.`,
-    remedy: requested === 'STOW-RS' && status >= 500 && status !== 501 ? `${searchFirst} ${remedy}` : remedy,
-  }
+  const problem = `${meaning.problem(found)}${quoted}.`
+  const explanation = { problem, remedy: meaning.remedy(found) }
+  const mayBeStored = requested === 'STOW-RS' && status >= 500 && status !== 501
+  return { code: meaning.code, ...(mayBeStored ? searchingFirst(explanation) : explanation) }
 }
 
 /**
@@ -326,8 +324,10 @@ function meaningOf(reason: string): Meaning<ReasonCase> | undefined {
   return Object.hasOwn(reasons, reason) ? reasons[reason] : undefined
 }
 
-/** After a failure that does not tell what was stored before it. */
-const searchFirst = 'Search before you resend: some instances may be stored.'
+/** Of an upload, after a failure that does not tell what was stored before it. */
+export function searchingFirst({ problem, remedy }: Explanation): Explanation {
+  return { problem, remedy: `Search before you resend: some instances may be stored. ${remedy}` }
+}
 
 const otherRefusal: Meaning<Case> = {
   code: 'refused',
