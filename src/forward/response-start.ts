@@ -35,7 +35,9 @@ export function beginResponse(
  * connection, as Node itself does for what it can't parse.
  */
 function isUsable(response: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
-  const isError = status >= 300 && upstream['transfer-encoding'] === undefined
+  // To an upload, 409 has a body that says which instances are stored.
+  const isStored = status === 409 && response.req.method === 'POST'
+  const isError = status >= 300 && !isStored && upstream['transfer-encoding'] === undefined
   return isError || saysWhereItEnds(response, status, upstream)
 }
 
