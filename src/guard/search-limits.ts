@@ -55,8 +55,10 @@ const control: ReadonlySet<string> = new Set(['accept', 'charset', 'fuzzymatchin
 
 /** More would hide the first. */
 const maxProblems = 4
-/** Of parameters, and of attributes in one: a request must not keep others waiting. */
+/** Of parameters and attributes in all: a request must not keep others waiting. */
 const maxRead = 100
+/** Each compares a name with all attributes. */
+const maxSuggestions = 4
 
 /** What Google can't do of a search; null for what is none. Told by the query alone. */
 export function adviseOnSearch({
@@ -66,30 +68,44 @@ export function adviseOnSearch({
 }: Pick<Permit<never>, 'service' | 'route' | 'target'>): SearchAdvice | null {
   if (service !== 'QIDO-RS') return null
   const level = route.slice(route.lastIndexOf('/') + 1) as Level
-  const problems = new Set(pairsIn(target.query).flatMap(([name, value]) => problemsOf(name, value, level)))
-  return { problems: shortened([...problems]), remedy: remedyFor(level) }
+  return { problems: shortened(firstProblems(target.query, level)), remedy: remedyFor(level) }
 }
 
-function pairsIn(query: string): [name: string, value: string][] {
-  return query
-    .split('&')
-    .filter((pair) => pair !== '')
-    .slice(0, maxRead)
-    .map((pair) => {
-      const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(pair) ?? []
-      return [decodeURIComponent(name), decodeURIComponent(value.replaceAll('+', ' '))]
-    })
+/** One more at the most than are told. */
+function firstProblems(query: string, level: Level): string[] {
+  const problems = new Set<string>()
+  const suggest = suggestions()
+  for (const { name, value } of itemsIn(query)) {
+    for (const problem of problemsOf(name, value, level, suggest)) problems.add(problem)
+    if (problems.size > maxProblems) break
+  }
+  return [...problems]
 }
 
-function problemsOf(name: string, value: string, level: Level): string[] {
+/** Parameters; of `includefield`, each attribute by itself. */
+function* itemsIn(query: string): Generator<{ name: string; value: string }> {
+  let left = maxRead
+  for (const pair of query.split('&').filter((pair) => pair !== '')) {
+    const [, encodedName = '', encodedValue = ''] = /^([^=]*)=?(.*)$/s.exec(pair) ?? []
+    const name = decodeURIComponent(encodedName)
+    const value = decodeURIComponent(encodedValue.replaceAll('+', ' '))
+    for (const item of name === 'includefield' ? value.split(',') : [value]) {
+      if (left === 0) return
+      left -= 1
+      yield { name, value: item }
+    }
+  }
+}
+
+function problemsOf(name: string, value: string, level: Level, suggest: Suggest): string[] {
   if (control.has(name)) return []
   if (name === 'limit') return isNumber(value, maxLimits[level]) ? [] : [`limit can be ${maxLimits[level]} at most`]
   if (name === 'offset') return isNumber(value, maxOffset) ? [] : [`offset can be ${maxOffset} at most`]
-  if (name === 'includefield') return fieldsIn(value).flatMap((field) => problemsOfField(field, level))
+  if (name === 'includefield') return problemsOfField(value, level, suggest)
   if (name === 'emptyvaluematching' || name === 'multiplevaluematching') return [`it has no ${name}`]
   if (name.includes('.')) return ["attributes within sequences can't be searched"]
   const keyword = keywordFor(name)
-  if (!keyword) return [`an attribute is unknown${suggestionFor(name)}`]
+  if (!keyword) return [`an attribute is unknown${suggest(name)}`]
   if (!searchable[level].includes(keyword)) return [`${keyword} can't be searched for ${level}`]
   return problemsOfValue(keyword, value)
 }
@@ -101,16 +117,11 @@ function problemsOfValue(keyword: string, value: string): string[] {
   return isList.test(value) ? [`${keyword} has a list of values`] : []
 }
 
-function fieldsIn(value: string): string[] {
-  return value.split(',').slice(0, maxRead)
-}
-
-function problemsOfField(field: string, level: Level): string[] {
+function problemsOfField(field: string, level: Level, suggest: Suggest): string[] {
   if (field === 'all') return []
   const keyword = keywordFor(field)
   if (level === 'instances') return keyword && computed.has(keyword) ? [notReturned(keyword, level)] : []
-  if (!keyword)
-    return [`includefield names an attribute that searches for ${level} don't return${suggestionFor(field)}`]
+  if (!keyword) return [`includefield names an attribute that searches for ${level} don't return${suggest(field)}`]
   return returned[level].has(keyword) ? [] : [notReturned(keyword, level)]
 }
 
@@ -118,9 +129,17 @@ function notReturned(keyword: string, level: Level): string {
   return `includefield names ${keyword}, which searches for ${level} don't return`
 }
 
-function suggestionFor(name: string): string {
-  const near = /^[A-Za-z]{3,64}$/.test(name) ? nearest(name, attributeKeywords) : undefined
-  return near === undefined ? '' : ` (did you mean ${near}?)`
+/** What to add of a name that is unknown. */
+type Suggest = (name: string) => string
+
+function suggestions(): Suggest {
+  let left = maxSuggestions
+  return (name) => {
+    if (left === 0 || !/^[A-Za-z]{3,64}$/.test(name)) return ''
+    left -= 1
+    const near = nearest(name, attributeKeywords)
+    return near === undefined ? '' : ` (did you mean ${near}?)`
+  }
 }
 
 function isNumber(value: string, most: number): boolean {
