@@ -215,6 +215,8 @@ interface ProxyErrorOptions {
   retryAfter?: number | undefined
   /** The methods that the resource has: sent as `Allow`. */
   allow?: readonly string[] | undefined
+  /** Whether another attempt brings the same, or does harm. */
+  isPermanent?: boolean | undefined
   /** More than the client may read, for the log. */
   reason?: string | undefined
 }
@@ -227,13 +229,19 @@ export class ProxyError extends DiagnosedError<ErrorCode> {
   readonly retryAfter: number | undefined
   readonly allow: readonly string[] | undefined
   readonly reason: string | undefined
+  readonly isPermanent: boolean
 
-  constructor(code: ErrorCode, explanation: Explanation, { cause, retryAfter, allow, reason }: ProxyErrorOptions = {}) {
+  constructor(
+    code: ErrorCode,
+    explanation: Explanation,
+    { cause, retryAfter, allow, reason, isPermanent = false }: ProxyErrorOptions = {},
+  ) {
     super({ code, ...explanation }, { cause })
     this.name = 'ProxyError'
     this.retryAfter = retryAfter
     this.allow = allow
     this.reason = reason
+    this.isPermanent = isPermanent
   }
 
   /** The same failure in other words. */

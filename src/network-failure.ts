@@ -3,6 +3,8 @@ export interface NetworkFailure {
   readonly code: string | undefined
   /** `invalid`: something responded, but not as it should. */
   readonly kind: 'tls' | 'timeout' | 'reset' | 'unreachable' | 'invalid'
+  /** Whether another attempt brings the same, or does harm. */
+  readonly isPermanent?: boolean
   /** A clause that ends a sentence like "Google can't be reached: …". */
   readonly problem: string
   /** What to do, a sentence. */
@@ -107,7 +109,12 @@ export function networkFailureOf(error: unknown): NetworkFailure {
 /** By the status of an outgoing proxy's response to CONNECT. */
 function tunnelRefused(status: number | undefined): Known {
   const problem = `the outgoing proxy refused the connection${status === undefined ? '' : ` (status ${status})`}`
-  return { kind: 'unreachable', problem, remedy: tunnelRemedy(status) }
+  return { kind: 'unreachable', problem, remedy: tunnelRemedy(status), isPermanent: isPermanent(status) }
+}
+
+/** Repeated attempts with a wrong password lock accounts. */
+function isPermanent(status = 0): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429
 }
 
 function tunnelRemedy(status: number | undefined): string {

@@ -14,7 +14,7 @@ const noConnection: ReadonlySet<string> = new Set(['ERR_CONNECT_TIMEOUT', 'ERR_T
 /** What a connection to Google that failed before a response means to the client. */
 export function upstreamFailure(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
-  const { code, kind, problem, remedy } = networkFailureOf(error)
+  const { code, kind, problem, remedy, isPermanent } = networkFailureOf(error)
   const named = code ? ` (${code})` : ''
   if (
     code &&
@@ -31,5 +31,5 @@ export function upstreamFailure(error: unknown): ProxyError {
   // No connection at all is unreachable, however long that took to find out.
   const found = code && noConnection.has(code) ? 'upstream-unreachable' : codes[kind]
   const explanation = { problem: `Google's DICOM store did not respond: ${problem}${named}.`, remedy }
-  return new ProxyError(found, explanation, { cause: error })
+  return new ProxyError(found, explanation, { cause: error, isPermanent })
 }

@@ -45,7 +45,8 @@ export function beginsOperation(service: DicomWebService, route: string): boolea
 
 export function isRetryable({ statuses, errors }: RetryPolicy, outcome: WithoutResponse): boolean {
   if (!outcome.replayable) return false
-  return outcome.kind === 'buffered' ? statuses.has(outcome.response.status) : errors.has(outcome.error.code)
+  if (outcome.kind === 'buffered') return statuses.has(outcome.response.status)
+  return errors.has(outcome.error.code) && !outcome.error.isPermanent
 }
 
 /**

@@ -6,7 +6,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// To any response of an outgoing proxy to CONNECT, the advice was: check user name and password.
+// To any response of an outgoing proxy to CONNECT, the advice was: check user name and password. A 407 was tried again for
+// 45 seconds, which may lock an account.
 
 const remedies: Record<string, RegExp> = {
   '407 Proxy Authentication Required': /Check HttpProxy, its user name and its password\.$/,
@@ -19,10 +20,14 @@ const remedies: Record<string, RegExp> = {
 
 t.test('an outgoing proxy that refuses is told by its status', async (t) => {
   let refusal: string | null = null
+  let refused = 0
   const outgoing = createServer((socket: Socket) => {
     socket.on('error', () => {})
     socket.once('data', (head) => {
-      if (refusal) return socket.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\n\r\n`)
+      if (refusal) {
+        refused += 1
+        return socket.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\n\r\n`)
+      }
       const port = Number(/^CONNECT [^:]+:(\d+) /.exec(String(head))?.[1])
       const upstream = connectTo(port, '127.0.0.1', () => {
         socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -37,9 +42,14 @@ t.test('an outgoing proxy that refuses is told by its status', async (t) => {
   const HttpsCACertificates = join(t.testdir({ 'ca.pem': tls.authority }), 'ca.pem')
   for (const [status, remedy] of Object.entries(remedies)) {
     refusal = null
-    const { url, log } = await startServed(t, { emulator: { tls }, top: { HttpProxy, HttpsCACertificates } })
+    const { url, log } = await startServed(t, {
+      emulator: { tls },
+      top: { HttpProxy, HttpsCACertificates },
+      proxy: { Retry: { TotalTimeout: 3 } },
+    })
     await eventually('there is a token', () => log().some(({ msg }) => msg === 'access token fetched'))
     refusal = status
+    refused = 0
     for (const init of [{}, { method: 'POST', headers: { 'content-type': 'application/dicom' }, body: 'x' }]) {
       const response = await fetch(`${url}studies`, init)
       const { code, detail } = (await response.json()) as Record<string, string>
@@ -48,6 +58,7 @@ t.test('an outgoing proxy that refuses is told by its status', async (t) => {
       t.match(detail, remedy)
       if (!status.startsWith('407')) t.notMatch(detail, /password/)
     }
+    t.equal(refused, status.startsWith('4') ? 2 : 4, `${status}: attempts`)
     t.notMatch(JSON.stringify(log()), /hunter2/)
   }
 })
