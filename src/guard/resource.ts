@@ -44,7 +44,7 @@ const services: Readonly<Record<string, Services>> = {
 
 interface Template {
   readonly words: readonly string[]
-  /** As `Allow` lists them; HEAD is part of GET. */
+  /** As `Allow` lists them. */
   readonly methods: readonly string[]
   /** The resource for each method. HEAD is the same as GET (RFC 9110 9.3.2). */
   readonly resources: ReadonlyMap<string, Resource>
@@ -53,7 +53,8 @@ interface Template {
 const templates: readonly Template[] = Object.entries(services).map(([route, offered]) => {
   const all: [string, DicomWebService][] = [...Object.entries(offered), ['HEAD', offered.GET]]
   const resources = new Map(all.map(([method, service]) => [method, { service, route }]))
-  return { words: route.slice(1).split('/'), methods: Object.keys(offered), resources }
+  const methods = Object.keys(offered).flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return { words: route.slice(1).split('/'), methods, resources }
 })
 
 interface Identifier {
@@ -99,7 +100,7 @@ export function resourceOf(method: string, segments: readonly string[]): Resourc
   if (resource) return resource
   const route = `/${template.words.join('/')}`
   const problem = `${route} does not have this method.`
-  const remedy = `Use ${template.methods.join(' or ')}.`
+  const remedy = `Use ${template.methods.filter((method) => method !== 'HEAD').join(' or ')}.`
   throw new ProxyError('method-not-allowed', { problem, remedy }, { allow: template.methods })
 }
 

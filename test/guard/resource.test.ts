@@ -72,14 +72,14 @@ test('each resource of DICOMweb, by each method, in each way to write its path',
 
 test('an unsupported method gets the list of supported ones', (t) => {
   for (const [method, path, message, allow] of [
-    ['PUT', '/a/studies', '/studies does not have this method. Use GET or POST.', ['GET', 'POST']],
+    ['PUT', '/a/studies', '/studies does not have this method. Use GET or POST.', ['GET', 'HEAD', 'POST']],
     [
       'POST',
       `/a${ofSeries}`,
       '/studies/{study}/series/{series} does not have this method. Use GET or DELETE.',
-      ['GET', 'DELETE'],
+      ['GET', 'HEAD', 'DELETE'],
     ],
-    ['constructor', '/a/series', '/series does not have this method. Use GET.', ['GET']],
+    ['constructor', '/a/series', '/series does not have this method. Use GET.', ['GET', 'HEAD']],
   ] as const) {
     t.match(judge(method, path), { allowed: false, error: { message, allow } })
   }
