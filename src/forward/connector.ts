@@ -99,7 +99,8 @@ function connectionClosed(): Error {
 
 async function tunnelTo(url: URL, proxy: URL, reach: Reach): Promise<Socket> {
   const { status, socket } = await openTunnel(proxy, authorityOf(url), reach)
-  if (status === 200) return socket
+  // Any 2xx says that there is a way (RFC 9110 9.3.6).
+  if (status >= 200 && status < 300) return socket
   socket.destroy()
   throw tunnelRefused(status)
 }

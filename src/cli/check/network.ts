@@ -96,7 +96,7 @@ async function throughProxy(proxy: URL, url: URL, path: NetworkPath): Promise<st
     throw new DiagnosedError({ code: 'proxy-unreachable', problem, remedy }, { cause })
   })
   socket.destroy()
-  if (status === 200) return `connects to ${authority}`
+  if (status >= 200 && status < 300) return `connects to ${authority}`
   if (status === 407) {
     const login = proxy.username ? 'rejects the user name and password in HttpProxy' : 'requires a login'
     const problem = `The outgoing proxy ${proxy.host} ${login} (407).`
