@@ -81,9 +81,18 @@ export class Connector {
     const onAbort = () => secured.destroy(signal.reason)
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
-    secured.on('error', reject)
-    secured.once('close', () => reject(connectionClosed()))
+    const onFailure = (error: Error) => {
+      // A session may be what the other side stumbles over. Another connection may have renewed it.
+      if (session && this.#sessions.get(url.host) === session) this.#sessions.delete(url.host)
+      reject(error)
+    }
+    const onClose = () => onFailure(connectionClosed())
+    secured.once('error', onFailure)
+    secured.on('error', () => undefined)
+    secured.once('close', onClose)
     secured.once('secureConnect', () => {
+      secured.off('error', onFailure)
+      secured.off('close', onClose)
       signal.removeEventListener('abort', onAbort)
       // Not before: one that is resumed is not checked for its name.
       secured.on('session', (resumable) => this.#sessions.set(url.host, resumable))

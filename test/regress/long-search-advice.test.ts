@@ -9,7 +9,11 @@ t.test('a query with thousands of unknown attributes is no standstill', async (t
   )
   const pairs = Array.from({ length: 40 }, (_, at) => `includefield=${words.slice(at * 100, at * 100 + 100).join(',')}`)
   const advise = () =>
-    adviseOnSearch({ service: 'QIDO-RS', route: '/studies', target: { query: pairs.join('&'), account: 'a', segments: [] } })
+    adviseOnSearch({
+      service: 'QIDO-RS',
+      route: '/studies',
+      target: { query: pairs.join('&'), account: 'a', segments: [] },
+    })
   const times = Array.from({ length: 5 }, () => {
     const before = performance.now()
     advise()
