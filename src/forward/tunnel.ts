@@ -3,9 +3,10 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { abortable } from '../concurrency/abort.ts'
 import { proxyAuthorization } from '../config/outgoing-proxy.ts'
+import { networkFailureOf } from '../network-failure.ts'
 import { addressOf, dial, type Resolve } from './dial.ts'
 
-/** Response of an outgoing proxy to CONNECT (RFC 9110 9.3.6); with 200, the way through it. */
+/** Response of an outgoing proxy to CONNECT (RFC 9110 9.3.6); with 2xx, the way through it. */
 export interface Tunnel {
   readonly status: number
   readonly socket: Socket
@@ -46,7 +47,7 @@ export async function openTunnel(proxy: URL, authority: string, reach: Reach): P
   } catch (error) {
     request.on('error', () => undefined)
     request.destroy()
-    if (error === reach.signal.reason)
+    if (error === reach.signal.reason && networkFailureOf(error).kind === 'timeout')
       throw new TunnelFailure('The outgoing proxy did not respond to CONNECT in time', 'ERR_TUNNEL_TIMEOUT')
     throw isUnreadable(error) ? unreadable() : error
   }
