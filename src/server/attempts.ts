@@ -172,6 +172,7 @@ export class Attempts {
     const { attempts: attempt, progress } = event
     const line = this.#options.logger.isLevelEnabled('debug') ? new AttemptLine(event, headers) : null
     tokens.add(token.value)
+    event.quotaProject = account.quotaProject ?? token.quotaProject
     const observer = observeResponse(permit, event, tokens)
     const observe = line ? line.wrap(observer) : observer
     const isContended = () => account.limiters[service].queued > 0

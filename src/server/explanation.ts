@@ -46,12 +46,22 @@ function doubtAbout(event: RequestEvent, permit: Permit<ServedAccount>): Explana
 /** What a refusal of Google's means, by what was read of it as it passed. */
 export function diagnosisOf(
   status: number,
-  { googleReason: reason = '', googleProject: project = '' }: RequestEvent,
+  { googleReason: reason = '', googleProject: project = '', quotaProject }: RequestEvent,
   permit: Permit<ServedAccount>,
 ): Diagnosis {
   const { account, service } = permit
+  const { project: owner, location, dataset, dicomStore } = account
+  const names = { project: owner, location, dataset, dicomStore, quotaProject: quotaProject ?? account.quotaProject }
   const search = status === 400 ? adviseOnSearch(permit) : null
-  return diagnoseGoogleRefusal({ status, requested: service, reason, project, account, search, ...memberOf(account) })
+  return diagnoseGoogleRefusal({
+    status,
+    requested: service,
+    reason,
+    project,
+    account: names,
+    search,
+    ...memberOf(account),
+  })
 }
 
 /** As gcloud's `--member` wants it, where the credential says it. */

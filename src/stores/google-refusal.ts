@@ -9,7 +9,10 @@ export const permissions: Readonly<Record<DicomWebService, { permission: string;
   DELETE: { permission: 'healthcare.dicomStores.dicomWebDelete', role: 'roles/healthcare.dicomEditor' },
 }
 
-/** How the configuration names an account's store, and the project that pays. */
+/**
+ * How the configuration names an account's store, and the project that pays; the credential may name
+ * that as well.
+ */
 export type StoreNames = Pick<AccountSettings, 'project' | 'location' | 'dataset' | 'dicomStore' | 'quotaProject'>
 
 /** A response of Google's that is not a success, and what is known of it. */
@@ -80,7 +83,7 @@ const quotaProject: Meaning<ReasonCase> = {
   code: 'quota-project',
   problem: ({ billed }) => `This identity may not use the quota project${billed === unnamed ? '' : ` ${billed}`}`,
   remedy: ({ billed, to }) =>
-    `Correct QuotaProject (or quota_project_id in the credential's file), or grant the role: gcloud projects add-iam-policy-binding ${billed} --member=${to} --role=roles/serviceusage.serviceUsageConsumer`,
+    `Correct QuotaProject (or GOOGLE_CLOUD_QUOTA_PROJECT, or quota_project_id in the credential's file), or grant the role: gcloud projects add-iam-policy-binding ${billed} --member=${to} --role=roles/serviceusage.serviceUsageConsumer`,
 }
 
 /**

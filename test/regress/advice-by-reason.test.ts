@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { startIssuer } from '../credentials/issuer.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -118,6 +119,22 @@ t.test('the log names what the configuration and the credential say', async (t) 
   served.emulator.faults.add({ target: 'QIDO-RS', status: 403, body: { error: { code: 403, details } }, times: 1 })
   const detail = await nextDetail(served, () => fetch(`${served.url}studies`))
   t.match(detail, /quota project demo\. .* --member=serviceAccount:\S+\.gserviceaccount\.com /)
+})
+
+// It named the store's project where a file or GOOGLE_CLOUD_QUOTA_PROJECT has named another.
+t.test('the quota project of the credential is named', async (t) => {
+  const served = await startServed(t, {
+    accounts: ({ authorizedUserFile }) => {
+      const user = JSON.parse(readFileSync(authorizedUserFile, 'utf8'))
+      writeFileSync(authorizedUserFile, JSON.stringify({ ...user, quota_project_id: 'who-pays' }))
+      const names = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
+      return { google: { ...names, AuthorizedUserFile: authorizedUserFile } }
+    },
+  })
+  const details = [{ reason: 'USER_PROJECT_DENIED' }]
+  served.emulator.faults.add({ target: 'QIDO-RS', status: 403, body: { error: { code: 403, details } }, times: 1 })
+  const detail = await nextDetail(served, () => fetch(`${served.url}studies`))
+  t.match(detail, /quota project who-pays\. Correct QuotaProject \(or GOOGLE_CLOUD_QUOTA_PROJECT, or /)
 })
 
 t.test('what is no reason or project stays out of the log', async (t) => {

@@ -16,6 +16,8 @@ export interface GoogleResponse {
   readonly reason: string
   /** The project that it names in there. */
   readonly project: string
+  /** That the request was sent with. */
+  readonly quotaProject: string | null
   /** Whether the token is refused because of its scopes (RFC 6750 3.1). */
   readonly lacksScope: boolean
   /** The JSON of a success that was to be kept. */
@@ -58,7 +60,7 @@ export async function askGoogle(question: Question): Promise<GoogleResponse> {
   try {
     const response = await connections.fetch(url, init)
     const text = response.ok && !keep ? '' : await response.text()
-    return read(response, text, new URL(url).pathname, token)
+    return { ...read(response, text, new URL(url).pathname, token), quotaProject: quotaProject ?? null }
   } catch (cause) {
     const { code, kind, problem: what, remedy } = networkFailureOf(cause)
     const none = kind === 'invalid' ? "Google's response cannot be used" : 'Google did not respond'
@@ -67,7 +69,12 @@ export async function askGoogle(question: Question): Promise<GoogleResponse> {
   }
 }
 
-function read(response: Response, text: string, path: string, token: AccessToken): GoogleResponse {
+function read(
+  response: Response,
+  text: string,
+  path: string,
+  token: AccessToken,
+): Omit<GoogleResponse, 'quotaProject'> {
   const { status } = response
   const document = parsed(text)
   const { message: words = '', reason = '', project = '' } = googleErrorIn(document) ?? {}

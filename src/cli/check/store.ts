@@ -153,9 +153,10 @@ function isAboutService(context: StoreContext, response: GoogleResponse): boolea
 }
 
 function diagnose(
-  { account, member }: StoreContext,
-  { status, reason, project, lacksScope, message }: GoogleResponse,
+  { account: { project: owner, location, dataset, dicomStore }, member }: StoreContext,
+  { status, reason, project, quotaProject, lacksScope, message }: GoogleResponse,
 ): Diagnosis {
+  const account = { project: owner, location, dataset, dicomStore, quotaProject }
   return diagnoseGoogleRefusal({ status, requested: 'store', reason, project, lacksScope, message, account, member })
 }
 
