@@ -16,15 +16,15 @@ export interface SearchParameter {
 /**
  * Replaces the keys without a value, which match everything and ask for an attribute in the results
  * (universal matching, PS3.4 C.2.2.2.3). Google takes each key for a filter: most are none that it
- * has, and what an empty value means to it, it doesn't say. So one `includefield` at the end asks for
- * the attributes that Google returns at this level; the others are left out. No match is lost: such
- * a key excludes nothing.
+ * has, and what an empty value means to it, it doesn't say. So an `includefield` at the end asks for
+ * each of the attributes that Google returns at this level, as Google's own clients do; the others are
+ * left out. No match is lost: such a key excludes nothing.
  */
 export function replaceUniversalKeys(parameters: readonly SearchParameter[], level: SearchLevel): string[] {
   const keys = parameters.filter(isUniversalKey)
   const others = parameters.filter((parameter) => !isUniversalKey(parameter)).map(({ sent }) => sent)
   const fields = fieldsFor(keys, asked(parameters), level)
-  return fields.length === 0 ? others : [...others, `includefield=${fields.join(',')}`]
+  return [...others, ...fields.map((field) => `includefield=${field}`)]
 }
 
 function isUniversalKey({ isKey, value }: SearchParameter): boolean {

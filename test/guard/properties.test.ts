@@ -193,11 +193,12 @@ test('for every target, what goes out is one path below the store, with one mean
   t.end()
 })
 
-/** Keys without a value are replaced by an `includefield` at the end, or left out. */
+/** Keys without a value are replaced by `includefield` at the end, or left out. */
 function isSameSearch(sent: readonly [string, string][], asked: readonly [string, string][]): boolean {
   const kept = asked.filter(([name, text]) => text !== '' || !/^[P0]/.test(name))
   const added = sent.slice(kept.length)
   const isField = added.every(([name, text]) => name === 'includefield' && /^(?:PatientName|00100010)$/.test(text))
+  // Both name the same attribute.
   const mayBeAdded = kept.length < asked.length ? 1 : 0
   return JSON.stringify(sent.slice(0, kept.length)) === JSON.stringify(kept) && isField && added.length <= mayBeAdded
 }
