@@ -58,14 +58,15 @@ export class Guard<Account extends GuardedAccount> {
       known.target = target
       const { account, root, services } = this.#find(target.account, client)
       known.account = account
-      const { service, route } = resourceOf(request.method ?? '', target.segments)
+      const resource = resourceOf(request.method ?? '', target.segments)
+      const { service, route } = resource
       known.service = service
       known.route = route
       checkAccess(account, service)
       checkRights(client, services, account, service)
       checkBody(request)
       if (service === 'STOW-RS') checkStorageClass(request)
-      const path = `${root}/${target.segments.join('/')}${allowedQuery(service, target.query)}`
+      const path = `${root}/${target.segments.join('/')}${allowedQuery(resource, target.query)}`
       return { allowed: true, account, service, route, path, target }
     } catch (error) {
       if (error instanceof ProxyError) return { allowed: false, error, ...known }

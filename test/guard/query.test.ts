@@ -216,7 +216,6 @@ test('values keep their meaning, in the spelling of the client', (t) => {
     '(a)!~': '(a)!~',
     '"': '%22',
     '<>': '%3C%3E',
-    '': '',
   }
   for (const [value, sent] of Object.entries(values)) {
     t.equal(query(`PatientName=${value}`), `PatientName=${sent}`, value)
