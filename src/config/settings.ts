@@ -17,10 +17,12 @@ export interface Settings {
   /** The admin listener's address; null turns the listener off. */
   readonly adminListen: ListenAddress | null
   /**
-   * URL at which clients reach the data listener, without a trailing slash; null leaves Google's
-   * URLs in responses unchanged.
+   * URL at which clients reach the data listener, without a trailing slash; null: each client's own
+   * address for it.
    */
   readonly publicUrl: string | null
+  /** Proxies in front whose `Forwarded` and `X-Forwarded-*` headers count. */
+  readonly trustedProxies: readonly Network[]
   readonly retry: RetrySettings
   readonly concurrency: LimiterSettings
   /** How long a client may take to send the request line and headers. */
@@ -207,6 +209,8 @@ export interface AccountSettings {
   /** Sent as `x-goog-user-project`; null sends none. */
   readonly quotaProject: string | null
   readonly access: readonly DicomWebService[]
+  /** Whether the store's URLs in responses are replaced by those of the proxy. */
+  readonly rewriteUrls: boolean
 }
 
 /**

@@ -76,6 +76,8 @@ export const good: Readonly<Record<string, object>> = {
   'every address, anonymous': proxy({ Listen: '0.0.0.0:8043', AllowAnonymous: true }),
   PublicUrl: proxy({ PublicUrl: 'https://pacs.example.com/google/' }),
   'no PublicUrl': proxy({ PublicUrl: null }),
+  TrustedProxies: proxy({ TrustedProxies: ['10.1.0.5', 'fd00::/8'] }),
+  'Google’s own URLs': inAccount({ RewriteUrls: false }),
   Retry: proxy({ Retry: { TotalTimeout: 0, BufferPerRequest: 0, BufferTotal: 1 } }),
   Timeouts: proxy({
     Timeouts: { Connect: 1, Response: 86400, SearchResponse: 1, Idle: 60, MinBodyRate: 0, RequestHeaders: 1 },
@@ -286,6 +288,10 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ),
   'Listen null': [proxy({ Listen: null }), 'DicomWebProxy.Listen: must be host:port*, not null'],
   'PublicUrl without scheme': [proxy({ PublicUrl: 'pacs.example.com' }), 'DicomWebProxy.PublicUrl: must be the http'],
+  'a trusted proxy by name': [
+    proxy({ TrustedProxies: ['gateway'] }),
+    'DicomWebProxy.TrustedProxies[0]: must be a network such as 10.1.0.0/16',
+  ],
   'PublicUrl with password': [proxy({ PublicUrl: 'https://u:p@h/' }), 'DicomWebProxy.PublicUrl: must be the http'],
   'a budget below zero': [
     proxy({ Retry: { TotalTimeout: -1 } }),
