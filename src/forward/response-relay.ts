@@ -166,10 +166,13 @@ export class ResponseRelay {
     if (!rewriting?.isCompressed) this.#rewriter = rewriting?.rewriter ?? null
     else if (hasBody(this.#response, status)) {
       this.#recoding = new Recoding(rewriting, {
-        onData: (bytes) => this.#send(bytes),
+        onData: (bytes) => !this.#isOver && this.#send(bytes),
         onDrain: () => this.#resume(),
-        onEnd: () => this.#response.end(),
+        onEnd: () => {
+          if (!this.#isOver) this.#response.end()
+        },
         onError: (error) => {
+          if (this.#isOver) return
           this.onError(error)
           this.#source.abort(error)
         },
@@ -257,6 +260,11 @@ export class ResponseRelay {
     this.#buffered = null
     this.#begin(buffered.status, buffered.headers)
     this.#write(buffered.body)
+  }
+
+  /** Whether the client gets no more of a response. */
+  get #isOver(): boolean {
+    return this.#isSettled || this.#failure !== undefined || this.#response.destroyed
   }
 
   readonly #onDrain = () => {
