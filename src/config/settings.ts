@@ -21,6 +21,8 @@ export interface Settings {
    * URLs in responses unchanged.
    */
   readonly publicUrl: string | null
+  /** Origins of pages that may use the data listener, as browsers send them. */
+  readonly corsOrigins: readonly string[]
   readonly retry: RetrySettings
   readonly concurrency: LimiterSettings
   /** How long a client may take to send the request line and headers. */

@@ -9,6 +9,7 @@ import { type Connections, openConnections } from '../forward/connections.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
 import { createSenders } from '../forward/senders.ts'
 import { networkAllowList } from '../guard/address.ts'
+import { Cors } from '../guard/cors.ts'
 import { Guard } from '../guard/guard.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -139,7 +140,8 @@ export class ProxyRuntime {
     }
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
-    return { settings, accounts, audit, connections, allows, guard, attempts, idle: timeouts.idle, close }
+    const cors = new Cors(settings)
+    return { settings, accounts, audit, connections, allows, guard, cors, attempts, idle: timeouts.idle, close }
   }
 
   #openShared(settings: Settings): SharedResources {

@@ -37,6 +37,7 @@ test('one account, all else by default', async (t) => {
     listen: { host: '127.0.0.1', port: 8043 },
     adminListen: { host: '127.0.0.1', port: 8044 },
     publicUrl: null,
+    corsOrigins: [],
     retry: { totalTimeout: 45_000, bufferPerRequest: 1024 * 1024, bufferTotal: 64 * 1024 * 1024 },
     concurrency: { maxInFlight: 64, maxPending: 256, queueTimeout: 20_000 },
     requestHeaders: 30_000,
@@ -84,6 +85,7 @@ test('every option has its effect', async (t) => {
       Listen: '[::1]:9000',
       AdminListen: null,
       PublicUrl: 'https://pacs.example.com/google/',
+      Cors: { Origins: ['https://viewer.example.com', 'http://[::1]:3000'] },
       Timeouts: { Connect: 1, Response: 2, Idle: 3, MinBodyRate: 5, RequestHeaders: 4 },
       Limits: {
         Connections: 10,
@@ -125,6 +127,7 @@ test('every option has its effect', async (t) => {
     listen: { host: '::1', port: 9000 },
     adminListen: null,
     publicUrl: 'https://pacs.example.com/google',
+    corsOrigins: ['https://viewer.example.com', 'http://[::1]:3000'],
     limits: {
       connections: 10,
       connectionsPerAddress: 9,

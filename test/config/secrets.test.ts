@@ -19,10 +19,12 @@ const places = [
     'AllowAnonymous',
     'Timeouts',
     'Clients',
+    'Cors',
     'AllowedNetworks',
     'Tls',
     'Limits',
   ].map((key) => (value: unknown) => configuration({ DicomWebProxy: { [key]: value } })),
+  (value: unknown) => configuration({ DicomWebProxy: { Cors: { Origins: [value] } } }),
   ...['PasswordHash', 'TokenDigest', 'CertificateSubject', 'CertificateName', 'Accounts', 'Password'].map(
     (key) => (value: unknown) => configuration({ DicomWebProxy: { Clients: { c: { [key]: value } } } }),
   ),

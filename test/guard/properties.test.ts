@@ -259,9 +259,13 @@ test('for all headers, nothing beyond the allow-lists comes out, and what does i
   ] as const) {
     fc.assert(
       fc.property(record, (headers) => {
-        // Headers that each of our responses has, with any headers from Google.
-        const sent = Object.entries(pick(headers as never)).filter(([name]) => !(name in isolationHeaders))
-        const expected = names.filter((name) => Object.hasOwn(headers, name) && headers[name] !== undefined)
+        // Headers that each of our responses has, with any headers from Google; Vary gets a name more.
+        const sent = Object.entries(pick(headers as never)).filter(
+          ([name]) => !(name in isolationHeaders) && name !== 'vary',
+        )
+        const expected = names.filter(
+          (name) => name !== 'vary' && Object.hasOwn(headers, name) && headers[name] !== undefined,
+        )
         return (
           sent.length === expected.length &&
           sent.every(([name, value]) => {

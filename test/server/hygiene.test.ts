@@ -64,6 +64,7 @@ t.test('no header of Google beyond the allowed ones reaches the client', async (
     'date',
     'etag',
     'keep-alive',
+    'vary',
     'x-content-type-options',
   ])
 })
