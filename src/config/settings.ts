@@ -154,6 +154,8 @@ export interface ClientSettings {
   readonly accounts: readonly ClientRights[]
   /** Whether the client may use the admin listener from other machines. */
   readonly admin: boolean
+  /** The header in which it may say for whom it asks, in lower case; null for none. */
+  readonly userHeader: string | null
 }
 
 /** What a client may do with one account. */

@@ -12,6 +12,7 @@ import type { Cors } from '../guard/cors.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { isOwnWord } from '../guard/query.ts'
 import { validateRequestHead } from '../guard/request-head.ts'
+import { userOf } from '../guard/user-header.ts'
 import { AuditSubjects, requestedIds } from '../observe/audit/audit-subjects.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Log, Logger } from '../observe/logger.ts'
@@ -117,6 +118,7 @@ export class ExchangeHandler {
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
       isUnauthenticated = false
+      event.user = userOf(request, client)
       event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)

@@ -3,7 +3,7 @@ import { drainRequest, lingerWhileSending } from '../downstream/lingering-close.
 import { type Cors, isPreflight, preflightHeaders } from '../guard/cors.ts'
 import { validateRequestHead } from '../guard/request-head.ts'
 
-/** Lets a named page read the response, whatever it will be. */
+/** Lets a named page read the response, an error included. */
 export function allowReading({ request, response }: Inbound, cors: Cors): void {
   for (const [name, value] of Object.entries(cors.headersFor(request) ?? {})) response.setHeader(name, value)
 }

@@ -171,6 +171,17 @@ export const bad: Readonly<Record<string, Refusal>> = {
     client({ ...password, CertificateName: 'x' }),
     'DicomWebProxy.Clients.c.CertificateName: must be a subject alternative name',
   ],
+  ...Object.fromEntries(
+    ['Authorization', 'Accept', 'Cookie', 'Storage-Class', 'X-', 'X-Forwarded User', 'X_User', '', ' X-User'].map(
+      (UserHeader) => [
+        `the user header ${JSON.stringify(UserHeader)}`,
+        [
+          client({ ...password, UserHeader }),
+          'DicomWebProxy.Clients.c.UserHeader: must be the name of a header that begins with X- or Remote-',
+        ] satisfies Refusal,
+      ],
+    ),
+  ),
   'a service that does not exist': [
     client({ ...password, Accounts: { a: ['STOW'] } }),
     'DicomWebProxy.Clients.c.Accounts.a[0]: must be one of*did you mean "STOW-RS"?',

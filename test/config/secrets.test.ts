@@ -25,7 +25,7 @@ const places = [
     'Limits',
   ].map((key) => (value: unknown) => configuration({ DicomWebProxy: { [key]: value } })),
   (value: unknown) => configuration({ DicomWebProxy: { Cors: { Origins: [value] } } }),
-  ...['PasswordHash', 'TokenDigest', 'CertificateSubject', 'CertificateName', 'Accounts', 'Password'].map(
+  ...['PasswordHash', 'TokenDigest', 'CertificateSubject', 'CertificateName', 'UserHeader', 'Accounts', 'Password'].map(
     (key) => (value: unknown) => configuration({ DicomWebProxy: { Clients: { c: { [key]: value } } } }),
   ),
   ...['HttpProxy', 'HttpsCACertificates', 'HttpVerbose', 'GoogleCloudPlatform'].map(
