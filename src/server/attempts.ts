@@ -275,8 +275,11 @@ export class Attempts {
 }
 
 /** Of the client's headers, those that Google gets. */
-function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
-  const headers = outgoingHeaders(request.headers, service)
+function headersFor(
+  request: IncomingMessage,
+  { account, service, headers: asked }: Permit<ServedAccount>,
+): Record<string, string> {
+  const headers = Object.assign(outgoingHeaders(request.headers, service), asked)
   // A compressed response could not be rewritten, and the proxy reads what became of instances, and
   // a deletion's operation.
   if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']

@@ -13,7 +13,7 @@ const caching = {
 }
 const body = '0123456789'
 
-/** Answers as a server does that knows conditional requests and ranges (RFC 9110 13, 14). */
+/** Responds as a server does that knows conditional requests and ranges (RFC 9110 13, 14). */
 function google(received: IncomingHttpHeaders[]) {
   return createServer(({ headers, method }, response) => {
     received.push(headers)
