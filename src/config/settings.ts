@@ -23,6 +23,8 @@ export interface Settings {
   readonly publicUrl: string | null
   /** Proxies in front whose `Forwarded` and `X-Forwarded-*` headers count. */
   readonly trustedProxies: readonly Network[]
+  /** Origins of pages that may use the data listener, as browsers send them. */
+  readonly corsOrigins: readonly string[]
   readonly retry: RetrySettings
   readonly concurrency: LimiterSettings
   /** How long a client may take to send the request line and headers. */
@@ -154,6 +156,8 @@ export interface ClientSettings {
   readonly accounts: readonly ClientRights[]
   /** Whether the client may use the admin listener from other machines. */
   readonly admin: boolean
+  /** The header in which it may say for whom it asks, in lower case; null for none. */
+  readonly userHeader: string | null
 }
 
 /** What a client may do with one account. */

@@ -36,7 +36,7 @@ export function beginEmptySearch({ inbound, urls }: Exchange, upstream: Upstream
     ...headers,
     'content-type': 'application/dicom+json',
     'content-length': body.length,
-    vary: headers.vary === undefined ? 'Accept' : `${headers.vary}, Accept`,
+    vary: `${headers.vary}, Accept`,
   })
   return request.method === 'HEAD' ? null : body
 }

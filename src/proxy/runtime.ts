@@ -10,6 +10,7 @@ import { ReplayBudget } from '../forward/replay-body.ts'
 import { createSenders } from '../forward/senders.ts'
 import { networkAllowList } from '../guard/address.ts'
 import { clientFacingUrl } from '../guard/client-facing-url.ts'
+import { Cors } from '../guard/cors.ts'
 import { Guard } from '../guard/guard.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -141,7 +142,8 @@ export class ProxyRuntime {
     }
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
-    return { settings, accounts, audit, connections, allows, guard, attempts, idle: timeouts.idle, close }
+    const cors = new Cors(settings)
+    return { settings, accounts, audit, connections, allows, guard, cors, attempts, idle: timeouts.idle, close }
   }
 
   #openShared(settings: Settings): SharedResources {

@@ -279,9 +279,9 @@ export class Attempts {
 /** Of the client's headers, those that Google gets. */
 function headersFor(
   request: IncomingMessage,
-  { account, service, route }: Permit<ServedAccount>,
+  { account, service, route, headers: requested }: Permit<ServedAccount>,
 ): Record<string, string> {
-  const headers = outgoingHeaders(request.headers, service)
+  const headers = Object.assign(outgoingHeaders(request.headers, service), requested)
   const coding = headers['accept-encoding']
   // The proxy reads what became of instances, and a deletion's operation.
   if (service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']

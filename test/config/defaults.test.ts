@@ -30,6 +30,7 @@ const always: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Limits.FailedLogins': ({ limits }) => limits.failedLogins,
   'DicomWebProxy.Limits.RejectedLogRate': ({ limits }) => limits.rejectedLogRate,
   'DicomWebProxy.AllowAnonymous': ({ allowAnonymous }) => allowAnonymous,
+  'DicomWebProxy.Cors.Origins': ({ corsOrigins }) => corsOrigins,
   'DicomWebProxy.PublicUrl': ({ publicUrl }) => publicUrl,
   'DicomWebProxy.TrustedProxies': ({ trustedProxies }) => trustedProxies,
   'DicomWebProxy.Retry.TotalTimeout': ({ retry }) => seconds(retry.totalTimeout),

@@ -39,6 +39,7 @@ test('one account, all else by default', async (t) => {
     adminListen: { host: '127.0.0.1', port: 8044 },
     publicUrl: null,
     trustedProxies: [],
+    corsOrigins: [],
     retry: { totalTimeout: 45_000, bufferPerRequest: 1024 * 1024, bufferTotal: 64 * 1024 * 1024 },
     concurrency: { maxInFlight: 64, maxPending: 256, queueTimeout: 20_000 },
     requestHeaders: 30_000,
@@ -88,6 +89,7 @@ test('every option has its effect', async (t) => {
       AdminListen: null,
       PublicUrl: 'https://pacs.example.com/google/',
       TrustedProxies: ['10.1.0.5', 'fd00:1::/32'],
+      Cors: { Origins: ['https://viewer.example.com', 'http://[::1]:3000'] },
       Timeouts: { Connect: 1, Response: 2, Idle: 3, MinBodyRate: 5, RequestHeaders: 4 },
       Limits: {
         Connections: 10,
@@ -135,6 +137,7 @@ test('every option has its effect', async (t) => {
       { address: '10.1.0.5', prefix: 32, family: 'ipv4' },
       { address: 'fd00:1::', prefix: 32, family: 'ipv6' },
     ],
+    corsOrigins: ['https://viewer.example.com', 'http://[::1]:3000'],
     limits: {
       connections: 10,
       connectionsPerAddress: 9,

@@ -64,6 +64,7 @@ t.test('no header of Google beyond the allowed ones reaches the client', async (
     'etag',
     'keep-alive',
     'transfer-encoding',
+    'vary',
     'x-content-type-options',
   ])
 })
