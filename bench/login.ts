@@ -39,7 +39,8 @@ async function main(): Promise<void> {
 }
 
 async function someClients(): Promise<readonly ClientSettings[]> {
-  const entry = { tokenDigest: null, certificateSubject: null, certificateName: null, accounts: [], admin: false }
+  const login = { tokenDigest: null, certificateSubject: null, certificateName: null }
+  const entry = { ...login, accounts: [], admin: false, userHeader: null }
   const names = ['radiology', 'pathology', 'night']
   const hashes = await Promise.all(names.map(() => hashPassword(password)))
   return hashes.map((hash, at) => ({ ...entry, name: names[at] ?? '', passwordHash: passwordHashText(hash) }))

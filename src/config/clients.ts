@@ -57,7 +57,8 @@ function readClient(
   if (rights.length === 0 && !admin && !client.has('Accounts')) {
     client.problem(null, 'has no permissions', addRights)
   }
-  return { name, ...login, accounts: rights, admin }
+  const userHeader = client.text('UserHeader')?.toLowerCase() ?? null
+  return { name, ...login, accounts: rights, admin, userHeader }
 }
 
 const clientCommand = '"gcp-dicomweb-proxy client NAME"'

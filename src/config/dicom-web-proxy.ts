@@ -1,4 +1,5 @@
 import type { LimiterSettings } from '../concurrency/limiter.ts'
+import { readCorsOrigins } from './cors.ts'
 import type { Section } from './section.ts'
 import type { LimitSettings, RetrySettings, UpstreamTimeouts } from './settings.ts'
 import { publicUrl } from './url.ts'
@@ -7,6 +8,7 @@ import { publicUrl } from './url.ts'
 export function readDicomWebProxy(proxy: Section) {
   return {
     publicUrl: publicUrl(proxy, 'PublicUrl'),
+    corsOrigins: readCorsOrigins(proxy.section('Cors')),
     retry: readRetry(proxy.section('Retry')),
     concurrency: readConcurrency(proxy.section('Concurrency')),
     limits: readLimits(proxy.section('Limits')),

@@ -38,6 +38,7 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     credential,
     quotaProject: account.text('QuotaProject') ?? null,
     access: dicomWebServices.filter((service) => allowed.includes(service)),
+    rewriteUrls: account.flag('RewriteUrls'),
   }
 }
 

@@ -91,11 +91,18 @@ export function parseNetwork(text: string): Network | null {
 
 /** Reads the networks that clients may connect from; null allows all. */
 export function readNetworks(proxy: Section): readonly Network[] | null {
-  if (!proxy.has('AllowedNetworks')) return null
-  return proxy.texts('AllowedNetworks').flatMap((text, at) => {
+  return proxy.has('AllowedNetworks') ? networksOf(proxy, 'AllowedNetworks') : null
+}
+
+/** Reads the proxies whose statements about clients' requests count. */
+export function readTrustedProxies(proxy: Section): readonly Network[] {
+  return networksOf(proxy, 'TrustedProxies')
+}
+
+function networksOf(proxy: Section, key: string): readonly Network[] {
+  return proxy.texts(key).flatMap((text, at) => {
     const network = parseNetwork(text)
-    if (!network)
-      proxy.itemProblem('AllowedNetworks', at, 'must be a network such as 10.1.0.0/16 or fd00:1::/32, or one address')
+    if (!network) proxy.itemProblem(key, at, 'must be a network such as 10.1.0.0/16 or fd00:1::/32, or one address')
     return network ?? []
   })
 }

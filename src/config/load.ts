@@ -6,7 +6,7 @@ import { readClientsFile } from './clients-file.ts'
 import type { LoadContext } from './credential.ts'
 import { readDicomWebProxy, readTimeouts } from './dicom-web-proxy.ts'
 import { readGoogle } from './google.ts'
-import { checkClients, hasClients, readListen, readNetworks } from './listen.ts'
+import { checkClients, hasClients, readListen, readNetworks, readTrustedProxies } from './listen.ts'
 import { ignoredOptions, readOrthanc } from './orthanc.ts'
 import { readOutgoing } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
@@ -113,6 +113,7 @@ async function readSettings(
     adminListen,
     clients,
     allowedNetworks: readNetworks(proxy),
+    trustedProxies: readTrustedProxies(proxy),
     tls,
     audit: await readAudit(proxy.enabled('Audit'), workingDirectory),
     orthanc: await readOrthanc(orthanc, { clients, listen, workingDirectory }),

@@ -17,10 +17,14 @@ export interface Settings {
   /** The admin listener's address; null turns the listener off. */
   readonly adminListen: ListenAddress | null
   /**
-   * URL at which clients reach the data listener, without a trailing slash; null leaves Google's
-   * URLs in responses unchanged.
+   * URL at which clients reach the data listener, without a trailing slash; null: each client's own
+   * address for it.
    */
   readonly publicUrl: string | null
+  /** Proxies in front whose `Forwarded` and `X-Forwarded-*` headers count. */
+  readonly trustedProxies: readonly Network[]
+  /** Origins of pages that may use the data listener, as browsers send them. */
+  readonly corsOrigins: readonly string[]
   readonly retry: RetrySettings
   readonly concurrency: LimiterSettings
   /** How long a client may take to send the request line and headers. */
@@ -152,6 +156,8 @@ export interface ClientSettings {
   readonly accounts: readonly ClientRights[]
   /** Whether the client may use the admin listener from other machines. */
   readonly admin: boolean
+  /** The header in which it may say for whom it asks, in lower case; null for none. */
+  readonly userHeader: string | null
 }
 
 /** What a client may do with one account. */
@@ -207,6 +213,8 @@ export interface AccountSettings {
   /** Sent as `x-goog-user-project`; null sends none. */
   readonly quotaProject: string | null
   readonly access: readonly DicomWebService[]
+  /** Whether the store's URLs in responses are replaced by those of the proxy. */
+  readonly rewriteUrls: boolean
 }
 
 /**

@@ -17,7 +17,22 @@ export function acceptsDicomJson(accept: string | undefined): boolean {
   return decisive !== undefined && (weights.get(decisive) ?? 0) > 0
 }
 
-/** By media range; the greatest of one that is there more than once. */
+/** Whether an Accept-Encoding header asks for gzip (RFC 9110 12.5.3). */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  const weights = weightsOf(acceptEncoding ?? '')
+  const decisive = ['gzip', 'x-gzip', '*'].find((coding) => weights.has(coding))
+  return decisive !== undefined && (weights.get(decisive) ?? 0) > 0
+}
+
+/** A parameter of a media type, without its quotes; empty if there is none. */
+export function parameterOf(mediaType: string, name: string): string {
+  const parameters = splitUnquoted(mediaType, ';').slice(1)
+  const found = parameters.map((text) => text.trim()).find((text) => text.toLowerCase().startsWith(`${name}=`))
+  const value = found?.slice(name.length + 1) ?? ''
+  return value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/gs, '$1') : value
+}
+
+/** By media range or coding; the greatest of one that is there more than once. */
 function weightsOf(accept: string): Map<string, number> {
   const weights = new Map<string, number>()
   for (const item of splitUnquoted(accept, ',')) {

@@ -1,8 +1,8 @@
 import { lingerWhileSending } from '../downstream/lingering-close.ts'
-import { returnedHeaders } from '../guard/headers.ts'
 import { acceptsDicomJson } from './accepted-types.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
+import { clientHeaders } from './response-rewriting.ts'
 
 /** A search that found nothing. */
 const body = Buffer.from('[]')
@@ -27,16 +27,16 @@ export function isEmptySearch({ service, headers }: Pick<Exchange, 'service' | '
  *
  * @returns its body, which is still to be sent; null for HEAD
  */
-export function beginEmptySearch({ inbound }: Exchange, upstream: UpstreamHeaders): Buffer | null {
+export function beginEmptySearch({ inbound, urls }: Exchange, upstream: UpstreamHeaders): Buffer | null {
   const { request, response } = inbound
   lingerWhileSending(response)
-  const headers = returnedHeaders(upstream)
+  const headers = clientHeaders(upstream, urls)
   for (const name of Object.keys(headers)) if (describesBody.test(name)) delete headers[name]
   response.writeHead(200, {
     ...headers,
     'content-type': 'application/dicom+json',
     'content-length': body.length,
-    vary: headers.vary === undefined ? 'Accept' : `${headers.vary}, Accept`,
+    vary: `${headers.vary}, Accept`,
   })
   return request.method === 'HEAD' ? null : body
 }

@@ -7,10 +7,12 @@ import { ProxyError } from '../errors.ts'
 import { BufferedResponse, type UpstreamHeaders } from './buffered-response.ts'
 import { beginEmptySearch, isEmptySearch } from './empty-search.ts'
 import type { Exchange, Outcome } from './exchange.ts'
+import { Recoding } from './recoding.ts'
 import type { ResponseObserver } from './response-observer.ts'
+import { decompressed } from './response-rewriting.ts'
 import { beginResponse, shouldBuffer } from './response-start.ts'
 import { upstreamFailure } from './upstream-failure.ts'
-import type { UrlRewriter } from './url-rewriter.ts'
+import type { BodyRewriter } from './url-rewriter.ts'
 
 /** What brings Google's response, by whichever HTTP library. */
 export interface ResponseSource {
@@ -48,7 +50,9 @@ export class ResponseRelay {
   #failure: unknown
   #isSettled = false
   #buffered: BufferedResponse | null = null
-  #rewriter: UrlRewriter | null = null
+  #rewriter: BodyRewriter | null = null
+  /** In place of the rewriter, where Google's body is compressed. */
+  #recoding: Recoding | null = null
   /** What is sent in place of the body that Google did not send. */
   #substitute: Buffer | null = null
   #observer: ResponseObserver | null = null
@@ -123,6 +127,10 @@ export class ResponseRelay {
       return
     }
     this.#observer?.end()
+    if (this.#recoding) {
+      this.#recoding.end()
+      return
+    }
     const rest = this.#substitute ?? this.#rewriter?.end()
     if (rest) this.#progress.sent += rest.length
     this.#response.end(rest)
@@ -149,8 +157,27 @@ export class ResponseRelay {
 
   #begin(status: number, headers: UpstreamHeaders): void {
     if (isEmptySearch(this.#exchange, status)) this.#substitute = beginEmptySearch(this.#exchange, headers)
-    else this.#rewriter = beginResponse(this.#response, this.#exchange, status, headers)
+    else this.#beginBody(status, headers)
     this.#observer = this.#exchange.observe(status, headers)
+  }
+
+  #beginBody(status: number, headers: UpstreamHeaders): void {
+    const rewriting = beginResponse(this.#response, this.#exchange, status, headers)
+    if (!rewriting?.isCompressed) this.#rewriter = rewriting?.rewriter ?? null
+    else if (hasBody(this.#response, status)) {
+      this.#recoding = new Recoding(rewriting, {
+        onData: (bytes) => !this.#isOver && this.#send(bytes),
+        onDrain: () => this.#resume(),
+        onEnd: () => {
+          if (!this.#isOver) this.#response.end()
+        },
+        onError: (error) => {
+          if (this.#isOver) return
+          this.onError(error)
+          this.#source.abort(error)
+        },
+      })
+    }
   }
 
   /** Not always called by the source, which would see what is thrown. */
@@ -172,15 +199,22 @@ export class ResponseRelay {
 
   #write(chunk: Buffer): void {
     if (this.#observer) this.#observe(this.#observer, chunk)
-    const bytes = this.#rewriter ? this.#rewriter.push(chunk) : chunk
+    const isTaken = this.#recoding
+      ? this.#recoding.write(chunk)
+      : this.#send(this.#rewriter ? this.#rewriter.push(chunk) : chunk)
+    if (!isTaken) this.#source.pause()
+  }
+
+  /** False while the client has to read first. */
+  #send(bytes: Buffer): boolean {
     this.#progress.sent += bytes.length
     this.#cork()
-    if (this.#response.write(bytes)) return
-    this.#source.pause()
+    if (this.#response.write(bytes)) return true
     // The timers of the connection to Google stand still meanwhile: a client that never reads on
     // would hold both connections for ever.
     if (!this.#isWatched) enforceMinReadRate(this.#exchange.inbound, this.#timeouts, this.#exchange.isContended)
     this.#isWatched = true
+    return false
   }
 
   /**
@@ -228,13 +262,20 @@ export class ResponseRelay {
     this.#write(buffered.body)
   }
 
+  /** Whether the client gets no more of a response. */
+  get #isOver(): boolean {
+    return this.#isSettled || this.#failure !== undefined || this.#response.destroyed
+  }
+
   readonly #onDrain = () => {
     this.#coalescer.flush()
+    this.#recoding?.resume()
     this.#resume()
   }
 
   #resume(): void {
-    if (!this.#isSettled && !this.#isObserving && !this.#response.writableNeedDrain) this.#source.resume()
+    const isBlocked = this.#recoding ? this.#recoding.isFull : this.#response.writableNeedDrain
+    if (!this.#isSettled && !this.#isObserving && !isBlocked) this.#source.resume()
   }
 
   /** A body cut short must not look whole: only a broken connection says so in every framing. */
@@ -266,6 +307,7 @@ export class ResponseRelay {
     if (this.#isSettled) return
     this.#isSettled = true
     this.#coalescer.drop()
+    this.#recoding?.destroy()
     this.#response.off('close', this.#onClose)
     this.#response.off('drain', this.#onDrain)
     this.#resolve(outcome)
@@ -279,16 +321,23 @@ export class ResponseRelay {
 export async function relayBuffered(
   response: ServerResponse,
   exchange: Pick<Exchange, 'urls' | 'attempt' | 'progress'>,
-  { status, headers, body }: BufferedResponse,
+  buffered: Pick<BufferedResponse, 'status' | 'headers' | 'body'>,
   own?: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   const { progress } = exchange
-  const rewriter = beginResponse(response, exchange, status, headers, own)
+  const { status } = buffered
+  const { headers, body } = exchange.urls ? decompressed(buffered) : buffered
+  const rewriting = beginResponse(response, exchange, status, headers, own)
+  const rewriter = rewriting?.isCompressed ? null : rewriting?.rewriter
   const bytes = rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body
   progress.sent += bytes.length
   response.end(bytes)
   await once(response, 'close')
   return response.writableFinished
+}
+
+function hasBody({ req }: ServerResponse, status: number): boolean {
+  return req.method !== 'HEAD' && status !== 204 && status !== 304
 }
 
 function noFinalResponse(): ProxyError {

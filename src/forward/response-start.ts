@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { ProxyError } from '../errors.ts'
-import { returnedHeaders } from '../guard/headers.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
-import { namesResources, UrlRewriter } from './url-rewriter.ts'
+import { type Rewriting, rewriteResponse } from './response-rewriting.ts'
 
 /**
  * Begins the client's response with the status and headers of Google's. Throws when they can't be
@@ -19,14 +18,12 @@ export function beginResponse(
   status: number,
   upstream: UpstreamHeaders,
   own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
-): UrlRewriter | null {
+): Rewriting | null {
   if (!isUsable(response, status, upstream)) throw endless()
   lingerWhileSending(response)
-  const headers = returnedHeaders(upstream)
-  const rewriter = urls && namesResources(headers) ? new UrlRewriter(urls) : null
-  if (rewriter) delete headers['content-length']
+  const { headers, rewriting } = rewriteResponse(upstream, urls, response.req.headers['accept-encoding'])
   response.writeHead(status, Object.assign(headers, own))
-  return rewriter
+  return rewriting
 }
 
 /**

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { AccountSettings, DicomWebService } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 import type { Client } from './client.ts'
+import { negotiationIn } from './negotiation.ts'
 import { allowedQuery } from './query.ts'
 import { parseRequestTarget, type RequestTarget } from './request-target.ts'
 import { resourceOf } from './resource.ts'
@@ -21,6 +22,8 @@ export interface Permit<Account extends GuardedAccount> {
   readonly route: string
   /** Path and query at Google, newly built; always below the store's `/dicomWeb/`. */
   readonly path: string
+  /** Headers that the query asks for, in place of the client's own. */
+  readonly headers: Readonly<Record<string, string>>
   readonly target: RequestTarget
 }
 
@@ -58,15 +61,17 @@ export class Guard<Account extends GuardedAccount> {
       known.target = target
       const { account, root, services } = this.#find(target.account, client)
       known.account = account
-      const { service, route } = resourceOf(request.method ?? '', target.segments)
+      const resource = resourceOf(request.method ?? '', target.segments)
+      const { service, route } = resource
       known.service = service
       known.route = route
       checkAccess(account, service)
       checkRights(client, services, account, service)
       checkBody(request)
       if (service === 'STOW-RS') checkStorageClass(request)
-      const path = `${root}/${target.segments.join('/')}${allowedQuery(service, target.query)}`
-      return { allowed: true, account, service, route, path, target }
+      const { headers, query } = negotiationIn(target.query)
+      const path = `${root}/${target.segments.join('/')}${allowedQuery(resource, query)}`
+      return { allowed: true, account, service, route, path, headers, target }
     } catch (error) {
       if (error instanceof ProxyError) return { allowed: false, error, ...known }
       throw error

@@ -73,7 +73,16 @@ export function outgoingHeaders(client: IncomingHttpHeaders, service: DicomWebSe
 export function returnedHeaders(
   upstream: Readonly<Record<string, string | string[] | undefined>>,
 ): OutgoingHttpHeaders {
-  return Object.assign(pick(upstream, responseHeaders), isolationHeaders)
+  const headers = pick(upstream, responseHeaders)
+  headers.vary = withOrigin(headers.vary)
+  return Object.assign(headers, isolationHeaders)
+}
+
+/** A response depends on the page that it is for: only named ones may read it (Fetch, "CORS"). */
+function withOrigin(vary: string | undefined): string {
+  if (!vary) return 'Origin'
+  const names = vary.toLowerCase().split(/[\s,]+/)
+  return names.includes('origin') || names.includes('*') ? vary : `${vary}, Origin`
 }
 
 /** Whether a header of Google's response goes to the client; the name in lower case. */

@@ -2,6 +2,9 @@ import type { DicomWebService } from '../config/settings.ts'
 import { nearest } from '../config/suggestion.ts'
 import { type Explanation, ProxyError } from '../errors.ts'
 import { attributeKeywords } from './attributes.ts'
+import type { Resource } from './resource.ts'
+import { searchLevelOf } from './searchable.ts'
+import { replaceUniversalKeys, type SearchParameter } from './universal-keys.ts'
 
 /** Parameters of PS3.18 8.3: common ones, of searches, of rendering. */
 const common = ['accept', 'charset']
@@ -67,20 +70,26 @@ const needsEncoding = /[^\w.~!$()*+,/:@%-]/g
 
 /**
  * Builds the query to send, with its question mark, or empty. Throws a ProxyError for a parameter
- * that the service doesn't have. Names become canonical, values keep their spelling.
+ * that the service doesn't have. Names become canonical, values keep their spelling. Of a search,
+ * keys without a value are replaced.
  */
-export function allowedQuery(service: DicomWebService, query: string): string {
+export function allowedQuery({ service, route }: Resource, query: string): string {
   if (query === '') return ''
   const pairs = query.split('&').filter((pair) => pair !== '')
-  const built = pairs.map((pair) => allowedPair(service, pair)).join('&')
-  return built && `?${built}`
+  const parameters = pairs.map((pair) => allowedParameter(service, pair))
+  const isSearch = service === 'QIDO-RS'
+  const sent = isSearch ? replaceUniversalKeys(parameters, searchLevelOf(route)) : parameters.map(({ sent }) => sent)
+  return sent.length === 0 ? '' : `?${sent.join('&')}`
 }
 
-function allowedPair(service: DicomWebService, pair: string): string {
+function allowedParameter(service: DicomWebService, pair: string): SearchParameter {
   const equals = pair.indexOf('=')
   const name = decode(equals === -1 ? pair : pair.slice(0, equals))
   if (!isAllowed(service, name)) throw new ProxyError('query-not-allowed', refusal(service, name))
-  return equals === -1 ? name : `${name}=${respell(pair.slice(equals + 1))}`
+  const isKey = !parameters[service].has(name)
+  if (equals === -1) return { name, value: '', sent: name, isKey }
+  const value = respell(pair.slice(equals + 1))
+  return { name, value, sent: `${name}=${value}`, isKey }
 }
 
 function isAllowed(service: DicomWebService, name: string): boolean {

@@ -24,8 +24,8 @@ export function validateRequestHead({
   }
 }
 
-/** Node shows only the first one. */
-function comesTwice(header: string, rawHeaders: readonly string[]): boolean {
+/** Whether there are two of a header, of which Node shows the first one, or both as a list. */
+export function comesTwice(header: string, rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? ''

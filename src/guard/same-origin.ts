@@ -6,7 +6,7 @@ import { urlOfHost } from './host-header.ts'
 type Request = Pick<IncomingMessage, 'method' | 'headers' | 'socket'>
 
 /**
- * Refuses what a browser sends for a page of another origin. Where nobody logs in, any page of the
+ * Refuses what a browser sends to the admin listener for a page of another origin. Where nobody logs in, any page of the
  * web could otherwise have a browser that reaches the listener read, send and delete. Browsers say
  * where a request comes from (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header, RFC 6454
  * 7); other clients say nothing.
@@ -35,7 +35,7 @@ export function isOpened({ method, headers }: Request): boolean {
 
 function crossOrigin(): ProxyError {
   return new ProxyError('cross-origin', {
-    problem: 'A browser sends this request for a page of another origin, and this listener requires no login.',
-    remedy: 'Open the page under the address of this proxy, set PublicUrl, or name Clients.',
+    problem: 'A browser sends this request for a page of another origin.',
+    remedy: 'Open the page under the address of this listener, or set PublicUrl.',
   })
 }

@@ -1,6 +1,15 @@
 import { nearest } from '../config/suggestion.ts'
 import { attributeKeywords, keywordFor } from './attributes.ts'
 import type { Permit } from './guard.ts'
+import {
+  computed,
+  isReturned,
+  maxLimits,
+  maxOffset,
+  type SearchLevel,
+  searchable,
+  searchLevelOf,
+} from './searchable.ts'
 
 /** Why Google can't do a search, and what it can search. Holds no word that only the client knows. */
 export interface SearchAdvice {
@@ -8,47 +17,6 @@ export interface SearchAdvice {
   readonly problems: readonly string[]
   readonly remedy: string
 }
-
-type Level = 'studies' | 'series' | 'instances'
-
-/**
- * What Google documents of searches (https://cloud.google.com/healthcare-api/docs/dicom, "Search
- * transaction").
- */
-const ofStudies = 'StudyInstanceUID PatientName PatientID AccessionNumber ReferringPhysicianName StudyDate'.split(' ')
-const ofSeries = ['SeriesInstanceUID', 'Modality']
-const searchable: Readonly<Record<Level, readonly string[]>> = {
-  studies: ofStudies,
-  series: [...ofStudies, ...ofSeries],
-  instances: [...ofStudies, ...ofSeries, 'SOPInstanceUID'],
-}
-const maxLimits: Readonly<Record<Level, number>> = { studies: 5_000, series: 5_000, instances: 50_000 }
-const maxOffset = 1_000_000
-
-/** What a search returns, unasked or by `includefield`; one for instances, all that they have. */
-const returned: Readonly<Record<Exclude<Level, 'instances'>, ReadonlySet<string>>> = {
-  studies: new Set(
-    `SpecificCharacterSet StudyDate StudyTime AccessionNumber InstanceAvailability ReferringPhysicianName
-    TimezoneOffsetFromUTC PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyID
-    PersonIdentificationCodeSequence PersonAddress PersonTelephoneNumbers PersonTelecomInformation InstitutionName
-    InstitutionAddress InstitutionCodeSequence ReferringPhysicianIdentificationSequence ConsultingPhysicianName
-    ConsultingPhysicianIdentificationSequence IssuerOfAccessionNumberSequence LocalNamespaceEntityID UniversalEntityID
-    UniversalEntityIDType StudyDescription PhysiciansOfRecord PhysiciansOfRecordIdentificationSequence
-    NameOfPhysiciansReadingStudy PhysiciansReadingStudyIdentificationSequence RequestingServiceCodeSequence
-    ReferencedStudySequence ProcedureCodeSequence ReasonForPerformedProcedureCodeSequence`.split(/\s+/),
-  ),
-  series: new Set(
-    `SpecificCharacterSet Modality TimezoneOffsetFromUTC SeriesDescription SeriesInstanceUID
-    PerformedProcedureStepStartDate PerformedProcedureStepStartTime RequestAttributesSequence SeriesNumber Laterality
-    SeriesDate SeriesTime`.split(/\s+/),
-  ),
-}
-/** Attributes that no instance has (PS3.4 C.3.4): Google computes none of them. */
-const computed: ReadonlySet<string> = new Set(
-  `AvailableTransferSyntaxUID ModalitiesInStudy SOPClassesInStudy RetrieveURL NumberOfPatientRelatedStudies
-  NumberOfPatientRelatedSeries NumberOfPatientRelatedInstances NumberOfStudyRelatedSeries
-  NumberOfStudyRelatedInstances NumberOfSeriesRelatedInstances`.split(/\s+/),
-)
 
 /** Parameters that are no attributes. */
 const control: ReadonlySet<string> = new Set(['accept', 'charset', 'fuzzymatching'])
@@ -60,19 +28,23 @@ const maxRead = 100
 /** Each compares a name with all attributes. */
 const maxSuggestions = 4
 
-/** What Google can't do of a search; null for what is none. Told by the query alone. */
+/**
+ * What Google can't do of a search; null for what is none. Told by the query alone, as it was sent to
+ * Google.
+ */
 export function adviseOnSearch({
   service,
   route,
-  target,
-}: Pick<Permit<never>, 'service' | 'route' | 'target'>): SearchAdvice | null {
+  path,
+}: Pick<Permit<never>, 'service' | 'route' | 'path'>): SearchAdvice | null {
   if (service !== 'QIDO-RS') return null
-  const level = route.slice(route.lastIndexOf('/') + 1) as Level
-  return { problems: shortened(firstProblems(target.query, level)), remedy: remedyFor(level) }
+  const level = searchLevelOf(route)
+  const [, query = ''] = path.split('?')
+  return { problems: shortened(firstProblems(query, level)), remedy: remedyFor(level) }
 }
 
 /** One more at the most than are told. */
-function firstProblems(query: string, level: Level): string[] {
+function firstProblems(query: string, level: SearchLevel): string[] {
   const problems = new Set<string>()
   const suggest = suggestions()
   for (const { name, value } of itemsIn(query)) {
@@ -97,7 +69,7 @@ function* itemsIn(query: string): Generator<{ name: string; value: string }> {
   }
 }
 
-function problemsOf(name: string, value: string, level: Level, suggest: Suggest): string[] {
+function problemsOf(name: string, value: string, level: SearchLevel, suggest: Suggest): string[] {
   if (control.has(name)) return []
   if (name === 'limit') return isNumber(value, maxLimits[level]) ? [] : [`limit can be ${maxLimits[level]} at most`]
   if (name === 'offset') return isNumber(value, maxOffset) ? [] : [`offset can be ${maxOffset} at most`]
@@ -117,15 +89,15 @@ function problemsOfValue(keyword: string, value: string): string[] {
   return isList.test(value) ? [`${keyword} has a list of values`] : []
 }
 
-function problemsOfField(field: string, level: Level, suggest: Suggest): string[] {
+function problemsOfField(field: string, level: SearchLevel, suggest: Suggest): string[] {
   if (field === 'all') return []
   const keyword = keywordFor(field)
   if (level === 'instances') return keyword && computed.has(keyword) ? [notReturned(keyword, level)] : []
   if (!keyword) return [`includefield names an attribute that searches for ${level} don't return${suggest(field)}`]
-  return returned[level].has(keyword) ? [] : [notReturned(keyword, level)]
+  return isReturned(keyword, level) ? [] : [notReturned(keyword, level)]
 }
 
-function notReturned(keyword: string, level: Level): string {
+function notReturned(keyword: string, level: SearchLevel): string {
   return `includefield names ${keyword}, which searches for ${level} don't return`
 }
 
@@ -155,7 +127,7 @@ function shortened(problems: readonly string[]): readonly string[] {
   return problems.length <= maxProblems ? problems : [...problems.slice(0, maxProblems - 1), 'and so on']
 }
 
-function remedyFor(level: Level): string {
+function remedyFor(level: SearchLevel): string {
   const all = searchable[level]
   const list = `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`
   return `Search ${level} by exact values of ${list}. StudyDate also takes a range such as 20240101-20241231; with fuzzymatching=true, PatientName matches by the beginnings of its words.`

@@ -29,6 +29,8 @@ export class RequestEvent {
   readonly address: string
   /** The authenticated client's name; undefined without authentication. */
   client: string | undefined
+  /** For whom the client says that it asks; undefined if it doesn't say. */
+  user: string | undefined
   readonly method: string
   account: string | undefined
   service: DicomWebService | undefined
@@ -124,6 +126,7 @@ export class RequestEvent {
       requestId: this.requestId,
       traceId: this.#ownTraceId,
       client: this.client,
+      user: this.user,
       address: this.address,
       method: this.method,
       account: this.account,

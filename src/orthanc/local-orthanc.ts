@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { randomInt, randomUUID } from 'node:crypto'
 import { mkdtemp, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -138,12 +137,21 @@ function firstUser({ configuration }: LocalOrthancOptions): OrthancRestOptions {
   return users[0] ? { username: users[0][0], password: users[0][1] } : {}
 }
 
-/** A TCP port of 127.0.0.1 that nobody listens on right now; a moment later somebody may. */
+/**
+ * A TCP port of 127.0.0.1 that nobody listens on right now. It is below those that systems give out
+ * by themselves (Linux: 32768 and above), so that no other program gets it by chance a moment later.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    if (await isFree(port)) return port
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  server.once('error', () => resolve(false))
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  return promise
 }

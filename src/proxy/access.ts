@@ -25,6 +25,7 @@ export class Access {
   #authentication: Authentication | null = null
   #watch: FileWatch | null = null
   #checkHost: (host: string | undefined) => void = () => {}
+  /** Of the admin listener; the data listener has its own (guard/cors.ts). */
   #checkOrigin: (request: IncomingMessage) => void = () => {}
 
   constructor(settings: Settings, logger: Logger) {
@@ -44,7 +45,6 @@ export class Access {
     const known = this.#authentication?.clientOf(request)
     if (known) return known
     this.#checkLocal(this.#settings.listen, request)
-    this.#checkOrigin(request)
     return everyone
   }
 

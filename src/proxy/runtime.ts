@@ -9,6 +9,8 @@ import { type Connections, openConnections } from '../forward/connections.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
 import { createSenders } from '../forward/senders.ts'
 import { networkAllowList } from '../guard/address.ts'
+import { clientFacingUrl } from '../guard/client-facing-url.ts'
+import { Cors } from '../guard/cors.ts'
 import { Guard } from '../guard/guard.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -17,6 +19,7 @@ import { Attempts } from '../server/attempts.ts'
 import { Deletions } from '../server/deletions.ts'
 import type { HandlerContext } from '../server/exchange-handler.ts'
 import { dicomStoreOf, operationUrlsOf } from '../stores/dicom-store.ts'
+import { StoreUrls } from '../stores/store-urls.ts'
 import { version } from '../version.ts'
 import { openAudit } from './audit.ts'
 
@@ -139,7 +142,8 @@ export class ProxyRuntime {
     }
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
-    return { settings, accounts, audit, connections, allows, guard, attempts, idle: timeouts.idle, close }
+    const cors = new Cors(settings)
+    return { settings, accounts, audit, connections, allows, guard, cors, attempts, idle: timeouts.idle, close }
   }
 
   #openShared(settings: Settings): SharedResources {
@@ -192,7 +196,7 @@ export class ProxyRuntime {
       quotaProject,
       store: resourceName,
       dicomWebUrl: new URL(dicomWebUrl),
-      urls: settings.publicUrl === null ? null : { from: dicomWebUrl, to: `${settings.publicUrl}${localPath}` },
+      urls: account.rewriteUrls ? urlsFor(account, settings, localPath) : null,
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
@@ -214,6 +218,19 @@ export class ProxyRuntime {
       logger.info({ accounts, expiresAt: new Date(event.expiresAt).toISOString() }, 'access token fetched')
     }
   }
+}
+
+/** Clients that follow a URL in a response must come back to the proxy. */
+function urlsFor(
+  account: Settings['accounts'][number],
+  settings: Settings,
+  localPath: string,
+): NonNullable<ServedAccount['urls']> {
+  const store = new StoreUrls(account, settings.baseUrl)
+  const rootFor = clientFacingUrl(settings)
+  // Quotation marks would end an attribute in XML.
+  const path = localPath.slice(0, -1).replaceAll("'", '%27')
+  return (request) => ({ store, to: `${rootFor(request)}${path}` })
 }
 
 /** Tokens of different issuers are different tokens. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { ConcurrencyLimiter } from '../concurrency/limiter.ts'
 import type { DicomWebService } from '../config/settings.ts'
 import type { TokenSource } from '../credentials/access-token.ts'
@@ -17,11 +18,8 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   readonly credential: { readonly description: CredentialDescription }
   /** Each service has its own: uploads don't hold up searches, nor searches uploads. */
   readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>
-  /**
-   * What takes the place of the store's URLs in responses, when the configuration says how clients
-   * reach the proxy.
-   */
-  readonly urls: UrlReplacement | null
+  /** What takes the place of the store's URLs in the response to a request; null leaves them. */
+  readonly urls: ((request: IncomingMessage) => UrlReplacement) | null
   readonly operationUrl: OperationUrl
   tokenState(): TokenState
 }

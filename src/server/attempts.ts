@@ -7,6 +7,7 @@ import type { AccessToken } from '../credentials/access-token.ts'
 import { waitForFirstBytes } from '../downstream/first-bytes.ts'
 import type { Inbound } from '../downstream/inbound.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
+import { acceptsGzip } from '../forward/accepted-types.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Exchange, Outcome } from '../forward/exchange.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
@@ -162,7 +163,8 @@ export class Attempts {
   #begin(context: RetryContext, token: AccessToken, remainingRetryMs: number | null) {
     const { inbound, permit, event, body, shouldBuffer, tokens } = context
     const { account, service, path } = permit
-    const { dicomWebUrl: origin, urls } = account
+    const { dicomWebUrl: origin } = account
+    const urls = account.urls?.(inbound.request) ?? null
     // It may have waited long, for its body, a token, a slot or its next attempt.
     checkRecordable(this.#options.audit)
     event.attempts += 1
@@ -277,11 +279,19 @@ export class Attempts {
 }
 
 /** Of the client's headers, those that Google gets. */
-function headersFor(request: IncomingMessage, { account, service }: Permit<ServedAccount>): Record<string, string> {
-  const headers = outgoingHeaders(request.headers, service)
-  // A compressed response could not be rewritten, and the proxy reads what became of instances, and
-  // a deletion's operation.
-  if (account.urls || service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
+function headersFor(
+  request: IncomingMessage,
+  { account, service, route, headers: requested }: Permit<ServedAccount>,
+): Record<string, string> {
+  const headers = Object.assign(outgoingHeaders(request.headers, service), requested)
+  const coding = headers['accept-encoding']
+  // The proxy reads what became of instances, and a deletion's operation.
+  if (service === 'STOW-RS' || service === 'DELETE') delete headers['accept-encoding']
+  else if (account.urls && coding !== undefined && (service === 'QIDO-RS' || route.endsWith('/metadata'))) {
+    // To rewrite URLs, the proxy must decompress the response.
+    if (acceptsGzip(coding)) headers['accept-encoding'] = 'gzip'
+    else delete headers['accept-encoding']
+  }
   return headers
 }
 

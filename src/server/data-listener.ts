@@ -167,7 +167,7 @@ function respondUnreadable(error: ParseError, socket: Socket, sockets: Sockets, 
   const arriving = sockets.arriving(socket)
   if (arriving) arriving.unreadable = problem
   else log.warn(line, 'request')
-  socket.end(responseText(problem, requestId))
+  socket.end(responseText(problem, requestId, current))
   // An upload that became unreadable must end at Google, too, and at once.
   if (current) socket.destroySoon()
   else {
@@ -176,9 +176,10 @@ function respondUnreadable(error: ParseError, socket: Socket, sockets: Sockets, 
   }
 }
 
-function responseText(problem: ProxyError, requestId: string): string {
+/** @param current has the headers that let a named page read the response; null for what is no request */
+function responseText(problem: ProxyError, requestId: string, current: ServerResponse | null): string {
   const body = problemDocument(problem, { requestId, attempts: 0 })
-  const headers = Object.entries({ ...problemHeaders(problem, body), connection: 'close' })
+  const headers = Object.entries({ ...current?.getHeaders(), ...problemHeaders(problem, body), connection: 'close' })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return `HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\n${body}`
 }

@@ -8,9 +8,11 @@ import { bug, ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { canonicalAddress } from '../guard/address.ts'
 import type { Client } from '../guard/client.ts'
+import type { Cors } from '../guard/cors.ts'
 import type { Guard, Permit } from '../guard/guard.ts'
 import { isOwnWord } from '../guard/query.ts'
 import { validateRequestHead } from '../guard/request-head.ts'
+import { userOf } from '../guard/user-header.ts'
 import { AuditSubjects, requestedIds } from '../observe/audit/audit-subjects.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Log, Logger } from '../observe/logger.ts'
@@ -22,12 +24,15 @@ import type { ServedAccount } from './account.ts'
 import type { Attempts } from './attempts.ts'
 import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
+import { allowReading, respondToPreflight } from './preflight.ts'
 import { sendProblem } from './problem.ts'
 
 /** The parts that handle requests under one configuration. */
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly attempts: Attempts
+  /** Which pages' requests are accepted. */
+  readonly cors: Cors
   /** The flush timeout of responses (ms). */
   readonly idle: number
   /** Null when none is kept. */
@@ -72,8 +77,10 @@ export class ExchangeHandler {
     this.#inFlight.add(response)
     // It has waited behind a response that had begun: its connection closes after its own.
     if (this.#options.ending.aborted) response.shouldKeepAlive = false
+    allowReading(inbound, context.cors)
     try {
-      await this.#exchange(inbound, context)
+      if (respondToPreflight(inbound)) this.#options.logger.debug(addressOf(inbound), 'preflight')
+      else await this.#exchange(inbound, context)
     } finally {
       this.#inFlight.remove(response)
       release()
@@ -95,7 +102,7 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(inbound: Inbound, { guard, attempts, audit }: HandlerContext): Promise<void> {
+  async #exchange(inbound: Inbound, { guard, attempts, cors, audit }: HandlerContext): Promise<void> {
     const { request } = inbound
     const subjects = audit && new AuditSubjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
@@ -105,10 +112,13 @@ export class ExchangeHandler {
     try {
       this.#options.ending.throwIfAborted()
       validateRequestHead(request)
+      // Before the login, which a browser may send for any page.
+      cors.check(request)
       const found = this.#options.clientOf(request)
       const client = found instanceof Promise ? await found : found
       event.client = client.name ?? undefined
       isUnauthenticated = false
+      event.user = userOf(request, client)
       event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
@@ -150,6 +160,10 @@ export class ExchangeHandler {
       sendProblem(inbound, error, event)
     }
   }
+}
+
+function addressOf({ request }: Inbound): { address: string } {
+  return { address: canonicalAddress(request.socket.remoteAddress) }
 }
 
 function permitFor(

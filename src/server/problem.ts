@@ -34,6 +34,7 @@ export function problemHeaders({ code, retryAfter, allow }: ProxyError, body: st
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    vary: 'Origin',
     'proxy-status': `gcp-dicomweb-proxy; error=${errorTable[code].proxyStatus}; details="${code}"`,
     ...(isChallenge && { 'www-authenticate': challenge }),
     ...(allow && { allow: allow.join(',') }),

@@ -26,6 +26,7 @@ export async function sendBuffered(
 ): Promise<Outcome> {
   if (response.destroyed) return clientGoneOutcome
   const { attempts: attempt, progress } = event
-  const isWhole = await relayBuffered(response, { urls, attempt, progress }, buffered, own)
+  const exchange = { urls: urls?.(response.req) ?? null, attempt, progress }
+  const isWhole = await relayBuffered(response, exchange, buffered, own)
   return isWhole ? { kind: 'completed', status: buffered.status } : { ...clientGoneOutcome, status: buffered.status }
 }

@@ -11,12 +11,12 @@ const withProxy = (DicomWebProxy: object) => configuration({ DicomWebProxy })
 
 test('clients of the configuration and of a file', async (t) => {
   const files = {
-    'etc/clients.json': `// comments are allowed\n{ "night": { "TokenDigest": "sha256:${'a'.repeat(64)}", "Admin": true } }`,
+    'etc/clients.json': `// comments are allowed\n{ "night": { "TokenDigest": "sha256:${'a'.repeat(64)}", "Admin": true, "UserHeader": "X-Forwarded-User" } }`,
   }
   const { clients } = await load(t, withProxy({ Clients: { day: entry }, ClientsFile: 'etc/clients.json' }), { files })
   t.match(clients, {
-    named: [{ name: 'day', passwordHash: entry.PasswordHash, tokenDigest: null, admin: false }],
-    listed: [{ name: 'night', passwordHash: null, accounts: [], admin: true }],
+    named: [{ name: 'day', passwordHash: entry.PasswordHash, tokenDigest: null, admin: false, userHeader: null }],
+    listed: [{ name: 'night', passwordHash: null, accounts: [], admin: true, userHeader: 'x-forwarded-user' }],
     file: /\/etc\/clients\.json$/,
     hasAuthorities: false,
   })

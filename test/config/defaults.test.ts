@@ -16,6 +16,7 @@ const seconds = (milliseconds: number | undefined) => (milliseconds ?? Number.Na
 /** Where each default turns up when nothing is configured but an account. */
 const always: Readonly<Record<string, Read>> = {
   'GoogleCloudPlatform.Accounts.*.Access': ({ accounts }) => accounts[0]?.access,
+  'GoogleCloudPlatform.Accounts.*.RewriteUrls': ({ accounts }) => accounts[0]?.rewriteUrls,
   'GoogleCloudPlatform.BaseUrl': ({ baseUrl }) => baseUrl,
   'GoogleCloudPlatform.AllowedCredentialHosts': ({ tokens }) => tokens.allowedHosts,
   'GoogleCloudPlatform.Timeout': ({ tokens }) => seconds(tokens.timeout),
@@ -29,7 +30,9 @@ const always: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Limits.FailedLogins': ({ limits }) => limits.failedLogins,
   'DicomWebProxy.Limits.RejectedLogRate': ({ limits }) => limits.rejectedLogRate,
   'DicomWebProxy.AllowAnonymous': ({ allowAnonymous }) => allowAnonymous,
+  'DicomWebProxy.Cors.Origins': ({ corsOrigins }) => corsOrigins,
   'DicomWebProxy.PublicUrl': ({ publicUrl }) => publicUrl,
+  'DicomWebProxy.TrustedProxies': ({ trustedProxies }) => trustedProxies,
   'DicomWebProxy.Retry.TotalTimeout': ({ retry }) => seconds(retry.totalTimeout),
   'DicomWebProxy.Retry.BufferPerRequest': ({ retry }) => retry.bufferPerRequest,
   'DicomWebProxy.Retry.BufferTotal': ({ retry }) => retry.bufferTotal,

@@ -22,6 +22,7 @@ test('one account, all else by default', async (t) => {
         },
         quotaProject: null,
         access: ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'],
+        rewriteUrls: true,
       },
     ],
     baseUrl: 'https://healthcare.googleapis.com/v1/',
@@ -37,6 +38,8 @@ test('one account, all else by default', async (t) => {
     listen: { host: '127.0.0.1', port: 8043 },
     adminListen: { host: '127.0.0.1', port: 8044 },
     publicUrl: null,
+    trustedProxies: [],
+    corsOrigins: [],
     retry: { totalTimeout: 45_000, bufferPerRequest: 1024 * 1024, bufferTotal: 64 * 1024 * 1024 },
     concurrency: { maxInFlight: 64, maxPending: 256, queueTimeout: 20_000 },
     requestHeaders: 30_000,
@@ -71,6 +74,7 @@ test('every option has its effect', async (t) => {
           ImpersonateServiceAccount: 'x@p.iam.gserviceaccount.com',
           QuotaProject: 'billing',
           Access: ['DELETE', 'QIDO-RS', 'DELETE'],
+          RewriteUrls: false,
         },
       },
       BaseUrl: 'http://127.0.0.1:9090/v1beta1',
@@ -84,6 +88,8 @@ test('every option has its effect', async (t) => {
       Listen: '[::1]:9000',
       AdminListen: null,
       PublicUrl: 'https://pacs.example.com/google/',
+      TrustedProxies: ['10.1.0.5', 'fd00:1::/32'],
+      Cors: { Origins: ['https://viewer.example.com', 'http://[::1]:3000'] },
       Timeouts: { Connect: 1, Response: 2, Idle: 3, MinBodyRate: 5, RequestHeaders: 4 },
       Limits: {
         Connections: 10,
@@ -109,7 +115,9 @@ test('every option has its effect', async (t) => {
   }
   const settings = await load(t, content)
   const { accounts, outgoing, ...rest } = settings
-  t.match(accounts, [{ credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing' }])
+  t.match(accounts, [
+    { credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing', rewriteUrls: false },
+  ])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])
   // Searches are not given longer than everything else.
   t.strictSame(outgoing.timeouts, { connect: 1000, response: 2000, searchResponse: 2000, idle: 3000, minBodyRate: 5 })
@@ -125,6 +133,11 @@ test('every option has its effect', async (t) => {
     listen: { host: '::1', port: 9000 },
     adminListen: null,
     publicUrl: 'https://pacs.example.com/google',
+    trustedProxies: [
+      { address: '10.1.0.5', prefix: 32, family: 'ipv4' },
+      { address: 'fd00:1::', prefix: 32, family: 'ipv6' },
+    ],
+    corsOrigins: ['https://viewer.example.com', 'http://[::1]:3000'],
     limits: {
       connections: 10,
       connectionsPerAddress: 9,

@@ -76,6 +76,8 @@ export const good: Readonly<Record<string, object>> = {
   'every address, anonymous': proxy({ Listen: '0.0.0.0:8043', AllowAnonymous: true }),
   PublicUrl: proxy({ PublicUrl: 'https://pacs.example.com/google/' }),
   'no PublicUrl': proxy({ PublicUrl: null }),
+  TrustedProxies: proxy({ TrustedProxies: ['10.1.0.5', 'fd00::/8'] }),
+  'Google’s own URLs': inAccount({ RewriteUrls: false }),
   Retry: proxy({ Retry: { TotalTimeout: 0, BufferPerRequest: 0, BufferTotal: 1 } }),
   Timeouts: proxy({
     Timeouts: { Connect: 1, Response: 86400, SearchResponse: 1, Idle: 60, MinBodyRate: 0, RequestHeaders: 1 },
@@ -171,6 +173,17 @@ export const bad: Readonly<Record<string, Refusal>> = {
     client({ ...password, CertificateName: 'x' }),
     'DicomWebProxy.Clients.c.CertificateName: must be a subject alternative name',
   ],
+  ...Object.fromEntries(
+    ['Authorization', 'Accept', 'Cookie', 'Storage-Class', 'X-', 'X-Forwarded User', 'X_User', '', ' X-User'].map(
+      (UserHeader) => [
+        `the user header ${JSON.stringify(UserHeader)}`,
+        [
+          client({ ...password, UserHeader }),
+          'DicomWebProxy.Clients.c.UserHeader: must be the name of a header that begins with X- or Remote-',
+        ] satisfies Refusal,
+      ],
+    ),
+  ),
   'a service that does not exist': [
     client({ ...password, Accounts: { a: ['STOW'] } }),
     'DicomWebProxy.Clients.c.Accounts.a[0]: must be one of*did you mean "STOW-RS"?',
@@ -286,6 +299,10 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ),
   'Listen null': [proxy({ Listen: null }), 'DicomWebProxy.Listen: must be host:port*, not null'],
   'PublicUrl without scheme': [proxy({ PublicUrl: 'pacs.example.com' }), 'DicomWebProxy.PublicUrl: must be the http'],
+  'a trusted proxy by name': [
+    proxy({ TrustedProxies: ['gateway'] }),
+    'DicomWebProxy.TrustedProxies[0]: must be a network such as 10.1.0.0/16',
+  ],
   'PublicUrl with password': [proxy({ PublicUrl: 'https://u:p@h/' }), 'DicomWebProxy.PublicUrl: must be the http'],
   'a budget below zero': [
     proxy({ Retry: { TotalTimeout: -1 } }),
@@ -396,6 +413,33 @@ export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
     'DicomWebProxy.Clients.c.CertificateSubject: has no effect*set DicomWebProxy.Tls.ClientAuthorities',
   ],
   'a ClientsFile that is not there': [proxy({ ClientsFile: 'missing.json' }), ': does not exist'],
+  ...Object.fromEntries(
+    [
+      ['null', 'must not be null'],
+      ['*', 'must not have a wildcard'],
+      ['https://*.example.com', 'must not have a wildcard'],
+      ...[
+        'https://viewer.example.com/',
+        'https://viewer.example.com/path',
+        'https://viewer.example.com?q',
+        'https://viewer.example.com:443',
+        'http://viewer.example.com:80',
+        'https://Viewer.example.com',
+        'HTTPS://viewer.example.com',
+        'https://user@viewer.example.com',
+        'https://bücher.example',
+        'https://a.example, https://b.example',
+        ' https://viewer.example.com',
+        'viewer.example.com',
+        'file:///viewer',
+        'https://',
+        '',
+      ].map((origin) => [origin, 'must be an origin'] as const),
+    ].map(([origin, problem]) => [
+      `the origin ${JSON.stringify(origin)}`,
+      [proxy({ Cors: { Origins: [origin] } }), `DicomWebProxy.Cors.Origins[0]: ${problem}`] satisfies Refusal,
+    ]),
+  ),
   'a network that is too exact': [
     proxy({ AllowedNetworks: ['10.0.0.0/33'] }),
     'DicomWebProxy.AllowedNetworks[0]: must be a network',

@@ -19,11 +19,13 @@ const places = [
     'AllowAnonymous',
     'Timeouts',
     'Clients',
+    'Cors',
     'AllowedNetworks',
     'Tls',
     'Limits',
   ].map((key) => (value: unknown) => configuration({ DicomWebProxy: { [key]: value } })),
-  ...['PasswordHash', 'TokenDigest', 'CertificateSubject', 'CertificateName', 'Accounts', 'Password'].map(
+  (value: unknown) => configuration({ DicomWebProxy: { Cors: { Origins: [value] } } }),
+  ...['PasswordHash', 'TokenDigest', 'CertificateSubject', 'CertificateName', 'UserHeader', 'Accounts', 'Password'].map(
     (key) => (value: unknown) => configuration({ DicomWebProxy: { Clients: { c: { [key]: value } } } }),
   ),
   ...['HttpProxy', 'HttpsCACertificates', 'HttpVerbose', 'GoogleCloudPlatform'].map(

@@ -80,8 +80,9 @@ const tried: Readonly<Record<string, (attempt: Attempt) => Promise<void>>> = {
   },
   'studies.series.instances.bulkdata.retrieveBulkdata': async (attempt) => {
     const { data } = await attempt.call(`${instanceOf(attempt)}/metadata`, { accept: 'application/dicom+json' })
-    const path = pathOf(JSON.parse(Buffer.from(data).toString())[0]['7FE00010'].BulkDataURI)
-    await retrieves(attempt, path, frames, [first(attempt).bytes.subarray(-2 * PIXELS)])
+    const url: string = JSON.parse(Buffer.from(data).toString())[0]['7FE00010'].BulkDataURI
+    // Of Google's, or of the proxy's.
+    await retrieves(attempt, url.slice(url.indexOf('studies/')), frames, [first(attempt).bytes.subarray(-2 * PIXELS)])
   },
   'studies.series.instances.retrieveRendered': async (attempt) => {
     await renders(attempt, `${instanceOf(attempt)}/rendered`, 'image/jpeg', 'ffd8ff')

@@ -98,7 +98,21 @@ test('what goes to the client of Google’s headers', (t) => {
     'x-anything': 'x',
   }
   t.same(returnedHeaders({ ...kept, ...passed }), { ...passed, ...isolationHeaders })
-  t.same(returnedHeaders(kept), { ...isolationHeaders })
+  t.same(returnedHeaders(kept), { ...isolationHeaders, vary: 'Origin' })
+  t.end()
+})
+
+test('a response always varies with the page that it is for', (t) => {
+  for (const [vary, expected] of [
+    [undefined, 'Origin'],
+    ['', 'Origin'],
+    ['*', '*'],
+    ['Accept', 'Accept, Origin'],
+    ['X-Origin, Referer', 'X-Origin, Referer, Origin'],
+    ['X-Origin,origin', 'X-Origin,origin'],
+  ] as const) {
+    t.equal(returnedHeaders({ vary }).vary, expected)
+  }
   t.end()
 })
 

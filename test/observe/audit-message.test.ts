@@ -14,6 +14,7 @@ const upload: RequestRecord = {
   time: '2026-11-25T00:00:00.000Z',
   requestId: 'r',
   client: 'radiology',
+  user: undefined,
   address: '2001:db8::1',
   account: 'a',
   store: 'https://healthcare.example/v1/x/dicomWeb',
@@ -53,6 +54,24 @@ test('instances: all are counted, and no message is too long for a repository', 
     messages.map((one) => /EventOutcomeIndicator="(\d)"/.exec(one)?.[1]),
     ['0', '0', '0', '0', '4'],
   )
+})
+
+test('the person for whom a client asks is a participant beside it', async (t) => {
+  const user = 'Müller <m&m>'
+  const person = '<ActiveParticipant UserID="Müller &lt;m&amp;m&gt;" UserIsRequestor="true"></ActiveParticipant>'
+  for (const record of [
+    upload,
+    { ...upload, service: 'QIDO-RS', method: 'GET' },
+    { ...upload, service: 'WADO-RS', method: 'GET', route: '/studies/{study}' },
+    { ...upload, service: 'WADO-RS', method: 'GET', route: '/studies/{study}/metadata' },
+    { ...upload, service: 'DELETE', method: 'DELETE', study: '1.2.3' },
+    { ...upload, service: undefined, status: 404, code: 'unknown-account' },
+  ] as const) {
+    const [message = ''] = auditMessages({ ...record, user }, source)
+    t.ok(message.includes('UserID="radiology" UserIsRequestor="true"'), message)
+    t.ok(message.includes(person.replace('></ActiveParticipant>', '')), message)
+    t.notOk(auditMessages(record, source)[0]?.includes('Müller'))
+  }
 })
 
 test('an upload whose response broke off: what it had named is stored', async (t) => {

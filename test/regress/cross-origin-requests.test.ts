@@ -83,15 +83,16 @@ t.test('over TLS the origin is one of https', needsOpenssl(), async (t) => {
   t.equal(await statusFor(proxy.url.replace('https:', 'http:')), 403)
 })
 
-t.test('a client that logs in is not asked where its page came from', async (t) => {
+t.test('a client that logs in, maybe by a password that its browser remembers, is asked all the same', async (t) => {
   const Clients = { viewer: { PasswordHash: hashOf('correct horse'), Accounts: { google: ['QIDO-RS'] } } }
-  const { proxy } = await startServed(t, { proxy: { Clients } })
-  const headers = {
-    ...basic('viewer', 'correct horse'),
-    'sec-fetch-site': 'cross-site',
-    origin: 'https://viewer.example',
+  const { proxy, emulator } = await startServed(t, { proxy: { Clients } })
+  const login = basic('viewer', 'correct horse')
+  for (const [what, line, headers, body] of foreign) {
+    const response = await ask(proxy.url, line, { ...headers, ...login }, body)
+    t.match(response, /^HTTP\/1\.1 403 .*"code":"cross-origin"/s, what)
   }
-  t.match(await ask(proxy.url, 'GET /google/studies', headers), /^HTTP\/1\.1 200 /)
+  t.notOk(emulator.log.some(({ target }) => target.includes('dicomWeb')))
+  t.match(await ask(proxy.url, 'GET /google/studies', login), /^HTTP\/1\.1 200 /, 'Orthanc and scripts')
 })
 
 t.test('the admin listener: what a person opens, and nothing that a page of another origin asks for', async (t) => {

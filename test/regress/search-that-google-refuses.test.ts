@@ -59,10 +59,10 @@ const searches: [path: string, problems: string | null, remedy: string][] = [
     "StudyID can't be searched for studies; StudyTime can't be searched for studies; PatientSex can't be searched for studies; and so on",
     ofStudies,
   ],
-  // As Orthanc Explorer 2 browses.
+  // As Orthanc Explorer 2 filters.
   [
     'studies?AccessionNumber&ModalitiesInStudy&NumberOfStudyRelatedInstances&PatientName=*abc*&fuzzymatching=true&limit=100',
-    "ModalitiesInStudy can't be searched for studies; NumberOfStudyRelatedInstances can't be searched for studies; PatientName has a wildcard (* or ?)",
+    'PatientName has a wildcard (* or ?)',
     ofStudies,
   ],
   ['studies', null, ofStudies],
@@ -99,7 +99,7 @@ t.test('of thousands of names, the first are enough', async (t) => {
   const { url, log, emulator } = await startServed(t)
   emulator.faults.add({ target: 'QIDO-RS', status: 400 })
   const many = Array.from({ length: 1_400 }, (_, at) => `PatientNam${'abdfghij'.charAt(at % 8)}`)
-  await fetch(`${url}studies?${many.map((name) => `${name}=`).join('&')}`.slice(0, 15_000))
+  await fetch(`${url}studies?${many.map((name) => `${name}=1`).join('&')}`.slice(0, 15_000))
   await fetch(`${url}studies?includefield=${many.join(',')}`.slice(0, 15_000))
   await eventually('both are in the log', () => log().filter(({ msg }) => msg === 'request').length === 2)
   t.match(log().at(-1), { detail: /did you mean PatientName/ })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { userToken } from '../emulator/session.ts'
-import { startServed, stowOf } from '../helpers/served.ts'
+import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
 
 const study = [...syntheticStudy({ series: 2, instances: 2 })]
 const [first] = study
@@ -34,8 +34,12 @@ const reads: readonly [path: string, accept: string][] = [
   [studyPath, 'image/gif'],
 ]
 
-t.test('responses from Google reach the client unchanged', async (t) => {
-  const { emulator, credentials, url } = await startServed(t)
+t.test('without rewritten URLs, responses from Google reach the client unchanged', async (t) => {
+  const { emulator, credentials, url } = await startServed(t, {
+    accounts: ({ serviceAccountFile }) => ({
+      google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, RewriteUrls: false },
+    }),
+  })
   const stored = await fetch(`${url}studies`, stowOf(study))
   t.equal(stored.status, 200)
   t.equal((await storeResult(stored))['00081199']?.Value.length, 4)

@@ -8,6 +8,7 @@ export interface Alert {
   readonly type: AlertType
   readonly description: string
   readonly client?: string | undefined
+  readonly user?: string | undefined
   /** The most active address first, if known. */
   readonly addresses: readonly string[]
 }
@@ -22,7 +23,8 @@ export function alertOf(record: RequestRecord | ConnectionRecord | RejectionsRec
   if (!type) return null
   const isRequest = record.audit === 'request'
   const description = isRequest ? outcomeText(record) : `${record.event}: ${record.code ?? record.reason}`
-  return { type, description, client: isRequest ? record.client : undefined, addresses: [record.address] }
+  const { client, user } = isRequest ? record : {}
+  return { type, description, client, user, addresses: [record.address] }
 }
 
 function alertTypeOf(record: RequestRecord | ConnectionRecord): AlertType | null {

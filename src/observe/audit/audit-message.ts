@@ -72,7 +72,7 @@ function activity({ audit, time }: ActivityRecord, source: AuditSource): string 
 }
 
 function securityAlert({ time }: AuditRecord, alert: Alert, source: AuditSource): string {
-  const { type, description, client, addresses } = alert
+  const { type, description, client, user, addresses } = alert
   const nodes = addresses.map((address) =>
     element(
       'ParticipantObjectIdentification',
@@ -82,8 +82,8 @@ function securityAlert({ time }: AuditRecord, alert: Alert, source: AuditSource)
     ),
   )
   const proxy = participant({ id: source.id, alternative: source.processId, role: 'Application' })
-  const requestors = addresses.slice(0, 1).map((address) => requestor({ client, address }))
-  return message(event('Security Alert', 'E', time, 4, { type, description }), [proxy, ...requestors], source, nodes)
+  const peers = addresses.slice(0, 1).flatMap((address) => requestors({ client, user, address }))
+  return message(event('Security Alert', 'E', time, 4, { type, description }), [proxy, ...peers], source, nodes)
 }
 
 /** One event each for stored and failed instances; several if one message can't hold all UIDs. */
@@ -134,7 +134,7 @@ const anonymous: Instances = { count: 0, uids: [] }
 function transferred(record: RequestRecord, source: AuditSource, indicator: Indicator, studies: string[]): string {
   const isUpload = record.service === 'STOW-RS'
   const participants = [
-    requestor(record, isUpload ? 'Source Role ID' : 'Destination Role ID'),
+    ...requestors(record, isUpload ? 'Source Role ID' : 'Destination Role ID'),
     store(record, isUpload ? 'Destination Role ID' : 'Source Role ID'),
     participant({ id: source.id, alternative: source.processId, role: 'Application' }),
   ]
@@ -144,7 +144,7 @@ function transferred(record: RequestRecord, source: AuditSource, indicator: Indi
 
 function query(record: RequestRecord, source: AuditSource): string {
   const participants = [
-    requestor(record, 'Source Role ID'),
+    ...requestors(record, 'Source Role ID'),
     store(record, 'Destination Role ID'),
     participant({ id: source.id, alternative: source.processId, role: 'Application' }),
   ]
@@ -176,7 +176,7 @@ function accessed(
   meaning: Meaning = 'DICOM Instances Accessed',
 ): string {
   const access = event(meaning, action, record.time, indicatorOf(record), outcome(record))
-  return message(access, [requestor(record), store(record)], source, [study(record, namedBy(record))])
+  return message(access, [...requestors(record), store(record)], source, [study(record, namedBy(record))])
 }
 
 function message(
@@ -218,9 +218,13 @@ function indicatorOf({ outcome }: RequestRecord): Indicator {
   return outcome === 'succeeded' ? 0 : outcome === 'failed' ? 8 : 4
 }
 
-function requestor({ client, address }: Pick<RequestRecord, 'client' | 'address'>, role?: Meaning): string {
-  const id = client ?? address
-  return participant({ id, isRequestor: true, at: address, ...(role && { role }) })
+/** The client, and the person for whom it says that it asks. */
+function requestors(
+  { client, user, address }: Pick<RequestRecord, 'client' | 'user' | 'address'>,
+  role?: Meaning,
+): readonly string[] {
+  const peer = participant({ id: client ?? address, isRequestor: true, at: address, ...(role && { role }) })
+  return user === undefined ? [peer] : [peer, participant({ id: user, isRequestor: true })]
 }
 
 function store({ account = '', store: url }: RequestRecord, role?: Meaning): string {

@@ -15,6 +15,8 @@ export interface RequestRecord extends Omit<RequestedIds, 'query'> {
   readonly requestId: string
   /** The authenticated client's name. */
   readonly client: string | undefined
+  /** For whom the client says that it asks. */
+  readonly user: string | undefined
   readonly address: string
   readonly account: string | undefined
   /** The account's DICOMweb root at Google. */
@@ -82,6 +84,7 @@ export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValu
     time: new Date().toISOString(),
     requestId: event.requestId,
     client: event.client,
+    user: event.user,
     address: event.address,
     account: event.account,
     store,

@@ -124,7 +124,7 @@ export const metadata: readonly Statement[] = [
     certainty: 'recorded',
     sources: ['MI', 'REF'],
     expected: ['as configured'],
-    difference: "PublicUrl doesn't rewrite it, or the proxy refuses its path: viewers cannot read the value.",
+    difference: 'The proxy may not rewrite it, or refuse its path: viewers could not read the value.',
     observe: async (store) => {
       const uri = await bulkDataUri(store)
       if (uri === null) return 'none'

@@ -201,7 +201,7 @@ export const retrieving: readonly Statement[] = [
     certainty: 'assumed',
     sources: [],
     expected: ['none', 'as configured'],
-    difference: 'PublicUrl does not rewrite it: clients that follow it reach Google without a token.',
+    difference: 'The proxy may not rewrite it: clients that follow it could reach Google without a token.',
     observe: async (test) => {
       const location = partHeader(await firstPart(test), 'content-location')
       if (location === undefined) return 'none'

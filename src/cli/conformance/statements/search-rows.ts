@@ -44,6 +44,7 @@ interface Attributes {
   readonly path: (uid: string) => string
   readonly keywords: readonly Keyword[]
   readonly certainty?: Statement['certainty']
+  readonly sources?: Statement['sources']
   readonly difference?: string
 }
 
@@ -123,6 +124,16 @@ const attributes: readonly Attributes[] = [
     expected: ['all of them'],
     path: (uid) => `studies?StudyInstanceUID=${uid}&includefield=00081030`,
     keywords: ['StudyDescription'],
+  },
+  {
+    id: 'rows.repeated-includefield',
+    reliedOn: 'includefield may be repeated, and may name what rows have unasked',
+    certainty: 'recorded',
+    sources: ['EZ'],
+    expected: ['all of them'],
+    path: (uid) => `studies?StudyInstanceUID=${uid}&includefield=PatientName&includefield=StudyDescription`,
+    keywords: ['PatientName', 'StudyDescription'],
+    difference: "Searches with keys without a value, such as Orthanc Explorer 2's, fail or show fewer columns.",
   },
 ]
 
@@ -249,13 +260,15 @@ export const searchRows: readonly Statement[] = [
     ...statement,
     observe: async ({ search, main }: TestStore) => searchOutcome(await search(path(main.uid))),
   })),
-  ...attributes.map(({ path, keywords, certainty = 'documented', difference = blanks, ...statement }) => ({
-    ...statement,
-    certainty,
-    sources: ['CS'] as const,
-    difference,
-    observe: async (store: TestStore) => hasOutcome(await rowOf(store, path), keywords),
-  })),
+  ...attributes.map(
+    ({ path, keywords, certainty = 'documented', sources = ['CS'], difference = blanks, ...statement }) => ({
+      ...statement,
+      certainty,
+      sources,
+      difference,
+      observe: async (store: TestStore) => hasOutcome(await rowOf(store, path), keywords),
+    }),
+  ),
   ...types.map(({ name, accept, ...statement }) => ({
     ...statement,
     id: `type.search-${name}`,

@@ -84,7 +84,7 @@ export const storing: readonly Statement[] = [
     sources: [],
     expected: ['as configured'],
     difference:
-      "PublicUrl doesn't rewrite such URLs: clients that follow them reach Google without a token. If the project is named by number, configure the number as Project.",
+      "The proxy may not rewrite such URLs: clients that follow them could reach Google without a token. It recognizes Google's hosts, and the project's number if the id is configured.",
     observe: async ({ main: _, notes, client }) => urlOutcome(notes.get('stow.retrieve-url') ?? '', client.dicomWebUrl),
   },
   {
