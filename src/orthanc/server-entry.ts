@@ -10,6 +10,8 @@ export interface DesiredEntry {
   /** As which of the proxy's clients Orthanc logs in. Without login and certificate, its own stays. */
   readonly login: { readonly username: string; readonly password: string } | null
   readonly certificate: ClientCertificate | null
+  /** Of Google, where the entries of the Orthanc GCP plugin lead, unless to *.googleapis.com. */
+  readonly baseUrl?: string
 }
 
 /** Names of PEM files where Orthanc runs. The key has no passphrase. */
@@ -117,10 +119,11 @@ function preservedOf(seen: SeenEntry): Readonly<Record<string, string | boolean 
 }
 
 /** What the entry has and Orthanc doesn't show, unless it is given, or of no use to the proxy. */
-function hiddenIn(seen: SeenEntry, { login, certificate }: DesiredEntry): readonly string[] {
-  if (leadsToGoogle(seen)) return []
+function hiddenIn(seen: SeenEntry, desired: DesiredEntry): readonly string[] {
+  const { login, certificate } = desired
   const replaced = login !== null || certificate !== null
-  const headers = headersOf(seen).filter((name) => !(replaced && isAuthorization(name)))
+  const dropped = droppedHeaders(desired, seen)
+  const headers = headersOf(seen).filter((name) => !dropped.includes(name))
   return [
     ...(isText(seen.CertificateFile) && !certificate ? ['CertificateKeyFile'] : []),
     ...(isText(seen.Username) && !replaced ? ['Password'] : []),
@@ -128,9 +131,19 @@ function hiddenIn(seen: SeenEntry, { login, certificate }: DesiredEntry): readon
   ]
 }
 
+/** Headers that are of no use any more: the plugin's access token, and what a given login replaces. */
+function droppedHeaders(desired: DesiredEntry, seen: SeenEntry): readonly string[] {
+  const replaced = desired.login !== null || desired.certificate !== null || leadsToGoogle(desired, seen)
+  return replaced ? headersOf(seen).filter(isAuthorization) : []
+}
+
+const storePath = /\/projects\/[^/]+\/locations\/[^/]+\/datasets\/[^/]+\/dicomStores\/[^/]+\/dicomWeb\/?$/
+
 /** An entry that the Orthanc GCP plugin has written, with its access token in the headers. */
-function leadsToGoogle({ Url }: SeenEntry): boolean {
-  return /\/dicomWeb\/*$/.test(String(Url))
+function leadsToGoogle({ baseUrl }: DesiredEntry, { Url }: SeenEntry): boolean {
+  const url = URL.parse(String(Url))
+  if (!url || !storePath.test(url.pathname)) return false
+  return url.hostname.endsWith('.googleapis.com') || (baseUrl !== undefined && url.host === URL.parse(baseUrl)?.host)
 }
 
 /** How an entry logs in as Orthanc shows it, fit to be shown; null if it doesn't. */
@@ -157,7 +170,7 @@ function differencesOf(desired: DesiredEntry, seen: SeenEntry, httpTimeout: numb
   const differs = (key: string, from: unknown, to: string) => found.push({ key, from: shown(from), to })
   const { login, certificate } = desired
   const given = login !== null || certificate !== null
-  const replaced = given || leadsToGoogle(seen)
+  const replaced = given || leadsToGoogle(desired, seen)
   if (!isSameUrl(seen.Url, desired.url)) differs('Url', seen.Url, desired.url)
   // Which client it logs in as can't be seen, so neither can what that client may do.
   const knowsRights = replaced || ownLogin(seen) === null
@@ -173,7 +186,7 @@ function differencesOf(desired: DesiredEntry, seen: SeenEntry, httpTimeout: numb
     differs('Username', seen.Username, shown(login?.username))
   if (certificate && seen.CertificateFile !== certificate.certificateFile)
     differs('CertificateFile', seen.CertificateFile, certificate.certificateFile)
-  const dropped = headersOf(seen).filter((name) => leadsToGoogle(seen) || (given && isAuthorization(name)))
+  const dropped = droppedHeaders(desired, seen)
   if (dropped.length > 0) differs('HttpHeaders', dropped.join(', '), notSet)
   return found
 }

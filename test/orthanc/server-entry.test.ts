@@ -69,12 +69,41 @@ test('a password can’t be compared: it is written each time', async (t) => {
   t.match(plan, { action: 'change', differences: [], entry: { Username: 'u', Password: 'p' } })
 })
 
+const storePath = '/v1/projects/p/locations/l/datasets/d/dicomStores/s/dicomWeb'
+
 test('an entry of the old plugin is replaced, without its token', async (t) => {
-  const seen = { Url: 'https://healthcare.example/v1/dicomWeb', HasDelete: '1', HttpHeaders: ['Authorization'] }
-  const { action, differences, entry } = planOf('a', wanted, seen)
-  t.equal(action, 'change')
-  t.match(differences, [{ key: 'Url' }, { key: 'HttpHeaders', from: 'Authorization', to: '(not set)' }])
-  t.equal(entry.HttpHeaders, undefined)
+  for (const Url of [
+    `https://healthcare.googleapis.com${storePath}`,
+    `https://healthcare.europe-west3.rep.googleapis.com${storePath}/`,
+    `http://gateway.example:8080${storePath}`,
+  ]) {
+    const seen = { Url, HasDelete: '1', HttpHeaders: ['Authorization'] }
+    const { action, differences, entry } = planOf('a', { ...wanted, baseUrl: 'http://gateway.example:8080/v1/' }, seen)
+    t.equal(action, 'change')
+    t.match(differences, [{ key: 'Url' }, { key: 'HttpHeaders', from: 'Authorization', to: '(not set)' }])
+    t.equal(entry.HttpHeaders, undefined)
+  }
+})
+
+test('an entry that only looks like the old plugin’s loses nothing', async (t) => {
+  const token = { HttpHeaders: ['Authorization'] }
+  for (const [seen, lost] of [
+    [{ ...token, Url: 'https://pacs.example/dicomWeb' }, ['HttpHeaders.Authorization']],
+    [{ ...token, Url: `https://pacs.example${storePath}` }, ['HttpHeaders.Authorization']],
+    [{ ...token, Url: `https://googleapis.com.example${storePath}` }, ['HttpHeaders.Authorization']],
+    [{ ...token, Url: 'https://healthcare.googleapis.com/dicomWeb' }, ['HttpHeaders.Authorization']],
+    [
+      {
+        Url: `https://healthcare.googleapis.com${storePath}`,
+        HttpHeaders: ['Authorization', 'X-Site'],
+        Username: 'u',
+        CertificateFile: 'c.pem',
+      },
+      ['CertificateKeyFile', 'Password', 'HttpHeaders.X-Site'],
+    ],
+  ] as const) {
+    t.match(planOf('a', wanted, seen), { action: 'leave', hidden: lost }, seen.Url)
+  }
 })
 
 const hidden = {
