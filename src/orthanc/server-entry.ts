@@ -36,7 +36,10 @@ export interface Difference {
 /** What has to be done so that Orthanc's entry says what it should. */
 export interface Plan {
   readonly name: string
-  /** `leave`: it differs, but to write it would destroy what is {@link hidden}. */
+  /**
+   * `leave`: it differs, or may differ in a given password, but to write it would destroy what is
+   * {@link hidden}.
+   */
   readonly action: 'add' | 'change' | 'keep' | 'leave'
   readonly differences: readonly Difference[]
   /** Keys of the entry that Orthanc doesn't show, so that they would be lost. */
@@ -84,7 +87,7 @@ export function planOf(name: string, desired: DesiredEntry, seen: SeenEntry | un
 
 /** What Orthanc doesn't show can't be compared: what is given of it is written each time. */
 function actionOf(differences: readonly Difference[], hidden: readonly string[], given: boolean): Plan['action'] {
-  if (differences.length === 0 && (!given || hidden.length > 0)) return 'keep'
+  if (differences.length === 0 && !given) return 'keep'
   return hidden.length > 0 ? 'leave' : 'change'
 }
 

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { leftAlone } from '../../src/orthanc/registration.ts'
 import {
   configurationOf,
   type DesiredEntry,
@@ -125,6 +126,15 @@ test('what Orthanc does not show is never lost: the entry is left as it is', asy
     const plan = planOf('a', { ...wanted, login: own, certificate: given }, { ...shown, ...seen, Timeout: 60 })
     t.match(plan, { action: 'leave', hidden: lost, hasLogin: true })
   }
+})
+
+test('a given password is not passed over where it can’t be written', async (t) => {
+  const seen = { ...shown, Username: 'u', Password: null, HttpHeaders: ['X-Site'] }
+  const plan = planOf('a', { ...wanted, login }, seen)
+  t.match(plan, { action: 'leave', differences: [], hidden: ['HttpHeaders.X-Site'] })
+  t.match(leftAlone('http://o', plan).problem, /Its password can't be compared, .* losing its HttpHeaders\.X-Site\./)
+  const own = { ...shown, CertificateFile: certificate.certificateFile, HttpHeaders: ['X-Site'] }
+  t.match(planOf('a', { ...wanted, certificate }, own), { action: 'leave', differences: [] })
 })
 
 test('what is given replaces it', async (t) => {

@@ -79,7 +79,8 @@ async function searchAll(
   for (const { name } of plans.filter(({ action }) => action !== 'leave')) {
     const entry = desired.entries.get(name)
     if (!entry) continue
-    const search = () => searchThrough({ name, entry, rest, settings })
+    const loginWritten = entry.login !== null || entry.certificate !== null
+    const search = () => searchThrough({ name, entry, rest, settings, loginWritten })
     outcomes.push(await outcomeOf(step(`Search through ${name}`, search, (detail) => detail)))
   }
   return outcomes
