@@ -1,4 +1,5 @@
 import type { DicomWebServerEntry } from './orthanc-rest.ts'
+import { hasUserInfo, shownUrl } from './shown-url.ts'
 
 /** What a DICOMweb server's entry in Orthanc should say. */
 export interface DesiredEntry {
@@ -130,6 +131,7 @@ function hiddenIn(seen: SeenEntry, desired: DesiredEntry): readonly string[] {
   return [
     ...(isText(seen.CertificateFile) && !certificate ? ['CertificateKeyFile'] : []),
     ...(isText(seen.Username) && !replaced ? ['Password'] : []),
+    ...(hasUserInfo(seen.Url) && !replaced ? ['Url (login)'] : []),
     ...headers.map((name) => `HttpHeaders.${name}`),
   ]
 }
@@ -153,6 +155,7 @@ function leadsToGoogle({ baseUrl }: DesiredEntry, { Url }: SeenEntry): boolean {
 export function ownLogin(seen: SeenEntry): string | null {
   if (isText(seen.Username)) return `as ${seen.Username}`
   if (isText(seen.CertificateFile) || isOn(seen.Pkcs11, false)) return 'by client certificate'
+  if (hasUserInfo(seen.Url)) return 'by its Url'
   return headersOf(seen).some(isAuthorization) ? 'by a header, Authorization' : null
 }
 
@@ -174,7 +177,8 @@ function differencesOf(desired: DesiredEntry, seen: SeenEntry, httpTimeout: numb
   const { login, certificate } = desired
   const given = login !== null || certificate !== null
   const replaced = given || leadsToGoogle(desired, seen)
-  if (!isSameUrl(seen.Url, desired.url)) differs('Url', seen.Url, desired.url)
+  if (!isSameUrl(seen.Url, desired.url) || (given && hasUserInfo(seen.Url)))
+    differs('Url', shownUrl(seen.Url), desired.url)
   // Which client it logs in as can't be seen, so neither can what that client may do.
   const knowsRights = replaced || ownLogin(seen) === null
   if (knowsRights && isOn(seen.HasDelete, false) !== desired.hasDelete)
@@ -215,9 +219,14 @@ export function sendsChunked({ ChunkedTransfers: value }: SeenEntry): boolean {
   return isOn(value, true)
 }
 
-/** Orthanc adds a slash, and may leave one out. */
+/** Orthanc adds a slash, and may leave one out. A login is no part of the address. */
 export function isSameUrl(one: unknown, other: string): boolean {
-  const normal = (text: string) => URL.parse(text)?.href.replace(/(?<!\/)\/+$/, '')
+  const normal = (text: string) => {
+    const url = URL.parse(text)
+    if (!url) return undefined
+    Object.assign(url, { username: '', password: '' })
+    return url.href.replace(/(?<!\/)\/+$/, '')
+  }
   return typeof one === 'string' && normal(one) !== undefined && normal(one) === normal(other)
 }
 

@@ -6,6 +6,7 @@ import {
   planOf as planFor,
   type SeenEntry,
 } from '../../src/orthanc/server-entry.ts'
+import { shownUrl } from '../../src/orthanc/shown-url.ts'
 
 const wanted: DesiredEntry = {
   url: 'http://127.0.0.1:8043/a/',
@@ -125,6 +126,24 @@ test('what Orthanc does not show is never lost: the entry is left as it is', asy
   ] as const) {
     const plan = planOf('a', { ...wanted, login: own, certificate: given }, { ...shown, ...seen, Timeout: 60 })
     t.match(plan, { action: 'leave', hidden: lost, hasLogin: true })
+  }
+})
+
+test('a login in the Url is hidden like others, and never shown', async (t) => {
+  const Url = 'http://anna:secret@127.0.0.1:8043/a/?key=secret#secret'
+  const plan = planOf('a', wanted, { ...shown, Url, Timeout: 60 })
+  t.match(plan, { action: 'leave', hidden: ['Url (login)'], hasLogin: true })
+  t.notMatch(JSON.stringify([plan.differences, leftAlone('http://o', plan)]), /secret|anna/)
+  t.match(planOf('a', wanted, { ...shown, Url: 'http://anna:secret@127.0.0.1:8043/a/' }), { action: 'keep' })
+  const replaced = planOf('a', { ...wanted, login }, { ...shown, Url: 'http://u:secret@127.0.0.1:8043/a/' })
+  t.match(replaced, { action: 'change', differences: [{ key: 'Url', from: 'http://***@127.0.0.1:8043/a/' }, {}] })
+  for (const [url, seen] of [
+    ['http://h/a?key=s', 'http://h/a'],
+    ['http://token@h:1/a/', 'http://***@h:1/a/'],
+    ['u:secret@h', '(not an address)'],
+    [undefined, '(not set)'],
+  ] as const) {
+    t.equal(shownUrl(url), seen)
   }
 })
 
