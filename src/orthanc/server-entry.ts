@@ -219,12 +219,18 @@ export function sendsChunked({ ChunkedTransfers: value }: SeenEntry): boolean {
   return isOn(value, true)
 }
 
-/** Orthanc adds a slash, and may leave one out. A login is no part of the address. */
+const ownMachine: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/**
+ * Orthanc adds a slash, and may leave one out. A login is no part of the address, and the names of
+ * the same machine are one.
+ */
 export function isSameUrl(one: unknown, other: string): boolean {
   const normal = (text: string) => {
     const url = URL.parse(text)
     if (!url) return undefined
-    Object.assign(url, { username: '', password: '' })
+    const hostname = ownMachine.has(url.hostname) ? 'localhost' : url.hostname
+    Object.assign(url, { username: '', password: '', hostname })
     return url.href.replace(/(?<!\/)\/+$/, '')
   }
   return typeof one === 'string' && normal(one) !== undefined && normal(one) === normal(other)

@@ -51,6 +51,19 @@ test('an entry that is as it should be', async (t) => {
   }
 })
 
+test('the names of the same machine are one', async (t) => {
+  for (const host of ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST']) {
+    t.match(planOf('a', wanted, { ...shown, Url: `http://${host}:8043/a/` }), { action: 'keep' }, host)
+  }
+  for (const Url of [
+    'http://localhost:8044/a/',
+    'http://localhost:8043/b/',
+    'https://localhost:8043/a/',
+    'http://h:8043/a/',
+  ])
+    t.match(planOf('a', wanted, { ...shown, Url }), { differences: [{ key: 'Url' }] }, Url)
+})
+
 test('each difference', async (t) => {
   for (const [seen, key, from, to] of [
     [{ Url: 'http://127.0.0.1:8043/b/' }, 'Url', 'http://127.0.0.1:8043/b/', wanted.url],

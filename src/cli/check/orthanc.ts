@@ -98,7 +98,11 @@ function serverOf({ name, entry, seen, registerCommand }: EntryContext): string 
   }
   if (isSameUrl(seen.Url, entry.url)) return entry.url
   const problem = `Its Url is ${shownUrl(seen.Url)}, but the proxy is at ${entry.url}.`
-  throw new DiagnosedError({ code: 'server-url', problem, remedy: `Register it again: ${registerCommand}` })
+  throw new DiagnosedError({
+    code: 'server-url',
+    problem,
+    remedy: `Register it again: ${registerCommand}. If Orthanc reaches the proxy at another host, set PublicUrl in the configuration, or --proxy-url.`,
+  })
 }
 
 function timeLimit({ entry, seen = {}, settings, orthancVersion, registerCommand }: EntryContext): string {
