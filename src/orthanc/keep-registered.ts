@@ -1,12 +1,12 @@
 import type { OrthancRest } from './orthanc-rest.ts'
 import { applyPlan, type DesiredEntries, leftAlone, planRegistration, removeServers } from './registration.ts'
-import type { Plan } from './server-entry.ts'
+import type { DesiredEntry, Plan } from './server-entry.ts'
 
 /** The outcome of a poll, if there is one to report. */
 export type RegistrationEvent =
   | { readonly registered: readonly string[] }
   | { readonly removed: readonly string[] }
-  /** An entry that differs, and can't be written. Reported once, until what differs changes. */
+  /** An entry that can't be written or removed. Reported once, until what differs changes. */
   | { readonly left: string; readonly error: unknown }
   /** Entries that can't be used as they are; reported once. */
   | { readonly withoutLogin: readonly string[] }
@@ -17,8 +17,9 @@ interface KeepOptions {
   /** Is closed in the end. */
   readonly rest: OrthancRest
   readonly desired: DesiredEntries & { readonly requiresLogin: boolean }
-  /** What was registered before: addresses on the proxy, by name. */
-  readonly obsolete: ReadonlyMap<string, string>
+  /** What was written before and is not desired any more, by name. */
+  readonly obsolete: ReadonlyMap<string, DesiredEntry>
+  readonly onWritten?: (name: string, entry: DesiredEntry) => void
   /** Poll interval in milliseconds; after a failure no more than {@link retryIntervalMs}. */
   readonly interval: number
   readonly onEvent: (event: RegistrationEvent) => void
@@ -81,7 +82,8 @@ class RegistrationLoop {
   async poll(): Promise<boolean> {
     try {
       const registered = await this.#register()
-      const removed = await removeServers(this.#options.rest, this.#options.obsolete)
+      const { removed, left } = await removeServers(this.#options.rest, this.#options.obsolete)
+      for (const [name, error] of left) this.#reportLeft(name, error.problem, error)
       this.#failing = false
       if (registered.length > 0) this.#report({ registered })
       if (removed.length > 0) this.#report({ removed })
@@ -101,23 +103,30 @@ class RegistrationLoop {
     const isDue = ({ action, differences }: Plan) =>
       (action === 'add' || action === 'change') && (differences.length > 0 || !this.#passwordsWritten)
     const due = plans.filter(isDue)
-    for (const plan of due) await applyPlan(rest, plan)
+    for (const plan of due) {
+      await applyPlan(rest, plan)
+      const written = desired.entries.get(plan.name)
+      if (written) this.#options.onWritten?.(plan.name, written)
+    }
     this.#passwordsWritten = true
     return due.map(({ name }) => name)
   }
 
   #reportUnusable(plans: readonly Plan[]): void {
     for (const plan of plans) {
-      const reported = plan.action === 'leave' ? JSON.stringify(plan.differences) : ''
-      if (reported && this.#left.get(plan.name) !== reported)
-        this.#report({ left: plan.name, error: leftAlone(this.#options.rest.url, plan) })
-      this.#left.set(plan.name, reported)
+      if (plan.action !== 'leave') this.#left.delete(plan.name)
+      else this.#reportLeft(plan.name, JSON.stringify(plan.differences), leftAlone(this.#options.rest.url, plan))
     }
     const withoutLogin = plans.filter(({ hasLogin }) => !hasLogin).map(({ name }) => name)
     if (this.#options.desired.requiresLogin && withoutLogin.length > 0 && !this.#reportedLogins) {
       this.#reportedLogins = true
       this.#report({ withoutLogin })
     }
+  }
+
+  #reportLeft(name: string, reason: string, error: unknown): void {
+    if (this.#left.get(name) !== reason) this.#report({ left: name, error })
+    this.#left.set(name, reason)
   }
 
   #report(event: RegistrationEvent): void {

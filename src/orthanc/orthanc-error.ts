@@ -136,6 +136,19 @@ export function hiddenLogin(url: string, name: string, hidden: readonly string[]
   })
 }
 
+/**
+ * An entry of an account that is gone, but with something that we didn't write.
+ *
+ * @param keys what is in it
+ */
+export function notRemoved(url: string, name: string, keys: readonly string[]): OrthancError {
+  return new OrthancError({
+    code: 'entry-not-removed',
+    problem: `Left entry ${name} in Orthanc: it has ${keys.join(', ')}, which could not be restored.`,
+    remedy: `If nothing needs it, delete it: curl -X DELETE ${url}/dicom-web/servers/${encodeURIComponent(name)}`,
+  })
+}
+
 function loginToName(hidden: readonly string[]): string {
   if (hidden.includes('CertificateKeyFile')) {
     return "Or name certificate and key as Orthanc's machine has them: register --client NAME --client-certificate FILE --client-key FILE, or Client, ClientCertificate and ClientKey in DicomWebProxy.Orthanc. "

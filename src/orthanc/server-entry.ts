@@ -122,6 +122,17 @@ function preservedOf(seen: SeenEntry): Readonly<Record<string, string | boolean 
   return preserved
 }
 
+/** What an entry has that can't be written again by someone who knows only what was desired of it. */
+export function notRestorable(seen: SeenEntry, written: DesiredEntry): readonly string[] {
+  const { login, certificate } = written
+  const isOther =
+    shown(seen.Username) !== shown(login?.username) ||
+    shown(seen.CertificateFile) !== shown(certificate?.certificateFile)
+  const hidden = hiddenIn(seen, isOther ? { ...written, login: null, certificate: null } : written)
+  const added = Object.keys(seen).filter((key) => !notPreserved.has(key) && key !== 'Pkcs11')
+  return [...hidden, ...added, ...(isOn(seen.Pkcs11, false) ? ['Pkcs11'] : [])]
+}
+
 /** What the entry has and Orthanc doesn't show, unless it is given, or of no use to the proxy. */
 function hiddenIn(seen: SeenEntry, desired: DesiredEntry): readonly string[] {
   const { login, certificate } = desired
