@@ -22,6 +22,8 @@ interface KeepOptions {
   readonly onWritten?: (name: string, entry: DesiredEntry) => void
   /** Poll interval in milliseconds; after a failure no more than {@link retryIntervalMs}. */
   readonly interval: number
+  /** Milliseconds until entries that are missing are looked for again; then they are added. */
+  readonly confirmMs?: number | undefined
   readonly onEvent: (event: RegistrationEvent) => void
 }
 
@@ -59,7 +61,7 @@ export function keepRegistered(options: KeepOptions): { close(): Promise<void> }
 class RegistrationLoop {
   readonly #options: KeepOptions
   #failing = false
-  #ended = false
+  readonly #end = new AbortController()
   /**
    * Passwords can't be seen: they are written once, and again when Orthanc was away and may have
    * others by now.
@@ -75,7 +77,7 @@ class RegistrationLoop {
 
   /** From here on nothing is reported. */
   end(): void {
-    this.#ended = true
+    this.#end.abort()
   }
 
   /** Whether Orthanc responded. */
@@ -97,8 +99,8 @@ class RegistrationLoop {
   }
 
   async #register(): Promise<readonly string[]> {
-    const { rest, desired } = this.#options
-    const plans = await planRegistration(rest, desired)
+    const { rest, desired, confirmMs } = this.#options
+    const plans = await planRegistration(rest, desired, { confirmMs, signal: this.#end.signal })
     this.#reportUnusable(plans)
     const isDue = ({ action, differences }: Plan) =>
       (action === 'add' || action === 'change') && (differences.length > 0 || !this.#passwordsWritten)
@@ -130,6 +132,6 @@ class RegistrationLoop {
   }
 
   #report(event: RegistrationEvent): void {
-    if (!this.#ended) this.#options.onEvent(event)
+    if (!this.#end.signal.aborted) this.#options.onEvent(event)
   }
 }

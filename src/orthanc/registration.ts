@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { httpTimeoutSeconds } from './http-timeout.ts'
 import { hiddenLogin, notRemoved, type OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
@@ -10,12 +11,29 @@ export interface DesiredEntries {
   readonly httpTimeout: number | null
 }
 
-/** Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. */
+/** An Orthanc that has just started responds, for about a millisecond, as if it had no servers. */
+const confirmMs = 1_000
+
+interface PlanOptions {
+  /** Milliseconds until missing entries are looked for again. */
+  readonly confirmMs?: number | undefined
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Compares Orthanc's DICOMweb servers with what they should be. Changes nothing. An entry counts as
+ * missing only if it still is after a moment: to add it would overwrite one that was being loaded.
+ */
 export async function planRegistration(
   rest: OrthancRest,
   { entries, httpTimeout }: DesiredEntries,
+  options: PlanOptions = {},
 ): Promise<readonly Plan[]> {
-  const seen = await rest.serverEntries()
+  let seen = await rest.serverEntries()
+  if ([...entries.keys()].some((name) => !Object.hasOwn(seen, name))) {
+    await delay(options.confirmMs ?? confirmMs, undefined, { signal: options.signal })
+    seen = await rest.serverEntries()
+  }
   const version = httpTimeout === 0 ? (await rest.system()).Version : null
   const seconds = httpTimeoutSeconds(httpTimeout, version)
   return [...entries].map(([name, entry]) =>

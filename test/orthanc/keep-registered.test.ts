@@ -39,3 +39,26 @@ test('what cannot be written, and what has no login, is told once', async (t) =>
   await kept.close()
   t.same([...new Set(methods)], ['GET'], 'nothing is written')
 })
+
+test('a starting Orthanc that has not loaded its servers yet: its entry is not overwritten', async (t) => {
+  const own = { Url: url('a'), HasDelete: '1', Timeout: 600, CertificateFile: 'c.pem', CertificateKeyFile: null }
+  const methods: (string | undefined)[] = []
+  const orthanc = await listenOn(
+    t,
+    createServer(({ method }, response) => {
+      methods.push(method)
+      response.end(JSON.stringify(methods.length === 1 ? {} : { a: own }))
+    }),
+  )
+  const kept = keepRegistered({
+    rest: new OrthancRest(orthanc),
+    desired: { entries: new Map([desired('a')]), httpTimeout: null, requiresLogin: false },
+    obsolete: new Map(),
+    interval: 1,
+    confirmMs: 1,
+    onEvent: () => undefined,
+  })
+  await eventually('several polls', () => methods.length > 3)
+  await kept.close()
+  t.same([...new Set(methods)], ['GET'], 'nothing is written')
+})
