@@ -289,6 +289,9 @@ t.test('what cannot be removed is named, and is a failure', async (t) => {
   t.equal(statusOf('delete.study'), 'different')
   t.equal(statusOf('operation.study'), 'not tried')
   t.equal(statusOf('lag.studies'), 'not tried')
+  // Refused as well, these said "same", as if a deletion had been made.
+  for (const id of ['delete.instance-again', 'delete.study-again', 'delete.store-again', 'missing.study-delete'])
+    t.equal(statusOf(id), 'not tried', id)
 })
 
 t.test('if nothing can be stored, what needs it is not tried', async (t) => {
