@@ -220,6 +220,8 @@ t.test('bad usage is exit code 2, and sends nothing', async (t) => {
   for (const [args, words] of [
     [['-c', config, ...account], /no terminal to ask on.*--yes/],
     [['-c', config, '--yes'], /--account/],
+    [['-c', config, '--yes', ...account, '--report', config], /exists already; name another file/],
+    [['-c', config, '--yes', ...account, '--report', join(harness.folder, 'no', 'r')], /can't be written \(ENOENT\)/],
     [['-c', config, '--yes', '--account', 'other'], /no account other.*my-google/],
   ] as const) {
     const { code, stderr } = await run(t, args)
