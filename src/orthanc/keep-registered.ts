@@ -1,3 +1,4 @@
+import { OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { applyPlan, type DesiredEntries, leftAlone, planRegistration, removeServers } from './registration.ts'
 import type { DesiredEntry, Plan } from './server-entry.ts'
@@ -8,6 +9,8 @@ export type RegistrationEvent =
   | { readonly removed: readonly string[] }
   /** An entry that can't be written or removed. Reported once, until what differs changes. */
   | { readonly left: string; readonly error: unknown }
+  /** An entry that Orthanc refused; tried again with each poll. */
+  | { readonly refused: string; readonly error: unknown }
   /** Entries that can't be used as they are; reported once. */
   | { readonly withoutLogin: readonly string[] }
   /** Reported once, until Orthanc responds again. */
@@ -66,9 +69,11 @@ class RegistrationLoop {
    * Passwords can't be seen: they are written once, and again when Orthanc was away and may have
    * others by now.
    */
-  #passwordsWritten = false
+  readonly #passwordsWritten = new Set<string>()
   /** What was reported of entries that were left as they are, by name. */
   readonly #left = new Map<string, string>()
+  /** What was reported of entries that Orthanc refused, by name. */
+  readonly #refused = new Map<string, string>()
   #reportedLogins = false
 
   constructor(options: KeepOptions) {
@@ -91,7 +96,7 @@ class RegistrationLoop {
       if (removed.length > 0) this.#report({ removed })
       return true
     } catch (error) {
-      this.#passwordsWritten = false
+      this.#passwordsWritten.clear()
       if (!this.#failing) this.#report({ error })
       this.#failing = true
       return false
@@ -102,16 +107,35 @@ class RegistrationLoop {
     const { rest, desired, confirmMs } = this.#options
     const plans = await planRegistration(rest, desired, { confirmMs, signal: this.#end.signal })
     this.#reportUnusable(plans)
-    const isDue = ({ action, differences }: Plan) =>
-      (action === 'add' || action === 'change') && (differences.length > 0 || !this.#passwordsWritten)
+    const isDue = ({ name, action, differences }: Plan) =>
+      (action === 'add' || action === 'change') && (differences.length > 0 || !this.#passwordsWritten.has(name))
     const due = plans.filter(isDue)
-    for (const plan of due) {
-      await applyPlan(rest, plan)
-      const written = desired.entries.get(plan.name)
-      if (written) this.#options.onWritten?.(plan.name, written)
+    const written: string[] = []
+    for (const plan of due) if (await this.#write(plan)) written.push(plan.name)
+    return written
+  }
+
+  /** Resolves with whether Orthanc took the entry: one that it refuses keeps no other from it. */
+  async #write(plan: Plan): Promise<boolean> {
+    const { name } = plan
+    try {
+      await applyPlan(this.#options.rest, plan)
+    } catch (error) {
+      if (!(error instanceof OrthancError) || error.status === 0) throw error
+      this.#passwordsWritten.delete(name)
+      this.#reportRefused(name, error)
+      return false
     }
-    this.#passwordsWritten = true
-    return due.map(({ name }) => name)
+    this.#refused.delete(name)
+    this.#passwordsWritten.add(name)
+    const entry = this.#options.desired.entries.get(name)
+    if (entry) this.#options.onWritten?.(name, entry)
+    return true
+  }
+
+  #reportRefused(name: string, error: OrthancError): void {
+    if (this.#refused.get(name) !== error.problem) this.#report({ refused: name, error })
+    this.#refused.set(name, error.problem)
   }
 
   #reportUnusable(plans: readonly Plan[]): void {

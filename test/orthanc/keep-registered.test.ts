@@ -62,3 +62,32 @@ test('a starting Orthanc that has not loaded its servers yet: its entry is not o
   await kept.close()
   t.same([...new Set(methods)], ['GET'], 'nothing is written')
 })
+
+test('an entry that Orthanc refuses keeps no other from being registered, and is told once', async (t) => {
+  const servers: Record<string, unknown> = {}
+  let refusals = 0
+  const orthanc = await listenOn(
+    t,
+    createServer((request, response) => {
+      const name = request.url?.split('/')[3] ?? ''
+      if (request.method === 'PUT' && name === 'a') {
+        refusals++
+        response.statusCode = 400
+      } else if (request.method === 'PUT') servers[name] = { Url: url(name), HasDelete: '1', Timeout: 600 }
+      response.end(JSON.stringify(request.method === 'GET' ? servers : {}))
+    }),
+  )
+  const events: RegistrationEvent[] = []
+  const kept = keepRegistered({
+    rest: new OrthancRest(orthanc),
+    desired: { entries: new Map([desired('a'), desired('b')]), httpTimeout: null, requiresLogin: false },
+    obsolete: new Map(),
+    interval: 1,
+    confirmMs: 1,
+    onEvent: (event) => events.push(event),
+  })
+  await eventually('it is tried again', () => refusals > 1)
+  await kept.close()
+  t.match(events, [{ refused: 'a', error: { code: 'orthanc-refuses' } }, { registered: ['b'] }])
+  t.equal(events.length, 2)
+})

@@ -104,6 +104,8 @@ function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): vo
     logger.warn({ orthanc, accounts: event.withoutLogin }, message)
   } else if ('left' in event)
     logger.warn({ orthanc, account: event.left, ...reasonOf(event.error) }, 'left an entry in Orthanc as it is')
+  else if ('refused' in event)
+    logger.warn({ orthanc, account: event.refused, ...reasonOf(event.error) }, 'Orthanc refused an entry; trying again')
   else logger.warn({ orthanc, ...reasonOf(event.error) }, 'registration in Orthanc failed; trying again')
 }
 
