@@ -122,13 +122,30 @@ function diagnoseNetwork(url: string, cause: unknown): Diagnosis {
  * An entry differs, and was not written.
  *
  * @param hidden keys that Orthanc doesn't show
- * @param changes what should have been changed
+ * @param changes what should have been changed; empty if only a given password may differ
  */
 export function hiddenLogin(url: string, name: string, hidden: readonly string[], changes: string): OrthancError {
+  const lost = hidden.join(', ')
+  const reason = changes
+    ? `because Orthanc does not show its ${lost}: to write the entry would lose that. It needs: ${changes}.`
+    : `although it looks right. Its password can't be compared, and the entry can't be rewritten without losing its ${lost}.`
   return new OrthancError({
     code: 'login-hidden',
-    problem: `The server ${name} in Orthanc was left as it is, because Orthanc does not show its ${hidden.join(', ')}: to write the entry would lose that. It needs: ${changes}.`,
+    problem: `The server ${name} in Orthanc was left as it is, ${reason}`,
     remedy: `Make the change where the entry comes from, such as orthanc.json. ${loginToName(hidden)}If nothing needs what would be lost, delete the entry in Orthanc and register again: curl -X DELETE ${url}/dicom-web/servers/${encodeURIComponent(name)}`,
+  })
+}
+
+/**
+ * An entry of an account that is gone, but with something that we didn't write.
+ *
+ * @param keys what is in it
+ */
+export function notRemoved(url: string, name: string, keys: readonly string[]): OrthancError {
+  return new OrthancError({
+    code: 'entry-not-removed',
+    problem: `Left entry ${name} in Orthanc: it has ${keys.join(', ')}, which could not be restored.`,
+    remedy: `If nothing needs it, delete it: curl -X DELETE ${url}/dicom-web/servers/${encodeURIComponent(name)}`,
   })
 }
 

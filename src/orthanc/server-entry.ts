@@ -1,4 +1,5 @@
 import type { DicomWebServerEntry } from './orthanc-rest.ts'
+import { hasUserInfo, shownUrl } from './shown-url.ts'
 
 /** What a DICOMweb server's entry in Orthanc should say. */
 export interface DesiredEntry {
@@ -10,6 +11,8 @@ export interface DesiredEntry {
   /** As which of the proxy's clients Orthanc logs in. Without login and certificate, its own stays. */
   readonly login: { readonly username: string; readonly password: string } | null
   readonly certificate: ClientCertificate | null
+  /** Of Google, where the entries of the Orthanc GCP plugin lead, unless to *.googleapis.com. */
+  readonly baseUrl?: string
 }
 
 /** Names of PEM files where Orthanc runs. The key has no passphrase. */
@@ -34,7 +37,10 @@ export interface Difference {
 /** What has to be done so that Orthanc's entry says what it should. */
 export interface Plan {
   readonly name: string
-  /** `leave`: it differs, but to write it would destroy what is {@link hidden}. */
+  /**
+   * `leave`: it differs, or may differ in a given password, but to write it would destroy what is
+   * {@link hidden}.
+   */
   readonly action: 'add' | 'change' | 'keep' | 'leave'
   readonly differences: readonly Difference[]
   /** Keys of the entry that Orthanc doesn't show, so that they would be lost. */
@@ -82,7 +88,7 @@ export function planOf(name: string, desired: DesiredEntry, seen: SeenEntry | un
 
 /** What Orthanc doesn't show can't be compared: what is given of it is written each time. */
 function actionOf(differences: readonly Difference[], hidden: readonly string[], given: boolean): Plan['action'] {
-  if (differences.length === 0 && (!given || hidden.length > 0)) return 'keep'
+  if (differences.length === 0 && !given) return 'keep'
   return hidden.length > 0 ? 'leave' : 'change'
 }
 
@@ -116,27 +122,51 @@ function preservedOf(seen: SeenEntry): Readonly<Record<string, string | boolean 
   return preserved
 }
 
+/** What an entry has that can't be written again by someone who knows only what was desired of it. */
+export function notRestorable(seen: SeenEntry, written: DesiredEntry): readonly string[] {
+  const { login, certificate } = written
+  const isOther =
+    shown(seen.Username) !== shown(login?.username) ||
+    shown(seen.CertificateFile) !== shown(certificate?.certificateFile)
+  const hidden = hiddenIn(seen, isOther ? { ...written, login: null, certificate: null } : written)
+  const added = Object.keys(seen).filter((key) => !notPreserved.has(key) && key !== 'Pkcs11')
+  return [...hidden, ...added, ...(isOn(seen.Pkcs11, false) ? ['Pkcs11'] : [])]
+}
+
 /** What the entry has and Orthanc doesn't show, unless it is given, or of no use to the proxy. */
-function hiddenIn(seen: SeenEntry, { login, certificate }: DesiredEntry): readonly string[] {
-  if (leadsToGoogle(seen)) return []
+function hiddenIn(seen: SeenEntry, desired: DesiredEntry): readonly string[] {
+  const { login, certificate } = desired
   const replaced = login !== null || certificate !== null
-  const headers = headersOf(seen).filter((name) => !(replaced && isAuthorization(name)))
+  const dropped = droppedHeaders(desired, seen)
+  const headers = headersOf(seen).filter((name) => !dropped.includes(name))
   return [
     ...(isText(seen.CertificateFile) && !certificate ? ['CertificateKeyFile'] : []),
     ...(isText(seen.Username) && !replaced ? ['Password'] : []),
+    ...(hasUserInfo(seen.Url) && !replaced ? ['Url (login)'] : []),
     ...headers.map((name) => `HttpHeaders.${name}`),
   ]
 }
 
+/** Headers that are of no use any more: the plugin's access token, and what a given login replaces. */
+function droppedHeaders(desired: DesiredEntry, seen: SeenEntry): readonly string[] {
+  const replaced = desired.login !== null || desired.certificate !== null || leadsToGoogle(desired, seen)
+  return replaced ? headersOf(seen).filter(isAuthorization) : []
+}
+
+const storePath = /\/projects\/[^/]+\/locations\/[^/]+\/datasets\/[^/]+\/dicomStores\/[^/]+\/dicomWeb\/?$/
+
 /** An entry that the Orthanc GCP plugin has written, with its access token in the headers. */
-function leadsToGoogle({ Url }: SeenEntry): boolean {
-  return /\/dicomWeb\/*$/.test(String(Url))
+function leadsToGoogle({ baseUrl }: DesiredEntry, { Url }: SeenEntry): boolean {
+  const url = URL.parse(String(Url))
+  if (!url || !storePath.test(url.pathname)) return false
+  return url.hostname.endsWith('.googleapis.com') || (baseUrl !== undefined && url.host === URL.parse(baseUrl)?.host)
 }
 
 /** How an entry logs in as Orthanc shows it, fit to be shown; null if it doesn't. */
 export function ownLogin(seen: SeenEntry): string | null {
   if (isText(seen.Username)) return `as ${seen.Username}`
   if (isText(seen.CertificateFile) || isOn(seen.Pkcs11, false)) return 'by client certificate'
+  if (hasUserInfo(seen.Url)) return 'by its Url'
   return headersOf(seen).some(isAuthorization) ? 'by a header, Authorization' : null
 }
 
@@ -157,8 +187,9 @@ function differencesOf(desired: DesiredEntry, seen: SeenEntry, httpTimeout: numb
   const differs = (key: string, from: unknown, to: string) => found.push({ key, from: shown(from), to })
   const { login, certificate } = desired
   const given = login !== null || certificate !== null
-  const replaced = given || leadsToGoogle(seen)
-  if (!isSameUrl(seen.Url, desired.url)) differs('Url', seen.Url, desired.url)
+  const replaced = given || leadsToGoogle(desired, seen)
+  if (!isSameUrl(seen.Url, desired.url) || (given && hasUserInfo(seen.Url)))
+    differs('Url', shownUrl(seen.Url), desired.url)
   // Which client it logs in as can't be seen, so neither can what that client may do.
   const knowsRights = replaced || ownLogin(seen) === null
   if (knowsRights && isOn(seen.HasDelete, false) !== desired.hasDelete)
@@ -173,7 +204,7 @@ function differencesOf(desired: DesiredEntry, seen: SeenEntry, httpTimeout: numb
     differs('Username', seen.Username, shown(login?.username))
   if (certificate && seen.CertificateFile !== certificate.certificateFile)
     differs('CertificateFile', seen.CertificateFile, certificate.certificateFile)
-  const dropped = headersOf(seen).filter((name) => leadsToGoogle(seen) || (given && isAuthorization(name)))
+  const dropped = droppedHeaders(desired, seen)
   if (dropped.length > 0) differs('HttpHeaders', dropped.join(', '), notSet)
   return found
 }
@@ -199,9 +230,20 @@ export function sendsChunked({ ChunkedTransfers: value }: SeenEntry): boolean {
   return isOn(value, true)
 }
 
-/** Orthanc adds a slash, and may leave one out. */
+const ownMachine: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/**
+ * Orthanc adds a slash, and may leave one out. A login is no part of the address, and the names of
+ * the same machine are one.
+ */
 export function isSameUrl(one: unknown, other: string): boolean {
-  const normal = (text: string) => URL.parse(text)?.href.replace(/(?<!\/)\/+$/, '')
+  const normal = (text: string) => {
+    const url = URL.parse(text)
+    if (!url) return undefined
+    const hostname = ownMachine.has(url.hostname) ? 'localhost' : url.hostname
+    Object.assign(url, { username: '', password: '', hostname })
+    return url.href.replace(/(?<!\/)\/+$/, '')
+  }
   return typeof one === 'string' && normal(one) !== undefined && normal(one) === normal(other)
 }
 

@@ -69,6 +69,13 @@ test('HttpTimeout 0 by Orthanc’s version', async (t) => {
   t.equal(httpTimeoutSeconds(30_000, '1.13.0'), 30)
 })
 
+test('an entry that names another host: how to keep that', async (t) => {
+  const { detailOf } = await checkFake(t, { entry: { Url: 'http://u:secret@proxy.example:1/my-google/?secret' } })
+  const found = detailOf('Server my-google')
+  t.match(found, { status: 'failed', failure: { remedy: /PublicUrl .*--proxy-url/ } })
+  t.notMatch(JSON.stringify(found?.failure), /secret/)
+})
+
 // The advice named http://127.0.0.1:8044, not AdminListen, and the proxy's log also where no request came.
 test('a search that fails: where the reason is', async (t) => {
   const port = await freePort()

@@ -54,7 +54,7 @@ t.test('what is wrong is put right: an entry of the old plugin', needsOrthanc(),
   const config = await harness.configuration({ account: { Access: ['STOW-RS', 'QIDO-RS', 'WADO-RS'] } })
   const orthanc = await startOrthanc(t)
   await orthanc.rest.putServer('my-google', {
-    Url: 'https://healthcare.example/v1beta1/dicomWeb/',
+    Url: 'https://healthcare.googleapis.com/v1beta1/projects/p/locations/l/datasets/d/dicomStores/s/dicomWeb/',
     HasDelete: '1',
     HttpHeaders: { Authorization: 'Bearer old' },
   })

@@ -39,3 +39,55 @@ test('what cannot be written, and what has no login, is told once', async (t) =>
   await kept.close()
   t.same([...new Set(methods)], ['GET'], 'nothing is written')
 })
+
+test('a starting Orthanc that has not loaded its servers yet: its entry is not overwritten', async (t) => {
+  const own = { Url: url('a'), HasDelete: '1', Timeout: 600, CertificateFile: 'c.pem', CertificateKeyFile: null }
+  const methods: (string | undefined)[] = []
+  const orthanc = await listenOn(
+    t,
+    createServer(({ method }, response) => {
+      methods.push(method)
+      response.end(JSON.stringify(methods.length === 1 ? {} : { a: own }))
+    }),
+  )
+  const kept = keepRegistered({
+    rest: new OrthancRest(orthanc),
+    desired: { entries: new Map([desired('a')]), httpTimeout: null, requiresLogin: false },
+    obsolete: new Map(),
+    interval: 1,
+    confirmMs: 1,
+    onEvent: () => undefined,
+  })
+  await eventually('several polls', () => methods.length > 3)
+  await kept.close()
+  t.same([...new Set(methods)], ['GET'], 'nothing is written')
+})
+
+test('an entry that Orthanc refuses keeps no other from being registered, and is told once', async (t) => {
+  const servers: Record<string, unknown> = {}
+  let refusals = 0
+  const orthanc = await listenOn(
+    t,
+    createServer((request, response) => {
+      const name = request.url?.split('/')[3] ?? ''
+      if (request.method === 'PUT' && name === 'a') {
+        refusals++
+        response.statusCode = 400
+      } else if (request.method === 'PUT') servers[name] = { Url: url(name), HasDelete: '1', Timeout: 600 }
+      response.end(JSON.stringify(request.method === 'GET' ? servers : {}))
+    }),
+  )
+  const events: RegistrationEvent[] = []
+  const kept = keepRegistered({
+    rest: new OrthancRest(orthanc),
+    desired: { entries: new Map([desired('a'), desired('b')]), httpTimeout: null, requiresLogin: false },
+    obsolete: new Map(),
+    interval: 1,
+    confirmMs: 1,
+    onEvent: (event) => events.push(event),
+  })
+  await eventually('it is tried again', () => refusals > 1)
+  await kept.close()
+  t.match(events, [{ refused: 'a', error: { code: 'orthanc-refuses' } }, { registered: ['b'] }])
+  t.equal(events.length, 2)
+})

@@ -1,10 +1,12 @@
 import { test } from 'tap'
+import { leftAlone } from '../../src/orthanc/registration.ts'
 import {
   configurationOf,
   type DesiredEntry,
   planOf as planFor,
   type SeenEntry,
 } from '../../src/orthanc/server-entry.ts'
+import { shownUrl } from '../../src/orthanc/shown-url.ts'
 
 const wanted: DesiredEntry = {
   url: 'http://127.0.0.1:8043/a/',
@@ -49,6 +51,19 @@ test('an entry that is as it should be', async (t) => {
   }
 })
 
+test('the names of the same machine are one', async (t) => {
+  for (const host of ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST']) {
+    t.match(planOf('a', wanted, { ...shown, Url: `http://${host}:8043/a/` }), { action: 'keep' }, host)
+  }
+  for (const Url of [
+    'http://localhost:8044/a/',
+    'http://localhost:8043/b/',
+    'https://localhost:8043/a/',
+    'http://h:8043/a/',
+  ])
+    t.match(planOf('a', wanted, { ...shown, Url }), { differences: [{ key: 'Url' }] }, Url)
+})
+
 test('each difference', async (t) => {
   for (const [seen, key, from, to] of [
     [{ Url: 'http://127.0.0.1:8043/b/' }, 'Url', 'http://127.0.0.1:8043/b/', wanted.url],
@@ -69,12 +84,41 @@ test('a password can’t be compared: it is written each time', async (t) => {
   t.match(plan, { action: 'change', differences: [], entry: { Username: 'u', Password: 'p' } })
 })
 
+const storePath = '/v1/projects/p/locations/l/datasets/d/dicomStores/s/dicomWeb'
+
 test('an entry of the old plugin is replaced, without its token', async (t) => {
-  const seen = { Url: 'https://healthcare.example/v1/dicomWeb', HasDelete: '1', HttpHeaders: ['Authorization'] }
-  const { action, differences, entry } = planOf('a', wanted, seen)
-  t.equal(action, 'change')
-  t.match(differences, [{ key: 'Url' }, { key: 'HttpHeaders', from: 'Authorization', to: '(not set)' }])
-  t.equal(entry.HttpHeaders, undefined)
+  for (const Url of [
+    `https://healthcare.googleapis.com${storePath}`,
+    `https://healthcare.europe-west3.rep.googleapis.com${storePath}/`,
+    `http://gateway.example:8080${storePath}`,
+  ]) {
+    const seen = { Url, HasDelete: '1', HttpHeaders: ['Authorization'] }
+    const { action, differences, entry } = planOf('a', { ...wanted, baseUrl: 'http://gateway.example:8080/v1/' }, seen)
+    t.equal(action, 'change')
+    t.match(differences, [{ key: 'Url' }, { key: 'HttpHeaders', from: 'Authorization', to: '(not set)' }])
+    t.equal(entry.HttpHeaders, undefined)
+  }
+})
+
+test('an entry that only looks like the old plugin’s loses nothing', async (t) => {
+  const token = { HttpHeaders: ['Authorization'] }
+  for (const [seen, lost] of [
+    [{ ...token, Url: 'https://pacs.example/dicomWeb' }, ['HttpHeaders.Authorization']],
+    [{ ...token, Url: `https://pacs.example${storePath}` }, ['HttpHeaders.Authorization']],
+    [{ ...token, Url: `https://googleapis.com.example${storePath}` }, ['HttpHeaders.Authorization']],
+    [{ ...token, Url: 'https://healthcare.googleapis.com/dicomWeb' }, ['HttpHeaders.Authorization']],
+    [
+      {
+        Url: `https://healthcare.googleapis.com${storePath}`,
+        HttpHeaders: ['Authorization', 'X-Site'],
+        Username: 'u',
+        CertificateFile: 'c.pem',
+      },
+      ['CertificateKeyFile', 'Password', 'HttpHeaders.X-Site'],
+    ],
+  ] as const) {
+    t.match(planOf('a', wanted, seen), { action: 'leave', hidden: lost }, seen.Url)
+  }
 })
 
 const hidden = {
@@ -96,6 +140,33 @@ test('what Orthanc does not show is never lost: the entry is left as it is', asy
     const plan = planOf('a', { ...wanted, login: own, certificate: given }, { ...shown, ...seen, Timeout: 60 })
     t.match(plan, { action: 'leave', hidden: lost, hasLogin: true })
   }
+})
+
+test('a login in the Url is hidden like others, and never shown', async (t) => {
+  const Url = 'http://anna:secret@127.0.0.1:8043/a/?key=secret#secret'
+  const plan = planOf('a', wanted, { ...shown, Url, Timeout: 60 })
+  t.match(plan, { action: 'leave', hidden: ['Url (login)'], hasLogin: true })
+  t.notMatch(JSON.stringify([plan.differences, leftAlone('http://o', plan)]), /secret|anna/)
+  t.match(planOf('a', wanted, { ...shown, Url: 'http://anna:secret@127.0.0.1:8043/a/' }), { action: 'keep' })
+  const replaced = planOf('a', { ...wanted, login }, { ...shown, Url: 'http://u:secret@127.0.0.1:8043/a/' })
+  t.match(replaced, { action: 'change', differences: [{ key: 'Url', from: 'http://***@127.0.0.1:8043/a/' }, {}] })
+  for (const [url, seen] of [
+    ['http://h/a?key=s', 'http://h/a'],
+    ['http://token@h:1/a/', 'http://***@h:1/a/'],
+    ['u:secret@h', '(not an address)'],
+    [undefined, '(not set)'],
+  ] as const) {
+    t.equal(shownUrl(url), seen)
+  }
+})
+
+test('a given password is not passed over where it can’t be written', async (t) => {
+  const seen = { ...shown, Username: 'u', Password: null, HttpHeaders: ['X-Site'] }
+  const plan = planOf('a', { ...wanted, login }, seen)
+  t.match(plan, { action: 'leave', differences: [], hidden: ['HttpHeaders.X-Site'] })
+  t.match(leftAlone('http://o', plan).problem, /Its password can't be compared, .* losing its HttpHeaders\.X-Site\./)
+  const own = { ...shown, CertificateFile: certificate.certificateFile, HttpHeaders: ['X-Site'] }
+  t.match(planOf('a', { ...wanted, certificate }, own), { action: 'leave', differences: [] })
 })
 
 test('what is given replaces it', async (t) => {

@@ -11,6 +11,7 @@ import {
   type SeenEntry,
   sendsChunked,
 } from '../../orthanc/server-entry.ts'
+import { shownUrl } from '../../orthanc/shown-url.ts'
 import { searchThrough } from '../orthanc/search-through.ts'
 import { type Checklist, Skipped } from './checklist.ts'
 
@@ -96,8 +97,12 @@ function serverOf({ name, entry, seen, registerCommand }: EntryContext): string 
     })
   }
   if (isSameUrl(seen.Url, entry.url)) return entry.url
-  const problem = `Its Url is ${String(seen.Url)}, but the proxy is at ${entry.url}.`
-  throw new DiagnosedError({ code: 'server-url', problem, remedy: `Register it again: ${registerCommand}` })
+  const problem = `Its Url is ${shownUrl(seen.Url)}, but the proxy is at ${entry.url}.`
+  throw new DiagnosedError({
+    code: 'server-url',
+    problem,
+    remedy: `Register it again: ${registerCommand}. If Orthanc reaches the proxy at another host, set PublicUrl in the configuration, or --proxy-url.`,
+  })
 }
 
 function timeLimit({ entry, seen = {}, settings, orthancVersion, registerCommand }: EntryContext): string {

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openConnections } from '../../forward/connections.ts'
 import { shownJson, shownLines } from '../../outside-words.ts'
@@ -39,6 +39,7 @@ export async function conformance(stores: readonly string[], options: Conformanc
   const account = accountOf(settings, options.account)
   const terminal: Terminal = { input: process.stdin, output: process.stderr }
   if (!options.yes) needsTerminal(terminal)
+  const report = options.report === undefined ? null : await ReportFile.open(options.report)
   const interruption = interruptedBySignals()
   const connections = openConnections(settings.outgoing)
   try {
@@ -53,8 +54,9 @@ export async function conformance(stores: readonly string[], options: Conformanc
       return interruption.exitCode() ?? exitCode.failure
     }
     const run = await runAll(client, data, options, interruption.signal)
-    return interruption.exitCode() ?? (await tell(run, options))
+    return interruption.exitCode() ?? (await tell(run, options, report))
   } finally {
+    await report?.close()
     await connections.close()
   }
 }
@@ -86,8 +88,9 @@ async function runAll(
   } finally {
     if (interrupted.aborted) {
       say('Interrupted: removing what was stored. A second signal ends this at once.')
-      await delay(settleMs)
     }
+    if (signal.aborted || client.aborted) await delay(settleMs)
+    client.beginCleanUp()
     removed = await cleanUp(new TestStore(client, data, AbortSignal.timeout(maxCleanUpMs)))
     tellRest(removed)
   }
@@ -107,23 +110,63 @@ function tellRest({ left, unknown }: CleanUp): void {
   list(unknown, 'The store does not say whether these studies are still there. Delete them if they are:')
 }
 
-async function tell(run: Run, { json, report }: ConformanceOptions): Promise<ExitCode> {
+async function tell(run: Run, { json }: ConformanceOptions, report: ReportFile | null): Promise<ExitCode> {
   const { different, failed } = countsOf(run.results)
   const { left, unknown } = run.cleanUp
   const code = different + failed + left.length + unknown.length === 0 ? exitCode.ok : exitCode.failure
   if (json) process.stdout.write(jsonReport(run, code))
-  if (report !== undefined) await writeReport(report, run)
+  await report?.write(`${shownJson(reportOf(run))}\n`)
   return code
 }
 
-async function writeReport(file: string, run: Run): Promise<void> {
-  try {
-    await writeFile(file, `${shownJson(reportOf(run))}\n`)
-  } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? ` (${cause.code})` : ''
-    throw new CommandFailure(`The report can't be written: ${file}${reason}.`, exitCode.failure, { cause })
+/** Is opened before the question, so that a run of minutes doesn't end without its report. */
+class ReportFile {
+  readonly #path: string
+  readonly #file: FileHandle
+  #written = false
+
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path
+    this.#file = file
   }
-  say(`The report is in ${file}. It names no project, store, patient or UID.`)
+
+  static async open(path: string): Promise<ReportFile> {
+    try {
+      return new ReportFile(path, await open(path, 'wx'))
+    } catch (cause) {
+      const words = codeOf(cause) === 'EEXIST' ? 'exists already; name another file' : `can't be written${named(cause)}`
+      throw new CommandFailure(`The report ${path} ${words}.`, exitCode.usage, { cause })
+    }
+  }
+
+  /** What can't be written is printed: the run must not have been in vain. */
+  async write(report: string): Promise<void> {
+    try {
+      await this.#file.writeFile(report)
+      await this.#file.sync()
+    } catch (cause) {
+      process.stdout.write(report)
+      const words = `The report can't be written${named(cause)}, so it is printed: ${this.#path}.`
+      throw new CommandFailure(words, exitCode.failure, { cause })
+    }
+    this.#written = true
+    say(`The report is in ${this.#path}. It names no project, store, patient or UID.`)
+  }
+
+  /** Leaves no empty file. */
+  async close(): Promise<void> {
+    await this.#file.close()
+    if (!this.#written) await unlink(this.#path).catch(() => undefined)
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+function named(error: unknown): string {
+  const code = codeOf(error)
+  return code === undefined ? '' : ` (${code})`
 }
 
 /** Beside the results: standard output may be a file, or JSON. */

@@ -14,6 +14,8 @@ const requestTimeoutMs = 60_000
 const maxResponseBytes = 8 * 1024 * 1024
 /** Requests of one run, repetitions and polls included: a fault in a row must not cost more. */
 export const maxRequests = 1_000
+/** Beyond these, so that a run that used them up can still remove what it stored. */
+const maxCleanUpRequests = 100
 /** Google's advice for these is to send the request again; they say nothing about a statement. */
 const transient: ReadonlySet<number> = new Set([429, 502, 503, 504])
 /** Milliseconds before each repetition. */
@@ -60,6 +62,8 @@ export class StoreClient {
   readonly #access: StoreAccess
   #token: AccessToken
   #requests = 0
+  #maxRequests = maxRequests
+  #aborted = false
 
   constructor(access: StoreAccess) {
     const { account, settings } = access
@@ -73,6 +77,16 @@ export class StoreClient {
   /** Sent so far, repetitions included. */
   get requests(): number {
     return this.#requests
+  }
+
+  /** Whether a request was cut: Google may still carry it out. */
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  /** From here on, requests remove what was stored: there are some for that. */
+  beginCleanUp(): void {
+    this.#maxRequests = this.#requests + maxCleanUpRequests
   }
 
   /** The same client for another store of the same project, which need not exist. */
@@ -96,9 +110,17 @@ export class StoreClient {
 
   async #sendOnce(url: string, request: Omit<StoreRequest, 'path'>, signal: AbortSignal): Promise<StoreResponse> {
     if (!url.startsWith(this.#access.settings.baseUrl)) throw new Error('The URL is not below BaseUrl')
-    if (this.#requests >= maxRequests) throw new TooManyRequests()
+    if (this.#requests >= this.#maxRequests) throw new TooManyRequests()
     this.#requests++
     const limited = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)])
+    try {
+      return await this.#exchange(url, request, limited)
+    } finally {
+      if (limited.aborted) this.#aborted = true
+    }
+  }
+
+  async #exchange(url: string, request: Omit<StoreRequest, 'path'>, signal: AbortSignal): Promise<StoreResponse> {
     const { method = 'GET', body, chunked, token, headers } = request
     const value = token === undefined ? (await this.#validToken()).value : token
     const { origin } = new URL(url)
@@ -112,7 +134,7 @@ export class StoreClient {
       method,
       headers: { ...this.#quotaProject(), ...headers, ...(value !== null && { authorization: `Bearer ${value}` }) },
       body: body === undefined ? null : chunked ? inChunks(body) : body,
-      signal: limited,
+      signal,
     })
     const rawBody = await readBounded(stream)
     return { status: statusCode, headers: received, rawBody, body: decoded(rawBody, received) }

@@ -43,6 +43,7 @@ export function desiredEntries(settings: Settings, { proxyUrl, client, timeout }
       timeout: Math.ceil(timeout / 1000),
       login: loginOf(client),
       certificate: client?.certificate ?? null,
+      baseUrl: settings.baseUrl,
     })
   }
   return { entries, httpTimeout: settings.orthanc.httpTimeout, requiresLogin: settings.clients !== null }

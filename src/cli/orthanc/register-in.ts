@@ -37,11 +37,16 @@ export async function registerIn(target: Target, registration: Registration): Pr
       progress.say('Nothing was changed (--dry-run).')
       return exitCode.ok
     }
-    const left = await write(plans, target, registration, step)
-    const searches = await searchAll(target, registration, plans, step)
+    const failed = await write(plans, target, registration, step)
+    const searches = await searchAll(
+      target,
+      registration,
+      plans.filter(({ name }) => !failed.has(name)),
+      step,
+    )
     const warning = httpProxyWarning(settings, proxyUrl)
     if (warning && searches.some((outcome) => outcome !== 'done')) progress.say(`Warning: ${warning}`)
-    if (left > 0 || searches.includes('failed')) return exitCode.orthanc
+    if (failed.size > 0 || searches.includes('failed')) return exitCode.orthanc
     progress.say(plans.every(({ action }) => action === 'keep') ? 'Nothing had to be changed.' : lasting)
     return exitCode.ok
   } catch (error) {
@@ -50,22 +55,28 @@ export async function registerIn(target: Target, registration: Registration): Pr
   }
 }
 
-/** Writes what has to be written; resolves with how many entries had to be left as they are. */
-async function write(plans: readonly Plan[], { rest }: Target, { desired }: Registration, step: RunStep) {
-  const due = plans.filter(({ action }) => action === 'add' || action === 'change')
-  for (const plan of due)
-    await step(
+/** Writes what has to be written; resolves with the names that could not be, or had to be left. */
+async function write(
+  plans: readonly Plan[],
+  { rest }: Target,
+  { desired }: Registration,
+  step: RunStep,
+): Promise<ReadonlySet<string>> {
+  const due = plans.filter(({ action }) => action !== 'keep')
+  const failed = new Set<string>()
+  // One entry's failure does not keep the others from being written.
+  for (const plan of due) {
+    const written = step(
       `Write ${plan.name}`,
       () => applyPlan(rest, plan),
       () => plan.entry.Url,
     )
-  // One entry's failure does not keep the others from being written.
-  const left = plans.filter(({ action }) => action === 'leave')
-  for (const plan of left) await outcomeOf(step(`Write ${plan.name}`, () => applyPlan(rest, plan), asTheyShould))
-  const names = new Set(due.map(({ name }) => name))
+    if ((await outcomeOf(written)) === 'failed') failed.add(plan.name)
+  }
+  const names = new Set(due.map(({ name }) => name).filter((name) => !failed.has(name)))
   const again = async () => expectDone((await planRegistration(rest, desired)).filter(({ name }) => names.has(name)))
-  if (due.length > 0) await step('Check them again', again, asTheyShould)
-  return left.length
+  if (names.size > 0) await step('Check them again', again, asTheyShould)
+  return failed
 }
 
 /** An entry may look right and still not work: only Orthanc can show that it does. */
@@ -76,10 +87,11 @@ async function searchAll(
   step: RunStep,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
-  for (const { name } of plans.filter(({ action }) => action !== 'leave')) {
+  for (const { name } of plans) {
     const entry = desired.entries.get(name)
     if (!entry) continue
-    const search = () => searchThrough({ name, entry, rest, settings })
+    const loginWritten = entry.login !== null || entry.certificate !== null
+    const search = () => searchThrough({ name, entry, rest, settings, loginWritten })
     outcomes.push(await outcomeOf(step(`Search through ${name}`, search, (detail) => detail)))
   }
   return outcomes

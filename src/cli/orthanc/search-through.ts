@@ -14,13 +14,16 @@ interface Through {
   readonly entry: DesiredEntry
   readonly rest: OrthancRest
   readonly settings: Settings
+  /** The login was just written: to write it again would not help. */
+  readonly loginWritten?: boolean
 }
 
 /**
  * Searches the store through Orthanc and the proxy, as a user would. Resolves with words for a
  * success; rejects with {@link Skipped} where that can't be tried.
  */
-export async function searchThrough({ name, entry, rest, settings }: Through): Promise<string> {
+export async function searchThrough(through: Through): Promise<string> {
+  const { name, entry, rest, settings } = through
   const access = settings.accounts.find((account) => account.name === name)?.access ?? []
   if (!access.includes('QIDO-RS')) throw new Skipped('QIDO-RS is not in Access')
   const url = new URL(entry.url)
@@ -30,16 +33,19 @@ export async function searchThrough({ name, entry, rest, settings }: Through): P
     return 'Orthanc searches the store through the proxy'
   } catch (error) {
     if (!(error instanceof OrthancError) || error.status === 0) throw error
-    throw diagnose(error, settings)
+    throw diagnose(error, through)
   }
 }
 
 /** Orthanc's own words: it tells no more. */
-function diagnose(error: OrthancError, settings: Settings): DiagnosedError {
+function diagnose(error: OrthancError, { settings, loginWritten }: Through): DiagnosedError {
   const problem = `Orthanc cannot search through the proxy: ${error.details || `status ${error.status}`}.`
   const reason = whereReasonIs(settings)
   if (/credentials/i.test(error.details)) {
-    const remedy = `Read ${reason} whether the proxy or Google refused. If it was the login: gcp-dicomweb-proxy register --client NAME`
+    const advice = loginWritten
+      ? "the login was just written, so compare it with the running proxy's Clients or ClientsFile"
+      : 'gcp-dicomweb-proxy register --client NAME'
+    const remedy = `Read ${reason} whether the proxy or Google refused. If it was the login: ${advice}`
     return new DiagnosedError({ code: 'through-refused', problem, remedy }, { cause: error })
   }
   const remedy = `Read the reason ${reason}. If no request came there, read Orthanc's own log: it could not connect, or sent the request to its HttpProxy.`

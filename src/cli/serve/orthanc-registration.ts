@@ -3,6 +3,7 @@ import type { Logger } from '../../observe/logger.ts'
 import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
+import type { DesiredEntry } from '../../orthanc/server-entry.ts'
 import { CommandFailure } from '../exit-code.ts'
 import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor } from '../orthanc/desired.ts'
 import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
@@ -44,10 +45,8 @@ const maxResponseMs = 30_000
 
 /** Accounts that are kept registered in an Orthanc. */
 export interface OrthancRegistration {
-  /**
-   * What was registered in this Orthanc, now or by those before: addresses on the proxy, by name.
-   */
-  readonly known: ReadonlyMap<string, string>
+  /** What this process has written to this Orthanc, now or before: only that may be removed. */
+  readonly known: ReadonlyMap<string, DesiredEntry>
   readonly orthanc: string | null
   close(): Promise<void>
 }
@@ -92,8 +91,9 @@ export function keepInOrthanc(
   const orthanc = registration.url
   const earlier = before.orthanc === orthanc ? [...before.known] : []
   const obsolete = new Map(earlier.filter(([name]) => !entries.has(name)))
-  const known = new Map([...earlier, ...[...entries].map(([name, entry]) => [name, entry.url] as const)])
-  return { known, orthanc, ...keepRegistered({ rest, desired, obsolete, interval, onEvent }) }
+  const known = new Map(earlier)
+  const onWritten = (name: string, entry: DesiredEntry) => known.set(name, entry)
+  return { known, orthanc, ...keepRegistered({ rest, desired, obsolete, interval, onWritten, onEvent }) }
 }
 
 function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
@@ -104,6 +104,8 @@ function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): vo
     logger.warn({ orthanc, accounts: event.withoutLogin }, message)
   } else if ('left' in event)
     logger.warn({ orthanc, account: event.left, ...reasonOf(event.error) }, 'left an entry in Orthanc as it is')
+  else if ('refused' in event)
+    logger.warn({ orthanc, account: event.refused, ...reasonOf(event.error) }, 'Orthanc refused an entry; trying again')
   else logger.warn({ orthanc, ...reasonOf(event.error) }, 'registration in Orthanc failed; trying again')
 }
 

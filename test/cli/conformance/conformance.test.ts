@@ -220,6 +220,8 @@ t.test('bad usage is exit code 2, and sends nothing', async (t) => {
   for (const [args, words] of [
     [['-c', config, ...account], /no terminal to ask on.*--yes/],
     [['-c', config, '--yes'], /--account/],
+    [['-c', config, '--yes', ...account, '--report', config], /exists already; name another file/],
+    [['-c', config, '--yes', ...account, '--report', join(harness.folder, 'no', 'r')], /can't be written \(ENOENT\)/],
     [['-c', config, '--yes', '--account', 'other'], /no account other.*my-google/],
   ] as const) {
     const { code, stderr } = await run(t, args)
@@ -289,6 +291,9 @@ t.test('what cannot be removed is named, and is a failure', async (t) => {
   t.equal(statusOf('delete.study'), 'different')
   t.equal(statusOf('operation.study'), 'not tried')
   t.equal(statusOf('lag.studies'), 'not tried')
+  // Refused as well, these said "same", as if a deletion had been made.
+  for (const id of ['delete.instance-again', 'delete.study-again', 'delete.store-again', 'missing.study-delete'])
+    t.equal(statusOf(id), 'not tried', id)
 })
 
 t.test('if nothing can be stored, what needs it is not tried', async (t) => {

@@ -62,7 +62,10 @@ export const deletion: readonly Statement[] = [
     sources: ['CS'],
     expected: ['404', '403', '200, {}', '204'],
     difference: 'A deletion that the proxy retries after a lost connection fails in another way than described.',
-    observe: async (store) => deletionOutcome(await store.remove(doomedPath(store, 'instance')), store),
+    observe: async (store) => {
+      needsDeletion(store, 'instance')
+      return deletionOutcome(await store.remove(doomedPath(store, 'instance')), store)
+    },
   },
   {
     id: 'delete.series',
@@ -142,7 +145,10 @@ export const deletion: readonly Statement[] = [
     sources: ['CS'],
     expected: ['404', '403', '200, an operation', '204'],
     difference: 'A deletion that the proxy retries after a lost connection fails in another way than described.',
-    observe: async (store) => deletionOutcome(await store.remove(doomedPath(store, 'study')), store),
+    observe: async (store) => {
+      needsDeletion(store, 'study')
+      return deletionOutcome(await store.remove(doomedPath(store, 'study')), store)
+    },
   },
   {
     id: 'delete.store-again',
@@ -151,8 +157,10 @@ export const deletion: readonly Statement[] = [
     sources: [],
     expected: ['200, 1 stored'],
     difference: 'Studies that were deleted by mistake cannot be sent again.',
-    observe: async ({ store, data, needs }) => {
+    observe: async (testStore) => {
+      const { store, data, needs } = testStore
       needs(data.doomed.uid)
+      needsDeletion(testStore, 'study')
       return storeOutcome(await store([data.instance(data.doomed, 4, 1)]))
     },
   },

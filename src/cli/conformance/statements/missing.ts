@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { NotTried } from '../not-tried.ts'
 import { found, searchOutcome } from '../outcome.ts'
 import type { Statement } from '../statement.ts'
 import { dicomJson, orthancAccept, type TestStore } from '../test-store.ts'
@@ -38,7 +39,11 @@ export const missingThings: readonly Statement[] = [
   ...levels.flatMap(([level, path]) => [
     missing('retrieve', level, async ({ get, data }) => `${(await get(path(data), orthancAccept)).status}`),
     missing('metadata', level, async ({ get, data }) => `${(await get(`${path(data)}/metadata`, dicomJson)).status}`),
-    missing('delete', level, async ({ remove, data }) => `${(await remove(path(data))).status}`),
+    missing('delete', level, async ({ remove, data }) => {
+      const { status } = await remove(path(data))
+      if (status === 403) throw new NotTried('403: the identity may be forbidden to delete anything (delete.instance)')
+      return `${status}`
+    }),
   ]),
   {
     id: 'missing.instance-of-study',
