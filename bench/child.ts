@@ -21,8 +21,8 @@ export function reportTo(parent: NodeJS.Process, url: string, replies: Replies =
   parent.on('message', ({ question }: Question) => {
     parent.send?.({ question, reply: replies[question]?.() } satisfies Reply)
   })
-  // The bench closes the channel when it is done. A process that exits by itself, unlike one that is
-  // killed by a signal, writes its profile.
+  // The bench closes the channel when it is done. A process that exits by itself, unlike one that
+  // is killed by a signal, writes its profile.
   parent.on('disconnect', () => parent.exit())
   parent.send?.({ question: 'url', reply: url } satisfies Reply)
 }

@@ -24,14 +24,17 @@ export const contenders: readonly Contender[] = [
 ]
 
 /**
- * Our proxy from another checkout, built and installed: only beside it, in the same run, is the cost
- * of a change visible.
+ * Our proxy from another checkout, built and installed: only beside it, in the same run, is the
+ * cost of a change visible.
  */
 export function oursOf(checkout: string): Contender {
   return nodeContender('before', 'ours', { args: ['1'], checkout })
 }
 
-/** Our proxy with this many accounts: `url` is that of `google-1`, with `google-2` and so on beside it. */
+/**
+ * Our proxy with this many accounts: `url` is that of `google-1`, with `google-2` and so on beside
+ * it.
+ */
 export function oursWith(accounts: number): Contender {
   return nodeContender('gcp-dicomweb-proxy', 'ours', { args: [String(accounts)] })
 }

@@ -6,7 +6,9 @@ import type { Entrance } from './load/entrance.ts'
 import { largeSearch, smallSearch } from './load/search.ts'
 import { largeSearchBytes } from './store.ts'
 
-/** Proves that a contender passes requests and responses unchanged; a wrong one must not be timed. */
+/**
+ * Proves that a contender passes requests and responses unchanged; a wrong one must not be timed.
+ */
 export async function proveCorrect({ name, start }: Contender, place: Place): Promise<void> {
   const checks = {
     findsStudies,

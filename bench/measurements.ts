@@ -74,8 +74,8 @@ export function measurementsOf(options: Options): readonly Measurement[] {
       oursOnly: true,
       run: async (results, { environment: { place } }) => ({ ...results, memory: await measureMemory(place, 3) }),
     },
-    // Measurements with other contenders must come before this one, which revokes the token in their
-    // configuration.
+    // Measurements with other contenders must come before this one, which revokes the token in
+    // their configuration.
     {
       name: 'refresh',
       title: 'Token requests',

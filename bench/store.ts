@@ -14,7 +14,10 @@ export interface Upstream {
   readonly origin: string
   /** PEM file of the authority that signed the upstream's certificate. */
   readonly authorityFile: string
-  /** The token that the upstream accepts at first: contenders that fetch no tokens have it in their configuration. */
+  /**
+   * The token that the upstream accepts at first: contenders that fetch no tokens have it in their
+   * configuration.
+   */
   readonly token: string
 }
 

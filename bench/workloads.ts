@@ -18,7 +18,9 @@ export const warmUpRequests = 30_000
 export const fewRequests = 1_000
 const warmUpBytes = 128 * MiB
 const warmUpObjects = 300
-/** For other programs, where sixteen bodies pass at once: enough to see their cost in short time. */
+/**
+ * For other programs, where sixteen bodies pass at once: enough to see their cost in short time.
+ */
 const rivalsManyMiB = 64
 
 /** How much one round is. */

@@ -9,7 +9,10 @@ type Sources = ReadonlyMap<string, string>
 /** From each node to those that it imports. */
 type Graph = ReadonlyMap<string, readonly string[]>
 
-/** Imports point one way (docs/adr/0001): a folder may import from itself and from the rows before its own. */
+/**
+ * Imports point one way (docs/adr/0001): a folder may import from itself and from the rows before
+ * its own.
+ */
 const rows = [
   ['config'],
   ['stores'],
@@ -45,8 +48,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/sdk-trace': ['observe', 'cli'],
 }
 /**
- * Folders that may touch `process`. orthanc starts programs, which need the environment and end with
- * this one.
+ * Folders that may touch `process`. orthanc starts programs, which need the environment and end
+ * with this one.
  */
 const processUsers = ['main.ts', 'cli', 'proxy', 'orthanc']
 

@@ -1,4 +1,7 @@
-/** Those that take the longest, the longest first: started last, one of them would run alone at the end. */
+/**
+ * Those that take the longest, the longest first: started last, one of them would run alone at the
+ * end.
+ */
 export const LONG_FILES: readonly string[] = [
   'test/faults/matrix.test.ts',
   'test/server/stow-counts.test.ts',

@@ -25,7 +25,10 @@ function read(path: string): string {
   return readFileSync(join(project, path), 'utf8')
 }
 
-/** The package as it is published and as the Dockerfile lays it out: `dist`, `config` and `package.json`, and no source. */
+/**
+ * The package as it is published and as the Dockerfile lays it out: `dist`, `config` and
+ * `package.json`, and no source.
+ */
 function buildPackage(t: Test): string {
   const folder = t.testdir({})
   const options = ['-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist')]

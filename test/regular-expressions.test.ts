@@ -8,15 +8,22 @@ import t from 'tap'
 import { hostileTexts, textOf } from './helpers/hostile-texts.ts'
 
 /**
- * An attribute path of 240 characters in a query stopped the whole proxy for 15 seconds: its regular expression tried all of
- * 2^24 ways to read it. For every text, each expression of the source must run in time proportional to its length.
- * Each is a comment in this test's output: `npx tap run --reporter=tap test/regular-expressions.test.ts`.
+ * An attribute path of 240 characters in a query stopped the whole proxy for 15 seconds: its
+ * regular expression tried all of 2^24 ways to read it. For every text, each expression of the
+ * source must run in time proportional to its length. Each is a comment in this test's output: `npx
+ * tap run --reporter=tap test/regular-expressions.test.ts`.
  */
 
-/** Characters: four times what Limits.HeaderBytes allows by default, eight times what is read of a message of Google's. */
+/**
+ * Characters: four times what Limits.HeaderBytes allows by default, eight times what is read of a
+ * message of Google's.
+ */
 const largest = 64 * 1024
 const screening = 2 * 1024
-/** Nanoseconds for each character. Linear expressions take 1 to 100, quadratic ones 10,000 and more at the full length. */
+/**
+ * Nanoseconds for each character. Linear expressions take 1 to 100, quadratic ones 10,000 and more
+ * at the full length.
+ */
 const allowed = 1_000
 /** Of each expression, so many texts that took longest are tried at the full length. */
 const finalists = 4
@@ -31,7 +38,10 @@ interface ValuedToken extends Token {
   readonly value?: unknown
 }
 
-/** All regular expressions of a source, and each place that names RegExp, which could make one of a text from outside. */
+/**
+ * All regular expressions of a source, and each place that names RegExp, which could make one of a
+ * text from outside.
+ */
 function expressionsOf(path: string, source: string): { literals: Found[]; made: string[] } {
   const code = path.endsWith('.ts') ? stripTypeScriptTypes(source) : source
   const tokens: ValuedToken[] = []
@@ -56,7 +66,8 @@ function readSources(): [path: string, source: string][] {
 /** In a context of its own, for only so it can be stopped. */
 const trial = new Script(`for (const text of texts) {
   let least = Infinity
-  // The machine may be busy with something else, and the engine interprets an expression before it compiles it.
+  // The machine may be busy with something else, and the engine interprets an expression before it
+  // compiles it.
   for (let runs = 0; runs < 4 && least > suspicious; runs += 1) {
     const startedAt = now()
     text.replaceAll(expression, '')
@@ -75,7 +86,10 @@ interface Limits {
   readonly enough: number
 }
 
-/** Nanoseconds for each character to find all matches, for each text; those behind one that never ends are not tried. */
+/**
+ * Nanoseconds for each character to find all matches, for each text; those behind one that never
+ * ends are not tried.
+ */
 function costsOf(expression: RegExp, texts: readonly string[], { timeout, ...limits }: Limits): number[] {
   const costs: number[] = []
   try {

@@ -1,7 +1,7 @@
 /**
- * `npm test`: runs all test files, or those given, and says at the end what failed, and what could not be tested and why.
- * It changes nothing on the machine: `npm run setup` installs what tests need.
- * The last line is always `N passed, N failed`, with `, N skipped` where there were any.
+ * `npm test`: runs all test files, or those given, and says at the end what failed, and what could
+ * not be tested and why. It changes nothing on the machine: `npm run setup` installs what tests
+ * need. The last line is always `N passed, N failed`, with `, N skipped` where there were any.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
@@ -81,7 +81,8 @@ function lineOf({ file, count, broken, durationMs }: FileRun, number: number, to
   return `${number}/${total} ${file}: ${result} (${(durationMs / 1000).toFixed(1)} s)\n`
 }
 
-// A fresh install holds tap's default plugins. Ours leave out its TypeScript plugin, which fails with TypeScript 7.
+// A fresh install holds tap's default plugins. Ours leave out its TypeScript plugin, which fails
+// with TypeScript 7.
 function buildTap(): boolean {
   const isBuilt = existsSync(tapBuilt) && !readFileSync(tapBuilt, 'utf8').includes('@tapjs/typescript')
   return isBuilt || spawnSync(process.execPath, [tap, 'build'], { cwd: project, stdio: 'inherit' }).status === 0

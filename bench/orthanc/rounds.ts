@@ -46,8 +46,8 @@ const tasks: readonly Task[] = [
  * First both ways are proven: each file arrives byte for byte, in both directions. Then come
  * rounds, with a new process of the proxy in each, in which both ways have their turn, in changing
  * order. The time is that of Orthanc's HTTP exchanges by its own log, from their start to the last
- * byte of the response. With an unlimited store on the same machine that is a race for its cores; so
- * STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
+ * byte of the response. With an unlimited store on the same machine that is a race for its cores;
+ * so STOW-RS is also timed at the speed of a line of 1 Gbit/s, where only added delays show.
  *
  * Null where no Orthanc is installed.
  */

@@ -24,7 +24,9 @@ interface Parts {
 /** How many studies a client leaves in the store before it deletes some. */
 const maxStudies = 20
 
-/** One of many concurrent clients of the proxy. It sends its own studies, which no other touches. */
+/**
+ * One of many concurrent clients of the proxy. It sends its own studies, which no other touches.
+ */
 export class Client {
   readonly #parts: Parts
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Spawned } from '../spawned.ts'
 
 /**
- * Starts our program with these arguments, as its script line says, with a footprint probe in its process.
+ * Starts our program with these arguments, as its script line says, with a footprint probe in its
+ * process.
  */
 export function program(args: readonly string[], log: string): Spawned {
   const probe = new URL('footprint-probe.ts', import.meta.url).href

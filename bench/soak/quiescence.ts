@@ -2,7 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Spawned } from '../spawned.ts'
 import type { Footprint } from './footprint-probe.ts'
 
-/** Idle connections to Google stay open for 30 s, and timers of the token cache run for a minute. */
+/**
+ * Idle connections to Google stay open for 30 s, and timers of the token cache run for a minute.
+ */
 const maxWaitMs = 120_000
 
 /**

@@ -4,8 +4,8 @@ import { type Reply, replyTimeoutMs } from './sending.ts'
 const headEnd = Buffer.from('\r\n\r\n')
 
 /**
- * A GET in HTTP/1.0, whose response ends with its connection: such a client can't distinguish a break
- * from the end unless the connection is reset. Never rejects.
+ * A GET in HTTP/1.0, whose response ends with its connection: such a client can't distinguish a
+ * break from the end unless the connection is reset. Never rejects.
  *
  * @param halfCloses whether it ends its side of the connection once the response has begun
  */

@@ -34,8 +34,8 @@ export interface DisposableSignal {
 }
 
 /**
- * A signal that aborts when the client leaves, with {@link clientGone} as the reason, or when any of
- * the others does.
+ * A signal that aborts when the client leaves, with {@link clientGone} as the reason, or when any
+ * of the others does.
  */
 export function abortOnClose({ response }: { response: ServerResponse }, ...others: AbortSignal[]): DisposableSignal {
   const controller = new AbortController()

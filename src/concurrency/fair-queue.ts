@@ -51,7 +51,9 @@ export class FairQueue<Item> {
     return item
   }
 
-  /** Removes the newest item of the longest queue, if that is longer than this key's would become. */
+  /**
+   * Removes the newest item of the longest queue, if that is longer than this key's would become.
+   */
   evictFor(key: string): Item | undefined {
     let maxSize = (this.#queues.get(key)?.size ?? 0) + 1
     let longest: [string, InFlight<Item>] | undefined

@@ -1,6 +1,9 @@
 import { FairQueue } from './fair-queue.ts'
 
-/** Runs a limited number of tasks at a time; the others are queued, fairly by key ({@link FairQueue}). */
+/**
+ * Runs a limited number of tasks at a time; the others are queued, fairly by key ({@link
+ * FairQueue}).
+ */
 export class FairSemaphore {
   readonly #maxInFlight: number
   readonly #maxPending: number

@@ -45,7 +45,9 @@ const rampUpMs = 60_000
 const pollIntervalMs = 1_000
 /** `Retry-After` for a client that got no slot. */
 const retryAfterSeconds = 5
-/** Extra slots for clients without one while another client has several, as a share of the limit. */
+/**
+ * Extra slots for clients without one while another client has several, as a share of the limit.
+ */
 const maxExtraShare = 1 / 4
 
 /**

@@ -1,6 +1,9 @@
 import type { Section } from './section.ts'
 
-/** Reads the origins of pages that may use the data listener. A browser writes an origin in one way only. */
+/**
+ * Reads the origins of pages that may use the data listener. A browser writes an origin in one way
+ * only.
+ */
 export function readCorsOrigins(cors: Section): readonly string[] {
   const key = 'Origins'
   return cors.texts(key).flatMap((text, at) => {

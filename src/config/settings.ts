@@ -65,7 +65,9 @@ export interface OrthancSettings {
   readonly dicomWebRoot: string
   /** `HttpTimeout`, for one transfer as a whole; null if it is not set. */
   readonly httpTimeout: number | null
-  /** The configuration has `HttpProxy`, and other keys that only Orthanc reads: it uses that, too. */
+  /**
+   * The configuration has `HttpProxy`, and other keys that only Orthanc reads: it uses that, too.
+   */
   readonly usesHttpProxy: boolean
   /** The Orthanc in which to register the accounts; null for none. */
   readonly registration: RegistrationSettings | null
@@ -247,8 +249,8 @@ export type CredentialSource =
       /** gcloud's own file, absolute; used if it exists and `file` is null. */
       readonly wellKnownFile: string | null
       /**
-       * `GCE_METADATA_HOST`, else `GCE_METADATA_IP`: another metadata server, `host[:port]`; null is
-       * Google's own address.
+       * `GCE_METADATA_HOST`, else `GCE_METADATA_IP`: another metadata server, `host[:port]`; null
+       * is Google's own address.
        */
       readonly metadataHost: string | null
       /** Whether `METADATA_SERVER_DETECTION` is `none`. */

@@ -4,10 +4,10 @@ import type { AuthorizedUser, WorkforceUser } from './credential-file.ts'
 import type { IssuerTransport } from './transport.ts'
 
 /**
- * The grants of service accounts and users, by google-auth-library; external accounts, impersonation
- * and the metadata server have their own files. Each call makes a new client: a client keeps its
- * token, would hand it out again, and refreshes at other times than ours (5 minutes early,
- * blocking).
+ * The grants of service accounts and users, by google-auth-library; external accounts,
+ * impersonation and the metadata server have their own files. Each call makes a new client: a
+ * client keeps its token, would hand it out again, and refreshes at other times than ours (5
+ * minutes early, blocking).
  */
 
 export async function fetchServiceAccountToken(

@@ -3,7 +3,9 @@ import { Backoff } from '../concurrency/backoff.ts'
 import { type Diagnosis, ProxyError } from '../errors.ts'
 import { type AccessToken, alreadyExpired, type FetchToken, TokenFailure, type TokenSource } from './access-token.ts'
 
-/** Below this remaining life (ms) a token is refreshed in the background, and still used meanwhile. */
+/**
+ * Below this remaining life (ms) a token is refreshed in the background, and still used meanwhile.
+ */
 const refreshAheadMs = 5 * 60_000
 
 /** Room for those of a configuration and of the one before, while requests still need it. */
@@ -82,8 +84,8 @@ export class TokenCache {
   }
 
   /**
-   * Adds a credential, or a reference to it; each needs a {@link release} of its own. A cached token
-   * stays. The next one comes by this `fetch`, without the backoff of earlier failures.
+   * Adds a credential, or a reference to it; each needs a {@link release} of its own. A cached
+   * token stays. The next one comes by this `fetch`, without the backoff of earlier failures.
    */
   acquire(tokenKey: string, fetch: FetchToken): void {
     const known = this.#credentials.get(tokenKey)
@@ -207,8 +209,8 @@ export class TokenCache {
   }
 
   /**
-   * Checks the remaining life, and again at each poll interval: a timer set once to the expiry would
-   * be wrong after a sleep or a changed clock.
+   * Checks the remaining life, and again at each poll interval: a timer set once to the expiry
+   * would be wrong after a sleep or a changed clock.
    */
   #refreshIfAgeing(tokenKey: string): void {
     const token = this.#cached(tokenKey)

@@ -52,8 +52,9 @@ interface Rule {
 const impersonationApi = 'iamcredentials.googleapis.com'
 
 /**
- * What an issuer's refusal means where Google gives no reason (src/stores/google-refusal.ts): the first rule that applies. `invalid_grant` is many things at
- * once. Used by the log, the status page, error responses and `check`.
+ * What an issuer's refusal means where Google gives no reason (src/stores/google-refusal.ts): the
+ * first rule that applies. `invalid_grant` is many things at once. Used by the log, the status
+ * page, error responses and `check`.
  */
 const rules: readonly Rule[] = [
   {
@@ -200,7 +201,9 @@ function diagnoseNetworkFailure(error: unknown): Diagnosis {
   return { code: 'token-unreached', problem: `${what}: ${problem}${code ? ` (${code})` : ''}.`, remedy }
 }
 
-/** OAuth errors are `{error, error_description}`; Google's other APIs have documents of their own. */
+/**
+ * OAuth errors are `{error, error_description}`; Google's other APIs have documents of their own.
+ */
 function googleError(data: unknown): Omit<IssuerRefusal, 'status'> {
   const { error, error_description: description } = (data ?? {}) as { error?: unknown; error_description?: unknown }
   const none = { reason: '', api: '', project: '' }

@@ -1,4 +1,7 @@
-/** Reasons of google.rpc.ErrorInfo (google/api/error_reason.proto) with which Google refuses a request. */
+/**
+ * Reasons of google.rpc.ErrorInfo (google/api/error_reason.proto) with which Google refuses a
+ * request.
+ */
 export const errorReasons = [
   'SERVICE_DISABLED',
   'ACCESS_TOKEN_SCOPE_INSUFFICIENT',
@@ -24,7 +27,10 @@ interface Refusal {
   readonly info: ErrorInfo
 }
 
-/** How Google refuses a request to an API for a reason; `project` is the one that the request counts on. */
+/**
+ * How Google refuses a request to an API for a reason; `project` is the one that the request counts
+ * on.
+ */
 export function refusalFor(reason: ErrorReason, service: string, project: string): Refusal {
   const consumer = `projects/${project}`
   const byService = { reason, metadata: { service } }

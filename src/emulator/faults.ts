@@ -51,7 +51,9 @@ export interface Fault {
    * Reset the connection once so many bytes of the request's body have come; a smaller body passes.
    */
   readonly resetDuring?: number
-  /** Do the whole work (an instance is stored), then reset the connection in place of a response. */
+  /**
+   * Do the whole work (an instance is stored), then reset the connection in place of a response.
+   */
   readonly lateReset?: boolean
   /** Reset the connection in the middle of the response's head. */
   readonly resetInHead?: boolean
@@ -62,7 +64,8 @@ export interface Fault {
   /** Send so many bytes of the response's body, then nothing, for ever. */
   readonly stall?: number
   /**
-   * Compress the response's body, whether or not the request has Accept-Encoding; fixed bodies only.
+   * Compress the response's body, whether or not the request has Accept-Encoding; fixed bodies
+   * only.
    */
   readonly gzip?: boolean
   /** Bytes per second of the response's body. */

@@ -22,8 +22,8 @@ export interface State {
 }
 
 /**
- * One request: control, or route, fault and response. What fails after the response began, or with the
- * client gone, ends the connection.
+ * One request: control, or route, fault and response. What fails after the response began, or with
+ * the client gone, ends the connection.
  */
 export async function handle(
   state: State,
@@ -88,7 +88,8 @@ function count(counts: TokenCounts, grant: keyof TokenCounts | undefined): void 
 }
 
 /**
- * Rejections are responses; anything else is a fault of the emulator's own, or a client that broke off.
+ * Rejections are responses; anything else is a fault of the emulator's own, or a client that broke
+ * off.
  */
 async function responseOf({ work }: Route, form: Behavior['errors']): Promise<EmulatorResponse> {
   try {

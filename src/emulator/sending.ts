@@ -15,8 +15,8 @@ const lingering = 16 * 1024 * 1024
 const lingeringMilliseconds = 2000
 
 /**
- * The two ends of a connection's response side. `socket` is the TCP socket, also under TLS: only that
- * can send a reset.
+ * The two ends of a connection's response side. `socket` is the TCP socket, also under TLS: only
+ * that can send a reset.
  */
 export interface Wire {
   readonly response: ServerResponse
@@ -30,8 +30,8 @@ export interface Failing {
 }
 
 /**
- * Does the work of one request and sends the response, under a fault if there is one: the only place
- * where faults apply.
+ * Does the work of one request and sends the response, under a fault if there is one: the only
+ * place where faults apply.
  */
 export async function serve(
   call: Call,
@@ -84,8 +84,8 @@ async function send(call: Call, wire: Wire, fault: Fault, result: EmulatorRespon
   if (fault.resetAfterHeaders) return resetAfterHeaders(wire)
   if (call.method !== 'HEAD' && !(await body(wire, fault, result))) return
   // The result is out and whole; ending it now would close the connection over unread bytes, and
-  // the reset that this causes can destroy the response on its way (RFC 9112, 9.6). So the upload is
-  // read on for a while.
+  // the reset that this causes can destroy the response on its way (RFC 9112, 9.6). So the upload
+  // is read on for a while.
   await Promise.race([call.drain(call.record.bodyBytes + lingering), pause(lingeringMilliseconds, wire.response)])
   call.record.complete = call.received
   response.end()

@@ -7,8 +7,8 @@ import { abortable } from '../concurrency/abort.ts'
 export type Resolve = (name: string) => Promise<readonly string[]>
 
 /**
- * Milliseconds until the next address is tried beside those that have not responded yet (RFC 8305 8,
- * "Connection Attempt Delay").
+ * Milliseconds until the next address is tried beside those that have not responded yet (RFC 8305
+ * 8, "Connection Attempt Delay").
  */
 const attemptDelayMs = 250
 
@@ -44,9 +44,9 @@ export async function dial(
 }
 
 /**
- * Attempts one address after another, and gives none of them up: the first that responds wins, whether
- * it takes a second or an earlier one leads nowhere. Node's own attempts end after 250 ms each,
- * which is less than some lines need.
+ * Attempts one address after another, and gives none of them up: the first that responds wins,
+ * whether it takes a second or an earlier one leads nowhere. Node's own attempts end after 250 ms
+ * each, which is less than some lines need.
  */
 function race(addresses: readonly string[], port: number, signal: AbortSignal): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()

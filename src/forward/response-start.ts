@@ -27,8 +27,8 @@ export function beginResponse(
 }
 
 /**
- * A success must have an end that can be told from a break: a study cut unseen would pass for a whole
- * one. Of an error the status is what matters. Some servers and proxies end theirs with the
+ * A success must have an end that can be told from a break: a study cut unseen would pass for a
+ * whole one. Of an error the status is what matters. Some servers and proxies end theirs with the
  * connection, as Node itself does for what it can't parse.
  */
 function isUsable(response: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
@@ -60,7 +60,10 @@ function endless(): ProxyError {
   return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
-/** Whether to buffer a response. One that can't be used is none, but of a 401 the status says it all. */
+/**
+ * Whether to buffer a response. One that can't be used is none, but of a 401 the status says it
+ * all.
+ */
 export function shouldBuffer({ inbound, shouldBuffer }: Exchange, status: number, upstream: UpstreamHeaders): boolean {
   return shouldBuffer(status) && (status === 401 || isUsable(inbound.response, status, upstream))
 }

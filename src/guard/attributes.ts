@@ -91,7 +91,10 @@ const keywords: ReadonlyMap<string, string> = new Map(
   Object.entries(attributes).map(([keyword, tag]) => [tag, keyword]),
 )
 
-/** The keyword of an attribute that a query names by keyword or tag; undefined for one that is not here. */
+/**
+ * The keyword of an attribute that a query names by keyword or tag; undefined for one that is not
+ * here.
+ */
 export function keywordFor(name: string): string | undefined {
   return Object.hasOwn(attributes, name) ? name : keywords.get(name.toUpperCase())
 }

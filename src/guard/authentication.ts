@@ -47,7 +47,8 @@ export class Authentication {
 
   /**
    * The client that sent the request: immediately if known, as a promise if a password must be
-   * verified. Throws, or rejects with, a ProxyError `client-unauthenticated` or `too-many-failed-logins`.
+   * verified. Throws, or rejects with, a ProxyError `client-unauthenticated` or
+   * `too-many-failed-logins`.
    */
   clientOf({ headers, socket }: Request): Client | Promise<Client> {
     const header = headers.authorization

@@ -50,7 +50,9 @@ const exposedHeaders = [
   'WWW-Authenticate',
 ].join(', ')
 
-/** Browsers keep the response to a preflight for two hours at most; the requests are checked anyway. */
+/**
+ * Browsers keep the response to a preflight for two hours at most; the requests are checked anyway.
+ */
 const maxAgeSeconds = '7200'
 
 /**
@@ -67,7 +69,9 @@ export class Cors {
     this.#named = new Set(publicUrl === null ? corsOrigins : [...corsOrigins, new URL(publicUrl).origin])
   }
 
-  /** Headers for every response to this request, so that the page may read it; null if it may not. */
+  /**
+   * Headers for every response to this request, so that the page may read it; null if it may not.
+   */
   headersFor(request: Request): Readonly<Record<string, string>> | null {
     const { origin } = request.headers
     if (origin === undefined || !this.#isNamed(origin, request)) return null
@@ -96,7 +100,9 @@ export function isPreflight({ method, headers }: Pick<IncomingMessage, 'method' 
   return method === 'OPTIONS' && headers.origin !== undefined && 'access-control-request-method' in headers
 }
 
-/** Headers of the response to an allowed preflight: the same for all paths, so that it reveals none. */
+/**
+ * Headers of the response to an allowed preflight: the same for all paths, so that it reveals none.
+ */
 export const preflightHeaders = {
   ...isolationHeaders,
   vary: 'Origin',

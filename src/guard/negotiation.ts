@@ -16,7 +16,10 @@ export interface Negotiation {
   readonly query: string
 }
 
-/** Takes the parameters for content negotiation out of a query. Throws a ProxyError if they can't be headers. */
+/**
+ * Takes the parameters for content negotiation out of a query. Throws a ProxyError if they can't be
+ * headers.
+ */
 export function negotiationIn(query: string): Negotiation {
   const headers: Record<string, string> = {}
   const others: string[] = []

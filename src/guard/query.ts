@@ -62,8 +62,8 @@ const plain = /^[\w.~-]*$/
 
 /**
  * What is encoded of a value that isn't. RFC 3986 3.4 allows some of these unencoded: but ampersand
- * and equals sign separate parameters, names and values, and so does the semicolon on some servers; a
- * second question mark may pass for the first; and URL parsers encode the apostrophe
+ * and equals sign separate parameters, names and values, and so does the semicolon on some servers;
+ * a second question mark may pass for the first; and URL parsers encode the apostrophe
  * (https://url.spec.whatwg.org/#special-query-percent-encode-set).
  */
 const needsEncoding = /[^\w.~!$()*+,/:@%-]/g
@@ -125,8 +125,8 @@ export function isOwnWord(text: string): boolean {
 }
 
 /**
- * In the client's own spelling: servers differ in what they decode, and a plus means a space only as
- * long as it stays one.
+ * In the client's own spelling: servers differ in what they decode, and a plus means a space only
+ * as long as it stays one.
  */
 function respell(value: string): string {
   if (plain.test(value)) return value

@@ -6,10 +6,11 @@ import { urlOfHost } from './host-header.ts'
 type Request = Pick<IncomingMessage, 'method' | 'headers' | 'socket'>
 
 /**
- * Refuses what a browser sends to the admin listener for a page of another origin. Where nobody logs in, any page of the
- * web could otherwise have a browser that reaches the listener read, send and delete. Browsers say
- * where a request comes from (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header, RFC 6454
- * 7); other clients say nothing.
+ * Refuses what a browser sends to the admin listener for a page of another origin. Where nobody
+ * logs in, any page of the web could otherwise have a browser that reaches the listener read, send
+ * and delete. Browsers say where a request comes from
+ * (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header, RFC 6454 7); other clients say
+ * nothing.
  *
  * @param publicUrl how clients may name the listener besides
  */

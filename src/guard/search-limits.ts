@@ -11,7 +11,9 @@ import {
   searchLevelOf,
 } from './searchable.ts'
 
-/** Why Google can't do a search, and what it can search. Holds no word that only the client knows. */
+/**
+ * Why Google can't do a search, and what it can search. Holds no word that only the client knows.
+ */
 export interface SearchAdvice {
   /** Clauses; none where the query is one that Google documents. */
   readonly problems: readonly string[]
@@ -29,8 +31,8 @@ const maxRead = 100
 const maxSuggestions = 4
 
 /**
- * What Google can't do of a search; null for what is none. Told by the query alone, as it was sent to
- * Google.
+ * What Google can't do of a search; null for what is none. Told by the query alone, as it was sent
+ * to Google.
  */
 export function adviseOnSearch({
   service,

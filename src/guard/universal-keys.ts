@@ -16,9 +16,9 @@ export interface SearchParameter {
 /**
  * Replaces the keys without a value, which match everything and ask for an attribute in the results
  * (universal matching, PS3.4 C.2.2.2.3). Google takes each key for a filter: most are none that it
- * has, and what an empty value means to it, it doesn't say. So an `includefield` at the end asks for
- * each of the attributes that Google returns at this level, as Google's own clients do; the others are
- * left out. No match is lost: such a key excludes nothing.
+ * has, and what an empty value means to it, it doesn't say. So an `includefield` at the end asks
+ * for each of the attributes that Google returns at this level, as Google's own clients do; the
+ * others are left out. No match is lost: such a key excludes nothing.
  */
 export function replaceUniversalKeys(parameters: readonly SearchParameter[], level: SearchLevel): string[] {
   const keys = parameters.filter(isUniversalKey)
@@ -37,7 +37,9 @@ function asked(parameters: readonly SearchParameter[]): Set<string> {
   return new Set(lists.flatMap((list) => list.split(',').map(sameForBoth)))
 }
 
-/** Each once, and only what isn't asked for already. Of what is in a sequence, the whole sequence. */
+/**
+ * Each once, and only what isn't asked for already. Of what is in a sequence, the whole sequence.
+ */
 function fieldsFor(keys: readonly SearchParameter[], known: Set<string>, level: SearchLevel): string[] {
   if (known.has('all')) return []
   return keys.flatMap(({ name }) => {

@@ -49,7 +49,9 @@ export class RequestEvent {
   /** The reason that it gives, such as SERVICE_DISABLED, and the project that it names. */
   googleReason: string | undefined
   googleProject: string | undefined
-  /** That the request was sent with, from the configuration, a variable or the credential's file. */
+  /**
+   * That the request was sent with, from the configuration, a variable or the credential's file.
+   */
   quotaProject: string | null | undefined
   /** Why a success by its status may be none; null or undefined without doubt. */
   doubt: Explanation | null | undefined

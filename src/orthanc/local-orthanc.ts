@@ -139,7 +139,8 @@ function firstUser({ configuration }: LocalOrthancOptions): OrthancRestOptions {
 
 /**
  * A TCP port of 127.0.0.1 that nobody listens on right now. It is below those that systems give out
- * by themselves (Linux: 32768 and above), so that no other program gets it by chance a moment later.
+ * by themselves (Linux: 32768 and above), so that no other program gets it by chance a moment
+ * later.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -239,7 +239,8 @@ export class OrthancRest {
     const ids = await this.#json<string[]>('GET', '/jobs')
     const jobs: Record<string, unknown>[] = []
     for (const id of ids.slice(-maxJobs)) {
-      // From 1.18 of the plugin on it names each instance; and Orthanc forgets old jobs at any time.
+      // From 1.18 of the plugin on it names each instance; and Orthanc forgets old jobs at any
+      // time.
       const job = await this.#send('GET', `/jobs/${encodeURIComponent(id)}`, undefined, maxFileBytes).catch(ifGone)
       if (job) jobs.push(JSON.parse(job.toString()))
     }

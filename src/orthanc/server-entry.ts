@@ -8,7 +8,9 @@ export interface DesiredEntry {
   readonly hasDelete: boolean
   /** Seconds that Orthanc allows one transfer in all, at least: a longer limit stays. */
   readonly timeout: number
-  /** As which of the proxy's clients Orthanc logs in. Without login and certificate, its own stays. */
+  /**
+   * As which of the proxy's clients Orthanc logs in. Without login and certificate, its own stays.
+   */
   readonly login: { readonly username: string; readonly password: string } | null
   readonly certificate: ClientCertificate | null
   /** Of Google, where the entries of the Orthanc GCP plugin lead, unless to *.googleapis.com. */
@@ -122,7 +124,9 @@ function preservedOf(seen: SeenEntry): Readonly<Record<string, string | boolean 
   return preserved
 }
 
-/** What an entry has that can't be written again by someone who knows only what was desired of it. */
+/**
+ * What an entry has that can't be written again by someone who knows only what was desired of it.
+ */
 export function notRestorable(seen: SeenEntry, written: DesiredEntry): readonly string[] {
   const { login, certificate } = written
   const isOther =
@@ -147,7 +151,9 @@ function hiddenIn(seen: SeenEntry, desired: DesiredEntry): readonly string[] {
   ]
 }
 
-/** Headers that are of no use any more: the plugin's access token, and what a given login replaces. */
+/**
+ * Headers that are of no use any more: the plugin's access token, and what a given login replaces.
+ */
 function droppedHeaders(desired: DesiredEntry, seen: SeenEntry): readonly string[] {
   const replaced = desired.login !== null || desired.certificate !== null || leadsToGoogle(desired, seen)
   return replaced ? headersOf(seen).filter(isAuthorization) : []

@@ -332,9 +332,9 @@ interface RetryContext {
 }
 
 /**
- * What the client gets in the end: Google's last response. Without one, the last error is thrown; so
- * it is when an upload may have been stored after all, which matters more than the response to an
- * earlier attempt.
+ * What the client gets in the end: Google's last response. Without one, the last error is thrown;
+ * so it is when an upload may have been stored after all, which matters more than the response to
+ * an earlier attempt.
  */
 function finalResponse(
   outcome: WithoutResponse,

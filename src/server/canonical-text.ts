@@ -6,8 +6,8 @@ export interface CanonicalText {
 }
 
 /**
- * What percent-encodings (RFC 3986 2.1) stand for; a plus is a blank, as in queries. Blanks in a row
- * are one, and what can't be seen is left out. In time proportional to the length.
+ * What percent-encodings (RFC 3986 2.1) stand for; a plus is a blank, as in queries. Blanks in a
+ * row are one, and what can't be seen is left out. In time proportional to the length.
  *
  * @param original its characters
  */

@@ -16,7 +16,9 @@ export function speaksOfService(status: number): boolean {
   return status === 401 || status === 403 || status === 408 || status === 429 || status >= 500
 }
 
-/** What an error document of Google's says, fit for the log; empty texts for what it does not say. */
+/**
+ * What an error document of Google's says, fit for the log; empty texts for what it does not say.
+ */
 export type SaidOfRefusal = Pick<GoogleError, 'message' | 'reason' | 'project'>
 
 /** Reads an error document of Google's as it passes. */

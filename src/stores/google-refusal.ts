@@ -10,8 +10,8 @@ export const permissions: Readonly<Record<DicomWebService, { permission: string;
 }
 
 /**
- * How the configuration names an account's store, and the project that pays; the credential may name
- * that as well.
+ * How the configuration names an account's store, and the project that pays; the credential may
+ * name that as well.
  */
 export type StoreNames = Pick<AccountSettings, 'project' | 'location' | 'dataset' | 'dicomStore' | 'quotaProject'>
 

@@ -12,7 +12,10 @@ const Clients = {
   operator: { PasswordHash: hashOf(password), Admin: true },
   viewer: { TokenDigest: digestOf('viewer-token'), Accounts: { google: ['QIDO-RS'] } },
 }
-/** Loopback, though nobody could tell by the name: so it counts as an address that other machines reach. */
+/**
+ * Loopback, though nobody could tell by the name: so it counts as an address that other machines
+ * reach.
+ */
 const AdminListen = '127.1:0'
 const operator = basic('operator', password)
 const viewer = { authorization: 'Bearer viewer-token' }

@@ -121,7 +121,8 @@ t.test('from other machines: for administrators, who are asked for a password by
     operator: { PasswordHash: hashOf(password), Admin: true },
     viewer: { TokenDigest: digestOf('viewer-token'), Accounts: { google: ['QIDO-RS'] } },
   }
-  // Loopback, though nobody could tell by the name: so it counts as an address that other machines reach.
+  // Loopback, though nobody could tell by the name: so it counts as an address that other machines
+  // reach.
   const { proxy } = await startServed(t, { proxy: { Clients, AdminListen: '127.1:0' } })
   const url = `http://127.0.0.1:${new URL(proxy.adminUrl ?? '').port}`
   for (const path of ['/', '/page.js', '/api/events']) {

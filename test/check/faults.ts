@@ -496,7 +496,9 @@ interface OrthancFault {
   readonly broken?: Broken
 }
 
-/** A real Orthanc whose server `my-google` is correct except for the given changes; null: no server. */
+/**
+ * A real Orthanc whose server `my-google` is correct except for the given changes; null: no server.
+ */
 const orthanc =
   ({ entry = {}, configuration = {}, broken = {} }: OrthancFault): Breaks =>
   async (harness) => {

@@ -20,7 +20,9 @@ export interface Broken {
   readonly top?: Json
 }
 
-/** Google, credentials, and a working configuration of the proxy, until a fault breaks something. */
+/**
+ * Google, credentials, and a working configuration of the proxy, until a fault breaks something.
+ */
 export class Harness {
   readonly folder: string
   readonly emulator: Emulator

@@ -76,7 +76,8 @@ test('an entry that names another host: how to keep that', async (t) => {
   t.notMatch(JSON.stringify(found?.failure), /secret/)
 })
 
-// The advice named http://127.0.0.1:8044, not AdminListen, and the proxy's log also where no request came.
+// The advice named http://127.0.0.1:8044, not AdminListen, and the proxy's log also where no
+// request came.
 test('a search that fails: where the reason is', async (t) => {
   const port = await freePort()
   for (const [AdminListen, where] of [
@@ -152,8 +153,8 @@ test('an Orthanc behind a path', async (t) => {
   }
 })
 
-// Orthanc responds 401, never 403, to other machines; the advice named a login only, which can't help. To Orthanc, another
-// address of this machine is another machine.
+// Orthanc responds 401, never 403, to other machines; the advice named a login only, which can't
+// help. To Orthanc, another address of this machine is another machine.
 test('an Orthanc that admits only its own machine', needsOrthanc(), async (t) => {
   const harness = await harnessOf(t)
   const orthanc = await startOrthanc(t)

@@ -53,7 +53,10 @@ const always: Readonly<Record<string, Read>> = {
   HttpVerbose: ({ verbose }) => verbose,
 }
 
-/** Where they turn up once the sections that turn something on are there, with what they require and no more. */
+/**
+ * Where they turn up once the sections that turn something on are there, with what they require and
+ * no more.
+ */
 const whenConfigured: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
   'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
@@ -68,7 +71,10 @@ const whenConfigured: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Orthanc.Interval': ({ orthanc }) => seconds(orthanc.registration?.interval),
 }
 
-/** Which kind of credential an account has is read from the keys that are given, this one among them. */
+/**
+ * Which kind of credential an account has is read from the keys that are given, this one among
+ * them.
+ */
 const ofCredentials = ['GoogleCloudPlatform.Accounts.*.ApplicationDefault']
 
 test('every default of the schema is in one of the tables', async (t) => {

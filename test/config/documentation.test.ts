@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { defaults, keys } from './schema-keys.ts'
 
-/** The tables that list keys: page, what stands above the table, and what to put before its keys. */
+/**
+ * The tables that list keys: page, what stands above the table, and what to put before its keys.
+ */
 const tables: readonly [page: string, before: string, prefix: string][] = [
   ['configuration.md', '## GoogleCloudPlatform\n', 'GoogleCloudPlatform.'],
   ['configuration.md', '### An account\n', 'GoogleCloudPlatform.Accounts.*.'],

@@ -95,7 +95,10 @@ type Refusal = readonly [content: object, ...problems: string[]]
 const at = 'GoogleCloudPlatform'
 const a = `${at}.Accounts.a`
 
-/** Refused by the schema and by the code; with how each problem begins or what it holds, separated by `*`. */
+/**
+ * Refused by the schema and by the code; with how each problem begins or what it holds, separated
+ * by `*`.
+ */
 export const bad: Readonly<Record<string, Refusal>> = {
   'an audit repository without a server': [
     proxy({ Audit: { Syslog: { SourceId: 'p' } } }),

@@ -4,7 +4,10 @@ import { configuration, load, refusal } from './settings-of.ts'
 
 const secret = 'ya29.hidden-value'
 
-/** Every place of this configuration is given the secret in turn, as a text, a number, inside a list, an object. */
+/**
+ * Every place of this configuration is given the secret in turn, as a text, a number, inside a
+ * list, an object.
+ */
 const places = [
   ...['Project', 'Location', 'Dataset', 'DicomStore', 'ServiceAccountFile', 'ImpersonateServiceAccount', 'Access'].map(
     (key) => (value: unknown) => configuration({}, {}, { [key]: value }),

@@ -47,7 +47,10 @@ export const outgoingDirect: OutgoingSettings = {
   timeouts: { connect: 10_000, response: 10_000, searchResponse: 10_000, idle: 10_000, minBodyRate: 1 },
 }
 
-/** An emulator as the issuer of tokens, with one DICOM store for each of its identities and nobody else. */
+/**
+ * An emulator as the issuer of tokens, with one DICOM store for each of its identities and nobody
+ * else.
+ */
 export async function startIssuer(t: Test, { emulator: options, outgoing }: IssuerOptions = {}): Promise<Issuer> {
   const emulator = await startEmulator(options)
   t.teardown(() => emulator.close())

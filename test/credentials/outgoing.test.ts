@@ -59,7 +59,8 @@ for (const login of [undefined, 'user:p@ss w/rd']) {
       if (kind.includes('metadata')) continue
       await fetchToken(source, { impersonate: files.impersonatedEmail })
     }
-    // No kind had a connection that did not come through a tunnel: each tunnel is one client port for the emulator.
+    // No kind had a connection that did not come through a tunnel: each tunnel is one client port
+    // for the emulator.
     const ports = new Set(emulator.log.map(({ remotePort }) => remotePort))
     t.equal(ports.size, proxy.tunnels.length)
     t.same([...new Set(proxy.tunnels.map(({ target }) => target))], [emulator.metadataHost])

@@ -1,4 +1,7 @@
-/** Fetches a token of every kind in a process of its own, and prints how many came: for what the environment may do to it. */
+/**
+ * Fetches a token of every kind in a process of its own, and prints how many came: for what the
+ * environment may do to it.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -11,13 +11,18 @@ export interface Expression {
   readonly grouping: readonly string[]
 }
 
-/** Words of the language (https://prometheus.io/docs/prometheus/latest/querying/basics/) that are in use here. */
+/**
+ * Words of the language (https://prometheus.io/docs/prometheus/latest/querying/basics/) that are in
+ * use here.
+ */
 const words: ReadonlySet<string> = new Set([
   ...['sum', 'min', 'max', 'count', 'topk', 'rate', 'increase', 'max_over_time', 'histogram_quantile', 'vector', 'by'],
   ...['and', 'or'],
 ])
 
-/** What an expression asks of metrics. Throws at a word that is neither a metric's name nor known. */
+/**
+ * What an expression asks of metrics. Throws at a word that is neither a metric's name nor known.
+ */
 export function readExpression(text: string): Expression {
   const grouping: string[] = []
   const selectors: Selector[] = []

@@ -8,7 +8,8 @@ function keys(names: string): Record<string, string> {
   return Object.fromEntries(names.split(' ').map((name) => [name, '']))
 }
 
-// The searches of Orthanc Explorer 2, through Orthanc's own client, at an emulator as strict as Google's documentation.
+// The searches of Orthanc Explorer 2, through Orthanc's own client, at an emulator as strict as
+// Google's documentation.
 t.test('Orthanc Explorer 2 browses a store', needsOrthanc(), async (t) => {
   const { orthanc, emulator } = await startProxied(t, { accounts: { google: { credential: serviceAccount } } })
   const { studyInstanceUid: study } = await sendAway(t, orthanc, 'google', { seed: 7, series: 2, instances: 2 })

@@ -206,7 +206,8 @@ async function compressedImage(t: Test, client: object, seed: number) {
   const mediaTypes = [{ mediaType: 'image/jpeg', transferSyntaxUID: JPEG_BASELINE }]
   const frame = { ...uids, frameNumbers: [1], mediaTypes }
   sameBytes(t, await callNamed(client, 'retrieveInstanceFrames', frame), [image])
-  // The client can't ask for instances as they are stored. Google decompresses them, the emulator doesn't.
+  // The client can't ask for instances as they are stored. Google decompresses them, the emulator
+  // doesn't.
   t.equal(await refusal(callNamed(client, 'retrieveInstance', uids)), 406)
 }
 

@@ -4,13 +4,19 @@ import type { LocalOrthanc } from '../../src/orthanc/local-orthanc.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { fetchBack, type LocalStudy, sendAway } from './exchange.ts'
 
-/** Orthanc, and two of its DICOMweb servers, which lead to the same store: one is sent chunked uploads, the other whole ones. */
+/**
+ * Orthanc, and two of its DICOMweb servers, which lead to the same store: one is sent chunked
+ * uploads, the other whole ones.
+ */
 export interface Path {
   readonly orthanc: LocalOrthanc
   readonly emulator: Emulator
   readonly chunked: string
   readonly whole: string
-  /** Whether the proxy is on the way: it waits until Google has deleted what it was asked to, and tells Orthanc what 204 means. */
+  /**
+   * Whether the proxy is on the way: it waits until Google has deleted what it was asked to, and
+   * tells Orthanc what 204 means.
+   */
   readonly proxied: boolean
 }
 

@@ -23,7 +23,10 @@ interface Observed {
   readonly seen: string
   /** Requests that reached Google's place. */
   readonly arrived: number
-  /** Whether Orthanc has the instance that was to be retrieved, byte for byte; or all of it, or nothing. */
+  /**
+   * Whether Orthanc has the instance that was to be retrieved, byte for byte; or all of it, or
+   * nothing.
+   */
   readonly here: boolean
 }
 
@@ -71,7 +74,10 @@ t.test('an Orthanc whose own time is over leaves, and the proxy with it', needsO
   })
 })
 
-/** Null for what an Orthanc can't cause, or where its timing decides: it may send the end of an upload before or after a reset. */
+/**
+ * Null for what an Orthanc can't cause, or where its timing decides: it may send the end of an
+ * upload before or after a reset.
+ */
 function expectationOf(testCase: Case): Observed | null {
   const { fault, service, client } = testCase
   const outcome = fault.expected[service] ?? ''

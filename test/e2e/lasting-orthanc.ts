@@ -7,7 +7,9 @@ import { spawnOrthanc } from '../../src/orthanc/orthanc-process.ts'
 import { OrthancRest, type OrthancRestOptions } from '../../src/orthanc/orthanc-rest.ts'
 import { eventually } from '../helpers/eventually.ts'
 
-/** An Orthanc that can be ended and started again, at the same address and with the same storage. */
+/**
+ * An Orthanc that can be ended and started again, at the same address and with the same storage.
+ */
 export interface LastingOrthanc {
   readonly url: string
   readonly rest: OrthancRest

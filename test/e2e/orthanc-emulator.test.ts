@@ -4,8 +4,9 @@ import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 import { everyService } from './every-service.ts'
 
-// Without the proxy, as with the Orthanc GCP plugin: the token in the server's entry. It shows that the emulator is as good
-// as Google to a real Orthanc, so that what fails in the other files fails for the proxy.
+// Without the proxy, as with the Orthanc GCP plugin: the token in the server's entry. It shows that
+// the emulator is as good as Google to a real Orthanc, so that what fails in the other files fails
+// for the proxy.
 t.test('a real Orthanc and the emulator', needsOrthanc(), async (t) => {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())

@@ -22,7 +22,9 @@ export interface Proxied {
 }
 
 export interface ProxiedOptions {
-  /** An account of the proxy for each of these, and a DICOMweb server of the same name in Orthanc. */
+  /**
+   * An account of the proxy for each of these, and a DICOMweb server of the same name in Orthanc.
+   */
   readonly accounts: Readonly<Record<string, Account>>
   readonly emulator?: EmulatorOptions
   /** Keys of the proxy's own section. */
@@ -43,7 +45,10 @@ export interface Account {
 export const serviceAccount = ({ serviceAccountFile }: CredentialFiles) => ({ ServiceAccountFile: serviceAccountFile })
 export const authorizedUser = ({ authorizedUserFile }: CredentialFiles) => ({ AuthorizedUserFile: authorizedUserFile })
 
-/** A real Orthanc, whose DICOMweb servers are the proxy, whose Google is the emulator. All of them end with the test. */
+/**
+ * A real Orthanc, whose DICOMweb servers are the proxy, whose Google is the emulator. All of them
+ * end with the test.
+ */
 export async function startProxied(t: Test, options: ProxiedOptions): Promise<Proxied> {
   const folder = t.testdir()
   const emulator = await startEmulator(options.emulator)

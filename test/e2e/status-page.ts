@@ -9,7 +9,10 @@ const other = [...syntheticStudy({ instances: 1, seed: 2 })]
 export const desktop = { viewport: { width: 1280, height: 900 } }
 export const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }
 
-/** An open page. Any complaint of the browser, such as about the content security policy, fails the test. */
+/**
+ * An open page. Any complaint of the browser, such as about the content security policy, fails the
+ * test.
+ */
 export async function open(t: Test, browser: Browser, url: string | null, options: BrowserContextOptions = desktop) {
   const context = await browser.newContext(options)
   const complaints: string[] = []

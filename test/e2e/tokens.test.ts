@@ -57,7 +57,8 @@ t.test('a token that is revoked before a large upload', needsOrthanc(), async (t
   const large = { instances: 40, rows: 512, columns: 512 }
   const { id } = await uploadStudy(orthanc, large)
   emulator.revokeTokens()
-  // The proxy may have seen the refusal before too much had passed to be repeated: both ends are right.
+  // The proxy may have seen the refusal before too much had passed to be repeated: both ends are
+  // right.
   const job = await orthanc.rest.stow('google', [id])
   t.match(job, job.state === 'Success' ? { errorCode: 0 } : { errorDescription: 'Error in the network protocol' })
   t.equal(refusals(emulator).length, 1)

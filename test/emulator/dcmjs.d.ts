@@ -1,6 +1,6 @@
 /**
- * dcmjs ships no types; this is the part that the emulator's dictionary is made from, and the reader
- * that its own is compared with.
+ * dcmjs ships no types; this is the part that the emulator's dictionary is made from, and the
+ * reader that its own is compared with.
  */
 declare module 'dcmjs' {
   interface DictionaryEntry {

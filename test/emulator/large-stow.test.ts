@@ -29,7 +29,8 @@ test('512 MiB are stored and retrieved in bounded memory', async (t) => {
   })
   const [file] = (await once(retrieval, 'response')) as [IncomingMessage]
   t.ok(await sameStream(file, instance.chunks()), 'byte for byte')
-  // Client and emulator share this process, and each holds some chunks; on a busy machine garbage waits longer. Half of what passed bounds it all the same.
+  // Client and emulator share this process, and each holds some chunks; on a busy machine garbage
+  // waits longer. Half of what passed bounds it all the same.
   const grown = (watch() - before) / MiB
   t.ok(grown < 256, `grew by ${Math.round(grown)} MiB`)
 })

@@ -61,8 +61,8 @@ function done(times: number): Record<Service, Outcome> {
 }
 
 /**
- * Retried once where that is safe: an upload isn't retried once all of it was sent, and the deletion
- * of a study never is.
+ * Retried once where that is safe: an upload isn't retried once all of it was sent, and the
+ * deletion of a study never is.
  */
 function repeated(outcome: Outcome, { upload = 1 } = {}): Record<Service, Outcome> {
   return all(`${outcome} ×2`, { 'STOW-RS': `${outcome} ×${upload}`, 'DELETE of a study': `${outcome} ×1` })

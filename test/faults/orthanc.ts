@@ -5,8 +5,8 @@ import type { Service } from './services.ts'
 export const anyFailure = 'Error in the network protocol'
 
 /**
- * Its texts for the statuses that it distinguishes, except for retrievals (Orthanc 1.10 with DICOMweb
- * plugin 1.7).
+ * Its texts for the statuses that it distinguishes, except for retrievals (Orthanc 1.10 with
+ * DICOMweb plugin 1.7).
  */
 export const statusWords: Readonly<Record<number, string>> = {
   400: 'Bad request',
@@ -17,8 +17,8 @@ export const statusWords: Readonly<Record<number, string>> = {
 
 /**
  * What Orthanc's user reads, of the job or of the request, when its request to the proxy has this
- * outcome. Null where that depends on timing: of the response to a deletion Orthanc reads the headers only,
- * and the connection may or may not be reset by then.
+ * outcome. Null where that depends on timing: of the response to a deletion Orthanc reads the
+ * headers only, and the connection may or may not be reset by then.
  */
 export function seenInOrthanc(service: Service, outcome: Outcome): string | null {
   const isDelete = service.startsWith('DELETE')

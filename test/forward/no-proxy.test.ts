@@ -8,7 +8,10 @@ import { type Connections, openConnections } from '../../src/forward/connections
 import { outgoingDirect } from '../credentials/issuer.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-/** Hosts that a spelling of NO_PROXY exempts from the outgoing proxy, and hosts that it doesn't. PORT is theirs. */
+/**
+ * Hosts that a spelling of NO_PROXY exempts from the outgoing proxy, and hosts that it doesn't.
+ * PORT is theirs.
+ */
 const spellings: readonly [noProxy: string, direct: readonly string[], proxied: readonly string[]][] = [
   ['', [], ['hospital.test', '127.0.0.1']],
   [' , ,\t', [], ['hospital.test']],

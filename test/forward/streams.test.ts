@@ -235,7 +235,10 @@ t.test('informational responses of Google stay between it and the proxy', async 
 const mebibyte = Buffer.alloc(1024 * 1024)
 const much = 256
 
-/** Writes `much` MiB as fast as the other side takes them; returns how many have been written so far. */
+/**
+ * Writes `much` MiB as fast as the other side takes them; returns how many have been written so
+ * far.
+ */
 function pump(into: Writable): () => number {
   let written = 0
   const more = () => {

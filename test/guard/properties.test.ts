@@ -5,7 +5,10 @@ import { isolationHeaders, outgoingHeaders, returnedHeaders } from '../../src/gu
 import { judge, origin, root } from './judge.ts'
 import * as seeds from './seeds.ts'
 
-/** Cases of each property, in all more than 100,000; fast-check prints the seed and the smallest case of a failure. */
+/**
+ * Cases of each property, in all more than 100,000; fast-check prints the seed and the smallest
+ * case of a failure.
+ */
 const cases = { targets: 60_000, searches: 10_000, headers: 20_000 }
 
 const system = new Set(
@@ -178,7 +181,8 @@ test('for every target, what goes out is one path below the store, with one mean
       if (path.split('?').length > 2 || !/^[\w/.,~-]+$/.test(pathname) || pathname.includes('//')) return false
       if (sent === undefined) return true
       withQuery += 1
-      // Only what a query may hold unencoded (RFC 3986 3.4), and nothing that parts it otherwise than `&` does.
+      // Only what a query may hold unencoded (RFC 3986 3.4), and nothing that parts it otherwise
+      // than `&` does.
       if (!/^(?:[\w.~!$()*+,/:@=&-]|%[0-9A-Fa-f]{2})+$/.test(sent)) return false
       const names = sent.split('&').map((pair) => pair.split('=')[0] ?? '')
       return names.every((name) =>
@@ -259,7 +263,8 @@ test('for all headers, nothing beyond the allow-lists comes out, and what does i
   ] as const) {
     fc.assert(
       fc.property(record, (headers) => {
-        // Headers that each of our responses has, with any headers from Google; Vary gets a name more.
+        // Headers that each of our responses has, with any headers from Google; Vary gets a name
+        // more.
         const sent = Object.entries(pick(headers as never)).filter(
           ([name]) => !(name in isolationHeaders) && name !== 'vary',
         )

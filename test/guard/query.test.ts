@@ -10,7 +10,10 @@ function query(text: string, method = 'GET', path = search): string {
   return said.startsWith('4') ? said : said.slice(said.indexOf('?') + 1)
 }
 
-/** What Google's APIs take in every request (https://cloud.google.com/apis/docs/system-parameters), and took in older ones. */
+/**
+ * What Google's APIs take in every request (https://cloud.google.com/apis/docs/system-parameters),
+ * and took in older ones.
+ */
 const systemParameters = [
   'access_token',
   'alt',

@@ -1,6 +1,6 @@
 /**
- * Inputs that are always tried first: what has failed once, and what has fooled others. Add the counterexample that
- * fast-check prints.
+ * Inputs that are always tried first: what has failed once, and what has fooled others. Add the
+ * counterexample that fast-check prints.
  */
 export const targets: [method: string, target: string][] = [
   ['GET', '/a/studies'],

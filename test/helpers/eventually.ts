@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Polls until the condition is true: for what no event announces. Rejects after `timeout` milliseconds: far
- * more than a slow machine takes for anything.
+ * Polls until the condition is true: for what no event announces. Rejects after `timeout`
+ * milliseconds: far more than a slow machine takes for anything.
  */
 export async function eventually(
   what: string,

@@ -20,8 +20,8 @@ const headerLine = /^([!#$%&'*+.^`|~\w-]+): ([!-~\x80-\xff](?:[\t -~\x80-\xff]*[
 
 /**
  * Takes a stream of messages apart, by the letter: CRLF only, one way to tell the length, no chunk
- * extensions, no trailers. Throws at anything that two readers could read in two ways: bytes that this
- * accepts hide no second message.
+ * extensions, no trailers. Throws at anything that two readers could read in two ways: bytes that
+ * this accepts hide no second message.
  *
  * @param isToHead whether the response at this place is one to HEAD, and so has no body
  */

@@ -60,7 +60,8 @@ export async function startServed(t: Test, options: ServedOptions = {}): Promise
   const folder = await mkdtemp(join(tmpdir(), 'served-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const credentials = await emulator.writeCredentials(folder)
-  // An authority of its own spares each file of tests the reading of the system's: a quarter of a second.
+  // An authority of its own spares each file of tests the reading of the system's: a quarter of a
+  // second.
   await writeFile(join(folder, AUTHORITIES), makeCertificate().authority)
   const lines: string[] = []
   const destination = new Writable({

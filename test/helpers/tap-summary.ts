@@ -19,7 +19,9 @@ export function countTests(output: string): TestCount {
   return isWhole && assertions.length > 0 ? count : atLeastOneFailed(count)
 }
 
-/** Of all files that there were. A run that left out one, or that tested nothing, has one failure. */
+/**
+ * Of all files that there were. A run that left out one, or that tested nothing, has one failure.
+ */
 export function sumOf(counts: readonly TestCount[], files: number): TestCount {
   const sum = (part: keyof TestCount) => counts.reduce((total, count) => total + count[part], 0)
   const count = { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }

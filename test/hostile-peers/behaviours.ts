@@ -4,13 +4,18 @@ import { gzipSync } from 'node:zlib'
 /** Bytes that a peer offers on one connection. */
 export const offeredBytes = Number(process.env.HOSTILE_PEERS_MIB ?? 256) * 1024 * 1024
 
-/** What a peer sends once it was asked something: a beginning, and then the same again and again. */
+/**
+ * What a peer sends once it was asked something: a beginning, and then the same again and again.
+ */
 interface Behaviour {
   readonly head: string
   readonly repeated: Buffer
   /** Milliseconds between two of them; 0 as fast as they are taken. */
   readonly pauseMs: number
-  /** On connections that are used again, undici keeps nothing of it, and reads on until the time is over. */
+  /**
+   * On connections that are used again, undici keeps nothing of it, and reads on until the time is
+   * over.
+   */
   readonly endsByTime?: boolean
 }
 

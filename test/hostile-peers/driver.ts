@@ -1,4 +1,7 @@
-/** Asks the peers as the proxy does, in a process of its own whose memory is measured. Is told what to do by its parent. */
+/**
+ * Asks the peers as the proxy does, in a process of its own whose memory is measured. Is told what
+ * to do by its parent.
+ */
 import { request as httpsRequest } from 'node:https'
 import { AlwaysOnSampler } from '@opentelemetry/sdk-trace'
 import type { CredentialSettings, OutgoingSettings } from '../../src/config/settings.ts'

@@ -13,14 +13,21 @@ import { behave, httpBehaviours, offeredBytes } from './behaviours.ts'
 import type { Environment, Order, Report } from './driver.ts'
 
 /**
- * Whoever the proxy asks something may be broken, somebody else, or hostile: a table of peers and what they do instead of
- * a response. The proxy's process is measured, and what each peer could get rid of.
+ * Whoever the proxy asks something may be broken, somebody else, or hostile: a table of peers and
+ * what they do instead of a response. The proxy's process is measured, and what each peer could get
+ * rid of.
  */
 
 const mebibyte = 1024 * 1024
-/** What the process may grow by at any time, while it asks eleven peers at once. Without bounds it was 2.5 GiB, of a fifth of what is offered here. */
+/**
+ * What the process may grow by at any time, while it asks eleven peers at once. Without bounds it
+ * was 2.5 GiB, of a fifth of what is offered here.
+ */
 const maxGrowth = 96 * mebibyte
-/** What a peer may get rid of: the operating system alone takes up to ten MiB on loopback, and so do the buffers between. */
+/**
+ * What a peer may get rid of: the operating system alone takes up to ten MiB on loopback, and so do
+ * the buffers between.
+ */
 const maxTaken = 16 * mebibyte
 /** Milliseconds that a request is given, and ten times that, after which it stands still. */
 const timeout = 600
@@ -142,7 +149,8 @@ class Driver {
 
 async function startDriver(t: Test, environment: Environment): Promise<Driver> {
   const child = fork(fileURLToPath(new URL('driver.ts', import.meta.url)), {
-    // As the program runs (docs/adr/0010), but for the size up to which nothing is collected: garbage is not what is measured.
+    // As the program runs (docs/adr/0010), but for the size up to which nothing is collected:
+    // garbage is not what is measured.
     execArgv: ['--max-semi-space-size=2', '--expose-gc'],
     env: {
       ...compileCache,

@@ -79,7 +79,8 @@ test('an invalid configuration is rejected, each of its problems is logged, and 
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
   const { child, said, names, inForce } = await started(t, path)
   const rejected = () => said(/configuration rejected; keeping the current one/)
-  // The file is read at the signal, and once more when the watch has seen the change: on a busy machine before the next.
+  // The file is read at the signal, and once more when the watch has seen the change: on a busy
+  // machine before the next.
   const atSignal = () => rejected().filter(({ trigger }) => trigger === 'SIGHUP')
   const isTold = (text: RegExp) => rejected().some(({ problem }) => text.test(String(problem)))
   await writeFile(path, configuration(['a', 'b'], { Retry: { TotalTimeout: -1 }, Lisen: 'x' }))
@@ -122,7 +123,8 @@ test('a folder, whose files come and go', async (t) => {
   t.same(await names(), ['a', 'b'])
 })
 
-// A ConfigMap's files are links to links: `orthanc.json` -> `..data/orthanc.json`, and `..data` is swapped as a whole.
+// A ConfigMap's files are links to links: `orthanc.json` -> `..data/orthanc.json`, and `..data` is
+// swapped as a whole.
 test('what Kubernetes mounts', async (t) => {
   const folder = t.testdir()
   const write = async (version: string, names: readonly string[]) => {

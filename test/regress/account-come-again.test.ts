@@ -2,8 +2,8 @@ import { test } from 'tap'
 import type { Account } from '../../src/admin/proxy-status.ts'
 import { Samples } from '../../src/admin/samples.ts'
 
-// An account that two reloads took away and brought back between two samples had fewer requests than none: for ten minutes its
-// plots were below zero, and its state was wrong.
+// An account that two reloads took away and brought back between two samples had fewer requests
+// than none: for ten minutes its plots were below zero, and its state was wrong.
 test('an account that has come again begins at nothing', async (t) => {
   let requests = 5
   const nothing = { failed: 0, incomplete: 0, rejected: 0, received: 0, sent: 0 }

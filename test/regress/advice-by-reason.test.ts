@@ -4,8 +4,8 @@ import { startIssuer } from '../credentials/issuer.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Served, startServed, stowOf } from '../helpers/served.ts'
 
-// A 403 has many causes, and Google names the cause in its ErrorInfo. The advice was always to grant a role; for an
-// impersonation, always that of impersonating.
+// A 403 has many causes, and Google names the cause in its ErrorInfo. The advice was always to
+// grant a role; for an impersonation, always that of impersonating.
 
 interface Cause {
   readonly says: string

@@ -4,7 +4,8 @@ import { startServed } from '../helpers/served.ts'
 
 const ask = (rest: string, version = 'HTTP/1.1') => `GET /google/studies ${version}\r\n${rest}Connection: close\r\n\r\n`
 
-// RFC 9112 3.2: such a request must be refused. Whoever stands before the proxy may read the other Host.
+// RFC 9112 3.2: such a request must be refused. Whoever stands before the proxy may read the other
+// Host.
 t.test('a request with two Hosts, or with one that is none, is refused', async (t) => {
   const { emulator, proxy } = await startServed(t)
   await (await fetch(`${proxy.url}/google/studies`)).text()

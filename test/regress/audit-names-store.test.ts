@@ -4,8 +4,9 @@ import { test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, startServed } from '../helpers/served.ts'
 
-// A request that was in flight when a reload gave its account another store had that store's address in the audit message,
-// and no line of the audit trail said which store an account had been.
+// A request that was in flight when a reload gave its account another store had that store's
+// address in the audit message, and no line of the audit trail said which store an account had
+// been.
 test('the audit trail names the store that a request went to', async (t) => {
   const File = join(t.testdir(), 'audit.jsonl')
   const proxy = { Audit: { File } }

@@ -5,8 +5,9 @@ import { listenOn } from '../helpers/listen.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Over TLS a broken connection ended like one with a whole response, except for a notice that many clients don't miss: with
-// HTTP/1.0, where the end of the connection is that of the body, a part of a study looked like all of it.
+// Over TLS a broken connection ended like one with a whole response, except for a notice that many
+// clients don't miss: with HTTP/1.0, where the end of the connection is that of the body, a part of
+// a study looked like all of it.
 test('a response that breaks off resets the connection over TLS, too', needsOpenssl(), async (t) => {
   const google = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': 100 })

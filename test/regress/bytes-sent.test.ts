@@ -3,8 +3,9 @@ import { test } from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The log and the audit trail said how long the response to an upload was before its URLs were rewritten, and how long that
-// to a search was after; of a response that was buffered, the length before, too.
+// The log and the audit trail said how long the response to an upload was before its URLs were
+// rewritten, and how long that to a search was after; of a response that was buffered, the length
+// before, too.
 test('for every request, the bytes sent are those that the client gets', async (t) => {
   const google = createServer((request, response) => {
     request.resume().once('end', () => {

@@ -13,7 +13,10 @@ interface Given {
   readonly kept?: object | null
 }
 
-/** An Orthanc whose entry logs in by client certificate, as docs/clients.md has it, and the proxy for it. */
+/**
+ * An Orthanc whose entry logs in by client certificate, as docs/clients.md has it, and the proxy
+ * for it.
+ */
 async function open(t: Test, { kept = null }: Given = {}) {
   const harness = await harnessOf(t)
   const authority = makeAuthority(t)
@@ -47,8 +50,8 @@ async function open(t: Test, { kept = null }: Given = {}) {
   return { harness, orthanc, config, own, search, to: ['-c', config, '--orthanc', orthanc.url] }
 }
 
-// Orthanc shows the certificate of an entry, but never its key. `register` wrote the entry back without the key, and said
-// that it was as it should be: from then on, every transfer failed.
+// Orthanc shows the certificate of an entry, but never its key. `register` wrote the entry back
+// without the key, and said that it was as it should be: from then on, every transfer failed.
 t.test('register', needed, async (t) => {
   const { orthanc, config, own, search, to } = await open(t)
   serve(t, config)

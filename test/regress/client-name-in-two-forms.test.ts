@@ -4,8 +4,9 @@ import { test } from 'tap'
 import { basic, hashOf } from '../helpers/clients.ts'
 import { startServed } from '../helpers/served.ts'
 
-// A client's name that the configuration writes in decomposed Unicode (NFD) was counted in another form (NFC) than it was
-// looked for: its password could be guessed at without end from the address that it was known by.
+// A client's name that the configuration writes in decomposed Unicode (NFD) was counted in another
+// form (NFC) than it was looked for: its password could be guessed at without end from the address
+// that it was known by.
 test('a name is one name in every form of Unicode: for its limit on guesses, and in the log', async (t) => {
   const [decomposed, composed] = ['Zoe\u0308', 'Zo\u00eb']
   const password = 'correct horse battery'

@@ -5,7 +5,8 @@ import { digestOf } from '../helpers/clients.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { startServed } from '../helpers/served.ts'
 
-// CertificateName takes IP:…, and Node says "IP Address:…" of a certificate: no such client was ever let in.
+// CertificateName takes IP:…, and Node says "IP Address:…" of a certificate: no such client was
+// ever let in.
 test(
   'a client is known by an address in its certificate, however the address is written',
   needsOpenssl(),

@@ -4,7 +4,10 @@ import { TokenCache } from '../../src/credentials/token-cache.ts'
 
 const hour = 3_600_000
 
-/** Measured by the wall clock alone, the token seemed to live an hour longer than it did: Google refused it meanwhile. */
+/**
+ * Measured by the wall clock alone, the token seemed to live an hour longer than it did: Google
+ * refused it meanwhile.
+ */
 test('a clock set back does not put off the refresh', async (t) => {
   const clock = new Clock()
   clock.travel(1_800_000_000_000)

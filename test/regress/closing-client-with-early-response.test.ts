@@ -5,7 +5,8 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The connection is kept open while the body still comes. If the body had arrived by the end of the response, nothing closed the connection any more.
+// The connection is kept open while the body still comes. If the body had arrived by the end of the
+// response, nothing closed the connection any more.
 t.test('a connection closes as its client requested, when the response began before the body had ended', async (t) => {
   const server = createServer((socket: Socket) => {
     socket.on('error', () => {})

@@ -8,8 +8,8 @@ import { outgoingDirect } from '../credentials/issuer.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-// A TLS session with which a handshake had failed was offered again and again. A shutdown during CONNECT was said to be an
-// outgoing proxy that is too slow.
+// A TLS session with which a handshake had failed was offered again and again. A shutdown during
+// CONNECT was said to be an outgoing proxy that is too slow.
 
 const certificate = makeCertificate()
 const secureContext = createSecureContext({ ca: certificate.authority })

@@ -9,8 +9,9 @@ import { demoAccount } from '../helpers/served.ts'
 
 const deadDrive = `--import=${new URL('../helpers/dead-drive.ts', import.meta.url).href}`
 
-// Files on a network drive that had gone used up all of Node's threads: no account got a token, not even a look at the status page
-// got a response, and SIGTERM did not end the program, which waited for its threads.
+// Files on a network drive that had gone used up all of Node's threads: no account got a token, not
+// even a look at the status page got a response, and SIGTERM did not end the program, which waited
+// for its threads.
 t.test('the other accounts are served, and the end comes', { skip: process.platform === 'win32' }, async (t) => {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())

@@ -6,8 +6,9 @@ const bucket = 'https://storage.googleapis.com/upload/storage/v1/b/BUCKET/o?uplo
 const impersonate = 'v1/projects/-/serviceAccounts/a%40p.iam.gserviceaccount.com:generateAccessToken'
 
 /**
- * A credential file could name any address at Google: with the upload of somebody's bucket as its `token_url`, and any file that the
- * proxy may read as its subject token, that file would have been posted there.
+ * A credential file could name any address at Google: with the upload of somebody's bucket as its
+ * `token_url`, and any file that the proxy may read as its subject token, that file would have been
+ * posted there.
  */
 test('credential files send their secrets to Google’s STS and IAM Credentials API, and to no other place there', async (t) => {
   const { emulator, files, write, fetchToken, failure } = await startIssuer(t)

@@ -11,8 +11,8 @@ const ofFile = (file: string): CredentialSource => ({
   metadataHost: null,
 })
 
-// `gcloud auth application-default login --login-config` writes this file for a workforce pool. It had "no type that this
-// proxy knows", and the advice was to use the file as Google had given it.
+// `gcloud auth application-default login --login-config` writes this file for a workforce pool. It
+// had "no type that this proxy knows", and the advice was to use the file as Google had given it.
 test('a user of a workforce pool', async (t) => {
   const { emulator, files, write, fetchToken, failure, identityOf } = await startIssuer(t)
   const user = await readJson(files.workforceUserFile)
@@ -78,8 +78,8 @@ test('a user of a workforce pool', async (t) => {
   })
 })
 
-// The advice was ApplicationDefault, which says nothing in a file; to use the file as Google gave it; and to trust the
-// "host" of a metadata service.
+// The advice was ApplicationDefault, which says nothing in a file; to use the file as Google gave
+// it; and to trust the "host" of a metadata service.
 test('credentials of other kinds have words of their own', async (t) => {
   const { files, write, failure } = await startIssuer(t)
   const impersonated = await readJson(files.impersonatedServiceAccountFile)

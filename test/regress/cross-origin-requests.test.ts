@@ -7,8 +7,9 @@ import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Any page of the web could have a browser on this machine send requests to the anonymous listener on loopback: six of six
-// ways (img, script, form, fetch without CORS, …) reached Google with our token.
+// Any page of the web could have a browser on this machine send requests to the anonymous listener
+// on loopback: six of six ways (img, script, form, fetch without CORS, …) reached Google with our
+// token.
 
 type Headers = Record<string, string>
 

@@ -21,7 +21,8 @@ function listeningPorts(pid: number): number[] {
   })
 }
 
-// `kill -USR1` opened Node's inspector on 127.0.0.1:9229, which evaluated what anybody on the machine sent to it.
+// `kill -USR1` opened Node's inspector on 127.0.0.1:9229, which evaluated what anybody on the
+// machine sent to it.
 t.test('SIGUSR1 opens no inspector', { skip: process.platform !== 'linux' && 'reads /proc' }, async (t) => {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())

@@ -3,8 +3,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 
-// A closed terminal (SIGHUP), a SIGTERM to `demo --once` and `demo --once | head -1` left keys and images in /tmp; the first two an Orthanc
-// that ran on, too.
+// A closed terminal (SIGHUP), a SIGTERM to `demo --once` and `demo --once | head -1` left keys and
+// images in /tmp; the first two an Orthanc that ran on, too.
 for (const [words, how] of [
   ['demo', 'SIGHUP'],
   ['demo --once', 'SIGHUP'],

@@ -2,7 +2,10 @@ import t from 'tap'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** A page of the web whose own name pointed to 127.0.0.1 could read and delete images, and see the status. */
+/**
+ * A page of the web whose own name pointed to 127.0.0.1 could read and delete images, and see the
+ * status.
+ */
 t.test('where nobody logs in, a request must name this machine', async (t) => {
   const { proxy, emulator } = await startServed(t, { proxy: { PublicUrl: 'https://pacs.example/google' } })
   const ask = async (url: string | null, line: string, host: string) =>

@@ -5,7 +5,10 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** Sends without end and reads only after a while, as a client does that writes first. Returns what it read. */
+/**
+ * Sends without end and reads only after a while, as a client does that writes first. Returns what
+ * it read.
+ */
 async function sendMuch(url: string, head: string, end: RegExp): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   socket.on('error', () => {})
@@ -29,7 +32,8 @@ async function sendMuch(url: string, head: string, end: RegExp): Promise<string>
   return text
 }
 
-// Node ends the connection with such a response, which resets it, because the rest of the body is still unread.
+// Node ends the connection with such a response, which resets it, because the rest of the body is
+// still unread.
 t.test('a client that asks for the connection to be closed gets an early response, too', async (t) => {
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})

@@ -1,7 +1,9 @@
 import { test } from 'tap'
 import { everySource, startIssuer } from '../credentials/issuer.ts'
 
-/** What an endpoint said was logged as it came: one that is not Google's may quote what it was sent. */
+/**
+ * What an endpoint said was logged as it came: one that is not Google's may quote what it was sent.
+ */
 test('a token endpoint that quotes the request does not bring its secrets into a message', async (t) => {
   const { emulator, files, fetchToken, failure } = await startIssuer(t)
   const sent: string[] = []

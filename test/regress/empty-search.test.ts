@@ -6,7 +6,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Google responds to a search without matches with 204 and no body. Orthanc takes that for HTTP 400, "Bad file format".
+// Google responds to a search without matches with 204 and no body. Orthanc takes that for HTTP
+// 400, "Bad file format".
 
 interface Received {
   readonly status: number | undefined

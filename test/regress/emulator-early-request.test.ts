@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { listen } from '../../src/emulator/listener.ts'
 
-// A request that came while the emulator still made its keys never got a response, and its client waited for ever.
+// A request that came while the emulator still made its keys never got a response, and its client
+// waited for ever.
 test('a request that comes before the emulator is ready waits for it', async (t) => {
   const listener = await listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => listener.close())

@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { startSession } from '../emulator/session.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 
-// A page of the web could revoke the emulator's tokens, and one whose name led to this machine read its log, with tokens.
+// A page of the web could revoke the emulator's tokens, and one whose name led to this machine read
+// its log, with tokens.
 test('no page has the emulator do something', async (t) => {
   const { emulator } = await startSession(t)
   const ask = async (line: string, ...headers: string[]) => {

@@ -2,9 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { test } from 'tap'
 import { startSession } from '../emulator/session.ts'
 
-// Seen: a part of less than 128 bytes was an emulator's failure, and its file stayed. A table of 20,000 offsets over as many fragments,
-// in a file of 240 KB, was a standstill of 18 s. A file that claimed 30 million frames was one of more than a minute, and 2.9 GB; one that
-// claimed 100 million rows, rendered, another.
+// Seen: a part of less than 128 bytes was an emulator's failure, and its file stayed. A table of
+// 20,000 offsets over as many fragments, in a file of 240 KB, was a standstill of 18 s. A file that
+// claimed 30 million frames was one of more than a minute, and 2.9 GB; one that claimed 100 million
+// rows, rendered, another.
 
 function element(tag: string, vr: string, value: Buffer | string, length = Buffer.byteLength(value)): Buffer {
   const long = ['OB', 'OW'].includes(vr)

@@ -4,8 +4,9 @@ import { type EncodedElement, encodedFile, syntaxes } from '../emulator/encoded-
 import { partsOf } from '../emulator/parts-of.ts'
 import { startSession } from '../emulator/session.ts'
 
-// Seen: every file in Implicit VR Little Endian, the default of DICOM, was refused ("Element 00080005 has no VR"), and so were
-// Explicit VR Big Endian, Deflated Explicit VR Little Endian, and a file whose UIDs have the VR UN.
+// Seen: every file in Implicit VR Little Endian, the default of DICOM, was refused ("Element
+// 00080005 has no VR"), and so were Explicit VR Big Endian, Deflated Explicit VR Little Endian, and
+// a file whose UIDs have the VR UN.
 
 const numbers = (size: 2 | 4, ...values: number[]) =>
   Buffer.concat(
@@ -110,7 +111,10 @@ test('what cannot be inflated, or inflates without end, is no DICOM', async (t) 
 
 type DataSet = Readonly<Record<string, { readonly Value?: readonly unknown[] | undefined }>>
 
-/** Texts and numbers of all elements; dcmjs has items, names and the character set, which it changes, in its own way. */
+/**
+ * Texts and numbers of all elements; dcmjs has items, names and the character set, which it
+ * changes, in its own way.
+ */
 function valuesOf(dataSet: DataSet): [string, string][] {
   const own = Object.entries(dataSet).filter(([tag]) => !tag.startsWith('0002') && tag !== '00080005')
   const plain = own.filter(

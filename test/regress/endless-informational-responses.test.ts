@@ -3,7 +3,8 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Each informational response counted as a sign of life: as long as they came, no timeout ended the request.
+// Each informational response counted as a sign of life: as long as they came, no timeout ended the
+// request.
 t.test('endless informational responses are invalid', async (t) => {
   const google = createServer((socket: Socket) => {
     socket.on('error', () => {})

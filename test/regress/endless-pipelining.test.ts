@@ -4,7 +4,9 @@ import t from 'tap'
 import { startServed } from '../helpers/served.ts'
 import { startHeldGoogle } from '../server/google.ts'
 
-/** Requests behind one that waited were read and kept without bound: 200,000 of them took 450 MB. */
+/**
+ * Requests behind one that waited were read and kept without bound: 200,000 of them took 450 MB.
+ */
 t.test('a connection with too many requests behind the first is closed', async (t) => {
   const google = await startHeldGoogle(t)
   const { proxy } = await startServed(t, { baseUrl: google.baseUrl })

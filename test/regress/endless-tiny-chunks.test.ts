@@ -8,8 +8,9 @@ import { listenOn } from '../helpers/listen.ts'
 import { type Served, startServed } from '../helpers/served.ts'
 import { startHeldGoogle } from '../server/google.ts'
 
-// Each chunk costs Node about as much as 16 KiB in one. Some connections that sent nothing but chunks of one byte kept everybody else
-// waiting for up to 6.5 s, for as long as they liked; after a 401, for 30 s.
+// Each chunk costs Node about as much as 16 KiB in one. Some connections that sent nothing but
+// chunks of one byte kept everybody else waiting for up to 6.5 s, for as long as they liked; after
+// a 401, for 30 s.
 
 const Clients = { sender: { TokenDigest: digestOf('right'), Accounts: { google: ['STOW-RS', 'QIDO-RS'] } } }
 const login = { right: 'Bearer right', wrong: 'Bearer wrong' }

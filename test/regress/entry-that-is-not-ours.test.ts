@@ -54,8 +54,9 @@ async function startProxy(t: Test, orthanc: string) {
   }
 }
 
-// An entry that the proxy had found as it should be, and never written, was removed when its account was removed from the
-// configuration, and added bare when that was put back: certificate, password, headers and notes were lost.
+// An entry that the proxy had found as it should be, and never written, was removed when its
+// account was removed from the configuration, and added bare when that was put back: certificate,
+// password, headers and notes were lost.
 test('an entry that the proxy never wrote stays when its account goes', async (t) => {
   const servers: Record<string, Record<string, unknown>> = {}
   const { url, writes, reads } = await startOrthanc(t, servers)

@@ -4,8 +4,9 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// An error response without Content-Length and chunks, as many servers and proxies send it, was 502 upstream-invalid:
-// its status was lost, and it was not retried. So was the 431 of a server whose parser refuses a long query.
+// An error response without Content-Length and chunks, as many servers and proxies send it, was 502
+// upstream-invalid: its status was lost, and it was not retried. So was the 431 of a server whose
+// parser refuses a long query.
 
 const error = (status: number, body = 'no', more = '') =>
   `HTTP/1.1 ${status} No\r\n${more}Connection: close\r\n\r\n${body}`

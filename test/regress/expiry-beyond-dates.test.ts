@@ -3,7 +3,10 @@ import { test } from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** No `Date` can hold such a time: the log line about the token threw, and the token was lost as an "unexpected failure". */
+/**
+ * No `Date` can hold such a time: the log line about the token threw, and the token was lost as an
+ * "unexpected failure".
+ */
 test('a token that is said to live for ever is used for a day', async (t) => {
   const given = { expires_in: 0 as unknown }
   const tokens = createServer((request, response) => {

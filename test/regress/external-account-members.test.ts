@@ -6,8 +6,8 @@ import { listenOn } from '../helpers/listen.ts'
 type Json = Record<string, unknown>
 
 /**
- * google-auth-library reads `tokenUrl` where `token_url` is missing, and a universe that is no text: a file with those
- * sent the subject token, or Google's token for it, to any host.
+ * google-auth-library reads `tokenUrl` where `token_url` is missing, and a universe that is no
+ * text: a file with those sent the subject token, or Google's token for it, to any host.
  */
 test('a file of workload identity federation reaches no host through members that are not checked', async (t) => {
   const { files, write, fetchToken } = await startIssuer(t)

@@ -4,8 +4,9 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// When an upload had failed, the connection to Google reported its end once more, and that stopped the reading of what the
-// client still sent: its connection stayed busy for ever, and shutting down had to wait for it.
+// When an upload had failed, the connection to Google reported its end once more, and that stopped
+// the reading of what the client still sent: its connection stayed busy for ever, and shutting down
+// had to wait for it.
 t.test('after an upload that failed the connection serves the next request', async (t) => {
   let reading = false
   const google = createServer((request, response) => {

@@ -4,8 +4,8 @@ import { test } from 'tap'
 import { configuration, load, problems } from '../config/settings-of.ts'
 import { readJson, startIssuer } from '../credentials/issuer.ts'
 
-// A key file with a byte order mark was "not JSON", as was one that PowerShell's > had written; one whose line breaks
-// were escaped twice had a "damaged" key, and the advice was to make a new one.
+// A key file with a byte order mark was "not JSON", as was one that PowerShell's > had written; one
+// whose line breaks were escaped twice had a "damaged" key, and the advice was to make a new one.
 test('a credential file as Windows programs and scripts leave it', async (t) => {
   const { files, fetchToken, failure, identityOf } = await startIssuer(t)
   const key = await readJson(files.serviceAccountFile)

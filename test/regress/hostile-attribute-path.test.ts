@@ -2,8 +2,9 @@ import t from 'tap'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-// `?ABCDEF12.ABCDEF12. … =1` stopped the whole proxy for 15 seconds, `/healthz` and SIGTERM included: each part has the form of
-// a keyword and of a tag, and the expression for attribute paths tried all ways to read them.
+// `?ABCDEF12.ABCDEF12. … =1` stopped the whole proxy for 15 seconds, `/healthz` and SIGTERM
+// included: each part has the form of a keyword and of a tag, and the expression for attribute
+// paths tried all ways to read them.
 t.test('a parameter of parts that fit twice is refused at once', async (t) => {
   const { proxy, emulator } = await startServed(t)
   const path = 'ABCDEF12.'.repeat(24)

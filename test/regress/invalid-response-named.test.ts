@@ -3,8 +3,8 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The errors that undici has for these are not of its parser: the response said that Google can't be reached, and a read was
-// sent again.
+// The errors that undici has for these are not of its parser: the response said that Google can't
+// be reached, and a read was sent again.
 t.test('a response that undici itself rejects is invalid', async (t) => {
   let bytes = ''
   const google = createServer((socket: Socket) => {

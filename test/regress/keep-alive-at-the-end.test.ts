@@ -6,7 +6,10 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** It promised to stay open, and was closed a moment later: the client's next request could be lost on it. */
+/**
+ * It promised to stay open, and was closed a moment later: the client's next request could be lost
+ * on it.
+ */
 t.test('a request that is rejected at shutdown, after a response that had begun, closes its connection', async (t) => {
   const begun = Promise.withResolvers<ServerResponse>()
   const google = createServer((_request, response) => {

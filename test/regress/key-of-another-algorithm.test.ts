@@ -2,7 +2,10 @@ import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'tap'
 import { readJson, startIssuer } from '../credentials/issuer.ts'
 
-/** Google's keys are RSA: any other failed within the library, as a token endpoint that can't be reached. */
+/**
+ * Google's keys are RSA: any other failed within the library, as a token endpoint that can't be
+ * reached.
+ */
 test('a key that is not RSA is a damaged key', async (t) => {
   const { files, write, failure } = await startIssuer(t)
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

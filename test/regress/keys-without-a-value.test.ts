@@ -3,8 +3,9 @@ import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { startServed, stowOf } from '../helpers/served.ts'
 
-// Orthanc Explorer 2 browses a DICOMweb server with a key without a value for each of its columns (universal matching,
-// PS3.4 C.2.2.2.3). Most are none that Google has: it responded with 400, and the list of studies stayed empty.
+// Orthanc Explorer 2 browses a DICOMweb server with a key without a value for each of its columns
+// (universal matching, PS3.4 C.2.2.2.3). Most are none that Google has: it responded with 400, and
+// the list of studies stayed empty.
 
 const columns =
   'AccessionNumber&ModalitiesInStudy&NumberOfStudyRelatedInstances&NumberOfStudyRelatedSeries&PatientBirthDate&PatientID&PatientName&SOPClassesInStudy&StudyDate&StudyDescription'

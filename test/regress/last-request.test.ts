@@ -8,8 +8,8 @@ import { startServed } from '../helpers/served.ts'
 const next = 'DELETE /google/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const chunked = '3\r\nabc\r\n0\r\n\r\n'
 
-// Where these end, two readers may see differently (RFC 9112 6.1, 11.2), or Node itself loses what came in the same packet:
-// what follows was taken for a request, or for the rest of one.
+// Where these end, two readers may see differently (RFC 9112 6.1, 11.2), or Node itself loses what
+// came in the same packet: what follows was taken for a request, or for the rest of one.
 const doubtful: readonly [what: string, request: string, status: RegExp][] = [
   [
     'chunks in HTTP/1.0',

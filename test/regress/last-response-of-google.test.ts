@@ -4,7 +4,10 @@ import { startServed, stowOf } from '../helpers/served.ts'
 
 const study = [...syntheticStudy({ instances: 1, seed: 1 })]
 
-/** What Google had said was lost when a later try failed otherwise, or took far longer than the budget. */
+/**
+ * What Google had said was lost when a later try failed otherwise, or took far longer than the
+ * budget.
+ */
 t.test('the last response from Google is passed on when later attempts bring none', async (t) => {
   for (const later of [{ resetBefore: true }, { hang: true }]) {
     const { emulator, url } = await startServed(t, { proxy: { Retry: { TotalTimeout: 3 } } })

@@ -3,7 +3,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The request stayed, and with it its slot at Google, until the issuer responded or timed out: a minute by default.
+// The request stayed, and with it its slot at Google, until the issuer responded or timed out: a
+// minute by default.
 t.test('a client that leaves while its request waits for a token ends that wait', async (t) => {
   for (const method of ['GET', 'POST']) {
     const { emulator, url, log } = await startServed(t)

@@ -44,7 +44,8 @@ async function serveAndEnd(t: Test, folder: string, log: number) {
 
 const skip = process.platform !== 'linux' && 'no pipes or /dev/full'
 
-// The program served on, and SIGTERM did not end it: at the end, its logger wrote what was left until somebody would read it.
+// The program served on, and SIGTERM did not end it: at the end, its logger wrote what was left
+// until somebody would read it.
 t.test('the program ends though nobody reads its log', { skip }, async (t) => {
   const folder = t.testdir({})
   const path = makePipe(join(folder, 'log'))

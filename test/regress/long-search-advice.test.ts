@@ -1,8 +1,8 @@
 import t from 'tap'
 import { adviseOnSearch } from '../../src/guard/search-limits.ts'
 
-// A search that Google refused kept all others waiting for 55 to 200 ms: each of 4,000 short words in includefield was
-// compared with all attributes.
+// A search that Google refused kept all others waiting for 55 to 200 ms: each of 4,000 short words
+// in includefield was compared with all attributes.
 t.test('a query with thousands of unknown attributes is no standstill', async (t) => {
   const words = Array.from({ length: 4_000 }, (_, at) =>
     `${at + 10_000}`.slice(-3).replace(/\d/g, (digit) => 'qwxzvkjuyp'[+digit] ?? ''),

@@ -3,8 +3,9 @@ import { test } from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// To read a store response of 60 MB takes 1.2 s. As much of it as had come was read in one turn of the event loop, some 190 KB with a Google
-// on the same machine, and nobody else was served meanwhile.
+// To read a store response of 60 MB takes 1.2 s. As much of it as had come was read in one turn of
+// the event loop, some 190 KB with a Google on the same machine, and nobody else was served
+// meanwhile.
 test('others have their turn between the chunks of a long store response', async (t) => {
   const item = { '00081155': { vr: 'UI', Value: ['2.25.1234567890123456789'] } }
   const document = { '00081199': { vr: 'SQ', Value: Array(200_000).fill(item) } }

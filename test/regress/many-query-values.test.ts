@@ -2,8 +2,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { startServed } from '../helpers/served.ts'
 
-// A search with 3,800 short values which Google refused with a message stopped the whole proxy for 3 to 6 seconds: to keep the
-// values out of the log, a regular expression was compiled for each.
+// A search with 3,800 short values which Google refused with a message stopped the whole proxy for
+// 3 to 6 seconds: to keep the values out of the log, a regular expression was compiled for each.
 t.test('a search with thousands of values that Google refuses is no standstill', async (t) => {
   const { url, proxy, emulator, log } = await startServed(t)
   for (const [at, status] of [401, 403, 408, 429, 500, 503].entries()) {

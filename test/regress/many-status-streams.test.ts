@@ -4,7 +4,8 @@ import { test } from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Each of the status streams had a text of its own made: 500 of them, opened at once with 40 accounts, were a standstill of 3.6 s.
+// Each of the status streams had a text of its own made: 500 of them, opened at once with 40
+// accounts, were a standstill of 3.6 s.
 test('status streams have a limit, and the same text', async (t) => {
   const { proxy } = await startServed(t)
   const texts: string[] = []

@@ -3,8 +3,9 @@ import { test } from 'tap'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-// `register` took everything that returned JSON for an Orthanc ("Orthanc undefined"), and sent it a password; of a redirect or a 404 it
-// said "Look into Orthanc's own log", and of `null` "please report it".
+// `register` took everything that returned JSON for an Orthanc ("Orthanc undefined"), and sent it a
+// password; of a redirect or a 404 it said "Look into Orthanc's own log", and of `null` "please
+// report it".
 
 type Canned = readonly [status: number, body: string]
 

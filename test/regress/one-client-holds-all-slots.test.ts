@@ -6,8 +6,8 @@ import { listenOn } from '../helpers/listen.ts'
 import { type Served, startServed } from '../helpers/served.ts'
 import { startHeldGoogle } from '../server/google.ts'
 
-// One client with as many long transfers as there are slots, each above the minimum rate, kept all others waiting until 503: 8 readers of
-// 200 kB/s, or 8 senders of 1.8 kB/s.
+// One client with as many long transfers as there are slots, each above the minimum rate, kept all
+// others waiting until 503: 8 readers of 200 kB/s, or 8 senders of 1.8 kB/s.
 
 const [greedy, others] = ['127.0.0.2', ['127.0.0.3', '127.0.0.4', '127.0.0.5']]
 const proxy = { Concurrency: { MaxInFlight: 8, QueueTimeout: 2 } }

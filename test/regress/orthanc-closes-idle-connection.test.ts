@@ -4,7 +4,8 @@ import { test } from 'tap'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 import { listenOn } from '../helpers/listen.ts'
 
-// Orthanc closes a connection that was idle for a moment. A request that was just leaving on it got no response, and the command failed.
+// Orthanc closes a connection that was idle for a moment. A request that was just leaving on it got
+// no response, and the command failed.
 test('no request to Orthanc meets a connection that is just being closed', async (t) => {
   const used = new Set<Socket>()
   const orthanc = createServer((request, response) => {

@@ -6,8 +6,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// To any response of an outgoing proxy to CONNECT, the advice was: check user name and password. A 407 was tried again for
-// 45 seconds, which may lock an account.
+// To any response of an outgoing proxy to CONNECT, the advice was: check user name and password. A
+// 407 was tried again for 45 seconds, which may lock an account.
 
 const remedies: Record<string, RegExp> = {
   '407 Proxy Authentication Required': /Check HttpProxy, its user name and its password\.$/,

@@ -5,8 +5,8 @@ import { listenOn } from '../helpers/listen.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Node hands over all requests that a connection has sent, and all of them went to Google side by side: a search overtook
-// the deletion before it (RFC 9112 9.3.2).
+// Node hands over all requests that a connection has sent, and all of them went to Google side by
+// side: a search overtook the deletion before it (RFC 9112 9.3.2).
 t.test('a request waits for the one before it on the same connection', async (t) => {
   const events: string[] = []
   const google = createServer((socket: Socket) => {
@@ -56,7 +56,8 @@ t.test('what waits when its client leaves is not carried out', async (t) => {
   t.same(seen, ['GET'])
 })
 
-// The response to the first says that it is the last one, and yet the second was carried out (RFC 9112 9.6).
+// The response to the first says that it is the last one, and yet the second was carried out (RFC
+// 9112 9.6).
 t.test('what follows a response that closes the connection is not carried out', async (t) => {
   const { emulator, proxy } = await startServed(t)
   await (await fetch(`${proxy.url}/google/studies`)).text()

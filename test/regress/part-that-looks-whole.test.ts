@@ -8,7 +8,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// To an HTTP/1.0 client a response ends with its connection: everything that is cut short must end with a reset.
+// To an HTTP/1.0 client a response ends with its connection: everything that is cut short must end
+// with a reset.
 
 type Begin = (response: ServerResponse) => void
 

@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { basic, hashOf } from '../helpers/clients.ts'
 import { startServed } from '../helpers/served.ts'
 
-// scrypt begins with an HMAC, which fills a short key up with NUL (RFC 2104 2): with NUL behind it a password was right as well.
+// scrypt begins with an HMAC, which fills a short key up with NUL (RFC 2104 2): with NUL behind it
+// a password was right as well.
 test('a password with control characters is none', async (t) => {
   const password = 'correct horse battery'
   const Clients = { radiology: { PasswordHash: hashOf(password), Accounts: { google: ['QIDO-RS'] } } }

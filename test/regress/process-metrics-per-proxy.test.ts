@@ -2,8 +2,9 @@ import { createHook } from 'node:async_hooks'
 import t from 'tap'
 import { startServed } from '../helpers/served.ts'
 
-// Each proxy of a process watched the event loop and the garbage collections of the process for itself, and went on when it
-// had closed: 1,200 proxies one after the other (test/faults) kept their metrics, and took twice the time and 1.6 GB.
+// Each proxy of a process watched the event loop and the garbage collections of the process for
+// itself, and went on when it had closed: 1,200 proxies one after the other (test/faults) kept
+// their metrics, and took twice the time and 1.6 GB.
 t.test('all proxies of a process watch its event loop once, and each shows what it is', async (t) => {
   let watches = 0
   createHook({

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
 
-/** gaxios reads the variable itself, and took `host:port`, which every other program understands, for a broken URL. */
+/**
+ * gaxios reads the variable itself, and took `host:port`, which every other program understands,
+ * for a broken URL.
+ */
 test('HTTPS_PROXY in the environment may be host:port, as elsewhere', async (t) => {
   const script = new URL('../credentials/print-token.ts', import.meta.url).pathname
   for (const HTTPS_PROXY of ['10.0.0.1:3128', 'user:secret@10.0.0.1:3128', 'nonsense']) {

@@ -2,8 +2,9 @@ import { test } from 'tap'
 import { readJson, startIssuer } from '../credentials/issuer.ts'
 
 /**
- * The IAM Credentials API refuses a user's token without a quota project; Google's own libraries send the source's. It is
- * not that of the token which comes out: that is billed to the service account's project.
+ * The IAM Credentials API refuses a user's token without a quota project; Google's own libraries
+ * send the source's. It is not that of the token which comes out: that is billed to the service
+ * account's project.
  */
 test('impersonation is asked for on the quota project of its source', async (t) => {
   const { emulator, files, write, fetchToken } = await startIssuer(t)

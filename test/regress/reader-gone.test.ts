@@ -22,7 +22,8 @@ test('the reader of the output of a command may leave', async (t) => {
 
 const script = needs('script (util-linux)', !spawnSync('script', ['--version']).error)
 
-// A closed terminal sent SIGHUP, a reload, and then failed each line of the log: the proxy crashed, and cut all requests.
+// A closed terminal sent SIGHUP, a reload, and then failed each line of the log: the proxy crashed,
+// and cut all requests.
 test('a closed terminal ends the proxy as SIGTERM does', script, async (t) => {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())

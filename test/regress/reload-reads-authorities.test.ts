@@ -3,8 +3,8 @@ import { test } from 'tap'
 import { openConnections } from '../../src/forward/connections.ts'
 import { configuration, load } from '../config/settings-of.ts'
 
-// Each reload that changed a timeout read all CAs again: a tenth of a second in which nothing else was done, and
-// 1.7 MB that no garbage collector knew of.
+// Each reload that changed a timeout read all CAs again: a tenth of a second in which nothing else
+// was done, and 1.7 MB that no garbage collector knew of.
 test('CAs are read again only if they have changed', async (t) => {
   const { outgoing } = await load(t, configuration())
   const contextOf = (certificateAuthorities: readonly string[] | null, connect: number) => {

@@ -18,8 +18,8 @@ function dearHashOf(word: string): string {
   return passwordHashText({ ...cost, salt, hash })
 }
 
-// A client was removed by a reload while its password waited to be verified behind others: it was let in for as long as the
-// line took, 113 requests in 12 seconds.
+// A client was removed by a reload while its password waited to be verified behind others: it was
+// let in for as long as the line took, 113 requests in 12 seconds.
 test('a client that is removed, or gets another password, during the verification is not let in', async (t) => {
   const hash = dearHashOf(password)
   const Clients = {

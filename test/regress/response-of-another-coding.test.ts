@@ -3,8 +3,9 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// A response whose last Transfer-Encoding isn't chunked ends with its connection (RFC 9112 6.3): a part of one looked whole.
-// And one that is chunked last, but coded before that, reached the client without a word of its coding.
+// A response whose last Transfer-Encoding isn't chunked ends with its connection (RFC 9112 6.3): a
+// part of one looked whole. And one that is chunked last, but coded before that, reached the client
+// without a word of its coding.
 t.test('a response with another Transfer-Encoding than chunked is invalid', async (t) => {
   let coding = ''
   const google = createServer((socket: Socket) => {

@@ -3,7 +3,8 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Node reads 1000 headers and drops the others without a word: a compressed response to an upload lost its Content-Encoding.
+// Node reads 1000 headers and drops the others without a word: a compressed response to an upload
+// lost its Content-Encoding.
 t.test('a response with more headers than are read is invalid', async (t) => {
   let many = 0
   const google = createServer((socket: Socket) => {

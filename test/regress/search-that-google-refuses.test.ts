@@ -2,8 +2,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Google searches few attributes, each by one exact value. To any other search it responds with 400, and the log said:
-// check its query, Accept and Content-Type.
+// Google searches few attributes, each by one exact value. To any other search it responds with
+// 400, and the log said: check its query, Accept and Content-Type.
 
 const canSearch = (level: string, more = '') =>
   `Search ${level} by exact values of StudyInstanceUID, PatientName, PatientID, AccessionNumber, ReferringPhysicianName${more} or `
@@ -11,7 +11,10 @@ const ofStudies = canSearch('studies')
 const ofSeries = canSearch('series', ', StudyDate, SeriesInstanceUID')
 const ofInstances = canSearch('instances', ', StudyDate, SeriesInstanceUID, Modality')
 
-/** What the log says of the query, and what can be searched there; null: of the query itself, nothing. */
+/**
+ * What the log says of the query, and what can be searched there; null: of the query itself,
+ * nothing.
+ */
 const searches: [path: string, problems: string | null, remedy: string][] = [
   ['studies?StudyDescription=Thorax', "StudyDescription can't be searched for studies", ofStudies],
   ['studies?00081030=Thorax', "StudyDescription can't be searched for studies", ofStudies],

@@ -6,7 +6,10 @@ import { startWireUpstream } from '../helpers/wire-upstream.ts'
 
 const secrets = { short: 'pw7', client: 's3cr&t+"x', refresh: 'refresh/0123456789', subject: 'subject token 12' }
 
-/** Only runs of 32 characters were hidden: a token endpoint other than Google's may give out shorter secrets, and quote them. */
+/**
+ * Only runs of 32 characters were hidden: a token endpoint other than Google's may give out shorter
+ * secrets, and quote them.
+ */
 test('secrets of any length do not come back in what an issuer says', async (t) => {
   const { files, write, failure } = await startIssuer(t)
   const said: string[] = []

@@ -10,8 +10,9 @@ import { makeCertificate } from '../helpers/certificate.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { listenStalled } from '../helpers/stalled-listener.ts'
 
-// Seen: where a name has several addresses, Node gives each 250 ms; over a line of 320 ms there was no token, no search
-// and no upload. And Node's limit on idle connections of uploads, 4 s, ended those that were still being made.
+// Seen: where a name has several addresses, Node gives each 250 ms; over a line of 320 ms there was
+// no token, no search and no upload. And Node's limit on idle connections of uploads, 4 s, ended
+// those that were still being made.
 
 t.jobs = 4
 

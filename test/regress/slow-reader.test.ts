@@ -5,7 +5,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The minimum rate applied to bodies only: a client that read a little of a response now and then kept its slot at Google for ever.
+// The minimum rate applied to bodies only: a client that read a little of a response now and then
+// kept its slot at Google for ever.
 for (const method of ['GET', 'POST']) {
   t.test(`${method}: a client that reads too slowly is cut off`, async (t) => {
     const google = createServer((asked, response) => {

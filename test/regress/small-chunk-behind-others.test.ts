@@ -7,9 +7,10 @@ import { coalesceChunks } from '../../src/downstream/coalesce-chunks.ts'
 import { listenOn } from '../helpers/listen.ts'
 
 /**
- * Orthanc's chunks are of 64 KiB, as are Node's reads: now and then the last bytes of one come alone. Node was told then to read no
- * further, because that had been so at the bytes before; it was told otherwise only after the 50 ms for which a few bytes may
- * wait for others. A study took half as long again.
+ * Orthanc's chunks are of 64 KiB, as are Node's reads: now and then the last bytes of one come
+ * alone. Node was told then to read no further, because that had been so at the bytes before; it
+ * was told otherwise only after the 50 ms for which a few bytes may wait for others. A study took
+ * half as long again.
  */
 test('a small chunk behind others does not stop the reading', async (t) => {
   const server = createServer({ highWaterMark: 16 * 1024 }, (request) => coalesceChunks(request, () => {}))

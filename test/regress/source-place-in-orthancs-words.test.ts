@@ -7,8 +7,8 @@ import { listenOn } from '../helpers/listen.ts'
 const place = 'Plugin error code 9 triggered from OrthancPluginCppWrapper.cpp:3391'
 const phrase = 'Error encountered within the plugin engine'
 
-// Orthanc 1.13 adds where in its plugin's source an error arose. `check` showed that to people, and its words were not
-// those of other versions.
+// Orthanc 1.13 adds where in its plugin's source an error arose. `check` showed that to people, and
+// its words were not those of other versions.
 t.test('the place in the source is not shown', async (t) => {
   const url = await listenOn(
     t,

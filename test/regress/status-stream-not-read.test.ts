@@ -6,8 +6,9 @@ import type { ProxyStatus } from '../../src/admin/proxy-status.ts'
 import { StatusStream } from '../../src/admin/status-stream.ts'
 import { eventually } from '../helpers/eventually.ts'
 
-// A browser that had stopped reading (a laptop asleep) ended the whole proxy ten minutes later: the stream was written
-// to behind its end. Until then up to 4 MiB waited for it. One that left while its password was checked got messages for ever.
+// A browser that had stopped reading (a laptop asleep) ended the whole proxy ten minutes later: the
+// stream was written to behind its end. Until then up to 4 MiB waited for it. One that left while
+// its password was checked got messages for ever.
 
 const bytes = 200_000
 

@@ -23,8 +23,9 @@ const strange: Record<string, [make: (path: string) => Promise<unknown>, problem
   'deep.json': [(path) => writeFile(path, '{"a":'.repeat(200_000)), /is nested more than 100 levels deep/],
 }
 
-// The running proxy read a pipe for ever, a device until its memory was full, and 200,000 times `${` for minutes; nothing else was done
-// meanwhile. A configuration nested deeply was an unexpected failure.
+// The running proxy read a pipe for ever, a device until its memory was full, and 200,000 times
+// `${` for minutes; nothing else was done meanwhile. A configuration nested deeply was an
+// unexpected failure.
 t.test('a running proxy goes on, and names them', { skip: process.platform !== 'linux' && 'no pipes' }, async (t) => {
   const folder = t.testdir({ configuration: {} })
   const configuration = join(folder, 'configuration')

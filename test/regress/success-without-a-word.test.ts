@@ -4,7 +4,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// A success by its status alone, or only a part of what was requested, was an info line without a word.
+// A success by its status alone, or only a part of what was requested, was an info line without a
+// word.
 
 const json = { 'content-type': 'application/dicom+json' }
 const html = { 'content-type': 'text/html; charset=utf-8' }

@@ -17,8 +17,8 @@ function memory(): number {
 
 const piece = Buffer.from('1\r\nx\r\n'.repeat(20_000))
 
-// What waits for a client is bounded by bytes, and Node takes hundreds of bytes for one of a byte: a response in such chunks took 95 to 180 MiB while
-// the client did not read.
+// What waits for a client is bounded by bytes, and Node takes hundreds of bytes for one of a byte:
+// a response in such chunks took 95 to 180 MiB while the client did not read.
 for (const method of ['GET', 'POST']) {
   t.test(`${method}: a response in chunks of one byte takes no more memory than another`, async (t) => {
     const atGoogle: Socket[] = []

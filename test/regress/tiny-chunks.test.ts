@@ -17,7 +17,8 @@ async function statusOf(sending: ReturnType<typeof upload>): Promise<number | un
   return response.statusCode
 }
 
-// Node makes a buffer of each chunk, and bounds its queues by bytes: a stalled upload in chunks of one byte took 125 MiB.
+// Node makes a buffer of each chunk, and bounds its queues by bytes: a stalled upload in chunks of
+// one byte took 125 MiB.
 t.test('tiny chunks are joined', async (t) => {
   // More would be refused.
   const count = 9_000
@@ -58,7 +59,8 @@ t.test('chunks of all sizes arrive as they were, in order', async (t) => {
   t.ok((await buffer(response)).equals(Buffer.concat(chunks)))
 })
 
-// A buffer of one byte takes some four hundred. Kept by the byte, 64 MiB of such uploads were many GiB.
+// A buffer of one byte takes some four hundred. Kept by the byte, 64 MiB of such uploads were many
+// GiB.
 t.test('an upload that comes byte by byte is kept by the memory that it takes', async (t) => {
   let received = 0
   let requests = 0

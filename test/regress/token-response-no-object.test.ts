@@ -2,7 +2,10 @@ import { test } from 'tap'
 import type { Fault } from '../../src/emulator/emulator.ts'
 import { everySource, startIssuer } from '../credentials/issuer.ts'
 
-/** The library failed at such responses, and the message said that the token endpoint cannot be reached. */
+/**
+ * The library failed at such responses, and the message said that the token endpoint cannot be
+ * reached.
+ */
 test('a response that is no token is reported as such', async (t) => {
   const { emulator, files, failure } = await startIssuer(t)
   const google = { 'metadata-flavor': 'Google' }

@@ -3,8 +3,8 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { startServed } from '../helpers/served.ts'
 
-// What came after the part that could not be read was a second error, and that reset the connection before the response to the
-// first: a client that writes first and reads later never got it.
+// What came after the part that could not be read was a second error, and that reset the connection
+// before the response to the first: a client that writes first and reads later never got it.
 t.test('a client whose head is far too large can read why', async (t) => {
   const { proxy, log } = await startServed(t)
   const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1')

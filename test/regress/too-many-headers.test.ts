@@ -9,9 +9,9 @@ function requestWith(count: number, start: string, last: readonly string[] = [])
   return `${start} HTTP/1.1\r\n${[...fixed, ...others, ...last].join('\r\n')}\r\n\r\n`
 }
 
-// Before 24.18.1, Node dropped all headers after the thousandth, and framed the body by them (CVE-2026-58044): a body on a DELETE
-// passed, and a Content-Type vanished. Later ones, which the program needs, refuse the request; the proxy said of it that
-// Limits.HeaderBytes was exceeded.
+// Before 24.18.1, Node dropped all headers after the thousandth, and framed the body by them
+// (CVE-2026-58044): a body on a DELETE passed, and a Content-Type vanished. Later ones, which the
+// program needs, refuse the request; the proxy said of it that Limits.HeaderBytes was exceeded.
 t.test('a request of more headers than Node shows by itself', async (t) => {
   const { proxy, emulator } = await startServed(t)
   const study = '/google/studies/1.2.3'

@@ -1,7 +1,9 @@
 import { test } from 'tap'
 import { startIssuer } from '../credentials/issuer.ts'
 
-/** Such texts were taken for tokens where they came from the metadata server or from impersonation. */
+/**
+ * Such texts were taken for tokens where they came from the metadata server or from impersonation.
+ */
 test('what cannot stand in an Authorization header is no token', async (t) => {
   const { emulator, files, failure } = await startIssuer(t)
   const expireTime = new Date(Date.now() + 3_600_000).toISOString()

@@ -3,7 +3,10 @@ import { eventually } from '../helpers/eventually.ts'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** The log said that the client had left, and to raise its time limit, when the client had been told what was wrong. */
+/**
+ * The log said that the client had left, and to raise its time limit, when the client had been told
+ * what was wrong.
+ */
 t.test('an upload with a broken chunk: the log says what the client was told', async (t) => {
   const { proxy, log } = await startServed(t)
   const head =

@@ -6,8 +6,9 @@ import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// An upload that Google had whole, and that may be stored, got a 502 that said to check firewall and BaseUrl, and nothing
-// of what may be stored. A 409 that names the stored instances looked whole where a reset had cut it.
+// An upload that Google had whole, and that may be stored, got a 502 that said to check firewall
+// and BaseUrl, and nothing of what may be stored. A 409 that names the stored instances looked
+// whole where a reset had cut it.
 
 const success = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/dicom+json\r\n\r\n{}'
 const conflict = 'HTTP/1.1 409 Conflict\r\nConnection: close\r\nContent-Type: application/dicom+xml\r\n\r\n<Native'

@@ -59,7 +59,8 @@ t.test('a 401 without an end does not end the try after it', async (t) => {
   t.equal(await (await fetch(`${url}studies`, { method: 'POST', body: 'x' })).text(), 'stored')
 })
 
-// Google's response was piped to a response that had closed: Node throws then, and the whole process died of it.
+// Google's response was piped to a response that had closed: Node throws then, and the whole
+// process died of it.
 t.test('a client that leaves while its upload is sent once more does no harm', async (t) => {
   const arrived = Promise.withResolvers<() => void>()
   const google = createServer((socket: Socket) => {

@@ -5,8 +5,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { startServed } from '../helpers/served.ts'
 import { startHeldGoogle } from '../server/google.ts'
 
-// Uploads that waited for the same token all checked whether slots are scarce before the first of them had acquired one: so those
-// that hardly send got the last slots, too.
+// Uploads that waited for the same token all checked whether slots are scarce before the first of
+// them had acquired one: so those that hardly send got the last slots, too.
 t.test('uploads that wait for a token together leave slots for others', async (t) => {
   const google = await startHeldGoogle(t)
   const { emulator, proxy, log } = await startServed(t, {

@@ -6,7 +6,9 @@ import { test } from 'tap'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** A thread of its own: it responds while the proxy has not yet heard that its last bytes have left. */
+/**
+ * A thread of its own: it responds while the proxy has not yet heard that its last bytes have left.
+ */
 const quickGoogle = `
   const { parentPort, workerData } = require('node:worker_threads')
   const server = require('node:https').createServer(workerData, (request, response) => {
@@ -18,8 +20,8 @@ const quickGoogle = `
   parentPort.on('message', () => parentPort.postMessage(connections))
 `
 
-// A response that came before the last write had been confirmed was taken for one that comes too early: the connection was closed,
-// and most uploads to a store nearby began with a TLS handshake.
+// A response that came before the last write had been confirmed was taken for one that comes too
+// early: the connection was closed, and most uploads to a store nearby began with a TLS handshake.
 test('uploads in close succession share a connection', async (t) => {
   const { authority, cert, key } = makeCertificate()
   const google = new Worker(quickGoogle, { eval: true, workerData: { cert, key } })

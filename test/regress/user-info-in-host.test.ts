@@ -2,8 +2,8 @@ import t from 'tap'
 import { rawRequest } from '../helpers/raw-request.ts'
 import { startServed } from '../helpers/served.ts'
 
-// The admin listener took `Host: evil@127.0.0.1` for this machine: a URL parser read what is no Host (RFC 9110 7.2) as a name and
-// an address behind it.
+// The admin listener took `Host: evil@127.0.0.1` for this machine: a URL parser read what is no
+// Host (RFC 9110 7.2) as a name and an address behind it.
 t.test('a Host with more in it than a host is not one of this machine', async (t) => {
   const { proxy } = await startServed(t)
   const ask = async (url: string | null, path: string, host: string) =>

@@ -4,7 +4,10 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { type Served, startServed } from '../helpers/served.ts'
 
-/** A request that waited for a token kept its place when its client had left, and the proxy from ending. */
+/**
+ * A request that waited for a token kept its place when its client had left, and the proxy from
+ * ending.
+ */
 t.test('a client that waits for a token may leave, and the proxy may shut down', async (t) => {
   const served = await startServed(t, { proxy: { ShutdownGrace: 10 } })
   const { emulator, url, proxy, log } = served

@@ -4,10 +4,10 @@ import t from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Google documents `series/{series}/instances` and the header Storage-Class: the one was refused, the other dropped in
-// silence. A method that a resource does not have got 404, without Allow. `window=127,256,linear` arrived as
-// `window=127%2C256%2Clinear`, which some servers don't decode. An upload without any instance is Google's to
-// refuse.
+// Google documents `series/{series}/instances` and the header Storage-Class: the one was refused,
+// the other dropped in silence. A method that a resource does not have got 404, without Allow.
+// `window=127,256,linear` arrived as `window=127%2C256%2Clinear`, which some servers don't decode.
+// An upload without any instance is Google's to refuse.
 
 t.test('what Google offers', async (t) => {
   let latest: IncomingMessage | null = null

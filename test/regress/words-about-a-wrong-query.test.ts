@@ -5,8 +5,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.ts'
 import { startServed } from '../helpers/served.ts'
 
-// A query that is not percent-encoded was said not to be HTTP. A parameter in other capitals was to be removed, and the
-// log hid which it was.
+// A query that is not percent-encoded was said not to be HTTP. A parameter in other capitals was to
+// be removed, and the log hid which it was.
 
 t.test('a wrong query', async (t) => {
   const { url, log } = await startServed(t)

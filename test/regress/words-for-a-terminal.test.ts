@@ -6,7 +6,10 @@ import { type Test, test } from 'tap'
 import { listenOn } from '../helpers/listen.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 
-/** Clears the screen, names the window, goes back a line, writes backwards, and ends a line (C0, C1, bidi, separators). */
+/**
+ * Clears the screen, names the window, goes back a line, writes backwards, and ends a line (C0, C1,
+ * bidi, separators).
+ */
 const nasty = '\u001b[2J\u001b]0;owned\u0007\u009b1A\u202eevil\u2028\r\nAll is well: 9 checks.'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const moving = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/
@@ -30,7 +33,9 @@ async function run(t: Test, command: string, orthanc: string, ...more: string[])
   return output()
 }
 
-/** What Orthanc said went to the terminal as it was: it could clear it, or write lines of its own. */
+/**
+ * What Orthanc said went to the terminal as it was: it could clear it, or write lines of its own.
+ */
 test('words of an Orthanc do nothing to a terminal', async (t) => {
   const talkative: RequestListener = ({ url = '' }, response) => {
     if (url === '/system') response.end(JSON.stringify({ Version: nasty }))

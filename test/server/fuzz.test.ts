@@ -131,7 +131,10 @@ async function start(t: Test) {
 
 type Test = Parameters<typeof startServed>[0]
 
-/** All of them over one connection, and one more that ends it; a connection that is reset ends as well. */
+/**
+ * All of them over one connection, and one more that ends it; a connection that is reset ends as
+ * well.
+ */
 async function send(url: string, requests: readonly string[]): Promise<void> {
   const last = 'GET /nobody/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
   await rawRequest(url, Buffer.from(requests.join('') + last, 'latin1')).catch((error: NodeJS.ErrnoException) => {

@@ -13,8 +13,9 @@ import { startProgram } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
 import { type Health, watchHealth } from '../helpers/watch-health.ts'
 
-// Everybody else is served with anything that a client or Google sends: one process takes all of it in turn, and its /healthz never
-// takes a second. Each case is what some hostile input made the proxy stand still with, or was suspected to.
+// Everybody else is served with anything that a client or Google sends: one process takes all of it
+// in turn, and its /healthz never takes a second. Each case is what some hostile input made the
+// proxy stand still with, or was suspected to.
 
 const limitMs = 1_000
 const authorization = 'Authorization: Bearer right-token'
@@ -29,7 +30,9 @@ interface Attacked {
   readonly health: Health
 }
 
-/** The proxy as a process of its own, with 40 accounts at a Google that responds as the path says. */
+/**
+ * The proxy as a process of its own, with 40 accounts at a Google that responds as the path says.
+ */
 async function start(t: Test): Promise<Attacked> {
   const emulator = await startEmulator()
   t.teardown(() => emulator.close())
@@ -104,7 +107,10 @@ function respond(request: IncomingMessage, response: ServerResponse): void {
   }
 }
 
-/** As fast as they are read, as long as the attack lasts and the other side is there: not more than it can bear in a few seconds. */
+/**
+ * As fast as they are read, as long as the attack lasts and the other side is there: not more than
+ * it can bear in a few seconds.
+ */
 function keepWriting(socket: Socket, bytes: Buffer, times = 4): void {
   const over = setTimeout(() => socket.destroy(), attackMs)
   socket.once('close', () => clearTimeout(over))
@@ -114,7 +120,9 @@ function keepWriting(socket: Socket, bytes: Buffer, times = 4): void {
   write(times)
 }
 
-/** A connection that sends bytes; resolves with what came back, once it is closed. It may be reset. */
+/**
+ * A connection that sends bytes; resolves with what came back, once it is closed. It may be reset.
+ */
 async function send(url: string, bytes: string | Buffer, act: (socket: Socket) => void = () => {}): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })

@@ -18,8 +18,9 @@ export const get = (headers: string, target = '/google/studies', method = 'GET',
 export const post = (headers: string, body: string) => `POST /google/studies HTTP/1.1\r\n${host}${headers}\r\n${body}`
 
 /**
- * Sends each request, and one more right behind it: what that one tells is whether the connection is still good, and that
- * nothing between the two was taken for a request. Google's place is taken by a reader that forgives nothing.
+ * Sends each request, and one more right behind it: what that one tells is whether the connection
+ * is still good, and that nothing between the two was taken for a request. Google's place is taken
+ * by a reader that forgives nothing.
  */
 export async function holds(t: Test, cases: readonly WireCase[]): Promise<void> {
   const upstream = await startWireUpstream(t)

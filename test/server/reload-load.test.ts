@@ -6,7 +6,10 @@ import { largeInstance, multipart, syntheticStudy } from '../../src/emulator/syn
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, type ServedOptions, startServed, stowOf } from '../helpers/served.ts'
 
-/** More for a proof, such as RELOAD_REQUESTS=20000; as many for the tests of every day as take a few seconds. */
+/**
+ * More for a proof, such as RELOAD_REQUESTS=20000; as many for the tests of every day as take a few
+ * seconds.
+ */
 const wanted = Number(process.env.RELOAD_REQUESTS ?? 1_500)
 const reloads = 20
 const atOnce = 8

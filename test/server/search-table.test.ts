@@ -3,8 +3,8 @@ import t from 'tap'
 import { attributeKeywords, attributes } from '../../src/guard/attributes.ts'
 import { startServed } from '../helpers/served.ts'
 
-// Each cell of the table in docs/search.md, tried through the proxy at the emulator, which refuses what Google
-// doesn't document.
+// Each cell of the table in docs/search.md, tried through the proxy at the emulator, which refuses
+// what Google doesn't document.
 
 const levels = ['studies', 'series', 'instances'] as const
 

@@ -5,7 +5,10 @@ import { hashOf } from '../helpers/clients.ts'
 import { makeAuthority, needsOpenssl, openssl } from '../helpers/openssl.ts'
 import { startServed } from '../helpers/served.ts'
 
-/** What openssl shows of a handshake, successful or not. Security level 0 lets the client offer what it else would not. */
+/**
+ * What openssl shows of a handshake, successful or not. Security level 0 lets the client offer what
+ * it else would not.
+ */
 async function shake(address: string, words: readonly string[], input = ''): Promise<string> {
   // Commands such as R are taken only where the end of the input ends the connection.
   const ending = input === 'R\n' ? [] : ['-ign_eof']

@@ -31,7 +31,10 @@ const longVectorLength = 600
 
 /** The private OB attribute of each instance, with its value. */
 export const privateBinary = { tag: '00091001', value: Buffer.from('conformance ob value') } as const
-/** An FD attribute with {@link longVectorLength} values: Diffusion b-matrix has no such length, a private one may. */
+/**
+ * An FD attribute with {@link longVectorLength} values: Diffusion b-matrix has no such length, a
+ * private one may.
+ */
 export const longVectorTag = '00091002'
 
 interface Shape {

@@ -8,7 +8,9 @@ const maxInlineBytes = 2048
 const byMultiplicity = new Set(['AT', 'FD', 'FL', 'UL', 'US', 'SV', 'UV'])
 const maxInlineValues = 512
 
-/** Whether metadata have a URI in place of the value (conformance statement, "Bulkdata definition"). */
+/**
+ * Whether metadata have a URI in place of the value (conformance statement, "Bulkdata definition").
+ */
 export function isBulk(tag: Tag, vr: string, length: number): boolean {
   if (pixelData.has(tag) || always.has(vr)) return true
   if (byLength.has(vr)) return length > maxInlineBytes

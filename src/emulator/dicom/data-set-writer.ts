@@ -18,14 +18,18 @@ const numbers: Readonly<Record<string, readonly [size: number, write: (bytes: Bu
   UV: [8, (bytes, value) => bytes.writeBigUInt64LE(BigInt(value))],
 }
 
-/** A value that comes from elsewhere, and how it is packed: as it is, or as the fragment of a frame. */
+/**
+ * A value that comes from elsewhere, and how it is packed: as it is, or as the fragment of a frame.
+ */
 export interface OutsideValue {
   readonly tag: Tag
   readonly length: number
   readonly isEncapsulated: boolean
 }
 
-/** A Part 10 file before and after a value that comes from elsewhere; without one, all is `before`. */
+/**
+ * A Part 10 file before and after a value that comes from elsewhere; without one, all is `before`.
+ */
 export interface WrittenFile {
   readonly before: Buffer
   readonly after: Buffer

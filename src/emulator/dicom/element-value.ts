@@ -25,7 +25,9 @@ export function valueBytes(vr: string): number {
 /** Bytes of a unit whose order depends on the syntax: an AT is two numbers. */
 const swapped: Readonly<Record<string, number>> = { AT: 2, OW: 2, OF: 4, OL: 4, OD: 8, OV: 8 }
 
-/** A value in Little Endian: the order of InlineBinary, and the one that values are decoded from. */
+/**
+ * A value in Little Endian: the order of InlineBinary, and the one that values are decoded from.
+ */
 export function littleEndianBytes(vr: string, bytes: Buffer, isLittleEndian: boolean): Buffer {
   const unit = swapped[vr] ?? valueBytes(vr)
   if (isLittleEndian || unit === 1 || bytes.length % unit !== 0) return bytes

@@ -23,7 +23,9 @@ export interface Rewritable {
   readonly dataSet: DataSet
 }
 
-/** Whether {@link explicitFile} can rewrite an instance: other images would have to be decompressed. */
+/**
+ * Whether {@link explicitFile} can rewrite an instance: other images would have to be decompressed.
+ */
 export function canBeExplicit({ transferSyntax, size }: Rewritable): boolean {
   return known.has(transferSyntax) && size <= maxBytes
 }
@@ -138,7 +140,8 @@ class Rewriter {
 
 /** One element in Explicit VR Little Endian. */
 function element(tag: Tag, vr: string, value: Buffer): Buffer {
-  // A text that is too long for its VR, which has no room for a longer length, is of unknown VR (PS3.5, 6.2.2).
+  // A text that is too long for its VR, which has no room for a longer length, is of unknown VR
+  // (PS3.5, 6.2.2).
   const shown = vr !== '' && !longVrs.has(vr) && value.length > 0xffff ? 'UN' : vr
   const header = Buffer.alloc(longVrs.has(shown) ? 12 : 8)
   header.writeUInt16LE(Number.parseInt(tag.slice(0, 4), 16), 0)

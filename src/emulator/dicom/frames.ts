@@ -4,7 +4,10 @@ import { type BulkData, type DataSet, numberOf } from './dicom-json.ts'
 /** The pieces of a file that make up one frame: one for native pixel data, else its fragments. */
 export type Range = readonly { readonly offset: number; readonly length: number }[]
 
-/** Where the frames of an instance lie in its file; none when it has no pixel data. A file may claim millions: each is made when asked. */
+/**
+ * Where the frames of an instance lie in its file; none when it has no pixel data. A file may claim
+ * millions: each is made when asked.
+ */
 export interface Frames {
   readonly count: number
   range(index: number): Range | undefined
@@ -42,7 +45,8 @@ function encapsulatedFrames(source: ByteSource, pixels: BulkData, frames: number
   for (let at = 0; at + 4 <= bytes.length; at += 4) starts.push(bytes.readUInt32LE(at))
   if (starts.length === 0) return frames === 1 ? [fragments] : fragments.map((fragment) => [fragment])
   const origin = table.offset + table.length
-  // Frames follow each other, and so their fragments are found in one pass. Any other table says nothing.
+  // Frames follow each other, and so their fragments are found in one pass. Any other table says
+  // nothing.
   if (starts.some((start, index) => start < (starts[index - 1] ?? 0))) return []
   let at = 0
   // The table counts from the first fragment's item header, eight bytes before its value.

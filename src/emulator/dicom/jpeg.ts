@@ -21,7 +21,10 @@ export function encodeJpeg({ width, height, channels, pixels }: Image): Buffer {
   ])
 }
 
-/** Sizes of differences (F.1.2.1.1); runs of zeros and sizes, end of block and sixteen zeros (F.1.2.2.1). */
+/**
+ * Sizes of differences (F.1.2.1.1); runs of zeros and sizes, end of block and sixteen zeros
+ * (F.1.2.2.1).
+ */
 const dcSymbols = Array.from({ length: 12 }, (_, size) => size)
 const acSymbols = [
   0x00,
@@ -90,7 +93,9 @@ function scan(planes: readonly Float32Array[], width: number, height: number): B
   return bits.end()
 }
 
-/** The coefficients of one block in zigzag order (A.3.3); beyond the edge, the last pixel goes on. */
+/**
+ * The coefficients of one block in zigzag order (A.3.3); beyond the edge, the last pixel goes on.
+ */
 function quantized(
   plane: Float32Array,
   { left, top, width, height }: { left: number; top: number; width: number; height: number },

@@ -30,7 +30,10 @@ export function decodeRle(frame: Buffer, { pixels, samples, bytes }: FrameShape)
   return native
 }
 
-/** PackBits: a positive count is followed by so many bytes and one more, a negative one by one to repeat. */
+/**
+ * PackBits: a positive count is followed by so many bytes and one more, a negative one by one to
+ * repeat.
+ */
 function decodeRuns(segment: Buffer, length: number): Buffer {
   const decoded = Buffer.alloc(length)
   let to = 0

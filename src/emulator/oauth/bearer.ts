@@ -38,8 +38,8 @@ export function authorize(
 ): void {
   const role = identities.role(authenticate(tokens, authorization), store.name)
   if (role === 'editor' ? store.exists : role === 'viewer' && store.exists && !store.write) return
-  // The same response for a store that does not exist: its name must not leak to anyone who may not see
-  // it.
+  // The same response for a store that does not exist: its name must not leak to anyone who may not
+  // see it.
   const permission = store.write ? 'dicomWebWrite' : 'dicomWebRead'
   const { message, info } = permissionDenied.on(store.name, `healthcare.dicomStores.${permission}`)
   throw new GoogleError(403, message, { info })

@@ -17,7 +17,9 @@ export interface CredentialFiles {
   /** Workload identity federation, then impersonation of `impersonatedEmail`. */
   readonly externalAccountImpersonationFile: string
   readonly impersonatedServiceAccountFile: string
-  /** A workforce pool's user, as `gcloud auth application-default login --login-config` leaves it. */
+  /**
+   * A workforce pool's user, as `gcloud auth application-default login --login-config` leaves it.
+   */
   readonly workforceUserFile: string
   readonly subjectTokenFile: string
   readonly authorizedUser: AuthorizedUser

@@ -135,7 +135,10 @@ export async function newWorkloadIdentity(issuer: string): Promise<WorkloadIdent
   }
 }
 
-/** By whose they are. To make one takes a twentieth of a second, and tests start hundreds of emulators in a process. */
+/**
+ * By whose they are. To make one takes a twentieth of a second, and tests start hundreds of
+ * emulators in a process.
+ */
 const kept = new Map<string, Promise<KeyPair>>()
 
 /** The same that it had in an earlier emulator of this process. */

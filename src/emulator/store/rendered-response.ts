@@ -43,7 +43,10 @@ function encoderFor(accept: readonly MediaType[], count: number): (typeof encode
   throw new GoogleError(406, `unsupported Accept header: ${accept.map(({ type }) => type).join(', ')}`)
 }
 
-/** `width,height` or `width,height,x,y,width,height`, in whole pixels; no other parameter is supported. */
+/**
+ * `width,height` or `width,height,x,y,width,height`, in whole pixels; no other parameter is
+ * supported.
+ */
 export function parseViewport(query: URLSearchParams): Viewport | undefined {
   for (const name of query.keys()) {
     if (name !== 'viewport' && !isSystemParameter(name)) throw new GoogleError(400, `unsupported parameter: ${name}`)

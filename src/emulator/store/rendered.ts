@@ -6,8 +6,8 @@ import { bigEndian } from '../dicom/part10.ts'
 import type { Instance } from './dicom-store.ts'
 
 /**
- * One native frame as an image; undefined for a pixel format that is not grayscale or 8 bit colour by
- * pixel.
+ * One native frame as an image; undefined for a pixel format that is not grayscale or 8 bit colour
+ * by pixel.
  */
 export function renderedFrame({ plainFile, dataSet, transferSyntax }: Instance, range: Range): Image | undefined {
   const [piece] = range

@@ -55,7 +55,10 @@ export function parseSearch(
   }
 }
 
-/** One value that matches as it is, or a range of StudyDate; nothing else that PS3.4, C.2.2.2 offers. */
+/**
+ * One value that matches as it is, or a range of StudyDate; nothing else that PS3.4, C.2.2.2
+ * offers.
+ */
 function parseMatch(name: string, value: string, level: Level, wildcards: Behavior['wildcards']): Match {
   const tag = tagOf(name)
   if (tag === undefined) throw new GoogleError(400, `unknown/unsupported search parameter: ${name}`)

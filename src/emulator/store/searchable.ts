@@ -4,7 +4,10 @@ export type Level = 'studies' | 'series' | 'instances'
 
 export const levels: readonly Level[] = ['studies', 'series', 'instances']
 
-/** What each level adds to the attributes that can be searched (conformance statement, "Search parameters"). */
+/**
+ * What each level adds to the attributes that can be searched (conformance statement, "Search
+ * parameters").
+ */
 const added: Readonly<Record<Level, ReadonlySet<Tag>>> = {
   studies: tags('StudyInstanceUID PatientName PatientID AccessionNumber ReferringPhysicianName StudyDate'),
   series: tags('SeriesInstanceUID Modality'),
@@ -37,7 +40,10 @@ const available = {
   series: tags('SeriesNumber Laterality SeriesDate SeriesTime'),
 }
 
-/** Attributes that a search computes and no instance has (PS3.4, C.3.4): Google computes none of them. */
+/**
+ * Attributes that a search computes and no instance has (PS3.4, C.3.4): Google computes none of
+ * them.
+ */
 const computed = tags(`AvailableTransferSyntaxUID ModalitiesInStudy SOPClassesInStudy RetrieveURL
   NumberOfPatientRelatedStudies NumberOfPatientRelatedSeries NumberOfPatientRelatedInstances
   NumberOfStudyRelatedSeries NumberOfStudyRelatedInstances NumberOfSeriesRelatedInstances`)

@@ -15,7 +15,10 @@ export const dicomJson = 'application/dicom+json'
 /** The emulator's own limit. */
 const maxMetadataBytes = 64 * 1024 * 1024
 const pixelData: Tag = '7FE00010'
-/** Elements that each instance must have (conformance statement, "JSON metadata and bulk data requests"). */
+/**
+ * Elements that each instance must have (conformance statement, "JSON metadata and bulk data
+ * requests").
+ */
 const required: readonly Tag[] = ['00080005', '00020010', '00080016', '0020000D', '0020000E', '00080018']
 const bulkVrs = new Set(['OB', 'OW', 'UN'])
 /** Syntaxes that Google takes from a bulk data part, beside those of frames. */

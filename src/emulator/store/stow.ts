@@ -59,7 +59,9 @@ export async function handleStow({ store, webRoot, study, behavior }: Storage, c
   }
 }
 
-/** XML where both would do: it is the default (Google's conformance statement, "Store transaction"). */
+/**
+ * XML where both would do: it is the default (Google's conformance statement, "Store transaction").
+ */
 function responseForm(call: Call): ResponseForm {
   for (const range of parseAccept(call.headers.accept)) {
     if (covers(range, dicomXml)) return dicomXml

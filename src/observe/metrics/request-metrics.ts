@@ -2,7 +2,10 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RequestEvent } from '../request-event.ts'
 import { metricName } from './read-metrics.ts'
 
-/** Seconds: from a cached search to a study that takes half an hour, Google's own limit ("Quotas and limits"). */
+/**
+ * Seconds: from a cached search to a study that takes half an hour, Google's own limit ("Quotas and
+ * limits").
+ */
 const buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800]
 
 /** The labels. An empty value equals a missing label: it was unknown for the request. */
@@ -43,7 +46,8 @@ export class RequestMetrics {
           labelNames: ['account'],
           registers,
           collect() {
-            // Prometheus sees no increase when a series begins, and must see the first lost instance.
+            // Prometheus sees no increase when a series begins, and must see the first lost
+            // instance.
             for (const { name: account } of accounts()) this.inc({ account }, 0)
           },
         }),

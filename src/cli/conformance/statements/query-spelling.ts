@@ -45,7 +45,9 @@ const spellings: readonly Spelling[] = [
   },
 ]
 
-/** How values are spelled in a query: the proxy encodes them, Orthanc and browsers do as they like. */
+/**
+ * How values are spelled in a query: the proxy encodes them, Orthanc and browsers do as they like.
+ */
 export const querySpelling: readonly Statement[] = spellings.map(({ name, reliedOn, query, expected = oneRow }) => ({
   id: `spelling.${name}`,
   reliedOn,
