@@ -166,7 +166,9 @@ for (const [fault, expected] of failures) {
     const served = await startStored(t)
     served.emulator.faults.add({ target: 'operation', times: 1, ...fault })
     t.match(await (await fetch(served.url + studyPath, { method })).json(), { done: true })
-    t.same(looks(served), expected)
+    t.same(looks(served).slice(0, 2), expected)
+    // On a busy machine, the operation has not always ended by the second.
+    t.ok(looks(served).slice(2).every((status) => status === 200))
   })
 }
 
