@@ -168,7 +168,11 @@ for (const [fault, expected] of failures) {
     t.match(await (await fetch(served.url + studyPath, { method })).json(), { done: true })
     t.same(looks(served).slice(0, 2), expected)
     // On a busy machine, the operation has not always ended by the second.
-    t.ok(looks(served).slice(2).every((status) => status === 200))
+    t.ok(
+      looks(served)
+        .slice(2)
+        .every((status) => status === 200),
+    )
   })
 }
 
