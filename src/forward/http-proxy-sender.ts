@@ -9,7 +9,6 @@ import { Upload } from './upload.ts'
 interface UploadOptions {
   readonly connections: Pick<Connections, 'agentFor'>
   readonly timeouts: UpstreamTimeouts
-  readonly verifyPeers: boolean
 }
 
 /**
@@ -31,7 +30,6 @@ export class HttpProxySender implements Sender {
       // The target's path is the whole path, and already an HTTP one.
       ignorePath: true,
       toProxy: true,
-      secure: options.verifyPeers,
     })
     this.#proxy.on('proxyReq', (upstream, request) => notify(request, (upload) => upload.onConnection(upstream)))
     this.#proxy.on('proxyRes', (incoming, request) => notify(request, (upload) => upload.onResponse(incoming)))

@@ -24,7 +24,7 @@ async function startStored(t: Test, options: ServedOptions = {}) {
 }
 
 /** Requests for Google's operations: the status of each response. */
-function looks({ emulator }: Served) {
+function polls({ emulator }: Served) {
   return emulator.log.filter(({ target }) => target.includes('/operations/')).map(({ status }) => status)
 }
 
@@ -48,9 +48,9 @@ t.test('a study is deleted when the response comes: none is found, and it can be
   t.match(await response.json(), { name: aName, done: true, metadata: { counter: { success: '4' } } })
   t.equal(await instancesIn(served), 0)
   t.equal((await fetch(`${url}studies`, stowOf(study))).status, 200)
-  const [deletion, look] = emulator.log
+  const [deletion, poll] = emulator.log
   t.equal(deletion?.headers['accept-encoding'], undefined, 'a compressed operation could not be read')
-  t.match(look, { method: 'GET', headers: { 'user-agent': /^gcp-dicomweb-proxy/, authorization: /^Bearer / } })
+  t.match(poll, { method: 'GET', headers: { 'user-agent': /^gcp-dicomweb-proxy/, authorization: /^Bearer / } })
   t.match(requestLines(served)[1], { status: 200, attempts: 1, route: '/studies/{study}' })
 })
 
@@ -58,12 +58,12 @@ t.test('a series, too; an instance needs no waiting', async (t) => {
   const served = await startStored(t)
   t.match(await (await fetch(served.url + seriesPath, { method })).json(), { done: true })
   t.equal(await instancesIn(served), 2)
-  const seen = looks(served).length
+  const seen = polls(served).length
   const [other] = study.slice(-1)
   const path = `${studyPath}/series/${other?.seriesInstanceUid}/instances/${other?.sopInstanceUid}`
   t.same(await (await fetch(served.url + path, { method })).json(), {})
   t.equal(await instancesIn(served), 1)
-  t.equal(looks(served).length, seen)
+  t.equal(polls(served).length, seen)
 })
 
 t.test('the project to bill is that of the account', async (t) => {
@@ -146,10 +146,10 @@ t.test('DeletionWait 0 passes the operation through at once', async (t) => {
   const response = await fetch(served.url + studyPath, { method })
   t.equal(response.status, 200)
   t.strictSame(Object.keys((await response.json()) as object), ['name'])
-  t.same(looks(served), [])
+  t.same(polls(served), [])
 })
 
-const failures: [Omit<Fault, 'target'>, looks: unknown[]][] = [
+const failures: [Omit<Fault, 'target'>, polls: unknown[]][] = [
   [{ status: 503 }, [503, 200]],
   [{ status: 429 }, [429, 200]],
   [{ status: 408 }, [408, 200]],
@@ -162,14 +162,14 @@ const failures: [Omit<Fault, 'target'>, looks: unknown[]][] = [
 ]
 
 for (const [fault, expected] of failures) {
-  t.test(`a look that fails is followed by others: ${JSON.stringify(fault).slice(0, 80)}`, async (t) => {
+  t.test(`a poll that fails is followed by others: ${JSON.stringify(fault).slice(0, 80)}`, async (t) => {
     const served = await startStored(t)
     served.emulator.faults.add({ target: 'operation', times: 1, ...fault })
     t.match(await (await fetch(served.url + studyPath, { method })).json(), { done: true })
-    t.same(looks(served).slice(0, 2), expected)
+    t.same(polls(served).slice(0, 2), expected)
     // On a busy machine, the operation has not always ended by the second.
     t.ok(
-      looks(served)
+      polls(served)
         .slice(2)
         .every((status) => status === 200),
     )
@@ -181,9 +181,9 @@ t.test('a token that is rejected meanwhile is replaced', async (t) => {
   served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
   const before = served.emulator.tokenRequests.total
   const deleting = fetch(served.url + studyPath, { method })
-  await eventually('a look', () => looks(served).length > 0)
+  await eventually('a poll', () => polls(served).length > 0)
   served.emulator.revokeTokens()
-  await eventually('a look with a fresh token', () => looks(served).includes(401) && looks(served).at(-1) === 200)
+  await eventually('a poll with a fresh token', () => polls(served).includes(401) && polls(served).at(-1) === 200)
   await served.emulator.finishOperations()
   t.equal((await deleting).status, 200)
   t.equal(served.emulator.tokenRequests.total, before + 1)
@@ -195,11 +195,11 @@ t.test('no token meanwhile: the deletion is waited for all the same', async (t) 
   served.emulator.faults.add({ target: 'token', status: 500 })
   served.emulator.faults.add({ target: 'operation', status: 401 })
   t.equal((await fetch(served.url + studyPath, { method })).status, 202)
-  t.same(looks(served), [401])
+  t.same(polls(served), [401])
 })
 
 for (const status of [403, 404, 401, 302]) {
-  t.test(`looks that are refused (${status}) end the wait`, async (t) => {
+  t.test(`polls that are refused (${status}) end the wait`, async (t) => {
     const served = await startStored(t)
     served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
     const headers = { location: `${served.emulator.baseUrl}elsewhere` }
@@ -208,7 +208,7 @@ for (const status of [403, 404, 401, 302]) {
     t.equal(response.status, 202)
     t.match(response.headers.get('proxy-status'), /details="the deletion goes on: Google does not tell how far it is"/)
     t.match(await response.json(), { name: aName })
-    t.same(looks(served), status === 401 ? [401, 401] : [status])
+    t.same(polls(served), status === 401 ? [401, 401] : [status])
     t.notOk(served.emulator.log.some(({ target }) => target.endsWith('elsewhere')))
     const detail = status === 403 ? /Grant .* roles\/healthcare\.datasetViewer/ : new RegExp(`\\(${status}\\)\\.$`)
     t.match(requestLines(served).at(-1), { status: 202, detail })
@@ -293,21 +293,21 @@ t.test('refusals of the deletion itself pass as ever', async (t) => {
     t.equal(response.status, status)
     t.match(await response.json(), { error: { code: status } })
   }
-  t.same(looks(served), [])
+  t.same(polls(served), [])
 })
 
-t.test('a client that leaves ends the looking', async (t) => {
+t.test('a client that leaves ends the polling', async (t) => {
   const served = await startStored(t)
   served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
   served.emulator.faults.add({ target: 'operation', hang: true, skip: 1 })
   const leaving = new AbortController()
   const deleting = fetch(served.url + studyPath, { method, signal: leaving.signal })
-  await eventually('a look that hangs', () => looks(served).length === 2)
+  await eventually('a poll that hangs', () => polls(served).length === 2)
   leaving.abort()
   await t.rejects(deleting, { name: 'AbortError' })
-  // It comes after the last look, and none begins after it.
+  // It comes after the last poll, and none begins after it.
   await eventually('the log says so', () => requestLines(served).at(-1)?.abortedBy === 'client')
-  t.equal(looks(served).length, 2)
+  t.equal(polls(served).length, 2)
   t.match(requestLines(served).at(-1), { service: 'DELETE', status: null })
 })
 
@@ -315,7 +315,7 @@ t.test('a shutdown ends the waiting', async (t) => {
   const served = await startStored(t)
   served.emulator.setOperationDuration(Number.POSITIVE_INFINITY)
   const deleting = fetch(served.url + studyPath, { method })
-  await eventually('a look', () => looks(served).length > 0)
+  await eventually('a poll', () => polls(served).length > 0)
   const startedAt = performance.now()
   const closing = served.proxy.close()
   const response = await deleting
