@@ -1,14 +1,12 @@
 import { shownJson } from '../../outside-words.ts'
 import { version } from '../../version.ts'
-import { Progress, type ProgressOutput } from '../terminal/progress.ts'
+import { ProgressReport } from '../terminal/progress.ts'
 import type { CleanUp } from './cleanup.ts'
 import { type SourceKey, sources } from './sources.ts'
 import type { Statement } from './statement.ts'
 import { type Reporter, type Result, statuses } from './trial.ts'
 
 const marks = { same: '✓', different: '✗', failed: '✗', 'not tried': '–' } as const
-/** Columns for a statement's id. */
-const width = 36
 
 /** A run, once it is over. */
 export interface Run {
@@ -21,23 +19,9 @@ export interface Run {
 }
 
 /** For people: a line for each statement, and more where it is not as expected. */
-export class TextReport implements Reporter {
-  readonly #progress: Progress
-
-  constructor(output: ProgressOutput) {
-    this.#progress = new Progress(output, width)
-  }
-
-  say(text: string): void {
-    this.#progress.say(text)
-  }
-
-  heading(text: string): void {
-    this.#progress.heading(text)
-  }
-
+export class TextReport extends ProgressReport implements Reporter {
   begin({ id }: Statement): (result: Result) => void {
-    const line = this.#progress.begin(id)
+    const line = this.progress.begin(id)
     return ({ statement, status, seen }) => {
       const { reliedOn } = statement
       if (status === 'same') line.end(marks[status], `same: ${seen} – ${reliedOn} (${certaintyOf(statement)})`)

@@ -124,3 +124,23 @@ function printable(text: string): string {
 function duration(milliseconds: number): string {
   return milliseconds < 10_000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`
 }
+
+/** Columns for what a report's line is about. */
+const titleWidth = 36
+
+/** A report for people, line by line. */
+export abstract class ProgressReport {
+  protected readonly progress: Progress
+
+  constructor(output: ProgressOutput) {
+    this.progress = new Progress(output, titleWidth)
+  }
+
+  say(text: string): void {
+    this.progress.say(text)
+  }
+
+  heading(text: string): void {
+    this.progress.heading(text)
+  }
+}
