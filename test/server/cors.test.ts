@@ -215,6 +215,39 @@ t.test('what has no Origin, and the origins of the proxy itself', async (t) => {
   t.equal(await statusFor({ Origin: 'https://pacs.example' }), 403, 'PublicUrl no more')
 })
 
+t.test('the origin that a trusted proxy in front forwards, where clients log in', async (t) => {
+  const { proxy, reload } = await startServed(t, { proxy: { Clients, TrustedProxies: ['127.0.0.0/8'] } })
+  const statusFor = async (Origin: string, headers: Record<string, string>, method = 'GET') =>
+    statusOf(await ask(proxy.url, `${method} /google/studies`, { ...login, Origin, ...headers }, 'upstream'))
+  const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'pacs.example' }
+  const standard = { Forwarded: 'for=192.0.2.1;proto=https;host="pacs.example:8443"' }
+  const asking = { 'Access-Control-Request-Method': 'GET' }
+  t.equal(await statusFor('https://pacs.example', forwarded), 200)
+  t.equal(await statusFor('https://pacs.example:8443', standard), 200)
+  t.equal(await statusFor('https://pacs.example', { ...forwarded, ...asking }, 'OPTIONS'), 204)
+  t.equal(await statusFor('http://upstream', {}), 200, 'nothing is forwarded')
+  for (const [origin, headers] of [
+    ['http://pacs.example', forwarded],
+    ['https://pacs.example:8443', forwarded],
+    ['https://pacs.example', standard],
+    ['https://pacs.example', {}],
+    ['https://pacs.example', { 'X-Forwarded-Host': 'pacs.example' }],
+    ['https://evil.example', forwarded],
+    ['https://evil.example', { ...forwarded, 'X-Forwarded-Host': 'evil.example, pacs.example' }],
+    ['null', { ...forwarded, 'X-Forwarded-Host': 'null' }],
+    ['https://pacs.example', { ...forwarded, 'X-Forwarded-Host': 'u@pacs.example' }],
+  ] as const) {
+    t.equal(await statusFor(origin, headers), 403, `${origin} by ${JSON.stringify(headers)}`)
+    t.equal(await statusFor(origin, { ...headers, ...asking }, 'OPTIONS'), 403)
+  }
+  await reload({ proxy: { Clients, TrustedProxies: ['192.0.2.0/24'] } })
+  t.equal(await statusFor('https://pacs.example', forwarded), 403, 'another one is trusted')
+  // Where nobody logs in, a page at a name that was pointed to the proxy in front is no page of ours.
+  await reload({ proxy: { TrustedProxies: ['127.0.0.0/8'] } })
+  const rebound = { Origin: 'http://evil.example', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Host': 'evil.example' }
+  t.equal(statusOf(await ask(proxy.url, 'GET /google/studies', rebound, '127.0.0.1')), 403)
+})
+
 t.test('many preflights on one connection, and one that is no valid request', async (t) => {
   const { proxy } = await startServed(t, { proxy: { Cors, Clients } })
   const one = bytesOf('OPTIONS /google/studies', preflight(viewer))
