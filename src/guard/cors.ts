@@ -72,7 +72,7 @@ export class Cors {
     const { publicUrl, trustedProxies, corsOrigins, clients } = settings
     this.#named = new Set(publicUrl === null ? corsOrigins : [...corsOrigins, new URL(publicUrl).origin])
     // Where nobody logs in, a page whose own name was pointed to the proxy in front would pass for
-    // one of ours (DNS rebinding).
+    // the own one (DNS rebinding).
     this.#forwardedUrl = clients === null || trustedProxies.length === 0 ? null : clientFacingUrl(settings)
   }
 

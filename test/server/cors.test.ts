@@ -242,7 +242,7 @@ t.test('the origin that a trusted proxy in front forwards, where clients log in'
   }
   await reload({ proxy: { Clients, TrustedProxies: ['192.0.2.0/24'] } })
   t.equal(await statusFor('https://pacs.example', forwarded), 403, 'another one is trusted')
-  // Where nobody logs in, a page at a name that was pointed to the proxy in front is no page of ours.
+  // Where nobody logs in, a page at a name that was pointed to the proxy in front is another page.
   await reload({ proxy: { TrustedProxies: ['127.0.0.0/8'] } })
   const rebound = { Origin: 'http://evil.example', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Host': 'evil.example' }
   t.equal(statusOf(await ask(proxy.url, 'GET /google/studies', rebound, '127.0.0.1')), 403)
