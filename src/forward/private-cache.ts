@@ -7,8 +7,11 @@ import type { AccountSettings, DicomWebService } from '../config/settings.ts'
  */
 const unchanging = /\/instances\/\{instance\}(?:$|\/(?:frames|bulkdata|rendered|thumbnail)\b)/
 
-/** What the response depends on besides the URL: the same browser may log in as somebody else. */
-const dependsOn = ['Authorization', 'Accept', 'Accept-Charset', 'Accept-Encoding']
+/**
+ * What the response depends on besides the URL. The same browser may log in as somebody else, here
+ * or, by a cookie, at a gateway in front.
+ */
+const dependsOn = ['Authorization', 'Cookie', 'Accept', 'Accept-Charset', 'Accept-Encoding']
 
 /**
  * The `Cache-Control` of a request's response, if the account has one; null where Google's stays. It

@@ -58,7 +58,7 @@ t.test('what an account says about caches, by resource and status', async (t) =>
       t.equal(response.status, status, path)
       t.equal(response.headers['cache-control'], 'private, max-age=600', `${status} ${path}`)
       t.same([response.headers.pragma, response.headers.expires, response.headers.etag], [undefined, undefined, etag])
-      t.equal(response.headers.vary, 'X-Origin, accept, Origin, Authorization, Accept-Charset, Accept-Encoding')
+      t.equal(response.headers.vary, 'X-Origin, accept, Origin, Authorization, Cookie, Accept-Charset, Accept-Encoding')
     }
     for (const status of [202, 400, 403, 404, 410, 500, 503]) {
       const response = await get(url, path, { 'accept-language': String(status) })

@@ -225,6 +225,25 @@ export const frames: readonly Statement[] = [
     observe: async (store) => typedOutcome(await store.get(`${compressedPath(store)}/frames/1/rendered`, 'image/jpeg')),
   },
   {
+    id: 'rendered.cache-control',
+    reliedOn: 'An image is not for shared caches, whether or not a browser may keep it',
+    certainty: 'assumed',
+    sources: [],
+    expected: ['nothing said', 'private', 'not to be kept'],
+    difference: 'A cache between clients and the proxy may show images to others: set PrivateCache, which replaces it.',
+    observe: async (store) => {
+      const { status, headers } = await store.get(`${framesPath(store)}/frames/1/rendered`, 'image/jpeg')
+      const said = headers['cache-control']
+      if (status !== 200 || said === undefined) return status === 200 ? 'nothing said' : `${status}`
+      if (/\bpublic\b/i.test(said)) return 'public'
+      return /\bno-(?:store|cache)\b/i.test(said)
+        ? 'not to be kept'
+        : /\bprivate\b/i.test(said)
+          ? 'private'
+          : 'other words'
+    },
+  },
+  {
     id: 'rendered.range',
     reliedOn: 'A Range of a rendered image is honoured or ignored',
     certainty: 'assumed',
