@@ -230,6 +230,7 @@ function addDemo(program: Command, action: (...words: unknown[]) => Promise<void
 
 const demoHelp = `
 Needs no Google account. If Orthanc and its DICOMweb plugin are installed, the demo starts a real Orthanc.
+After the round trip it prints the address of a page that shows images through the proxy, in your browser.
 
 Example:
   gcp-dicomweb-proxy demo --once
