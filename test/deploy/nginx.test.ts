@@ -351,7 +351,7 @@ t.test('an account below the root, with TrustedProxies in place of PublicUrl', n
 
 t.test('without the Host line, the proxy says what is wrong', needsNginx(), async (t) => {
   const change = (text: string) => {
-    const block = '        proxy_set_header Host $http_host;\n        # Only for TrustedProxies'
+    const block = '        proxy_set_header Host $host;\n        # Only for TrustedProxies'
     return withoutLogin(replaced(text, { [block]: '        # Only for TrustedProxies' }))
   }
   const { ask } = await startBehind(t, { change })
