@@ -18,35 +18,17 @@ export interface SearchParameter {
  * (universal matching, PS3.4 C.2.2.2.3). Google takes each key for a filter: most are none that it
  * has, and what an empty value means to it, it doesn't say. So an `includefield` at the end asks
  * for each of the attributes that Google returns at this level, as Google's own clients do; the
- * others are left out. No match is lost: such a key excludes nothing. The same holds for an
- * `includefield` of the client's own: one that Google doesn't return would be a 400.
+ * others are left out. No match is lost: such a key excludes nothing.
  */
 export function replaceUniversalKeys(parameters: readonly SearchParameter[], level: SearchLevel): string[] {
   const keys = parameters.filter(isUniversalKey)
-  const others = parameters
-    .filter((parameter) => !isUniversalKey(parameter))
-    .flatMap((parameter) => (parameter.name === 'includefield' ? returnedFields(parameter, level) : parameter.sent))
+  const others = parameters.filter((parameter) => !isUniversalKey(parameter)).map(({ sent }) => sent)
   const fields = fieldsFor(keys, asked(parameters), level)
   return [...others, ...fields.map((field) => `includefield=${field}`)]
 }
 
 function isUniversalKey({ isKey, value }: SearchParameter): boolean {
   return isKey && value === ''
-}
-
-/**
- * Without the attributes that Google doesn't return at this level. Unknown names stay: Google's
- * refusal is the only sign of a misspelt one.
- */
-function returnedFields({ name, value, sent }: SearchParameter, level: SearchLevel): string[] {
-  const fields = value.split(/,|%2c/i)
-  const returned = fields.filter((field) => {
-    const keyword = keywordFor(field)
-    return keyword === undefined || isReturned(keyword, level)
-  })
-  if (returned.length === fields.length) return [sent]
-  const comma = value.includes(',') ? ',' : '%2C'
-  return returned.length === 0 ? [] : [`${name}=${returned.join(comma)}`]
 }
 
 /** The attributes that the client itself asks for. */
