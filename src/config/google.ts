@@ -39,7 +39,12 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     quotaProject: account.text('QuotaProject') ?? null,
     access: dicomWebServices.filter((service) => allowed.includes(service)),
     rewriteUrls: account.flag('RewriteUrls'),
+    privateCache: readPrivateCache(account.enabled('PrivateCache')),
   }
+}
+
+function readPrivateCache(section: Section | null): AccountSettings['privateCache'] {
+  return section && { maxAge: 1000 * section.number('MaxAge') }
 }
 
 /** Reads where and how often access tokens are fetched. */

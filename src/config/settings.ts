@@ -217,6 +217,8 @@ export interface AccountSettings {
   readonly access: readonly DicomWebService[]
   /** Whether the store's URLs in responses are replaced by those of the proxy. */
   readonly rewriteUrls: boolean
+  /** How long clients may keep what doesn't change; null: as Google says. */
+  readonly privateCache: { readonly maxAge: number } | null
 }
 
 /**

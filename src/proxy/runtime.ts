@@ -197,6 +197,7 @@ export class ProxyRuntime {
       store: resourceName,
       dicomWebUrl: new URL(dicomWebUrl),
       urls: account.rewriteUrls ? urlsFor(account, settings, localPath) : null,
+      privateCache: account.privateCache,
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),

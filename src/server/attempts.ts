@@ -10,6 +10,7 @@ import { type ErrorCode, ProxyError } from '../errors.ts'
 import { acceptsGzip } from '../forward/accepted-types.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Exchange, Outcome } from '../forward/exchange.ts'
+import { cacheControlFor } from '../forward/private-cache.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
@@ -205,6 +206,7 @@ export class Attempts {
       path,
       headers,
       urls,
+      cacheControl: cacheControlFor(permit, account.privateCache),
       shouldBuffer,
       attempt,
       remainingRetryMs,

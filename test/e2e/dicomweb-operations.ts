@@ -4,6 +4,8 @@ import { encodedFile } from '../emulator/encoded-file.ts'
 
 /** A dicomweb-client somewhere, which is given its address and login there. */
 export interface DicomWebClientUnderTest {
+  /** Whether the proxy is on the way. */
+  readonly isProxied: boolean
   /** Calls an operation of a client with these options. Rejects with its `status`. */
   call(operation: string, options: object, client?: object): Promise<unknown>
   /** Of a plain request with the client's headers. */
@@ -19,6 +21,7 @@ interface Attempt {
   call(options: object, client?: object): Promise<unknown>
   /** Another one, to prepare it. */
   callOther(name: string, options: object): Promise<unknown>
+  readonly isProxied: boolean
   /** Of a plain request with the client's headers. */
   status(url: unknown): Promise<number>
 }
@@ -122,10 +125,18 @@ const tried: Readonly<Record<string, (attempt: Attempt) => Promise<unknown>>> = 
     t.type(await call({ ...plain, frameNumbers: [2] }), 'string', 'the client spoils the image unless told its type')
   },
 
-  retrieveInstanceThumbnail: ({ first, call }) => refusal(call(instanceOf(first))),
-  retrieveInstanceFramesThumbnail: async ({ t, first, call }) => {
+  // Google has no thumbnails: these are the proxy's.
+  retrieveInstanceThumbnail: async ({ t, first, isProxied, call }) => {
+    if (!isProxied) return refusal(call(instanceOf(first)))
+    t.match(hexOf([await call(instanceOf(first))].flat()), [jpeg])
+    return undefined
+  },
+  retrieveInstanceFramesThumbnail: async ({ t, first, isProxied, call }) => {
     t.capture(console, 'debug')
-    return refusal(call({ ...instanceOf(first), frameNumbers: [1] }))
+    const frame = { ...instanceOf(first), frameNumbers: [2], mediaTypes: [{ mediaType: 'image/png' }] }
+    if (!isProxied) return refusal(call(frame))
+    t.match(hexOf([await call(frame)].flat()), [png])
+    return undefined
   },
   buildInstanceWadoURIUrl: async ({ first, call, status }) => status(await call(instanceOf(first))),
 }
@@ -153,6 +164,7 @@ export async function tryOperations(
         t,
         study,
         first,
+        isProxied: client.isProxied,
         call: (options, more) => client.call(name, options, more),
         callOther: (other, options) => client.call(other, options),
         status: (url) => client.status(String(url)),
