@@ -59,6 +59,8 @@ export class SearchParts {
   async search(path: string, read: () => RowReader): Promise<void> {
     const { attempts, dispatcher, timeouts } = this.#options
     const { inbound, permit, event, over, ending, deadline } = this.#whole
+    // One that failed has ended the search: what runs beside it must not go on.
+    over.throwIfAborted()
     const sender = new PageSender({ dispatcher, timeouts, over }, read)
     const headers = headersFor(inbound.request.headers['cache-control'])
     const outcome = await attempts.runPart(inbound, { ...permit, path }, event, { sender, headers, ending, deadline })
