@@ -44,21 +44,24 @@ export function periodOf(vr: TimeVr, text: string): Period | null {
 
 /**
  * What a key means, a single value or a range, of which one end may be open: `A-B`, `A-`, `-B`. Null
- * for anything else.
+ * for anything else. A hyphen always makes a range (PS3.4 C.2.2.2.1.3): a single DT can't have a
+ * negative offset from UTC. Nothing is within a range whose end is before its beginning.
  */
 export function periodOfKey(vr: TimeVr, key: string): Period | null {
-  const single = periodOf(vr, key)
-  if (single) return single
+  if (!key.includes('-')) return periodOf(vr, key)
   const { first, last } = formats[vr]
-  // An offset of a DT begins with a hyphen, too: the one between the ends is found by trying.
+  // Within a range, an offset of a DT may begin with a hyphen, too: the one between the ends is
+  // found by trying.
+  let reversed: Period | null = null
   for (let at = key.indexOf('-'); at >= 0; at = key.indexOf('-', at + 1)) {
     const [begin, end] = [key.slice(0, at).trim(), key.slice(at + 1).trim()]
     if (begin === '' && end === '') return null
     const from = begin === '' ? { from: first } : periodOf(vr, begin)
     const to = end === '' ? { to: last } : periodOf(vr, end)
-    if (from && to) return from.from <= to.to ? { from: from.from, to: to.to } : null
+    if (from && to && from.from <= to.to) return { from: from.from, to: to.to }
+    if (from && to) reversed = { from: from.from, to: to.to }
   }
-  return null
+  return reversed
 }
 
 /** Whether the beginning of what a row's value may mean is within the key's period. */

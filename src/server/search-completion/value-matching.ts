@@ -15,28 +15,37 @@ const withoutList: ReadonlySet<string> = new Set(['LT', 'ST', 'UR', 'UT'])
 const numeric: ReadonlySet<string> = new Set(['DS', 'FD', 'FL', 'IS', 'SL', 'SS', 'UL', 'US'])
 const times: ReadonlySet<string> = new Set(['DA', 'TM', 'DT'])
 
+/** Where multiple value matching is defined (PS3.4 C.2.2.2.8). */
+const withMultipleValues: ReadonlySet<string> = new Set(['AE', 'AS', 'AT', 'CS', 'LO', 'PN', 'SH', 'UC'])
+
 /** What a key of a search asks of an attribute. */
 export interface ValueKey {
   /** As the client wrote it, decoded; not empty. */
   readonly value: string
   /** Whether `""` asks for an attribute without a value (PS3.4 C.2.2.2.7). */
   readonly emptyMatching: boolean
+  /** Whether all values of a list must match (PS3.4 C.2.2.2.8), and not any. */
+  readonly multipleMatching: boolean
   /** Whether commas separate values, too, and not in UIDs alone. */
   readonly commaList?: boolean
 }
 
 /**
  * Whether an attribute of a row matches a key (PS3.4 C.2.2.2): one of its values must match one of
- * the key's. The row says which VR it has, and so how it is matched.
+ * the key's, or each of the key's if that was asked for. The row says which VR it has, and so how it
+ * is matched.
  */
 export function matchesKey(attribute: JsonAttribute | undefined, key: ValueKey): boolean {
   const vr = attribute?.vr ?? ''
   const values = (attribute?.Value ?? []).filter((value) => value !== null && value !== '')
-  return alternativesOf(vr, key).some((wanted) => {
+  const matches = (wanted: string) => {
     if (isUniversal(wanted)) return true
     if (key.emptyMatching && wanted === '""') return values.length === 0
     return values.some((value) => matchesValue(vr, value, wanted))
-  })
+  }
+  const wanted = valuesOf(vr, key)
+  const isForAll = key.multipleMatching && withMultipleValues.has(vr) && wanted.length > 0
+  return isForAll ? wanted.every(matches) : wanted.some(matches)
 }
 
 /** PS3.4 C.2.2.2.4: equivalent to universal matching. */
@@ -44,7 +53,7 @@ export function isUniversal(value: string): boolean {
   return /^\*+$/.test(value)
 }
 
-function alternativesOf(vr: string, { value, commaList = false }: ValueKey): string[] {
+function valuesOf(vr: string, { value, commaList = false }: ValueKey): string[] {
   if (withoutList.has(vr)) return [value]
   const separated = vr === 'UI' || commaList ? value.split(/[\\,]/) : value.split('\\')
   return separated.filter((item) => item.trim() !== '')
