@@ -1,11 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable, abortOnClose, clientGone } from '../concurrency/abort.ts'
 import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
 import type { DicomWebService, RetrySettings, UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { waitForFirstBytes } from '../downstream/first-bytes.ts'
-import type { Inbound } from '../downstream/inbound.ts'
+import type { Inbound, InboundRequest } from '../downstream/inbound.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import { acceptsGzip } from '../forward/accepted-types.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
@@ -78,7 +77,7 @@ export class Attempts {
    * there is no response.
    */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
-    const { request, response } = inbound
+    const { body: clientBody, response } = inbound
     const retryDeadline = performance.now() + this.#options.retry.totalTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#options.deletions.deletionFor(permit)
@@ -89,7 +88,9 @@ export class Attempts {
       (retryPolicy.statuses.has(status) && performance.now() < retryDeadline)
     const { progress } = event
     const body =
-      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
+      permit.service === 'STOW-RS'
+        ? new ReplayBody({ body: clientBody, response, progress }, this.#options.replayBudget)
+        : null
     const tokens = new Set<string>()
     const context = { inbound, permit, event, body, retryPolicy, shouldBuffer, deletion, retryDeadline, tokens }
     return this.#untilResponse(context).catch(clientGoneOr)
@@ -280,7 +281,7 @@ export class Attempts {
 
 /** Of the client's headers, those that Google gets. */
 function headersFor(
-  request: IncomingMessage,
+  request: Pick<InboundRequest, 'headers'>,
   { account, service, route, headers: requested }: Permit<ServedAccount>,
 ): Record<string, string> {
   const headers = Object.assign(outgoingHeaders(request.headers, service), requested)
@@ -386,5 +387,5 @@ function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): Prox
  */
 function allowBody({ inbound }: RetryContext): void {
   const { request, response } = inbound
-  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion !== '1.0') response.writeContinue()
 }
