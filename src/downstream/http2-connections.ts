@@ -114,7 +114,9 @@ class Connection {
   readonly #controlFrames = new Allowance(controlFrames)
   #streams = 0
   #isClosing = false
+  #isClosed = false
   #idleTimer: NodeJS.Timeout | undefined
+  #endTimer: NodeJS.Timeout | undefined
 
   constructor(session: ServerHttp2Session, socket: TLSSocket, options: Http2Options) {
     this.#session = session
@@ -125,7 +127,7 @@ class Connection {
     session.on('ping', () => this.#onControlFrame('PING'))
     session.on('remoteSettings', () => this.#onControlFrame('SETTINGS'))
     session.on('error', (error: NodeJS.ErrnoException) => this.#onError(error))
-    session.once('close', () => clearTimeout(this.#idleTimer))
+    session.once('close', this.#onClose)
     this.#awaitStream()
   }
 
@@ -134,7 +136,7 @@ class Connection {
     if (this.#isClosing) return
     this.#isClosing = true
     this.#session.close()
-    if (this.#streams === 0) this.#endWithin(closeTimeoutMs)
+    if (this.#streams === 0) this.#endSoon()
   }
 
   /** In the middle of responses, too: each looks cut short. */
@@ -163,14 +165,21 @@ class Connection {
 
   /** Idle is what has no request: other frames keep no connection open. */
   #awaitStream(): void {
-    if (this.#isClosing) this.#endWithin(closeTimeoutMs)
-    else this.#idleTimer = setTimeout(() => this.close(), this.#options.limits().keepAliveTimeout)
+    if (this.#isClosing) this.#endSoon()
+    else if (!this.#isClosed) this.#idleTimer = setTimeout(() => this.close(), this.#options.limits().keepAliveTimeout)
   }
 
   /** A client that does not read would keep an orderly end from coming. */
-  #endWithin(milliseconds: number): void {
-    const timer = setTimeout(() => this.reset(), milliseconds)
-    this.#session.once('close', () => clearTimeout(timer))
+  #endSoon(): void {
+    // Its streams may close after it.
+    if (this.#isClosed) return
+    this.#endTimer ??= setTimeout(() => this.reset(), closeTimeoutMs)
+  }
+
+  readonly #onClose = () => {
+    this.#isClosed = true
+    clearTimeout(this.#idleTimer)
+    clearTimeout(this.#endTimer)
   }
 
   #onControlFrame(name: string): void {
@@ -178,9 +187,11 @@ class Connection {
     const { log } = this.#options
     log.warn({ address: this.#address, reason: `too many ${name} frames` }, 'HTTP/2 connection ended')
     this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    this.#endSoon()
   }
 
   #onError(error: NodeJS.ErrnoException): void {
+    this.#endSoon()
     // A client that leaves needs no line.
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return
     this.#options.log.warn({ address: this.#address, reason: error.message }, 'HTTP/2 connection ended')

@@ -138,3 +138,15 @@ t.test('pings keep no connection open', async (t) => {
   t.equal(raw.goaway ?? 0, errorCode.none)
   t.ok(raw.of(0, type.ping).every(({ flags }) => (flags & flag.ack) !== 0))
 })
+
+t.test('a flood whose sender reads late ends all the same', async () => {
+  const raw = await served.connectRaw()
+  raw.socket.pause()
+  const pings = Buffer.concat(Array.from({ length: 1000 }, () => frame(type.ping, 0, 0, Buffer.alloc(8))))
+  raw.socket.write(pings)
+  await eventually('the log says so', () =>
+    served.log().some(({ msg, reason }) => msg === 'HTTP/2 connection ended' && String(reason).includes('PING')),
+  )
+  raw.socket.resume()
+  await eventually('the connection ends', () => raw.closed)
+})
