@@ -136,7 +136,7 @@ class Connection {
     if (this.#isClosing) return
     this.#isClosing = true
     this.#session.close()
-    if (this.#streams === 0) this.#endSoon()
+    if (this.#streams === 0) this.#resetLater()
   }
 
   /** In the middle of responses, too: each looks cut short. */
@@ -165,12 +165,12 @@ class Connection {
 
   /** Idle is what has no request: other frames keep no connection open. */
   #awaitStream(): void {
-    if (this.#isClosing) this.#endSoon()
+    if (this.#isClosing) this.#resetLater()
     else if (!this.#isClosed) this.#idleTimer = setTimeout(() => this.close(), this.#options.limits().keepAliveTimeout)
   }
 
   /** A client that does not read would keep an orderly end from coming. */
-  #endSoon(): void {
+  #resetLater(): void {
     // Its streams may close after it.
     if (this.#isClosed) return
     this.#endTimer ??= setTimeout(() => this.reset(), closeTimeoutMs)
@@ -187,11 +187,11 @@ class Connection {
     const { log } = this.#options
     log.warn({ address: this.#address, reason: `too many ${name} frames` }, 'HTTP/2 connection ended')
     this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
-    this.#endSoon()
+    this.#resetLater()
   }
 
   #onError(error: NodeJS.ErrnoException): void {
-    this.#endSoon()
+    this.#resetLater()
     // A client that leaves needs no line.
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return
     this.#options.log.warn({ address: this.#address, reason: error.message }, 'HTTP/2 connection ended')
