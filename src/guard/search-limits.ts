@@ -84,7 +84,8 @@ function problemsOf(name: string, value: string, level: SearchLevel, suggest: Su
   return problemsOfValue(keyword, value)
 }
 
-function problemsOfValue(keyword: string, value: string): string[] {
+/** What Google can't do of a value of an attribute that it searches. */
+export function problemsOfValue(keyword: string, value: string): string[] {
   if (/[*?]/.test(value)) return [`${keyword} has a wildcard (* or ?)`]
   if (keyword === 'StudyDate') return isDateRange(value) ? [] : ['StudyDate is neither YYYYMMDD nor a range of dates']
   const isList = /UID$|^Modality$/.test(keyword) ? /[,\\]/ : /\\/

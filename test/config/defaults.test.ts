@@ -58,6 +58,14 @@ const always: Readonly<Record<string, Read>> = {
  * no more.
  */
 const whenConfigured: Readonly<Record<string, Read>> = {
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.Enabled': ({ accounts }) => accounts[0]?.searchCompletion !== null,
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxRows': ({ accounts }) => accounts[0]?.searchCompletion?.maxRows,
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.Timeout': ({ accounts }) =>
+    seconds(accounts[0]?.searchCompletion?.timeout),
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxParallel': ({ accounts }) =>
+    accounts[0]?.searchCompletion?.maxParallel,
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxSearches': ({ accounts }) =>
+    accounts[0]?.searchCompletion?.maxSearches,
   'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
   'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
   'DicomWebProxy.Tls.RequireClientCertificate': ({ tls }) => tls?.requireClientCertificate,
@@ -100,7 +108,8 @@ test('sections are off unless they are there, and on with their defaults when th
     Orthanc: { Url: 'http://127.0.0.1:8042' },
   }
   const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }
-  compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } })), whenConfigured)
+  const inAccount = { SearchCompletion: {} }
+  compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } }, {}, inAccount)), whenConfigured)
 
   const { Syslog } = sections.Audit
   const disabled = (section: object) => ({ ...section, Enabled: false })
