@@ -38,7 +38,8 @@ export type ModelResponse =
 export function searchModel(instances: readonly DataSet[], search: ModelSearch): ModelResponse {
   const { level } = search
   const query = readQuery(search)
-  if (!query) return refused
+  // What nobody can complete goes to Google as it is.
+  if (!query) return search.completion === false ? refused : searchModel(instances, { ...search, completion: false })
   const within = instances.filter(
     (instance) =>
       (search.study === undefined || uidOf(instance, 'StudyInstanceUID') === search.study) &&
@@ -46,7 +47,7 @@ export function searchModel(instances: readonly DataSet[], search: ModelSearch):
   )
   const groups = [...Map.groupBy(within, (instance) => groupOf(instance, level)).values()]
   const found = inOrderOf(
-    query.lists[0],
+    query.lists.find(({ tag }) => !isAvailable(tag, level)) ?? query.lists[0],
     groups.filter((group) => matchesGroup(group, query, instances)),
   )
   const limit = query.limit ?? (query.isMatchedByGoogle ? defaultLimits[level] : Number.POSITIVE_INFINITY)
@@ -134,6 +135,8 @@ function readQuery({ level, query, completion = true }: ModelSearch): Query | nu
       }
     }
   }
+  // Only one can be searched UID by UID; others need the attribute in the rows.
+  if (lists.filter((list) => !isAvailable(list.tag, level)).length > 1) return null
   const isMatchedByGoogle = matched.length + modalities.length + lists.length === 0
   const isCompleted = !isMatchedByGoogle || asked.size > 0
   const limit = numberIn(query, 'limit')

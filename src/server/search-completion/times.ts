@@ -7,6 +7,9 @@ export interface Period {
   readonly to: string
 }
 
+/** Of two DT with microseconds, offsets and blanks. Each hyphen of a key is tried. */
+const maxKeyLength = 64
+
 interface Format {
   /** The digits of each component are all there, or none is. */
   readonly pattern: RegExp
@@ -43,10 +46,11 @@ export function periodOf(vr: TimeVr, text: string): Period | null {
 }
 
 /**
- * What a key means, a single value or a range, of which one end may be open: `A-B`, `A-`, `-B`. Null
- * for anything else.
+ * What a key means, a single value or a range, of which one end may be open: `A-B`, `A-`, `-B`. One
+ * whose end is before its beginning has no moment in it. Null for anything else.
  */
 export function periodOfKey(vr: TimeVr, key: string): Period | null {
+  if (key.length > maxKeyLength) return null
   const single = periodOf(vr, key)
   if (single) return single
   const { first, last } = formats[vr]
@@ -56,7 +60,7 @@ export function periodOfKey(vr: TimeVr, key: string): Period | null {
     if (begin === '' && end === '') return null
     const from = begin === '' ? { from: first } : periodOf(vr, begin)
     const to = end === '' ? { to: last } : periodOf(vr, end)
-    if (from && to) return from.from <= to.to ? { from: from.from, to: to.to } : null
+    if (from && to) return { from: from.from, to: to.to }
   }
   return null
 }
@@ -84,6 +88,9 @@ function inUtc(text: string): string | null {
   const [, digits = '', sign, hours, minutes] = /^([\d.]+)(?:([+-])(\d{2})(\d{2}))?$/.exec(text) ?? []
   if (digits === '') return null
   if (sign === undefined) return digits
+  const offset = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1)
+  // PS3.5 6.2. Else it's a range: 2024-2025.
+  if (offset < -12 * 60 || offset > 14 * 60 || Number(minutes) > 59) return null
   // Less precise than its offset: a shift would make up what is not there.
   if (!/^\d{12}/.test(digits)) return digits
   const [year, month, day, hour, minute] = [
@@ -93,7 +100,6 @@ function inUtc(text: string): string | null {
     digits.slice(8, 10),
     digits.slice(10, 12),
   ].map(Number)
-  const offset = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1)
   const date = new Date(0)
   date.setUTCFullYear(year ?? 0, (month ?? 1) - 1, day)
   date.setUTCHours(hour ?? 0, (minute ?? 0) - offset)

@@ -1,6 +1,6 @@
-import { matchesPersonName, type PersonName } from './person-name.ts'
+import { compilePersonName, type PersonName } from './person-name.ts'
 import { isWithin, periodOf, periodOfKey, type TimeVr } from './times.ts'
-import { hasWildcard, matchesWildcard } from './wildcard.ts'
+import { compileWildcard, hasWildcard } from './wildcard.ts'
 
 /** One attribute in DICOM JSON (PS3.18 F.2.2). */
 export interface JsonAttribute {
@@ -25,18 +25,43 @@ export interface ValueKey {
   readonly commaList?: boolean
 }
 
+/** Whether one value of a row's attribute matches one value of a key. */
+type ValueMatcher = (value: unknown) => boolean
+
+/** A key, read for one VR: once, and not for each row. */
+interface CompiledKey {
+  readonly matchesAll: boolean
+  readonly matchesEmpty: boolean
+  readonly matchers: readonly ValueMatcher[]
+}
+
+const compiledKeys = new WeakMap<ValueKey, Map<string, CompiledKey>>()
+
 /**
  * Whether an attribute of a row matches a key (PS3.4 C.2.2.2): one of its values must match one of
  * the key's. The row says which VR it has, and so how it is matched.
  */
 export function matchesKey(attribute: JsonAttribute | undefined, key: ValueKey): boolean {
-  const vr = attribute?.vr ?? ''
   const values = (attribute?.Value ?? []).filter((value) => value !== null && value !== '')
-  return alternativesOf(vr, key).some((wanted) => {
-    if (isUniversal(wanted)) return true
-    if (key.emptyMatching && wanted === '""') return values.length === 0
-    return values.some((value) => matchesValue(vr, value, wanted))
-  })
+  const { matchesAll, matchesEmpty, matchers } = compiled(attribute?.vr ?? '', key)
+  if (matchesAll || (matchesEmpty && values.length === 0)) return true
+  return values.some((value) => matchers.some((matches) => matches(value)))
+}
+
+function compiled(vr: string, key: ValueKey): CompiledKey {
+  const byVr = compiledKeys.get(key) ?? new Map<string, CompiledKey>()
+  compiledKeys.set(key, byVr)
+  const known = byVr.get(vr)
+  if (known) return known
+  const alternatives = alternativesOf(vr, key)
+  const isEmpty = (wanted: string) => key.emptyMatching && wanted === '""'
+  const compiledKey = {
+    matchesAll: alternatives.some(isUniversal),
+    matchesEmpty: alternatives.some(isEmpty),
+    matchers: alternatives.filter((wanted) => !isEmpty(wanted)).map((wanted) => compileValue(vr, wanted)),
+  }
+  byVr.set(vr, compiledKey)
+  return compiledKey
 }
 
 /** PS3.4 C.2.2.2.4: equivalent to universal matching. */
@@ -50,22 +75,30 @@ function alternativesOf(vr: string, { value, commaList = false }: ValueKey): str
   return separated.filter((item) => item.trim() !== '')
 }
 
-function matchesValue(vr: string, value: unknown, wanted: string): boolean {
-  if (vr === 'PN') return isPersonName(value) && matchesPersonName(value, wanted)
-  if (typeof value !== 'string' && typeof value !== 'number') return false
-  const text = trimmed(vr, String(value))
-  const key = trimmed(vr, wanted)
-  if (times.has(vr)) return matchesTime(vr as TimeVr, text, key)
-  if (numeric.has(vr)) return text === key || (isNumber(key) && Number(text) === Number(key))
-  if (withWildcards.has(vr) && hasWildcard(key)) return matchesWildcard(text, key)
-  return text === key
+function compileValue(vr: string, wanted: string): ValueMatcher {
+  if (vr === 'PN') {
+    const matches = compilePersonName(wanted)
+    return (value) => isPersonName(value) && matches(value)
+  }
+  const matches = compileText(vr, trimmed(vr, wanted))
+  return (value) => (typeof value === 'string' || typeof value === 'number') && matches(trimmed(vr, String(value)))
+}
+
+function compileText(vr: string, key: string): (text: string) => boolean {
+  if (times.has(vr)) return compileTime(vr as TimeVr, key)
+  if (numeric.has(vr) && isNumber(key)) return (text) => text === key || Number(text) === Number(key)
+  if (withWildcards.has(vr) && hasWildcard(key)) return compileWildcard(key)
+  return (text) => text === key
 }
 
 /** What is no date or time in a row matches what is written in the same way. */
-function matchesTime(vr: TimeVr, text: string, key: string): boolean {
+function compileTime(vr: TimeVr, key: string): (text: string) => boolean {
   const period = periodOfKey(vr, key)
-  const value = periodOf(vr, text)
-  return period && value ? isWithin(value, period) : text === key
+  if (!period) return (text) => text === key
+  return (text) => {
+    const value = periodOf(vr, text)
+    return value ? isWithin(value, period) : text === key
+  }
 }
 
 /** As DS and IS are written (PS3.5 6.2). */
