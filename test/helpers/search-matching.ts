@@ -20,6 +20,8 @@ export interface MatchingKey {
 interface Matching {
   /** `emptyvaluematching=true`: two quotation marks stand for an empty value (C.2.2.2.7). */
   readonly emptyValues: boolean
+  /** `multiplevaluematching=true`: all values of a key must match (C.2.2.2.8). */
+  readonly multipleValues: boolean
 }
 
 /** Sequence matching (C.2.2.2.6): one item must match all keys that lead into a sequence. */
@@ -42,6 +44,8 @@ export function matchesDataSet(dataSet: DataSet, keys: readonly MatchingKey[], m
 
 /** VRs whose text may have a backslash (PS3.5 6.2), and spaces at its beginning. */
 const singleValued = new Set(['LT', 'ST', 'UR', 'UT'])
+/** VRs of multiple value matching (C.2.2.2.8). What is missing counts as one of them. */
+const multiValued = new Set(['AE', 'AS', 'AT', 'CS', 'LO', 'PN', 'SH', 'UC', ''])
 /** VRs in which asterisk and question mark are wildcards (C.2.2.2.4). */
 const withWildcards = new Set(['AE', 'CS', 'LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UR', 'UT'])
 const numbers = new Set(['DS', 'IS', 'FD', 'FL', 'SL', 'SS', 'UL', 'US'])
@@ -52,16 +56,19 @@ export interface KeySyntax extends Matching {
   readonly isCommaList?: boolean
 }
 
-/** Whether one of the key's values (C.2.2.2.8) matches one of the attribute's. */
+/** Whether one of the key's values matches one of the attribute's; or each of the key's does. */
 export function matchesAttribute(attribute: Attribute | undefined, key: string, syntax: KeySyntax): boolean {
   const vr = attribute?.vr ?? ''
   const values = (attribute?.Value ?? []).filter((value) => value !== null && value !== '')
   const parts = partsOf(vr, key, syntax.isCommaList ?? vr === 'UI')
-  return parts.some((part) => {
+  const results = parts.map((part) => {
     if (isUniversal(part)) return true
     if (syntax.emptyValues && part === '""') return values.length === 0
     return values.some((value) => matchesValue(vr, value, part))
   })
+  return syntax.multipleValues && multiValued.has(vr) && results.length > 0
+    ? !results.includes(false)
+    : results.includes(true)
 }
 
 /** Nothing but asterisks (C.2.2.2.4): matches what has no value, too. */
@@ -146,16 +153,16 @@ function matchesMoment(vr: 'DA' | 'TM' | 'DT', value: string, key: string): bool
 
 /** Null for a key that is neither a date or time nor a range of them. */
 export function rangeOf(vr: 'DA' | 'TM' | 'DT', key: string): readonly [from: bigint | null, to: bigint | null] | null {
-  const single = periodOf(vr, key)
-  if (single) return single
-  // The last hyphen first: one before it can be an offset from UTC.
-  for (let at = key.lastIndexOf('-'); at !== -1; at = at === 0 ? -1 : key.lastIndexOf('-', at - 1)) {
+  // A hyphen makes a range (C.2.2.2.1.3), and within one it can be that of an offset from UTC.
+  if (!key.includes('-')) return periodOf(vr, key)
+  const hyphens = [...key].flatMap((character, at) => (character === '-' ? [at] : []))
+  const ranges = hyphens.flatMap((at): (readonly [bigint | null, bigint | null])[] => {
     const [before, after] = [key.slice(0, at).trim(), key.slice(at + 1).trim()]
-    if (before === '' && after === '') continue
     const [from, to] = [periodOf(vr, before), periodOf(vr, after)]
-    if ((before === '' || from) && (after === '' || to)) return [from?.[0] ?? null, to?.[1] ?? null]
-  }
-  return null
+    if ((before === '' && after === '') || (before !== '' && !from) || (after !== '' && !to)) return []
+    return [[from?.[0] ?? null, to?.[1] ?? null]]
+  })
+  return ranges.find(([from, to]) => from === null || to === null || from <= to) ?? ranges[0] ?? null
 }
 
 function periodOf(vr: 'DA' | 'TM' | 'DT', text: string): Period | null {

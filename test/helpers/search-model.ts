@@ -86,6 +86,7 @@ interface Query {
   readonly offset: number
   readonly fuzzy: boolean
   readonly emptyValues: boolean
+  readonly multipleValues: boolean
   readonly isMatchedByGoogle: boolean
 }
 
@@ -156,6 +157,7 @@ function readQuery({ level, query, completion = true }: ModelSearch): Query | nu
     offset,
     fuzzy: is('fuzzymatching'),
     emptyValues,
+    multipleValues: is('multiplevaluematching'),
     isMatchedByGoogle,
   }
 }
@@ -214,14 +216,14 @@ function canBeMatched(path: readonly (Tag | undefined)[], value: string, level: 
 
 function matchesGroup(group: readonly DataSet[], query: Query, instances: readonly DataSet[]): boolean {
   const [first = {}] = group
-  const { exact, matched, modalities, lists, fuzzy, emptyValues } = query
+  const { exact, matched, modalities, lists, fuzzy, emptyValues, multipleValues } = query
   return (
     exact.every(({ path: [of = ''], value }) => matchesAtGoogle(first[of], of, value, fuzzy)) &&
     lists.every(({ tag: of, uids }) => uids.includes(String(first[of]?.Value?.[0]))) &&
-    matchesDataSet(first, matched, { emptyValues }) &&
+    matchesDataSet(first, matched, { emptyValues, multipleValues }) &&
     modalities.every((value) => {
       const attribute = { vr: 'CS', Value: modalitiesOf(first, instances) }
-      return matchesAttribute(attribute, value, { emptyValues, isCommaList: true })
+      return matchesAttribute(attribute, value, { emptyValues, multipleValues, isCommaList: true })
     })
   )
 }

@@ -70,9 +70,14 @@ export function planSearch({
 }: Pick<Permit<never>, 'route' | 'path' | 'target'>): RewrittenSearch | CompletedSearch | null {
   const parameters = searchParameters(negotiationIn(target.query).query)
   if (parameters.length > maxParameters) return null
-  const emptyMatching = parameters.some(({ name, value }) => name === 'emptyvaluematching' && decoded(value) === 'true')
+  const isOn = (parameter: string) =>
+    parameters.some(({ name, value }) => name === parameter && decoded(value) === 'true')
+  const matching = {
+    emptyMatching: isOn('emptyvaluematching'),
+    multipleMatching: isOn('multiplevaluematching'),
+  }
   const [pathOnly = ''] = path.split('?')
-  const draft = new Draft(searchLevelOf(route), pathOnly, emptyMatching)
+  const draft = new Draft(searchLevelOf(route), pathOnly, matching)
   return parameters.every((parameter) => draft.take(parameter)) ? draft.plan() : null
 }
 
@@ -81,11 +86,14 @@ function decoded(value: string): string {
   return decodeURIComponent(value.replaceAll('+', ' '))
 }
 
+/** What the query asks of the matching itself (PS3.18 8.3.4.5 and 8.3.4.6). */
+type Matching = Pick<ValueKey, 'emptyMatching' | 'multipleMatching'>
+
 /** A plan in the making. */
 class Draft {
   readonly #level: SearchLevel
   readonly #path: string
-  readonly #emptyMatching: boolean
+  readonly #matching: Matching
   readonly #passed: string[] = []
   /** As the client spells them, by keyword or tag. */
   readonly #fields = new Map<string, string>()
@@ -98,10 +106,10 @@ class Draft {
   /** Google can't do it as the client wrote it. */
   #isChanged = false
 
-  constructor(level: SearchLevel, path: string, emptyMatching: boolean) {
+  constructor(level: SearchLevel, path: string, matching: Matching) {
     this.#level = level
     this.#path = path
-    this.#emptyMatching = emptyMatching
+    this.#matching = matching
   }
 
   /** False if the search can't be completed. */
@@ -177,12 +185,12 @@ class Draft {
       return true
     }
     if (attribute === 'ModalitiesInStudy' && this.#level === 'studies') {
-      this.#modalities.push({ value, emptyMatching: this.#emptyMatching, commaList: true })
+      this.#modalities.push({ value, ...this.#matching, commaList: true })
       this.#details.add(attribute)
       return hasSearchablePattern(value)
     }
     if (!searchable[this.#level].includes(attribute)) return this.#takeLocally(path, attribute, value)
-    const isEmpty = this.#emptyMatching && value.includes('""')
+    const isEmpty = this.#matching.emptyMatching && value.includes('""')
     if (!isEmpty && problemsOfValue(attribute, value).length === 0) {
       this.#passed.push(sent)
       return true
@@ -216,9 +224,9 @@ class Draft {
     if (keyword.endsWith('Sequence')) return false
     if (!tags.every((tag) => tag !== undefined) || !isReturned(attribute, this.#level)) return false
     if (!hasSearchablePattern(value)) return false
-    const emptyMatching = this.#emptyMatching
-    if (!isValid(keyword, { value, emptyMatching })) return false
-    addKey(this.#keys, tags, { value, emptyMatching })
+    const key = { value, ...this.#matching }
+    if (!isValid(keyword, key)) return false
+    addKey(this.#keys, tags, key)
     this.#fields.set(attribute, path[0] ?? '')
     return true
   }

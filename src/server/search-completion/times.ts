@@ -46,23 +46,26 @@ export function periodOf(vr: TimeVr, text: string): Period | null {
 }
 
 /**
- * What a key means, a single value or a range, of which one end may be open: `A-B`, `A-`, `-B`. One
- * whose end is before its beginning has no moment in it. Null for anything else.
+ * What a key means, a single value or a range, of which one end may be open: `A-B`, `A-`, `-B`. Null
+ * for anything else. A hyphen always makes a range (PS3.4 C.2.2.2.1.3): a single DT can't have a
+ * negative offset from UTC. Nothing is within a range whose end is before its beginning.
  */
 export function periodOfKey(vr: TimeVr, key: string): Period | null {
   if (key.length > maxKeyLength) return null
-  const single = periodOf(vr, key)
-  if (single) return single
+  if (!key.includes('-')) return periodOf(vr, key)
   const { first, last } = formats[vr]
-  // An offset of a DT begins with a hyphen, too: the one between the ends is found by trying.
+  // Within a range, an offset of a DT may begin with a hyphen, too: the one between the ends is
+  // found by trying.
+  let reversed: Period | null = null
   for (let at = key.indexOf('-'); at >= 0; at = key.indexOf('-', at + 1)) {
     const [begin, end] = [key.slice(0, at).trim(), key.slice(at + 1).trim()]
     if (begin === '' && end === '') return null
     const from = begin === '' ? { from: first } : periodOf(vr, begin)
     const to = end === '' ? { to: last } : periodOf(vr, end)
-    if (from && to) return { from: from.from, to: to.to }
+    if (from && to && from.from <= to.to) return { from: from.from, to: to.to }
+    if (from && to) reversed = { from: from.from, to: to.to }
   }
-  return null
+  return reversed
 }
 
 /** Whether the beginning of what a row's value may mean is within the key's period. */
@@ -88,9 +91,6 @@ function inUtc(text: string): string | null {
   const [, digits = '', sign, hours, minutes] = /^([\d.]+)(?:([+-])(\d{2})(\d{2}))?$/.exec(text) ?? []
   if (digits === '') return null
   if (sign === undefined) return digits
-  const offset = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1)
-  // PS3.5 6.2. Else it's a range: 2024-2025.
-  if (offset < -12 * 60 || offset > 14 * 60 || Number(minutes) > 59) return null
   // Less precise than its offset: a shift would make up what is not there.
   if (!/^\d{12}/.test(digits)) return digits
   const [year, month, day, hour, minute] = [
@@ -100,6 +100,7 @@ function inUtc(text: string): string | null {
     digits.slice(8, 10),
     digits.slice(10, 12),
   ].map(Number)
+  const offset = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1)
   const date = new Date(0)
   date.setUTCFullYear(year ?? 0, (month ?? 1) - 1, day)
   date.setUTCHours(hour ?? 0, (minute ?? 0) - offset)

@@ -15,37 +15,50 @@ const withoutList: ReadonlySet<string> = new Set(['LT', 'ST', 'UR', 'UT'])
 const numeric: ReadonlySet<string> = new Set(['DS', 'FD', 'FL', 'IS', 'SL', 'SS', 'UL', 'US'])
 const times: ReadonlySet<string> = new Set(['DA', 'TM', 'DT'])
 
+/** Where multiple value matching is defined (PS3.4 C.2.2.2.8); the VR of what is missing is unknown. */
+const withMultipleValues: ReadonlySet<string> = new Set(['AE', 'AS', 'AT', 'CS', 'LO', 'PN', 'SH', 'UC', ''])
+
 /** What a key of a search asks of an attribute. */
 export interface ValueKey {
   /** As the client wrote it, decoded; not empty. */
   readonly value: string
   /** Whether `""` asks for an attribute without a value (PS3.4 C.2.2.2.7). */
   readonly emptyMatching: boolean
+  /** Whether all values of a list must match (PS3.4 C.2.2.2.8), and not any. */
+  readonly multipleMatching: boolean
   /** Whether commas separate values, too, and not in UIDs alone. */
   readonly commaList?: boolean
 }
 
-/** Whether one value of a row's attribute matches one value of a key. */
+/** Whether a value of a row's attribute matches a value of a key. */
 type ValueMatcher = (value: unknown) => boolean
+
+/** One value of a key: matches whatever there is, what has no value, or certain values. */
+type Alternative = 'all' | 'empty' | ValueMatcher
 
 /** A key, read for one VR: once, and not for each row. */
 interface CompiledKey {
-  readonly matchesAll: boolean
-  readonly matchesEmpty: boolean
-  readonly matchers: readonly ValueMatcher[]
+  readonly alternatives: readonly Alternative[]
+  /** Whether each of them must match, and not any. */
+  readonly isForAll: boolean
 }
 
 const compiledKeys = new WeakMap<ValueKey, Map<string, CompiledKey>>()
 
 /**
  * Whether an attribute of a row matches a key (PS3.4 C.2.2.2): one of its values must match one of
- * the key's. The row says which VR it has, and so how it is matched.
+ * the key's, or each of the key's if that was asked for. The row says which VR it has, and so how it
+ * is matched.
  */
 export function matchesKey(attribute: JsonAttribute | undefined, key: ValueKey): boolean {
   const values = (attribute?.Value ?? []).filter((value) => value !== null && value !== '')
-  const { matchesAll, matchesEmpty, matchers } = compiled(attribute?.vr ?? '', key)
-  if (matchesAll || (matchesEmpty && values.length === 0)) return true
-  return values.some((value) => matchers.some((matches) => matches(value)))
+  const { alternatives, isForAll } = compiled(attribute?.vr ?? '', key)
+  const matches = (wanted: Alternative) => {
+    if (wanted === 'all') return true
+    if (wanted === 'empty') return values.length === 0
+    return values.some(wanted)
+  }
+  return isForAll ? alternatives.every(matches) : alternatives.some(matches)
 }
 
 function compiled(vr: string, key: ValueKey): CompiledKey {
@@ -53,13 +66,12 @@ function compiled(vr: string, key: ValueKey): CompiledKey {
   compiledKeys.set(key, byVr)
   const known = byVr.get(vr)
   if (known) return known
-  const alternatives = alternativesOf(vr, key)
-  const isEmpty = (wanted: string) => key.emptyMatching && wanted === '""'
-  const compiledKey = {
-    matchesAll: alternatives.some(isUniversal),
-    matchesEmpty: alternatives.some(isEmpty),
-    matchers: alternatives.filter((wanted) => !isEmpty(wanted)).map((wanted) => compileValue(vr, wanted)),
-  }
+  const alternatives = valuesOf(vr, key).map((wanted): Alternative => {
+    if (isUniversal(wanted)) return 'all'
+    return key.emptyMatching && wanted === '""' ? 'empty' : compileValue(vr, wanted)
+  })
+  const isForAll = key.multipleMatching && withMultipleValues.has(vr) && alternatives.length > 0
+  const compiledKey = { alternatives, isForAll }
   byVr.set(vr, compiledKey)
   return compiledKey
 }
@@ -69,7 +81,7 @@ export function isUniversal(value: string): boolean {
   return /^\*+$/.test(value)
 }
 
-function alternativesOf(vr: string, { value, commaList = false }: ValueKey): string[] {
+function valuesOf(vr: string, { value, commaList = false }: ValueKey): string[] {
   if (withoutList.has(vr)) return [value]
   const separated = vr === 'UI' || commaList ? value.split(/[\\,]/) : value.split('\\')
   return separated.filter((item) => item.trim() !== '')

@@ -112,6 +112,23 @@ t.test('bounds and failures', async (t) => {
     emulator.faults.clear()
   })
 
+  t.test('pages that come compressed', async (t) => {
+    emulator.faults.add({ target: 'QIDO-RS', gzip: true })
+    t.same(numbersIn((await targetsDuring('studies?StudyDescription=even*')).body), even)
+    t.equal(numbersIn((await targetsDuring('studies?StudyDescription=even*&limit=3')).body).length, 3)
+    emulator.faults.clear()
+    emulator.faults.add({ target: 'QIDO-RS', headers: { 'content-encoding': 'gzip' } })
+    const damaged = await targetsDuring('studies?StudyDescription=even*')
+    t.match(JSON.parse(damaged.body), { code: 'upstream-invalid', detail: /not compressed as it says/ })
+    emulator.faults.clear()
+  })
+
+  t.test('a page that stalls ends at Timeout', async (t) => {
+    emulator.faults.add({ target: 'QIDO-RS', stall: 10_000, times: 1 })
+    t.equal((await targetsDuring('studies?StudyDescription=even*', 'quick')).status, 413)
+    emulator.faults.clear()
+  })
+
   t.test("Google's refusal midway is the response", async (t) => {
     for (const status of [403, 429, 503]) {
       emulator.faults.add({ target: 'QIDO-RS', status, skip: 1, times: 1 })
@@ -144,5 +161,28 @@ t.test('bounds and failures', async (t) => {
     t.same(numbersIn(retried.body), even)
     t.match(lastLine(), { status: 200, attempts: 4, rowsRead: count })
     emulator.faults.clear()
+  })
+
+  t.test('rows that are too large to be held are 413', async (t) => {
+    const long = Object.fromEntries(
+      Array.from({ length: 16 }, (_, at) => [
+        `0040A1${(0x60 + at).toString(16).toUpperCase()}`,
+        text('UT', 'x'.repeat(60_000)),
+      ]),
+    )
+    const large = Array.from({ length: 20 }, (_, at) => ({
+      study: '1.3',
+      series: '1.3.1',
+      instance: `1.3.1.${at}`,
+      more: { ...long, '00081030': text('LO', 'large') },
+    }))
+    const stored = await fetch(`${url}studies`, stowOfJson(large))
+    t.equal(stored.status, 200, await stored.text())
+    const held = await targetsDuring('studies/1.3/instances?StudyDescription=l*&includefield=all&limit=15')
+    t.equal(held.status, 200)
+    t.equal(numbersIn(held.body).length, 15)
+    const refused = await targetsDuring('studies/1.3/instances?StudyDescription=l*&includefield=all')
+    t.equal(refused.status, 413)
+    t.match(JSON.parse(refused.body), { code: 'search-too-broad', detail: /16 MiB/ })
   })
 })

@@ -92,13 +92,15 @@ const tables: Readonly<Record<string, readonly Case[]>> = {
     ...yes('DT', ['20240131101530'], '2024', '202401', '2024013110', '20240101-20240201', '20240131101530-'),
     ...no('DT', ['20240131101530'], '2023', '20240201-', '-20240130'),
     ...yes('DT', ['20240131101530+0100'], '20240131091530+0000', '202401310915-0000-202401310916+0000'),
+    ...no('DT', ['20240131101530-0500'], '20240131101530-0500'),
+    ...yes('DT', ['20240131101530-0500'], '20240131151530+0000', '20240131101530-0500-20240131101530-0500'),
     ...yes('DT', ['20240101003000+0100'], '20231231233000+0000', '-20231231233000'),
-    ...no('DT', ['20240131101530+0100'], '20240131101530+0000'),
+    ...no('DT', ['20240131101530+0100'], '20240131101530+0000', '20240131041530-0500'),
     // Offsets are from -1200 to +1400: any other hyphen separates.
     ...yes('DT', ['202406'], '2024-2025', '2024-0500-2025', '202401-0500-202412-0500'),
     ...no('DT', ['202406'], '2024-1300', '2025-2024'),
   ],
-  'C.2.2.2.8 multiple values: any of them': [
+  'a list without multiplevaluematching, which PS3.4 leaves open: any of them': [
     ...yes('CS', ['MR'], 'CT\\MR', 'CT\\M*'),
     ...no('CS', ['US'], 'CT\\MR', '\\'),
     ...yes('PN', person('Doe^John'), 'Roe\\Doe^*'),
@@ -119,7 +121,7 @@ t.test('matching, by PS3.4 C.2.2.2', (t) => {
     for (const { vr, values, key, matches } of cases) {
       const attribute: JsonAttribute = { vr, Value: values }
       t.equal(
-        matchesKey(attribute, { value: key, emptyMatching: false }),
+        matchesKey(attribute, { value: key, emptyMatching: false, multipleMatching: false }),
         matches,
         `${section}: ${JSON.stringify(values)} ${key}`,
       )
@@ -130,13 +132,28 @@ t.test('matching, by PS3.4 C.2.2.2', (t) => {
 
 t.test('empty values (C.2.2.2.7) are asked for by two quotation marks', (t) => {
   const ask = (attribute: JsonAttribute | undefined, value: string) =>
-    matchesKey(attribute, { value, emptyMatching: true })
+    matchesKey(attribute, { value, emptyMatching: true, multipleMatching: false })
   t.ok(ask(undefined, '""'))
   t.ok(ask({ vr: 'LO' }, '""'))
   t.ok(ask({ vr: 'LO', Value: [null] }, '""'))
   t.ok(ask({ vr: 'LO', Value: ['x'] }, '""\\x'))
   t.notOk(ask({ vr: 'LO', Value: ['x'] }, '""'))
-  t.notOk(matchesKey(undefined, { value: '""', emptyMatching: false }), 'only if that was asked for')
+  t.notOk(
+    matchesKey(undefined, { value: '""', emptyMatching: false, multipleMatching: false }),
+    'only if that was asked for',
+  )
+  t.end()
+})
+
+t.test('multiple values (C.2.2.2.8): each must match', (t) => {
+  const ask = (vr: string, values: readonly unknown[], value: string) =>
+    matchesKey({ vr, Value: values }, { value, emptyMatching: false, multipleMatching: true })
+  t.ok(ask('CS', ['MR', 'CT', 'PT'], 'CT\\PT'), 'in any order, and there may be more')
+  t.notOk(ask('CS', ['CT'], 'CT\\PT'))
+  t.ok(ask('CS', ['CT'], 'CT'))
+  t.notOk(ask('CS', ['CT'], '\\'))
+  t.ok(ask('UI', ['1.2'], '1.2\\1.3'), 'a list of UIDs stays one')
+  t.ok(ask('IS', [1], '1\\2'), 'other VRs have none')
   t.end()
 })
 
@@ -148,7 +165,8 @@ t.test('sequences (C.2.2.2.6): one item matches all keys', (t) => {
   const row: Row = { '00400275': { vr: 'SQ', Value: [item('S1', 'P1'), item('S2', 'P2')] } }
   const asked = (...keys: [string, string][]) => {
     const node = emptyKeyNode()
-    for (const [path, value] of keys) addKey(node, path.split('.'), { value, emptyMatching: false })
+    for (const [path, value] of keys)
+      addKey(node, path.split('.'), { value, emptyMatching: false, multipleMatching: false })
     return matchesRow(row, node)
   }
   t.ok(asked(['00400275.00400009', 'S2']))
