@@ -67,7 +67,7 @@ export class CompletedRows {
   /** Google does the matching, and so limit and offset are for it. */
   get #isGooglesOwn(): boolean {
     const { keys, modalities, alternatives } = this.#search
-    return keys === null && modalities.length === 0 && alternatives.length === 1
+    return keys === null && modalities.length === 0 && alternatives.every((alternative) => alternative === '')
   }
 
   async #readGooglesOwn(): Promise<void> {
