@@ -14,6 +14,7 @@ import { clientGoneOutcome } from '../send-buffered.ts'
 
 /** Bytes that are written at once. */
 const pieceBytes = 64 * 1024
+const none = Buffer.alloc(0)
 /** Smaller bodies gain nothing. */
 const minCompressedBytes = 1024
 
@@ -24,8 +25,12 @@ interface Sending {
   readonly isContended: () => boolean
 }
 
-/** Sends rows in DICOM JSON to the client, as fast as it reads, with URLs that it can follow. */
-export async function sendRows(inbound: Inbound, rows: readonly Buffer[], sending: Sending): Promise<Outcome> {
+/**
+ * Sends rows in DICOM JSON to the client, as fast as it reads, with URLs that it can follow.
+ *
+ * @param rows are taken over: none stays in memory beside the body
+ */
+export async function sendRows(inbound: Inbound, rows: Buffer[], sending: Sending): Promise<Outcome> {
   const { request, response } = inbound
   const { urls, timeouts, progress, isContended } = sending
   if (response.destroyed) return clientGoneOutcome
@@ -62,7 +67,7 @@ export async function sendRows(inbound: Inbound, rows: readonly Buffer[], sendin
 }
 
 /** The body: an array (PS3.18 F.2), in pieces worth writing. */
-function piecesOf(rows: readonly Buffer[], urls: UrlReplacement | null): Buffer[] {
+function piecesOf(rows: Buffer[], urls: UrlReplacement | null): Buffer[] {
   const rewriter = urls && new UrlRewriter(urls)
   const pieces: Buffer[] = []
   let piece: Buffer[] = []
@@ -81,6 +86,7 @@ function piecesOf(rows: readonly Buffer[], urls: UrlReplacement | null): Buffer[
   rows.forEach((row, at) => {
     add(Buffer.from(at === 0 ? '[' : ','))
     add(row)
+    rows[at] = none
   })
   add(Buffer.from(rows.length === 0 ? '[]' : ']'))
   flush()
