@@ -265,7 +265,7 @@ function rowOf(group: readonly DataSet[], level: Level, query: Query, instances:
   const study = instances.filter((other) => groupOf(other, 'studies') === groupOf(first, 'studies'))
   const series = study.filter((other) => groupOf(other, 'series') === groupOf(first, 'series'))
   const computed: Readonly<Record<string, Attribute>> = {
-    [modalitiesInStudy]: { vr: 'CS', Value: modalitiesOf(first, instances) },
+    [modalitiesInStudy]: codes(modalitiesOf(first, instances)),
     [tag('NumberOfStudyRelatedSeries')]: number(new Set(study.map((other) => groupOf(other, 'series'))).size),
     [tag('NumberOfStudyRelatedInstances')]: number(study.length),
     [tag('NumberOfSeriesRelatedInstances')]: number(series.length),
@@ -275,6 +275,11 @@ function rowOf(group: readonly DataSet[], level: Level, query: Query, instances:
     if (attribute) row[each] = attribute
   }
   return Object.fromEntries(Object.entries(row).sort(([one], [other]) => (one < other ? -1 : 1)))
+}
+
+/** What is empty has no `Value` (PS3.18 F.2.5). */
+function codes(values: readonly string[]): Attribute {
+  return values.length === 0 ? { vr: 'CS' } : { vr: 'CS', Value: values }
 }
 
 function number(value: number): Attribute {

@@ -32,8 +32,15 @@ function compileGroup(group: string): Wildcard | null {
   return hasWildcard(wanted) ? compileWildcard(wanted) : (text) => text === wanted
 }
 
-function foldedGroups(name: PersonName): string[] {
-  return groups.map((group) => fold(name[group] ?? ''))
+/** A name is compared with each value of a key. */
+const foldedNames = new WeakMap<PersonName, readonly string[]>()
+
+function foldedGroups(name: PersonName): readonly string[] {
+  const known = foldedNames.get(name)
+  if (known) return known
+  const folded = groups.map((group) => fold(name[group] ?? ''))
+  foldedNames.set(name, folded)
+  return folded
 }
 
 /** Composed characters, in lower case, without what padding and empty components add. */

@@ -33,7 +33,7 @@ export interface ValueKey {
 /** Whether a value of a row's attribute matches a value of a key. */
 type ValueMatcher = (value: unknown) => boolean
 
-/** One value of a key: matches whatever there is, what has no value, or certain values. */
+/** One value of a key: matches everything, what has no value, or certain values. */
 type Alternative = 'all' | 'empty' | ValueMatcher
 
 /** A key, read for one VR: once, and not for each row. */
