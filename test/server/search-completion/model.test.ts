@@ -14,7 +14,7 @@ const maxRows = 4
 const storeName = (at: number) => `projects/demo/locations/europe-west4/datasets/imaging/dicomStores/store-${at}`
 const numbers = Array.from({ length: samples }, (_, at) => at)
 /** The same stores each time: which are searched how is what varies. */
-const contents = fc.sample(stores, { numRuns: samples, seed: 14 })
+const contents = fc.sample(stores, { numRuns: samples, seed: 2 })
 
 /** What was found here, and mended. */
 const seenToFail: [number, ModelSearch, (text: string) => string][] = (
