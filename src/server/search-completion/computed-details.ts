@@ -110,7 +110,8 @@ function integer(value: number): JsonAttribute {
 /** It becomes a part of a path. */
 function uidIn(row: Row, tag: string): string {
   const uid = row[tag]?.Value?.[0]
-  if (typeof uid === 'string' && /^[\d.]{1,64}$/.test(uid)) return uid
+  // Dots alone would lead elsewhere.
+  if (typeof uid === 'string' && /^[\d.]{1,64}$/.test(uid) && /\d/.test(uid)) return uid
   const problem = "A row of Google's search has no UID, so the proxy can't complete it."
   throw new ProxyError('upstream-invalid', { problem, remedy: 'Search without ModalitiesInStudy and the numbers.' })
 }

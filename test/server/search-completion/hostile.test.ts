@@ -110,7 +110,13 @@ t.test('a Google of another kind', async (t) => {
   })
 
   t.test('rows without what they must have', async (t) => {
-    for (const row of [{}, { '0020000D': {} }, { '0020000D': { Value: ['../x'] } }, { '0020000D': { Value: [{}] } }]) {
+    for (const row of [
+      {},
+      { '0020000D': {} },
+      { '0020000D': { Value: ['../x'] } },
+      { '0020000D': { Value: ['..'] } },
+      { '0020000D': { Value: [{}] } },
+    ]) {
       const broken = await ask('studies?NumberOfStudyRelatedSeries', ({ offset }) => (offset === 0 ? [row] : []))
       t.match(broken, { status: 502, code: 'upstream-invalid' }, JSON.stringify(row))
     }
