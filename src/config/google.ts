@@ -46,6 +46,7 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     access: dicomWebServices.filter((service) => allowed.includes(service)),
     rewriteUrls: account.flag('RewriteUrls'),
     searchCompletion: readSearchCompletion(account.enabled('SearchCompletion')),
+    privateCache: readPrivateCache(account.enabled('PrivateCache')),
   }
 }
 
@@ -57,6 +58,10 @@ function readSearchCompletion(section: Section | null): SearchCompletionSettings
     maxParallel: section.number('MaxParallel'),
     maxSearches: section.number('MaxSearches'),
   }
+}
+
+function readPrivateCache(section: Section | null): AccountSettings['privateCache'] {
+  return section && { maxAge: 1000 * section.number('MaxAge') }
 }
 
 /** Reads where and how often access tokens are fetched. */

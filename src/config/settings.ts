@@ -219,6 +219,8 @@ export interface AccountSettings {
   readonly rewriteUrls: boolean
   /** Null: searches that Google can't do are not completed. */
   readonly searchCompletion: SearchCompletionSettings | null
+  /** How long clients may keep what doesn't change; null: as Google says. */
+  readonly privateCache: { readonly maxAge: number } | null
 }
 
 /** How far the proxy goes to do searches that Google can't do. */

@@ -211,6 +211,7 @@ export class ProxyRuntime {
       dicomWebUrl: new URL(dicomWebUrl),
       urls: account.rewriteUrls ? urlsFor(account, settings, localPath) : null,
       searchCompletion: servedSearchCompletion(account, settings),
+      privateCache: account.privateCache,
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ConcurrencyLimiter } from '../concurrency/limiter.ts'
-import type { DicomWebService, SearchCompletionSettings } from '../config/settings.ts'
+import type { AccountSettings, DicomWebService, SearchCompletionSettings } from '../config/settings.ts'
 import type { TokenSource } from '../credentials/access-token.ts'
 import type { CredentialDescription } from '../credentials/credential-description.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
@@ -22,6 +22,8 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   readonly urls: ((request: IncomingMessage) => UrlReplacement) | null
   /** Null: searches go to Google as they are. */
   readonly searchCompletion: ServedSearchCompletion | null
+  /** How long (ms) clients may keep what doesn't change; null: as Google says. */
+  readonly privateCache: AccountSettings['privateCache']
   readonly operationUrl: OperationUrl
   tokenState(): TokenState
 }

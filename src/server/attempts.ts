@@ -10,12 +10,14 @@ import { type ErrorCode, ProxyError } from '../errors.ts'
 import { acceptsGzip } from '../forward/accepted-types.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Exchange, Outcome, Sender } from '../forward/exchange.ts'
+import { cacheControlFor } from '../forward/private-cache.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
 import { TokenRejections } from '../forward/token-rejections.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
+import { withoutUnreturnedFields } from '../guard/unreturned-fields.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
@@ -85,14 +87,17 @@ export class Attempts {
     event.isPending = beginsOperation(permit.service, permit.route)
     const shouldBuffer = (status: number) =>
       status === 401 ||
+      (status === 400 && context.fewerFields !== null) ||
       (status === 200 && deletion !== null) ||
       (retryPolicy.statuses.has(status) && performance.now() < retryDeadline)
     const { progress } = event
     const body =
       permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
+    const fewerFields = permit.service === 'QIDO-RS' ? withoutUnreturnedFields(permit) : null
     const context: RetryContext = {
       inbound,
       permit,
+      fewerFields,
       event,
       body,
       retryPolicy,
@@ -128,6 +133,7 @@ export class Attempts {
     const context: RetryContext = {
       inbound,
       permit,
+      fewerFields: null,
       event,
       body: null,
       retryPolicy,
@@ -168,6 +174,12 @@ export class Attempts {
         // repeated.
         await this.#awaitToken(context)
         if (!outcome.replayable) throw tooLargeToResend()
+        slot = await this.#acquireSlot(context, Number.POSITIVE_INFINITY)
+        continue
+      }
+      if (outcome.kind === 'buffered' && outcome.response.status === 400 && context.fewerFields !== null) {
+        context.permit = { ...permit, path: context.fewerFields }
+        context.fewerFields = null
         slot = await this.#acquireSlot(context, Number.POSITIVE_INFINITY)
         continue
       }
@@ -238,6 +250,7 @@ export class Attempts {
       path,
       headers,
       urls,
+      cacheControl: cacheControlFor(permit, account.privateCache),
       shouldBuffer,
       attempt,
       remainingRetryMs,
@@ -369,7 +382,12 @@ function resultOf(outcome: Outcome): AttemptResult {
 /** A permitted request, through all of its attempts. */
 interface RetryContext {
   readonly inbound: Inbound
-  readonly permit: Permit<ServedAccount>
+  permit: Permit<ServedAccount>
+  /**
+   * The path of a search that asks for less, should Google refuse what the client asks for; null
+   * if there is none, or no more.
+   */
+  fewerFields: string | null
   readonly event: RequestEvent
   readonly body: ReplayBody | null
   readonly retryPolicy: RetryPolicy

@@ -66,6 +66,8 @@ const whenConfigured: Readonly<Record<string, Read>> = {
     accounts[0]?.searchCompletion?.maxParallel,
   'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxSearches': ({ accounts }) =>
     accounts[0]?.searchCompletion?.maxSearches,
+  'GoogleCloudPlatform.Accounts.*.PrivateCache.Enabled': ({ accounts }) => accounts[0]?.privateCache !== null,
+  'GoogleCloudPlatform.Accounts.*.PrivateCache.MaxAge': ({ accounts }) => seconds(accounts[0]?.privateCache?.maxAge),
   'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
   'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
   'DicomWebProxy.Tls.RequireClientCertificate': ({ tls }) => tls?.requireClientCertificate,
@@ -107,12 +109,14 @@ test('sections are off unless they are there, and on with their defaults when th
     Audit: { Syslog: { Server: 'audit.example.org' } },
     Orthanc: { Url: 'http://127.0.0.1:8042' },
   }
+  const disabled = (section: object) => ({ ...section, Enabled: false })
   const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }
-  const inAccount = { SearchCompletion: {} }
+  const inAccount = { SearchCompletion: {}, PrivateCache: {} }
   compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } }, {}, inAccount)), whenConfigured)
+  const offInAccount = configuration({}, {}, { PrivateCache: disabled(inAccount.PrivateCache) })
+  t.equal((await load(t, offInAccount)).accounts[0]?.privateCache, null)
 
   const { Syslog } = sections.Audit
-  const disabled = (section: object) => ({ ...section, Enabled: false })
   const off = Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, disabled(section)]))
   const { tls, audit, orthanc, notices } = await load(
     t,

@@ -24,6 +24,7 @@ test('one account, all else by default', async (t) => {
         access: ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'],
         rewriteUrls: true,
         searchCompletion: null,
+        privateCache: null,
       },
     ],
     baseUrl: 'https://healthcare.googleapis.com/v1/',
@@ -77,6 +78,7 @@ test('every option has its effect', async (t) => {
           Access: ['DELETE', 'QIDO-RS', 'DELETE'],
           RewriteUrls: false,
           SearchCompletion: { MaxRows: 7, Timeout: 6, MaxParallel: 5, MaxSearches: 2 },
+          PrivateCache: { MaxAge: 60 },
         },
       },
       BaseUrl: 'http://127.0.0.1:9090/v1beta1',
@@ -123,6 +125,7 @@ test('every option has its effect', async (t) => {
       quotaProject: 'billing',
       rewriteUrls: false,
       searchCompletion: { maxRows: 7, timeout: 6_000, maxParallel: 5, maxSearches: 2 },
+      privateCache: { maxAge: 60_000 },
     },
   ])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])

@@ -177,8 +177,7 @@ function tagNamed(name: string): Tag | undefined {
 
 /** By its conformance statement, "Search parameters": such a search is a 400. */
 function isRefusedByGoogle(name: string, value: string, level: Level): boolean {
-  if (name === 'includefield')
-    return value.split(',').some((each) => each !== 'all' && !isKnownAndAvailable(each, level))
+  if (name === 'includefield') return value.split(',').some((each) => !canBeLeftOut(each, level))
   if (control.has(name)) return name.endsWith('valuematching')
   // The proxy makes an includefield of it.
   if (value === '') return false
@@ -187,9 +186,10 @@ function isRefusedByGoogle(name: string, value: string, level: Level): boolean {
   return /[*?]/.test(value) || (of === studyDate && asksMore(of, value, false))
 }
 
-function isKnownAndAvailable(field: string, level: Level): boolean {
-  const of = tagOf(field)
-  return of !== undefined && isAvailable(of, level)
+/** What Google refuses is asked for once, and then left out; but not what nobody knows. */
+function canBeLeftOut(field: string, level: Level): boolean {
+  const of = tagNamed(field)
+  return field === 'all' || (of !== undefined && (isAvailable(of, level) || Object.values(attributes).includes(of)))
 }
 
 /** Whether Google, which matches one exact value or a range of StudyDate, can't match this. */
