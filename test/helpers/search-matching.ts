@@ -27,7 +27,10 @@ interface Matching {
 /** Sequence matching (C.2.2.2.6): one item must match all keys that lead into a sequence. */
 export function matchesDataSet(dataSet: DataSet, keys: readonly MatchingKey[], matching: Matching): boolean {
   const own = keys.filter(({ path }) => path.length === 1)
-  const isMatched = own.every(({ path: [tag = ''], value }) => matchesAttribute(dataSet[tag], value, matching))
+  const isMatched = own.every(({ path: [tag = ''], value }) => {
+    const syntax = tag === modality ? { ...matching, isCommaList: true } : matching
+    return matchesAttribute(dataSet[tag], value, syntax)
+  })
   const sequences = Map.groupBy(
     keys.filter(({ path }) => path.length > 1),
     ({ path: [tag = ''] }) => tag,
@@ -42,6 +45,7 @@ export function matchesDataSet(dataSet: DataSet, keys: readonly MatchingKey[], m
   )
 }
 
+const modality = '00080060'
 /** VRs whose text may have a backslash (PS3.5 6.2), and spaces at its beginning. */
 const singleValued = new Set(['LT', 'ST', 'UR', 'UT'])
 /** VRs of multiple value matching (C.2.2.2.8). What is missing counts as one of them. */
@@ -52,7 +56,7 @@ const numbers = new Set(['DS', 'IS', 'FD', 'FL', 'SL', 'SS', 'UL', 'US'])
 const texts = new Set(['AE', 'AS', 'AT', 'CS', 'LO', 'LT', 'SH', 'ST', 'UC', 'UI', 'UR', 'UT'])
 
 export interface KeySyntax extends Matching {
-  /** Of ModalitiesInStudy, as of UIDs: a comma separates values (PS3.18 8.3.4.1). */
+  /** Of modalities, as of UIDs (PS3.18 8.3.4.1): a comma separates values (docs/search.md). */
   readonly isCommaList?: boolean
 }
 

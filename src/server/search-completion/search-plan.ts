@@ -224,7 +224,8 @@ class Draft {
     if (keyword.endsWith('Sequence')) return false
     if (!tags.every((tag) => tag !== undefined) || !isReturned(attribute, this.#level)) return false
     if (!hasSearchablePattern(value)) return false
-    const key = { value, ...this.#matching }
+    // As of ModalitiesInStudy: a modality has no comma (PS3.5 6.2).
+    const key = { value, ...this.#matching, commaList: keyword === 'Modality' }
     if (!isValid(keyword, key)) return false
     addKey(this.#keys, tags, key)
     this.#fields.set(attribute, path[0] ?? '')

@@ -170,7 +170,7 @@ const pools: readonly Pool[] = [
   {
     ...{ tag: '00080060', keyword: 'Modality', vr: 'CS', level: 'series' },
     values: [['CT'], ['MR'], ['SR'], ['CT'], null, []],
-    keys: ['CT', 'MR', 'CT\\MR', 'C*', '?R', '*', 'ct', '""', 'XX', 'XX\\SR'],
+    keys: ['CT', 'MR', 'CT\\MR', 'CT,SR', 'X,M*', 'C*', '?R', '*', 'ct', '""', 'XX', 'XX\\SR'],
   },
   { tag: '0008103E', keyword: 'SeriesDescription', vr: 'LO', level: 'series', values: textValues, keys: textKeys },
   {
