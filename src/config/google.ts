@@ -45,8 +45,8 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     quotaProject: account.text('QuotaProject') ?? null,
     access: dicomWebServices.filter((service) => allowed.includes(service)),
     rewriteUrls: account.flag('RewriteUrls'),
-    searchCompletion: readSearchCompletion(account.enabled('SearchCompletion')),
     privateCache: readPrivateCache(account.enabled('PrivateCache')),
+    searchCompletion: readSearchCompletion(account.enabled('SearchCompletion')),
   }
 }
 

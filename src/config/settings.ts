@@ -217,10 +217,10 @@ export interface AccountSettings {
   readonly access: readonly DicomWebService[]
   /** Whether the store's URLs in responses are replaced by those of the proxy. */
   readonly rewriteUrls: boolean
-  /** Null: searches that Google can't do are not completed. */
-  readonly searchCompletion: SearchCompletionSettings | null
   /** How long clients may keep what doesn't change; null: as Google says. */
   readonly privateCache: { readonly maxAge: number } | null
+  /** Null: searches that Google can't do are not completed. */
+  readonly searchCompletion: SearchCompletionSettings | null
 }
 
 /** How far the proxy goes to do searches that Google can't do. */

@@ -20,10 +20,10 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>
   /** What takes the place of the store's URLs in the response to a request; null leaves them. */
   readonly urls: ((request: IncomingMessage) => UrlReplacement) | null
-  /** Null: searches go to Google as they are. */
-  readonly searchCompletion: ServedSearchCompletion | null
   /** How long (ms) clients may keep what doesn't change; null: as Google says. */
   readonly privateCache: AccountSettings['privateCache']
+  /** Null: searches go to Google as they are. */
+  readonly searchCompletion: ServedSearchCompletion | null
   readonly operationUrl: OperationUrl
   tokenState(): TokenState
 }

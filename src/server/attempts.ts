@@ -93,11 +93,10 @@ export class Attempts {
     const { progress } = event
     const body =
       permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
-    const fewerFields = permit.service === 'QIDO-RS' ? withoutUnreturnedFields(permit) : null
     const context: RetryContext = {
       inbound,
       permit,
-      fewerFields,
+      fewerFields: permit.service === 'QIDO-RS' ? withoutUnreturnedFields(permit) : null,
       event,
       body,
       retryPolicy,
