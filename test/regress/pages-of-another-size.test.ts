@@ -16,7 +16,7 @@ const seriesRows = modalities.map((modality, at) => ({
 }))
 const instanceRows = Array.from({ length: 7 }, (_, at) => ({ '00080018': { vr: 'UI', Value: [`1.2.3.${at}`] } }))
 
-/** Google, if it returned two rows at the most, whatever it is asked for. */
+/** Google, if it returned two rows at the most, however many it is asked for. */
 function shortPages(): Server {
   return createServer(({ url = '' }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://localhost')
