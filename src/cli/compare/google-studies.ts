@@ -1,5 +1,5 @@
 import type { AccountSettings } from '../../config/settings.ts'
-import { DiagnosedError } from '../../errors.ts'
+import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { redactMessage } from '../../server/redact-message.ts'
 import { googleErrorIn } from '../../stores/google-error.ts'
@@ -34,6 +34,8 @@ export class GoogleStudies {
   readonly #signal: AbortSignal
   readonly #maxRows: number
   readonly #maxOffset: number
+  /** That they can be asked to isn't documented. */
+  #rowsNameSeries = true
 
   constructor(
     client: Pick<StoreClient, 'send'>,
@@ -58,16 +60,28 @@ export class GoogleStudies {
 
   /** All that the store has of a study: no series if it has nothing. */
   async study(uid: string): Promise<GoogleStudy> {
-    const series = new Map<string, Set<string>>()
-    let pages = 0
     // Below `studies/UID`, the response for a study that isn't there is unknown.
     const search = `instances?StudyInstanceUID=${encodeURIComponent(uid)}`
-    for await (const rows of this.#pages(`${search}&includefield=SeriesInstanceUID`)) {
-      pages++
-      for (const row of rows) add(series, textOf(row, SERIES_UID), textOf(row, SOP_UID))
+    const study = this.#rowsNameSeries ? await this.#atOnce(search) : null
+    if (study) return study
+    this.#rowsNameSeries = false
+    return { series: await this.#bySeries(uid, search), paged: true }
+  }
+
+  /** Null if rows of instances don't name their series, or can't be asked to. */
+  async #atOnce(search: string): Promise<GoogleStudy | null> {
+    const series = new Map<string, Set<string>>()
+    let pages = 0
+    try {
+      for await (const rows of this.#pages(`${search}&includefield=SeriesInstanceUID`)) {
+        pages++
+        for (const row of rows) add(series, textOf(row, SERIES_UID), textOf(row, SOP_UID))
+      }
+    } catch (error) {
+      if (error instanceof SearchRefused && error.status === 400) return null
+      throw error
     }
-    const named = series.has('') ? await this.#bySeries(uid, search) : series
-    return { series: named, paged: pages > 1 }
+    return series.has('') ? null : { series, paged: pages > 1 }
   }
 
   /** Whether the store has an instance. */
@@ -76,7 +90,6 @@ export class GoogleStudies {
     return (await this.#search(`instances?${query}&limit=1`)).length > 0
   }
 
-  /** For a store whose rows of instances don't name the series. */
   async #bySeries(study: string, search: string): Promise<Map<string, Set<string>>> {
     const content = new Map<string, Set<string>>()
     for await (const rows of this.#pages(`series?StudyInstanceUID=${encodeURIComponent(study)}`)) {
@@ -124,6 +137,15 @@ export class GoogleStudies {
   }
 }
 
+class SearchRefused extends DiagnosedError {
+  readonly status: number
+
+  constructor(diagnosis: Diagnosis, status: number) {
+    super(diagnosis)
+    this.status = status
+  }
+}
+
 function add(content: Map<string, Set<string>>, series: string, instance: string): void {
   const instances = content.get(series) ?? new Set()
   content.set(series, instances.add(instance))
@@ -136,15 +158,7 @@ function refusal(account: AccountSettings, response: StoreResponse, path: string
     return new DiagnosedError({ code: 'search-refused', problem, remedy: 'Run check. If it succeeds, report this.' })
   }
   const { message = '', reason = '', project = '' } = googleErrorIn(jsonOf(response)) ?? {}
-  return new DiagnosedError(
-    diagnoseGoogleRefusal({
-      status,
-      requested: 'QIDO-RS',
-      reason,
-      project,
-      lacksScope: false,
-      message: redactMessage(message, status, path),
-      account,
-    }),
-  )
+  const redacted = redactMessage(message, status, path)
+  const refusal = { status, requested: 'QIDO-RS', reason, project, message: redacted, account } as const
+  return new SearchRefused(diagnoseGoogleRefusal(refusal), status)
 }

@@ -46,8 +46,8 @@ function prefixesOf(path: string): string[] {
 }
 
 interface GoogleOptions {
-  /** Whether rows of instances name their series. */
-  readonly namesSeries?: boolean
+  /** Whether rows of instances name their series: yes, no, or the search that asks for it is refused. */
+  readonly namesSeries?: boolean | 'refused'
   /** Called before each response. */
   readonly onSearch?: (path: string) => void
 }
@@ -58,6 +58,7 @@ function googleWith(content: () => Content, { namesSeries = true, onSearch }: Go
     async send({ path }: StoreRequest): Promise<StoreResponse> {
       onSearch?.(path)
       const url = new URL(path, 'http://google/')
+      if (namesSeries === 'refused' && url.searchParams.has('includefield')) return response(400, '{}')
       const depth = ['/studies', '/series', '/instances'].indexOf(url.pathname) + 1
       const key = (name: string) => url.searchParams.get(name)
       const wanted = [key('StudyInstanceUID'), key('SeriesInstanceUID'), key('SOPInstanceUID')]
@@ -131,21 +132,26 @@ const content = fc.uniqueArray(instance, { maxLength: 40 }).map((paths): Content
 
 t.test('everything that either side lacks is found, and nothing else', async (t) => {
   await fc.assert(
-    fc.asyncProperty(content, content, fc.boolean(), async (atOrthanc, atGoogle, namesSeries) => {
-      const { totals, differences, failures } = await compare(
-        orthancWith(atOrthanc),
-        googleWith(() => atGoogle, { namesSeries }),
-      )
-      const onlyInOrthanc = [...atOrthanc].filter((path) => !atGoogle.has(path)).sort()
-      const onlyAtGoogle = [...atGoogle].filter((path) => !atOrthanc.has(path)).sort()
-      assert.deepEqual(failures, [])
-      assert.deepEqual(missing(differences, 'missingAtGoogle'), onlyInOrthanc)
-      assert.deepEqual(missing(differences, 'missingInOrthanc'), onlyAtGoogle)
-      assert.deepEqual(sentBy(differences, atOrthanc), onlyInOrthanc, 'only what is missing is sent')
-      assert.equal(totals.missingAtGoogle.instances, onlyInOrthanc.length)
-      assert.equal(totals.missingInOrthanc.instances, onlyAtGoogle.length)
-      assert.equal(new Set(differences.map(({ study }) => study)).size, differences.length, 'each study once')
-    }),
+    fc.asyncProperty(
+      content,
+      content,
+      fc.constantFrom(true, false, 'refused' as const),
+      async (atOrthanc, atGoogle, namesSeries) => {
+        const { totals, differences, failures } = await compare(
+          orthancWith(atOrthanc),
+          googleWith(() => atGoogle, { namesSeries }),
+        )
+        const onlyInOrthanc = [...atOrthanc].filter((path) => !atGoogle.has(path)).sort()
+        const onlyAtGoogle = [...atGoogle].filter((path) => !atOrthanc.has(path)).sort()
+        assert.deepEqual(failures, [])
+        assert.deepEqual(missing(differences, 'missingAtGoogle'), onlyInOrthanc)
+        assert.deepEqual(missing(differences, 'missingInOrthanc'), onlyAtGoogle)
+        assert.deepEqual(sentBy(differences, atOrthanc), onlyInOrthanc, 'only what is missing is sent')
+        assert.equal(totals.missingAtGoogle.instances, onlyInOrthanc.length)
+        assert.equal(totals.missingInOrthanc.instances, onlyAtGoogle.length)
+        assert.equal(new Set(differences.map(({ study }) => study)).size, differences.length, 'each study once')
+      },
+    ),
     { numRuns: 200 },
   )
   t.pass('200 pairs')
