@@ -320,7 +320,7 @@ export class ResponseRelay {
  */
 export async function relayBuffered(
   response: ServerResponse,
-  exchange: Pick<Exchange, 'urls' | 'attempt' | 'progress'>,
+  exchange: Pick<Exchange, 'urls' | 'cacheControl' | 'attempt' | 'progress'>,
   buffered: Pick<BufferedResponse, 'status' | 'headers' | 'body'>,
   own?: Readonly<Record<string, string>>,
 ): Promise<boolean> {

@@ -3,6 +3,7 @@ import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { ProxyError } from '../errors.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
+import { allowCaching } from './private-cache.ts'
 import { type Rewriting, rewriteResponse } from './response-rewriting.ts'
 
 /**
@@ -14,7 +15,7 @@ import { type Rewriting, rewriteResponse } from './response-rewriting.ts'
  */
 export function beginResponse(
   response: ServerResponse,
-  { urls, attempt }: Pick<Exchange, 'urls' | 'attempt'>,
+  { urls, attempt, cacheControl }: Pick<Exchange, 'urls' | 'attempt' | 'cacheControl'>,
   status: number,
   upstream: UpstreamHeaders,
   own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
@@ -22,6 +23,7 @@ export function beginResponse(
   if (!isUsable(response, status, upstream)) throw endless()
   lingerWhileSending(response)
   const { headers, rewriting } = rewriteResponse(upstream, urls, response.req.headers['accept-encoding'])
+  if (cacheControl !== null) allowCaching(headers, status, cacheControl)
   response.writeHead(status, Object.assign(headers, own))
   return rewriting
 }

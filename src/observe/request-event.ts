@@ -67,6 +67,8 @@ export class RequestEvent {
   trace: RequestTrace | null = null
   /** Number of times the request was sent to Google. */
   attempts = 0
+  /** Rows that the proxy read to complete a search; undefined for other requests. */
+  rowsRead: number | undefined
   /** Content-Length of an upload; undefined without one. */
   expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
@@ -142,6 +144,7 @@ export class RequestEvent {
       googleMessage: this.googleMessage,
       abortedBy: this.abortedBy,
       attempts: this.attempts,
+      rowsRead: this.rowsRead,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,
       instancesWarned: instances?.warned,

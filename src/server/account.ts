@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ConcurrencyLimiter } from '../concurrency/limiter.ts'
-import type { DicomWebService } from '../config/settings.ts'
+import type { AccountSettings, DicomWebService, SearchCompletionSettings } from '../config/settings.ts'
 import type { TokenSource } from '../credentials/access-token.ts'
 import type { CredentialDescription } from '../credentials/credential-description.ts'
 import type { TokenState } from '../credentials/token-cache.ts'
@@ -20,6 +20,15 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   readonly limiters: Readonly<Record<DicomWebService, ConcurrencyLimiter>>
   /** What takes the place of the store's URLs in the response to a request; null leaves them. */
   readonly urls: ((request: IncomingMessage) => UrlReplacement) | null
+  /** How long (ms) clients may keep what doesn't change; null: as Google says. */
+  readonly privateCache: AccountSettings['privateCache']
+  /** Null: searches go to Google as they are. */
+  readonly searchCompletion: ServedSearchCompletion | null
   readonly operationUrl: OperationUrl
   tokenState(): TokenState
+}
+
+export interface ServedSearchCompletion extends SearchCompletionSettings {
+  /** Which completed searches may hold rows. */
+  readonly turns: ConcurrencyLimiter
 }

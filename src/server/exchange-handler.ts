@@ -21,16 +21,16 @@ import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
-import type { Attempts } from './attempts.ts'
 import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
 import { allowReading, respondToPreflight } from './preflight.ts'
 import { sendProblem } from './problem.ts'
+import type { SearchCompletion } from './search-completion/search-completion.ts'
 
 /** The parts that handle requests under one configuration. */
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
-  readonly attempts: Attempts
+  readonly searchCompletion: SearchCompletion
   /** Which pages' requests are accepted. */
   readonly cors: Cors
   /** The flush timeout of responses (ms). */
@@ -102,7 +102,7 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(inbound: Inbound, { guard, attempts, cors, audit }: HandlerContext): Promise<void> {
+  async #exchange(inbound: Inbound, { guard, searchCompletion, cors, audit }: HandlerContext): Promise<void> {
     const { request } = inbound
     const subjects = audit && new AuditSubjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
@@ -122,10 +122,11 @@ export class ExchangeHandler {
       event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
-      const outcome = await attempts.run(inbound, permit, event)
+      const prepared = searchCompletion.prepare(permit)
+      const outcome = await prepared.run(inbound, event)
       const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (unreadable) recordError(event, unreadable)
-      else explain(event, this.#attributeAbort(outcome), permit)
+      else explain(event, this.#attributeAbort(outcome), prepared.permit)
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }

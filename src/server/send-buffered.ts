@@ -26,7 +26,7 @@ export async function sendBuffered(
 ): Promise<Outcome> {
   if (response.destroyed) return clientGoneOutcome
   const { attempts: attempt, progress } = event
-  const exchange = { urls: urls?.(response.req) ?? null, attempt, progress }
+  const exchange = { urls: urls?.(response.req) ?? null, cacheControl: null, attempt, progress }
   const isWhole = await relayBuffered(response, exchange, buffered, own)
   return isWhole ? { kind: 'completed', status: buffered.status } : { ...clientGoneOutcome, status: buffered.status }
 }
