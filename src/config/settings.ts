@@ -188,6 +188,8 @@ export interface TlsSettings {
   readonly clientAuthorities: string | null
   /** True: reject connections to the data listener without a valid client certificate. */
   readonly requireClientCertificate: boolean
+  /** Whether the data listener speaks HTTP/2 with clients that offer it. */
+  readonly http2: boolean
 }
 
 /** Limits on connections and on unauthenticated clients. */

@@ -32,6 +32,7 @@ export class RequestEvent {
   /** For whom the client says that it asks; undefined if it doesn't say. */
   user: string | undefined
   readonly method: string
+  readonly httpVersion: string
   account: string | undefined
   service: DicomWebService | undefined
   route: string | undefined
@@ -75,9 +76,10 @@ export class RequestEvent {
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(address: string, method: string, subjects: AuditSubjects | null = null) {
+  constructor(address: string, method: string, subjects: AuditSubjects | null = null, httpVersion = '1.1') {
     this.address = address
     this.method = method
+    this.httpVersion = httpVersion
     this.subjects = subjects
   }
 
@@ -133,6 +135,7 @@ export class RequestEvent {
       user: this.user,
       address: this.address,
       method: this.method,
+      httpVersion: this.httpVersion,
       account: this.account,
       service: this.service,
       route: this.route,

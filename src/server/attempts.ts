@@ -1,11 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable, abortOnClose, clientGone } from '../concurrency/abort.ts'
 import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
 import type { DicomWebService, RetrySettings, UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { waitForFirstBytes } from '../downstream/first-bytes.ts'
-import type { Inbound } from '../downstream/inbound.ts'
+import type { Inbound, InboundRequest } from '../downstream/inbound.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import { acceptsGzip } from '../forward/accepted-types.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
@@ -80,7 +79,7 @@ export class Attempts {
    * there is no response.
    */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
-    const { request, response } = inbound
+    const { body: clientBody, response } = inbound
     const retryDeadline = performance.now() + this.#options.retry.totalTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#options.deletions.deletionFor(permit)
@@ -92,7 +91,9 @@ export class Attempts {
       (retryPolicy.statuses.has(status) && performance.now() < retryDeadline)
     const { progress } = event
     const body =
-      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
+      permit.service === 'STOW-RS'
+        ? new ReplayBody({ body: clientBody, response, progress }, this.#options.replayBudget)
+        : null
     const context: RetryContext = {
       inbound,
       permit,
@@ -105,7 +106,7 @@ export class Attempts {
       retryDeadline,
       tokens: new Set(),
       sender: this.#options.senders[permit.service],
-      headers: headersFor(request, permit),
+      headers: headersFor(inbound.request, permit),
       ending: this.#options.ending,
       conclude: (last) => giveUp(context, last),
       attempts: 0,
@@ -345,7 +346,7 @@ export class Attempts {
 
 /** Of the client's headers, those that Google gets. */
 function headersFor(
-  request: IncomingMessage,
+  request: Pick<InboundRequest, 'headers'>,
   { account, service, route, headers: requested }: Permit<ServedAccount>,
 ): Record<string, string> {
   const headers = Object.assign(outgoingHeaders(request.headers, service), requested)
@@ -475,5 +476,5 @@ function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): Prox
  */
 function allowBody({ inbound }: RetryContext): void {
   const { request, response } = inbound
-  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion !== '1.0') response.writeContinue()
 }

@@ -1,8 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InFlight } from '../concurrency/in-flight.ts'
 import type { Lease } from '../concurrency/ref-counted.ts'
-import type { Inbound } from '../downstream/inbound.ts'
-import { drainRequest } from '../downstream/lingering-close.ts'
+import type { Inbound, InboundRequest, InboundResponse } from '../downstream/inbound.ts'
 import { flushTimeout } from '../downstream/min-rate.ts'
 import { bug, ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
@@ -43,7 +41,7 @@ interface HandlerOptions {
   /**
    * Authenticates the client; at once, if it is known already. Throws or rejects with a ProxyError.
    */
-  readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
+  readonly clientOf: (request: InboundRequest) => Client | Promise<Client>
   /** A request leases the current one on arrival, and releases it when it has ended. */
   readonly contexts: { acquire(): Lease<HandlerContext> }
   readonly logger: Logger
@@ -61,7 +59,7 @@ interface HandlerOptions {
 /** A request's way: client, verdict, attempts, one event. */
 export class ExchangeHandler {
   readonly #options: HandlerOptions
-  readonly #inFlight = new InFlight<ServerResponse>()
+  readonly #inFlight = new InFlight<InboundResponse>()
   #onConcluded: (() => void) | null = null
 
   constructor(options: HandlerOptions) {
@@ -105,7 +103,8 @@ export class ExchangeHandler {
   async #exchange(inbound: Inbound, { guard, searchCompletion, cors, audit }: HandlerContext): Promise<void> {
     const { request } = inbound
     const subjects = audit && new AuditSubjects()
-    const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
+    const address = canonicalAddress(request.socket.remoteAddress)
+    const event = new RequestEvent(address, request.method ?? '', subjects, request.httpVersion)
     event.expected = Number(request.headers['content-length']) || undefined
     this.#options.history.began(event)
     let isUnauthenticated = true
@@ -130,7 +129,7 @@ export class ExchangeHandler {
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }
-    drainRequest(inbound, isUnauthenticated)
+    inbound.drain(isUnauthenticated)
     event.log(isUnauthenticated ? this.#options.rejectionLog : this.#options.logger)
     event.trace?.end(event)
     this.#options.history.record(event)
@@ -169,7 +168,7 @@ function addressOf({ request }: Inbound): { address: string } {
 
 function permitFor(
   guard: Guard<ServedAccount>,
-  { method, headers, url: target = '' }: IncomingMessage,
+  { method, headers, url: target = '' }: InboundRequest,
   client: Client,
   event: RequestEvent,
 ): Permit<ServedAccount> {

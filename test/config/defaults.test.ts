@@ -71,6 +71,7 @@ const whenConfigured: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
   'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
   'DicomWebProxy.Tls.RequireClientCertificate': ({ tls }) => tls?.requireClientCertificate,
+  'DicomWebProxy.Tls.Http2': ({ tls }) => tls?.http2,
   'DicomWebProxy.Audit.Enabled': ({ audit }) => audit !== null,
   'DicomWebProxy.Audit.StandardOutput': ({ audit }) => audit?.standardOutput,
   'DicomWebProxy.Audit.Syslog.Enabled': ({ audit }) => audit !== null && audit.syslog !== null,

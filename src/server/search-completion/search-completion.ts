@@ -104,7 +104,8 @@ export class SearchCompletion {
     )
     const ending = AbortSignal.any([over.signal, this.#options.ending])
     // As many as there are requests at the same time.
-    setMaxListeners(0, ending, over.signal, inbound.response)
+    setMaxListeners(0, ending, over.signal)
+    inbound.response.setMaxListeners(0)
     const deadline = performance.now() + settings.timeout
     const parts = new SearchParts(this.#options, { inbound, permit, event, over: over.signal, ending, deadline })
     const { segments } = permit.target

@@ -1,9 +1,7 @@
-import { once } from 'node:events'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { pipeline, Readable } from 'node:stream'
 import { constants, createGzip } from 'node:zlib'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
-import type { Inbound } from '../../downstream/inbound.ts'
+import type { Inbound, InboundResponse } from '../../downstream/inbound.ts'
 import { lingerWhileSending } from '../../downstream/lingering-close.ts'
 import { enforceMinReadRate } from '../../downstream/min-rate.ts'
 import { acceptsGzip } from '../../forward/accepted-types.ts'
@@ -39,6 +37,7 @@ export async function sendRows(inbound: Inbound, rows: Buffer[], sending: Sendin
   // A chunked body is none in HTTP/1.0, and would end with its connection.
   const isCompressed =
     acceptsGzip(request.headers['accept-encoding']) && request.httpVersion !== '1.0' && length >= minCompressedBytes
+  const closed = new Promise<void>((resolve) => response.once('close', resolve))
   lingerWhileSending(response)
   response.writeHead(200, {
     ...clientHeaders({}, null),
@@ -49,21 +48,24 @@ export async function sendRows(inbound: Inbound, rows: Buffer[], sending: Sendin
   if (request.method === 'HEAD') response.end()
   else {
     enforceMinReadRate(inbound, timeouts, isContended)
-    const counted = async function* (source: AsyncIterable<Buffer>) {
-      for await (const piece of source) {
-        progress.sent += piece.length
-        yield piece
-      }
+    for await (const piece of isCompressed ? compress(pieces) : pieces) {
+      if (response.destroyed) break
+      progress.sent += piece.length
+      if (!response.write(piece)) await Promise.race([drained(response), closed])
     }
-    const source = Readable.from(pieces)
-    // Ends with an error if the client leaves: its outcome says so.
-    const sent = isCompressed
-      ? pipeline(source, createGzip({ level: constants.Z_BEST_SPEED }), counted, response)
-      : pipeline(source, counted, response)
-    await sent.catch(() => {})
+    if (!response.destroyed) response.end()
   }
-  if (!response.closed) await once(response, 'close')
+  await closed
   return response.writableFinished ? { kind: 'completed', status: 200 } : { ...clientGoneOutcome, status: 200 }
+}
+
+function compress(pieces: Buffer[]): AsyncIterable<Buffer> {
+  // An error means that nobody reads on.
+  return pipeline(Readable.from(pieces), createGzip({ level: constants.Z_BEST_SPEED }), () => {})
+}
+
+function drained(response: InboundResponse): Promise<void> {
+  return new Promise((resolve) => response.once('drain', resolve))
 }
 
 /** The body: an array (PS3.18 F.2), in pieces worth writing. */
