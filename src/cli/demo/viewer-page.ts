@@ -67,7 +67,7 @@ interface Served {
 }
 
 function serve({ files, account, port }: Served, request: IncomingMessage, response: ServerResponse): void {
-  const path = (request.url ?? '/').replace(/\?.*$/, '')
+  const [path = '/'] = (request.url ?? '/').split('?')
   const { status, type, content } = responseTo(request, path)
   response.writeHead(status, {
     'content-type': type,

@@ -1,7 +1,8 @@
 import { ProxyError } from '../../errors.ts'
-import { type ComputedDetails, parseRow, type SeriesSummary, withAttributes } from './computed-details.ts'
+import { type ComputedDetails, parseRow, type SeriesSummary } from './computed-details.ts'
 import type { RowReader } from './page-sender.ts'
 import { matchesRow } from './row-matching.ts'
+import { withAttributes } from './row-members.ts'
 import type { SearchParts } from './search-parts.ts'
 import type { CompletedSearch } from './search-plan.ts'
 import { matchesKey } from './value-matching.ts'
@@ -59,15 +60,14 @@ export class CompletedRows {
     else for (const alternative of this.#search.alternatives) await this.#readAll(alternative)
     if (details.size === 0) return this.#held.map(({ bytes }) => bytes)
     return this.#inParallel(this.#held, async ({ bytes, series }) => {
-      const row = parseRow(bytes)
-      return withAttributes(row, await this.#details.attributesOf(row, details, series))
+      return withAttributes(bytes, await this.#details.attributesOf(parseRow(bytes), details, series))
     })
   }
 
   /** Google does the matching, and so limit and offset are for it. */
   get #isGooglesOwn(): boolean {
     const { keys, modalities, alternatives } = this.#search
-    return keys === null && modalities.length === 0 && alternatives.length === 1
+    return keys === null && modalities.length === 0 && alternatives.every((alternative) => alternative === '')
   }
 
   async #readGooglesOwn(): Promise<void> {
@@ -137,10 +137,11 @@ export class CompletedRows {
     this.#held.push(match)
   }
 
-  /** Whether a row's own attributes match. */
+  /** Whether a row's own attributes match. Throws for what is no JSON. */
   matches(row: Buffer): boolean {
     const { keys } = this.#search
-    return keys === null || matchesRow(parseRow(row), keys)
+    const parsed = parseRow(row)
+    return keys === null || matchesRow(parsed, keys)
   }
 
   checkHeld(more: number): void {

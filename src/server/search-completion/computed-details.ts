@@ -58,7 +58,7 @@ export class ComputedDetails {
     const found: Record<string, JsonAttribute> = {}
     if (details.has('ModalitiesInStudy') || details.has('NumberOfStudyRelatedSeries')) {
       const { count, modalities } = series ?? (await this.seriesOf(row))
-      if (details.has('ModalitiesInStudy')) found[tags.ModalitiesInStudy] = { vr: 'CS', Value: modalities }
+      if (details.has('ModalitiesInStudy')) found[tags.ModalitiesInStudy] = codes(modalities)
       if (details.has('NumberOfStudyRelatedSeries')) found[tags.NumberOfStudyRelatedSeries] = integer(count)
     }
     if (details.has('NumberOfStudyRelatedInstances')) {
@@ -98,10 +98,9 @@ export function parseRow(row: Buffer): Row {
   return JSON.parse(row.toString()) as Row
 }
 
-/** With more attributes, in the order of their tags (PS3.18 F.2.2). */
-export function withAttributes(row: Row, added: Readonly<Record<string, JsonAttribute>>): Buffer {
-  const entries = Object.entries({ ...row, ...added })
-  return Buffer.from(JSON.stringify(Object.fromEntries(entries.sort(([one], [other]) => (one < other ? -1 : 1)))))
+/** What is empty has no `Value` (PS3.18 F.2.5). */
+function codes(values: readonly string[]): JsonAttribute {
+  return values.length === 0 ? { vr: 'CS' } : { vr: 'CS', Value: values }
 }
 
 function integer(value: number): JsonAttribute {
@@ -111,7 +110,8 @@ function integer(value: number): JsonAttribute {
 /** It becomes a part of a path. */
 function uidIn(row: Row, tag: string): string {
   const uid = row[tag]?.Value?.[0]
-  if (typeof uid === 'string' && /^[\d.]{1,64}$/.test(uid)) return uid
+  // Dots alone would lead elsewhere.
+  if (typeof uid === 'string' && /^[\d.]{1,64}$/.test(uid) && /\d/.test(uid)) return uid
   const problem = "A row of Google's search has no UID, so the proxy can't complete it."
   throw new ProxyError('upstream-invalid', { problem, remedy: 'Search without ModalitiesInStudy and the numbers.' })
 }

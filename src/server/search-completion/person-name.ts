@@ -1,4 +1,4 @@
-import { hasWildcard, matchesWildcard } from './wildcard.ts'
+import { compileWildcard, hasWildcard, type Wildcard } from './wildcard.ts'
 
 /** A person name in DICOM JSON (PS3.18 F.2.2). */
 export interface PersonName {
@@ -15,16 +15,32 @@ const groups = ['Alphabetic', 'Ideographic', 'Phonetic'] as const
  * group, where an empty group matches all. `^` is a character like any other, but for those at the
  * end, which say nothing (PS3.5 6.2).
  */
-export function matchesPersonName(name: PersonName, key: string): boolean {
-  const wanted = key.split('=').map(fold)
-  const found = groups.map((group) => fold(name[group] ?? ''))
-  const [only = ''] = wanted
-  if (wanted.length === 1) return found.some((text) => text !== '' && matches(text, only))
-  return wanted.every((text, at) => text === '' || matches(found[at] ?? '', text))
+export function compilePersonName(key: string): (name: PersonName) => boolean {
+  const wanted = key.split('=').map(compileGroup)
+  const [only = null] = wanted
+  if (wanted.length === 1) return (name) => foldedGroups(name).some((text) => text !== '' && only?.(text) === true)
+  return (name) => {
+    const found = foldedGroups(name)
+    return wanted.every((matches, at) => matches === null || matches(found[at] ?? ''))
+  }
 }
 
-function matches(text: string, wanted: string): boolean {
-  return hasWildcard(wanted) ? matchesWildcard(text, wanted) : text === wanted
+/** Null matches all. */
+function compileGroup(group: string): Wildcard | null {
+  const wanted = fold(group)
+  if (wanted === '') return null
+  return hasWildcard(wanted) ? compileWildcard(wanted) : (text) => text === wanted
+}
+
+/** A name is compared with each value of a key. */
+const foldedNames = new WeakMap<PersonName, readonly string[]>()
+
+function foldedGroups(name: PersonName): readonly string[] {
+  const known = foldedNames.get(name)
+  if (known) return known
+  const folded = groups.map((group) => fold(name[group] ?? ''))
+  foldedNames.set(name, folded)
+  return folded
 }
 
 /** Composed characters, in lower case, without what padding and empty components add. */

@@ -70,7 +70,8 @@ export function planSearch({
 }: Pick<Permit<never>, 'route' | 'path' | 'target'>): RewrittenSearch | CompletedSearch | null {
   const parameters = searchParameters(negotiationIn(target.query).query)
   if (parameters.length > maxParameters) return null
-  const isOn = (parameter: string) => parameters.some(({ name, value }) => name === parameter && value === 'true')
+  const isOn = (parameter: string) =>
+    parameters.some(({ name, value }) => name === parameter && decoded(value) === 'true')
   const matching = {
     emptyMatching: isOn('emptyvaluematching'),
     multipleMatching: isOn('multiplevaluematching'),
@@ -78,6 +79,11 @@ export function planSearch({
   const [pathOnly = ''] = path.split('?')
   const draft = new Draft(searchLevelOf(route), pathOnly, matching)
   return parameters.every((parameter) => draft.take(parameter)) ? draft.plan() : null
+}
+
+/** Of a value as the client spells it. */
+function decoded(value: string): string {
+  return decodeURIComponent(value.replaceAll('+', ' '))
 }
 
 /** What the query asks of the matching itself (PS3.18 8.3.4.5 and 8.3.4.6). */
@@ -109,7 +115,7 @@ class Draft {
   /** False if the search can't be completed. */
   take(parameter: SearchParameter): boolean {
     const { name, sent, isKey } = parameter
-    const value = decodeURIComponent(parameter.value.replaceAll('+', ' '))
+    const value = decoded(parameter.value)
     if (isKey) return this.#takeKey(name, value, sent)
     if (name === 'limit' || name === 'offset') return this.#takeNumber(name, value)
     if (name === 'includefield') for (const field of value.split(',')) this.#takeField(field, false)
@@ -192,11 +198,20 @@ class Draft {
     return this.#takeList(attribute, field, value) || this.#takeLocally(path, attribute, value)
   }
 
-  /** Google finds each UID of a list by itself. */
+  /**
+   * Google finds each UID of a list by itself. One list at the most, and rather that whose attribute
+   * is in no row.
+   */
   #takeList(attribute: string, name: string, value: string): boolean {
     const values = [...new Set(value.split(/[\\,]/).filter((each) => each !== ''))]
     const isList = attribute.endsWith('UID') && values.every((each) => /^[\d.]{1,64}$/.test(each))
-    if (!isList || this.#alternatives || values.length === 0 || values.length > maxAlternatives) return false
+    if (!isList || values.length === 0 || values.length > maxAlternatives) return false
+    const other = this.#alternatives
+    if (other) {
+      const otherAttribute = keywordFor(other.name) ?? other.name
+      const isInRows = isReturned(attribute, this.#level)
+      if (isInRows || !this.#takeLocally([other.name], otherAttribute, other.values.join('\\'))) return false
+    }
     this.#alternatives = { name, values }
     return true
   }
@@ -209,7 +224,8 @@ class Draft {
     if (keyword.endsWith('Sequence')) return false
     if (!tags.every((tag) => tag !== undefined) || !isReturned(attribute, this.#level)) return false
     if (!hasSearchablePattern(value)) return false
-    const key = { value, ...this.#matching }
+    // As of ModalitiesInStudy: a modality has no comma (PS3.5 6.2).
+    const key = { value, ...this.#matching, commaList: keyword === 'Modality' }
     if (!isValid(keyword, key)) return false
     addKey(this.#keys, tags, key)
     this.#fields.set(attribute, path[0] ?? '')

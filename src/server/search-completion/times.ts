@@ -7,6 +7,9 @@ export interface Period {
   readonly to: string
 }
 
+/** Of two DT with microseconds, offsets and blanks. Each hyphen of a key is tried. */
+const maxKeyLength = 64
+
 interface Format {
   /** The digits of each component are all there, or none is. */
   readonly pattern: RegExp
@@ -48,6 +51,7 @@ export function periodOf(vr: TimeVr, text: string): Period | null {
  * negative offset from UTC. Nothing is within a range whose end is before its beginning.
  */
 export function periodOfKey(vr: TimeVr, key: string): Period | null {
+  if (key.length > maxKeyLength) return null
   if (!key.includes('-')) return periodOf(vr, key)
   const { first, last } = formats[vr]
   // Within a range, an offset of a DT may begin with a hyphen, too: the one between the ends is
