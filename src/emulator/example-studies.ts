@@ -143,7 +143,7 @@ const studies: readonly Study[] = [
       {
         description: 'LCA 15 frames/s',
         sopClass: sopClasses.angiography,
-        contents: () => [picture(images.vessel(15), encodings.rle, cine(15))],
+        contents: () => [picture(images.vessel(15), encodings.rle, [...cine(15), ...window(128, 256)])],
       },
     ],
   },
