@@ -12,7 +12,7 @@ export async function startOrthancClient(accountUrl: string): Promise<DemoClient
   const { Version } = await rest.system()
   return {
     name: `Orthanc ${Version}`,
-    hints: [`Orthanc's own pages: ${url}/app/explorer.html (its DICOMweb server "${server}" is the proxy)`],
+    hints: [`Orthanc's own pages:         ${url}/app/explorer.html (its DICOMweb server "${server}" is the proxy)`],
     async send(study) {
       const uploads = []
       for (const { bytes } of study) uploads.push(await rest.upload(bytes))

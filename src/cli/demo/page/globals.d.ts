@@ -18,6 +18,7 @@ interface CornerstoneViewport {
 
 declare const cornerstone: {
   enable(element: HTMLElement): void
+  disable(element: HTMLElement): void
   resize(element: HTMLElement, fitToWindow: boolean): void
   loadAndCacheImage(imageId: string): Promise<CornerstoneImage>
   displayImage(element: HTMLElement, image: CornerstoneImage, viewport: CornerstoneViewport): void

@@ -1,7 +1,8 @@
 // Lists studies, and shows the images of a series: everything from the proxy.
 import { numbers, personName, shownDate, tags, text } from './dicom.js'
 import { byId, control, element } from './elements.js'
-import { showSeries, stop } from './viewer.js'
+import { fetchFromProxy } from './proxy.js'
+import { clear, showSeries } from './viewer.js'
 
 /** @typedef {import('./dicom.js').DataSet} DataSet */
 
@@ -19,8 +20,7 @@ let turn = 0
  * @returns {Promise<DataSet[]>}
  */
 async function query(path) {
-  const response = await fetch(account + path, { headers: { accept: 'application/dicom+json' } })
-  if (!response.ok) throw new Error(`The proxy responded with ${response.status}: ${await response.text()}`)
+  const response = await fetchFromProxy(account + path, 'application/dicom+json')
   return response.status === 204 ? [] : response.json()
 }
 
@@ -65,7 +65,8 @@ async function listStudies() {
  */
 async function openStudy(study, button) {
   mark(button, byId('studies'))
-  stop()
+  clear()
+  byId('series').replaceChildren()
   announce('Asking for the series …')
   turn += 1
   const mine = turn
@@ -90,7 +91,7 @@ async function openStudy(study, button) {
  */
 async function openSeries(path, button) {
   mark(button, byId('series'))
-  stop()
+  clear()
   turn += 1
   const mine = turn
   announce('Asking for the images …')

@@ -1,6 +1,7 @@
 // Shows one series: its frames one by one or as a film, and the window of its gray values.
 import { numbers, tags, text } from './dicom.js'
 import { byId, element, inputOf } from './elements.js'
+import { fetchFromProxy } from './proxy.js'
 
 /** @typedef {import('./dicom.js').DataSet} DataSet */
 /** @typedef {(words: string) => void} Announce */
@@ -49,6 +50,16 @@ export function stop() {
   play.textContent = 'Play'
 }
 
+/** Removes what is shown, so that no image stays under the name of another patient. */
+export function clear() {
+  stop()
+  images = []
+  view.hidden = byId('controls').hidden = byId('document').hidden = true
+  // Its canvas keeps the last image.
+  if (isEnabled) cornerstone.disable(view)
+  isEnabled = false
+}
+
 /**
  * @param {string} url of the series, at the proxy
  * @param {DataSet[]} instances their metadata
@@ -89,11 +100,10 @@ function framesOf(url, instance) {
 
 /** @param {DataSet} instance */
 async function showDocument(instance) {
-  const response = await fetch(instance[tags.document]?.BulkDataURI ?? '', {
-    headers: { accept: 'application/octet-stream' },
-  })
-  if (!response.ok) throw new Error(`The proxy responded with ${response.status}: ${await response.text()}`)
+  const mine = turn
+  const response = await fetchFromProxy(instance[tags.document]?.BulkDataURI ?? '', 'application/octet-stream')
   const bytes = await response.arrayBuffer()
+  if (mine !== turn) return
   const link = element('a', `Open the PDF (${bytes.byteLength} bytes)`)
   link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/pdf' }))
   link.target = '_blank'
