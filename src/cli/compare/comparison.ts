@@ -15,7 +15,7 @@ import type { GoogleStudies, GoogleStudy } from './google-studies.ts'
 import type { OrthancSeries, OrthancStudies, OrthancStudy } from './orthanc-studies.ts'
 import type { Since } from './since.ts'
 
-/** Studies at the same time: each costs Google a search for every thousand instances. */
+/** Studies at the same time: each costs Google a search for every thousand instances, and one for the end. */
 const maxStudies = 8
 /** Google or Orthanc is down then. */
 const maxFailuresInRow = 10

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { AccountSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
@@ -103,14 +104,18 @@ export class GoogleStudies {
 
   async *#pages(path: string): AsyncGenerator<readonly Row[]> {
     const separator = path.endsWith('?') ? '' : '&'
-    for (let offset = 0; offset <= this.#maxOffset; offset += this.#maxRows) {
+    let before: readonly Row[] = []
+    for (let offset = 0; offset <= this.#maxOffset; offset += before.length) {
       const rows = await this.#search(`${path}${separator}limit=${this.#maxRows}&offset=${offset}`)
-      if (rows.length > 0) yield rows
-      if (rows.length < this.#maxRows) return
+      // A page that is short is not known to be the last one (docs/adr/0035).
+      if (rows.length === 0) return
+      if (isDeepStrictEqual(rows, before)) throw samePage()
+      yield rows
+      before = rows
     }
     throw new DiagnosedError({
       code: 'too-many-studies',
-      problem: `Google's searches end after ${this.#maxOffset} results, and there are more.`,
+      problem: `Google's searches end after ${this.#maxOffset} results, and there may be more.`,
       remedy: 'Compare less at once, with --since.',
     })
   }
@@ -149,6 +154,12 @@ class SearchRefused extends DiagnosedError {
 function add(content: Map<string, Set<string>>, series: string, instance: string): void {
   const instances = content.get(series) ?? new Set()
   content.set(series, instances.add(instance))
+}
+
+/** It would never end. */
+function samePage(): DiagnosedError {
+  const problem = "Google's search returns the same page again."
+  return new DiagnosedError({ code: 'search-refused', problem, remedy: 'Try again. If it stays so, report this.' })
 }
 
 function refusal(account: AccountSettings, response: StoreResponse, path: string): DiagnosedError {

@@ -199,6 +199,28 @@ function failing(content: Content, isRefused: (path: string) => boolean) {
   }
 }
 
+t.test('pages that are shorter than asked for are not the end', async (t) => {
+  const content = new Set(Array.from({ length: 5 }, (_, at) => `1.1/1.1.1/1.1.1.${at}`))
+  const whole = googleWith(() => content)
+  const google = {
+    send: (request: StoreRequest) => whole.send({ ...request, path: request.path.replace(/limit=\d+/, 'limit=2') }),
+  }
+  const { totals, differences } = await compare(orthancWith(content), google)
+  t.same([differences, totals.compared, totals.failed, totals.stopped], [[], 1, 0, null])
+  const { differences: withheld } = await compare(orthancWith(new Set([...content].slice(0, 3))), google)
+  t.same(missing(withheld, 'missingInOrthanc'), [...content].slice(3))
+})
+
+t.test('the same page again and again is told, and ends', async (t) => {
+  const content = new Set(['1.1/1.1.1/1.1.1.1'])
+  const whole = googleWith(() => content)
+  const google = {
+    send: (request: StoreRequest) => whole.send({ ...request, path: request.path.replace(/offset=\d+/, 'offset=0') }),
+  }
+  const { totals, failures } = await compare(orthancWith(content), google)
+  t.match([totals.failed, failures[0]?.error.problem], [1, /same page/])
+})
+
 t.test('Google has more studies than its searches reach: said, not hidden', async (t) => {
   const studies = new Set(Array.from({ length: 30 }, (_, at) => `1.${at}/1.${at}.1/1.${at}.1.1`))
   const google = googleWith(() => studies)
