@@ -13,7 +13,8 @@ export interface PageFile {
 }
 
 const folder = fileURLToPath(new URL('./page/', import.meta.url))
-const types: Readonly<Record<string, string>> = {
+/** Media types of a page's files, by the end of their names. */
+export const pageTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -27,7 +28,7 @@ const packaged: Readonly<Record<string, string>> = {
 
 /** All files of the page, read once. No other file can be served. */
 export function readPageFiles(): readonly PageFile[] {
-  const own = readdirSync(folder).filter((name) => extname(name) in types)
+  const own = readdirSync(folder).filter((name) => extname(name) in pageTypes)
   return [
     ...own.map((name) => pageFile(name === 'index.html' ? '' : name, join(folder, name))),
     ...Object.entries(packaged).map(([path, file]) => pageFile(path, fileURLToPath(import.meta.resolve(file)))),
@@ -37,5 +38,5 @@ export function readPageFiles(): readonly PageFile[] {
 function pageFile(path: string, file: string): PageFile {
   const content = readFileSync(file)
   const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
-  return { path, content, etag, type: types[extname(file)] ?? 'application/octet-stream' }
+  return { path, content, etag, type: pageTypes[extname(file)] ?? 'application/octet-stream' }
 }

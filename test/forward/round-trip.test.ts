@@ -6,6 +6,7 @@ import { bodyRewriter, MultipartRewriter } from '../../src/forward/multipart-rew
 import type { BodyRewriter, UrlReplacement } from '../../src/forward/url-rewriter.ts'
 import { StoreUrls } from '../../src/stores/store-urls.ts'
 import { listenOn } from '../helpers/listen.ts'
+import { passInChunks } from '../helpers/pass-in-chunks.ts'
 import { startServed } from '../helpers/served.ts'
 
 // Rewriting there, and back by the same code, gives the body that Google sent: so nothing but the
@@ -60,17 +61,6 @@ const text = fc
   )
   .map((all) => all.join(''))
 
-/** Each call with the chunk sizes in turn, again and again. */
-function pass(rewriter: BodyRewriter, body: Buffer, sizes: readonly number[]): Buffer {
-  const done: Buffer[] = []
-  for (let at = 0, turn = 0; at < body.length; turn += 1) {
-    const size = sizes[turn % sizes.length] ?? 1
-    done.push(Buffer.from(rewriter.push(body.subarray(at, at + size))))
-    at += size
-  }
-  return Buffer.concat([...done, rewriter.end()])
-}
-
 /** In a text: where it is a URL of its own, and nothing longer. */
 function wanted(of: string): string {
   const escaped = google.root.replaceAll('.', '\\.')
@@ -87,9 +77,9 @@ function assertRoundTrip(
   let changed = 0
   fc.assert(
     fc.property(arbitrary, sizes, sizes, (body, one, two) => {
-      const rewritten = pass(rewriterFor(there), body, one)
+      const rewritten = passInChunks(rewriterFor(there), body, one)
       if (!rewritten.equals(body)) changed += 1
-      return check(body, rewritten) && pass(rewriterFor(back), rewritten, two).equals(body)
+      return check(body, rewritten) && passInChunks(rewriterFor(back), rewritten, two).equals(body)
     }),
     { numRuns: runs },
   )

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { MultipartRewriter } from '../../src/forward/multipart-rewriter.ts'
-import { type BodyRewriter, UrlRewriter } from '../../src/forward/url-rewriter.ts'
+import { UrlRewriter } from '../../src/forward/url-rewriter.ts'
 import { StoreUrls } from '../../src/stores/store-urls.ts'
+import { passInChunks } from '../helpers/pass-in-chunks.ts'
 
 const account = { name: 'a', project: 'my-project', location: 'us', dataset: 'Röntgen', dicomStore: 's.1' }
 const baseUrl = 'https://gateway.example/healthcare/v1/'
@@ -41,17 +42,6 @@ const others = [
   'https://',
 ]
 
-/** Feeds a rewriter with chunks of these sizes, again and again. */
-function pass(rewriter: BodyRewriter, body: Buffer, sizes: readonly number[]): Buffer {
-  const done: Buffer[] = []
-  for (let at = 0, turn = 0; at < body.length; turn += 1) {
-    const size = sizes[turn % sizes.length] ?? 1
-    done.push(Buffer.from(rewriter.push(body.subarray(at, at + size))))
-    at += size
-  }
-  return Buffer.concat([...done, rewriter.end()])
-}
-
 t.test('which URLs are those of the store', (t) => {
   for (const [roots, wanted] of [
     [ours, to],
@@ -60,18 +50,18 @@ t.test('which URLs are those of the store', (t) => {
     for (const url of roots) {
       for (const [before, after] of ['""', '><', "''", ' ?', '(#'].map((pair) => [...pair])) {
         const body = Buffer.from(`${before}${url}${after}`)
-        t.equal(String(pass(new UrlRewriter(replacement), body, [7])), `${before}${wanted ?? url}${after}`)
+        t.equal(String(passInChunks(new UrlRewriter(replacement), body, [7])), `${before}${wanted ?? url}${after}`)
       }
       t.equal(
-        String(pass(new UrlRewriter(replacement), Buffer.from(`${url}/studies`), [1])),
+        String(passInChunks(new UrlRewriter(replacement), Buffer.from(`${url}/studies`), [1])),
         `${wanted ?? url}/studies`,
       )
-      t.equal(String(pass(new UrlRewriter(replacement), Buffer.from(url), [50])), wanted ?? url)
+      t.equal(String(passInChunks(new UrlRewriter(replacement), Buffer.from(url), [50])), wanted ?? url)
     }
   }
   const byNumber = { ...replacement, store: new StoreUrls({ ...account, project: '12' }, baseUrl) }
   const number = Buffer.from(`"${root(gateway, '13')}" "${root(gateway, '12')}"`)
-  t.equal(String(pass(new UrlRewriter(byNumber), number, [99])), `"${root(gateway, '13')}" "${to}"`)
+  t.equal(String(passInChunks(new UrlRewriter(byNumber), number, [99])), `"${root(gateway, '13')}" "${to}"`)
   t.end()
 })
 
@@ -90,7 +80,7 @@ const joined = (pieces: readonly { text: string; wanted: string }[], which: 'tex
 t.test('any body, any URLs, in any chunks: only the roots of the store change', (t) => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 20 }), sizes, (pieces, sizes) =>
-      pass(new UrlRewriter(replacement), joined(pieces, 'text'), sizes).equals(joined(pieces, 'wanted')),
+      passInChunks(new UrlRewriter(replacement), joined(pieces, 'text'), sizes).equals(joined(pieces, 'wanted')),
     ),
     { numRuns: 3000 },
   )
@@ -103,7 +93,7 @@ t.test('replaced back, the body is the original again', (t) => {
   fc.assert(
     fc.property(fc.array(canonicalPiece, { maxLength: 20 }), sizes, (pieces, sizes) => {
       const body = Buffer.from(pieces.join('"'), 'latin1')
-      const there = pass(new UrlRewriter(replacement), body, sizes).toString('latin1')
+      const there = passInChunks(new UrlRewriter(replacement), body, sizes).toString('latin1')
       return there.replaceAll(to, canonical) === body.toString('latin1') && back.to === canonical
     }),
     { numRuns: 2000 },
@@ -148,7 +138,9 @@ t.test('of a multipart body, only headers of parts and documents change, if the 
   }
   fc.assert(
     fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), sizes, (parts, sizes) =>
-      pass(new MultipartRewriter('b0undary', replacement), write(parts, 'text'), sizes).equals(write(parts, 'wanted')),
+      passInChunks(new MultipartRewriter('b0undary', replacement), write(parts, 'text'), sizes).equals(
+        write(parts, 'wanted'),
+      ),
     ),
     { numRuns: 3000 },
   )
@@ -162,13 +154,16 @@ t.test('what is no multipart body passes unchanged', (t) => {
       sizes,
       (pieces, sizes) => {
         const body = Buffer.from(pieces.join(''), 'latin1')
-        return pass(new MultipartRewriter('b', replacement), body, sizes).equals(body)
+        return passInChunks(new MultipartRewriter('b', replacement), body, sizes).equals(body)
       },
     ),
     { numRuns: 2000 },
   )
   const endless = Buffer.from(`--b\r\nContent-Location: ${canonical}/${'x'.repeat(40_000)}`)
-  t.ok(pass(new MultipartRewriter('b', replacement), endless, [1000]).equals(endless), 'endless headers of a part')
+  t.ok(
+    passInChunks(new MultipartRewriter('b', replacement), endless, [1000]).equals(endless),
+    'endless headers of a part',
+  )
   t.end()
 })
 
@@ -176,7 +171,7 @@ t.test('bytes that look like URLs again and again take linear time', (t) => {
   for (const text of ['http', 'https://', 'https://healthcare.googleapis.com/', canonical.slice(0, -1)]) {
     const body = Buffer.from(text.repeat(2_000_000 / text.length))
     const began = performance.now()
-    t.ok(pass(new UrlRewriter(replacement), body, [65_536]).equals(body))
+    t.ok(passInChunks(new UrlRewriter(replacement), body, [65_536]).equals(body))
     t.ok(performance.now() - began < 20_000, text)
     t.comment(text.slice(0, 40), Math.round(performance.now() - began), 'ms for 2 MB')
   }

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { basename, dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { pageTypes } from '../../admin/page-files.ts'
 
 /** A page that shows images, on an origin of its own. */
 export interface ViewerPage {
@@ -20,13 +21,7 @@ interface PageFile {
 }
 
 const folder = fileURLToPath(new URL('./page/', import.meta.url))
-const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.svg': 'image/svg+xml',
-  '.wasm': 'application/wasm',
-}
+const types: Readonly<Record<string, string>> = { ...pageTypes, '.wasm': 'application/wasm' }
 
 /** Only development installs them: the image decoders alone are several times this program. */
 export const viewerPackages = ['cornerstone-core', 'dicom-parser', 'cornerstone-wado-image-loader'] as const
