@@ -1,6 +1,12 @@
 import { type LoadContext, readCredential } from './credential.ts'
 import type { Section } from './section.ts'
-import { type AccountSettings, dicomWebServices, type Settings, type TokenSettings } from './settings.ts'
+import {
+  type AccountSettings,
+  dicomWebServices,
+  type ParallelStowSettings,
+  type Settings,
+  type TokenSettings,
+} from './settings.ts'
 import { googleRoot, googleUrl } from './url.ts'
 
 /** Reads the section GoogleCloudPlatform: the DICOM stores, and how to reach Google's services. */
@@ -39,6 +45,22 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     quotaProject: account.text('QuotaProject') ?? null,
     access: dicomWebServices.filter((service) => allowed.includes(service)),
     rewriteUrls: account.flag('RewriteUrls'),
+    parallelStow: readParallelStow(account.enabled('ParallelStow')),
+  }
+}
+
+function readParallelStow(section: Section | null): ParallelStowSettings | null {
+  if (!section) return null
+  const batchBytes = section.number('BatchBytes')
+  const memoryBytes = section.number('MemoryBytes')
+  if (memoryBytes < 2 * batchBytes) {
+    section.problem('MemoryBytes', 'is less than twice BatchBytes', 'Raise it, or lower BatchBytes.')
+  }
+  return {
+    connections: section.number('Connections'),
+    batchBytes,
+    memoryBytes,
+    maxBytesPerSecond: section.number('MaxBytesPerSecond') || null,
   }
 }
 

@@ -217,6 +217,20 @@ export interface AccountSettings {
   readonly access: readonly DicomWebService[]
   /** Whether the store's URLs in responses are replaced by those of the proxy. */
   readonly rewriteUrls: boolean
+  /** How uploads are sent in batches; null: each is one request. */
+  readonly parallelStow: ParallelStowSettings | null
+}
+
+/** Uploads in batches, over several connections at once. */
+export interface ParallelStowSettings {
+  /** Maximum number of connections for one upload. */
+  readonly connections: number
+  /** Maximum size of a batch. */
+  readonly batchBytes: number
+  /** Held in memory of all uploads of the account together. */
+  readonly memoryBytes: number
+  /** Of all uploads of the account together; null: no limit. */
+  readonly maxBytesPerSecond: number | null
 }
 
 /**

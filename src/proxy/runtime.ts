@@ -5,6 +5,7 @@ import type { FetchToken } from '../credentials/access-token.ts'
 import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialKey } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
+import { BatchSender } from '../forward/batch-sender.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
 import { createSenders } from '../forward/senders.ts'
@@ -18,6 +19,10 @@ import type { ServedAccount } from '../server/account.ts'
 import { Attempts } from '../server/attempts.ts'
 import { Deletions } from '../server/deletions.ts'
 import type { HandlerContext } from '../server/exchange-handler.ts'
+import { BatchAttempts } from '../server/parallel-stow/batch-attempts.ts'
+import { ParallelStow } from '../server/parallel-stow/parallel-stow.ts'
+import { ParallelUploads } from '../server/parallel-stow/parallel-uploads.ts'
+import { StoredInstances } from '../server/parallel-stow/stored-instances.ts'
 import { dicomStoreOf, operationUrlsOf } from '../stores/dicom-store.ts'
 import { StoreUrls } from '../stores/store-urls.ts'
 import { version } from '../version.ts'
@@ -136,6 +141,14 @@ export class ProxyRuntime {
       retry: settings.retry,
       timeouts,
     })
+    const { retry } = settings
+    const sender = new BatchSender(connections.uploads, timeouts)
+    const parallelUploads = new ParallelUploads({
+      attempts: new BatchAttempts({ sender, userAgent, retry, audit, ending }),
+      stored: new StoredInstances(),
+      timeouts,
+      ending,
+    })
     const close = () => {
       for (const key of tokenKeys) this.#tokens.release(key)
       return Promise.all([shared.connections.release(), shared.audit.release()])
@@ -143,7 +156,8 @@ export class ProxyRuntime {
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
     const cors = new Cors(settings)
-    return { settings, accounts, audit, connections, allows, guard, cors, attempts, idle: timeouts.idle, close }
+    const { idle } = timeouts
+    return { settings, accounts, audit, connections, allows, guard, cors, attempts, parallelUploads, idle, close }
   }
 
   #openShared(settings: Settings): SharedResources {
@@ -201,6 +215,7 @@ export class ProxyRuntime {
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
       limiters: known?.limiters ?? createLimiters(settings.concurrency),
+      parallelStow: parallelStowFor(account, known),
       tokenState: () => this.#tokens.state(tokenKey),
     }
   }
@@ -239,6 +254,16 @@ function tokenKeyOf(
   { tokenUrl, iamCredentialsUrl }: Settings['tokens'],
 ): string {
   return [credentialKey(credential), tokenUrl, iamCredentialsUrl].join(' ')
+}
+
+/** An account's uploads share theirs over a reload. */
+function parallelStowFor(
+  { parallelStow: settings }: Settings['accounts'][number],
+  known: ServedAccount | undefined,
+): ParallelStow | null {
+  if (!settings) return null
+  known?.parallelStow?.configure(settings)
+  return known?.parallelStow ?? new ParallelStow(settings)
 }
 
 function createLimiters(concurrency: Settings['concurrency']): ServedAccount['limiters'] {

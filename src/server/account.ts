@@ -8,6 +8,7 @@ import type { UrlReplacement } from '../forward/url-rewriter.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
 import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { StoreNames } from '../stores/google-refusal.ts'
+import type { ParallelStow } from './parallel-stow/parallel-stow.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
 export interface ServedAccount extends GuardedAccount, StoreNames {
@@ -21,5 +22,7 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   /** What takes the place of the store's URLs in the response to a request; null leaves them. */
   readonly urls: ((request: IncomingMessage) => UrlReplacement) | null
   readonly operationUrl: OperationUrl
+  /** Null: each upload is one request. */
+  readonly parallelStow: ParallelStow | null
   tokenState(): TokenState
 }

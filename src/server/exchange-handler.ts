@@ -24,6 +24,7 @@ import type { ServedAccount } from './account.ts'
 import type { Attempts } from './attempts.ts'
 import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
+import type { ParallelUploads } from './parallel-stow/parallel-uploads.ts'
 import { allowReading, respondToPreflight } from './preflight.ts'
 import { sendProblem } from './problem.ts'
 
@@ -31,6 +32,8 @@ import { sendProblem } from './problem.ts'
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly attempts: Attempts
+  /** For uploads that are sent in batches. */
+  readonly parallelUploads: ParallelUploads
   /** Which pages' requests are accepted. */
   readonly cors: Cors
   /** The flush timeout of responses (ms). */
@@ -102,7 +105,7 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(inbound: Inbound, { guard, attempts, cors, audit }: HandlerContext): Promise<void> {
+  async #exchange(inbound: Inbound, { guard, attempts, parallelUploads, cors, audit }: HandlerContext): Promise<void> {
     const { request } = inbound
     const subjects = audit && new AuditSubjects()
     const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
@@ -122,7 +125,10 @@ export class ExchangeHandler {
       event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
-      const outcome = await attempts.run(inbound, permit, event)
+      const boundary = parallelUploads.boundaryOf(inbound, permit)
+      const outcome = await (boundary === null
+        ? attempts.run(inbound, permit, event)
+        : parallelUploads.run(inbound, permit, event, boundary))
       const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (unreadable) recordError(event, unreadable)
       else explain(event, this.#attributeAbort(outcome), permit)

@@ -1,0 +1,32 @@
+/** How long a batch should take: long against a round trip, short against a fault that repeats it. */
+const targetMs = 1_000
+/** Bytes, before anything is known of the line. */
+const initialBytes = 1024 * 1024
+/** A batch of less is not worth a request, unless there is no more. */
+export const minBatchBytes = 512 * 1024
+/** The share of the newest measurement. */
+const weight = 1 / 2
+
+/** Chooses the size of an account's batches, by how long the latest ones took. */
+export class BatchSize {
+  #maxBytes: number
+  /** Bytes per millisecond over one connection. */
+  #rate = initialBytes / targetMs
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  configure(maxBytes: number): void {
+    this.#maxBytes = maxBytes
+  }
+
+  get bytes(): number {
+    return Math.min(this.#maxBytes, Math.max(minBatchBytes, this.#rate * targetMs))
+  }
+
+  /** A batch got its response, in so much time from its beginning. */
+  measured(bytes: number, milliseconds: number): void {
+    this.#rate += weight * (bytes / Math.max(milliseconds, 1) - this.#rate)
+  }
+}

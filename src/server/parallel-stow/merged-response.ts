@@ -1,0 +1,151 @@
+import type { WholeResponse } from '../../forward/batch-sender.ts'
+import type { InstanceUids } from './instance-head.ts'
+import {
+  type DocumentForm,
+  failedSequence,
+  type StoreDocument,
+  type StoreItem,
+  storedSequence,
+} from './store-document.ts'
+
+/** What became of one batch: Google's response, and what the proxy found out beside it. */
+export interface BatchOutcome {
+  /** Null without one, or if it is no store response. */
+  readonly document: StoreDocument | null
+  /** Instances that Google turned out to have, though it did not say so. */
+  readonly found: readonly FoundInstance[]
+  /** Instances that were not stored, by no response of Google's. */
+  readonly lost: readonly LostInstance[]
+}
+
+export interface FoundInstance {
+  readonly uids: InstanceUids
+  /** As Google would write it. */
+  readonly url: string
+}
+
+export interface LostInstance {
+  readonly uids: InstanceUids
+  /** A sentence for the person who reads the response. */
+  readonly reason: string
+}
+
+/** "Processing failure" (PS3.18, Table I.2-2): Google's reason for every cause. */
+const processingFailure = 0x0110
+
+/** The response to an upload, from what became of its batches, in their order. */
+export function mergedBody(outcomes: readonly BatchOutcome[], form: DocumentForm): Buffer {
+  const items = outcomes.flatMap((outcome) => itemsOf(outcome, form))
+  const attributes = new Map(sharedAttributes(outcomes.flatMap(({ document }) => document ?? [])))
+  const sequence = form === 'json' ? jsonSequence : xmlSequence
+  for (const tag of new Set([...items.map((item) => item.sequence), ...(items.length === 0 ? [storedSequence] : [])])) {
+    attributes.set(
+      tag,
+      sequence(
+        tag,
+        items.filter((item) => item.sequence === tag).map(({ text }) => text),
+      ),
+    )
+  }
+  const sorted = [...attributes].sort(([one], [other]) => (one < other ? -1 : 1))
+  return Buffer.from(form === 'json' ? jsonDocument(sorted) : xmlDocument(sorted.map(([, text]) => text)))
+}
+
+/** Whether any instance is not stored. */
+export function hasFailures(outcomes: readonly BatchOutcome[]): boolean {
+  return outcomes.some(
+    ({ document, lost }) => lost.length > 0 || document?.items.some((item) => item.sequence !== storedSequence),
+  )
+}
+
+/** The headers of Google's last response for another body. */
+export function mergedHeaders({ headers }: WholeResponse, body: Buffer): WholeResponse['headers'] {
+  const { 'transfer-encoding': _, etag: __, ...rest } = headers
+  return { ...rest, 'content-length': String(body.length) }
+}
+
+function itemsOf({ document, found, lost }: BatchOutcome, form: DocumentForm): StoreItem[] {
+  return [
+    ...(document?.items ?? []),
+    ...found.map(({ uids, url }) => ({
+      sequence: storedSequence,
+      sopInstance: uids.sopInstance,
+      text: writeItem(form, [
+        uid('00081150', uids.sopClass),
+        uid('00081155', uids.sopInstance),
+        ['00081190', 'UR', url],
+      ]),
+    })),
+    ...lost.map(({ uids, reason }) => ({
+      sequence: failedSequence,
+      sopInstance: uids.sopInstance,
+      text: writeItem(form, [
+        uid('00081150', uids.sopClass),
+        uid('00081155', uids.sopInstance),
+        ['00081197', 'US', processingFailure],
+        // FailureDetail, which Google writes as another tag in JSON.
+        [form === 'json' ? '00091097' : '00090097', 'LT', reason],
+      ]),
+    })),
+  ]
+}
+
+/**
+ * Attributes that all responses have alike: a Retrieve URL is that of the only study, or there is
+ * none.
+ */
+function sharedAttributes(documents: readonly StoreDocument[]): [string, string][] {
+  const [first, ...others] = documents
+  return [...(first?.attributes ?? [])].filter(([tag, text]) =>
+    others.every(({ attributes }) => attributes.get(tag) === text),
+  )
+}
+
+type Attribute = readonly [tag: string, vr: string, value: string | number]
+
+function uid(tag: string, value: string): Attribute {
+  return [tag, 'UI', value]
+}
+
+function writeItem(form: DocumentForm, attributes: readonly Attribute[]): string {
+  if (form === 'xml') return attributes.map(xmlAttribute).join('')
+  return JSON.stringify(
+    Object.fromEntries(attributes.map(([tag, vr, value]) => [tag, value === '' ? { vr } : { vr, Value: [value] }])),
+  )
+}
+
+function xmlAttribute([tag, vr, value]: Attribute): string {
+  const begin = `<DicomAttribute tag="${tag}" vr="${vr}"${keywords[tag] ? ` keyword="${keywords[tag]}"` : ''}>`
+  return `${begin}${value === '' ? '' : `<Value number="1">${escapeXml(String(value))}</Value>`}</DicomAttribute>`
+}
+
+const keywords: Readonly<Record<string, string>> = {
+  '00081150': 'ReferencedSOPClassUID',
+  '00081155': 'ReferencedSOPInstanceUID',
+  '00081190': 'RetrieveURL',
+  '00081197': 'FailureReason',
+  '00081198': 'FailedSOPSequence',
+  '00081199': 'ReferencedSOPSequence',
+  '0008119A': 'OtherFailuresSequence',
+}
+
+function jsonSequence(_tag: string, items: readonly string[]): string {
+  return `{"vr":"SQ","Value":[${items.join(',')}]}`
+}
+
+function xmlSequence(tag: string, items: readonly string[]): string {
+  const numbered = items.map((text, at) => `<Item number="${at + 1}">${text}</Item>`).join('')
+  return `<DicomAttribute tag="${tag}" vr="SQ" keyword="${keywords[tag]}">${numbered}</DicomAttribute>`
+}
+
+function jsonDocument(attributes: readonly (readonly [tag: string, text: string])[]): string {
+  return `{${attributes.map(([tag, text]) => `${JSON.stringify(tag)}:${text}`).join(',')}}`
+}
+
+function xmlDocument(attributes: readonly string[]): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM">${attributes.join('')}</NativeDicomModel>\n`
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
