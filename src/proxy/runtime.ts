@@ -145,7 +145,7 @@ export class ProxyRuntime {
     const sender = new BatchSender(connections.uploads, timeouts)
     const parallelUploads = new ParallelUploads({
       attempts: new BatchAttempts({ sender, userAgent, retry, audit, ending }),
-      stored: new StoredInstances(),
+      stored: new StoredInstances({ dispatcher, userAgent, timeouts }),
       timeouts,
       ending,
     })

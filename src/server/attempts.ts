@@ -350,7 +350,11 @@ function finalResponse(
 }
 
 /** Failures of connections that have carried the request, or a part of it. */
-const afterConnection: ReadonlySet<ErrorCode> = new Set(['upstream-reset', 'upstream-invalid', 'upstream-timeout'])
+export const afterConnection: ReadonlySet<ErrorCode> = new Set([
+  'upstream-reset',
+  'upstream-invalid',
+  'upstream-timeout',
+])
 
 /** The response goes to the client whole. */
 async function giveUp(

@@ -13,6 +13,7 @@ import { minTokenLifeForUploadMs } from '../attempts.ts'
 import { checkRecordable } from '../check-recordable.ts'
 import { delayAfter } from '../retry-policy.ts'
 import { upstreamHeaders } from '../upstream-headers.ts'
+import type { RateCeiling } from './rate-ceiling.ts'
 import { readStoreDocument, type StoreDocument } from './store-document.ts'
 
 /** An upload whose batches are sent. */
@@ -22,6 +23,7 @@ export interface UploadContext {
   readonly event: RequestEvent
   /** For Google, of the client's request. */
   readonly headers: Readonly<Record<string, string>>
+  readonly ceiling: RateCeiling
   /** That were sent to Google: none may come back in its words. */
   readonly tokens: Set<string>
   /** Aborts when nothing more is to be sent, because the client has left, for instance. */
@@ -32,27 +34,27 @@ export interface UploadContext {
 export interface Sendable {
   body(): AsyncIterable<Buffer> | Iterable<Buffer>
   readonly length: number | null
-  /** Whether it can be sent again, from its beginning. */
-  readonly isReplayable: boolean
+  /**
+   * Whether it can be sent again, from its beginning.
+   *
+   * @param isDoubtful whether Google may have stored something of it
+   */
+  isReplayable(isDoubtful: boolean): boolean
   /** Ends the request if its body can't be completed. */
   readonly signal: AbortSignal
 }
 
+type AttemptEnd = (
+  | { readonly kind: 'stored'; readonly document: StoreDocument; readonly response: WholeResponse }
+  | { readonly kind: 'refused'; readonly response: WholeResponse }
+  | { readonly kind: 'failed'; readonly error: ProxyError }
+) & {
+  /** Whether Google may have stored something of it without saying so. */
+  readonly isDoubtful: boolean
+}
+
 /** How it ended. */
-export type BatchResult =
-  | {
-      readonly kind: 'stored'
-      readonly document: StoreDocument
-      readonly response: WholeResponse
-      readonly isDoubtful: boolean
-    }
-  | {
-      readonly kind: 'refused'
-      readonly response: WholeResponse
-      /** Whether Google may have stored some of it all the same. */
-      readonly isDoubtful: boolean
-    }
-  | { readonly kind: 'failed'; readonly error: ProxyError; readonly isDoubtful: boolean }
+export type BatchResult = AttemptEnd & { readonly attempts: number }
 
 interface BatchAttemptsOptions {
   readonly sender: BatchSender
@@ -90,9 +92,9 @@ export class BatchAttempts {
   }
 
   /**
-   * Never rejects.
+   * Null if nothing is left to be sent.
    *
-   * @param slot of the first attempt; each further one takes its own
+   * @param firstSlot of the first attempt; each further one takes its own
    * @param settle finds out what was stored, after an attempt whose outcome is unknown, and leaves
    * the rest to be sent again; null if nothing is left
    */
@@ -109,7 +111,7 @@ export class BatchAttempts {
     let isDoubtful = false
     for (let attempt = 1; ; attempt += 1) {
       const { sent, token } = await this.#attempt(upload, batch, slot, attempt)
-      const result = resultOf(sent, isDoubtful)
+      const result: BatchResult = { ...endOf(sent, isDoubtful), attempts: attempt }
       if (result.kind === 'stored') return result
       isDoubtful = result.isDoubtful
       deadline = Math.min(deadline, performance.now() + this.#options.retry.totalTimeout)
@@ -123,13 +125,12 @@ export class BatchAttempts {
         }
         if (rejections === maxRejections) return result
       } else if (!isTransient(sent)) return result
-      if (!batch.isReplayable || performance.now() + wait > deadline) return result
+      if (!batch.isReplayable(isDoubtful) || performance.now() + wait > deadline) return result
       if (!(await this.#pause(upload, wait))) return result
       if (isDoubtful) {
         const rest = await settle(batch)
         if (!rest) return null
         batch = rest
-        isDoubtful = false
       }
       slot = await this.acquireSlot(upload, true)
       if (!slot) return result
@@ -137,7 +138,7 @@ export class BatchAttempts {
   }
 
   async #attempt(
-    { permit, event, headers, tokens }: UploadContext,
+    { permit, event, headers, tokens, ceiling }: UploadContext,
     batch: Sendable,
     slot: Slot,
     attempt: number,
@@ -157,7 +158,7 @@ export class BatchAttempts {
         origin: account.dicomWebUrl,
         path,
         headers: { ...headers, ...trace?.headers, ...own },
-        body: batch.body(),
+        body: ceiling.limited(batch.body()),
         length: batch.length,
         signal: batch.signal,
       })
@@ -214,7 +215,7 @@ async function queuedSlot({ slot, cancel }: QueuedSlot, stop: AbortSignal): Prom
   }
 }
 
-function resultOf(sent: BatchSent, wasDoubtful: boolean): BatchResult {
+function endOf(sent: BatchSent, wasDoubtful: boolean): AttemptEnd {
   if (sent.kind === 'failed') return { ...sent, isDoubtful: wasDoubtful || sent.hasBegun }
   const { response } = sent
   const document = readStoreDocument(response)

@@ -1,11 +1,11 @@
 /** How long a batch should take: long against a round trip, short against a fault that repeats it. */
-const targetMs = 1_000
+const targetMs = 1_500
 /** Bytes, before anything is known of the line. */
 const initialBytes = 1024 * 1024
 /** A batch of less is not worth a request, unless there is no more. */
 export const minBatchBytes = 512 * 1024
-/** The share of the newest measurement. */
-const weight = 1 / 2
+/** How far a slow batch lowers the size: it may have been the only one. */
+const shrinkWeight = 1 / 2
 
 /** Chooses the size of an account's batches, by how long the latest ones took. */
 export class BatchSize {
@@ -21,12 +21,18 @@ export class BatchSize {
     this.#maxBytes = maxBytes
   }
 
+  /** At the end of an upload, the connections end together. */
+  get lastBytes(): number {
+    return Math.max(minBatchBytes, this.bytes / 4)
+  }
+
   get bytes(): number {
     return Math.min(this.#maxBytes, Math.max(minBatchBytes, this.#rate * targetMs))
   }
 
   /** A batch got its response, in so much time from its beginning. */
   measured(bytes: number, milliseconds: number): void {
-    this.#rate += weight * (bytes / Math.max(milliseconds, 1) - this.#rate)
+    const change = bytes / Math.max(milliseconds, 1) - this.#rate
+    this.#rate += change > 0 ? change : change * shrinkWeight
   }
 }

@@ -20,17 +20,27 @@ const maxJoinedBytes = 64 * 1024
  * byte for byte, so that Google reads them as it would have read them in the whole.
  */
 export class Batch implements Sendable {
-  readonly isReplayable = true
   /** What is held whole is sent to its end. */
   readonly signal = new AbortController().signal
   readonly parts: readonly Part[]
+  readonly boundary: string
   readonly #delimiter: Buffer
   readonly #end: Buffer
 
   constructor(parts: readonly Part[], boundary: string) {
     this.parts = parts
+    this.boundary = boundary
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
     this.#end = Buffer.from(`\r\n--${boundary}--`, 'latin1')
+  }
+
+  /** A batch of some of its parts. */
+  only(isWanted: (part: Part) => boolean): Batch {
+    return new Batch(this.parts.filter(isWanted), this.boundary)
+  }
+
+  isReplayable(): boolean {
+    return true
   }
 
   get cost(): number {

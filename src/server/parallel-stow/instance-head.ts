@@ -41,20 +41,37 @@ const deflated: ReadonlySet<string> = new Set([
 export function uidsOf(content: readonly Buffer[]): InstanceUids {
   const file = beginningOf(content, maxHeadBytes)
   const found = new Map<number, string>()
-  if (file.toString('latin1', metaStart - 4, metaStart) === 'DICM') {
-    const meta = new ElementReader(file, { isExplicit: true, isBigEndian: false })
-    const end = meta.read(metaStart, (tag) => tag >>> 16 === metaGroup, found)
-    const syntax = found.get(tags.transferSyntax) ?? ''
-    const encoding = { isExplicit: syntax !== implicitLittleEndian, isBigEndian: syntax === explicitBigEndian }
-    const dataSet = deflated.has(syntax) ? inflated(file.subarray(end)) : file.subarray(end)
-    new ElementReader(dataSet, encoding).read(0, (tag) => tag <= tags.series, found)
-  }
+  const start = readMeta(file, found)
+  const syntax = start === 0 ? implicitLittleEndian : (found.get(tags.transferSyntax) ?? '')
+  const encoding = { isExplicit: syntax !== implicitLittleEndian, isBigEndian: syntax === explicitBigEndian }
+  const dataSet = deflated.has(syntax) ? inflated(file.subarray(start)) : file.subarray(start)
+  new ElementReader(dataSet, encoding).read(0, (tag) => tag <= tags.series, found)
   return {
     sopClass: found.get(tags.sopClass) ?? found.get(tags.mediaStorageSopClass) ?? '',
     sopInstance: found.get(tags.sopInstance) ?? found.get(tags.mediaStorageSopInstance) ?? '',
     study: found.get(tags.study) ?? '',
     series: found.get(tags.series) ?? '',
   }
+}
+
+/**
+ * Where a file's data set begins; null if it has no file meta information, or that goes on beyond
+ * these bytes.
+ */
+export function dataSetStart(content: readonly Buffer[]): number | null {
+  const file = beginningOf(content, maxHeadBytes)
+  const start = readMeta(file, new Map())
+  return start > 0 && start + 8 <= file.length ? start : null
+}
+
+/**
+ * Returns where the data set begins: 0 in a file that has nothing before it, as older programs
+ * write them.
+ */
+function readMeta(file: Buffer, found: Map<number, string>): number {
+  if (file.toString('latin1', metaStart - 4, metaStart) !== 'DICM') return 0
+  const meta = new ElementReader(file, { isExplicit: true, isBigEndian: false })
+  return meta.read(metaStart, (tag) => tag >>> 16 === metaGroup, found)
 }
 
 function beginningOf(content: readonly Buffer[], maxBytes: number): Buffer {

@@ -16,6 +16,16 @@ export interface BatchOutcome {
   readonly found: readonly FoundInstance[]
   /** Instances that were not stored, by no response of Google's. */
   readonly lost: readonly LostInstance[]
+  /** Why it failed for good; null unless it did. */
+  readonly failure: BatchFailure | null
+}
+
+export const noOutcome: BatchOutcome = { document: null, found: [], lost: [], failure: null }
+
+export interface BatchFailure {
+  readonly reason: string
+  /** Whether the rest of the upload would certainly end in the same way. */
+  readonly isForAll: boolean
 }
 
 export interface FoundInstance {

@@ -8,15 +8,23 @@ import type { Outcome } from '../../forward/exchange.ts'
 import { observeBuffered } from '../../forward/response-observer.ts'
 import type { Permit } from '../../guard/guard.ts'
 import type { RequestEvent } from '../../observe/request-event.ts'
+import { searchingFirst } from '../../stores/google-refusal.ts'
 import type { ServedAccount } from '../account.ts'
-import { allowBody, headersFor, minTokenLifeForUploadMs, rejectedTwice, tooLargeToResend } from '../attempts.ts'
+import {
+  afterConnection,
+  allowBody,
+  headersFor,
+  minTokenLifeForUploadMs,
+  rejectedTwice,
+  tooLargeToResend,
+} from '../attempts.ts'
 import { observeResponse } from '../observe-response.ts'
 import { clientGoneOutcome, sendBuffered } from '../send-buffered.ts'
 import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
 import { hasFailures, mergedBody, mergedHeaders } from './merged-response.ts'
 import { MultipartError } from './multipart-parser.ts'
 import type { ParallelStow } from './parallel-stow.ts'
-import { malformedBody, ParallelUpload, type UploadResult } from './parallel-upload.ts'
+import { ParallelUpload, type UploadResult } from './parallel-upload.ts'
 import type { StoredInstances } from './stored-instances.ts'
 
 interface ParallelUploadsOptions {
@@ -49,7 +57,9 @@ export class ParallelUploads {
     const { parallelStow } = permit.account
     const { attempts, stored, timeouts } = this.#options
     const { 'content-length': _, ...headers } = headersFor(inbound.request, permit)
-    const upload = { inbound, permit, event, headers, tokens: new Set<string>() }
+    const shared = parallelStow as ParallelStow
+    const { ceiling } = shared
+    const upload = { inbound, permit, event, headers, ceiling, tokens: new Set<string>() }
     try {
       await this.#awaitToken(upload)
     } catch (error) {
@@ -57,7 +67,6 @@ export class ParallelUploads {
       throw error
     }
     allowBody(upload)
-    const shared = parallelStow as ParallelStow
     const result = await new ParallelUpload(upload, { shared, attempts, stored, timeouts, boundary }).run()
     return respond(upload, result)
   }
@@ -96,25 +105,38 @@ async function respond(upload: Upload, result: UploadResult): Promise<Outcome> {
     throw failure instanceof MultipartError ? malformedBody(failure, outcomes.length > 0) : failure
   }
   if (response) return send(upload, response)
-  const { lastRefusal, lastError } = result
-  if (lastRefusal?.status === 401) {
+  const { refusal, error } = result.last
+  if (refusal?.status === 401) {
     throw upload.event.attempts > 1 ? rejectedTwice(upload.event, upload.permit) : tooLargeToResend()
   }
-  if (lastRefusal) return send(upload, lastRefusal)
-  throw lastError ?? new ProxyError('internal', bug)
+  if (refusal) return send(upload, refusal)
+  throw error ? explained(error) : new ProxyError('internal', bug)
+}
+
+/** The upload may have been stored after all. */
+function explained(error: ProxyError): ProxyError {
+  return afterConnection.has(error.code) ? error.explained(searchingFirst(error)) : error
+}
+
+/** What a client is told of a body that can't be read. */
+function malformedBody({ message: problem }: MultipartError, hasBegun: boolean): ProxyError {
+  const remedy = hasBegun
+    ? 'Correct the body, and search for what was stored of it before you send it again.'
+    : 'Check how the client writes multipart/related (RFC 2046 5.1.1).'
+  return new ProxyError('malformed-request', { problem, remedy })
 }
 
 /** Null if nothing is known to be stored, and Google named no instance. */
-function mergedResponse({ inbound }: Upload, { outcomes, lastDocument }: UploadResult): WholeResponse | null {
+function mergedResponse({ inbound }: Upload, { outcomes, last }: UploadResult): WholeResponse | null {
   const [only] = outcomes
   const isAlone = outcomes.length === 1 && only?.document && only.found.length === 0 && only.lost.length === 0
-  if (isAlone) return lastDocument
+  if (isAlone) return last.document
   const documents = outcomes.flatMap(({ document }) => document ?? [])
   if (documents.length === 0 && outcomes.every(({ found }) => found.length === 0)) return null
   const form = documents[0]?.form ?? (/json/i.test(inbound.request.headers.accept ?? '') ? 'json' : 'xml')
   const body = mergedBody(outcomes, form)
-  const headers = lastDocument
-    ? mergedHeaders(lastDocument, body)
+  const headers = last.document
+    ? mergedHeaders(last.document, body)
     : { 'content-type': `application/dicom+${form}`, 'content-length': String(body.length) }
   return { status: hasFailures(outcomes) ? 409 : 200, headers, body }
 }

@@ -1,4 +1,5 @@
 import type { BatchMemory } from './batch-memory.ts'
+import { type InstanceUids, uidsOf } from './instance-head.ts'
 
 interface StreamedPartOptions {
   readonly head: Buffer
@@ -38,19 +39,32 @@ export class StreamedPart {
   #isWaitingForRoom = false
   #isDiscarded = false
   #wake: () => void = () => {}
-  /** For its UIDs. */
-  readonly beginning: readonly Buffer[]
+  #isSentWhole = false
+  readonly uids: InstanceUids
 
-  /** @param beginning what has come of it, which the memory counts already */
+  /** @param beginning what has come of it; the memory counts that already */
   constructor(options: StreamedPartOptions, beginning: readonly Buffer[]) {
     this.#options = options
-    this.beginning = [...beginning]
+    this.uids = uidsOf(beginning)
     for (const piece of beginning) this.#take(piece)
   }
 
-  /** Whether all of it that has come is still there. */
-  get isReplayable(): boolean {
-    return this.#isKept
+  /** Whether Google may have all of it. */
+  get isSentWhole(): boolean {
+    return this.#isSentWhole
+  }
+
+  /** What it takes of the memory. */
+  get cost(): number {
+    return this.#pieces.reduce((sum, piece) => sum + costOf(piece), 0)
+  }
+
+  /**
+   * Whether it can be sent again: all of it that has come is still there, and Google can't have
+   * stored it.
+   */
+  isReplayable(isDoubtful: boolean): boolean {
+    return this.#isKept && !(isDoubtful && this.#isSentWhole)
   }
 
   /** False: wait for `onDrain`. */
@@ -73,7 +87,7 @@ export class StreamedPart {
   discard(): void {
     if (this.#isDiscarded) return
     this.#isDiscarded = true
-    this.#options.memory.release(this.#pieces.reduce((sum, piece) => sum + costOf(piece), 0))
+    this.#options.memory.release(this.cost)
     this.#pieces = []
     this.#unread = 0
     this.#wake()
@@ -94,9 +108,11 @@ export class StreamedPart {
         this.#unread -= piece.length
         this.#dropRead()
         this.#drained()
-      } else if (this.#isEnded || this.#isDiscarded) break
+      } else if (this.#isDiscarded) throw new Error('The rest of the instance does not come')
+      else if (this.#isEnded) break
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
+    this.#isSentWhole = true
     yield Buffer.from(`\r\n--${boundary}--`, 'latin1')
   }
 

@@ -1,0 +1,131 @@
+import type { Slot } from '../../concurrency/limiter.ts'
+import { observeBuffered } from '../../forward/response-observer.ts'
+import { diagnosisOf } from '../explanation.ts'
+import { observeResponse } from '../observe-response.ts'
+import type { Batch, Part } from './batch.ts'
+import type { BatchAttempts, BatchResult, Sendable, UploadContext } from './batch-attempts.ts'
+import { uidsOf } from './instance-head.ts'
+import { type BatchOutcome, type FoundInstance, type LostInstance, noOutcome } from './merged-response.ts'
+import type { LastResponses } from './parallel-upload.ts'
+import { storedSequence } from './store-document.ts'
+import type { Settled, StoredInstances } from './stored-instances.ts'
+import type { StreamedPart } from './streamed-part.ts'
+
+interface SendingContext {
+  readonly upload: UploadContext
+  readonly attempts: BatchAttempts
+  readonly slot: Slot
+  readonly last: LastResponses
+}
+
+interface BatchContext extends SendingContext {
+  readonly stored: StoredInstances
+  /** It was stored at the first attempt. */
+  readonly onStored: (sent: Batch) => void
+}
+
+/**
+ * Statuses by which Google refuses not these instances but any: identity, rights, no such store,
+ * the form of request and response.
+ */
+const rejections: ReadonlySet<number> = new Set([401, 403, 404, 405, 406, 411, 413, 415])
+
+/** Sends a batch to its end, and finds out what became of each of its instances. */
+export async function concludeBatch(batch: Batch, context: BatchContext): Promise<BatchOutcome> {
+  const { upload, attempts, slot, stored, onStored } = context
+  const found: FoundInstance[] = []
+  let left: Batch | null = batch
+  const settle = async (sent: Batch): Promise<Settled> => {
+    const settled = await stored.settle(upload, sent)
+    found.push(...settled.found)
+    left = settled.rest
+    return settled
+  }
+  const result = await attempts.send(upload, batch, slot, async (sent) => (await settle(sent as Batch)).rest)
+  if (!result) return { ...noOutcome, found }
+  if (result.kind === 'stored') {
+    context.last.document = result.response
+    if (result.attempts === 1) onStored(batch)
+    return { ...noOutcome, document: await withoutFalseFailures(result, left, settle), found }
+  }
+  const reason = reasonOf(result, context)
+  const isCertain = !result.isDoubtful || (await settle(left)).isCertain
+  // TypeScript doesn't see that `settle` changes it.
+  const lost = (left as Batch | null)?.parts ?? []
+  return {
+    ...noOutcome,
+    found,
+    lost: lost.map(lostBecause(isCertain ? reason : `${reason} ${perhapsStored}`)),
+    failure: { reason, isForAll: isForAll(result) },
+  }
+}
+
+/** The same for a part that passes as it arrives. */
+export async function concludeStream(part: StreamedPart, context: SendingContext): Promise<BatchOutcome> {
+  const { upload, attempts, slot } = context
+  const sendable: Sendable = {
+    body: () => part.body(),
+    length: null,
+    isReplayable: (isDoubtful) => part.isReplayable(isDoubtful),
+    signal: upload.stop,
+  }
+  const result = await attempts.send(upload, sendable, slot, async (sent) => sent)
+  if (!result) return noOutcome
+  if (result.kind === 'stored') {
+    context.last.document = result.response
+    return { ...noOutcome, document: result.document }
+  }
+  const reason = reasonOf(result, context)
+  const lost = [
+    { uids: part.uids, reason: result.isDoubtful && part.isSentWhole ? `${reason} ${perhapsStored}` : reason },
+  ]
+  return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result) } }
+}
+
+/** A part that is not stored. */
+export function lostBecause(reason: string): (part: Part) => LostInstance {
+  return ({ content }) => ({ uids: uidsOf(content), reason })
+}
+
+const perhapsStored = 'It may be stored all the same: search before you send it again.'
+
+/**
+ * Google may have stored an instance at an attempt that brought no response, and refuse it at the
+ * next as one that exists.
+ */
+async function withoutFalseFailures(
+  { document, isDoubtful }: Extract<BatchResult, { kind: 'stored' }>,
+  sent: Batch,
+  settle: (sent: Batch) => Promise<Settled>,
+): Promise<BatchOutcome['document']> {
+  const failed = new Set(document.items.filter(({ sequence }) => sequence !== storedSequence).map(uidOfItem))
+  if (!isDoubtful || failed.size === 0) return document
+  const { found } = await settle(sent.only(({ content }) => failed.has(uidsOf(content).sopInstance)))
+  const isStored = new Set(found.map(({ uids }) => uids.sopInstance))
+  const items = document.items.filter(
+    ({ sequence, sopInstance }) => sequence === storedSequence || !isStored.has(sopInstance),
+  )
+  return { ...document, items }
+}
+
+function uidOfItem({ sopInstance }: { readonly sopInstance: string }): string {
+  return sopInstance
+}
+
+type Failure = Exclude<BatchResult, { kind: 'stored' }>
+
+/** Also notes it for a client of which nothing was stored. */
+function reasonOf(result: Failure, { upload, last }: SendingContext): string {
+  const { permit, event, tokens } = upload
+  if (result.kind === 'failed') {
+    last.error = result.error
+    return result.error.problem
+  }
+  last.refusal = result.response
+  observeBuffered(observeResponse(permit, event, tokens), result.response)
+  return `${diagnosisOf(result.response.status, event, permit).problem}.`
+}
+
+function isForAll(result: Failure): boolean {
+  return result.kind === 'failed' ? result.error.isPermanent : rejections.has(result.response.status)
+}
