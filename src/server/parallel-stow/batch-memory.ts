@@ -1,10 +1,28 @@
+/** A piece of memory that holds the bytes of parts, one after the other. */
+export interface Slab {
+  readonly bytes: Buffer
+  /** How much of it is written. */
+  used: number
+  /** How many use it: parts, and who writes on. */
+  uses: number
+}
+
+export const slabBytes = 256 * 1024
+/** Milliseconds after which memory that nobody uses is given back to the system. */
+const keepFreeMs = 10_000
+
 /**
- * What an account's uploads hold in memory together. Bytes are counted when they are there: an
- * upload that finds no room stops reading, and goes on in turn.
+ * What an account's uploads hold in memory together. Bytes are copied once, into slabs that are used
+ * again and again: to hold the buffers in which Node reads would cost far more, for the garbage
+ * collector has to look after each of them, and the system to make each anew (docs/adr/0037).
+ *
+ * An upload that finds it full stops reading, and goes on in turn.
  */
 export class BatchMemory {
   #maxBytes: number
   #held = 0
+  readonly #free: Slab[] = []
+  #freeing: NodeJS.Timeout | null = null
   readonly #waiting: (() => void)[] = []
 
   constructor(maxBytes: number) {
@@ -24,6 +42,25 @@ export class BatchMemory {
     this.#wake()
   }
 
+  /** An empty slab, also if it is full: what has arrived must go somewhere. The caller uses it. */
+  takeSlab(): Slab {
+    this.add(slabBytes)
+    const slab = this.#free.pop() ?? { bytes: Buffer.allocUnsafeSlow(slabBytes), used: 0, uses: 0 }
+    slab.used = 0
+    slab.uses = 1
+    return slab
+  }
+
+  /** One use less. */
+  leaveSlab(slab: Slab): void {
+    slab.uses -= 1
+    if (slab.uses > 0) return
+    this.#free.push(slab)
+    this.release(slabBytes)
+    this.#freeing ??= setTimeout(() => this.#giveBack(), keepFreeMs).unref()
+  }
+
+  /** For bytes that are held elsewhere. */
   add(bytes: number): void {
     this.#held += bytes
   }
@@ -41,5 +78,11 @@ export class BatchMemory {
   /** Callbacks that find no more room after those before them wait on. */
   #wake(): void {
     for (let turns = this.#waiting.length; turns > 0 && !this.isFull; turns -= 1) this.#waiting.shift()?.()
+  }
+
+  #giveBack(): void {
+    this.#freeing = null
+    if (this.#held === 0) this.#free.length = 0
+    else this.#freeing = setTimeout(() => this.#giveBack(), keepFreeMs).unref()
   }
 }

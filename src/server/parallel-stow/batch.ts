@@ -1,19 +1,5 @@
 import type { Sendable } from './batch-attempts.ts'
-
-/** A part of a multipart body, held whole. */
-export interface Part {
-  /** From its boundary to its content; the boundary is not in it. */
-  readonly head: Buffer
-  readonly content: readonly Buffer[]
-  /** Of the content. */
-  readonly length: number
-  /** What it takes of the memory. */
-  readonly cost: number
-}
-
-/** Pieces of less are joined to one: each costs a system call. */
-const smallBytes = 16 * 1024
-const maxJoinedBytes = 64 * 1024
+import type { Part, Range } from './part.ts'
 
 /**
  * Some parts of an upload, as a body of their own: with the upload's boundary and their own heads,
@@ -24,14 +10,17 @@ export class Batch implements Sendable {
   readonly signal = new AbortController().signal
   readonly parts: readonly Part[]
   readonly boundary: string
-  readonly #delimiter: Buffer
   readonly #end: Buffer
 
   constructor(parts: readonly Part[], boundary: string) {
     this.parts = parts
     this.boundary = boundary
-    this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
-    this.#end = Buffer.from(`\r\n--${boundary}--`, 'latin1')
+    const end = closingDelimiter(boundary)
+    this.#end = parts.length > 0 ? end : end.subarray(lineEndBytes)
+  }
+
+  isReplayable(): boolean {
+    return true
   }
 
   /** A batch of some of its parts. */
@@ -39,44 +28,36 @@ export class Batch implements Sendable {
     return new Batch(this.parts.filter(isWanted), this.boundary)
   }
 
-  isReplayable(): boolean {
-    return true
-  }
-
-  get cost(): number {
-    return this.parts.reduce((sum, { cost }) => sum + cost, 0)
-  }
-
   get length(): number {
-    const ofParts = this.parts.reduce((sum, part) => sum + this.#delimiter.length + part.head.length + part.length, 0)
-    return ofParts + this.#end.length - lineEndBytes
+    const ofParts = this.parts.reduce((sum, { totalLength }) => sum + totalLength, 0)
+    return ofParts + this.#end.length - (this.parts.length > 0 ? lineEndBytes : 0)
   }
 
   *body(): Generator<Buffer> {
-    const joined: Buffer[] = []
-    let bytes = 0
-    for (const piece of this.#pieces()) {
-      const isJoined = bytes + piece.length <= maxJoinedBytes && (piece.length < smallBytes || bytes < smallBytes)
-      if (!isJoined && bytes > 0) {
-        yield joined.length === 1 ? (joined[0] as Buffer) : Buffer.concat(joined)
-        joined.length = 0
-        bytes = 0
-      }
-      joined.push(piece)
-      bytes += piece.length
+    let skip = lineEndBytes
+    for (const { slab, from, to } of this.#joinedRanges()) {
+      const begin = Math.min(from + skip, to)
+      skip -= begin - from
+      yield slab.bytes.subarray(begin, to)
     }
-    yield Buffer.concat(joined)
+    yield this.#end
   }
 
-  *#pieces(): Generator<Buffer> {
-    for (const [at, { head, content }] of this.parts.entries()) {
-      yield at === 0 ? this.#delimiter.subarray(lineEndBytes) : this.#delimiter
-      yield head
-      yield* content
+  /** Parts that stand side by side in memory go in one piece. */
+  #joinedRanges(): Range[] {
+    const joined: Range[] = []
+    for (const range of this.parts.flatMap(({ ranges }) => ranges)) {
+      const last = joined.at(-1)
+      if (last?.slab === range.slab && last.to === range.from) last.to = range.to
+      else joined.push({ ...range })
     }
-    yield this.parts.length === 0 ? this.#end.subarray(lineEndBytes) : this.#end
+    return joined
   }
 }
 
 /** A body needs no line end before its first boundary. */
-const lineEndBytes = 2
+export const lineEndBytes = 2
+
+export function closingDelimiter(boundary: string): Buffer {
+  return Buffer.from(`\r\n--${boundary}--`, 'latin1')
+}

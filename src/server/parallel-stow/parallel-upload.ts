@@ -2,13 +2,14 @@ import type { Slot } from '../../concurrency/limiter.ts'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
 import type { ProxyError } from '../../errors.ts'
 import type { WholeResponse } from '../../forward/batch-sender.ts'
-import { Batch, type Part } from './batch.ts'
+import { Batch } from './batch.ts'
 import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
 import { concludeBatch, concludeStream, lostBecause } from './batch-conclusion.ts'
 import { ClientBody } from './client-body.ts'
 import { type BatchOutcome, noOutcome } from './merged-response.ts'
 import { MultipartParser } from './multipart-parser.ts'
 import type { ParallelStow } from './parallel-stow.ts'
+import type { Part } from './part.ts'
 import { PartQueue } from './part-queue.ts'
 import { PartReader } from './part-reader.ts'
 import type { StoredInstances } from './stored-instances.ts'
@@ -126,6 +127,7 @@ export class ParallelUpload {
 
   #endBody(): void {
     this.#parser.end()
+    this.#reader.end()
     this.#isBodyOver = true
     this.#queue.isClosed = true
   }
@@ -158,7 +160,7 @@ export class ParallelUpload {
     this.#body.stop()
     this.#reader.discard()
     this.#stream = null
-    this.#release(this.#queue.clear())
+    for (const part of this.#queue.clear()) part.release()
     this.#stopping.abort(reason)
     this.#dispatch()
   }
@@ -179,11 +181,7 @@ export class ParallelUpload {
 
   #lose(parts: readonly Part[], reason: string): void {
     if (parts.length > 0) this.#outcomes.push({ ...noOutcome, lost: parts.map(lostBecause(reason)) })
-    this.#release(parts)
-  }
-
-  #release(parts: readonly Part[]): void {
-    this.#options.shared.memory.release(parts.reduce((sum, { cost }) => sum + cost, 0))
+    for (const part of parts) part.release()
   }
 
   /** Sends what is ready, as far as there are connections for it. */
@@ -279,7 +277,7 @@ export class ParallelUpload {
     try {
       return await concludeBatch(batch, { upload: this.#upload, attempts, stored, slot, last: this.#last, onStored })
     } finally {
-      this.#release(batch.parts)
+      for (const part of batch.parts) part.release()
     }
   }
 

@@ -1,5 +1,5 @@
-import type { Part } from './batch.ts'
 import { type BatchSize, minBatchBytes } from './batch-size.ts'
+import type { Part } from './part.ts'
 
 /** Milliseconds that the first part of a batch waits for others while a connection is free. */
 const lingerMs = 20

@@ -1,7 +1,7 @@
-import type { Part } from './batch.ts'
 import type { BatchMemory } from './batch-memory.ts'
 import { MultipartError, type PartVisitor } from './multipart-parser.ts'
-import { costOf, minPieceCost, StreamedPart } from './streamed-part.ts'
+import { Part, SlabWriter } from './part.ts'
+import { StreamedPart } from './streamed-part.ts'
 
 interface PartReaderOptions {
   readonly boundary: string
@@ -16,7 +16,7 @@ interface PartReaderOptions {
   readonly onDrain: () => void
 }
 
-/** Parts of one upload: three times as many as a large study has. */
+/** Parts of one upload: several times as many as a large study has. */
 const maxParts = 200_000
 /** What is kept of a part that is not sent, for its UIDs. */
 const maxHeadBytes = 64 * 1024
@@ -26,8 +26,10 @@ const extraKeptBytes = 1024 * 1024
 /** Collects the parts of an upload as they arrive. */
 export class PartReader implements PartVisitor {
   readonly #options: PartReaderOptions
+  readonly #delimiter: Buffer
+  readonly #writer: SlabWriter
   /** The part that arrives, if it is held. */
-  #part: { readonly head: Buffer; readonly content: Buffer[]; length: number; cost: number } | null = null
+  #part: Part | null = null
   #streamed: StreamedPart | null = null
   #count = 0
   /** Nothing is sent any more: parts are read for their UIDs. */
@@ -35,6 +37,8 @@ export class PartReader implements PartVisitor {
 
   constructor(options: PartReaderOptions) {
     this.#options = options
+    this.#delimiter = Buffer.from(`\r\n--${options.boundary}`, 'latin1')
+    this.#writer = new SlabWriter(options.memory)
   }
 
   /** Whether a part arrives that could pass without being held. */
@@ -49,8 +53,9 @@ export class PartReader implements PartVisitor {
   beginPart(head: Buffer): void {
     this.#count += 1
     if (this.#count > maxParts) throw new MultipartError(`The body has more than ${maxParts} parts.`)
-    this.#part = { head, content: [], length: 0, cost: 0 }
-    this.#charge(this.#part, costOf(head) + minPieceCost)
+    this.#part = new Part(this.#options.memory)
+    this.#part.writeHead(this.#writer, this.#delimiter)
+    this.#part.writeHead(this.#writer, head)
   }
 
   data(piece: Buffer): void {
@@ -60,9 +65,7 @@ export class PartReader implements PartVisitor {
     }
     const part = this.#part
     if (!part || (this.headsOnly && part.length >= maxHeadBytes)) return
-    part.content.push(piece)
-    part.length += piece.length
-    this.#charge(part, costOf(piece))
+    part.write(this.#writer, piece)
     if (part.length > this.#options.maxPartBytes && !this.headsOnly) this.stream()
   }
 
@@ -80,21 +83,22 @@ export class PartReader implements PartVisitor {
     if (!part) return
     const { boundary, memory, maxPartBytes, onDrain, onStream } = this.#options
     const maxKeptBytes = maxPartBytes + extraKeptBytes
-    this.#streamed = new StreamedPart({ head: part.head, boundary, memory, maxKeptBytes, onDrain }, part.content)
-    memory.release(part.cost - this.#streamed.cost)
+    this.#writer.close()
+    this.#streamed = new StreamedPart({ boundary, memory, maxKeptBytes, onDrain }, part)
     this.#part = null
     onStream(this.#streamed)
   }
 
-  /** The body goes no further. */
-  discard(): void {
-    this.#streamed?.discard()
-    if (this.#part) this.#options.memory.release(this.#part.cost)
-    this.#part = null
+  /** The body has ended. */
+  end(): void {
+    this.#writer.close()
   }
 
-  #charge(part: { cost: number }, cost: number): void {
-    part.cost += cost
-    this.#options.memory.add(cost)
+  /** The body goes no further. */
+  discard(): void {
+    this.end()
+    this.#streamed?.discard()
+    this.#part?.release()
+    this.#part = null
   }
 }

@@ -3,10 +3,11 @@ import type { UpstreamTimeouts } from '../../config/settings.ts'
 import { getSmallResponse } from '../../forward/buffered-response.ts'
 import type { ServedAccount } from '../account.ts'
 import { upstreamHeaders } from '../upstream-headers.ts'
-import type { Batch, Part } from './batch.ts'
+import type { Batch } from './batch.ts'
 import type { UploadContext } from './batch-attempts.ts'
 import { type InstanceUids, uidsOf } from './instance-head.ts'
 import type { FoundInstance } from './merged-response.ts'
+import type { Part } from './part.ts'
 import { isSameDataSet } from './same-data-set.ts'
 
 interface StoredInstancesOptions {

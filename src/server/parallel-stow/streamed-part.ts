@@ -1,8 +1,9 @@
+import { Batch, closingDelimiter } from './batch.ts'
 import type { BatchMemory } from './batch-memory.ts'
 import { type InstanceUids, uidsOf } from './instance-head.ts'
+import type { Part } from './part.ts'
 
 interface StreamedPartOptions {
-  readonly head: Buffer
   readonly boundary: string
   readonly memory: BatchMemory
   /** How much of the part is kept, so that it can be sent again. */
@@ -13,10 +14,12 @@ interface StreamedPartOptions {
 
 /** Bytes that may wait for Google. */
 const maxUnreadBytes = 256 * 1024
+/** Far more than a socket takes before it has to be waited for. */
+const maxSocketBytes = 1024 * 1024
 /** What a piece costs at the least: about the memory that the smallest takes. */
-export const minPieceCost = 512
+const minPieceCost = 512
 
-export function costOf({ length }: Buffer): number {
+function costOf({ length }: Buffer): number {
   return Math.max(length, minPieceCost)
 }
 
@@ -26,37 +29,37 @@ export function costOf({ length }: Buffer): number {
  */
 export class StreamedPart {
   readonly #options: StreamedPartOptions
-  /** From {@link #from} on. */
+  /** Its beginning, with boundary and head; null once that is sent, and not kept. */
+  #beginning: Part | null
+  /** What came after it, from {@link #from} on. */
   #pieces: Buffer[] = []
   /** How many pieces before those are gone. */
   #from = 0
   /** Of the body that is being sent: the next piece. */
   #next = 0
-  #bytes = 0
+  /** Bytes of the pieces that were sent. */
+  #sent = 0
+  #bytes: number
   #unread = 0
   #isKept = true
   #isEnded = false
   #isWaitingForRoom = false
   #isDiscarded = false
-  #wake: () => void = () => {}
   #isSentWhole = false
+  #wake: () => void = () => {}
   readonly uids: InstanceUids
 
-  /** @param beginning what has come of it; the memory counts that already */
-  constructor(options: StreamedPartOptions, beginning: readonly Buffer[]) {
+  /** @param beginning what has come of it */
+  constructor(options: StreamedPartOptions, beginning: Part) {
     this.#options = options
-    this.uids = uidsOf(beginning)
-    for (const piece of beginning) this.#take(piece)
+    this.#beginning = beginning
+    this.#bytes = beginning.length
+    this.uids = uidsOf(beginning.content)
   }
 
   /** Whether Google may have all of it. */
   get isSentWhole(): boolean {
     return this.#isSentWhole
-  }
-
-  /** What it takes of the memory. */
-  get cost(): number {
-    return this.#pieces.reduce((sum, piece) => sum + costOf(piece), 0)
   }
 
   /**
@@ -71,7 +74,11 @@ export class StreamedPart {
   push(piece: Buffer): boolean {
     if (this.#isDiscarded) return true
     this.#options.memory.add(costOf(piece))
-    this.#take(piece)
+    this.#pieces.push(piece)
+    this.#bytes += piece.length
+    this.#unread += piece.length
+    if (this.#bytes > this.#options.maxKeptBytes) this.#isKept = false
+    this.#dropRead()
     this.#wake()
     this.#isWaitingForRoom = this.#unread > maxUnreadBytes
     return !this.#isWaitingForRoom
@@ -87,7 +94,9 @@ export class StreamedPart {
   discard(): void {
     if (this.#isDiscarded) return
     this.#isDiscarded = true
-    this.#options.memory.release(this.cost)
+    this.#release(this.#pieces)
+    this.#beginning?.release()
+    this.#beginning = null
     this.#pieces = []
     this.#unread = 0
     this.#wake()
@@ -96,15 +105,17 @@ export class StreamedPart {
 
   /** From its beginning: only while it is replayable. */
   async *body(): AsyncGenerator<Buffer> {
-    const { head, boundary } = this.#options
+    const { boundary } = this.#options
     this.#next = 0
+    this.#sent = 0
     this.#unread = this.#pieces.reduce((sum, { length }) => sum + length, 0)
-    yield Buffer.concat([Buffer.from(`--${boundary}`, 'latin1'), head])
+    if (this.#beginning) yield* beginningOf(this.#beginning, boundary)
     for (;;) {
       const piece = this.#pieces[this.#next - this.#from]
       if (piece) {
         this.#next += 1
         yield piece
+        this.#sent += piece.length
         this.#unread -= piece.length
         this.#dropRead()
         this.#drained()
@@ -113,22 +124,23 @@ export class StreamedPart {
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
     this.#isSentWhole = true
-    yield Buffer.from(`\r\n--${boundary}--`, 'latin1')
-  }
-
-  #take(piece: Buffer): void {
-    this.#pieces.push(piece)
-    this.#bytes += piece.length
-    this.#unread += piece.length
-    if (this.#bytes > this.#options.maxKeptBytes) this.#isKept = false
-    this.#dropRead()
+    yield closingDelimiter(boundary)
   }
 
   #dropRead(): void {
     if (this.#isKept) return
+    // Its memory is used again: no byte of it may still wait in the socket.
+    if (this.#sent > maxSocketBytes) {
+      this.#beginning?.release()
+      this.#beginning = null
+    }
     const read = this.#pieces.splice(0, this.#next - this.#from)
     this.#from += read.length
-    if (read.length > 0) this.#options.memory.release(read.reduce((sum, piece) => sum + costOf(piece), 0))
+    this.#release(read)
+  }
+
+  #release(pieces: readonly Buffer[]): void {
+    if (pieces.length > 0) this.#options.memory.release(pieces.reduce((sum, piece) => sum + costOf(piece), 0))
   }
 
   #drained(): void {
@@ -136,4 +148,10 @@ export class StreamedPart {
     this.#isWaitingForRoom = false
     this.#options.onDrain()
   }
+}
+
+/** Without the closing boundary. */
+function* beginningOf(part: Part, boundary: string): Generator<Buffer> {
+  const pieces = [...new Batch([part], boundary).body()]
+  yield* pieces.slice(0, -1)
 }
