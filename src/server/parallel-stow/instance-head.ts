@@ -61,7 +61,8 @@ export function uidsOf(content: readonly Buffer[]): InstanceUids {
 export function dataSetStart(content: readonly Buffer[]): number | null {
   const file = beginningOf(content, maxHeadBytes)
   const start = readMeta(file, new Map())
-  return start > 0 && start + 8 <= file.length ? start : null
+  const isComplete = start > 0 && start + 8 <= file.length && file.readUInt16LE(start) !== metaGroup
+  return isComplete ? start : null
 }
 
 /**
