@@ -2,7 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 /** A long line between a client and the emulator. */
 export interface LineOptions {
-  /** Milliseconds from a byte's way there to that of its answer back. */
+  /** Milliseconds that a byte takes to the other end and another one back. */
   readonly roundTrip: number
   /** For each connection, in each direction. */
   readonly bytesPerSecond: number

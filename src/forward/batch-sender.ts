@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
 import { BoundedBody } from '../small-response.ts'
-import type { UpstreamHeaders } from './buffered-response.ts'
+import type { WholeResponse } from './buffered-response.ts'
 import { noResponse } from './upload.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 
@@ -19,13 +19,6 @@ export interface BatchRequest {
   readonly length: number | null
   /** Ends the request: it must not look whole to Google. */
   readonly signal: AbortSignal
-}
-
-/** A response that is held in memory. */
-export interface WholeResponse {
-  readonly status: number
-  readonly headers: UpstreamHeaders
-  readonly body: Buffer
 }
 
 export type BatchSent =

@@ -1,5 +1,4 @@
-import type { WholeResponse } from './batch-sender.ts'
-import type { UpstreamHeaders } from './buffered-response.ts'
+import type { UpstreamHeaders, WholeResponse } from './buffered-response.ts'
 
 /**
  * Observes a response of Google's as it passes to the client. Never throws, changes nothing, and

@@ -67,6 +67,11 @@ export class RequestEvent {
   trace: RequestTrace | null = null
   /** Number of times the request was sent to Google. */
   attempts = 0
+  /**
+   * Batches that an upload was sent in, and requests that repeated one of them; undefined
+   * if it was passed on as one request.
+   */
+  batches: { sent: number; repeated: number } | undefined
   /** Content-Length of an upload; undefined without one. */
   expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
@@ -142,6 +147,8 @@ export class RequestEvent {
       googleMessage: this.googleMessage,
       abortedBy: this.abortedBy,
       attempts: this.attempts,
+      batches: this.batches?.sent,
+      batchesRepeated: this.batches?.repeated,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,
       instancesWarned: instances?.warned,

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { WholeResponse } from '../forward/batch-sender.ts'
+import type { WholeResponse } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { relayBuffered } from '../forward/response-relay.ts'
 import type { RequestEvent } from '../observe/request-event.ts'

@@ -4,7 +4,8 @@ import type { RetrySettings } from '../../config/settings.ts'
 import type { AccessToken } from '../../credentials/access-token.ts'
 import type { Inbound } from '../../downstream/inbound.ts'
 import { type ErrorCode, ProxyError } from '../../errors.ts'
-import type { BatchSender, BatchSent, WholeResponse } from '../../forward/batch-sender.ts'
+import type { BatchSender, BatchSent } from '../../forward/batch-sender.ts'
+import type { WholeResponse } from '../../forward/buffered-response.ts'
 import type { Permit } from '../../guard/guard.ts'
 import type { AuditTrail } from '../../observe/audit/audit-trail.ts'
 import type { RequestEvent } from '../../observe/request-event.ts'
@@ -152,6 +153,8 @@ export class BatchAttempts {
       tokens.add(token.value)
       event.quotaProject = account.quotaProject ?? token.quotaProject
       event.attempts = Math.max(event.attempts, attempt)
+      event.batches ??= { sent: 0, repeated: 0 }
+      event.batches[attempt === 1 ? 'sent' : 'repeated'] += 1
       const trace = event.trace?.beginAttempt(attempt)
       const own = upstreamHeaders(this.#options.userAgent, account, token)
       const sent = await this.#options.sender.send({

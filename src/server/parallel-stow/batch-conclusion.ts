@@ -1,4 +1,6 @@
 import type { Slot } from '../../concurrency/limiter.ts'
+import type { ProxyError } from '../../errors.ts'
+import type { WholeResponse } from '../../forward/buffered-response.ts'
 import { observeBuffered } from '../../forward/response-observer.ts'
 import { diagnosisOf } from '../explanation.ts'
 import { observeResponse } from '../observe-response.ts'
@@ -6,11 +8,17 @@ import type { Batch } from './batch.ts'
 import type { BatchAttempts, BatchResult, Sendable, UploadContext } from './batch-attempts.ts'
 import { uidsOf } from './instance-head.ts'
 import { type BatchOutcome, type FoundInstance, type LostInstance, noOutcome } from './merged-response.ts'
-import type { LastResponses } from './parallel-upload.ts'
 import type { Part } from './part.ts'
 import { storedSequence } from './store-document.ts'
 import type { Settled, StoredInstances } from './stored-instances.ts'
 import type { StreamedPart } from './streamed-part.ts'
+
+/** What Google said last, by what it is. */
+export interface LastResponses {
+  document: WholeResponse | null
+  refusal: WholeResponse | null
+  error: ProxyError | null
+}
 
 interface SendingContext {
   readonly upload: UploadContext

@@ -14,7 +14,7 @@ const keepFreeMs = 10_000
 /**
  * What an account's uploads hold in memory together. Bytes are copied once, into slabs that are used
  * again and again: to hold the buffers in which Node reads would cost far more, for the garbage
- * collector has to look after each of them, and the system to make each anew (docs/adr/0037).
+ * collector has to look after each of them, and the system to make each newly (docs/adr/0037).
  *
  * An upload that finds it full stops reading, and goes on in turn.
  */
@@ -57,7 +57,7 @@ export class BatchMemory {
     if (slab.uses > 0) return
     this.#free.push(slab)
     this.release(slabBytes)
-    this.#freeing ??= setTimeout(() => this.#giveBack(), keepFreeMs).unref()
+    this.#freeing ??= setTimeout(() => this.#freeUnused(), keepFreeMs).unref()
   }
 
   /** For bytes that are held elsewhere. */
@@ -80,9 +80,9 @@ export class BatchMemory {
     for (let turns = this.#waiting.length; turns > 0 && !this.isFull; turns -= 1) this.#waiting.shift()?.()
   }
 
-  #giveBack(): void {
+  #freeUnused(): void {
     this.#freeing = null
     if (this.#held === 0) this.#free.length = 0
-    else this.#freeing = setTimeout(() => this.#giveBack(), keepFreeMs).unref()
+    else this.#freeing = setTimeout(() => this.#freeUnused(), keepFreeMs).unref()
   }
 }

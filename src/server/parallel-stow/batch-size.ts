@@ -3,7 +3,7 @@ const targetMs = 1_500
 /** Bytes, before anything is known of the line. */
 const initialBytes = 1024 * 1024
 /** A batch of less is not worth a request, unless there is no more. */
-export const minBatchBytes = 512 * 1024
+const minBatchBytes = 512 * 1024
 /** How far a slow batch lowers the size: it may have been the only one. */
 const shrinkWeight = 1 / 2
 

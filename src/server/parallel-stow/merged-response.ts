@@ -1,4 +1,4 @@
-import type { WholeResponse } from '../../forward/batch-sender.ts'
+import type { WholeResponse } from '../../forward/buffered-response.ts'
 import type { InstanceUids } from './instance-head.ts'
 import {
   type DocumentForm,

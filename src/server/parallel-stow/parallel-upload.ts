@@ -1,10 +1,8 @@
 import type { Slot } from '../../concurrency/limiter.ts'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
-import type { ProxyError } from '../../errors.ts'
-import type { WholeResponse } from '../../forward/batch-sender.ts'
 import { Batch } from './batch.ts'
 import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
-import { concludeBatch, concludeStream, lostBecause } from './batch-conclusion.ts'
+import { concludeBatch, concludeStream, type LastResponses, lostBecause } from './batch-conclusion.ts'
 import { ClientBody } from './client-body.ts'
 import { type BatchOutcome, noOutcome } from './merged-response.ts'
 import { MultipartParser } from './multipart-parser.ts'
@@ -21,13 +19,6 @@ interface ParallelUploadOptions {
   readonly stored: StoredInstances
   readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
   readonly boundary: string
-}
-
-/** What Google said last, by what it is. */
-export interface LastResponses {
-  document: WholeResponse | null
-  refusal: WholeResponse | null
-  error: ProxyError | null
 }
 
 /** What became of an upload. */

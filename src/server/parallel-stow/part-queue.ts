@@ -1,4 +1,4 @@
-import { type BatchSize, minBatchBytes } from './batch-size.ts'
+import type { BatchSize } from './batch-size.ts'
 import type { Part } from './part.ts'
 
 /** Milliseconds that the first part of a batch waits for others while a connection is free. */
@@ -35,7 +35,12 @@ export class PartQueue {
   /** Whether the next batch may go. */
   get isReady(): boolean {
     if (this.isEmpty) return false
-    if (this.isClosed || this.#hasLingered || this.#bytes >= minBatchBytes || this.#parts.length >= maxPartsPerBatch) {
+    if (
+      this.isClosed ||
+      this.#hasLingered ||
+      this.#bytes >= this.#size.bytes ||
+      this.#parts.length >= maxPartsPerBatch
+    ) {
       return true
     }
     this.#lingering ??= setTimeout(() => {

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import sax from 'sax'
-import type { WholeResponse } from '../../forward/batch-sender.ts'
+import type { WholeResponse } from '../../forward/buffered-response.ts'
 
 export type DocumentForm = 'json' | 'xml'
 

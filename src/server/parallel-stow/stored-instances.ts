@@ -41,7 +41,7 @@ export class StoredInstances {
     this.#options = options
   }
 
-  /** Never rejects. Where Google does not answer a search, it stops searching. */
+  /** Never rejects. After a search without a result it stops searching. */
   async settle({ permit: { account }, tokens }: UploadContext, batch: Batch): Promise<Settled> {
     const found = new Map<Part, FoundInstance>()
     const pending = [...batch.parts]

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { test } from 'tap'
 import type { Fault } from '../../../src/emulator/faults.ts'
 import { type SyntheticInstance, syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
+import { eventually } from '../../helpers/eventually.ts'
 import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
 
 type Item = Record<string, { Value?: unknown[] }>
@@ -225,5 +228,38 @@ test('uploads in batches', async (t) => {
     const empty = await fetch(`${url}studies`, { method: 'POST', headers, body: '--test-boundary--' })
     t.equal(empty.status, 400)
     t.match(await empty.json(), { error: { code: 400 } }, 'Google says what it thinks of a body without parts')
+  })
+
+  t.test('a client that leaves: what is on its way ends, the rest is not sent', async (t) => {
+    const study = newStudy()
+    const { headers, body } = stowOf(study)
+    const sending = request(`${url}studies`, { method: 'POST', headers })
+    sending.on('error', () => {})
+    sending.write(body.subarray(0, -20_000))
+    await eventually('a batch is stored', () => posts().some(({ status }) => status === 200))
+    sending.destroy()
+    await eventually('the line', () => line()?.abortedBy === 'client')
+    t.match(line(), { abortedBy: 'client', attempts: 1 })
+    t.ok(
+      posts().every(({ complete, status }) => complete && status === 200),
+      'no batch was cut',
+    )
+    t.ok((line()?.instancesStored as number) < 12)
+  })
+
+  t.test('parts without end', async (t) => {
+    const { headers } = stowOf([])
+    const part = Buffer.from('--test-boundary\r\n\r\n\r\n'.repeat(4_000))
+    const sending = request(`${url}studies`, { method: 'POST', headers })
+    sending.on('error', () => {})
+    const response = new Promise<IncomingMessage>((resolve) => sending.once('response', resolve))
+    let isOver = false
+    void response.then(() => (isOver = true))
+    for (let sent = 0; sent < 100 && !isOver; sent += 1) {
+      if (!sending.write(part)) await Promise.race([once(sending, 'drain'), response])
+    }
+    const { statusCode } = await response
+    sending.destroy()
+    t.equal(statusCode, 400)
   })
 })
