@@ -4,6 +4,7 @@ import {
   type AccountSettings,
   dicomWebServices,
   type ParallelStowSettings,
+  type SearchCompletionSettings,
   type Settings,
   type TokenSettings,
 } from './settings.ts'
@@ -45,6 +46,8 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     quotaProject: account.text('QuotaProject') ?? null,
     access: dicomWebServices.filter((service) => allowed.includes(service)),
     rewriteUrls: account.flag('RewriteUrls'),
+    privateCache: readPrivateCache(account.enabled('PrivateCache')),
+    searchCompletion: readSearchCompletion(account.enabled('SearchCompletion')),
     parallelStow: readParallelStow(account.enabled('ParallelStow')),
   }
 }
@@ -62,6 +65,20 @@ function readParallelStow(section: Section | null): ParallelStowSettings | null 
     memoryBytes,
     maxBytesPerSecond: section.number('MaxBytesPerSecond') || null,
   }
+}
+
+function readSearchCompletion(section: Section | null): SearchCompletionSettings | null {
+  if (!section) return null
+  return {
+    maxRows: section.number('MaxRows'),
+    timeout: 1000 * section.number('Timeout'),
+    maxParallel: section.number('MaxParallel'),
+    maxSearches: section.number('MaxSearches'),
+  }
+}
+
+function readPrivateCache(section: Section | null): AccountSettings['privateCache'] {
+  return section && { maxAge: 1000 * section.number('MaxAge') }
 }
 
 /** Reads where and how often access tokens are fetched. */

@@ -32,6 +32,7 @@ export class RequestEvent {
   /** For whom the client says that it asks; undefined if it doesn't say. */
   user: string | undefined
   readonly method: string
+  readonly httpVersion: string
   account: string | undefined
   service: DicomWebService | undefined
   route: string | undefined
@@ -72,15 +73,18 @@ export class RequestEvent {
    * if it was passed on as one request.
    */
   batches: { sent: number; repeated: number } | undefined
+  /** Rows that the proxy read to complete a search; undefined for other requests. */
+  rowsRead: number | undefined
   /** Content-Length of an upload; undefined without one. */
   expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(address: string, method: string, subjects: AuditSubjects | null = null) {
+  constructor(address: string, method: string, subjects: AuditSubjects | null = null, httpVersion = '1.1') {
     this.address = address
     this.method = method
+    this.httpVersion = httpVersion
     this.subjects = subjects
   }
 
@@ -136,6 +140,7 @@ export class RequestEvent {
       user: this.user,
       address: this.address,
       method: this.method,
+      httpVersion: this.httpVersion,
       account: this.account,
       service: this.service,
       route: this.route,
@@ -149,6 +154,7 @@ export class RequestEvent {
       attempts: this.attempts,
       batches: this.batches?.sent,
       batchesRepeated: this.batches?.repeated,
+      rowsRead: this.rowsRead,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,
       instancesWarned: instances?.warned,

@@ -23,6 +23,7 @@ import { BatchAttempts } from '../server/parallel-stow/batch-attempts.ts'
 import { ParallelStow } from '../server/parallel-stow/parallel-stow.ts'
 import { ParallelUploads } from '../server/parallel-stow/parallel-uploads.ts'
 import { StoredInstances } from '../server/parallel-stow/stored-instances.ts'
+import { SearchCompletion } from '../server/search-completion/search-completion.ts'
 import { dicomStoreOf, operationUrlsOf } from '../stores/dicom-store.ts'
 import { StoreUrls } from '../stores/store-urls.ts'
 import { version } from '../version.ts'
@@ -149,6 +150,7 @@ export class ProxyRuntime {
       timeouts,
       ending,
     })
+    const searchCompletion = new SearchCompletion({ attempts, dispatcher, timeouts, ending })
     const close = () => {
       for (const key of tokenKeys) this.#tokens.release(key)
       return Promise.all([shared.connections.release(), shared.audit.release()])
@@ -156,8 +158,19 @@ export class ProxyRuntime {
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
     const cors = new Cors(settings)
-    const { idle } = timeouts
-    return { settings, accounts, audit, connections, allows, guard, cors, attempts, parallelUploads, idle, close }
+    return {
+      settings,
+      accounts,
+      audit,
+      connections,
+      allows,
+      guard,
+      cors,
+      searchCompletion,
+      parallelUploads,
+      idle: timeouts.idle,
+      close,
+    }
   }
 
   #openShared(settings: Settings): SharedResources {
@@ -211,6 +224,8 @@ export class ProxyRuntime {
       store: resourceName,
       dicomWebUrl: new URL(dicomWebUrl),
       urls: account.rewriteUrls ? urlsFor(account, settings, localPath) : null,
+      privateCache: account.privateCache,
+      searchCompletion: servedSearchCompletion(account, settings),
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
@@ -246,6 +261,15 @@ function urlsFor(
   // Quotation marks would end an attribute in XML.
   const path = localPath.slice(0, -1).replaceAll("'", '%27')
   return (request) => ({ store, to: `${rootFor(request)}${path}` })
+}
+
+function servedSearchCompletion(
+  { searchCompletion }: Settings['accounts'][number],
+  { concurrency }: Settings,
+): ServedAccount['searchCompletion'] {
+  if (!searchCompletion) return null
+  const turns = new ConcurrencyLimiter({ ...concurrency, maxInFlight: searchCompletion.maxSearches })
+  return { ...searchCompletion, turns }
 }
 
 /** Tokens of different issuers are different tokens. */

@@ -35,7 +35,7 @@ export class ClientBody {
   }
 
   start(): void {
-    const { request, response, bodyRefusal } = this.#inbound
+    const { body, response, bodyRefusal } = this.#inbound
     const { timeouts, progress, isContended } = this.#options
     const failure = bodyRefusal ?? (response.destroyed ? clientGone : null)
     if (failure) {
@@ -47,9 +47,9 @@ export class ClientBody {
       this.#onSlow(),
     )
     response.once('close', this.#onGone)
-    request.on('error', this.#onGone)
-    request.on('data', this.#onChunk)
-    request.on('end', this.#onEnd)
+    body.on('error', this.#onGone)
+    body.on('data', this.#onChunk)
+    body.on('end', this.#onEnd)
   }
 
   get isPaused(): boolean {
@@ -59,26 +59,26 @@ export class ClientBody {
   pause(): void {
     this.#isPaused = true
     this.#wasPaused = true
-    this.#inbound.request.pause()
+    this.#inbound.body.pause()
   }
 
   resume(): void {
     if (!this.#isPaused || this.#isOver) return
     this.#isPaused = false
-    this.#inbound.request.resume()
+    this.#inbound.body.resume()
   }
 
   /** Looks at no more of it. */
   stop(): void {
     if (this.#isOver) return
     this.#isOver = true
-    const { request, response } = this.#inbound
+    const { body, response } = this.#inbound
     this.#monitor?.stop()
     this.#inbound.whenBodyRefused(null)
     response.off('close', this.#onGone)
-    request.off('data', this.#onChunk)
-    request.off('end', this.#onEnd)
-    request.pause()
+    body.off('data', this.#onChunk)
+    body.off('end', this.#onEnd)
+    body.pause()
   }
 
   /** What waits for Google, or for memory, is not the client's delay. */

@@ -19,6 +19,7 @@ import {
   tooLargeToResend,
 } from '../attempts.ts'
 import { observeResponse } from '../observe-response.ts'
+import type { PreparedRequest } from '../search-completion/search-completion.ts'
 import { clientGoneOutcome, sendBuffered } from '../send-buffered.ts'
 import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
 import { hasFailures, mergedBody, mergedHeaders } from './merged-response.ts'
@@ -52,8 +53,12 @@ export class ParallelUploads {
       : null
   }
 
+  prepare(permit: UploadPermit, boundary: string): PreparedRequest {
+    return { permit, run: (inbound, event) => this.#run(inbound, permit, event, boundary) }
+  }
+
   /** Ends as `Attempts.run()` does. */
-  async run(inbound: Inbound, permit: UploadPermit, event: RequestEvent, boundary: string): Promise<Outcome> {
+  async #run(inbound: Inbound, permit: UploadPermit, event: RequestEvent, boundary: string): Promise<Outcome> {
     const { parallelStow } = permit.account
     const { attempts, stored, timeouts } = this.#options
     const { 'content-length': _, ...headers } = headersFor(inbound.request, permit)
