@@ -45,8 +45,10 @@ export class ParallelUpload {
   readonly #queue: PartQueue
   readonly #stopping: AbortController
   readonly #finished = Promise.withResolvers<void>()
-  /** That waits for its slot. */
+  /** That waits for its slot. The body is not read while there is one. */
   #stream: StreamedPart | null = null
+  /** Parts that came behind it all the same. */
+  readonly #behindStream: Part[] = []
   /** In the order of the instances; null while it is on its way. */
   readonly #outcomes: (BatchOutcome | null)[] = []
   readonly #last: LastResponses = { document: null, refusal: null, error: null }
@@ -76,7 +78,7 @@ export class ParallelUpload {
         this.#stream = part
       },
       onFull: () => this.#body.pause(),
-      onDrain: () => this.#body.resume(),
+      onDrain: () => this.#resume(),
     })
     this.#parser = new MultipartParser(boundary, this.#reader)
     const { progress } = upload.event
@@ -113,7 +115,12 @@ export class ParallelUpload {
       return
     }
     this.#dispatch()
-    if (this.#options.shared.memory.isFull) this.#waitForRoom()
+    if (this.#stream) this.#body.pause()
+    else if (this.#options.shared.memory.isFull) this.#waitForRoom()
+  }
+
+  #resume(): void {
+    if (!this.#stream) this.#body.resume()
   }
 
   #endBody(): void {
@@ -124,7 +131,8 @@ export class ParallelUpload {
   }
 
   #add(part: Part): void {
-    if (this.#rejection === null) this.#queue.add(part)
+    if (this.#stream) this.#behindStream.push(part)
+    else if (this.#rejection === null) this.#queue.add(part)
     else this.#lose([part], this.#rejection)
   }
 
@@ -136,11 +144,11 @@ export class ParallelUpload {
     const hasOthers = this.#inFlight > 0 || this.#isWaitingForSlot || !this.#queue.isEmpty || this.#stream
     if (!hasOthers && this.#reader.canStream) {
       this.#reader.stream()
-      this.#body.resume()
       this.#dispatch()
+      this.#resume()
     } else if (!this.#reader.isStreaming && !this.#body.isPaused) {
       this.#body.pause()
-      this.#options.shared.memory.whenRoom(() => this.#body.resume())
+      this.#options.shared.memory.whenRoom(() => this.#resume())
     }
   }
 
@@ -151,7 +159,7 @@ export class ParallelUpload {
     this.#body.stop()
     this.#reader.discard()
     this.#stream = null
-    for (const part of this.#queue.clear()) part.release()
+    for (const part of [...this.#queue.clear(), ...this.#behindStream.splice(0)]) part.release()
     this.#stopping.abort(reason)
     this.#dispatch()
   }
@@ -161,12 +169,13 @@ export class ParallelUpload {
     if (this.#rejection !== null || this.#failure !== null) return
     this.#rejection = reason
     this.#reader.headsOnly = true
+    this.#lose(this.#queue.clear(), reason)
     if (this.#stream) {
       this.#outcomes.push({ ...noOutcome, lost: [{ uids: this.#stream.uids, reason }] })
       this.#stream.discard()
       this.#stream = null
     }
-    this.#lose(this.#queue.clear(), reason)
+    this.#lose(this.#behindStream.splice(0), reason)
     this.#body.resume()
   }
 
@@ -266,7 +275,15 @@ export class ParallelUpload {
     const startedAt = performance.now()
     const onStored = (sent: Batch) => shared.size.measured(sent.length, performance.now() - startedAt)
     try {
-      return await concludeBatch(batch, { upload: this.#upload, attempts, stored, slot, last: this.#last, onStored })
+      return await concludeBatch(batch, {
+        upload: this.#upload,
+        attempts,
+        stored,
+        slot,
+        last: this.#last,
+        onStored,
+        onDuplicate,
+      })
     } finally {
       for (const part of batch.parts) part.release()
     }
@@ -275,6 +292,8 @@ export class ParallelUpload {
   async #sendStream(part: StreamedPart, slot: Slot): Promise<BatchOutcome> {
     const { attempts } = this.#options
     this.#stream = null
+    for (const behind of this.#behindStream.splice(0)) this.#queue.add(behind)
+    this.#resume()
     try {
       return await concludeStream(part, { upload: this.#upload, attempts, slot, last: this.#last })
     } finally {
