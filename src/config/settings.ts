@@ -227,6 +227,10 @@ export interface AccountSettings {
   readonly parallelStow: ParallelStowSettings | null
 }
 
+/** What happens to an instance that Google refuses because it has one with its UID. */
+export const duplicateTreatments = ['fail', 'verify'] as const
+export type OnDuplicate = (typeof duplicateTreatments)[number]
+
 /** Uploads in batches, over several connections at once. */
 export interface ParallelStowSettings {
   /** Maximum number of connections for one upload. */
@@ -237,6 +241,7 @@ export interface ParallelStowSettings {
   readonly memoryBytes: number
   /** Of all uploads of the account together; null: no limit. */
   readonly maxBytesPerSecond: number | null
+  readonly onDuplicate: OnDuplicate
 }
 
 /** How far the proxy goes to do searches that Google can't do. */

@@ -145,7 +145,7 @@ export class ProxyRuntime {
     const { retry } = settings
     const sender = new BatchSender(connections.uploads, timeouts)
     const parallelUploads = new ParallelUploads({
-      attempts: new BatchAttempts({ sender, userAgent, retry, audit, ending }),
+      attempts: new BatchAttempts({ sender, userAgent, retry, audit, ending, logger }),
       stored: new StoredInstances({ dispatcher, userAgent, timeouts }),
       timeouts,
       ending,

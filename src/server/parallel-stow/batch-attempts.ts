@@ -8,12 +8,14 @@ import type { BatchSender, BatchSent } from '../../forward/batch-sender.ts'
 import type { WholeResponse } from '../../forward/buffered-response.ts'
 import type { Permit } from '../../guard/guard.ts'
 import type { AuditTrail } from '../../observe/audit/audit-trail.ts'
+import type { Logger } from '../../observe/logger.ts'
 import type { RequestEvent } from '../../observe/request-event.ts'
 import type { ServedAccount } from '../account.ts'
 import { minTokenLifeForUploadMs } from '../attempts.ts'
 import { checkRecordable } from '../check-recordable.ts'
 import { delayAfter } from '../retry-policy.ts'
 import { upstreamHeaders } from '../upstream-headers.ts'
+import { BatchLine } from './batch-line.ts'
 import type { RateCeiling } from './rate-ceiling.ts'
 import { readStoreDocument, type StoreDocument } from './store-document.ts'
 
@@ -35,6 +37,8 @@ export interface UploadContext {
 export interface Sendable {
   body(): AsyncIterable<Buffer> | Iterable<Buffer>
   readonly length: number | null
+  /** How many it has. */
+  readonly instances: number
   /**
    * Whether it can be sent again, from its beginning.
    *
@@ -62,6 +66,7 @@ interface BatchAttemptsOptions {
   readonly userAgent: string
   readonly retry: Pick<RetrySettings, 'totalTimeout'>
   readonly audit: Pick<AuditTrail, 'accepting'> | null
+  readonly logger: Logger
   /** Aborts when the proxy is told to end: what failed is not sent again then. */
   readonly ending: AbortSignal
 }
@@ -145,6 +150,7 @@ export class BatchAttempts {
     attempt: number,
   ): Promise<{ sent: BatchSent; token: AccessToken | null }> {
     const { account, path } = permit
+    const { batches } = event
     let refused = false
     try {
       const token = await account.tokens.token(minTokenLifeForUploadMs)
@@ -153,9 +159,12 @@ export class BatchAttempts {
       tokens.add(token.value)
       event.quotaProject = account.quotaProject ?? token.quotaProject
       event.attempts = Math.max(event.attempts, attempt)
-      event.batches ??= { sent: 0, repeated: 0 }
-      event.batches[attempt === 1 ? 'sent' : 'repeated'] += 1
-      const trace = event.trace?.beginAttempt(attempt)
+      if (batches) {
+        batches[attempt === 1 ? 'sent' : 'repeated'] += 1
+        batches.inFlight += 1
+      }
+      const trace = event.trace?.beginAttempt(attempt, batch.instances)
+      const line = this.#options.logger.isLevelEnabled('debug') ? new BatchLine(event, attempt, batch) : null
       const own = upstreamHeaders(this.#options.userAgent, account, token)
       const sent = await this.#options.sender.send({
         origin: account.dicomWebUrl,
@@ -165,6 +174,8 @@ export class BatchAttempts {
         length: batch.length,
         signal: batch.signal,
       })
+      if (batches) batches.inFlight -= 1
+      line?.write(this.#options.logger, sent)
       const status = sent.kind === 'response' ? sent.response.status : null
       trace?.end({ status, code: sent.kind === 'failed' ? sent.error.code : undefined })
       event.progress.firstByteAt ??= status === null ? null : performance.now()

@@ -1,4 +1,5 @@
 import type { Slot } from '../../concurrency/limiter.ts'
+import type { OnDuplicate } from '../../config/settings.ts'
 import type { ProxyError } from '../../errors.ts'
 import type { WholeResponse } from '../../forward/buffered-response.ts'
 import { observeBuffered } from '../../forward/response-observer.ts'
@@ -7,7 +8,14 @@ import { observeResponse } from '../observe-response.ts'
 import type { Batch } from './batch.ts'
 import type { BatchAttempts, BatchResult, Sendable, UploadContext } from './batch-attempts.ts'
 import { uidsOf } from './instance-head.ts'
-import { type BatchOutcome, type FoundInstance, type LostInstance, noOutcome } from './merged-response.ts'
+import {
+  alreadyStored,
+  type BatchOutcome,
+  type FoundInstance,
+  type LostInstance,
+  noOutcome,
+  withSuccesses,
+} from './merged-response.ts'
 import type { Part } from './part.ts'
 import { storedSequence } from './store-document.ts'
 import type { Settled, StoredInstances } from './stored-instances.ts'
@@ -29,6 +37,7 @@ interface SendingContext {
 
 interface BatchContext extends SendingContext {
   readonly stored: StoredInstances
+  readonly onDuplicate: OnDuplicate
   /** It was stored at the first attempt. */
   readonly onStored: (sent: Batch) => void
 }
@@ -50,12 +59,13 @@ export async function concludeBatch(batch: Batch, context: BatchContext): Promis
     left = settled.rest
     return settled
   }
+  const order = batch.parts.map(({ content }) => uidsOf(content).sopInstance)
   const result = await attempts.send(upload, batch, slot, async (sent) => (await settle(sent as Batch)).rest)
-  if (!result) return { ...noOutcome, found }
+  if (!result) return { ...noOutcome, order, found }
   if (result.kind === 'stored') {
     context.last.document = result.response
     if (result.attempts === 1) onStored(batch)
-    return { ...noOutcome, document: await withoutFalseFailures(result, left, settle), found }
+    return { ...noOutcome, order, found, ...(await reviewed(result, left, context)) }
   }
   const reason = reasonOf(result, context)
   const isCertain = !result.isDoubtful || (await settle(left)).isCertain
@@ -63,6 +73,7 @@ export async function concludeBatch(batch: Batch, context: BatchContext): Promis
   const lost = (left as Batch | null)?.parts ?? []
   return {
     ...noOutcome,
+    order,
     found,
     lost: lost.map(lostBecause(isCertain ? reason : `${reason} ${perhapsStored}`)),
     failure: { reason, isForAll: isForAll(result) },
@@ -75,6 +86,7 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
   const sendable: Sendable = {
     body: () => part.body(),
     length: null,
+    instances: 1,
     isReplayable: (isDoubtful) => part.isReplayable(isDoubtful),
     signal: upload.stop,
   }
@@ -99,26 +111,24 @@ export function lostBecause(reason: string): (part: Part) => LostInstance {
 const perhapsStored = 'It may be stored all the same: search before you send it again.'
 
 /**
- * Google may have stored an instance at an attempt that brought no response, and refuse it at the
- * next as one that exists.
+ * Google's response, with failures that are none as successes. Google may have stored an instance at
+ * an attempt that brought no response, and refuse it at the next as one that exists. One that it had
+ * before, just as it is, counts as the account says.
  */
-async function withoutFalseFailures(
+async function reviewed(
   { document, isDoubtful }: Extract<BatchResult, { kind: 'stored' }>,
   sent: Batch,
-  settle: (sent: Batch) => Promise<Settled>,
-): Promise<BatchOutcome['document']> {
-  const failed = new Set(document.items.filter(({ sequence }) => sequence !== storedSequence).map(uidOfItem))
-  if (!isDoubtful || failed.size === 0) return document
-  const { found } = await settle(sent.only(({ content }) => failed.has(uidsOf(content).sopInstance)))
-  const isStored = new Set(found.map(({ uids }) => uids.sopInstance))
-  const items = document.items.filter(
-    ({ sequence, sopInstance }) => sequence === storedSequence || !isStored.has(sopInstance),
-  )
-  return { ...document, items }
-}
-
-function uidOfItem({ sopInstance }: { readonly sopInstance: string }): string {
-  return sopInstance
+  { upload, stored, onDuplicate }: BatchContext,
+): Promise<Pick<BatchOutcome, 'document' | 'corrected'>> {
+  const unchanged = { document, corrected: [] }
+  if (!isDoubtful && onDuplicate === 'fail') return unchanged
+  const failures = new Set(document.items.flatMap((item) => (item.sequence === storedSequence ? [] : item.sopInstance)))
+  const refused = sent.only(({ content }) => failures.has(uidsOf(content).sopInstance))
+  if (refused.parts.length === 0) return unchanged
+  if (isDoubtful) return withSuccesses(document, (await stored.settle(upload, refused)).found)
+  const result = withSuccesses(document, await stored.identical(upload, refused), alreadyStored)
+  upload.event.identical(result.corrected)
+  return result
 }
 
 type Failure = Exclude<BatchResult, { kind: 'stored' }>

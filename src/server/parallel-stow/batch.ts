@@ -28,6 +28,10 @@ export class Batch implements Sendable {
     return new Batch(this.parts.filter(isWanted), this.boundary)
   }
 
+  get instances(): number {
+    return this.parts.length
+  }
+
   get length(): number {
     const ofParts = this.parts.reduce((sum, { totalLength }) => sum + totalLength, 0)
     return ofParts + this.#end.length - (this.parts.length > 0 ? lineEndBytes : 0)

@@ -12,6 +12,10 @@ import {
 export interface BatchOutcome {
   /** Null without one, or if it is no store response. */
   readonly document: StoreDocument | null
+  /** SOP Instance UIDs as they were sent. */
+  readonly order: readonly string[]
+  /** SOP Instance UIDs whose failure in Google's response became a success. */
+  readonly corrected: readonly string[]
   /** Instances that Google turned out to have, though it did not say so. */
   readonly found: readonly FoundInstance[]
   /** Instances that were not stored, by no response of Google's. */
@@ -20,7 +24,14 @@ export interface BatchOutcome {
   readonly failure: BatchFailure | null
 }
 
-export const noOutcome: BatchOutcome = { document: null, found: [], lost: [], failure: null }
+export const noOutcome: BatchOutcome = {
+  document: null,
+  order: [],
+  corrected: [],
+  found: [],
+  lost: [],
+  failure: null,
+}
 
 export interface BatchFailure {
   readonly reason: string
@@ -38,6 +49,19 @@ export interface LostInstance {
   readonly uids: InstanceUids
   /** A sentence for the person who reads the response. */
   readonly reason: string
+}
+
+/** A success with a doubt. */
+export interface StoreWarning {
+  /** Warning Reason (0008,1196). */
+  readonly code: number
+  readonly text: string
+}
+
+/** A code of our own in the class of warnings (PS3.7 C.4): the standard has none for it. */
+export const alreadyStored: StoreWarning = {
+  code: 0xb111,
+  text: 'Google refused this instance because it has it already. The two are the same, byte for byte.',
 }
 
 /** "Processing failure" (PS3.18, Table I.2-2): Google's reason for every cause. */
@@ -74,30 +98,63 @@ export function mergedHeaders({ headers }: WholeResponse, body: Buffer): WholeRe
   return { ...rest, 'content-length': String(body.length) }
 }
 
-function itemsOf({ document, found, lost }: BatchOutcome, form: DocumentForm): StoreItem[] {
-  return [
+/**
+ * A response in which instances that Google has count as stored, though it refused them. Of several
+ * instances with one UID, as many failures are taken back as were not reported as stored.
+ */
+export function withSuccesses(
+  document: StoreDocument,
+  found: readonly FoundInstance[],
+  warning: StoreWarning | null = null,
+): Pick<BatchOutcome, 'document' | 'corrected'> {
+  const left = Map.groupBy(found, ({ uids }) => uids.sopInstance)
+  for (const { sequence, sopInstance } of document.items) if (sequence === storedSequence) left.get(sopInstance)?.pop()
+  const corrected: string[] = []
+  const items = document.items.map((item) => {
+    const instance = item.sequence === storedSequence ? undefined : left.get(item.sopInstance)?.pop()
+    if (!instance) return item
+    corrected.push(item.sopInstance)
+    return storedItem(document.form, instance, warning)
+  })
+  return { document: { ...document, items }, corrected }
+}
+
+/** What the proxy adds stands where it was sent. */
+function itemsOf({ document, order, found, lost }: BatchOutcome, form: DocumentForm): StoreItem[] {
+  const items = [
     ...(document?.items ?? []),
-    ...found.map(({ uids, url }) => ({
-      sequence: storedSequence,
-      sopInstance: uids.sopInstance,
-      text: writeItem(form, [
-        uid('00081150', uids.sopClass),
-        uid('00081155', uids.sopInstance),
-        ['00081190', 'UR', url],
-      ]),
-    })),
-    ...lost.map(({ uids, reason }) => ({
-      sequence: failedSequence,
-      sopInstance: uids.sopInstance,
-      text: writeItem(form, [
-        uid('00081150', uids.sopClass),
-        uid('00081155', uids.sopInstance),
-        ['00081197', 'US', processingFailure],
-        // FailureDetail, which Google writes as another tag in JSON.
-        [form === 'json' ? '00091097' : '00090097', 'LT', reason],
-      ]),
-    })),
+    ...found.map((instance) => storedItem(form, instance, null)),
+    ...lost.map((instance) => failedItem(form, instance)),
   ]
+  if (found.length + lost.length === 0) return items
+  const positions = new Map(order.map((uid, at) => [uid, at]))
+  const positionOf = ({ sopInstance }: StoreItem) => positions.get(sopInstance) ?? order.length
+  return items.sort((one, other) => positionOf(one) - positionOf(other))
+}
+
+function storedItem(form: DocumentForm, { uids, url }: FoundInstance, warning: StoreWarning | null): StoreItem {
+  const attributes: Attribute[] = [
+    uid('00081150', uids.sopClass),
+    uid('00081155', uids.sopInstance),
+    ['00081190', 'UR', url],
+  ]
+  if (warning) attributes.push(['00081196', 'US', warning.code], detail(form, warning.text))
+  return { sequence: storedSequence, sopInstance: uids.sopInstance, text: writeItem(form, attributes) }
+}
+
+function failedItem(form: DocumentForm, { uids, reason }: LostInstance): StoreItem {
+  const text = writeItem(form, [
+    uid('00081150', uids.sopClass),
+    uid('00081155', uids.sopInstance),
+    ['00081197', 'US', processingFailure],
+    detail(form, reason),
+  ])
+  return { sequence: failedSequence, sopInstance: uids.sopInstance, text }
+}
+
+/** FailureDetail, which Google writes as another tag in JSON. */
+function detail(form: DocumentForm, text: string): Attribute {
+  return [form === 'json' ? '00091097' : '00090097', 'LT', text]
 }
 
 /**
@@ -133,6 +190,7 @@ const keywords: Readonly<Record<string, string>> = {
   '00081150': 'ReferencedSOPClassUID',
   '00081155': 'ReferencedSOPInstanceUID',
   '00081190': 'RetrieveURL',
+  '00081196': 'WarningReason',
   '00081197': 'FailureReason',
   '00081198': 'FailedSOPSequence',
   '00081199': 'ReferencedSOPSequence',

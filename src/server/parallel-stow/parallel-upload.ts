@@ -75,6 +75,7 @@ export class ParallelUpload {
       maxPartBytes: shared.settings.batchBytes,
       onPart: (part) => this.#add(part),
       onStream: (part) => {
+        this.#countInstance()
         this.#stream = part
       },
       onFull: () => this.#body.pause(),
@@ -131,9 +132,15 @@ export class ParallelUpload {
   }
 
   #add(part: Part): void {
+    this.#countInstance()
     if (this.#stream) this.#behindStream.push(part)
     else if (this.#rejection === null) this.#queue.add(part)
     else this.#lose([part], this.#rejection)
+  }
+
+  #countInstance(): void {
+    const { batches } = this.#upload.event
+    if (batches) batches.instances += 1
   }
 
   /**
@@ -273,6 +280,7 @@ export class ParallelUpload {
     const { shared, attempts, stored, boundary } = this.#options
     const batch = new Batch(this.#queue.take(shared.settings.connections), boundary)
     const startedAt = performance.now()
+    const { onDuplicate } = shared.settings
     const onStored = (sent: Batch) => shared.size.measured(sent.length, performance.now() - startedAt)
     try {
       return await concludeBatch(batch, {

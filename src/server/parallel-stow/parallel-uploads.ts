@@ -72,6 +72,7 @@ export class ParallelUploads {
       throw error
     }
     allowBody(upload)
+    event.batches = { sent: 0, repeated: 0, inFlight: 0, instances: 0 }
     const result = await new ParallelUpload(upload, { shared, attempts, stored, timeouts, boundary }).run()
     return respond(upload, result)
   }
@@ -134,7 +135,8 @@ function malformedBody({ message: problem }: MultipartError, hasBegun: boolean):
 /** Null if nothing is known to be stored, and Google named no instance. */
 function mergedResponse({ inbound }: Upload, { outcomes, last }: UploadResult): WholeResponse | null {
   const [only] = outcomes
-  const isAlone = outcomes.length === 1 && only?.document && only.found.length === 0 && only.lost.length === 0
+  const isAlone =
+    outcomes.length === 1 && only?.document && only.corrected.length + only.found.length + only.lost.length === 0
   if (isAlone) return last.document
   const documents = outcomes.flatMap(({ document }) => document ?? [])
   if (documents.length === 0 && outcomes.every(({ found }) => found.length === 0)) return null

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
 import { getSmallResponse } from '../../forward/buffered-response.ts'
 import type { ServedAccount } from '../account.ts'
+import { delayAfter } from '../retry-policy.ts'
 import { upstreamHeaders } from '../upstream-headers.ts'
 import type { Batch } from './batch.ts'
 import type { UploadContext } from './batch-attempts.ts'
@@ -26,6 +28,8 @@ export interface Settled {
 
 /** Instances of one batch that are looked for at the same time. */
 const maxConcurrent = 4
+/** How often a refused instance is asked for. */
+const maxRetrievals = 3
 /** Milliseconds for one search. */
 const maxSearchMs = 10_000
 
@@ -42,23 +46,18 @@ export class StoredInstances {
   }
 
   /** Never rejects. After a search without a result it stops searching. */
-  async settle({ permit: { account }, tokens }: UploadContext, batch: Batch): Promise<Settled> {
+  async settle(upload: UploadContext, batch: Batch): Promise<Settled> {
     const found = new Map<Part, FoundInstance>()
-    const pending = [...batch.parts]
     let isCertain = true
-    const lookForNext = async (): Promise<void> => {
-      for (let part = pending.shift(); part && isCertain; part = pending.shift()) {
-        const uids = uidsOf(part.content)
-        try {
-          if (await this.#isStored(account, tokens, uids, part)) {
-            found.set(part, { uids, url: instanceUrl(account, uids).href })
-          }
-        } catch {
-          isCertain = false
-        }
+    await forEachOf(batch.parts, async (part) => {
+      if (!isCertain) return
+      const uids = uidsOf(part.content)
+      try {
+        if (await this.#isStored(upload, uids, part)) found.set(part, this.#found(upload, uids))
+      } catch {
+        isCertain = false
       }
-    }
-    await Promise.all(Array.from({ length: maxConcurrent }, lookForNext))
+    })
     const rest = batch.only((part) => !found.has(part))
     return {
       found: batch.parts.flatMap((part) => found.get(part) ?? []),
@@ -67,14 +66,49 @@ export class StoredInstances {
     }
   }
 
-  async #isStored(account: ServedAccount, tokens: Set<string>, uids: InstanceUids, part: Part): Promise<boolean> {
-    const { study, series, sopInstance } = uids
-    if (![study, series, sopInstance].every((uid) => isUid.test(uid))) return false
-    const token = await account.tokens.token(0)
-    tokens.add(token.value)
-    const headers = upstreamHeaders(this.#options.userAgent, account, token)
+  /**
+   * Which of the instances that Google refuses it has just as they are. One that can't be retrieved
+   * is not among them. Never rejects.
+   */
+  async identical(upload: UploadContext, refused: Batch): Promise<readonly FoundInstance[]> {
+    const found = new Map<Part, FoundInstance>()
+    await forEachOf(refused.parts, async (part) => {
+      const uids = uidsOf(part.content)
+      if (hasUids(uids) && (await this.#isIdentical(upload, uids, part))) found.set(part, this.#found(upload, uids))
+    })
+    return refused.parts.flatMap((part) => found.get(part) ?? [])
+  }
+
+  /** A failure that may be a moment's is no reason to call an instance failed. */
+  async #isIdentical(upload: UploadContext, uids: InstanceUids, part: Part): Promise<boolean> {
+    const { account } = upload.permit
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#isSame(instanceUrl(account, uids), await this.#headers(upload), part.content)
+      } catch (error) {
+        const isFinal = error instanceof RetrievalRefused && !error.isTransient
+        if (isFinal || attempt === maxRetrievals || upload.stop.aborted) return false
+        await delay(delayAfter(attempt, undefined), undefined, { signal: upload.stop }).catch(() => {})
+      }
+    }
+  }
+
+  async #isStored(upload: UploadContext, uids: InstanceUids, part: Part): Promise<boolean> {
+    if (!hasUids(uids)) return false
+    const { account } = upload.permit
+    const headers = await this.#headers(upload)
     if (!(await this.#isFound(account, uids, headers))) return false
     return this.#isSame(instanceUrl(account, uids), headers, part.content)
+  }
+
+  #found({ permit: { account } }: UploadContext, uids: InstanceUids): FoundInstance {
+    return { uids, url: instanceUrl(account, uids).href }
+  }
+
+  async #headers({ permit: { account }, tokens }: UploadContext): Promise<Readonly<Record<string, string>>> {
+    const token = await account.tokens.token(0)
+    tokens.add(token.value)
+    return upstreamHeaders(this.#options.userAgent, account, token)
   }
 
   async #isFound(
@@ -107,7 +141,7 @@ export class StoredInstances {
     })
     try {
       if (statusCode === 404) return false
-      if (statusCode !== 200) throw new Error(`The retrieval ended with ${statusCode}`)
+      if (statusCode !== 200) throw new RetrievalRefused(statusCode)
       return await isSameDataSet(content, body)
     } finally {
       body.on('error', () => {}).destroy()
@@ -115,8 +149,35 @@ export class StoredInstances {
   }
 }
 
+class RetrievalRefused extends Error {
+  readonly #status: number
+
+  constructor(status: number) {
+    super(`The retrieval ended with ${status}`)
+    this.#status = status
+  }
+
+  /** A rejected token is as good as a moment's failure: there may be a new one. */
+  get isTransient(): boolean {
+    return this.#status >= 500 || [401, 408, 425, 429].includes(this.#status)
+  }
+}
+
 /** PS3.5 9.1. What a file says goes into a URL. */
 const isUid = /^[0-9.]{1,64}$/
+
+function hasUids({ study, series, sopInstance }: InstanceUids): boolean {
+  return [study, series, sopInstance].every((uid) => isUid.test(uid))
+}
+
+/** A few at the same time. */
+async function forEachOf(parts: readonly Part[], act: (part: Part) => Promise<void>): Promise<void> {
+  const pending = parts.values()
+  const actOnNext = async (): Promise<void> => {
+    for (const part of pending) await act(part)
+  }
+  await Promise.all(Array.from({ length: maxConcurrent }, actOnNext))
+}
 
 function instanceUrl({ dicomWebUrl }: ServedAccount, { study, series, sopInstance }: InstanceUids): URL {
   return new URL(`studies/${study}/series/${series}/instances/${sopInstance}`, dicomWebUrl)
