@@ -110,6 +110,7 @@ export class RequestEvent {
 
   /** @param sopInstanceUids of instances that Google has just as they were sent */
   identical(sopInstanceUids: readonly string[]): void {
+    if (sopInstanceUids.length === 0) return
     this.instancesIdentical = (this.instancesIdentical ?? 0) + sopInstanceUids.length
     this.subjects?.identical(sopInstanceUids)
   }

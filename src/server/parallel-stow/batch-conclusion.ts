@@ -31,12 +31,12 @@ export interface LastResponses {
 interface SendingContext {
   readonly upload: UploadContext
   readonly attempts: BatchAttempts
+  readonly stored: StoredInstances
   readonly slot: Slot
   readonly last: LastResponses
 }
 
 interface BatchContext extends SendingContext {
-  readonly stored: StoredInstances
   readonly onDuplicate: OnDuplicate
   /** It was stored at the first attempt. */
   readonly onStored: (sent: Batch) => void
@@ -80,9 +80,12 @@ export async function concludeBatch(batch: Batch, context: BatchContext): Promis
   }
 }
 
-/** The same for a part that passes as it arrives. */
+/**
+ * The same for a part that passes as it arrives. It is compared with Google's only if its digest is
+ * known.
+ */
 export async function concludeStream(part: StreamedPart, context: SendingContext): Promise<BatchOutcome> {
-  const { upload, attempts, slot } = context
+  const { upload, attempts, stored, slot } = context
   const sendable: Sendable = {
     body: () => part.body(),
     length: null,
@@ -93,13 +96,18 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
   const result = await attempts.send(upload, sendable, slot, async (sent) => sent)
   if (!result) return noOutcome
   if (result.kind === 'stored') {
+    const { document } = result
     context.last.document = result.response
-    return { ...noOutcome, document: result.document }
+    if (document.items.every(({ sequence }) => sequence === storedSequence)) return { ...noOutcome, document }
+    const corrected = withSuccesses(document, await stored.identicalStream(upload, part), alreadyStored)
+    upload.event.identical(corrected.corrected)
+    return { ...noOutcome, ...corrected }
   }
   const reason = reasonOf(result, context)
-  const lost = [
-    { uids: part.uids, reason: result.isDoubtful && part.isSentWhole ? `${reason} ${perhapsStored}` : reason },
-  ]
+  const isDoubtful = result.isDoubtful && part.isSentWhole
+  const found = isDoubtful ? await stored.identicalStream(upload, part) : []
+  if (found.length > 0) return { ...noOutcome, found }
+  const lost = [{ uids: part.uids, reason: isDoubtful ? `${reason} ${perhapsStored}` : reason }]
   return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result) } }
 }
 
@@ -125,9 +133,10 @@ async function reviewed(
   const failures = new Set(document.items.flatMap((item) => (item.sequence === storedSequence ? [] : item.sopInstance)))
   const refused = sent.only(({ content }) => failures.has(uidsOf(content).sopInstance))
   if (refused.parts.length === 0) return unchanged
-  if (isDoubtful) return withSuccesses(document, (await stored.settle(upload, refused)).found)
-  const result = withSuccesses(document, await stored.identical(upload, refused), alreadyStored)
-  upload.event.identical(result.corrected)
+  const found =
+    onDuplicate === 'verify' ? await stored.identical(upload, refused) : (await stored.settle(upload, refused)).found
+  const result = withSuccesses(document, found, isDoubtful ? null : alreadyStored)
+  if (!isDoubtful) upload.event.identical(result.corrected)
   return result
 }
 
@@ -142,7 +151,9 @@ function reasonOf(result: Failure, { upload, last }: SendingContext): string {
   }
   last.refusal = result.response
   observeBuffered(observeResponse(permit, event, tokens), result.response)
-  return `${diagnosisOf(result.response.status, event, permit).problem}.`
+  const { status } = result.response
+  if (status < 400) return `Google's response (${status}) does not say what became of the instance.`
+  return `${diagnosisOf(status, event, permit).problem}.`
 }
 
 function isForAll(result: Failure): boolean {

@@ -27,7 +27,6 @@ export class BatchLine {
       attempt: this.#attempt,
       instances: this.#batch.instances,
       bytes: this.#batch.length ?? undefined,
-      kind: sent.kind === 'response' ? 'completed' : 'failed',
       status: sent.kind === 'response' ? sent.response.status : null,
       code: sent.kind === 'failed' ? sent.error.code : undefined,
       milliseconds: Math.round((performance.now() - this.#startedAt) * 10) / 10,

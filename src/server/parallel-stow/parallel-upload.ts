@@ -73,6 +73,7 @@ export class ParallelUpload {
       boundary,
       memory: shared.memory,
       maxPartBytes: shared.settings.batchBytes,
+      isHashed: shared.settings.onDuplicate === 'verify',
       onPart: (part) => this.#add(part),
       onStream: (part) => {
         this.#countInstance()
@@ -298,12 +299,12 @@ export class ParallelUpload {
   }
 
   async #sendStream(part: StreamedPart, slot: Slot): Promise<BatchOutcome> {
-    const { attempts } = this.#options
+    const { attempts, stored } = this.#options
     this.#stream = null
     for (const behind of this.#behindStream.splice(0)) this.#queue.add(behind)
     this.#resume()
     try {
-      return await concludeStream(part, { upload: this.#upload, attempts, slot, last: this.#last })
+      return await concludeStream(part, { upload: this.#upload, attempts, stored, slot, last: this.#last })
     } finally {
       part.discard()
     }

@@ -8,6 +8,8 @@ interface PartReaderOptions {
   readonly memory: BatchMemory
   /** A larger part is not held whole. */
   readonly maxPartBytes: number
+  /** Whether the digests of larger parts are wanted. */
+  readonly isHashed: boolean
   readonly onPart: (part: Part) => void
   /** The part that arrives passes without being held. */
   readonly onStream: (part: StreamedPart) => void
@@ -81,10 +83,10 @@ export class PartReader implements PartVisitor {
   stream(): void {
     const part = this.#part
     if (!part) return
-    const { boundary, memory, maxPartBytes, onDrain, onStream } = this.#options
+    const { boundary, memory, maxPartBytes, isHashed, onDrain, onStream } = this.#options
     const maxKeptBytes = maxPartBytes + extraKeptBytes
     this.#writer.close()
-    this.#streamed = new StreamedPart({ boundary, memory, maxKeptBytes, onDrain }, part)
+    this.#streamed = new StreamedPart({ boundary, memory, maxKeptBytes, isHashed, onDrain }, part)
     this.#part = null
     onStream(this.#streamed)
   }

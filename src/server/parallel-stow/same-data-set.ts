@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { dataSetStart } from './instance-head.ts'
 
 /** File meta information has some hundred bytes; private ones may have more. */
@@ -30,6 +31,41 @@ export async function isSameDataSet(one: readonly Buffer[], other: AsyncIterable
     beginning = null
   }
   return beginning === null && expected.isAtEnd
+}
+
+/**
+ * A digest of the data set of a DICOM file that arrives in pieces, for files that are too large to be
+ * held.
+ */
+export class DataSetHash {
+  readonly #hash = createHash('sha256')
+  /** Null once the data set has begun. */
+  #beginning: Buffer[] | null = []
+  #isReadable = true
+
+  push(piece: Buffer): void {
+    if (!this.#isReadable) return
+    if (this.#beginning === null) {
+      this.#hash.update(piece)
+      return
+    }
+    // A copy: the piece's own memory is used again.
+    this.#beginning.push(Buffer.from(piece))
+    const from = dataSetStart(this.#beginning)
+    const bytes = Buffer.concat(this.#beginning)
+    if (from !== null) {
+      this.#hash.update(bytes.subarray(from))
+      this.#beginning = null
+    } else if (bytes.length > maxMetaBytes) {
+      this.#isReadable = false
+      this.#beginning = []
+    }
+  }
+
+  /** At its end, once; null if it is no DICOM file. */
+  digest(): string | null {
+    return this.#beginning === null ? this.#hash.digest('hex') : null
+  }
 }
 
 /** Bytes in pieces, which are compared from the beginning on. */

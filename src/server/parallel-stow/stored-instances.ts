@@ -10,7 +10,8 @@ import type { UploadContext } from './batch-attempts.ts'
 import { type InstanceUids, uidsOf } from './instance-head.ts'
 import type { FoundInstance } from './merged-response.ts'
 import type { Part } from './part.ts'
-import { isSameDataSet } from './same-data-set.ts'
+import { DataSetHash, isSameDataSet } from './same-data-set.ts'
+import type { StreamedPart } from './streamed-part.ts'
 
 interface StoredInstancesOptions {
   readonly dispatcher: Dispatcher
@@ -25,6 +26,9 @@ export interface Settled {
   /** Whether those that are left are certainly not stored. */
   readonly isCertain: boolean
 }
+
+/** Whether what Google has is what was sent. */
+type Compare = (stored: AsyncIterable<Buffer>) => Promise<boolean>
 
 /** Instances of one batch that are looked for at the same time. */
 const maxConcurrent = 4
@@ -74,17 +78,30 @@ export class StoredInstances {
     const found = new Map<Part, FoundInstance>()
     await forEachOf(refused.parts, async (part) => {
       const uids = uidsOf(part.content)
-      if (hasUids(uids) && (await this.#isIdentical(upload, uids, part))) found.set(part, this.#found(upload, uids))
+      const isIdentical = await this.#isIdentical(upload, uids, (stored) => isSameDataSet(part.content, stored))
+      if (isIdentical) found.set(part, this.#found(upload, uids))
     })
     return refused.parts.flatMap((part) => found.get(part) ?? [])
   }
 
+  /** The same for one that is no more in hand, by its digest. */
+  async identicalStream(upload: UploadContext, { uids, digest }: StreamedPart): Promise<readonly FoundInstance[]> {
+    if (digest === null) return []
+    const isIdentical = await this.#isIdentical(upload, uids, async (stored) => {
+      const hash = new DataSetHash()
+      for await (const piece of stored) hash.push(piece)
+      return hash.digest() === digest
+    })
+    return isIdentical ? [this.#found(upload, uids)] : []
+  }
+
   /** A failure that may be a moment's is no reason to call an instance failed. */
-  async #isIdentical(upload: UploadContext, uids: InstanceUids, part: Part): Promise<boolean> {
+  async #isIdentical(upload: UploadContext, uids: InstanceUids, isSame: Compare): Promise<boolean> {
+    if (!hasUids(uids)) return false
     const { account } = upload.permit
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#isSame(instanceUrl(account, uids), await this.#headers(upload), part.content)
+        return await this.#isSame(instanceUrl(account, uids), await this.#headers(upload), isSame)
       } catch (error) {
         const isFinal = error instanceof RetrievalRefused && !error.isTransient
         if (isFinal || attempt === maxRetrievals || upload.stop.aborted) return false
@@ -98,7 +115,7 @@ export class StoredInstances {
     const { account } = upload.permit
     const headers = await this.#headers(upload)
     if (!(await this.#isFound(account, uids, headers))) return false
-    return this.#isSame(instanceUrl(account, uids), headers, part.content)
+    return this.#isSame(instanceUrl(account, uids), headers, (stored) => isSameDataSet(part.content, stored))
   }
 
   #found({ permit: { account } }: UploadContext, uids: InstanceUids): FoundInstance {
@@ -129,7 +146,7 @@ export class StoredInstances {
   }
 
   /** Throws if it can't be retrieved. */
-  async #isSame(url: URL, headers: Readonly<Record<string, string>>, content: readonly Buffer[]): Promise<boolean> {
+  async #isSame(url: URL, headers: Readonly<Record<string, string>>, isSame: Compare): Promise<boolean> {
     const { dispatcher, timeouts } = this.#options
     const { statusCode, body } = await dispatcher.request({
       origin: url.origin,
@@ -142,7 +159,7 @@ export class StoredInstances {
     try {
       if (statusCode === 404) return false
       if (statusCode !== 200) throw new RetrievalRefused(statusCode)
-      return await isSameDataSet(content, body)
+      return await isSame(body)
     } finally {
       body.on('error', () => {}).destroy()
     }
@@ -164,7 +181,7 @@ class RetrievalRefused extends Error {
 }
 
 /** PS3.5 9.1. What a file says goes into a URL. */
-const isUid = /^[0-9.]{1,64}$/
+const isUid = /^(?=.{1,64}$)\d+(?:\.\d+)*$/
 
 function hasUids({ study, series, sopInstance }: InstanceUids): boolean {
   return [study, series, sopInstance].every((uid) => isUid.test(uid))

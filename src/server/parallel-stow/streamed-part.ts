@@ -2,12 +2,15 @@ import { Batch, closingDelimiter } from './batch.ts'
 import type { BatchMemory } from './batch-memory.ts'
 import { type InstanceUids, uidsOf } from './instance-head.ts'
 import type { Part } from './part.ts'
+import { DataSetHash } from './same-data-set.ts'
 
 interface StreamedPartOptions {
   readonly boundary: string
   readonly memory: BatchMemory
   /** How much of the part is kept, so that it can be sent again. */
   readonly maxKeptBytes: number
+  /** Whether its digest is wanted. */
+  readonly isHashed: boolean
   /** Called when more is wanted, after `push()` returned false. */
   readonly onDrain: () => void
 }
@@ -47,6 +50,8 @@ export class StreamedPart {
   #isDiscarded = false
   #isSentWhole = false
   #wake: () => void = () => {}
+  readonly #hash: DataSetHash | null
+  #digest: string | null = null
   readonly uids: InstanceUids
 
   /** @param beginning what has come of it */
@@ -55,6 +60,13 @@ export class StreamedPart {
     this.#beginning = beginning
     this.#bytes = beginning.length
     this.uids = uidsOf(beginning.content)
+    this.#hash = options.isHashed ? new DataSetHash() : null
+    for (const piece of beginning.content) this.#hash?.push(piece)
+  }
+
+  /** Of its data set, at its end; null if it can't be told. */
+  get digest(): string | null {
+    return this.#digest
   }
 
   /** Whether Google may have all of it. */
@@ -73,6 +85,7 @@ export class StreamedPart {
   /** False: wait for `onDrain`. */
   push(piece: Buffer): boolean {
     if (this.#isDiscarded) return true
+    this.#hash?.push(piece)
     this.#options.memory.add(costOf(piece))
     this.#pieces.push(piece)
     this.#bytes += piece.length
@@ -87,6 +100,7 @@ export class StreamedPart {
   /** The part is complete. */
   end(): void {
     this.#isEnded = true
+    this.#digest = this.#hash?.digest() ?? null
     this.#wake()
   }
 

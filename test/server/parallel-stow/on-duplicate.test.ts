@@ -84,6 +84,27 @@ test('instances that Google has already', async (t) => {
     t.match(line, { instancesStored: 1, instancesFailed: 0, instancesIdentical: 1 })
   })
 
+  await t.test('larger than a batch', async (t) => {
+    const large = [...syntheticStudy({ seed: ++seed, instances: 1, frames: 4, rows: 256, columns: 256 })]
+    const [only] = large as [SyntheticInstance]
+    t.ok(only.bytes.length > 2 * parallel.BatchBytes)
+    const small = newStudy().slice(0, 1)
+    t.equal((await send([...large, ...small])).status, 200)
+    const again = await send([...large, ...small])
+    t.equal(again.status, 200)
+    t.strictSame(uidsIn(again.text, '00081199'), uidsOf([...large, ...small]))
+    t.match(again.line, { instancesStored: 2, instancesIdentical: 2 })
+    const other = await send([changed(only)])
+    t.equal(other.status, 409)
+    t.strictSame(uidsIn(other.text, '00081198'), uidsOf(large))
+    // Google has it, but says nothing.
+    const unheard = [...syntheticStudy({ seed: ++seed, instances: 1, frames: 4, rows: 256, columns: 256 })]
+    emulator.faults.add({ target: 'STOW-RS', times: 1, lateReset: true })
+    const found = await send(unheard)
+    t.equal(found.status, 200)
+    t.strictSame(uidsIn(found.text, '00081199'), uidsOf(unheard))
+  })
+
   await t.test('twice in one request: a success each, or a failure for the one that differs', async (t) => {
     const [instance] = newStudy() as [SyntheticInstance]
     const twice = await send([instance, instance])
@@ -94,6 +115,16 @@ test('instances that Google has already', async (t) => {
     t.equal(differing.status, 409)
     t.strictSame(uidsIn(differing.text, '00081199'), uidsOf([other]))
     t.strictSame(uidsIn(differing.text, '00081198'), uidsOf([other]))
+  })
+
+  await t.test('what a file says for a UID is asked for only if it is one', async (t) => {
+    const [instance] = newStudy() as [SyntheticInstance]
+    const { studyInstanceUid: uid } = instance
+    const text = instance.bytes.toString('latin1').replaceAll(uid, '../../'.repeat(uid.length).slice(0, uid.length))
+    const before = gets()
+    const { status } = await send([{ ...instance, bytes: Buffer.from(text, 'latin1') }])
+    t.equal(status, 409)
+    t.equal(gets(), before)
   })
 
   await t.test('a retrieval that fails is repeated; one that is not allowed leaves a failure', async (t) => {

@@ -2,16 +2,20 @@ import { test } from 'tap'
 import type { Status } from '../../../src/admin/status.ts'
 import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
+import { demoAccount, type ServedOptions, startServed, stowOf } from '../../helpers/served.ts'
 
 test('what is told of an upload in batches', async (t) => {
-  const parallel = { Connections: 2, BatchBytes: 65536, MemoryBytes: 1048576 }
-  const { emulator, url, proxy, log } = await startServed(t, {
+  const withConnections = (Connections: number): ServedOptions => ({
     accounts: ({ serviceAccountFile }) => ({
-      google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, ParallelStow: parallel },
+      google: {
+        ...demoAccount,
+        ServiceAccountFile: serviceAccountFile,
+        ParallelStow: { Connections, BatchBytes: 65536, MemoryBytes: 1048576 },
+      },
     }),
     proxy: { Retry: { TotalTimeout: 30 } },
   })
+  const { emulator, url, proxy, log, reload } = await startServed(t, withConnections(2))
   const study = [...syntheticStudy({ seed: 1, instances: 9, rows: 128, columns: 128 })]
   emulator.faults.add({ target: 'STOW-RS', times: 1, status: 429 })
   emulator.faults.add({ target: 'STOW-RS', delay: 300 })
@@ -36,7 +40,7 @@ test('what is told of an upload in batches', async (t) => {
 
   const sent = log().filter(({ msg }) => msg === 'batch sent to Google')
   t.equal(sent.length, batches + 1, 'each attempt has a line in the verbose log')
-  t.match(sent[0], { service: 'STOW-RS', route: '/studies', kind: 'completed', status: Number, instances: Number })
+  t.match(sent[0], { service: 'STOW-RS', route: '/studies', status: Number, instances: Number })
   t.equal(sent.filter(({ status }) => status === 429).length, 1)
   t.match(
     sent.find(({ attempt }) => attempt === 2),
@@ -50,4 +54,12 @@ test('what is told of an upload in batches', async (t) => {
   t.equal(figure('upstream_attempts_total'), batches + 1)
   t.equal(figure('instances_stored_total'), 9)
   t.equal(figure('instances_identical_total'), 0, 'a series from the beginning')
+
+  await reload(withConnections(1))
+  const other = fetch(`${url}studies`, stowOf([...syntheticStudy({ seed: 2, instances: 30, rows: 128, columns: 128 })]))
+  await eventually('the upload is in flight', async () => ((await inFlight())?.batches?.sent ?? 0) > 0)
+  t.equal((await inFlight())?.batches?.inFlight, 1)
+  await reload(withConnections(4))
+  await eventually('it uses more connections', async () => ((await inFlight())?.batches?.inFlight ?? 0) > 2)
+  t.equal((await other).status, 200)
 })
