@@ -21,8 +21,8 @@ export function shownLines(text: string): string {
  * JSON for a terminal or a file: JSON's own escapes leave bidirectional controls and C1 as they
  * are.
  */
-export function shownJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+export function shownJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
     // Each half of a surrogate pair has an escape of its own.
     character
       .split('')

@@ -30,5 +30,6 @@ export const LONG_FILES: readonly string[] = [
   'test/cli/check.test.ts',
   'test/e2e/faults.test.ts',
   'test/e2e/register.test.ts',
+  'test/e2e/compare.test.ts',
   'test/e2e/clients.test.ts',
 ]

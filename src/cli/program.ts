@@ -11,6 +11,7 @@ const commands = {
   serve: async (): Promise<RunCommand> => (await import('./serve/serve.ts')).serve,
   check: async (): Promise<RunCommand> => (await import('./check/check.ts')).check,
   client: async (): Promise<RunCommand> => (await import('./client.ts')).client,
+  compare: async (): Promise<RunCommand> => (await import('./compare/compare.ts')).compare,
   conformance: async (): Promise<RunCommand> => (await import('./conformance/conformance.ts')).conformance,
   demo: async (): Promise<RunCommand> => (await import('./demo/demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
@@ -51,6 +52,7 @@ function createProgram(actionOf: ActionOf): Command {
   addCheck(program, actionOf('check'))
   addRegister(program, actionOf('register'))
   addClient(program, actionOf('client'))
+  addCompare(program, actionOf('compare'))
   addConformance(program, actionOf('conformance'))
   addDemo(program, actionOf('demo'))
   addEmulator(program, actionOf('emulator'))
@@ -189,6 +191,43 @@ read those. A generated password or token is shown once, on standard error.
 
 Example:
   gcp-dicomweb-proxy client radiology --generate --allow my-google=STOW-RS,QIDO-RS,WADO-RS
+`
+
+function addCompare(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('compare')
+    .description('compare what Orthanc has with what is at Google, and print how to send what is missing')
+    .argument('[stores...]', 'DICOM stores, as for serve')
+    .requiredOption('--account <name>', 'the account whose store is compared')
+    .option('-c, --config <file or folder>', 'the configuration, as for serve')
+    .option('--orthanc <url>', "Orthanc's URL: http://127.0.0.1:8042 (default: DicomWebProxy.Orthanc)")
+    .option('--user <name>', 'user name for Orthanc, if it requires a login')
+    .option('--orthanc-ca <file>', "CA certificate that signed Orthanc's certificate, PEM")
+    .option('--since <date>', 'only what Orthanc has received since then: 2026-11-28, or 2026-11-28T14:30')
+    .option(
+      '--server <name>',
+      "Orthanc's DICOMweb server for the commands (default: the one that leads to the account)",
+    )
+    .option('--proxy-url <url>', 'how Orthanc reaches the proxy (default: PublicUrl, else the address of Listen)')
+    .option('--json', 'print a JSON object for each study that differs, and one with the totals')
+    .addHelpText('after', compareHelp)
+    .action(action)
+}
+
+const compareHelp = `
+Compares studies, series and instances by UID in both directions, and changes nothing. For each study that
+differs it prints what is missing where, and the command that makes Orthanc send or retrieve it. It searches
+Google directly, with the account's credential. The output names studies by their UIDs: it goes to standard
+output only. The password for --user is read from the variable GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD, or from
+standard input.
+With --since, Orthanc's studies count by when they were last received (LastUpdate), Google's by study date.
+
+Examples:
+  gcp-dicomweb-proxy compare --config /etc/orthanc/ --account my-google --orthanc http://127.0.0.1:8042
+  gcp-dicomweb-proxy compare --config /etc/orthanc/ --account my-google --since 2026-11-27
+
+Exit codes: 0 the same, 1 a difference or a failure (the last lines say which), 2 usage or configuration error,
+130 SIGINT, 143 SIGTERM.
 `
 
 function addConformance(program: Command, action: (...words: unknown[]) => Promise<void>): void {

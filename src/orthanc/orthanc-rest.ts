@@ -55,12 +55,25 @@ export type QidoMatch = Readonly<
   Record<string, { readonly vr: string; readonly Name?: string; readonly Value?: string | number }>
 >
 
+/** What Orthanc says of a study, series or instance that it stores, as far as this project reads it. */
+export interface OrthancResource {
+  /** Orthanc's own identifier. */
+  readonly ID: string
+  readonly MainDicomTags: Readonly<Record<string, string>>
+  /** Of studies and series: when the last instance came, `YYYYMMDDTHHMMSS` in UTC. */
+  readonly LastUpdate?: string
+  /** Of studies and series: whether no instance has come for a while. */
+  readonly IsStable?: boolean
+}
+
 type Query = Readonly<Record<string, string>>
 
 const defaultTimeoutMs = 600_000
 const jobPollIntervalMs = 100
 /** Of a list or a description: those of some thousand servers have as much. */
 const maxDocumentBytes = 1024 * 1024
+/** Of all identifiers of a level: those of more than a million studies. */
+const maxListBytes = 64 * 1024 * 1024
 /** Of which a description is read. Orthanc itself keeps the last 10 that have ended. */
 const maxJobs = 100
 /** Of a DICOM file, or what another server sent through Orthanc. */
@@ -133,7 +146,19 @@ export class OrthancRest {
 
   /** Orthanc's identifiers of everything stored at a level. */
   async list(level: OrthancLevel): Promise<string[]> {
-    return this.#json('GET', `/${level}`)
+    return this.#json('GET', `/${level}`, undefined, maxListBytes)
+  }
+
+  /** What it stores under one of its own identifiers; null if that is gone. */
+  async resource(level: OrthancLevel, id: string): Promise<OrthancResource | null> {
+    const path = `/${level}/${encodeURIComponent(id)}`
+    return this.#json<OrthancResource>('GET', path, undefined, maxFileBytes).catch(ifGone)
+  }
+
+  /** The series of a study, or the instances of a series; null if that is gone. */
+  async children(level: 'studies' | 'series', id: string): Promise<readonly OrthancResource[] | null> {
+    const path = `/${level}/${encodeURIComponent(id)}/${level === 'studies' ? 'series' : 'instances'}`
+    return this.#json<OrthancResource[]>('GET', path, undefined, maxFileBytes).catch(ifGone)
   }
 
   /** Orthanc's identifiers of the instances of a patient, study or series. */
@@ -262,8 +287,8 @@ export class OrthancRest {
     return `${this.#dicomWeb}/servers/${encodeURIComponent(name)}`
   }
 
-  async #json<T>(method: Dispatcher.HttpMethod, path: string, body?: Buffer): Promise<T> {
-    const received = await this.#send(method, path, body)
+  async #json<T>(method: Dispatcher.HttpMethod, path: string, body?: Buffer, maxBytes?: number): Promise<T> {
+    const received = await this.#send(method, path, body, maxBytes)
     try {
       return JSON.parse(received.toString()) as T
     } catch (cause) {

@@ -136,6 +136,7 @@ t.test('schema, version and help', async (t) => {
     [['demo', '--help'], /Example:/],
     [['check', '--help'], /Examples:.*Exit codes:/s],
     [['register', '--help'], /Examples:.*Exit codes:/s],
+    [['compare', '--help'], /--since.*Examples:.*Exit codes:/s],
     [['conformance', '--help'], /--account.*Examples:.*Exit codes:/s],
     [['client', '--help'], /Example:/],
     [['schema', '--help'], /Example:/],

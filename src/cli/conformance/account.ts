@@ -7,13 +7,17 @@ import { fetchTokenFor } from '../check/token.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
 import { StoreClient } from './store-client.ts'
 
-/** The account that is named; it must have every service, because every service is tried. */
-export function accountOf({ accounts }: Settings, name: string): AccountSettings {
+/** The account that is named. */
+export function accountNamed({ accounts }: Settings, name: string): AccountSettings {
   const account = accounts.find((each) => each.name === name)
-  if (!account) {
-    const names = accounts.map((each) => each.name).join(', ')
-    throw new CommandFailure(`There is no account ${name}. Use one of: ${names}.`, exitCode.usage)
-  }
+  if (account) return account
+  const names = accounts.map((each) => each.name).join(', ')
+  throw new CommandFailure(`There is no account ${name}. Use one of: ${names}.`, exitCode.usage)
+}
+
+/** The same; it must have every service, because every service is tried. */
+export function accountOf(settings: Settings, name: string): AccountSettings {
+  const account = accountNamed(settings, name)
   const lacking = dicomWebServices.filter((service) => !account.access.includes(service))
   if (lacking.length === 0) return account
   throw new CommandFailure(
@@ -27,11 +31,12 @@ export async function clientOf(
   settings: Settings,
   account: AccountSettings,
   connections: Connections,
+  maxRequests?: number,
 ): Promise<StoreClient> {
   const { fetch, fetchDirect } = connections
   const fetchToken = createFetchToken(account.credential, { ...settings.tokens, fetch, fetchDirect })
   const token = await firstToken(settings, account, connections)
-  return new StoreClient({ settings, account, connections, token, fetchToken })
+  return new StoreClient({ settings, account, connections, token, fetchToken, ...(maxRequests && { maxRequests }) })
 }
 
 async function firstToken(

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openConnections } from '../../forward/connections.ts'
 import { shownJson, shownLines } from '../../outside-words.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
-import { hangupEnds, untilEnded } from '../process/signals.ts'
+import { interruptedBySignals } from '../process/signals.ts'
 import { type ConfigurationOptions, readSettings } from '../settings.ts'
 import { accountOf, clientOf } from './account.ts'
 import { announcement, contentOf } from './announcement.ts'
@@ -59,17 +59,6 @@ export async function conformance(stores: readonly string[], options: Conformanc
     await report?.close()
     await connections.close()
   }
-}
-
-/** The first signal interrupts; a second one ends the program at once. */
-function interruptedBySignals() {
-  const controller = new AbortController()
-  let code: ExitCode | null = null
-  void untilEnded(hangupEnds).then((ending) => {
-    code = ending
-    controller.abort()
-  })
-  return { signal: controller.signal, exitCode: () => code }
 }
 
 async function runAll(

@@ -49,6 +49,8 @@ export interface StoreAccess {
   readonly connections: Pick<Connections, 'dispatcher'>
   readonly fetchToken: FetchToken
   readonly token: AccessToken
+  /** Default {@link maxRequests}. */
+  readonly maxRequests?: number
 }
 
 /** Sends requests to one DICOM store as the proxy would: its token, its connections. */
@@ -62,13 +64,14 @@ export class StoreClient {
   readonly #access: StoreAccess
   #token: AccessToken
   #requests = 0
-  #maxRequests = maxRequests
+  #maxRequests: number
   #aborted = false
 
   constructor(access: StoreAccess) {
     const { account, settings } = access
     this.#access = access
     this.#token = access.token
+    this.#maxRequests = access.maxRequests ?? maxRequests
     this.dicomWebUrl = dicomStoreOf(account, settings.baseUrl).dicomWebUrl
     this.resourceUrl = this.dicomWebUrl.replace(/\/dicomWeb\/$/, '')
     this.operationUrl = operationUrlsOf(account, settings.baseUrl)

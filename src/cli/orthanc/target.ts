@@ -27,6 +27,8 @@ export interface OrthancOptions {
 export interface Target {
   readonly url: string
   readonly rest: OrthancRest
+  /** As whom it is used; null for no login. */
+  readonly username: string | null
   /** Worth a warning, ready to print; null if nothing is. */
   readonly exposure: string | null
   readonly client: OrthancClientSettings | null
@@ -62,6 +64,7 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
   return {
     url,
     rest,
+    username: login?.username ?? null,
     exposure: exposure(url, [login, loginOf(client)]),
     client,
     proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,

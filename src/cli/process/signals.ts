@@ -23,6 +23,17 @@ export function untilEnded(signals: readonly Ending[] = ['SIGINT', 'SIGTERM']): 
 /** For commands without a reload: a closed terminal must not keep them from clearing away. */
 export const hangupEnds: readonly Ending[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
+/** The first signal interrupts; a second one ends the program at once. */
+export function interruptedBySignals(): { readonly signal: AbortSignal; exitCode(): ExitCode | null } {
+  const controller = new AbortController()
+  let code: ExitCode | null = null
+  void untilEnded(hangupEnds).then((ending) => {
+    code = ending
+    controller.abort()
+  })
+  return { signal: controller.signal, exitCode: () => code }
+}
+
 /** Calls back at each SIGHUP, which would end the program otherwise. */
 export function onHangup(callback: () => void): void {
   process.on('SIGHUP', callback)

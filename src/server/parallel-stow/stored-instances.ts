@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
+import { inParallel } from '../../concurrency/in-parallel.ts'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
 import { getSmallResponse } from '../../forward/buffered-response.ts'
 import type { ServedAccount } from '../account.ts'
@@ -53,7 +54,7 @@ export class StoredInstances {
   async settle(upload: UploadContext, batch: Batch): Promise<Settled> {
     const found = new Map<Part, FoundInstance>()
     let isCertain = true
-    await forEachOf(batch.parts, async (part) => {
+    await inParallel(batch.parts, maxConcurrent, async (part) => {
       if (!isCertain) return
       const uids = uidsOf(part.content)
       try {
@@ -76,7 +77,7 @@ export class StoredInstances {
    */
   async identical(upload: UploadContext, refused: Batch): Promise<readonly FoundInstance[]> {
     const found = new Map<Part, FoundInstance>()
-    await forEachOf(refused.parts, async (part) => {
+    await inParallel(refused.parts, maxConcurrent, async (part) => {
       const uids = uidsOf(part.content)
       const isIdentical = await this.#isIdentical(upload, uids, (stored) => isSameDataSet(part.content, stored))
       if (isIdentical) found.set(part, this.#found(upload, uids))
@@ -185,15 +186,6 @@ const isUid = /^(?=.{1,64}$)\d+(?:\.\d+)*$/
 
 function hasUids({ study, series, sopInstance }: InstanceUids): boolean {
   return [study, series, sopInstance].every((uid) => isUid.test(uid))
-}
-
-/** A few at the same time. */
-async function forEachOf(parts: readonly Part[], act: (part: Part) => Promise<void>): Promise<void> {
-  const pending = parts.values()
-  const actOnNext = async (): Promise<void> => {
-    for (const part of pending) await act(part)
-  }
-  await Promise.all(Array.from({ length: maxConcurrent }, actOnNext))
 }
 
 function instanceUrl({ dicomWebUrl }: ServedAccount, { study, series, sopInstance }: InstanceUids): URL {

@@ -102,6 +102,15 @@ const attributes: readonly Attributes[] = [
     keywords: ['PatientName', 'PatientID', 'StudyDate'],
   },
   {
+    id: 'rows.parent-series',
+    reliedOn: 'Rows of instances name their series if includefield asks for it',
+    certainty: 'assumed',
+    expected: ['all of them'],
+    path: (uid) => `instances?StudyInstanceUID=${uid}&SOPInstanceUID=${uid}.1.1&includefield=SeriesInstanceUID`,
+    keywords: ['SeriesInstanceUID', 'SOPInstanceUID'],
+    difference: 'compare needs a search for each series.',
+  },
+  {
     id: 'rows.store-wide-series',
     reliedOn: 'Whether rows of a search through the whole store name the study of a series is not known',
     certainty: 'assumed',
