@@ -143,7 +143,8 @@ const studies: readonly Study[] = [
       {
         description: 'LCA 15 frames/s',
         sopClass: sopClasses.angiography,
-        contents: () => [picture(images.vessel(15), encodings.rle, cine(15))],
+        // Without a window, viewers take one of the first frame, which shows nothing but noise.
+        contents: () => [picture(images.vessel(15), encodings.rle, [...cine(15), ...window(128, 256)])],
       },
     ],
   },
