@@ -43,10 +43,11 @@ function accountStatus(account: Account, { history }: ProxyStatus, samples: Samp
   }
 }
 
-function requestsInFlight({ requestId, service, route, phase, attempts, age, expected, progress }: RequestEvent) {
+function requestsInFlight(event: RequestEvent) {
+  const { requestId, service, route, phase, attempts, age, expected, progress, batches } = event
   const { received, sent } = progress
   const milliseconds = Math.round(age)
-  return { requestId, service, route, phase, attempts, milliseconds, received, expected: expected, sent }
+  return { requestId, service, route, phase, attempts, milliseconds, received, expected: expected, sent, batches }
 }
 
 function limiterStats(limiters: Account['limiters']): Account['limiters'] {

@@ -3,6 +3,7 @@ import type { Section } from './section.ts'
 import {
   type AccountSettings,
   dicomWebServices,
+  type ParallelStowSettings,
   type SearchCompletionSettings,
   type Settings,
   type TokenSettings,
@@ -47,6 +48,31 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     rewriteUrls: account.flag('RewriteUrls'),
     privateCache: readPrivateCache(account.enabled('PrivateCache')),
     searchCompletion: readSearchCompletion(account.enabled('SearchCompletion')),
+    parallelStow: readParallelStow(account),
+  }
+}
+
+function readParallelStow(account: Section): ParallelStowSettings | null {
+  const onDuplicate = account.text('OnDuplicate') === 'verify' ? 'verify' : 'fail'
+  const section = account.enabled('ParallelStow')
+  if (!section) {
+    // Without it, an instance is gone by the time that Google refuses it.
+    if (onDuplicate === 'verify') {
+      account.problem('OnDuplicate', 'is "verify", which needs ParallelStow', 'turn ParallelStow on, or use "fail"')
+    }
+    return null
+  }
+  const batchBytes = section.number('BatchBytes')
+  const memoryBytes = section.number('MemoryBytes')
+  if (memoryBytes < 2 * batchBytes) {
+    section.problem('MemoryBytes', 'is less than twice BatchBytes', 'raise it, or lower BatchBytes')
+  }
+  return {
+    connections: section.number('Connections'),
+    batchBytes,
+    memoryBytes,
+    maxBytesPerSecond: section.number('MaxBytesPerSecond') || null,
+    onDuplicate,
   }
 }
 

@@ -223,6 +223,25 @@ export interface AccountSettings {
   readonly privateCache: { readonly maxAge: number } | null
   /** Null: searches that Google can't do are not completed. */
   readonly searchCompletion: SearchCompletionSettings | null
+  /** How uploads are sent in batches; null: each is one request. */
+  readonly parallelStow: ParallelStowSettings | null
+}
+
+/** What happens to an instance that Google refuses because it has one with its UID. */
+export const duplicateTreatments = ['fail', 'verify'] as const
+export type OnDuplicate = (typeof duplicateTreatments)[number]
+
+/** Uploads in batches, over several connections at once. */
+export interface ParallelStowSettings {
+  /** Maximum number of connections for one upload. */
+  readonly connections: number
+  /** Maximum size of a batch. */
+  readonly batchBytes: number
+  /** Held in memory of all uploads of the account together. */
+  readonly memoryBytes: number
+  /** Of all uploads of the account together; null: no limit. */
+  readonly maxBytesPerSecond: number | null
+  readonly onDuplicate: OnDuplicate
 }
 
 /** How far the proxy goes to do searches that Google can't do. */

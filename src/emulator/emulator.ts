@@ -5,6 +5,7 @@ import { type Behavior, defaultBehavior } from './behavior.ts'
 import { Clock } from './clock.ts'
 import { type Fault, Faults } from './faults.ts'
 import { handle, type State } from './handling.ts'
+import { type LineOptions, startLine } from './line.ts'
 import { listen } from './listener.ts'
 import { AccessTokens } from './oauth/access-tokens.ts'
 import { type CredentialFiles, serviceAccountKey, writeCredentialFiles } from './oauth/credential-files.ts'
@@ -17,6 +18,7 @@ import { type OperationFailure, Operations } from './store/operations.ts'
 import { receiveFile } from './store/stored-file.ts'
 import { newTokenCounts, type TokenCounts } from './token-counts.ts'
 
+export type { LineOptions } from './line.ts'
 export type { CredentialFiles } from './oauth/credential-files.ts'
 export type { Behavior, Fault, Faults, OperationFailure, RecordedRequest, Role, TokenCounts }
 
@@ -35,6 +37,8 @@ export interface EmulatorOptions {
   readonly folder?: string
   /** PEM; then all URLs are https. */
   readonly tls?: { readonly key: string; readonly cert: string }
+  /** A long line to it. Default: none. */
+  readonly line?: LineOptions
   /** Seconds. Default 3599. */
   readonly tokenLifetime?: number
   /** `projects/P/locations/L/datasets/D/dicomStores/S`. Default: `demoStore`. */
@@ -98,9 +102,10 @@ const accountEmail = (name: string) => `${name}@${project}.iam.gserviceaccount.c
 /** Starts a stand-in for Google: its token endpoints and DICOM stores at one address. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { host = '127.0.0.1', port = 0, tls } = options
-  const listener = await listen({ host, port, ...(tls ? { tls } : {}) })
+  const listener = await listen({ host, port: options.line ? 0 : port, ...(tls ? { tls } : {}) })
+  const line = options.line && (await startLine({ host, port: listener.port }, port, options.line))
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'google-emulator-')))
-  const metadataHost = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
+  const metadataHost = `${host.includes(':') ? `[${host}]` : host}:${line?.port ?? listener.port}`
   const url = `${listener.scheme}://${metadataHost}`
 
   const identities = new Identities()
@@ -193,6 +198,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     },
     close: async () => {
       operations.close()
+      await line?.close()
       await listener.close()
       // Uploads that were cut off remove their files first.
       await Promise.all(running)

@@ -4,6 +4,13 @@ import { BoundedBody, requestSmall } from '../small-response.ts'
 
 export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>> | IncomingHttpHeaders
 
+/** A response that is held in memory. */
+export interface WholeResponse {
+  readonly status: number
+  readonly headers: UpstreamHeaders
+  readonly body: Buffer
+}
+
 /** Bytes of a body that are worth holding: Google's error documents are far smaller. */
 export const maxBufferedBytes = 64 * 1024
 

@@ -9,6 +9,7 @@ import { Connector } from './connector.ts'
 import { type Resolve, resolveName } from './dial.ts'
 import { forwardPlainRequests } from './plain-proxy.ts'
 import { type Fetch, fetchOver } from './small-fetch.ts'
+import { keepReadingAfterWriteError } from './upload.ts'
 import { PlainUploadAgent, UploadAgent } from './upload-agent.ts'
 
 /**
@@ -28,8 +29,10 @@ const uploadKeepAliveMs = 4_000
  * {@link Connector}'s. Two kinds, because the two transports speak through different libraries.
  */
 export interface Connections {
-  /** For undici. */
+  /** For undici, requests without a body. */
   readonly dispatcher: Dispatcher
+  /** For undici, uploads in batches. */
+  readonly uploads: Dispatcher
   /** For `node:http` and `node:https`, to an upstream. */
   agentFor(origin: URL): HttpAgent
   /** `fetch` over the same connections, for small responses: src/forward/small-fetch.ts. */
@@ -50,6 +53,8 @@ export function openConnections(outgoing: OutgoingSettings, resolve = resolveNam
   const pools = new Pools()
   const openSocket = (url: URL) => connector.open(url)
   const upstream = agentOver(openSocket, outgoing, pools.open)
+  const uploadPools = new Pools()
+  const uploads = agentOver(openUploadSocket(connector), outgoing, uploadPools.open, uploadKeepAliveMs)
   const small = agentOver(openSocket, outgoing, openBoundedPool)
   const smallDirect = agentOver((url) => connector.openDirect(url), outgoing, openBoundedPool)
   const options = { keepAlive: true, timeout: uploadKeepAliveMs, scheduling: 'lifo' } as const
@@ -61,6 +66,7 @@ export function openConnections(outgoing: OutgoingSettings, resolve = resolveNam
   }
   return {
     dispatcher: forwardPlainRequests(upstream, outgoing),
+    uploads: forwardPlainRequests(uploads, outgoing),
     agentFor(origin) {
       if (origin.protocol === 'https:') return agents.secure
       return outgoingProxyFor(origin, outgoing) ? agents.plainByProxy : agents.plain
@@ -68,11 +74,14 @@ export function openConnections(outgoing: OutgoingSettings, resolve = resolveNam
     fetch: fetchOver(forwardPlainRequests(small, outgoing)),
     fetchDirect: fetchOver(smallDirect),
     resolve,
-    counts: () => ({ bodyless: pools.counts, upload: countsOf(Object.values(agents)) }),
+    counts: () => ({
+      bodyless: pools.counts,
+      upload: sumOf(countsOf(Object.values(agents)), uploadPools.counts),
+    }),
     async close() {
       connector.close()
       for (const agent of Object.values(agents)) agent.destroy()
-      await Promise.all([upstream, small, smallDirect].map((agent) => agent.destroy()))
+      await Promise.all([upstream, uploads, small, smallDirect].map((agent) => agent.destroy()))
     },
   }
 }
@@ -94,7 +103,20 @@ function secureContextFor({ certificateAuthorities: authorities }: OutgoingSetti
 
 type OpenPool = NonNullable<Agent.Options['factory']>
 
-function agentOver(openSocket: Connector['open'], { timeouts }: OutgoingSettings, factory: OpenPool): Agent {
+function openUploadSocket(connector: Connector): Connector['open'] {
+  return async (url) => {
+    const socket = await connector.open(url)
+    keepReadingAfterWriteError(socket)
+    return socket
+  }
+}
+
+function agentOver(
+  openSocket: Connector['open'],
+  { timeouts }: OutgoingSettings,
+  factory: OpenPool,
+  keepAliveTimeout = keepAliveMs,
+): Agent {
   const connect: buildConnector.connector = ({ protocol, host }, done) => {
     const opening = openSocket(new URL(`${protocol}//${host}`))
     opening.then(
@@ -108,7 +130,7 @@ function agentOver(openSocket: Connector['open'], { timeouts }: OutgoingSettings
     connect,
     headersTimeout: timeouts.response,
     bodyTimeout: timeouts.idle,
-    keepAliveTimeout: keepAliveMs,
+    keepAliveTimeout,
     pipelining: 1,
     factory,
   })
@@ -144,6 +166,10 @@ export class Pools {
     }
     return { busy, idle: open - busy }
   }
+}
+
+function sumOf(one: ConnectionCounts, other: ConnectionCounts): ConnectionCounts {
+  return { busy: one.busy + other.busy, idle: one.idle + other.idle }
 }
 
 /** Of Node's own agents. */

@@ -1,4 +1,4 @@
-import type { BufferedResponse, UpstreamHeaders } from './buffered-response.ts'
+import type { UpstreamHeaders, WholeResponse } from './buffered-response.ts'
 
 /**
  * Observes a response of Google's as it passes to the client. Never throws, changes nothing, and
@@ -18,7 +18,7 @@ export interface ResponseObserver {
 export type ObserveResponse = (status: number, headers: UpstreamHeaders) => ResponseObserver | null
 
 /** Has a buffered response observed, as if it passed just now. */
-export function observeBuffered(observe: ObserveResponse, { status, headers, body }: BufferedResponse): void {
+export function observeBuffered(observe: ObserveResponse, { status, headers, body }: WholeResponse): void {
   const reader = observe(status, headers)
   reader?.push(body)
   reader?.end()

@@ -199,7 +199,7 @@ function tooManyHeaders(): ProxyError {
   return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
-function noResponse(): ProxyError {
+export function noResponse(): ProxyError {
   const problem = "Google's DICOM store stopped responding (DicomWebProxy.Timeouts)."
   return new ProxyError('upstream-timeout', { problem, remedy: 'Send it again later, or raise the timeout.' })
 }

@@ -78,9 +78,12 @@ class RecordedTrace implements RequestTrace {
     return this.#span.spanContext().traceId
   }
 
-  beginAttempt(attempt: number): AttemptTrace {
-    // Absent for the first attempt (semantic conventions of HTTP clients).
-    const attributes = attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {}
+  beginAttempt(attempt: number, instances?: number): AttemptTrace {
+    const attributes = {
+      // Absent for the first attempt (semantic conventions of HTTP clients).
+      ...(attempt > 1 && { 'http.request.resend_count': attempt - 1 }),
+      ...(instances !== undefined && { 'dicomweb.instances': instances }),
+    }
     const context = trace.setSpan(ROOT_CONTEXT, this.#span)
     const span = this.#tracer.startSpan('attempt', { kind: SpanKind.CLIENT, attributes }, context)
     const { traceId, spanId, traceFlags: flags } = span.spanContext()
@@ -108,7 +111,7 @@ function remote(parent: TraceContext | null) {
 /** No UID, query value, personal name or path: the route is a template. */
 function attributesOf(request: TracedRequest): Attributes {
   const { method, httpVersion, route, status, code, layer, abortedBy, account, service, attempts } = request
-  const { requestId, instances, progress } = request
+  const { requestId, batches, instances, progress } = request
   const attributes: Record<string, string | number | undefined> = {
     'http.request.method': method,
     'network.protocol.version': httpVersion,
@@ -121,6 +124,8 @@ function attributesOf(request: TracedRequest): Attributes {
     'dicomweb.service': service,
     'dicomweb.layer': layer,
     'dicomweb.attempts': attempts,
+    'dicomweb.batches': batches?.sent,
+    'dicomweb.batches_repeated': batches?.repeated,
     'dicomweb.request_id': requestId,
     'dicomweb.instances_stored': instances?.stored,
     'dicomweb.instances_failed': instances?.failed,

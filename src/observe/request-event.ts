@@ -13,6 +13,18 @@ export interface InstanceCounts {
   readonly warned: number
 }
 
+/** The progress of an upload that is sent in batches. */
+export interface BatchCounts {
+  /** Batches that were begun. */
+  sent: number
+  /** Requests that repeated one of them. */
+  repeated: number
+  /** Requests at Google now. */
+  inFlight: number
+  /** Instances that have arrived. */
+  instances: number
+}
+
 /**
  * The phase of a request: waiting for a token or a slot; sent to Google, without a response yet; or
  * the response is being sent to the client.
@@ -68,6 +80,10 @@ export class RequestEvent {
   trace: RequestTrace | null = null
   /** Number of times the request was sent to Google. */
   attempts = 0
+  /** Undefined if this is no upload in batches. */
+  batches: BatchCounts | undefined
+  /** Of an upload: instances that Google refused because it has just the same. */
+  instancesIdentical: number | undefined
   /** Rows that the proxy read to complete a search; undefined for other requests. */
   rowsRead: number | undefined
   /** Content-Length of an upload; undefined without one. */
@@ -90,6 +106,13 @@ export class RequestEvent {
 
   tokenReceived(): void {
     this.#tokenAt ??= performance.now()
+  }
+
+  /** @param sopInstanceUids of instances that Google has just as they were sent */
+  identical(sopInstanceUids: readonly string[]): void {
+    if (sopInstanceUids.length === 0) return
+    this.instancesIdentical = (this.instancesIdentical ?? 0) + sopInstanceUids.length
+    this.subjects?.identical(sopInstanceUids)
   }
 
   get phase(): RequestPhase {
@@ -147,6 +170,9 @@ export class RequestEvent {
       googleMessage: this.googleMessage,
       abortedBy: this.abortedBy,
       attempts: this.attempts,
+      batches: this.batches?.sent,
+      batchesRepeated: this.batches?.repeated,
+      instancesIdentical: this.instancesIdentical,
       rowsRead: this.rowsRead,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,

@@ -17,6 +17,7 @@ export interface TracedRequest {
   readonly layer: string | undefined
   readonly abortedBy: string | undefined
   readonly attempts: number
+  readonly batches: { readonly sent: number; readonly repeated: number } | undefined
   readonly instances: { readonly stored: number; readonly failed: number } | undefined
   readonly progress: { readonly received: number; readonly sent: number }
 }
@@ -40,7 +41,8 @@ export interface AttemptTrace {
 export interface RequestTrace {
   /** 32 hexadecimal digits. */
   readonly traceId: string
-  beginAttempt(attempt: number): AttemptTrace
+  /** @param instances of the batch, if that is what is sent */
+  beginAttempt(attempt: number, instances?: number): AttemptTrace
   /** Call this once the request has ended. */
   end(request: TracedRequest): void
 }

@@ -5,6 +5,7 @@ import type { FetchToken } from '../credentials/access-token.ts'
 import { DescribedCredential } from '../credentials/credential-description.ts'
 import { createFetchToken, credentialKey } from '../credentials/fetch-token.ts'
 import { TokenCache, type TokenEvent } from '../credentials/token-cache.ts'
+import { BatchSender } from '../forward/batch-sender.ts'
 import { type Connections, openConnections } from '../forward/connections.ts'
 import { ReplayBudget } from '../forward/replay-body.ts'
 import { createSenders } from '../forward/senders.ts'
@@ -18,6 +19,10 @@ import type { ServedAccount } from '../server/account.ts'
 import { Attempts } from '../server/attempts.ts'
 import { Deletions } from '../server/deletions.ts'
 import type { HandlerContext } from '../server/exchange-handler.ts'
+import { BatchAttempts } from '../server/parallel-stow/batch-attempts.ts'
+import { ParallelStow } from '../server/parallel-stow/parallel-stow.ts'
+import { ParallelUploads } from '../server/parallel-stow/parallel-uploads.ts'
+import { StoredInstances } from '../server/parallel-stow/stored-instances.ts'
 import { SearchCompletion } from '../server/search-completion/search-completion.ts'
 import { dicomStoreOf, operationUrlsOf } from '../stores/dicom-store.ts'
 import { StoreUrls } from '../stores/store-urls.ts'
@@ -137,6 +142,14 @@ export class ProxyRuntime {
       retry: settings.retry,
       timeouts,
     })
+    const { retry } = settings
+    const sender = new BatchSender(connections.uploads, timeouts)
+    const parallelUploads = new ParallelUploads({
+      attempts: new BatchAttempts({ sender, userAgent, retry, audit, ending, logger }),
+      stored: new StoredInstances({ dispatcher, userAgent, timeouts }),
+      timeouts,
+      ending,
+    })
     const searchCompletion = new SearchCompletion({ attempts, dispatcher, timeouts, ending })
     const close = () => {
       for (const key of tokenKeys) this.#tokens.release(key)
@@ -154,6 +167,7 @@ export class ProxyRuntime {
       guard,
       cors,
       searchCompletion,
+      parallelUploads,
       idle: timeouts.idle,
       close,
     }
@@ -216,6 +230,7 @@ export class ProxyRuntime {
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
       limiters: known?.limiters ?? createLimiters(settings.concurrency),
+      parallelStow: parallelStowFor(account, known),
       tokenState: () => this.#tokens.state(tokenKey),
     }
   }
@@ -263,6 +278,16 @@ function tokenKeyOf(
   { tokenUrl, iamCredentialsUrl }: Settings['tokens'],
 ): string {
   return [credentialKey(credential), tokenUrl, iamCredentialsUrl].join(' ')
+}
+
+/** An account's uploads share theirs over a reload. */
+function parallelStowFor(
+  { parallelStow: settings }: Settings['accounts'][number],
+  known: ServedAccount | undefined,
+): ParallelStow | null {
+  if (!settings) return null
+  known?.parallelStow?.configure(settings)
+  return known?.parallelStow ?? new ParallelStow(settings)
 }
 
 function createLimiters(concurrency: Settings['concurrency']): ServedAccount['limiters'] {

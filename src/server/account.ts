@@ -8,6 +8,7 @@ import type { UrlReplacement } from '../forward/url-rewriter.ts'
 import type { GuardedAccount } from '../guard/guard.ts'
 import type { OperationUrl } from '../stores/dicom-store.ts'
 import type { StoreNames } from '../stores/google-refusal.ts'
+import type { ParallelStow } from './parallel-stow/parallel-stow.ts'
 
 /** An account ready for use: where its store is, what may be done there, and its tokens. */
 export interface ServedAccount extends GuardedAccount, StoreNames {
@@ -25,6 +26,8 @@ export interface ServedAccount extends GuardedAccount, StoreNames {
   /** Null: searches go to Google as they are. */
   readonly searchCompletion: ServedSearchCompletion | null
   readonly operationUrl: OperationUrl
+  /** Null: each upload is one request. */
+  readonly parallelStow: ParallelStow | null
   tokenState(): TokenState
 }
 

@@ -43,7 +43,7 @@ import { upstreamHeaders } from './upstream-headers.ts'
 /** The least time for a response, once Google has asked to try again. */
 const minResponseTimeoutMs = 1_000
 /** A token that expires while a long upload is on its way would cost the whole upload. */
-const minTokenLifeForUploadMs = 60_000
+export const minTokenLifeForUploadMs = 60_000
 
 interface AttemptsOptions {
   readonly timeouts: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
@@ -345,7 +345,7 @@ export class Attempts {
 }
 
 /** Of the client's headers, those that Google gets. */
-function headersFor(
+export function headersFor(
   request: Pick<InboundRequest, 'headers'>,
   { account, service, route, headers: requested }: Permit<ServedAccount>,
 ): Record<string, string> {
@@ -440,7 +440,11 @@ function finalResponse(
 }
 
 /** Failures of connections that have carried the request, or a part of it. */
-const afterConnection: ReadonlySet<ErrorCode> = new Set(['upstream-reset', 'upstream-invalid', 'upstream-timeout'])
+export const afterConnection: ReadonlySet<ErrorCode> = new Set([
+  'upstream-reset',
+  'upstream-invalid',
+  'upstream-timeout',
+])
 
 /** The response goes to the client whole. */
 async function giveUp(
@@ -457,13 +461,13 @@ function noSlot(error: unknown): null {
   throw error
 }
 
-function tooLargeToResend(): ProxyError {
+export function tooLargeToResend(): ProxyError {
   const problem =
     'Google rejected the access token during the upload, which is too large for the proxy to resend. A new token is ready.'
   return new ProxyError('token-renewed', { problem, remedy: 'Send the study again.' }, { retryAfter: 1 })
 }
 
-function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): ProxyError {
+export function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): ProxyError {
   const { code, ...found } = diagnosisOf(401, event, permit)
   if (code !== 'token-rejected') return new ProxyError('token-rejected', found)
   const problem = `Google rejects even a new access token of account ${permit.account.name}: its service account or user may be disabled, or the token may be for another API.`
@@ -474,7 +478,7 @@ function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): Prox
  * A client that asks before it sends (RFC 9110 10.1.1) asks us: nothing stands in the way of its
  * body any more.
  */
-function allowBody({ inbound }: RetryContext): void {
+export function allowBody({ inbound }: Pick<RetryContext, 'inbound'>): void {
   const { request, response } = inbound
   if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion !== '1.0') response.writeContinue()
 }

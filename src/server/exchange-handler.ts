@@ -21,6 +21,7 @@ import type { Tracing } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
 import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
+import type { ParallelUploads } from './parallel-stow/parallel-uploads.ts'
 import { allowReading, respondToPreflight } from './preflight.ts'
 import { sendProblem } from './problem.ts'
 import type { SearchCompletion } from './search-completion/search-completion.ts'
@@ -29,6 +30,8 @@ import type { SearchCompletion } from './search-completion/search-completion.ts'
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
   readonly searchCompletion: SearchCompletion
+  /** For uploads that are sent in batches. */
+  readonly parallelUploads: ParallelUploads
   /** Which pages' requests are accepted. */
   readonly cors: Cors
   /** The flush timeout of responses (ms). */
@@ -100,7 +103,10 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(inbound: Inbound, { guard, searchCompletion, cors, audit }: HandlerContext): Promise<void> {
+  async #exchange(
+    inbound: Inbound,
+    { guard, searchCompletion, parallelUploads, cors, audit }: HandlerContext,
+  ): Promise<void> {
     const { request } = inbound
     const subjects = audit && new AuditSubjects()
     const address = canonicalAddress(request.socket.remoteAddress)
@@ -121,7 +127,8 @@ export class ExchangeHandler {
       event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
-      const prepared = searchCompletion.prepare(permit)
+      const boundary = parallelUploads.boundaryOf(inbound, permit)
+      const prepared = boundary === null ? searchCompletion.prepare(permit) : parallelUploads.prepare(permit, boundary)
       const outcome = await prepared.run(inbound, event)
       const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (unreadable) recordError(event, unreadable)

@@ -67,8 +67,13 @@ const maxDelayMs = 32_000
  * @param attempts that were made already
  */
 export function backoffDelay(attempts: number, outcome: WithoutResponse): number {
+  return delayAfter(attempts, outcome.kind === 'buffered' ? outcome.response.headers['retry-after'] : undefined)
+}
+
+/** @param asked `Retry-After` of the response, if there was one */
+export function delayAfter(attempts: number, asked: string | string[] | undefined): number {
   const backoff = Math.min(1000 * 2 ** (attempts - 1), maxDelayMs) + Math.random() * 1000
-  return outcome.kind === 'buffered' ? Math.max(backoff, retryAfter(outcome.response.headers['retry-after'])) : backoff
+  return Math.max(backoff, retryAfter(asked))
 }
 
 /**

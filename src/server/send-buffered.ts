@@ -1,5 +1,5 @@
 import type { InboundResponse } from '../downstream/inbound.ts'
-import type { BufferedResponse } from '../forward/buffered-response.ts'
+import type { WholeResponse } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { relayBuffered } from '../forward/response-relay.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
@@ -20,7 +20,7 @@ interface Recipient {
  */
 export async function sendBuffered(
   { response, account: { urls } }: Recipient,
-  buffered: BufferedResponse,
+  buffered: WholeResponse,
   event: RequestEvent,
   own?: Readonly<Record<string, string>>,
 ): Promise<Outcome> {

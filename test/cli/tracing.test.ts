@@ -66,7 +66,7 @@ async function startTraced(t: Test, env: Record<string, string>) {
       GoogleCloudPlatform: {
         BaseUrl: emulator.baseUrl,
         TokenUrl: emulator.tokenUrl,
-        Accounts: { google: { ...demoAccount, ServiceAccountFile: serviceAccountFile } },
+        Accounts: { google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, ParallelStow: {} } },
       },
       DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: null },
     }),
@@ -107,7 +107,14 @@ test('spans by OTLP, with a try below each request, and nothing of a patient', a
     'dicomweb.attempts': 1,
     'dicomweb.request_id': /^[0-9a-f-]{36}$/,
     'dicomweb.instances_stored': 2,
+    'dicomweb.batches': 1,
+    'dicomweb.batches_repeated': 0,
   })
+  const batches = named('attempt').filter(({ parentSpanId }) => parentSpanId === upload?.spanId)
+  t.same(
+    batches.map((batch) => attributes(batch)['dicomweb.instances']),
+    [2],
+  )
   t.equal(upload?.kind, server)
   t.notOk(upload?.parentSpanId)
   t.ok(BigInt(upload?.endTimeUnixNano ?? 0) > BigInt(upload?.startTimeUnixNano ?? 0))

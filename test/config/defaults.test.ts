@@ -68,6 +68,13 @@ const whenConfigured: Readonly<Record<string, Read>> = {
     accounts[0]?.searchCompletion?.maxParallel,
   'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxSearches': ({ accounts }) =>
     accounts[0]?.searchCompletion?.maxSearches,
+  'GoogleCloudPlatform.Accounts.*.ParallelStow.Enabled': ({ accounts }) => accounts[0]?.parallelStow !== null,
+  'GoogleCloudPlatform.Accounts.*.ParallelStow.Connections': ({ accounts }) => accounts[0]?.parallelStow?.connections,
+  'GoogleCloudPlatform.Accounts.*.ParallelStow.BatchBytes': ({ accounts }) => accounts[0]?.parallelStow?.batchBytes,
+  'GoogleCloudPlatform.Accounts.*.ParallelStow.MemoryBytes': ({ accounts }) => accounts[0]?.parallelStow?.memoryBytes,
+  'GoogleCloudPlatform.Accounts.*.ParallelStow.MaxBytesPerSecond': ({ accounts }) =>
+    accounts[0]?.parallelStow?.maxBytesPerSecond ?? 0,
+  'GoogleCloudPlatform.Accounts.*.OnDuplicate': ({ accounts }) => accounts[0]?.parallelStow?.onDuplicate,
   'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
   'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
   'DicomWebProxy.Tls.RequireClientCertificate': ({ tls }) => tls?.requireClientCertificate,
@@ -112,11 +119,11 @@ test('sections are off unless they are there, and on with their defaults when th
   }
   const disabled = (section: object) => ({ ...section, Enabled: false })
   const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }
-  const inAccount = { PrivateCache: {}, SearchCompletion: {} }
+  const inAccount = { PrivateCache: {}, SearchCompletion: {}, ParallelStow: {} }
   compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } }, {}, inAccount)), whenConfigured)
-  const offInAccount = { PrivateCache: disabled({}), SearchCompletion: disabled({}) }
+  const offInAccount = { PrivateCache: disabled({}), SearchCompletion: disabled({}), ParallelStow: disabled({}) }
   const offAccount = (await load(t, configuration({}, {}, offInAccount))).accounts[0]
-  t.strictSame([offAccount?.privateCache, offAccount?.searchCompletion], [null, null])
+  t.strictSame([offAccount?.privateCache, offAccount?.searchCompletion, offAccount?.parallelStow], [null, null, null])
 
   const { Syslog } = sections.Audit
   const off = Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, disabled(section)]))

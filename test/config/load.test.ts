@@ -25,6 +25,7 @@ test('one account, all else by default', async (t) => {
         rewriteUrls: true,
         privateCache: null,
         searchCompletion: null,
+        parallelStow: null,
       },
     ],
     baseUrl: 'https://healthcare.googleapis.com/v1/',
@@ -79,6 +80,8 @@ test('every option has its effect', async (t) => {
           RewriteUrls: false,
           PrivateCache: { MaxAge: 60 },
           SearchCompletion: { MaxRows: 7, Timeout: 6, MaxParallel: 5, MaxSearches: 2 },
+          ParallelStow: { Connections: 3, BatchBytes: 65_536, MemoryBytes: 131_072, MaxBytesPerSecond: 1_000_000 },
+          OnDuplicate: 'verify',
         },
       },
       BaseUrl: 'http://127.0.0.1:9090/v1beta1',
@@ -126,6 +129,13 @@ test('every option has its effect', async (t) => {
       rewriteUrls: false,
       privateCache: { maxAge: 60_000 },
       searchCompletion: { maxRows: 7, timeout: 6_000, maxParallel: 5, maxSearches: 2 },
+      parallelStow: {
+        connections: 3,
+        batchBytes: 65_536,
+        memoryBytes: 131_072,
+        maxBytesPerSecond: 1_000_000,
+        onDuplicate: 'verify',
+      },
     },
   ])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])

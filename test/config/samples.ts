@@ -81,6 +81,8 @@ export const good: Readonly<Record<string, object>> = {
   'a private cache': inAccount({ PrivateCache: { Enabled: true, MaxAge: 604_800 } }),
   SearchCompletion: inAccount({ SearchCompletion: { Enabled: true, MaxRows: 1, Timeout: 3600 } }),
   'no SearchCompletion': inAccount({ SearchCompletion: { Enabled: false } }),
+  ParallelStow: inAccount({ ParallelStow: {}, OnDuplicate: 'verify' }),
+  'no ParallelStow': inAccount({ ParallelStow: { Enabled: false, Connections: 1 }, OnDuplicate: 'fail' }),
   Retry: proxy({ Retry: { TotalTimeout: 0, BufferPerRequest: 0, BufferTotal: 1 } }),
   Timeouts: proxy({
     Timeouts: { Connect: 1, Response: 86400, SearchResponse: 1, Idle: 60, MinBodyRate: 0, RequestHeaders: 1 },
@@ -145,6 +147,11 @@ export const bad: Readonly<Record<string, Refusal>> = {
   'a mistyped key of the proxy': [proxy({ Lissten: 'x' }), 'DicomWebProxy.Lissten: is not known; did you mean Listen?'],
   'a mistyped timeout': [proxy({ Timeouts: { Idel: 1 } }), 'DicomWebProxy.Timeouts.Idel: *did you mean Idle?'],
   'a mistyped google key': [google({ BaseURL: 'x' }), `${at}.BaseURL: is not known; did you mean BaseUrl?`],
+  'no connections': [inAccount({ ParallelStow: { Connections: 0 } }), `${a}.ParallelStow.Connections: must*from 1`],
+  'another treatment of duplicates': [
+    inAccount({ ParallelStow: {}, OnDuplicate: 'overwrite' }),
+    `${a}.OnDuplicate: must be one of "fail", "verify"`,
+  ],
   'no client': [proxy({ Clients: {} }), 'DicomWebProxy.Clients: must be an object with one entry for each client'],
   'clients as a list': [proxy({ Clients: [] }), 'DicomWebProxy.Clients: must be an object'],
   'a client that is a text': [client('x' as never), 'DicomWebProxy.Clients.c: must be an object'],
@@ -344,8 +351,23 @@ export const bad: Readonly<Record<string, Refusal>> = {
   ),
 }
 
-/** Refused by the code alone: a schema can't tell loopback from other addresses, or read a file. */
+/**
+ * Refused by the code alone: a schema can't tell loopback from other addresses, compare numbers
+ * or read a file.
+ */
 export const badBeyondSchema: Readonly<Record<string, Refusal>> = {
+  'batches beyond their memory': [
+    inAccount({ ParallelStow: { BatchBytes: 1_048_576, MemoryBytes: 2_000_000 } }),
+    `${a}.ParallelStow.MemoryBytes: is less than twice BatchBytes`,
+  ],
+  'duplicates that no batch holds': [
+    inAccount({ OnDuplicate: 'verify' }),
+    `${a}.OnDuplicate: is "verify", which needs ParallelStow; turn ParallelStow on`,
+  ],
+  'the same, said so of ParallelStow': [
+    inAccount({ ParallelStow: { Enabled: false }, OnDuplicate: 'verify' }),
+    `${a}.OnDuplicate: is "verify", which needs ParallelStow`,
+  ],
   'an audit trail to nowhere': [
     proxy({ Audit: { Required: true } }),
     'DicomWebProxy.Audit: has no destination; set File, Syslog',

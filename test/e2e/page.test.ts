@@ -4,12 +4,12 @@ import t from 'tap'
 import { needsChromium, startChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
-import { startServed, stowOf } from '../helpers/served.ts'
+import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
 import { ask, card, open, openWithFailures, says, study } from './status-page.ts'
 
 t.test('live traffic: requests, bytes, requests in flight and their progress', needsChromium(), async (t) => {
   const browser = await startChromium(t)
-  const { url, proxy } = await startServed(t)
+  const { url, proxy, emulator, reload } = await startServed(t)
   const { page, complaints } = await open(t, browser, proxy.adminUrl)
   await page.getByRole('heading', { level: 1, name: 'The account works' }).waitFor()
   await says(page, 'google', 'Ready, idle')
@@ -36,6 +36,16 @@ t.test('live traffic: requests, bytes, requests in flight and their progress', n
   upload.destroy()
   await says(page, 'google', 'No requests in flight.')
   await says(page, 'google', 'Client disconnected')
+
+  await reload({
+    accounts: ({ serviceAccountFile }) => ({
+      google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, ParallelStow: {} },
+    }),
+  })
+  emulator.faults.add({ target: 'STOW-RS', delay: 3_000 })
+  const inBatches = ask(`${url}studies`, stowOf(study))
+  await says(page, 'google', /to Google: .*; 2 instances, 1 batch, 1 connection/)
+  await inBatches
   t.same(complaints, [])
 })
 

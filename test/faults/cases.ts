@@ -19,9 +19,9 @@ export const cases: readonly Case[] = Object.entries(faults).flatMap(([group, in
   ),
 )
 
-function clientsOf({ begins, expected }: Fault, service: Service): readonly Client[] {
+function clientsOf({ begins, expected, clients: only }: Fault, service: Service): readonly Client[] {
   const isSeen = begins && expected[service]?.startsWith('cut')
-  return clients.filter((client) => client !== 'leaves during the response' || isSeen)
+  return (only ?? clients).filter((client) => client !== 'leaves during the response' || isSeen)
 }
 
 /** What a client of this kind gets, by the table of faults. */

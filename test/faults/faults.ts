@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Emulator, Fault as EmulatorFault } from '../../src/emulator/emulator.ts'
+import type { Client } from './clients.ts'
 import { type Service, services } from './services.ts'
 import type { Wire } from './upstream.ts'
 
@@ -42,6 +43,10 @@ export interface Fault {
   readonly atOnce?: readonly Service[]
   /** Settings of the section `DicomWebProxy` that only this fault needs. */
   readonly settings?: object
+  /** Keys of the account that only this fault needs. */
+  readonly account?: object
+  /** The only clients that it is tried with. */
+  readonly clients?: readonly Client[]
 }
 
 /** The same outcome for every service, with exceptions. */
@@ -114,6 +119,18 @@ const noneStored = { '00081198': { vr: 'SQ', Value: [failed('1.2.3'), failed('1.
 
 /** Enough time for a second attempt on any machine; that attempt succeeds. */
 const once = { settings: { Retry: { TotalTimeout: 10 } } }
+
+/** Uploads in batches: this one is a single batch. */
+function inBatches(name: string, store: Effect, outcome: Outcome, more: Partial<Fault> = {}): Fault {
+  return {
+    name,
+    cause: { store },
+    expected: { 'STOW-RS': outcome },
+    account: { ParallelStow: {} },
+    clients: ['stays', 'speaks HTTP/2'],
+    ...more,
+  }
+}
 
 const noToken = { expected: all('503 token-unavailable ×0'), atOnce: services }
 
@@ -370,6 +387,32 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       cause: { store: { garbage: true } },
       expected: all('200 of another kind ×1', { 'DELETE of a study': '502 upstream-invalid ×1' }),
     },
+  ],
+
+  'An upload in batches (`ParallelStow`): a batch gets': [
+    inBatches('no connection', {}, '502 upstream-unreachable ×2', { cause: { wire: 'gone' }, arrivesNever: true }),
+    inBatches('a reset at its beginning, once', { resetBefore: true, times: 1 }, '200 ×2, stored', once),
+    inBatches('a reset at its beginning, always', { resetBefore: true }, '502 upstream-reset ×2'),
+    inBatches('a reset when the work is done, once', { lateReset: true, times: 1 }, '200 ×1, stored'),
+    inBatches('a reset when the work is done, always', { lateReset: true }, '200 ×1, stored'),
+    inBatches('a reset within the response headers', { resetInHead: true }, '200 ×1, stored'),
+    inBatches('a reset after the response headers', { resetAfterHeaders: true }, '200 ×1, stored'),
+    inBatches('a response that is closed within its body', { truncate: 1 }, '200 ×1, stored'),
+    inBatches('a response with a chunk without a size', { brokenChunking: true }, '200 ×1, stored'),
+    inBatches('a response with 100 KB of headers', { hugeHeaders: 100_000 }, '200 ×1, stored'),
+    inBatches('no response', { hang: true }, '504 upstream-timeout ×2'),
+    inBatches('401, once', { status: 401, times: 1 }, '200 ×2, stored', once),
+    inBatches('401, always', { status: 401 }, '502 token-rejected ×2', { settings: { Retry: { TotalTimeout: 1 } } }),
+    ...[429, 500, 503].flatMap((status) => [
+      inBatches(`${status}, once`, { status, times: 1 }, '200 ×2, stored', once),
+      inBatches(`${status}, always`, { status }, `${status} from Google ×2`),
+    ]),
+    inBatches('429, Retry-After: 60', { status: 429, headers: { 'retry-after': '60' } }, '429 from Google ×1'),
+    ...[400, 403, 409, 413].map((status) => inBatches(`${status}`, { status }, `${status} from Google ×1`)),
+    inBatches('409: one of two instances exists with other bytes', {}, '409 from Google ×1, 1 stored, 1 failed', {
+      cause: { store: {}, has: 'conflict' },
+    }),
+    inBatches("somebody's web page, as 200", { garbage: true }, '200 of another kind ×1'),
   ],
 
   'The deletion of a study continues after the response': [

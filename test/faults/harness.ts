@@ -83,9 +83,9 @@ async function openHarness(cause: Cause): Promise<OpenHarness> {
     emulator,
     token,
     ca,
-    async settingsFor(store, baseUrl, { settings }, isHttp2 = false) {
+    async settingsFor(store, baseUrl, { settings, account: own }, isHttp2 = false) {
       const path = join(folder, `${store}.json`)
-      const account = accountFor(store, credentials)
+      const account = { ...accountFor(store, credentials), ...own }
       const GoogleCloudPlatform = {
         BaseUrl: baseUrl,
         TokenUrl: tokenUrl,

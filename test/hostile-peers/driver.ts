@@ -122,6 +122,7 @@ async function exportSpans(timeout: number): Promise<void> {
     status: 200,
     abortedBy: undefined,
     attempts: 1,
+    batches: undefined,
     instances: undefined,
     progress: { received: 0, sent: 0 },
   }

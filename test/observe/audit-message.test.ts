@@ -29,6 +29,8 @@ const upload: RequestRecord = {
   attempts: 1,
   instancesStored: undefined,
   instancesFailed: undefined,
+  instancesIdentical: undefined,
+  identical: undefined,
   stored: undefined,
   failed: undefined,
   omitted: undefined,

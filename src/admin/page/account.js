@@ -225,13 +225,21 @@ function makeInFlight(_request) {
       const resends = attempts > 1 ? `, ${plural(attempts, 'attempt')}` : ''
       setText(
         how,
-        `${phaseText(phase, service)}${bytesSoFar(request)}${rate > 0 ? `, ${bytesText(rate)}/s` : ''}${resends}`,
+        `${phaseText(phase, service)}${bytesSoFar(request)}${rate > 0 ? `, ${bytesText(rate)}/s` : ''}${resends}${batchesText(request)}`,
       )
       const isKnown = expected !== undefined && sent === 0
       bar.hidden = !isKnown
       if (isKnown) bar.value = Math.min(1, received / expected)
     },
   }
+}
+
+/** @param {InFlight} request */
+function batchesText({ batches }) {
+  if (!batches) return ''
+  const { sent, repeated, inFlight, instances } = batches
+  const again = repeated > 0 ? `, ${repeated} sent again` : ''
+  return `; ${plural(instances, 'instance')}, ${plural(sent, 'batch', 'batches')}${again}, ${plural(inFlight, 'connection')}`
 }
 
 /** @param {InFlight} request */

@@ -32,6 +32,9 @@ export interface RequestRecord extends Omit<RequestedIds, 'query'> {
   readonly attempts: number
   readonly instancesStored: number | undefined
   readonly instancesFailed: number | undefined
+  /** Of those stored: instances that Google had already, just the same. */
+  readonly instancesIdentical: number | undefined
+  readonly identical: readonly string[] | undefined
   /** SOP Instance UIDs. */
   readonly stored: readonly string[] | undefined
   readonly failed: readonly string[] | undefined
@@ -78,7 +81,7 @@ export type AuditRecord = RequestRecord | ActivityRecord | ConnectionRecord | Re
 /** @param queryValues whether to record the query's values, not only its parameter names */
 export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValues: boolean): RequestRecord {
   const { query, ...identifiers } = subjects.requested
-  const { store, stored, failed, omitted } = subjects
+  const { store, stored, failed, already, omitted } = subjects
   return {
     audit: 'request',
     time: new Date().toISOString(),
@@ -100,6 +103,8 @@ export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValu
     attempts: event.attempts,
     instancesStored: event.instances?.stored,
     instancesFailed: event.instances?.failed,
+    instancesIdentical: event.instancesIdentical,
+    identical: already.length > 0 ? already : undefined,
     stored: stored.length > 0 ? stored : undefined,
     failed: failed.length > 0 ? failed : undefined,
     omitted: omitted > 0 ? omitted : undefined,

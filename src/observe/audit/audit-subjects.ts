@@ -17,6 +17,7 @@ export class AuditSubjects {
   store: string | undefined
   readonly #stored: string[] = []
   readonly #failed: string[] = []
+  readonly #already: string[] = []
   #omitted = 0
 
   /** SOP Instance UIDs that the response to an upload lists as stored. */
@@ -28,9 +29,18 @@ export class AuditSubjects {
     return this.#failed
   }
 
+  /** Of those that are stored: Google had them already, just the same. */
+  get already(): readonly string[] {
+    return this.#already
+  }
+
   /** Instances of the response above the limit, or without a UID. */
   get omitted(): number {
     return this.#omitted
+  }
+
+  identical(sopInstanceUids: readonly string[]): void {
+    this.#already.push(...sopInstanceUids.slice(0, maxUids - this.#already.length))
   }
 
   /** @param sopInstanceUid empty if the response names none */

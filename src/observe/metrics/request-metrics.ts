@@ -21,7 +21,8 @@ export class RequestMetrics {
   readonly #duration: Histogram<(typeof byService)[number]>
   readonly #firstByte: Histogram<(typeof byService)[number]>
   readonly #attempts: Counter<(typeof byService)[number]>
-  readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned', Counter<'account'>>>
+  readonly #batches: Readonly<Record<'sent' | 'repeated', Counter<'account'>>>
+  readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned' | 'identical', Counter<'account'>>>
   /** All of these, whose series go with their account. */
   readonly #all: AccountMetric[] = []
   /** Null until an account is removed. */
@@ -38,7 +39,7 @@ export class RequestMetrics {
       add(new Counter({ name: metricName(name), help, labelNames: byService, registers }))
     const histogram = (name: string, help: string) =>
       add(new Histogram({ name: metricName(name), help, labelNames: byService, buckets, registers }))
-    const instances = (name: string, help: string) =>
+    const perAccount = (name: string, help: string) =>
       add(
         new Counter({
           name: metricName(name),
@@ -66,10 +67,21 @@ export class RequestMetrics {
       "Time from the request headers to the first byte of Google's response.",
     )
     this.#attempts = counter('upstream_attempts_total', 'Attempts to send a request to Google.')
+    this.#batches = {
+      sent: perAccount('upload_batches_total', 'Batches that uploads were sent in, each counted once.'),
+      repeated: perAccount('upload_batches_repeated_total', 'Requests that repeated a batch.'),
+    }
     this.#instances = {
-      stored: instances('instances_stored_total', 'Uploaded instances that Google stored.'),
-      failed: instances('instances_failed_total', 'Uploaded instances that Google did not store.'),
-      warned: instances('instances_warned_total', 'Stored instances that Google changed or warned about.'),
+      stored: perAccount('instances_stored_total', 'Uploaded instances that Google stored.'),
+      failed: perAccount('instances_failed_total', 'Uploaded instances that Google did not store.'),
+      warned: perAccount(
+        'instances_warned_total',
+        'Stored instances with a warning: Google changed them, or had them already.',
+      ),
+      identical: perAccount(
+        'instances_identical_total',
+        'Uploaded instances that Google had already, just the same. They count as stored, with a warning.',
+      ),
     }
   }
 
@@ -83,13 +95,19 @@ export class RequestMetrics {
   }
 
   record(event: RequestEvent): void {
-    const { account = '', service = '', route = '', layer = '', instances, attempts, firstByteAfter } = event
+    const { account = '', service = '', route = '', layer = '', batches, instances, firstByteAfter } = event
     if (this.#accounts && account !== '' && !this.#accounts.has(account)) return
     const labels = { account, service }
     this.#requests.inc({ account, service, route, status: statusLabel(event.status), layer })
     this.#duration.observe(labels, event.age / 1000)
     if (firstByteAfter !== undefined) this.#firstByte.observe(labels, firstByteAfter / 1000)
+    const attempts = batches ? batches.sent + batches.repeated : event.attempts
     if (attempts > 0) this.#attempts.inc(labels, attempts)
+    if (batches) {
+      this.#batches.sent.inc({ account }, batches.sent)
+      this.#batches.repeated.inc({ account }, batches.repeated)
+    }
+    if (event.instancesIdentical) this.#instances.identical.inc({ account }, event.instancesIdentical)
     if (!instances) return
     this.#instances.stored.inc({ account }, instances.stored)
     this.#instances.failed.inc({ account }, instances.failed)

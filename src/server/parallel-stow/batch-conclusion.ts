@@ -1,0 +1,161 @@
+import type { Slot } from '../../concurrency/limiter.ts'
+import type { OnDuplicate } from '../../config/settings.ts'
+import type { ProxyError } from '../../errors.ts'
+import type { WholeResponse } from '../../forward/buffered-response.ts'
+import { observeBuffered } from '../../forward/response-observer.ts'
+import { diagnosisOf } from '../explanation.ts'
+import { observeResponse } from '../observe-response.ts'
+import type { Batch } from './batch.ts'
+import type { BatchAttempts, BatchResult, Sendable, UploadContext } from './batch-attempts.ts'
+import { uidsOf } from './instance-head.ts'
+import {
+  alreadyStored,
+  type BatchOutcome,
+  type FoundInstance,
+  type LostInstance,
+  noOutcome,
+  withSuccesses,
+} from './merged-response.ts'
+import type { Part } from './part.ts'
+import { storedSequence } from './store-document.ts'
+import type { Settled, StoredInstances } from './stored-instances.ts'
+import type { StreamedPart } from './streamed-part.ts'
+
+/** What Google said last, by what it is. */
+export interface LastResponses {
+  document: WholeResponse | null
+  refusal: WholeResponse | null
+  error: ProxyError | null
+}
+
+interface SendingContext {
+  readonly upload: UploadContext
+  readonly attempts: BatchAttempts
+  readonly stored: StoredInstances
+  readonly slot: Slot
+  readonly last: LastResponses
+}
+
+interface BatchContext extends SendingContext {
+  readonly onDuplicate: OnDuplicate
+  /** It was stored at the first attempt. */
+  readonly onStored: (sent: Batch) => void
+}
+
+/**
+ * Statuses by which Google refuses not these instances but any: identity, rights, no such store,
+ * the form of request and response.
+ */
+const rejections: ReadonlySet<number> = new Set([401, 403, 404, 405, 406, 411, 413, 415])
+
+/** Sends a batch to its end, and finds out what became of each of its instances. */
+export async function concludeBatch(batch: Batch, context: BatchContext): Promise<BatchOutcome> {
+  const { upload, attempts, slot, stored, onStored } = context
+  const found: FoundInstance[] = []
+  let left: Batch | null = batch
+  const settle = async (sent: Batch): Promise<Settled> => {
+    const settled = await stored.settle(upload, sent)
+    found.push(...settled.found)
+    left = settled.rest
+    return settled
+  }
+  const order = batch.parts.map(({ content }) => uidsOf(content).sopInstance)
+  const result = await attempts.send(upload, batch, slot, async (sent) => (await settle(sent as Batch)).rest)
+  if (!result) return { ...noOutcome, order, found }
+  if (result.kind === 'stored') {
+    context.last.document = result.response
+    if (result.attempts === 1) onStored(batch)
+    return { ...noOutcome, order, found, ...(await reviewed(result, left, context)) }
+  }
+  const reason = reasonOf(result, context)
+  const isCertain = !result.isDoubtful || (await settle(left)).isCertain
+  // TypeScript doesn't see that `settle` changes it.
+  const lost = (left as Batch | null)?.parts ?? []
+  return {
+    ...noOutcome,
+    order,
+    found,
+    lost: lost.map(lostBecause(isCertain ? reason : `${reason} ${perhapsStored}`)),
+    failure: { reason, isForAll: isForAll(result) },
+  }
+}
+
+/**
+ * The same for a part that passes as it arrives. It is compared with Google's only if its digest is
+ * known.
+ */
+export async function concludeStream(part: StreamedPart, context: SendingContext): Promise<BatchOutcome> {
+  const { upload, attempts, stored, slot } = context
+  const sendable: Sendable = {
+    body: () => part.body(),
+    length: null,
+    instances: 1,
+    isReplayable: (isDoubtful) => part.isReplayable(isDoubtful),
+    signal: upload.stop,
+  }
+  const result = await attempts.send(upload, sendable, slot, async (sent) => sent)
+  if (!result) return noOutcome
+  if (result.kind === 'stored') {
+    const { document } = result
+    context.last.document = result.response
+    if (document.items.every(({ sequence }) => sequence === storedSequence)) return { ...noOutcome, document }
+    const corrected = withSuccesses(document, await stored.identicalStream(upload, part), alreadyStored)
+    upload.event.identical(corrected.corrected)
+    return { ...noOutcome, ...corrected }
+  }
+  const reason = reasonOf(result, context)
+  const isDoubtful = result.isDoubtful && part.isSentWhole
+  const found = isDoubtful ? await stored.identicalStream(upload, part) : []
+  if (found.length > 0) return { ...noOutcome, found }
+  const lost = [{ uids: part.uids, reason: isDoubtful ? `${reason} ${perhapsStored}` : reason }]
+  return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result) } }
+}
+
+/** A part that is not stored. */
+export function lostBecause(reason: string): (part: Part) => LostInstance {
+  return ({ content }) => ({ uids: uidsOf(content), reason })
+}
+
+const perhapsStored = 'It may be stored all the same: search before you send it again.'
+
+/**
+ * Google's response, with failures that are none as successes. Google may have stored an instance at
+ * an attempt that brought no response, and refuse it at the next as one that exists. One that it had
+ * before, just as it is, counts as the account says.
+ */
+async function reviewed(
+  { document, isDoubtful }: Extract<BatchResult, { kind: 'stored' }>,
+  sent: Batch,
+  { upload, stored, onDuplicate }: BatchContext,
+): Promise<Pick<BatchOutcome, 'document' | 'corrected'>> {
+  const unchanged = { document, corrected: [] }
+  if (!isDoubtful && onDuplicate === 'fail') return unchanged
+  const failures = new Set(document.items.flatMap((item) => (item.sequence === storedSequence ? [] : item.sopInstance)))
+  const refused = sent.only(({ content }) => failures.has(uidsOf(content).sopInstance))
+  if (refused.parts.length === 0) return unchanged
+  const found =
+    onDuplicate === 'verify' ? await stored.identical(upload, refused) : (await stored.settle(upload, refused)).found
+  const result = withSuccesses(document, found, isDoubtful ? null : alreadyStored)
+  if (!isDoubtful) upload.event.identical(result.corrected)
+  return result
+}
+
+type Failure = Exclude<BatchResult, { kind: 'stored' }>
+
+/** Also notes it for a client of which nothing was stored. */
+function reasonOf(result: Failure, { upload, last }: SendingContext): string {
+  const { permit, event, tokens } = upload
+  if (result.kind === 'failed') {
+    last.error = result.error
+    return result.error.problem
+  }
+  last.refusal = result.response
+  observeBuffered(observeResponse(permit, event, tokens), result.response)
+  const { status } = result.response
+  if (status < 400) return `Google's response (${status}) does not say what became of the instance.`
+  return `${diagnosisOf(status, event, permit).problem}.`
+}
+
+function isForAll(result: Failure): boolean {
+  return result.kind === 'failed' ? result.error.isPermanent : rejections.has(result.response.status)
+}

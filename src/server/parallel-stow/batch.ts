@@ -1,0 +1,67 @@
+import type { Sendable } from './batch-attempts.ts'
+import type { Part, Range } from './part.ts'
+
+/**
+ * Some parts of an upload, as a body of their own: with the upload's boundary and their own heads,
+ * byte for byte, so that Google reads them as it would have read them in the whole.
+ */
+export class Batch implements Sendable {
+  /** What is held whole is sent to its end. */
+  readonly signal = new AbortController().signal
+  readonly parts: readonly Part[]
+  readonly boundary: string
+  readonly #end: Buffer
+
+  constructor(parts: readonly Part[], boundary: string) {
+    this.parts = parts
+    this.boundary = boundary
+    const end = closingDelimiter(boundary)
+    this.#end = parts.length > 0 ? end : end.subarray(lineEndBytes)
+  }
+
+  isReplayable(): boolean {
+    return true
+  }
+
+  /** A batch of some of its parts. */
+  only(isWanted: (part: Part) => boolean): Batch {
+    return new Batch(this.parts.filter(isWanted), this.boundary)
+  }
+
+  get instances(): number {
+    return this.parts.length
+  }
+
+  get length(): number {
+    const ofParts = this.parts.reduce((sum, { totalLength }) => sum + totalLength, 0)
+    return ofParts + this.#end.length - (this.parts.length > 0 ? lineEndBytes : 0)
+  }
+
+  *body(): Generator<Buffer> {
+    let skip = lineEndBytes
+    for (const { slab, from, to } of this.#joinedRanges()) {
+      const begin = Math.min(from + skip, to)
+      skip -= begin - from
+      yield slab.bytes.subarray(begin, to)
+    }
+    yield this.#end
+  }
+
+  /** Parts that stand side by side in memory go in one piece. */
+  #joinedRanges(): Range[] {
+    const joined: Range[] = []
+    for (const range of this.parts.flatMap(({ ranges }) => ranges)) {
+      const last = joined.at(-1)
+      if (last?.slab === range.slab && last.to === range.from) last.to = range.to
+      else joined.push({ ...range })
+    }
+    return joined
+  }
+}
+
+/** A body needs no line end before its first boundary. */
+export const lineEndBytes = 2
+
+export function closingDelimiter(boundary: string): Buffer {
+  return Buffer.from(`\r\n--${boundary}--`, 'latin1')
+}

@@ -1,0 +1,171 @@
+import { Batch, closingDelimiter } from './batch.ts'
+import type { BatchMemory } from './batch-memory.ts'
+import { type InstanceUids, uidsOf } from './instance-head.ts'
+import type { Part } from './part.ts'
+import { DataSetHash } from './same-data-set.ts'
+
+interface StreamedPartOptions {
+  readonly boundary: string
+  readonly memory: BatchMemory
+  /** How much of the part is kept, so that it can be sent again. */
+  readonly maxKeptBytes: number
+  /** Whether its digest is wanted. */
+  readonly isHashed: boolean
+  /** Called when more is wanted, after `push()` returned false. */
+  readonly onDrain: () => void
+}
+
+/** Bytes that may wait for Google. */
+const maxUnreadBytes = 256 * 1024
+/** Far more than a socket takes before it has to be waited for. */
+const maxSocketBytes = 1024 * 1024
+/** What a piece costs at the least: about the memory that the smallest takes. */
+const minPieceCost = 512
+
+function costOf({ length }: Buffer): number {
+  return Math.max(length, minPieceCost)
+}
+
+/**
+ * A part that is too large to be held: it passes as it arrives, as a body of its own. As long as
+ * little of it has come, all of that is kept, and it can be sent again.
+ */
+export class StreamedPart {
+  readonly #options: StreamedPartOptions
+  /** Its beginning, with boundary and head; null once that is sent, and not kept. */
+  #beginning: Part | null
+  /** What came after it, from {@link #from} on. */
+  #pieces: Buffer[] = []
+  /** How many pieces before those are gone. */
+  #from = 0
+  /** Of the body that is being sent: the next piece. */
+  #next = 0
+  /** Bytes of the pieces that were sent. */
+  #sent = 0
+  #bytes: number
+  #unread = 0
+  #isKept = true
+  #isEnded = false
+  #isWaitingForRoom = false
+  #isDiscarded = false
+  #isSentWhole = false
+  #wake: () => void = () => {}
+  readonly #hash: DataSetHash | null
+  #digest: string | null = null
+  readonly uids: InstanceUids
+
+  /** @param beginning what has come of it */
+  constructor(options: StreamedPartOptions, beginning: Part) {
+    this.#options = options
+    this.#beginning = beginning
+    this.#bytes = beginning.length
+    this.uids = uidsOf(beginning.content)
+    this.#hash = options.isHashed ? new DataSetHash() : null
+    for (const piece of beginning.content) this.#hash?.push(piece)
+  }
+
+  /** Of its data set, at its end; null if it can't be told. */
+  get digest(): string | null {
+    return this.#digest
+  }
+
+  /** Whether Google may have all of it. */
+  get isSentWhole(): boolean {
+    return this.#isSentWhole
+  }
+
+  /**
+   * Whether it can be sent again: all of it that has come is still there, and Google can't have
+   * stored it.
+   */
+  isReplayable(isDoubtful: boolean): boolean {
+    return this.#isKept && !(isDoubtful && this.#isSentWhole)
+  }
+
+  /** False: wait for `onDrain`. */
+  push(piece: Buffer): boolean {
+    if (this.#isDiscarded) return true
+    this.#hash?.push(piece)
+    this.#options.memory.add(costOf(piece))
+    this.#pieces.push(piece)
+    this.#bytes += piece.length
+    this.#unread += piece.length
+    if (this.#bytes > this.#options.maxKeptBytes) this.#isKept = false
+    this.#dropRead()
+    this.#wake()
+    this.#isWaitingForRoom = this.#unread > maxUnreadBytes
+    return !this.#isWaitingForRoom
+  }
+
+  /** The part is complete. */
+  end(): void {
+    this.#isEnded = true
+    this.#digest = this.#hash?.digest() ?? null
+    this.#wake()
+  }
+
+  /** Nothing more is sent of it. */
+  discard(): void {
+    if (this.#isDiscarded) return
+    this.#isDiscarded = true
+    this.#release(this.#pieces)
+    this.#beginning?.release()
+    this.#beginning = null
+    this.#pieces = []
+    this.#unread = 0
+    this.#wake()
+    this.#drained()
+  }
+
+  /** From its beginning: only while it is replayable. */
+  async *body(): AsyncGenerator<Buffer> {
+    const { boundary } = this.#options
+    this.#next = 0
+    this.#sent = 0
+    this.#unread = this.#pieces.reduce((sum, { length }) => sum + length, 0)
+    if (this.#beginning) yield* beginningOf(this.#beginning, boundary)
+    for (;;) {
+      const piece = this.#pieces[this.#next - this.#from]
+      if (piece) {
+        this.#next += 1
+        yield piece
+        this.#sent += piece.length
+        this.#unread -= piece.length
+        this.#dropRead()
+        this.#drained()
+      } else if (this.#isDiscarded) throw new Error('The rest of the instance does not come')
+      else if (this.#isEnded) break
+      else await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+    this.#isSentWhole = true
+    yield closingDelimiter(boundary)
+  }
+
+  #dropRead(): void {
+    if (this.#isKept) return
+    // Its memory is used again: no byte of it may still wait in the socket.
+    if (this.#sent > maxSocketBytes) {
+      this.#beginning?.release()
+      this.#beginning = null
+    }
+    const read = this.#pieces.splice(0, this.#next - this.#from)
+    this.#from += read.length
+    this.#release(read)
+  }
+
+  #release(pieces: readonly Buffer[]): void {
+    if (pieces.length > 0) this.#options.memory.release(pieces.reduce((sum, piece) => sum + costOf(piece), 0))
+  }
+
+  #drained(): void {
+    if (!this.#isWaitingForRoom || this.#unread > maxUnreadBytes) return
+    this.#isWaitingForRoom = false
+    this.#options.onDrain()
+  }
+}
+
+/** Without the closing boundary. */
+function* beginningOf(part: Part, boundary: string): Generator<Buffer> {
+  const pieces = [...new Batch([part], boundary).body()]
+  yield* pieces.slice(0, -1)
+}

@@ -1,0 +1,265 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { test } from 'tap'
+import type { Fault } from '../../../src/emulator/faults.ts'
+import { type SyntheticInstance, syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
+
+type Item = Record<string, { Value?: unknown[] }>
+type StoreResponse = Record<string, { Value?: Item[] }>
+
+const stored = '00081199'
+const failed = '00081198'
+
+/** SOP Instance UIDs of a sequence, in its order. */
+function uidsIn(response: StoreResponse, sequence: string): unknown[] {
+  return (response[sequence]?.Value ?? []).map((item) => item['00081155']?.Value?.[0])
+}
+
+test('uploads in batches', async (t) => {
+  const parallel = { Connections: 4, BatchBytes: 65536, MemoryBytes: 1048576 }
+  const served = await startServed(t, {
+    accounts: ({ serviceAccountFile }) => ({
+      google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, ParallelStow: parallel },
+    }),
+    proxy: { Retry: { TotalTimeout: 30 } },
+  })
+  const { emulator, url } = served
+  let seed = 0
+  const newStudy = () => [...syntheticStudy({ seed: ++seed, series: 2, instances: 6, rows: 128, columns: 128 })]
+  const uidsOf = (study: readonly SyntheticInstance[]) => study.map(({ sopInstanceUid }) => sopInstanceUid)
+  const send = async (study: readonly SyntheticInstance[], accept = 'application/dicom+json') => {
+    const request = stowOf(study)
+    const response = await fetch(`${url}studies`, { ...request, headers: { ...request.headers, accept } })
+    return { status: response.status, headers: response.headers, text: await response.text() }
+  }
+  const posts = () => emulator.log.filter(({ method, target }) => method === 'POST' && target.endsWith('/studies'))
+  const line = () => served.log().findLast(({ msg }) => msg === 'request')
+  t.beforeEach(() => {
+    emulator.clearLog()
+    emulator.faults.clear()
+  })
+
+  t.test('the response is that of one request', async (t) => {
+    const study = newStudy()
+    const { status, text } = await send(study)
+    const body = JSON.parse(text) as StoreResponse
+    t.equal(status, 200)
+    t.same(uidsIn(body, stored), uidsOf(study))
+    t.notOk(body[failed])
+    t.match(JSON.stringify(body['00081190']), url)
+    t.ok(posts().length > 2, `${posts().length} batches`)
+    t.match(line(), { status: 200, instancesStored: 12, instancesFailed: 0 })
+  })
+
+  const faults: readonly Omit<Fault, 'target'>[] = [
+    { status: 429 },
+    { status: 503 },
+    { status: 500 },
+    { status: 401 },
+    { resetDuring: 30_000 },
+    { lateReset: true },
+    { resetAfterHeaders: true },
+    { resetBefore: true },
+  ]
+  t.test('each fault costs a batch, not the job', async (t) => {
+    for (const fault of faults) emulator.faults.add({ target: 'STOW-RS', times: 1, ...fault })
+    const study = newStudy()
+    const { status, text } = await send(study)
+    const body = JSON.parse(text) as StoreResponse
+    t.equal(status, 200, text)
+    t.same(new Set(uidsIn(body, stored)), new Set(uidsOf(study)))
+    t.equal(uidsIn(body, stored).length, study.length, 'none twice')
+    t.match(line(), { status: 200, instancesStored: 12, instancesFailed: 0 })
+    t.same(emulator.faults.list(), [])
+  })
+
+  t.test('XML', async (t) => {
+    const study = newStudy()
+    const { status, headers, text } = await send(study, 'application/dicom+xml')
+    t.equal(status, 200)
+    t.equal(headers.get('content-type'), 'application/dicom+xml')
+    t.same(
+      [...text.matchAll(/<DicomAttribute tag="00081155"[^>]*><Value number="1">([\d.]+)</g)].map(([, uid]) => uid),
+      uidsOf(study),
+    )
+    t.same(
+      [...text.matchAll(/<Item number="(\d+)">/g)].map(([, number]) => Number(number)),
+      study.map((_, at) => at + 1),
+    )
+    t.match(line(), { status: 200, instancesStored: 12, instancesFailed: 0 })
+    t.ok(posts().length > 2)
+  })
+
+  t.test('an instance that is refused', async (t) => {
+    const study = newStudy()
+    const other = { ...study[5], bytes: Buffer.from('no instance') } as SyntheticInstance
+    const { status, text } = await send(study.with(5, other))
+    const body = JSON.parse(text) as StoreResponse
+    t.equal(status, 409)
+    t.same(uidsIn(body, stored), uidsOf(study.toSpliced(5, 1)))
+    t.equal(body[failed]?.Value?.length, 1)
+    t.match(JSON.stringify(body[failed]), /Not a DICOM Part 10 file/)
+    t.match(line(), { status: 409, instancesStored: 11, instancesFailed: 1 })
+  })
+
+  t.test('a batch that fails for good', async (t) => {
+    const study = newStudy()
+    emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, status: 400 })
+    for (const accept of ['application/dicom+json', 'application/dicom+xml']) {
+      const { status, text } = await send(study, accept)
+      t.equal(status, accept.endsWith('json') ? 409 : 200)
+      if (!accept.endsWith('json')) continue
+      const body = JSON.parse(text) as StoreResponse
+      const lost = uidsIn(body, failed)
+      t.ok(lost.length > 0 && lost.length < 12)
+      t.same(new Set([...uidsIn(body, stored), ...lost]), new Set(uidsOf(study)))
+      t.match(body[failed]?.Value?.[0], { '00081197': { Value: [272] }, '00091097': { Value: [/\(400\)/] } })
+      t.match(line(), { status: 409, instancesStored: 12 - lost.length, instancesFailed: lost.length })
+    }
+  })
+
+  t.test("Google refuses everything: its response is the client's", async (t) => {
+    const study = newStudy()
+    emulator.faults.add({ target: 'STOW-RS', status: 403 })
+    const { status, text, headers } = await send(study)
+    t.equal(status, 403)
+    t.match(JSON.parse(text), { error: { code: 403 } })
+    t.match(headers.get('proxy-status'), /received-status=403/)
+    t.ok(posts().length <= 4, 'the rest is not sent')
+    t.match(line(), { status: 403, layer: 'upstream', instancesStored: undefined })
+  })
+
+  t.test('rights that end on the way: the rest is named', async (t) => {
+    const study = newStudy()
+    emulator.faults.add({ target: 'STOW-RS', skip: 2, status: 403 })
+    const { status, text } = await send(study)
+    const body = JSON.parse(text) as StoreResponse
+    t.equal(status, 409)
+    t.same(new Set([...uidsIn(body, stored), ...uidsIn(body, failed)]), new Set(uidsOf(study)))
+    t.equal(uidsIn(body, stored).length + uidsIn(body, failed).length, 12)
+  })
+
+  t.test('a token that Google never takes', async (t) => {
+    emulator.faults.add({ target: 'STOW-RS', status: 401 })
+    const { status, text } = await send(newStudy().slice(0, 1))
+    t.equal(status, 502)
+    t.match(JSON.parse(text), { code: 'token-rejected' })
+  })
+
+  t.test('the same study again, and one with other bytes', async (t) => {
+    const study = newStudy()
+    t.equal((await send(study)).status, 200)
+    t.equal((await send(study)).status, 200)
+    emulator.behave({ duplicates: 'refused' })
+    t.teardown(() => emulator.behave({ duplicates: 'accepted' }))
+    const { status, text } = await send(study)
+    t.equal(status, 409)
+    t.same(uidsIn(JSON.parse(text), failed), uidsOf(study))
+    // What was stored without a response is stored, also for a Google that refuses it then.
+    const other = newStudy()
+    emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, lateReset: true })
+    const again = await send(other)
+    t.equal(again.status, 200)
+    t.same(new Set(uidsIn(JSON.parse(again.text), stored)), new Set(uidsOf(other)))
+  })
+
+  t.test('an older instance of the same name does not pass for the new one', async (t) => {
+    const study = newStudy()
+    const old = study
+      .slice(3, 4)
+      .map((instance) => ({ ...instance, bytes: Buffer.concat([instance.bytes.subarray(0, -1), Buffer.from([9])]) }))
+    t.equal((await send(old)).status, 200)
+    emulator.faults.add({ target: 'STOW-RS', times: 2, lateReset: true })
+    const { status, text } = await send(study)
+    t.equal(status, 409)
+    t.same(uidsIn(JSON.parse(text), failed), uidsOf(old))
+    t.equal(uidsIn(JSON.parse(text), stored).length, 11)
+  })
+
+  t.test('one instance is one request, and its response is unchanged', async (t) => {
+    const study = newStudy()
+    const { status, text } = await send(study.slice(0, 1))
+    t.equal(status, 200)
+    t.same(uidsIn(JSON.parse(text), stored), uidsOf(study.slice(0, 1)))
+    t.equal(posts().length, 1)
+  })
+
+  t.test('an instance that is larger than a batch passes by itself', async (t) => {
+    const study = newStudy()
+    const [large] = [...syntheticStudy({ seed: ++seed, instances: 1, frames: 30, rows: 256, columns: 256 })]
+    if (!large) throw new Error('No instance')
+    const all = [...study.slice(0, 3), large, ...study.slice(3)]
+    const { status, text } = await send(all)
+    t.equal(status, 200)
+    t.same(uidsIn(JSON.parse(text), stored), uidsOf(all))
+    const { studyInstanceUid, seriesInstanceUid, sopInstanceUid } = large
+    const accept = 'application/dicom; transfer-syntax=*'
+    const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
+    const back = Buffer.from(await (await fetch(`${url}${path}`, { headers: { accept } })).arrayBuffer())
+    t.ok(back.equals(large.bytes), 'byte for byte')
+    emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, status: 429 })
+    t.equal((await send([...newStudy().slice(0, 3), large])).status, 200, 'refused at its beginning, it is sent again')
+  })
+
+  t.test('every instance arrives byte for byte', async (t) => {
+    const study = newStudy()
+    emulator.faults.add({ target: 'STOW-RS', times: 2, skip: 1, resetDuring: 10_000 })
+    t.equal((await send(study)).status, 200)
+    for (const { studyInstanceUid, seriesInstanceUid, sopInstanceUid, bytes } of study) {
+      const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
+      const accept = 'application/dicom; transfer-syntax=*'
+      const back = Buffer.from(await (await fetch(`${url}${path}`, { headers: { accept } })).arrayBuffer())
+      if (!back.equals(bytes)) t.fail(`${sopInstanceUid} differs`)
+    }
+  })
+
+  t.test('a body that breaks off, or is none', async (t) => {
+    const study = newStudy()
+    const { headers, body } = stowOf(study)
+    const cut = await fetch(`${url}studies`, { method: 'POST', headers, body: body.subarray(0, -30) })
+    t.equal(cut.status, 400)
+    t.match(await cut.json(), { code: 'malformed-request', detail: /before its closing boundary/ })
+    const none = await fetch(`${url}studies`, { method: 'POST', headers, body: 'x'.repeat(200_000) })
+    t.equal(none.status, 400)
+    t.match(await none.json(), { code: 'malformed-request', detail: /does not begin with the boundary/ })
+    t.match(line(), { status: 400, layer: 'client' })
+    const empty = await fetch(`${url}studies`, { method: 'POST', headers, body: '--test-boundary--' })
+    t.equal(empty.status, 400)
+    t.match(await empty.json(), { error: { code: 400 } }, 'Google says what it thinks of a body without parts')
+  })
+
+  t.test('a client that leaves: what is on its way ends, the rest is not sent', async (t) => {
+    const study = newStudy()
+    const { headers, body } = stowOf(study)
+    const sending = request(`${url}studies`, { method: 'POST', headers })
+    sending.on('error', () => {})
+    sending.write(body.subarray(0, -20_000))
+    await eventually('a batch is stored', () => posts().some(({ status }) => status === 200))
+    sending.destroy()
+    await eventually('the line', () => line()?.abortedBy === 'client')
+    t.match(line(), { abortedBy: 'client', attempts: 1 })
+    t.ok(
+      posts().every(({ complete, status }) => complete && status === 200),
+      'no batch was cut',
+    )
+    t.ok((line()?.instancesStored as number) < 12)
+  })
+
+  t.test('parts without end', async (t) => {
+    const { headers } = stowOf([])
+    const part = Buffer.from('--test-boundary\r\n\r\n\r\n'.repeat(4_000))
+    const sending = request(`${url}studies`, { method: 'POST', headers })
+    sending.on('error', () => {})
+    const response = new Promise<IncomingMessage>((resolve) => sending.once('response', resolve))
+    let isOver = false
+    void response.then(() => (isOver = true))
+    for (let sent = 0; sent < 100 && !isOver; sent += 1) {
+      if (!sending.write(part)) await Promise.race([once(sending, 'drain'), response])
+    }
+    const { statusCode } = await response
+    sending.destroy()
+    t.equal(statusCode, 400)
+  })
+})
