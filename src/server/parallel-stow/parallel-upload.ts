@@ -78,7 +78,7 @@ export class ParallelUpload {
       onFull: () => this.#body.pause(),
       onDrain: () => this.#body.resume(),
     })
-    this.#parser = new MultipartParser(boundary, this.#reader)
+    this.#parser = new MultipartParser(boundary, this.#reader, this.#reader)
     const { progress } = upload.event
     const isContended = () => shared.memory.isFull
     this.#body = new ClientBody(
@@ -135,13 +135,17 @@ export class ParallelUpload {
   #waitForRoom(): void {
     const hasOthers = this.#inFlight > 0 || this.#isWaitingForSlot || !this.#queue.isEmpty || this.#stream
     if (!hasOthers && this.#reader.canStream) {
-      this.#reader.stream()
       this.#body.resume()
-      this.#dispatch()
+      this.#read(() => this.#streamRest())
     } else if (!this.#reader.isStreaming && !this.#body.isPaused) {
       this.#body.pause()
       this.#options.shared.memory.whenRoom(() => this.#body.resume())
     }
+  }
+
+  #streamRest(): void {
+    this.#parser.search()
+    if (this.#queue.isEmpty && this.#reader.canStream) this.#reader.stream()
   }
 
   /** Nothing more is read or sent. What is on its way gets its response. */
