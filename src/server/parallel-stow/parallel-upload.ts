@@ -95,6 +95,8 @@ export class ParallelUpload {
   /** Resolves when all that was sent has ended. */
   async run(): Promise<UploadResult> {
     this.#body.start()
+    // What holds nothing yet can wait before it does.
+    if (this.#options.shared.memory.isFull) this.#waitForRoom()
     await this.#finished.promise
     this.#body.stop()
     if (this.#slotTimer) clearTimeout(this.#slotTimer)
