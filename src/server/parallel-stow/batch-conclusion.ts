@@ -50,6 +50,12 @@ const rejections: ReadonlySet<number> = new Set([401, 403, 404, 405, 406, 411, 4
 
 /** Sends a batch to its end, and finds out what became of each of its instances. */
 export async function concludeBatch(batch: Batch, context: BatchContext): Promise<BatchOutcome> {
+  const outcome = await outcomeOf(batch, context)
+  if (outcome.found.length + outcome.lost.length === 0) return outcome
+  return { ...outcome, order: batch.parts.map(({ content }) => uidsOf(content).sopInstance) }
+}
+
+async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutcome> {
   const { upload, attempts, slot, stored, onStored } = context
   const found: FoundInstance[] = []
   let left: Batch | null = batch
@@ -59,13 +65,12 @@ export async function concludeBatch(batch: Batch, context: BatchContext): Promis
     left = settled.rest
     return settled
   }
-  const order = batch.parts.map(({ content }) => uidsOf(content).sopInstance)
   const result = await attempts.send(upload, batch, slot, async (sent) => (await settle(sent as Batch)).rest)
-  if (!result) return { ...noOutcome, order, found }
+  if (!result) return { ...noOutcome, found }
   if (result.kind === 'stored') {
     context.last.document = result.response
     if (result.attempts === 1) onStored(batch)
-    return { ...noOutcome, order, found, ...(await reviewed(result, left, context)) }
+    return { ...noOutcome, found, ...(await reviewed(result, left, context)) }
   }
   const reason = reasonOf(result, context)
   const isCertain = !result.isDoubtful || (await settle(left)).isCertain
@@ -73,7 +78,6 @@ export async function concludeBatch(batch: Batch, context: BatchContext): Promis
   const lost = (left as Batch | null)?.parts ?? []
   return {
     ...noOutcome,
-    order,
     found,
     lost: lost.map(lostBecause(isCertain ? reason : `${reason} ${perhapsStored}`)),
     failure: { reason, isForAll: isForAll(result) },

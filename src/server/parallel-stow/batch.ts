@@ -50,10 +50,15 @@ export class Batch implements Sendable {
   /** Parts that stand side by side in memory go in one piece. */
   #joinedRanges(): Range[] {
     const joined: Range[] = []
-    for (const range of this.parts.flatMap(({ ranges }) => ranges)) {
-      const last = joined.at(-1)
-      if (last?.slab === range.slab && last.to === range.from) last.to = range.to
-      else joined.push({ ...range })
+    let last: Range | undefined
+    for (const { ranges } of this.parts) {
+      for (const { slab, from, to } of ranges) {
+        if (last?.slab === slab && last.to === from) last.to = to
+        else {
+          last = { slab, from, to }
+          joined.push(last)
+        }
+      }
     }
     return joined
   }

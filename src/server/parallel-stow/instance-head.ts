@@ -8,8 +8,10 @@ export interface InstanceUids {
   readonly series: string
 }
 
-/** Bytes that are looked at: the UIDs of most instances are in the first 2 KiB. */
+/** Bytes that are looked at. */
 const maxHeadBytes = 1024 * 1024
+/** The UIDs of most instances are in the first 2 KiB: more is copied together only for the others. */
+const usualHeadBytes = 16 * 1024
 
 const metaStart = 132
 const metaGroup = 0x0002
@@ -39,7 +41,12 @@ const deflated: ReadonlySet<string> = new Set([
  * @param content the file, or the beginning of it, in pieces
  */
 export function uidsOf(content: readonly Buffer[]): InstanceUids {
-  const file = beginningOf(content, maxHeadBytes)
+  const uids = uidsIn(beginningOf(content, usualHeadBytes))
+  const isComplete = Object.values(uids).every((uid) => uid !== '')
+  return isComplete ? uids : uidsIn(beginningOf(content, maxHeadBytes))
+}
+
+function uidsIn(file: Buffer): InstanceUids {
   const found = new Map<number, string>()
   const start = readMeta(file, found)
   const syntax = start === 0 ? implicitLittleEndian : (found.get(tags.transferSyntax) ?? '')

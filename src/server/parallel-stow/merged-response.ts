@@ -12,7 +12,7 @@ import {
 export interface BatchOutcome {
   /** Null without one, or if it is no store response. */
   readonly document: StoreDocument | null
-  /** SOP Instance UIDs as they were sent. */
+  /** SOP Instance UIDs as they were sent; empty where nothing was found or lost. */
   readonly order: readonly string[]
   /** SOP Instance UIDs whose failure in Google's response became a success. */
   readonly corrected: readonly string[]

@@ -10,6 +10,14 @@ export interface PartVisitor {
   endPart(): void
 }
 
+/** How a part's own Content-Length spares the search through it. */
+export interface SkipOptions {
+  /** A part that may not be skipped is searched as it comes. */
+  readonly maySkip: (bytes: number) => boolean
+  /** Gives back the content that was passed on of the part that arrives, as if it had not come. */
+  readonly takeBack: () => Buffer
+}
+
 /** The body does not follow RFC 2046 5.1.1. The message is a problem for a person to read. */
 export class MultipartError extends Error {
   override readonly name = 'MultipartError'
@@ -23,6 +31,7 @@ const lf = 0x0a
 const dash = 0x2d
 const space = 0x20
 const tab = 0x09
+const contentLength = /\r\nContent-Length:[ \t]*(\d{1,10})[ \t]*\r\n/i
 
 /** The head of an instance has some hundred bytes. */
 const maxHeadBytes = 16 * 1024
@@ -33,18 +42,24 @@ const maxPreambleBytes = 64 * 1024
  * they came, never copied but where a boundary may lie across two chunks. Preamble and epilogue are
  * skipped.
  *
- * All of the body is searched for the boundary. A part's Content-Length could spare that, but one
- * that is wrong would hide the parts that follow (docs/adr/0037).
+ * A part is skipped by its own Content-Length, where that leads to a delimiter. Where it doesn't, the
+ * part is searched from its beginning, and no length of this body is believed again: a body whose
+ * lengths are all wrong would be searched over and over (docs/adr/0037).
  */
 export class MultipartParser {
   readonly #delimiter: Buffer
   readonly #visitor: PartVisitor
+  /** Null: every part is searched. */
+  #skipping: SkipOptions | null
+  /** Bytes up to where the part that arrives should end; null while it is searched. */
+  #left: number | null = null
   #state: 'preamble' | 'head' | 'content' | 'epilogue' = 'preamble'
   #preambleBytes = 0
   /** Not looked at yet. A body may begin with a boundary, without the line end before it. */
   #carry: Buffer = lineEnd
 
-  constructor(boundary: string, visitor: PartVisitor) {
+  constructor(boundary: string, visitor: PartVisitor, skipping: SkipOptions | null = null) {
+    this.#skipping = skipping
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
     this.#visitor = visitor
   }
@@ -56,7 +71,7 @@ export class MultipartParser {
     this.#carry = none
     let at: number | null = 0
     while (at < text.length) {
-      const next: number | null = this.#state === 'head' ? this.#readHead(text, at) : this.#readContent(text, at)
+      const next: number | null = this.#read(text, at)
       if (next === null) {
         this.#carry = text.subarray(at)
         return
@@ -67,7 +82,54 @@ export class MultipartParser {
 
   /** The body has ended. Throws a MultipartError if its parts have not. */
   end(): void {
+    this.search()
     if (this.#state !== 'epilogue') throw new MultipartError('The body ends before its closing boundary.')
+  }
+
+  /** Searches what has come of a part that was skipped, and all that comes. Throws a MultipartError. */
+  search(): void {
+    const skipping = this.#skipping
+    this.#skipping = null
+    if (this.#left === null || skipping === null) return
+    this.#left = null
+    const rest = this.#carry
+    this.#carry = none
+    this.push(skipping.takeBack())
+    if (rest.length > 0) this.push(rest)
+  }
+
+  /** Returns where to go on; null if more is needed. */
+  #read(text: Buffer, at: number): number | null {
+    if (this.#state === 'head') return this.#readHead(text, at)
+    return this.#left === null ? this.#readContent(text, at) : this.#skip(text, at, this.#left)
+  }
+
+  /** The same for content whose length is known. */
+  #skip(text: Buffer, at: number, left: number): number | null {
+    if (left > 0) {
+      const end = Math.min(at + left, text.length)
+      this.#visitor.data(text.subarray(at, end))
+      this.#left = left - (end - at)
+      return end
+    }
+    const after = at + this.#delimiter.length
+    const there = Math.min(this.#delimiter.length, text.length - at)
+    const isDelimiter = text.compare(this.#delimiter, 0, there, at, at + there) === 0
+    const follows = !isDelimiter ? 'text' : after < text.length ? whatFollows(text, after) : 'unknown'
+    if (follows === 'unknown') return null
+    if (follows === 'text') {
+      this.#carry = text.subarray(at)
+      this.search()
+      return text.length
+    }
+    return this.#endContent(text, after, follows)
+  }
+
+  #endContent(text: Buffer, after: number, follows: 'part' | 'close'): number {
+    this.#left = null
+    if (this.#state === 'content') this.#visitor.endPart()
+    this.#state = follows === 'close' ? 'epilogue' : 'head'
+    return follows === 'close' ? text.length : after
   }
 
   /** Returns where to go on; null if more is needed. */
@@ -82,9 +144,7 @@ export class MultipartParser {
     }
     if (end > at) this.#pass(text.subarray(at, end))
     if (follows === 'unknown') return end === at ? null : end
-    if (this.#state === 'content') this.#visitor.endPart()
-    this.#state = follows === 'close' ? 'epilogue' : 'head'
-    return follows === 'close' ? text.length : after
+    return this.#endContent(text, after, follows)
   }
 
   /** Returns where to go on; null if more is needed. */
@@ -97,8 +157,15 @@ export class MultipartParser {
     const head = text.subarray(at, end)
     if (head.includes(this.#delimiter)) throw new MultipartError("A part's headers have no end.")
     this.#state = 'content'
+    this.#left = this.#skippedLength(head)
     this.#visitor.beginPart(head)
     return end
+  }
+
+  #skippedLength(head: Buffer): number | null {
+    if (!this.#skipping) return null
+    const length = Number(contentLength.exec(head.toString('latin1'))?.[1] ?? Number.NaN)
+    return this.#skipping.maySkip(length) ? length : null
   }
 
   #pass(bytes: Buffer): void {

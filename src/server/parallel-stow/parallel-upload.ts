@@ -82,7 +82,7 @@ export class ParallelUpload {
       onFull: () => this.#body.pause(),
       onDrain: () => this.#resume(),
     })
-    this.#parser = new MultipartParser(boundary, this.#reader)
+    this.#parser = new MultipartParser(boundary, this.#reader, this.#reader)
     const { progress } = upload.event
     const isContended = () => shared.memory.isFull
     this.#body = new ClientBody(
@@ -99,6 +99,8 @@ export class ParallelUpload {
   /** Resolves when all that was sent has ended. */
   async run(): Promise<UploadResult> {
     this.#body.start()
+    // What holds nothing yet can wait before it does.
+    if (this.#options.shared.memory.isFull) this.#waitForRoom()
     await this.#finished.promise
     this.#body.stop()
     if (this.#slotTimer) clearTimeout(this.#slotTimer)
@@ -151,13 +153,17 @@ export class ParallelUpload {
   #waitForRoom(): void {
     const hasOthers = this.#inFlight > 0 || this.#isWaitingForSlot || !this.#queue.isEmpty || this.#stream
     if (!hasOthers && this.#reader.canStream) {
-      this.#reader.stream()
-      this.#dispatch()
       this.#resume()
+      this.#read(() => this.#streamRest())
     } else if (!this.#reader.isStreaming && !this.#body.isPaused) {
       this.#body.pause()
       this.#options.shared.memory.whenRoom(() => this.#resume())
     }
+  }
+
+  #streamRest(): void {
+    this.#parser.search()
+    if (this.#queue.isEmpty && this.#reader.canStream) this.#reader.stream()
   }
 
   /** Nothing more is read or sent. What is on its way gets its response. */

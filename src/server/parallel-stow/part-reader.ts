@@ -1,5 +1,5 @@
 import type { BatchMemory } from './batch-memory.ts'
-import { MultipartError, type PartVisitor } from './multipart-parser.ts'
+import { MultipartError, type PartVisitor, type SkipOptions } from './multipart-parser.ts'
 import { Part, SlabWriter } from './part.ts'
 import { StreamedPart } from './streamed-part.ts'
 
@@ -26,7 +26,7 @@ const maxHeadBytes = 64 * 1024
 const extraKeptBytes = 1024 * 1024
 
 /** Collects the parts of an upload as they arrive. */
-export class PartReader implements PartVisitor {
+export class PartReader implements PartVisitor, SkipOptions {
   readonly #options: PartReaderOptions
   readonly #delimiter: Buffer
   readonly #writer: SlabWriter
@@ -34,6 +34,8 @@ export class PartReader implements PartVisitor {
   #part: Part | null = null
   #streamed: StreamedPart | null = null
   #count = 0
+  /** Bytes that are kept of the part that arrives. */
+  #maxKeptBytes = Infinity
   /** Nothing is sent any more: parts are read for their UIDs. */
   headsOnly = false
 
@@ -55,6 +57,7 @@ export class PartReader implements PartVisitor {
   beginPart(head: Buffer): void {
     this.#count += 1
     if (this.#count > maxParts) throw new MultipartError(`The body has more than ${maxParts} parts.`)
+    this.#maxKeptBytes = this.headsOnly ? maxHeadBytes : Infinity
     this.#part = new Part(this.#options.memory)
     this.#part.writeHead(this.#writer, this.#delimiter)
     this.#part.writeHead(this.#writer, head)
@@ -66,7 +69,7 @@ export class PartReader implements PartVisitor {
       return
     }
     const part = this.#part
-    if (!part || (this.headsOnly && part.length >= maxHeadBytes)) return
+    if (!part || part.length >= this.#maxKeptBytes) return
     part.write(this.#writer, piece)
     if (part.length > this.#options.maxPartBytes && !this.headsOnly) this.stream()
   }
@@ -77,6 +80,15 @@ export class PartReader implements PartVisitor {
     const part = this.#part
     this.#part = null
     if (part) this.#options.onPart(part)
+  }
+
+  /** What is held whole can be given back. */
+  maySkip(bytes: number): boolean {
+    return bytes <= this.#options.maxPartBytes && !this.headsOnly
+  }
+
+  takeBack(): Buffer {
+    return this.#part?.takeContent() ?? Buffer.alloc(0)
   }
 
   /** Has the part that arrives pass from here on. */

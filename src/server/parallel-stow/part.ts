@@ -9,7 +9,6 @@ const partOverheadBytes = 512
  */
 export class Part {
   readonly #memory: BatchMemory
-  readonly #slabs: Slab[] = []
   /** All of its bytes, as ranges of the slabs. */
   readonly #ranges: Range[] = []
   /** Of the content. */
@@ -42,30 +41,43 @@ export class Part {
   }
 
   writeHead(writer: SlabWriter, bytes: Buffer): void {
-    writer.write(bytes, this.#add)
+    writer.write(bytes, this)
     this.#headLength += bytes.length
   }
 
   write(writer: SlabWriter, bytes: Buffer): void {
-    writer.write(bytes, this.#add)
+    writer.write(bytes, this)
     this.length += bytes.length
+  }
+
+  /** Gives back its content, as if that had not come. */
+  takeContent(): Buffer {
+    const content = Buffer.concat(this.content)
+    let left = this.#headLength
+    for (const range of this.#ranges.splice(0)) {
+      range.to = Math.min(range.to, range.from + left)
+      left -= range.to - range.from
+      if (range.from < range.to) this.#ranges.push(range)
+      else this.#memory.leaveSlab(range.slab)
+    }
+    this.length = 0
+    return content
   }
 
   /** Its bytes are not needed any more. */
   release(): void {
-    for (const slab of this.#slabs.splice(0)) this.#memory.leaveSlab(slab)
-    this.#ranges.length = 0
+    for (const { slab } of this.#ranges.splice(0)) this.#memory.leaveSlab(slab)
     this.#memory.release(partOverheadBytes)
   }
 
-  readonly #add = (slab: Slab, from: number, to: number) => {
+  /** These are its next bytes. */
+  add(slab: Slab, from: number, to: number): void {
     const last = this.#ranges.at(-1)
-    if (last?.slab === slab) {
+    if (last?.slab === slab && last.to === from) {
       last.to = to
       return
     }
     slab.uses += 1
-    this.#slabs.push(slab)
     this.#ranges.push({ slab, from, to })
   }
 }
@@ -85,8 +97,8 @@ export class SlabWriter {
     this.#memory = memory
   }
 
-  /** @param onWritten told where they are now */
-  write(bytes: Buffer, onWritten: (slab: Slab, from: number, to: number) => void): void {
+  /** Adds them to a part. */
+  write(bytes: Buffer, part: Part): void {
     for (let at = 0; at < bytes.length; ) {
       if (this.#slab === null || this.#slab.used === slabBytes) {
         this.close()
@@ -94,7 +106,7 @@ export class SlabWriter {
       }
       const slab: Slab = this.#slab
       const length = bytes.copy(slab.bytes, slab.used, at)
-      onWritten(slab, slab.used, slab.used + length)
+      part.add(slab, slab.used, slab.used + length)
       slab.used += length
       at += length
     }

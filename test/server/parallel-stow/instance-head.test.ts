@@ -95,9 +95,16 @@ test('the same data set', async (t) => {
   const start = dataSetStart([file]) ?? 0
   const otherMeta = Buffer.concat([encodedFile(syntaxes.implicit, []), file.subarray(start)])
   t.ok(dataSetStart([otherMeta]))
-  const changed = Buffer.from(file)
-  changed[file.length - 1] = 8
-  for (const length of [7, 1000, 65_536, file.length]) {
+  const short = encodedFile(syntaxes.explicit, [...elements.slice(0, -1), ['7FE00010', 'OW', Buffer.alloc(5_000, 7)]])
+  const cases: [Buffer, number][] = [
+    [short, 7],
+    [file, 1000],
+    [file, 65_536],
+    [file, file.length],
+  ]
+  for (const [file, length] of cases) {
+    const changed = Buffer.from(file)
+    changed[file.length - 1] = 8
     t.ok(await isSameDataSet(inPieces(file, 1000), arriving(inPieces(file, length))), `${length}`)
     t.notOk(await isSameDataSet(inPieces(file, 1000), arriving(inPieces(changed, length))), `${length}, another byte`)
     t.notOk(

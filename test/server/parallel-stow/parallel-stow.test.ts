@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { test } from 'tap'
+import t, { type Test } from 'tap'
 import type { Fault } from '../../../src/emulator/faults.ts'
 import { type SyntheticInstance, syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
 import { eventually } from '../../helpers/eventually.ts'
@@ -12,12 +12,15 @@ type StoreResponse = Record<string, { Value?: Item[] }>
 const stored = '00081199'
 const failed = '00081198'
 
+// What waits for another attempt has a proxy of its own, and waits beside the others.
+t.jobs = 8
+
 /** SOP Instance UIDs of a sequence, in its order. */
 function uidsIn(response: StoreResponse, sequence: string): unknown[] {
   return (response[sequence]?.Value ?? []).map((item) => item['00081155']?.Value?.[0])
 }
 
-test('uploads in batches', async (t) => {
+async function startParallel(t: Test) {
   const parallel = { Connections: 4, BatchBytes: 65536, MemoryBytes: 1048576 }
   const served = await startServed(t, {
     accounts: ({ serviceAccountFile }) => ({
@@ -28,7 +31,6 @@ test('uploads in batches', async (t) => {
   const { emulator, url } = served
   let seed = 0
   const newStudy = () => [...syntheticStudy({ seed: ++seed, series: 2, instances: 6, rows: 128, columns: 128 })]
-  const uidsOf = (study: readonly SyntheticInstance[]) => study.map(({ sopInstanceUid }) => sopInstanceUid)
   const send = async (study: readonly SyntheticInstance[], accept = 'application/dicom+json') => {
     const request = stowOf(study)
     const response = await fetch(`${url}studies`, { ...request, headers: { ...request.headers, accept } })
@@ -36,6 +38,105 @@ test('uploads in batches', async (t) => {
   }
   const posts = () => emulator.log.filter(({ method, target }) => method === 'POST' && target.endsWith('/studies'))
   const line = () => served.log().findLast(({ msg }) => msg === 'request')
+  return { emulator, url, newStudy, send, posts, line }
+}
+
+function uidsOf(study: readonly SyntheticInstance[]): string[] {
+  return study.map(({ sopInstanceUid }) => sopInstanceUid)
+}
+
+const faults: Readonly<Record<string, readonly Omit<Fault, 'target'>[]>> = {
+  'of statuses': [{ status: 429 }, { status: 503 }, { status: 500 }, { status: 401 }],
+  'of connections': [{ resetDuring: 30_000 }, { lateReset: true }, { resetAfterHeaders: true }, { resetBefore: true }],
+}
+for (const [name, some] of Object.entries(faults)) {
+  t.test(`each fault costs a batch, not the job: ${name}`, async (t) => {
+    const { emulator, newStudy, send, line } = await startParallel(t)
+    for (const fault of some) emulator.faults.add({ target: 'STOW-RS', times: 1, ...fault })
+    const study = newStudy()
+    const { status, text } = await send(study)
+    const body = JSON.parse(text) as StoreResponse
+    t.equal(status, 200, text)
+    t.same(new Set(uidsIn(body, stored)), new Set(uidsOf(study)))
+    t.equal(uidsIn(body, stored).length, study.length, 'none twice')
+    t.match(line(), { status: 200, instancesStored: 12, instancesFailed: 0 })
+    t.same(emulator.faults.list(), [])
+  })
+}
+
+t.test('a token that Google never takes', async (t) => {
+  const { emulator, newStudy, send } = await startParallel(t)
+  emulator.faults.add({ target: 'STOW-RS', status: 401 })
+  const { status, text } = await send(newStudy().slice(0, 1))
+  t.equal(status, 502)
+  t.match(JSON.parse(text), { code: 'token-rejected' })
+})
+
+t.test('the same study again, and one with other bytes', async (t) => {
+  const { emulator, newStudy, send } = await startParallel(t)
+  const study = newStudy()
+  t.equal((await send(study)).status, 200)
+  t.equal((await send(study)).status, 200)
+  emulator.behave({ duplicates: 'refused' })
+  t.teardown(() => emulator.behave({ duplicates: 'accepted' }))
+  const { status, text } = await send(study)
+  t.equal(status, 409)
+  t.same(uidsIn(JSON.parse(text), failed), uidsOf(study))
+  // What was stored without a response is stored, also for a Google that refuses it then.
+  const other = newStudy()
+  emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, lateReset: true })
+  const again = await send(other)
+  t.equal(again.status, 200)
+  t.same(new Set(uidsIn(JSON.parse(again.text), stored)), new Set(uidsOf(other)))
+})
+
+t.test('an older instance of the same name does not pass for the new one', async (t) => {
+  const { emulator, newStudy, send } = await startParallel(t)
+  const study = newStudy()
+  const old = study
+    .slice(3, 4)
+    .map((instance) => ({ ...instance, bytes: Buffer.concat([instance.bytes.subarray(0, -1), Buffer.from([9])]) }))
+  t.equal((await send(old)).status, 200)
+  emulator.faults.add({ target: 'STOW-RS', times: 2, lateReset: true })
+  const { status, text } = await send(study)
+  t.equal(status, 409)
+  t.same(uidsIn(JSON.parse(text), failed), uidsOf(old))
+  t.equal(uidsIn(JSON.parse(text), stored).length, 11)
+})
+
+t.test('an instance that is larger than a batch passes by itself', async (t) => {
+  const { emulator, url, newStudy, send } = await startParallel(t)
+  const study = newStudy()
+  const [large] = [...syntheticStudy({ seed: 1_000, instances: 1, frames: 30, rows: 256, columns: 256 })]
+  if (!large) throw new Error('No instance')
+  const all = [...study.slice(0, 3), large, ...study.slice(3)]
+  const { status, text } = await send(all)
+  t.equal(status, 200)
+  t.same(uidsIn(JSON.parse(text), stored), uidsOf(all))
+  const { studyInstanceUid, seriesInstanceUid, sopInstanceUid } = large
+  const accept = 'application/dicom; transfer-syntax=*'
+  const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
+  const back = Buffer.from(await (await fetch(`${url}${path}`, { headers: { accept } })).arrayBuffer())
+  t.ok(back.equals(large.bytes), 'byte for byte')
+  emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, status: 429 })
+  t.equal((await send([...newStudy().slice(0, 3), large])).status, 200, 'refused at its beginning, it is sent again')
+})
+
+t.test('every instance arrives byte for byte', async (t) => {
+  const { emulator, url, newStudy, send } = await startParallel(t)
+  const study = newStudy()
+  emulator.faults.add({ target: 'STOW-RS', times: 2, skip: 1, resetDuring: 10_000 })
+  t.equal((await send(study)).status, 200)
+  for (const { studyInstanceUid, seriesInstanceUid, sopInstanceUid, bytes } of study) {
+    const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
+    const accept = 'application/dicom; transfer-syntax=*'
+    const back = Buffer.from(await (await fetch(`${url}${path}`, { headers: { accept } })).arrayBuffer())
+    if (!back.equals(bytes)) t.fail(`${sopInstanceUid} differs`)
+  }
+})
+
+t.test('uploads in batches', async (t) => {
+  const { emulator, url, newStudy, send, posts, line } = await startParallel(t)
   t.beforeEach(() => {
     emulator.clearLog()
     emulator.faults.clear()
@@ -51,28 +152,6 @@ test('uploads in batches', async (t) => {
     t.match(JSON.stringify(body['00081190']), url)
     t.ok(posts().length > 2, `${posts().length} batches`)
     t.match(line(), { status: 200, instancesStored: 12, instancesFailed: 0 })
-  })
-
-  const faults: readonly Omit<Fault, 'target'>[] = [
-    { status: 429 },
-    { status: 503 },
-    { status: 500 },
-    { status: 401 },
-    { resetDuring: 30_000 },
-    { lateReset: true },
-    { resetAfterHeaders: true },
-    { resetBefore: true },
-  ]
-  t.test('each fault costs a batch, not the job', async (t) => {
-    for (const fault of faults) emulator.faults.add({ target: 'STOW-RS', times: 1, ...fault })
-    const study = newStudy()
-    const { status, text } = await send(study)
-    const body = JSON.parse(text) as StoreResponse
-    t.equal(status, 200, text)
-    t.same(new Set(uidsIn(body, stored)), new Set(uidsOf(study)))
-    t.equal(uidsIn(body, stored).length, study.length, 'none twice')
-    t.match(line(), { status: 200, instancesStored: 12, instancesFailed: 0 })
-    t.same(emulator.faults.list(), [])
   })
 
   t.test('XML', async (t) => {
@@ -141,78 +220,12 @@ test('uploads in batches', async (t) => {
     t.equal(uidsIn(body, stored).length + uidsIn(body, failed).length, 12)
   })
 
-  t.test('a token that Google never takes', async (t) => {
-    emulator.faults.add({ target: 'STOW-RS', status: 401 })
-    const { status, text } = await send(newStudy().slice(0, 1))
-    t.equal(status, 502)
-    t.match(JSON.parse(text), { code: 'token-rejected' })
-  })
-
-  t.test('the same study again, and one with other bytes', async (t) => {
-    const study = newStudy()
-    t.equal((await send(study)).status, 200)
-    t.equal((await send(study)).status, 200)
-    emulator.behave({ duplicates: 'refused' })
-    t.teardown(() => emulator.behave({ duplicates: 'accepted' }))
-    const { status, text } = await send(study)
-    t.equal(status, 409)
-    t.same(uidsIn(JSON.parse(text), failed), uidsOf(study))
-    // What was stored without a response is stored, also for a Google that refuses it then.
-    const other = newStudy()
-    emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, lateReset: true })
-    const again = await send(other)
-    t.equal(again.status, 200)
-    t.same(new Set(uidsIn(JSON.parse(again.text), stored)), new Set(uidsOf(other)))
-  })
-
-  t.test('an older instance of the same name does not pass for the new one', async (t) => {
-    const study = newStudy()
-    const old = study
-      .slice(3, 4)
-      .map((instance) => ({ ...instance, bytes: Buffer.concat([instance.bytes.subarray(0, -1), Buffer.from([9])]) }))
-    t.equal((await send(old)).status, 200)
-    emulator.faults.add({ target: 'STOW-RS', times: 2, lateReset: true })
-    const { status, text } = await send(study)
-    t.equal(status, 409)
-    t.same(uidsIn(JSON.parse(text), failed), uidsOf(old))
-    t.equal(uidsIn(JSON.parse(text), stored).length, 11)
-  })
-
   t.test('one instance is one request, and its response is unchanged', async (t) => {
     const study = newStudy()
     const { status, text } = await send(study.slice(0, 1))
     t.equal(status, 200)
     t.same(uidsIn(JSON.parse(text), stored), uidsOf(study.slice(0, 1)))
     t.equal(posts().length, 1)
-  })
-
-  t.test('an instance that is larger than a batch passes by itself', async (t) => {
-    const study = newStudy()
-    const [large] = [...syntheticStudy({ seed: ++seed, instances: 1, frames: 30, rows: 256, columns: 256 })]
-    if (!large) throw new Error('No instance')
-    const all = [...study.slice(0, 3), large, ...study.slice(3)]
-    const { status, text } = await send(all)
-    t.equal(status, 200)
-    t.same(uidsIn(JSON.parse(text), stored), uidsOf(all))
-    const { studyInstanceUid, seriesInstanceUid, sopInstanceUid } = large
-    const accept = 'application/dicom; transfer-syntax=*'
-    const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
-    const back = Buffer.from(await (await fetch(`${url}${path}`, { headers: { accept } })).arrayBuffer())
-    t.ok(back.equals(large.bytes), 'byte for byte')
-    emulator.faults.add({ target: 'STOW-RS', times: 1, skip: 1, status: 429 })
-    t.equal((await send([...newStudy().slice(0, 3), large])).status, 200, 'refused at its beginning, it is sent again')
-  })
-
-  t.test('every instance arrives byte for byte', async (t) => {
-    const study = newStudy()
-    emulator.faults.add({ target: 'STOW-RS', times: 2, skip: 1, resetDuring: 10_000 })
-    t.equal((await send(study)).status, 200)
-    for (const { studyInstanceUid, seriesInstanceUid, sopInstanceUid, bytes } of study) {
-      const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
-      const accept = 'application/dicom; transfer-syntax=*'
-      const back = Buffer.from(await (await fetch(`${url}${path}`, { headers: { accept } })).arrayBuffer())
-      if (!back.equals(bytes)) t.fail(`${sopInstanceUid} differs`)
-    }
   })
 
   t.test('a body that breaks off, or is none', async (t) => {
