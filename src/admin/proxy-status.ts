@@ -7,6 +7,17 @@ import type { Metrics } from '../observe/metrics/metrics.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AccountHistory, Totals } from '../observe/request-history.ts'
 
+/** An upload of Orthanc that failed in an outage. */
+export interface FailedJob {
+  /** In Orthanc. */
+  readonly id: string
+  readonly state: 'waiting' | 'resubmitted' | 'succeeded' | 'given-up'
+  /** Resubmissions so far. */
+  readonly attempts: number
+  readonly failedAt: number
+  readonly nextAttemptAt: number | null
+}
+
 export interface Account {
   readonly name: string
   /** Resource name at Google. */
@@ -35,6 +46,8 @@ export interface ProxyStatus {
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
   /** The client that sent a request. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
+  /** Of an account; null if nobody looks after them. */
+  readonly failedJobs: { of(account: string): readonly FailedJob[] } | null
   /** Null without an audit trail. */
   audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

@@ -44,3 +44,48 @@ function failureOf(response: Record<string, unknown>, content: Record<string, un
     errorDetails: withoutSourcePlace(String(content.FunctionErrorDetails ?? response.ErrorDetails ?? '')),
   }
 }
+
+/** What Orthanc says of a job of any state. Times are by this machine's clock, in milliseconds. */
+export interface JobDescription {
+  readonly id: string
+  readonly type: string
+  readonly state: string
+  /** The DICOMweb server that it sends to; null if Orthanc doesn't say. */
+  readonly server: string | null
+  readonly createdAt: number
+  readonly endedAt: number | null
+  /** The same in Orthanc's words: another one after each run. */
+  readonly completion: string
+  /** Milliseconds of its last run. */
+  readonly runtime: number
+  /** Why it failed. */
+  readonly words: string
+}
+
+/** @param now when Orthanc said so */
+export function jobDescription(response: Readonly<Record<string, unknown>>, now: number): JobDescription {
+  const { ID, Type, State, CreationTime, CompletionTime, Timestamp, EffectiveRuntime } = response
+  const content = (response.Content ?? {}) as Readonly<Record<string, unknown>>
+  // The two clocks may differ.
+  const ahead = timeOf(Timestamp) - now || 0
+  const completion = typeof CompletionTime === 'string' ? CompletionTime : ''
+  return {
+    id: String(ID),
+    type: String(Type),
+    state: String(State),
+    server: typeof content.Server === 'string' ? content.Server : null,
+    createdAt: timeOf(CreationTime) - ahead,
+    endedAt: completion === '' ? null : timeOf(completion) - ahead,
+    completion,
+    runtime: 1000 * Number(EffectiveRuntime ?? 0),
+    words: String(content.FunctionErrorDescription ?? ''),
+  }
+}
+
+/** `20261128T034844.939064`, in UTC; NaN for anything else. */
+function timeOf(text: unknown): number {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\.\d{1,9})?$/.exec(String(text))
+  if (!parts) return Number.NaN
+  const [, year, month, day, hour, minute, second, fraction = ''] = parts
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${fraction.slice(0, 4)}Z`)
+}

@@ -11,7 +11,7 @@ import {
   withoutPlugin,
   withoutServers,
 } from './orthanc-error.ts'
-import { finishedJob, type OrthancJob } from './orthanc-job.ts'
+import { finishedJob, type JobDescription, jobDescription, type OrthancJob } from './orthanc-job.ts'
 import { withoutSourcePlace } from './orthanc-words.ts'
 
 export interface OrthancRestOptions {
@@ -270,6 +270,23 @@ export class OrthancRest {
       if (job) jobs.push(JSON.parse(job.toString()))
     }
     return jobs
+  }
+
+  /** Identifiers of the jobs that Orthanc knows. */
+  async jobIds(): Promise<readonly string[]> {
+    return this.#json('GET', '/jobs', undefined, maxListBytes)
+  }
+
+  /** Null if Orthanc has forgotten it. */
+  async describeJob(id: string): Promise<JobDescription | null> {
+    const path = `/jobs/${encodeURIComponent(id)}`
+    const response = await this.#json<Record<string, unknown>>('GET', path, undefined, maxFileBytes).catch(ifGone)
+    return response && jobDescription(response, Date.now())
+  }
+
+  /** Runs a job again that has failed. */
+  async resubmit(id: string): Promise<void> {
+    await this.#send('POST', `/jobs/${encodeURIComponent(id)}/resubmit`, json({}))
   }
 
   // Not synchronously: Orthanc would respond to a failed job with its general error 500, without
