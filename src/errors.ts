@@ -73,6 +73,18 @@ export const errorTable = {
     title: 'Query parameter not allowed',
     proxyStatus: 'http_request_error',
   },
+  'not-acceptable': {
+    status: 406,
+    layer: 'client',
+    title: 'The proxy can complete searches in DICOM JSON only',
+    proxyStatus: 'http_request_error',
+  },
+  'search-too-broad': {
+    status: 413,
+    layer: 'client',
+    title: 'The search reads too much',
+    proxyStatus: 'http_request_error',
+  },
   'client-unauthenticated': {
     status: 401,
     layer: 'client',

@@ -19,6 +19,7 @@ if ! compgen -G '/usr/share/orthanc/plugins/libOrthancDicomWeb*' >/dev/null; the
 add_unless_found chromium chromium chromium-browser google-chrome
 add_unless_found openssl openssl
 add_unless_found prometheus promtool
+add_unless_found nginx nginx
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo 'Everything that the tests use is installed.'

@@ -108,6 +108,7 @@ test('the package as it is built', async (t) => {
   })
 
   t.test('brings the demo', async (t) => {
+    t.ok(existsSync(join(folder, 'dist/cli/demo/page/index.html')))
     const { status, stdout, stderr } = run(folder, 'demo', '--once')
     t.equal(status, 0, stderr)
     t.match(stdout, /Every step worked\.\n$/)

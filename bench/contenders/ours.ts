@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { logDestination } from '../../src/cli/serve/log-destination.ts'
 import { loadSettings } from '../../src/config/load.ts'
@@ -11,10 +11,10 @@ import { readUpstream } from './upstream.ts'
 
 /**
  * Our proxy with everything on, from a configuration file, as `serve` starts it: guard, tokens,
- * metrics, the audit trail in a file; its log goes to standard output, a file here. The last
- * argument is the number of accounts.
+ * metrics, the audit trail in a file; its log goes to standard output, a file here. Then come the
+ * number of accounts, and a file with an identity if clients are to come over TLS and HTTP/2.
  */
-const [folder = '', accounts = '1'] = process.argv.slice(3)
+const [folder = '', accounts = '1', identityFile] = process.argv.slice(3)
 const { origin, authorityFile } = readUpstream()
 
 // All by one key, as making two hundred takes long; by different names, so that each account has a
@@ -34,7 +34,12 @@ write('orthanc.json', {
       numbers.map((number) => [`google-${number}`, { ...store, ServiceAccountFile: `key-${number}.json` }]),
     ),
   },
-  DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Audit: { File: join(folder, 'audit.jsonl') } },
+  DicomWebProxy: {
+    Listen: '127.0.0.1:0',
+    AdminListen: '127.0.0.1:0',
+    Audit: { File: join(folder, 'audit.jsonl') },
+    ...(identityFile && { Tls: { ...writeIdentity(identityFile), Http2: true } }),
+  },
   HttpsCACertificates: authorityFile,
 })
 
@@ -44,6 +49,13 @@ const proxy = await startProxy(settings, {
   logger: createLogger({ ...settings, destination: logDestination(process) }),
 })
 reportTo(process, proxy.accountUrls.get('google-1') ?? '')
+
+function writeIdentity(file: string) {
+  const { cert, key } = JSON.parse(readFileSync(file, 'utf8')) as { cert: string; key: string }
+  writeFileSync(join(folder, 'cert.pem'), cert)
+  writeFileSync(join(folder, 'key.pem'), key, { mode: 0o600 })
+  return { Certificate: 'cert.pem', Key: 'key.pem' }
+}
 
 function write(name: string, content: object): void {
   writeFileSync(join(folder, name), JSON.stringify(content))

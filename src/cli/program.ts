@@ -269,6 +269,7 @@ function addDemo(program: Command, action: (...words: unknown[]) => Promise<void
 
 const demoHelp = `
 Needs no Google account. If Orthanc and its DICOMweb plugin are installed, the demo starts a real Orthanc.
+After the round trip it prints the address of a page that shows images through the proxy, in your browser.
 
 Example:
   gcp-dicomweb-proxy demo --once
@@ -281,6 +282,7 @@ function addEmulator(program: Command, action: (...words: unknown[]) => Promise<
     .option('--port <port>', 'TCP port on 127.0.0.1', '8045')
     .option('--folder <folder>', 'folder for instances and generated credential files (default: a temporary folder)')
     .option('--store <name...>', 'DICOM stores, projects/P/locations/L/datasets/D/dicomStores/S')
+    .option('--fill <folder>', 'store the DICOM files of this folder, and of those in it, in the first store')
     .addHelpText('after', emulatorHelp)
     .action(action)
 }
@@ -289,8 +291,11 @@ const emulatorHelp = `
 Keys and credential files are generated at each start. Point the proxy at it with the printed BaseUrl and
 TokenUrl. Never store real patient data in it: every user of this machine can read it.
 
-Example:
+--fill stores Part 10 files and says of each one that it skips why.
+
+Examples:
   gcp-dicomweb-proxy emulator --port 8045 --folder ./emulator
+  gcp-dicomweb-proxy emulator --fill ./test-images
 `
 
 const schemaHelp = `

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
@@ -27,6 +26,13 @@ export async function withTimeout(milliseconds: number, promise: Promise<void>):
 /** The reason when a client's leaving ends a wait. */
 export const clientGone = new Error('The client has left')
 
+/** A response, in so far as it tells that the client has left. */
+interface ClosingResponse {
+  readonly destroyed: boolean
+  once(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+}
+
 /** A signal that aborts a wait. `done` removes its listeners: call it after the wait. */
 export interface DisposableSignal {
   readonly signal: AbortSignal
@@ -37,7 +43,7 @@ export interface DisposableSignal {
  * A signal that aborts when the client leaves, with {@link clientGone} as the reason, or when any
  * of the others does.
  */
-export function abortOnClose({ response }: { response: ServerResponse }, ...others: AbortSignal[]): DisposableSignal {
+export function abortOnClose({ response }: { response: ClosingResponse }, ...others: AbortSignal[]): DisposableSignal {
   const controller = new AbortController()
   const onClose = () => controller.abort(clientGone)
   if (response.destroyed) onClose()

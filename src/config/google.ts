@@ -1,6 +1,12 @@
 import { type LoadContext, readCredential } from './credential.ts'
 import type { Section } from './section.ts'
-import { type AccountSettings, dicomWebServices, type Settings, type TokenSettings } from './settings.ts'
+import {
+  type AccountSettings,
+  dicomWebServices,
+  type SearchCompletionSettings,
+  type Settings,
+  type TokenSettings,
+} from './settings.ts'
 import { googleRoot, googleUrl } from './url.ts'
 
 /** Reads the section GoogleCloudPlatform: the DICOM stores, and how to reach Google's services. */
@@ -39,7 +45,23 @@ function readAccount(name: string, account: Section, context: LoadContext, notic
     quotaProject: account.text('QuotaProject') ?? null,
     access: dicomWebServices.filter((service) => allowed.includes(service)),
     rewriteUrls: account.flag('RewriteUrls'),
+    privateCache: readPrivateCache(account.enabled('PrivateCache')),
+    searchCompletion: readSearchCompletion(account.enabled('SearchCompletion')),
   }
+}
+
+function readSearchCompletion(section: Section | null): SearchCompletionSettings | null {
+  if (!section) return null
+  return {
+    maxRows: section.number('MaxRows'),
+    timeout: 1000 * section.number('Timeout'),
+    maxParallel: section.number('MaxParallel'),
+    maxSearches: section.number('MaxSearches'),
+  }
+}
+
+function readPrivateCache(section: Section | null): AccountSettings['privateCache'] {
+  return section && { maxAge: 1000 * section.number('MaxAge') }
 }
 
 /** Reads where and how often access tokens are fetched. */

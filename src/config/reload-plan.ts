@@ -27,6 +27,7 @@ const restartOnly: readonly [key: string, read: (settings: Settings) => unknown]
 const restartOnlyTls: readonly [key: string, read: (tls: TlsSettings) => unknown][] = [
   ['DicomWebProxy.Tls.ClientAuthorities', ({ clientAuthorities }) => clientAuthorities !== null],
   ['DicomWebProxy.Tls.RequireClientCertificate', ({ requireClientCertificate }) => requireClientCertificate],
+  ['DicomWebProxy.Tls.Http2', ({ http2 }) => http2],
 ]
 
 /**
@@ -64,7 +65,8 @@ function effectiveTls(running: TlsSettings | null, next: TlsSettings | null): Tl
   if (!running || !next) return running
   const asksAsBefore = (running.clientAuthorities === null) === (next.clientAuthorities === null)
   const { clientAuthorities } = asksAsBefore ? next : running
-  return { ...next, clientAuthorities, requireClientCertificate: running.requireClientCertificate }
+  const { requireClientCertificate, http2 } = running
+  return { ...next, clientAuthorities, requireClientCertificate, http2 }
 }
 
 /**

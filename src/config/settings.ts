@@ -200,6 +200,8 @@ export interface TlsSettings {
   readonly clientAuthorities: string | null
   /** True: reject connections to the data listener without a valid client certificate. */
   readonly requireClientCertificate: boolean
+  /** Whether the data listener speaks HTTP/2 with clients that offer it. */
+  readonly http2: boolean
 }
 
 /** Limits on connections and on unauthenticated clients. */
@@ -229,6 +231,22 @@ export interface AccountSettings {
   readonly access: readonly DicomWebService[]
   /** Whether the store's URLs in responses are replaced by those of the proxy. */
   readonly rewriteUrls: boolean
+  /** How long clients may keep what doesn't change; null: as Google says. */
+  readonly privateCache: { readonly maxAge: number } | null
+  /** Null: searches that Google can't do are not completed. */
+  readonly searchCompletion: SearchCompletionSettings | null
+}
+
+/** How far the proxy goes to do searches that Google can't do. */
+export interface SearchCompletionSettings {
+  /** Rows of Google's that one search may read. */
+  readonly maxRows: number
+  /** How long one search may take. */
+  readonly timeout: number
+  /** Requests at Google at a time, for one search. */
+  readonly maxParallel: number
+  /** Completed searches at a time. */
+  readonly maxSearches: number
 }
 
 /**

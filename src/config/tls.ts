@@ -40,7 +40,7 @@ export async function readTlsSettings(
     )
   }
   if (!certificate || !key) return null
-  const settings = { certificate, key, clientAuthorities, requireClientCertificate }
+  const settings = { certificate, key, clientAuthorities, requireClientCertificate, http2: tls.flag('Http2') }
   const material = await readMaterial(settings, tls)
   if (material) warnings.push(...expiryWarnings(material))
   return settings

@@ -11,10 +11,16 @@ interface AdmissionOptions {
 }
 
 /**
+ * Counts a request on a connection that carries several, like a connection of its own. Returns what
+ * ends that, or null if there are too many.
+ */
+export type CountStream = (address: string) => (() => void) | null
+
+/**
  * Limits the connections by their addresses and their number. It closes the others before it reads
  * a byte of them, and before TLS.
  */
-export function limitConnections(server: Server, { allows, limits, log }: AdmissionOptions): void {
+export function limitConnections(server: Server, { allows, limits, log }: AdmissionOptions): CountStream {
   const open = new Map<string, number>()
   let total = 0
 
@@ -49,4 +55,15 @@ export function limitConnections(server: Server, { allows, limits, log }: Admiss
     socket.once('close', () => count(whose, -1))
     for (const handler of handlers) handler.call(server, socket)
   })
+
+  return (address) => {
+    const reason = refusal(address)
+    if (reason !== null) {
+      log.warn({ address, reason }, 'request refused')
+      return null
+    }
+    const whose = rateLimitKey(address)
+    count(whose, 1)
+    return () => count(whose, -1)
+  }
 }

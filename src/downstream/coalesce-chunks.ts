@@ -1,5 +1,4 @@
-import type { IncomingMessage } from 'node:http'
-import { carriesBody } from './lingering-close.ts'
+import type { Readable } from 'node:stream'
 
 /** The size of chunks is checked each time after this number of them. */
 const chunksPerCheck = 10_000
@@ -16,18 +15,17 @@ const minMeanBytes = 64
  *
  * @param onTooSmall called once; the rest of the body is discarded, and no more is read
  */
-export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void): void {
-  if (!carriesBody(request)) return
-  const push = request.push.bind(request)
+export function coalesceChunks(body: Readable, onTooSmall: () => void): void {
+  const push = body.push.bind(body)
   const coalescer = new ChunkCoalescer({
     forward: (chunk) => {
-      if (!request.destroyed) push(chunk)
+      if (!body.destroyed) push(chunk)
     },
-    isBehind: () => request.readableLength > 0,
+    isBehind: () => body.readableLength > 0,
   })
   const sizes = new ChunkSizes()
   // Node's parser calls this with each chunk, and with null at the end.
-  request.push = (chunk: Buffer | null) => {
+  body.push = (chunk: Buffer | null) => {
     if (sizes.tooSmall) return false
     if (chunk === null) {
       coalescer.flush()
@@ -42,7 +40,7 @@ export function coalesceChunks(request: IncomingMessage, onTooSmall: () => void)
     coalescer.push(chunk)
     // Returns what the stream itself would return now. After any other false, nothing would report
     // that there is room again.
-    return request.readableLength < request.readableHighWaterMark
+    return body.readableLength < body.readableHighWaterMark
   }
 }
 

@@ -19,8 +19,8 @@ export async function waitForFirstBytes(
   { idle, minBodyRate }: Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>,
   createSignal: () => DisposableSignal,
 ): Promise<void> {
-  const { request, bodyRefusal } = inbound
-  const hasCome = () => request.complete || request.readableLength >= Math.min(minFirstBytes, minBodyRate)
+  const { request, body, bodyRefusal } = inbound
+  const hasCome = () => request.complete || body.readableLength >= Math.min(minFirstBytes, minBodyRate)
   if (bodyRefusal) throw bodyRefusal
   if (hasCome()) return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -30,7 +30,7 @@ export async function waitForFirstBytes(
   }
   const onAbort = () => reject(signal.reason)
   const timer = setTimeout(() => reject(clientStalled()), idle)
-  request.on('readable', onReadable)
+  body.on('readable', onReadable)
   inbound.whenBodyRefused(reject)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
@@ -38,7 +38,7 @@ export async function waitForFirstBytes(
     await promise
   } finally {
     clearTimeout(timer)
-    request.off('readable', onReadable)
+    body.off('readable', onReadable)
     inbound.whenBodyRefused(null)
     signal.removeEventListener('abort', onAbort)
     done()

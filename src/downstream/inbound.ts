@@ -1,37 +1,66 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
 
-/**
- * Node's handle of a TCP connection. `bytesWritten` of the socket itself counts a write of 256 KiB
- * only at its end.
- */
-interface TcpHandle {
-  /** Bytes given to the handle. */
-  readonly bytesWritten: number
-  /** Those of them that the operating system hasn't taken. */
-  readonly writeQueueSize: number
+/** What is read of a request besides its body: in the form of HTTP/1.1, whichever version it has. */
+export type InboundRequest = Pick<
+  IncomingMessage,
+  'method' | 'url' | 'headers' | 'rawHeaders' | 'httpVersion' | 'socket' | 'complete'
+>
+
+type ResponseEvent = 'close' | 'drain' | 'finish' | 'prefinish'
+
+/** What is done with a response, of whichever version of HTTP: as Node's `ServerResponse` does it. */
+export interface InboundResponse {
+  readonly req: InboundRequest
+  readonly headersSent: boolean
+  readonly destroyed: boolean
+  readonly writableLength: number
+  readonly writableNeedDrain: boolean
+  readonly writableEnded: boolean
+  readonly writableFinished: boolean
+  /** The connection, if it carries nothing but this response. */
+  readonly socket: Socket | null
+  /** Without effect where a connection carries several. */
+  shouldKeepAlive: boolean
+  setHeader(name: string, value: string | number): unknown
+  hasHeader(name: string): boolean
+  writeContinue(): void
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown
+  write(bytes: Buffer): boolean
+  end(bytes?: Buffer | string): unknown
+  on(event: ResponseEvent, listener: () => void): unknown
+  once(event: ResponseEvent, listener: () => void): unknown
+  off(event: ResponseEvent, listener: () => void): unknown
+  setMaxListeners(count: number): unknown
 }
 
 /** A client's request and response, and what becomes of them on its connection. */
-export class Inbound {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+export abstract class Inbound {
+  abstract readonly request: InboundRequest
+  /** The request's body. */
+  abstract readonly body: Readable
+  abstract readonly response: InboundResponse
   /**
    * The error that the client got when its request became unreadable on the way. To the sender, the
    * request looks truncated.
    */
   unreadable: ProxyError | null = null
-  readonly #tcp: Socket
   #bodyRefusal: ProxyError | null = null
   #onBodyRefused: ((reason: ProxyError) => void) | null = null
 
-  /** @param tcp what carries the connection: the socket itself, or the one beneath TLS */
-  constructor(request: IncomingMessage, response: ServerResponse, tcp: Socket) {
-    this.request = request
-    this.response = response
-    this.#tcp = tcp
-  }
+  /** Bytes that the operating system has taken; not all of them need be the response's. */
+  abstract get bytesFlushed(): number
+
+  /** Whether no byte that was written waits for the client. */
+  abstract get isFlushed(): boolean
+
+  /** Ends a response that can't be completed, so that it does not look whole. */
+  abstract reset(): void
+
+  /** Does away with what the client still sends after its response has begun. */
+  abstract drain(isUnauthenticated: boolean): void
 
   /** Why no more of the body is read; null while it is. */
   get bodyRefusal(): ProxyError | null {
@@ -51,31 +80,4 @@ export class Inbound {
   whenBodyRefused(listener: ((reason: ProxyError) => void) | null): void {
     this.#onBodyRefused = listener
   }
-
-  /**
-   * Bytes that the operating system has taken on the response's connection, those of TLS included.
-   */
-  get bytesFlushed(): number {
-    if (!this.response.socket) return 0
-    const { _handle: handle } = this.#tcp as Socket & { _handle?: TcpHandle | null }
-    return handle ? handle.bytesWritten - handle.writeQueueSize : 0
-  }
-
-  /** Ends a response that can't be completed. */
-  reset(): void {
-    resetResponse(this.response, this.#tcp)
-  }
-}
-
-/**
- * Ends a response that can't be completed. The connection is reset, not closed: to a client that
- * takes the end of the connection for the end of the body (HTTP/1.0, RFC 9112 6.3), a closed one
- * would make the part look whole. The notice that a whole TLS connection ends with (RFC 8446 6.1)
- * is missing then, too, but many clients don't miss it.
- *
- * @param tcp what carries the connection: a TLS connection itself can't be reset
- */
-export function resetResponse(response: ServerResponse, tcp: Socket): void {
-  if (response.socket && !('encrypted' in tcp)) tcp.resetAndDestroy()
-  response.destroy()
 }

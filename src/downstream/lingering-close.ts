@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Inbound } from './inbound.ts'
+import type { Inbound, InboundRequest, InboundResponse } from './inbound.ts'
 
 /** How much of an unwanted body a client may still send after its response. */
 interface LingerLimits {
@@ -22,17 +22,23 @@ const refusedLimits: LingerLimits = { milliseconds: 1_000, bytes: Number.POSITIV
  * connection, and the client, busy sending, would lose the response (RFC 9112 9.6). Call this
  * before the response begins.
  */
-export function lingerWhileSending(response: ServerResponse): void {
+export function lingerWhileSending(response: InboundResponse): void {
   const { req } = response
   if (!req.complete && carriesBody(req)) response.shouldKeepAlive = true
   else if (closesConnection(req)) response.shouldKeepAlive = false
+}
+
+/** A request and response that have a connection to themselves. */
+interface Http1Exchange extends Pick<Inbound, 'bodyRefusal'> {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
 }
 
 /**
  * Reads and discards what the client still sends after its response, but little of a client that
  * has not logged in. Then closes the connection, if the client asked for that.
  */
-export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void {
+export function drainRequest(inbound: Http1Exchange, isUnauthenticated: boolean): void {
   const { request, response } = inbound
   if (!carriesBody(request)) return
   const { socket } = request
@@ -68,7 +74,7 @@ export function drainRequest(inbound: Inbound, isUnauthenticated: boolean): void
   request.read(0)
 }
 
-function limitsFor({ bodyRefusal }: Inbound, isUnauthenticated: boolean): LingerLimits {
+function limitsFor({ bodyRefusal }: Pick<Inbound, 'bodyRefusal'>, isUnauthenticated: boolean): LingerLimits {
   if (bodyRefusal) return refusedLimits
   return isUnauthenticated ? unauthenticatedLimits : limits
 }
@@ -80,11 +86,11 @@ function afterResponse(response: ServerResponse, close: () => void): void {
 }
 
 /** Whether a request has a body, according to its headers. */
-export function carriesBody({ headers }: IncomingMessage): boolean {
+export function carriesBody({ headers }: Pick<InboundRequest, 'headers'>): boolean {
   return headers['transfer-encoding'] !== undefined || !/^0*$/.test(headers['content-length'] ?? '')
 }
 
-type Message = Pick<IncomingMessage, 'headers' | 'httpVersion'>
+type Message = Pick<InboundRequest, 'headers' | 'httpVersion'>
 
 /** Whether nothing that follows a request on its connection may be taken for another one. */
 export function closesConnection(request: Message): boolean {

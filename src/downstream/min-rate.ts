@@ -3,7 +3,7 @@ import { ProxyError } from '../errors.ts'
 import type { Inbound } from './inbound.ts'
 
 /** A response on its way to the client. */
-type OutgoingResponse = Pick<Inbound, 'response' | 'bytesFlushed' | 'reset'>
+type OutgoingResponse = Pick<Inbound, 'response' | 'bytesFlushed' | 'isFlushed' | 'reset'>
 
 type Limits = Pick<UpstreamTimeouts, 'idle' | 'minBodyRate'>
 
@@ -119,7 +119,7 @@ export function flushTimeout(inbound: OutgoingResponse, idle: number): void {
   const { response } = inbound
   response.once('prefinish', () => {
     // Most responses have gone out by then.
-    if (response.socket?.writableLength === 0) return
+    if (inbound.isFlushed) return
     let before = inbound.bytesFlushed
     const timer = setInterval(() => {
       const now = inbound.bytesFlushed

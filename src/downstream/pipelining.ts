@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Inbound } from './inbound.ts'
+import type { Http1Inbound } from './http1-inbound.ts'
 import { closesConnection } from './lingering-close.ts'
 
-export type Handle = (inbound: Inbound) => Promise<void>
+export type Handle<In> = (inbound: In) => Promise<void>
 
 /**
  * Maximum number of requests that wait on one connection. Node reads on as long as no response has
@@ -31,7 +31,7 @@ interface Turn {
  * requests as soon as they are read: one that follows a STOW-RS or a DELETE would overtake it (RFC
  * 9112 9.3.2), and would be carried out even if the response before it closes the connection (9.6).
  */
-export function serializePipelined(handle: Handle): Handle {
+export function serializePipelined(handle: Handle<Http1Inbound>): Handle<Http1Inbound> {
   const connections = new WeakMap<Socket, Turns>()
   return (inbound) => {
     const { request, response } = inbound

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Inbound, resetResponse } from './inbound.ts'
+import { Http1Inbound, resetResponse } from './http1-inbound.ts'
+import { isHttp2 } from './http2-connections.ts'
 
 /** A client's connection. */
 interface Connection {
@@ -8,7 +9,7 @@ interface Connection {
   /** The socket of the requests and responses: with TLS, not the TCP socket. */
   socket: Socket
   /** The response to the latest request. */
-  inbound: Inbound | null
+  inbound: Http1Inbound | null
   /** Data that arrive on it are ignored from now on. */
   isRejected: boolean
 }
@@ -43,15 +44,20 @@ export class Sockets {
   }
 
   /** A request that has come. */
-  accept(request: IncomingMessage, response: ServerResponse): Inbound {
+  accept(request: IncomingMessage, response: ServerResponse): Http1Inbound {
     const connection = this.#of(request.socket)
-    const inbound = new Inbound(request, response, connection?.tcp ?? request.socket)
+    const inbound = new Http1Inbound(request, response, this.tcpOf(request.socket))
     if (connection) connection.inbound = inbound
     return inbound
   }
 
+  /** What carries a connection. */
+  tcpOf(socket: Socket): Socket {
+    return this.#of(socket)?.tcp ?? socket
+  }
+
   /** The request that is arriving on a connection; null when none is. */
-  arriving(socket: Socket): Inbound | null {
+  arriving(socket: Socket): Http1Inbound | null {
     const inbound = this.#of(socket)?.inbound
     return inbound?.response === currentResponse(socket) ? inbound : null
   }
@@ -102,7 +108,9 @@ export class Sockets {
    */
   #spareResponses(server: Server): void {
     server.closeIdleConnections = () => {
-      for (const { socket } of this.#open.values()) if (!currentResponse(socket)) socket.destroySoon()
+      for (const { socket } of this.#open.values()) {
+        if (!isHttp2(socket) && !currentResponse(socket)) socket.destroySoon()
+      }
     }
     const closeAll = server.closeAllConnections.bind(server)
     server.closeAllConnections = () => {
@@ -125,7 +133,7 @@ export class Sockets {
   }
 
   #reset(response: ServerResponse, socket: Socket): void {
-    resetResponse(response, this.#of(socket)?.tcp ?? socket)
+    resetResponse(response, this.tcpOf(socket))
   }
 }
 

@@ -9,6 +9,8 @@ export interface Behavior {
   errors: 'object' | 'array'
   /** A multipart boundary that is longer than RFC 2046, 5.1.1 allows, as Orthanc's are. */
   longBoundaries: 'accepted' | 'refused'
+  /** Whether `Range` is looked at, in a retrieval that is no multipart response. */
+  ranges: 'ignored' | 'served'
   /** A search with `*` or `?`: 400, or a value that has these characters and so matches nothing. */
   wildcards: 'refused' | 'literal'
   /** Seconds for which searches for studies and series still find a deleted instance. */
@@ -19,6 +21,7 @@ export const defaultBehavior: Behavior = {
   duplicates: 'accepted',
   errors: 'object',
   longBoundaries: 'accepted',
+  ranges: 'ignored',
   wildcards: 'refused',
   searchLag: 0,
 }
@@ -27,6 +30,7 @@ const choices: { readonly [K in keyof Behavior]: (value: unknown) => boolean } =
   duplicates: oneOf('accepted', 'refused'),
   errors: oneOf('object', 'array'),
   longBoundaries: oneOf('accepted', 'refused'),
+  ranges: oneOf('ignored', 'served'),
   wildcards: oneOf('refused', 'literal'),
   searchLag: (value) => value === 'until-settled' || (typeof value === 'number' && value >= 0),
 }

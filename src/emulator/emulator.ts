@@ -12,8 +12,9 @@ import { Identities, newAuthorizedUser, newWorkforceUser, newWorkloadIdentity, t
 import { MetadataServer } from './oauth/metadata-server.ts'
 import { type RecordedRequest, RequestLog } from './request-log.ts'
 import type { World } from './routes.ts'
-import { DicomStore } from './store/dicom-store.ts'
+import { DicomStore, type Stored } from './store/dicom-store.ts'
 import { type OperationFailure, Operations } from './store/operations.ts'
+import { receiveFile } from './store/stored-file.ts'
 import { newTokenCounts, type TokenCounts } from './token-counts.ts'
 
 export type { CredentialFiles } from './oauth/credential-files.ts'
@@ -57,6 +58,8 @@ export interface Emulator {
   clearLog(): void
   readonly tokenRequests: Readonly<TokenCounts>
   addStore(name: string): void
+  /** Stores a Part 10 file in the first store as an upload would, without a request. */
+  store(bytes: AsyncIterable<Buffer>): Promise<Stored>
   /** URL of a store's `dicomWeb` under `v1`; of the first store unless one is named. */
   dicomWebUrl(store?: string): string
   /** Writes a file of every kind of credential; the identities live as long as the emulator. */
@@ -155,6 +158,12 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     clearLog: () => state.log.clear(),
     tokenRequests: state.tokenRequests,
     addStore,
+    store: async (bytes) => {
+      const [first] = stores.values()
+      if (!first) throw new RangeError('There is no store')
+      await first.open()
+      return first.store(await receiveFile(bytes, first.folder), { duplicates: behavior.duplicates })
+    },
     dicomWebUrl: (store = [...stores.keys()][0] ?? demoStore) => `${url}/v1/${store}/dicomWeb`,
     writeCredentials: (into) =>
       writeCredentialFiles(into, { url, project, account, impersonated, user, workload, workforce }),

@@ -1,3 +1,5 @@
+import { explicitLittleEndian } from './dicom/part10.ts'
+
 /**
  * A DICOM value as an element takes it: text (several joined by a backslash), a number for US and
  * UL, items for SQ, or raw bytes.
@@ -32,12 +34,16 @@ export function elementHeader(tag: number, vr: string, length: number): Buffer {
 }
 
 /** Preamble and file meta information of a Part 10 file (PS3.10, 7.1); the data set follows. */
-export function encodeFileMeta(sopClassUid: string, sopInstanceUid: string): Buffer {
+export function encodeFileMeta(
+  sopClassUid: string,
+  sopInstanceUid: string,
+  transferSyntax = explicitLittleEndian,
+): Buffer {
   const meta = encodeDataset([
     [0x00020001, 'OB', Buffer.from([0, 1])],
     [0x00020002, 'UI', sopClassUid],
     [0x00020003, 'UI', sopInstanceUid],
-    [0x00020010, 'UI', '1.2.840.10008.1.2.1'],
+    [0x00020010, 'UI', transferSyntax],
     [0x00020012, 'UI', '2.25.277231564226475928573106494325182370812'],
     [0x00020013, 'SH', 'SYNTHETIC_1'],
   ])

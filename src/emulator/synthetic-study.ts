@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { type DicomElement, elementHeader, encodeDataset, encodeFileMeta } from './synthetic-dataset.ts'
 import { frameNoise, phantomFrame } from './synthetic-pixels.ts'
+import { syntheticUid } from './synthetic-uid.ts'
 
 export { multipart, type StowBody, type StowPart } from './synthetic-multipart.ts'
 
@@ -224,17 +224,6 @@ function uidsOf({ seed }: Completed, { series, instance }: ImagePosition): Omit<
     seriesInstanceUid: syntheticUid(`${seed}/study/${series}`),
     sopInstanceUid: syntheticUid(`${seed}/study/${series}/${instance}`),
   }
-}
-
-/**
- * A UID under 2.25, the root for UUIDs (PS3.5, B.2), from a name: here a version 8 UUID (RFC 9562)
- * of its SHA-256.
- */
-function syntheticUid(name: string): string {
-  const uuid = createHash('sha256').update(`gcp-dicomweb-proxy/${name}`).digest().subarray(0, 16)
-  uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6)
-  uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8)
-  return `2.25.${BigInt(`0x${uuid.toString('hex')}`)}`
 }
 
 function settle(options: SyntheticStudyOptions): Completed {

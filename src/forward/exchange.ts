@@ -21,6 +21,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>
   /** URLs to replace in responses; null leaves them as Google wrote them. */
   readonly urls: UrlReplacement | null
+  /** What a success says to the client's cache; null: what Google says. */
+  readonly cacheControl: string | null
   /**
    * Whether to buffer a response of this status: another attempt may be made, or its end be waited
    * for.

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Stream } from 'node:stream'
 import httpProxy from 'http-proxy'
 import type { UpstreamTimeouts } from '../config/settings.ts'
@@ -44,11 +44,11 @@ export class HttpProxySender implements Sender {
     const upload = new Upload(exchange, body, this.#options.timeouts, resolve)
     const target = { protocol: origin.protocol, host: bareHost(origin), port: origin.port, path }
     const agent = this.#options.connections.agentFor(origin)
-    // Its types ask for far more than it reads: of the request, what Upload has; of the body,
-    // `pipe`; of the target, these.
+    // Its types ask for far more than it reads: of the request, what Upload has; of the response,
+    // `headersSent` and `finished`; of the body, `pipe`; of the target, these.
     this.#proxy.web(
       upload as unknown as IncomingMessage,
-      inbound.response,
+      inbound.response as unknown as ServerResponse,
       { target: target as unknown as URL, agent, buffer: body as unknown as Stream },
       upload.onError,
     )

@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { RetrySettings } from '../config/settings.ts'
+import type { InboundResponse } from '../downstream/inbound.ts'
 
 /**
  * The least that a buffered chunk counts for: about the memory that the smallest takes. A client
@@ -36,8 +37,8 @@ export class ReplayBudget {
 }
 
 interface ReplayableRequest {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly body: Readable
+  readonly response: Pick<InboundResponse, 'once'>
   /** Body bytes from the client. */
   readonly progress: { received: number }
 }
@@ -51,15 +52,15 @@ interface ReplayableRequest {
  * itself costs nothing more than http-proxy would without it.
  */
 export class ReplayBody {
-  readonly #request: IncomingMessage
+  readonly #body: Readable
   readonly #budget: ReplayBudget
   readonly #progress: ReplayableRequest['progress']
   #buffered: Buffer[] | null = []
   #cost = 0
   #destination: NodeJS.WritableStream | null = null
 
-  constructor({ request, response, progress }: ReplayableRequest, budget: ReplayBudget) {
-    this.#request = request
+  constructor({ body, response, progress }: ReplayableRequest, budget: ReplayBudget) {
+    this.#body = body
     this.#progress = progress
     this.#budget = budget
     // The buffer isn't needed once the response is out, or the client gone.
@@ -74,16 +75,16 @@ export class ReplayBody {
   pipe<Destination extends NodeJS.WritableStream>(destination: Destination): Destination {
     for (const chunk of this.#buffered ?? []) destination.write(chunk)
     // The first time only: from then on each chunk is seen once, whoever it is piped to.
-    if (this.#destination === null) this.#request.on('data', this.#buffer)
+    if (this.#destination === null) this.#body.on('data', this.#buffer)
     this.#destination = destination
-    this.#request.pipe(destination)
+    this.#body.pipe(destination)
     return destination
   }
 
   /** Stops sending. The client's body waits. */
   unpipe(): void {
-    if (this.#destination) this.#request.unpipe(this.#destination)
-    this.#request.pause()
+    if (this.#destination) this.#body.unpipe(this.#destination)
+    this.#body.pause()
   }
 
   readonly #buffer = (chunk: Buffer) => {

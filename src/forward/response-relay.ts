@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { ChunkCoalescer } from '../downstream/coalesce-chunks.ts'
+import type { InboundResponse } from '../downstream/inbound.ts'
 import { enforceMinReadRate } from '../downstream/min-rate.ts'
 import { ProxyError } from '../errors.ts'
 import { BufferedResponse, type UpstreamHeaders } from './buffered-response.ts'
@@ -41,7 +40,7 @@ export class ResponseRelay {
   readonly #exchange: Exchange
   readonly #source: ResponseSource
   readonly #timeouts: UpstreamTimeouts
-  readonly #response: ServerResponse
+  readonly #response: InboundResponse
   readonly #progress: Exchange['progress']
   readonly #resolve: (outcome: Outcome) => void
   #status: number | null = null
@@ -319,8 +318,8 @@ export class ResponseRelay {
  * all of it.
  */
 export async function relayBuffered(
-  response: ServerResponse,
-  exchange: Pick<Exchange, 'urls' | 'attempt' | 'progress'>,
+  response: InboundResponse,
+  exchange: Pick<Exchange, 'urls' | 'cacheControl' | 'attempt' | 'progress'>,
   buffered: Pick<BufferedResponse, 'status' | 'headers' | 'body'>,
   own?: Readonly<Record<string, string>>,
 ): Promise<boolean> {
@@ -332,11 +331,11 @@ export async function relayBuffered(
   const bytes = rewriter ? Buffer.concat([rewriter.push(body), rewriter.end()]) : body
   progress.sent += bytes.length
   response.end(bytes)
-  await once(response, 'close')
+  await new Promise<void>((resolve) => response.once('close', resolve))
   return response.writableFinished
 }
 
-function hasBody({ req }: ServerResponse, status: number): boolean {
+function hasBody({ req }: InboundResponse, status: number): boolean {
   return req.method !== 'HEAD' && status !== 204 && status !== 304
 }
 

@@ -1,8 +1,9 @@
-import type { ServerResponse } from 'node:http'
+import type { InboundResponse } from '../downstream/inbound.ts'
 import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { ProxyError } from '../errors.ts'
 import type { UpstreamHeaders } from './buffered-response.ts'
 import type { Exchange } from './exchange.ts'
+import { allowCaching } from './private-cache.ts'
 import { type Rewriting, rewriteResponse } from './response-rewriting.ts'
 
 /**
@@ -13,8 +14,8 @@ import { type Rewriting, rewriteResponse } from './response-rewriting.ts'
  * @returns what rewrites the body's URLs, if that is asked for and the body has any
  */
 export function beginResponse(
-  response: ServerResponse,
-  { urls, attempt }: Pick<Exchange, 'urls' | 'attempt'>,
+  response: InboundResponse,
+  { urls, attempt, cacheControl }: Pick<Exchange, 'urls' | 'attempt' | 'cacheControl'>,
   status: number,
   upstream: UpstreamHeaders,
   own: Readonly<Record<string, string>> = receivedStatus(status, attempt),
@@ -22,6 +23,7 @@ export function beginResponse(
   if (!isUsable(response, status, upstream)) throw endless()
   lingerWhileSending(response)
   const { headers, rewriting } = rewriteResponse(upstream, urls, response.req.headers['accept-encoding'])
+  if (cacheControl !== null) allowCaching(headers, status, cacheControl)
   response.writeHead(status, Object.assign(headers, own))
   return rewriting
 }
@@ -31,7 +33,7 @@ export function beginResponse(
  * whole one. Of an error the status is what matters. Some servers and proxies end theirs with the
  * connection, as Node itself does for what it can't parse.
  */
-function isUsable(response: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
+function isUsable(response: InboundResponse, status: number, upstream: UpstreamHeaders): boolean {
   // To an upload, 409 has a body that says which instances are stored.
   const isStored = status === 409 && response.req.method === 'POST'
   const isError = status >= 300 && !isStored && upstream['transfer-encoding'] === undefined
@@ -42,7 +44,7 @@ function isUsable(response: ServerResponse, status: number, upstream: UpstreamHe
  * Whether the response has an end that can be told from a break (RFC 9112 6.3). One that just stops
  * with its connection is not to be trusted: both HTTP libraries take even a reset for its end.
  */
-function saysWhereItEnds({ req }: ServerResponse, status: number, upstream: UpstreamHeaders): boolean {
+function saysWhereItEnds({ req }: InboundResponse, status: number, upstream: UpstreamHeaders): boolean {
   const isWithoutBody = req.method === 'HEAD' || status === 204 || status === 304
   return isWithoutBody || upstream['content-length'] !== undefined || isChunked(upstream['transfer-encoding'])
 }

@@ -98,3 +98,9 @@ const keywords: ReadonlyMap<string, string> = new Map(
 export function keywordFor(name: string): string | undefined {
   return Object.hasOwn(attributes, name) ? name : keywords.get(name.toUpperCase())
 }
+
+/** The tag of an attribute that a query names; undefined for a keyword that is not here. */
+export function tagFor(name: string): string | undefined {
+  if (Object.hasOwn(attributes, name)) return attributes[name]
+  return /^[\dA-Fa-f]{8}$/.test(name) ? name.toUpperCase() : undefined
+}

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { ProxyError } from '../errors.ts'
+import { clientFacingUrl } from './client-facing-url.ts'
 import { isolationHeaders } from './headers.ts'
 import { urlOfHost } from './host-header.ts'
 
@@ -63,10 +64,16 @@ const maxAgeSeconds = '7200'
  */
 export class Cors {
   readonly #named: ReadonlySet<string>
+  /** The proxy's address as one in front of it forwards it; null where that doesn't count. */
+  readonly #forwardedUrl: ((request: Request) => string) | null
 
   /** The origin of PublicUrl is as good as named. */
-  constructor({ publicUrl, corsOrigins }: Pick<Settings, 'publicUrl' | 'corsOrigins'>) {
+  constructor(settings: Pick<Settings, 'publicUrl' | 'trustedProxies' | 'corsOrigins' | 'clients'>) {
+    const { publicUrl, trustedProxies, corsOrigins, clients } = settings
     this.#named = new Set(publicUrl === null ? corsOrigins : [...corsOrigins, new URL(publicUrl).origin])
+    // Where nobody logs in, a page whose own name was pointed to the proxy in front would pass for
+    // the own one (DNS rebinding).
+    this.#forwardedUrl = clients === null || trustedProxies.length === 0 ? null : clientFacingUrl(settings)
   }
 
   /**
@@ -89,9 +96,11 @@ export class Cors {
     } else if (site !== undefined && site !== 'same-origin' && site !== 'none') throw crossOrigin()
   }
 
-  #isNamed(origin: string, { headers: { host = '' }, socket }: Request): boolean {
+  #isNamed(origin: string, request: Request): boolean {
     if (this.#named.has(origin)) return true
-    return origin === urlOfHost(host, socket instanceof TLSSocket ? 'https' : 'http')?.origin
+    const { host = '' } = request.headers
+    if (origin === urlOfHost(host, request.socket instanceof TLSSocket ? 'https' : 'http')?.origin) return true
+    return this.#forwardedUrl !== null && origin === URL.parse(this.#forwardedUrl(request))?.origin
   }
 }
 
@@ -116,7 +125,7 @@ function crossOrigin(origin?: string): ProxyError {
     problem:
       'A browser sends this request for a page of another origin, which DicomWebProxy.Cors.Origins does not name.',
     remedy:
-      'If the page may use this proxy, add its origin there, and let it send requests by fetch(). Behind another proxy, set PublicUrl.',
+      'If the page may use this proxy, add its origin there, and let it send requests by fetch(). Behind another proxy, set PublicUrl, or TrustedProxies.',
   }
   const isPlain = origin !== undefined && origin.length <= 200 && URL.parse(origin)?.origin === origin
   return new ProxyError('cross-origin', explanation, isPlain ? { reason: `a page of ${origin}` } : {})

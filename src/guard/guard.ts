@@ -6,6 +6,7 @@ import { negotiationIn } from './negotiation.ts'
 import { allowedQuery } from './query.ts'
 import { parseRequestTarget, type RequestTarget } from './request-target.ts'
 import { resourceOf } from './resource.ts'
+import { withoutThumbnail } from './thumbnail.ts'
 
 /** An account as the guard sees it: allowed services, and its store. */
 export interface GuardedAccount extends Pick<AccountSettings, 'name' | 'access'> {
@@ -70,8 +71,9 @@ export class Guard<Account extends GuardedAccount> {
       checkBody(request)
       if (service === 'STOW-RS') checkStorageClass(request)
       const { headers, query } = negotiationIn(target.query)
-      const path = `${root}/${target.segments.join('/')}${allowedQuery(resource, query)}`
-      return { allowed: true, account, service, route, path, headers, target }
+      const asked = { path: target.segments.join('/'), query: allowedQuery(resource, query) }
+      const sent = withoutThumbnail(route, asked)
+      return { allowed: true, account, service, route, path: `${root}/${sent.path}${sent.query}`, headers, target }
     } catch (error) {
       if (error instanceof ProxyError) return { allowed: false, error, ...known }
       throw error

@@ -23,7 +23,8 @@ export function checkHostHeader(publicUrl: string | null): (host: string | undef
     }
     throw new ProxyError('wrong-host', {
       problem: 'The Host header names another host, and this listener serves this machine only.',
-      remedy: 'Use http://127.0.0.1 or http://localhost, or set PublicUrl.',
+      remedy:
+        'Use http://127.0.0.1 or http://localhost. If nginx or the like is in front, set PublicUrl to the address that people use, and let it send that host: in nginx, "proxy_set_header Host $host;".',
     })
   }
 }

@@ -75,11 +75,20 @@ const needsEncoding = /[^\w.~!$()*+,/:@%-]/g
  */
 export function allowedQuery({ service, route }: Resource, query: string): string {
   if (query === '') return ''
-  const pairs = query.split('&').filter((pair) => pair !== '')
-  const parameters = pairs.map((pair) => allowedParameter(service, pair))
+  const parameters = parametersIn(service, query)
   const isSearch = service === 'QIDO-RS'
   const sent = isSearch ? replaceUniversalKeys(parameters, searchLevelOf(route)) : parameters.map(({ sent }) => sent)
   return sent.length === 0 ? '' : `?${sent.join('&')}`
+}
+
+/** The parameters of a search, those without a value among them. Throws as {@link allowedQuery}. */
+export function searchParameters(query: string): SearchParameter[] {
+  return parametersIn('QIDO-RS', query)
+}
+
+function parametersIn(service: DicomWebService, query: string): SearchParameter[] {
+  const pairs = query.split('&').filter((pair) => pair !== '')
+  return pairs.map((pair) => allowedParameter(service, pair))
 }
 
 function allowedParameter(service: DicomWebService, pair: string): SearchParameter {

@@ -2,15 +2,16 @@ import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { isHost } from './host-header.ts'
 
+const versions: ReadonlySet<string> = new Set(['1.0', '1.1', '2.0'])
+
 /** Throws a ProxyError for requests that RFC 9112 requires a server to reject but Node accepts. */
 export function validateRequestHead({
   httpVersion,
   headers,
   rawHeaders,
 }: Pick<IncomingMessage, 'httpVersion' | 'headers' | 'rawHeaders'>): void {
-  if (httpVersion !== '1.1' && httpVersion !== '1.0')
-    throw malformed('The HTTP version is not supported.', 'Use HTTP/1.1.')
-  if (headers.host === undefined && httpVersion === '1.1') {
+  if (!versions.has(httpVersion)) throw malformed('The HTTP version is not supported.', 'Use HTTP/1.1.')
+  if (headers.host === undefined && httpVersion !== '1.0') {
     throw malformed('The request has no Host header (RFC 9112 3.2).', 'Send one.')
   }
   if (!isHost(headers.host ?? '') || comesTwice('host', rawHeaders)) {

@@ -15,7 +15,7 @@ interface Services {
 }
 
 /**
- * The resources of PS3.18 chapter 10 that Google serves, and its own DELETE
+ * The resources of PS3.18 chapter 10 that Google can serve, and its own DELETE
  * (https://cloud.google.com/healthcare-api/docs/dicom). Nothing outside this table is ever
  * forwarded.
  */
@@ -39,6 +39,9 @@ const services: Readonly<Record<string, Services>> = {
   '/studies/{study}/series/{series}/instances/{instance}/rendered': { GET: 'WADO-RS' },
   '/studies/{study}/series/{series}/instances/{instance}/frames/{frames}': { GET: 'WADO-RS' },
   '/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/rendered': { GET: 'WADO-RS' },
+  // Not Google's: guard/thumbnail.ts.
+  '/studies/{study}/series/{series}/instances/{instance}/thumbnail': { GET: 'WADO-RS' },
+  '/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/thumbnail': { GET: 'WADO-RS' },
   '/studies/{study}/series/{series}/instances/{instance}/bulkdata/{bulkdata}': { GET: 'WADO-RS' },
 }
 

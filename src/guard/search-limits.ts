@@ -1,15 +1,7 @@
 import { nearest } from '../config/suggestion.ts'
 import { attributeKeywords, keywordFor } from './attributes.ts'
 import type { Permit } from './guard.ts'
-import {
-  computed,
-  isReturned,
-  maxLimits,
-  maxOffset,
-  type SearchLevel,
-  searchable,
-  searchLevelOf,
-} from './searchable.ts'
+import { maxLimits, maxOffset, type SearchLevel, searchable, searchLevelOf } from './searchable.ts'
 
 /**
  * Why Google can't do a search, and what it can search. Holds no word that only the client knows.
@@ -84,23 +76,18 @@ function problemsOf(name: string, value: string, level: SearchLevel, suggest: Su
   return problemsOfValue(keyword, value)
 }
 
-function problemsOfValue(keyword: string, value: string): string[] {
+/** What Google can't do of a value of an attribute that it searches. */
+export function problemsOfValue(keyword: string, value: string): string[] {
   if (/[*?]/.test(value)) return [`${keyword} has a wildcard (* or ?)`]
   if (keyword === 'StudyDate') return isDateRange(value) ? [] : ['StudyDate is neither YYYYMMDD nor a range of dates']
   const isList = /UID$|^Modality$/.test(keyword) ? /[,\\]/ : /\\/
   return isList.test(value) ? [`${keyword} has a list of values`] : []
 }
 
+/** Known attributes that Google doesn't return were left out before. */
 function problemsOfField(field: string, level: SearchLevel, suggest: Suggest): string[] {
-  if (field === 'all') return []
-  const keyword = keywordFor(field)
-  if (level === 'instances') return keyword && computed.has(keyword) ? [notReturned(keyword, level)] : []
-  if (!keyword) return [`includefield names an attribute that searches for ${level} don't return${suggest(field)}`]
-  return isReturned(keyword, level) ? [] : [notReturned(keyword, level)]
-}
-
-function notReturned(keyword: string, level: SearchLevel): string {
-  return `includefield names ${keyword}, which searches for ${level} don't return`
+  if (field === 'all' || level === 'instances' || keywordFor(field)) return []
+  return [`includefield names an attribute that searches for ${level} don't return${suggest(field)}`]
 }
 
 /** What to add of a name that is unknown. */

@@ -33,7 +33,7 @@ const returned: Readonly<Record<Exclude<SearchLevel, 'instances'>, ReadonlySet<s
   ),
 }
 /** Attributes that no instance has (PS3.4 C.3.4): Google computes none of them. */
-export const computed: ReadonlySet<string> = new Set(
+const computed: ReadonlySet<string> = new Set(
   `AvailableTransferSyntaxUID ModalitiesInStudy SOPClassesInStudy RetrieveURL NumberOfPatientRelatedStudies
   NumberOfPatientRelatedSeries NumberOfPatientRelatedInstances NumberOfStudyRelatedSeries
   NumberOfStudyRelatedInstances NumberOfSeriesRelatedInstances`.split(/\s+/),

@@ -107,10 +107,11 @@ function remote(parent: TraceContext | null) {
 
 /** No UID, query value, personal name or path: the route is a template. */
 function attributesOf(request: TracedRequest): Attributes {
-  const { method, route, status, code, layer, abortedBy, account, service, attempts, requestId, instances, progress } =
-    request
+  const { method, httpVersion, route, status, code, layer, abortedBy, account, service, attempts } = request
+  const { requestId, instances, progress } = request
   const attributes: Record<string, string | number | undefined> = {
     'http.request.method': method,
+    'network.protocol.version': httpVersion === '2.0' ? '2' : httpVersion,
     'http.route': route,
     'http.response.status_code': status ?? undefined,
     'http.request.body.size': progress.received,

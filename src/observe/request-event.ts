@@ -32,6 +32,7 @@ export class RequestEvent {
   /** For whom the client says that it asks; undefined if it doesn't say. */
   user: string | undefined
   readonly method: string
+  readonly httpVersion: string
   account: string | undefined
   service: DicomWebService | undefined
   route: string | undefined
@@ -67,15 +68,18 @@ export class RequestEvent {
   trace: RequestTrace | null = null
   /** Number of times the request was sent to Google. */
   attempts = 0
+  /** Rows that the proxy read to complete a search; undefined for other requests. */
+  rowsRead: number | undefined
   /** Content-Length of an upload; undefined without one. */
   expected: number | undefined
   readonly progress = { received: 0, sent: 0, firstByteAt: null as number | null }
   readonly #startedAt = performance.now()
   #tokenAt: number | null = null
 
-  constructor(address: string, method: string, subjects: AuditSubjects | null = null) {
+  constructor(address: string, method: string, subjects: AuditSubjects | null = null, httpVersion = '1.1') {
     this.address = address
     this.method = method
+    this.httpVersion = httpVersion
     this.subjects = subjects
   }
 
@@ -131,6 +135,7 @@ export class RequestEvent {
       user: this.user,
       address: this.address,
       method: this.method,
+      httpVersion: this.httpVersion,
       account: this.account,
       service: this.service,
       route: this.route,
@@ -142,6 +147,7 @@ export class RequestEvent {
       googleMessage: this.googleMessage,
       abortedBy: this.abortedBy,
       attempts: this.attempts,
+      rowsRead: this.rowsRead,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,
       instancesWarned: instances?.warned,

@@ -5,6 +5,7 @@ import { type TraceContext, traceContextOf, traceHeaders } from './trace-context
 export interface TracedRequest {
   readonly requestId: string
   readonly method: string
+  readonly httpVersion: string
   /** Milliseconds since the request arrived. */
   readonly age: number
   readonly account: string | undefined

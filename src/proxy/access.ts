@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import { reloadClients } from '../config/clients-file.ts'
 import { isLoopback } from '../config/loopback.ts'
 import { type ClientSettings, dicomWebServices, type ListenAddress, type Settings } from '../config/settings.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
+import type { InboundRequest } from '../downstream/inbound.ts'
 import { Authentication } from '../guard/authentication.ts'
 import { anonymous, type Client } from '../guard/client.ts'
 import { ClientDirectory } from '../guard/client-directory.ts'
@@ -26,7 +26,7 @@ export class Access {
   #watch: FileWatch | null = null
   #checkHost: (host: string | undefined) => void = () => {}
   /** Of the admin listener; the data listener has its own (guard/cors.ts). */
-  #checkOrigin: (request: IncomingMessage) => void = () => {}
+  #checkOrigin: (request: InboundRequest) => void = () => {}
 
   constructor(settings: Settings, logger: Logger) {
     this.#logger = logger
@@ -41,7 +41,7 @@ export class Access {
     this.#apply(settings, clients?.file ?? null)
   }
 
-  readonly clientOf = (request: IncomingMessage): Identified => {
+  readonly clientOf = (request: InboundRequest): Identified => {
     const known = this.#authentication?.clientOf(request)
     if (known) return known
     this.#checkLocal(this.#settings.listen, request)
@@ -49,7 +49,7 @@ export class Access {
   }
 
   /** Everyone on this machine may see the proxy's status. */
-  readonly adminClientOf = (request: IncomingMessage): Identified => {
+  readonly adminClientOf = (request: InboundRequest): Identified => {
     const { adminListen } = this.#settings
     const isLocal = adminListen === null || isLoopback(adminListen.host)
     const known = isLocal ? undefined : this.#authentication?.clientOf(request)
@@ -65,7 +65,7 @@ export class Access {
   }
 
   /** Throws a ProxyError `wrong-host` for requests of a web page (DNS rebinding). */
-  #checkLocal(address: ListenAddress | null, { headers }: IncomingMessage): void {
+  #checkLocal(address: ListenAddress | null, { headers }: InboundRequest): void {
     if (address === null || isLoopback(address.host)) this.#checkHost(headers.host)
   }
 

@@ -27,7 +27,8 @@ export class AdminPlane {
             limits,
             allows: (address) => isLoopback(address) || runtime.current.allows(address),
             tls:
-              material && tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHeaders }),
+              material &&
+              tlsOptions(material, { requireClientCertificate: false, handshakeTimeout: requestHeaders, http2: false }),
           }))
   }
 

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { withTimeout } from '../concurrency/abort.ts'
 import type { Settings } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
+import type { Inbound } from '../downstream/inbound.ts'
 import type { Log } from '../observe/logger.ts'
 import { createDataListener, setTimeouts } from '../server/data-listener.ts'
 import { ExchangeHandler } from '../server/exchange-handler.ts'
@@ -35,13 +36,14 @@ export class DataPlane {
       graceOver: this.#graceOver.signal,
     })
     const { requestHeaders, tls } = runtime.current.settings
-    const requireClientCertificate = tls?.requireClientCertificate ?? false
-    this.#listener = createDataListener((inbound) => this.#handler.handle(inbound), {
+    const { requireClientCertificate = false, http2 = false } = tls ?? {}
+    this.#listener = createDataListener((inbound: Inbound) => this.#handler.handle(inbound), {
       log,
       limits: () => runtime.current.settings.limits,
       allows: (address) => runtime.current.allows(address),
       headersTimeout: requestHeaders,
-      tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHeaders }),
+      tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHeaders, http2 }),
+      maxStreams: http2 ? () => maxStreamsFor(runtime.current.settings) : null,
     })
   }
 
@@ -71,6 +73,14 @@ export class DataPlane {
     await withTimeout(concludeTimeoutMs, this.#handler.concluded())
     return aborted
   }
+}
+
+/** Streams on a connection of HTTP/2 at the most; Google advises viewers to use 20. */
+const maxStreams = 100
+
+/** Fewer than there are slots at Google, so that no connection takes all of them. */
+function maxStreamsFor({ concurrency }: Settings): number {
+  return Math.max(1, Math.min(Math.floor((concurrency.maxInFlight * 3) / 4), maxStreams))
 }
 
 /** Time for aborted requests to write their log lines. */

@@ -18,6 +18,7 @@ import type { ServedAccount } from '../server/account.ts'
 import { Attempts } from '../server/attempts.ts'
 import { Deletions } from '../server/deletions.ts'
 import type { HandlerContext } from '../server/exchange-handler.ts'
+import { SearchCompletion } from '../server/search-completion/search-completion.ts'
 import { dicomStoreOf, operationUrlsOf } from '../stores/dicom-store.ts'
 import { StoreUrls } from '../stores/store-urls.ts'
 import { version } from '../version.ts'
@@ -136,6 +137,7 @@ export class ProxyRuntime {
       retry: settings.retry,
       timeouts,
     })
+    const searchCompletion = new SearchCompletion({ attempts, dispatcher, timeouts, ending })
     const close = () => {
       for (const key of tokenKeys) this.#tokens.release(key)
       return Promise.all([shared.connections.release(), shared.audit.release()])
@@ -143,7 +145,18 @@ export class ProxyRuntime {
     const allows = networkAllowList(settings.allowedNetworks)
     const guard = new Guard(accounts)
     const cors = new Cors(settings)
-    return { settings, accounts, audit, connections, allows, guard, cors, attempts, idle: timeouts.idle, close }
+    return {
+      settings,
+      accounts,
+      audit,
+      connections,
+      allows,
+      guard,
+      cors,
+      searchCompletion,
+      idle: timeouts.idle,
+      close,
+    }
   }
 
   #openShared(settings: Settings): SharedResources {
@@ -197,6 +210,8 @@ export class ProxyRuntime {
       store: resourceName,
       dicomWebUrl: new URL(dicomWebUrl),
       urls: account.rewriteUrls ? urlsFor(account, settings, localPath) : null,
+      privateCache: account.privateCache,
+      searchCompletion: servedSearchCompletion(account, settings),
       operationUrl: operationUrlsOf(account, settings.baseUrl),
       tokens: this.#tokens.source(tokenKey),
       credential: new DescribedCredential(credential, settings.tokens.allowedHosts),
@@ -231,6 +246,15 @@ function urlsFor(
   // Quotation marks would end an attribute in XML.
   const path = localPath.slice(0, -1).replaceAll("'", '%27')
   return (request) => ({ store, to: `${rootFor(request)}${path}` })
+}
+
+function servedSearchCompletion(
+  { searchCompletion }: Settings['accounts'][number],
+  { concurrency }: Settings,
+): ServedAccount['searchCompletion'] {
+  if (!searchCompletion) return null
+  const turns = new ConcurrencyLimiter({ ...concurrency, maxInFlight: searchCompletion.maxSearches })
+  return { ...searchCompletion, turns }
 }
 
 /** Tokens of different issuers are different tokens. */

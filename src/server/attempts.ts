@@ -1,21 +1,22 @@
-import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable, abortOnClose, clientGone } from '../concurrency/abort.ts'
 import type { ConcurrencyLimiter, Slot } from '../concurrency/limiter.ts'
 import type { DicomWebService, RetrySettings, UpstreamTimeouts } from '../config/settings.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
 import { waitForFirstBytes } from '../downstream/first-bytes.ts'
-import type { Inbound } from '../downstream/inbound.ts'
+import type { Inbound, InboundRequest } from '../downstream/inbound.ts'
 import { type ErrorCode, ProxyError } from '../errors.ts'
 import { acceptsGzip } from '../forward/accepted-types.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
-import type { Exchange, Outcome } from '../forward/exchange.ts'
+import type { Exchange, Outcome, Sender } from '../forward/exchange.ts'
+import { cacheControlFor } from '../forward/private-cache.ts'
 import { ReplayBody, type ReplayBudget } from '../forward/replay-body.ts'
 import { observeBuffered } from '../forward/response-observer.ts'
 import type { Senders } from '../forward/senders.ts'
 import { TokenRejections } from '../forward/token-rejections.ts'
 import type { Permit } from '../guard/guard.ts'
 import { outgoingHeaders } from '../guard/headers.ts'
+import { withoutUnreturnedFields } from '../guard/unreturned-fields.ts'
 import type { AuditTrail } from '../observe/audit/audit-trail.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
@@ -78,20 +79,77 @@ export class Attempts {
    * there is no response.
    */
   run(inbound: Inbound, permit: Permit<ServedAccount>, event: RequestEvent): Promise<Outcome> {
-    const { request, response } = inbound
+    const { body: clientBody, response } = inbound
     const retryDeadline = performance.now() + this.#options.retry.totalTimeout
     const retryPolicy = retryPolicyFor(permit.service, permit.route)
     const deletion = this.#options.deletions.deletionFor(permit)
     event.isPending = beginsOperation(permit.service, permit.route)
     const shouldBuffer = (status: number) =>
       status === 401 ||
+      (status === 400 && context.fewerFields !== null) ||
       (status === 200 && deletion !== null) ||
       (retryPolicy.statuses.has(status) && performance.now() < retryDeadline)
     const { progress } = event
     const body =
-      permit.service === 'STOW-RS' ? new ReplayBody({ request, response, progress }, this.#options.replayBudget) : null
-    const tokens = new Set<string>()
-    const context = { inbound, permit, event, body, retryPolicy, shouldBuffer, deletion, retryDeadline, tokens }
+      permit.service === 'STOW-RS'
+        ? new ReplayBody({ body: clientBody, response, progress }, this.#options.replayBudget)
+        : null
+    const context: RetryContext = {
+      inbound,
+      permit,
+      fewerFields: permit.service === 'QIDO-RS' ? withoutUnreturnedFields(permit) : null,
+      event,
+      body,
+      retryPolicy,
+      shouldBuffer,
+      deletion,
+      retryDeadline,
+      tokens: new Set(),
+      sender: this.#options.senders[permit.service],
+      headers: headersFor(inbound.request, permit),
+      ending: this.#options.ending,
+      conclude: (last) => giveUp(context, last),
+      attempts: 0,
+    }
+    return this.#untilResponse(context).catch(clientGoneOr)
+  }
+
+  /**
+   * One of several requests to Google that make up the response to a client's: the same attempts,
+   * but the client sees nothing of it. The outcome is `completed` when the sender has read the
+   * response, `buffered` when Google refused for good, or `aborted`; without a response, it throws
+   * a ProxyError.
+   *
+   * @param part.ending aborts everything: its reason, an Error, is then thrown
+   */
+  runPart(
+    inbound: Inbound,
+    permit: Permit<ServedAccount>,
+    event: RequestEvent,
+    part: PartOfResponse,
+  ): Promise<Outcome> {
+    const retryPolicy = retryPolicyFor(permit.service, permit.route)
+    const retryDeadline = Math.min(performance.now() + this.#options.retry.totalTimeout, part.deadline)
+    const context: RetryContext = {
+      inbound,
+      permit,
+      fewerFields: null,
+      event,
+      body: null,
+      retryPolicy,
+      shouldBuffer: () => true,
+      deletion: null,
+      retryDeadline,
+      tokens: new Set(),
+      sender: part.sender,
+      headers: part.headers,
+      ending: part.ending,
+      conclude: async (response) => {
+        observeBuffered(observeResponse(permit, event, context.tokens), response)
+        return { kind: 'buffered', response, replayable: false }
+      },
+      attempts: 0,
+    }
     return this.#untilResponse(context).catch(clientGoneOr)
   }
 
@@ -119,14 +177,20 @@ export class Attempts {
         slot = await this.#acquireSlot(context, Number.POSITIVE_INFINITY)
         continue
       }
+      if (outcome.kind === 'buffered' && outcome.response.status === 400 && context.fewerFields !== null) {
+        context.permit = { ...permit, path: context.fewerFields }
+        context.fewerFields = null
+        slot = await this.#acquireSlot(context, Number.POSITIVE_INFINITY)
+        continue
+      }
       if (outcome.kind === 'buffered') lastResponse = outcome.response
-      const wait = backoffDelay(event.attempts, outcome)
+      const wait = backoffDelay(context.attempts, outcome)
       const isFinal = !isRetryable(retryPolicy, outcome) || performance.now() + wait > retryDeadline
       if (isFinal || !(await this.#pause(context, wait)))
-        return giveUp(context, finalResponse(outcome, lastResponse, service))
+        return context.conclude(finalResponse(outcome, lastResponse, service))
       // Without a slot, the client gets Google's last response, not `too-busy`.
       slot = await Promise.resolve(this.#acquireSlot(context, retryDeadline - performance.now())).catch(noSlot)
-      if (!slot) return giveUp(context, finalResponse(outcome, lastResponse, service))
+      if (!slot) return context.conclude(finalResponse(outcome, lastResponse, service))
     }
   }
 
@@ -147,7 +211,7 @@ export class Attempts {
       if (context.inbound.response.destroyed) throw clientGone
       const remainingRetryMs = lastResponse && Math.max(context.retryDeadline - performance.now(), minResponseTimeoutMs)
       const { exchange, line, trace } = this.#begin(context, token, remainingRetryMs)
-      const outcome = await this.#options.senders[exchange.service].send(exchange)
+      const outcome = await context.sender.send(exchange)
       line?.write(this.#options.logger, outcome)
       trace?.end(resultOf(outcome))
       refused = isRefusedForLoad(outcome)
@@ -168,9 +232,10 @@ export class Attempts {
     // It may have waited long, for its body, a token, a slot or its next attempt.
     checkRecordable(this.#options.audit)
     event.attempts += 1
+    context.attempts += 1
     const trace = event.trace?.beginAttempt(event.attempts)
     const own = upstreamHeaders(this.#options.userAgent, account, token)
-    const headers = Object.assign(headersFor(inbound.request, permit), trace?.headers, own)
+    const headers = { ...context.headers, ...trace?.headers, ...own }
     const { attempts: attempt, progress } = event
     const line = this.#options.logger.isLevelEnabled('debug') ? new AttemptLine(event, headers) : null
     tokens.add(token.value)
@@ -185,6 +250,7 @@ export class Attempts {
       path,
       headers,
       urls,
+      cacheControl: cacheControlFor(permit, account.privateCache),
       shouldBuffer,
       attempt,
       remainingRetryMs,
@@ -206,7 +272,7 @@ export class Attempts {
     const { account, service } = context.permit
     if (service === 'STOW-RS' && account.limiters[service].isOverHalfUsed) {
       await waitForFirstBytes(context.inbound, this.#options.timeouts, () =>
-        abortOnClose(context.inbound, this.#options.ending),
+        abortOnClose(context.inbound, context.ending),
       )
     }
     // In one go with the check above: others that waited for the same token check next.
@@ -227,7 +293,7 @@ export class Attempts {
   async #waitForSlot(context: RetryContext, limiter: ConcurrencyLimiter, maxWaitMs: number): Promise<Slot> {
     const { event } = context
     const { response } = context.inbound
-    const { ending } = this.#options
+    const { ending } = context
     ending.throwIfAborted()
     if (response.destroyed) throw clientGone
     const { slot, cancel } = limiter.acquire(event.fairnessKey, maxWaitMs)
@@ -261,7 +327,7 @@ export class Attempts {
 
   /** False when the proxy ends meanwhile: there is no time for another attempt. */
   async #pause(context: RetryContext, milliseconds: number): Promise<boolean> {
-    const { signal, done } = abortOnClose(context.inbound, this.#options.ending)
+    const { signal, done } = abortOnClose(context.inbound, context.ending)
     await delay(milliseconds, undefined, { signal }).catch(() => {})
     done()
     if (context.inbound.response.destroyed) throw clientGone
@@ -269,7 +335,7 @@ export class Attempts {
   }
 
   async #abortable<Value>(context: RetryContext, work: Promise<Value>): Promise<Value> {
-    const { signal, done } = abortOnClose(context.inbound, this.#options.ending)
+    const { signal, done } = abortOnClose(context.inbound, context.ending)
     try {
       return await abortable(work, signal)
     } finally {
@@ -280,7 +346,7 @@ export class Attempts {
 
 /** Of the client's headers, those that Google gets. */
 function headersFor(
-  request: IncomingMessage,
+  request: Pick<InboundRequest, 'headers'>,
   { account, service, route, headers: requested }: Permit<ServedAccount>,
 ): Record<string, string> {
   const headers = Object.assign(outgoingHeaders(request.headers, service), requested)
@@ -316,7 +382,12 @@ function resultOf(outcome: Outcome): AttemptResult {
 /** A permitted request, through all of its attempts. */
 interface RetryContext {
   readonly inbound: Inbound
-  readonly permit: Permit<ServedAccount>
+  permit: Permit<ServedAccount>
+  /**
+   * The path of a search that asks for less, should Google refuse what the client asks for; null
+   * if there is none, or no more.
+   */
+  fewerFields: string | null
   readonly event: RequestEvent
   readonly body: ReplayBody | null
   readonly retryPolicy: RetryPolicy
@@ -329,6 +400,25 @@ interface RetryContext {
   readonly retryDeadline: number
   /** That it was sent with: none may come back in Google's words. */
   readonly tokens: Set<string>
+  readonly sender: Sender
+  /** Of each attempt, besides those that the proxy adds. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Aborts all waits. */
+  readonly ending: AbortSignal
+  /** What becomes of a response that no better one will follow. */
+  readonly conclude: (last: BufferedResponse) => Promise<Outcome>
+  /** How often it was sent. The event counts those of all parts of a response. */
+  attempts: number
+}
+
+/** What one of several requests to Google has of its own. */
+export interface PartOfResponse {
+  /** Reads the response. */
+  readonly sender: Sender
+  readonly headers: Readonly<Record<string, string>>
+  readonly ending: AbortSignal
+  /** No attempt begins later, by `performance.now()`. */
+  readonly deadline: number
 }
 
 /**
@@ -386,5 +476,5 @@ function rejectedTwice(event: RequestEvent, permit: Permit<ServedAccount>): Prox
  */
 function allowBody({ inbound }: RetryContext): void {
   const { request, response } = inbound
-  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion === '1.1') response.writeContinue()
+  if (/100-continue/i.test(request.headers.expect ?? '') && request.httpVersion !== '1.0') response.writeContinue()
 }

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { LimitSettings } from '../config/settings.ts'
 import { limitConnections } from '../downstream/admission.ts'
 import { coalesceChunks } from '../downstream/coalesce-chunks.ts'
+import type { Http1Inbound } from '../downstream/http1-inbound.ts'
+import { Http2Connections } from '../downstream/http2-connections.ts'
 import type { Inbound } from '../downstream/inbound.ts'
+import { carriesBody } from '../downstream/lingering-close.ts'
 import { type Handle, resolved, serializePipelined } from '../downstream/pipelining.ts'
 import { currentResponse, Sockets } from '../downstream/sockets.ts'
 import { type ErrorCode, type Explanation, ProxyError } from '../errors.ts'
@@ -24,6 +27,11 @@ interface DataListenerOptions {
   readonly allows: (address: string) => boolean
   /** Null: plain http. */
   readonly tls: TlsOptions | null
+  /**
+   * How many streams a client of HTTP/2 may have open on a connection, asked again and again; null:
+   * HTTP/1.1 only. Needs `tls`.
+   */
+  readonly maxStreams: (() => number) | null
   /**
    * How long (ms) a client may take for a request's head. Bodies may take as long as they keep
    * moving.
@@ -42,8 +50,8 @@ function headersCheckInterval(headersTimeout: number): number {
  * The listener that Orthanc talks to. Fastify brings the lifecycle; what a request asks for is the
  * guard's to read, so no request ever reaches fastify's router (docs/adr/0008).
  */
-export function createDataListener(handle: Handle, options: DataListenerOptions): FastifyInstance {
-  const { log, limits, allows, tls, headersTimeout } = options
+export function createDataListener(handle: Handle<Inbound>, options: DataListenerOptions): FastifyInstance {
+  const { log, limits, allows, tls, maxStreams, headersTimeout } = options
   const { headerBytes, keepAliveTimeout } = limits()
   const http = {
     headersTimeout,
@@ -62,6 +70,7 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
   // Node's own default, beyond which it refuses a request. Before it did, headers were dropped, and
   // framed the body all the same (CVE-2026-58044): src/cli/node-version.ts.
   server.maxHeadersCount = maxHeaders
+  const serveHttp1 = server.listeners('secureConnection')
   // Before its connections are limited, which looks after all that was done with them before.
   const sockets = new Sockets(server, tls !== null)
   const listener = fastify({
@@ -73,25 +82,56 @@ export function createDataListener(handle: Handle, options: DataListenerOptions)
       else refuseHandshake(error, socket, log)
     },
   })
-  const handlePipelined = serializePipelined((inbound) => {
+  const handleAllowed = (inbound: Inbound) => {
     const { request } = inbound
     // The networks may have become fewer since the connection was let in.
     if (allows(canonicalAddress(request.socket.remoteAddress))) return handle(inbound)
-    // A TLS connection can't be reset itself: the one beneath it is.
     inbound.reset()
     return resolved
-  })
+  }
+  const handlePipelined = serializePipelined(handleAllowed)
   const take = (request: IncomingMessage, response: ServerResponse) => {
     // Those of Node's own pipeline and ours; beyond ten Node would warn of a leak with each upload.
     response.setMaxListeners(20)
     const inbound = sockets.accept(request, response)
-    coalesceChunks(request, () => endTinyChunks(inbound, sockets))
+    if (carriesBody(request)) coalesceChunks(request, () => endTinyChunks(inbound, sockets))
     void handlePipelined(inbound)
   }
   // By default Node says "continue" before anybody has looked at the request.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, take)
-  limitConnections(server, { allows, limits, log })
+  const countStream = limitConnections(server, { allows, limits, log })
+  if (maxStreams) {
+    const handle = (inbound: Inbound) => {
+      const refuse = () => (inbound.response.headersSent ? inbound.reset() : inbound.refuseBody(tinyChunks()))
+      if (carriesBody(inbound.request)) coalesceChunks(inbound.body, refuse)
+      void handleAllowed(inbound)
+    }
+    const tcpOf = (socket: Socket) => sockets.tcpOf(socket)
+    const connections = new Http2Connections(server as HttpsServer, serveHttp1, {
+      handle,
+      limits,
+      maxStreams,
+      countStream,
+      tcpOf,
+      log,
+    })
+    closeTogether(server, connections)
+  }
   return listener
+}
+
+/** What ends the connections of HTTP/1.1 ends those of HTTP/2, too. */
+function closeTogether(server: HttpServer, connections: Http2Connections): void {
+  const closeIdle = server.closeIdleConnections.bind(server)
+  const closeAll = server.closeAllConnections.bind(server)
+  server.closeIdleConnections = () => {
+    closeIdle()
+    connections.closeIdle()
+  }
+  server.closeAllConnections = () => {
+    closeAll()
+    connections.resetAll()
+  }
 }
 
 /**
@@ -103,14 +143,14 @@ export function setTimeouts({ server }: FastifyInstance, headersTimeout: number,
 }
 
 /** Whoever has a response already gets no other one. */
-function endTinyChunks(inbound: Inbound, sockets: Sockets): void {
+function endTinyChunks(inbound: Http1Inbound, sockets: Sockets): void {
   if (inbound.response.headersSent) sockets.closeAfterCompleteResponse(inbound.request.socket)
-  else inbound.refuseBody(new ProxyError('tiny-chunks', tinyChunks))
+  else inbound.refuseBody(tinyChunks())
 }
 
-const tinyChunks = {
-  problem: 'The body has chunks of less than 64 bytes on average.',
-  remedy: 'Make the client send larger ones, such as 64 KiB.',
+function tinyChunks(): ProxyError {
+  const problem = 'The body has chunks of less than 64 bytes on average.'
+  return new ProxyError('tiny-chunks', { problem, remedy: 'Make the client send larger ones, such as 64 KiB.' })
 }
 
 /**

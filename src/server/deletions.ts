@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { abortOnClose } from '../concurrency/abort.ts'
 import type { AccessToken } from '../credentials/access-token.ts'
+import type { InboundResponse } from '../downstream/inbound.ts'
 import { ProxyError } from '../errors.ts'
 import { BufferedResponse, getSmallResponse } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
@@ -47,7 +47,7 @@ export interface Deletion {
    */
   conclude(
     accepted: BufferedResponse,
-    response: ServerResponse,
+    response: InboundResponse,
     event: RequestEvent,
     tokens: Set<string>,
   ): Promise<Outcome>
@@ -77,7 +77,7 @@ export class Deletions {
     path: string,
     deadline: number,
     accepted: BufferedResponse,
-    response: ServerResponse,
+    response: InboundResponse,
     event: RequestEvent,
     tokens: Set<string>,
   ): Promise<Outcome> {
@@ -104,7 +104,7 @@ export class Deletions {
     begun: Operation,
     account: ServedAccount,
     deadline: number,
-    response: ServerResponse,
+    response: InboundResponse,
     event: RequestEvent,
     sent: Set<string>,
   ): Promise<PollResult> {

@@ -1,8 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InFlight } from '../concurrency/in-flight.ts'
 import type { Lease } from '../concurrency/ref-counted.ts'
-import type { Inbound } from '../downstream/inbound.ts'
-import { drainRequest } from '../downstream/lingering-close.ts'
+import type { Inbound, InboundRequest, InboundResponse } from '../downstream/inbound.ts'
 import { flushTimeout } from '../downstream/min-rate.ts'
 import { bug, ProxyError } from '../errors.ts'
 import type { Outcome } from '../forward/exchange.ts'
@@ -21,16 +19,16 @@ import { RequestEvent } from '../observe/request-event.ts'
 import type { RequestHistory } from '../observe/request-history.ts'
 import type { Tracing } from '../observe/tracing.ts'
 import type { ServedAccount } from './account.ts'
-import type { Attempts } from './attempts.ts'
 import { checkRecordable } from './check-recordable.ts'
 import { explain } from './explanation.ts'
 import { allowReading, respondToPreflight } from './preflight.ts'
 import { sendProblem } from './problem.ts'
+import type { SearchCompletion } from './search-completion/search-completion.ts'
 
 /** The parts that handle requests under one configuration. */
 export interface HandlerContext {
   readonly guard: Guard<ServedAccount>
-  readonly attempts: Attempts
+  readonly searchCompletion: SearchCompletion
   /** Which pages' requests are accepted. */
   readonly cors: Cors
   /** The flush timeout of responses (ms). */
@@ -43,7 +41,7 @@ interface HandlerOptions {
   /**
    * Authenticates the client; at once, if it is known already. Throws or rejects with a ProxyError.
    */
-  readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
+  readonly clientOf: (request: InboundRequest) => Client | Promise<Client>
   /** A request leases the current one on arrival, and releases it when it has ended. */
   readonly contexts: { acquire(): Lease<HandlerContext> }
   readonly logger: Logger
@@ -61,7 +59,7 @@ interface HandlerOptions {
 /** A request's way: client, verdict, attempts, one event. */
 export class ExchangeHandler {
   readonly #options: HandlerOptions
-  readonly #inFlight = new InFlight<ServerResponse>()
+  readonly #inFlight = new InFlight<InboundResponse>()
   #onConcluded: (() => void) | null = null
 
   constructor(options: HandlerOptions) {
@@ -102,10 +100,11 @@ export class ExchangeHandler {
   }
 
   /** Never rejects. */
-  async #exchange(inbound: Inbound, { guard, attempts, cors, audit }: HandlerContext): Promise<void> {
+  async #exchange(inbound: Inbound, { guard, searchCompletion, cors, audit }: HandlerContext): Promise<void> {
     const { request } = inbound
     const subjects = audit && new AuditSubjects()
-    const event = new RequestEvent(canonicalAddress(request.socket.remoteAddress), request.method ?? '', subjects)
+    const address = canonicalAddress(request.socket.remoteAddress)
+    const event = new RequestEvent(address, request.method ?? '', subjects, request.httpVersion)
     event.expected = Number(request.headers['content-length']) || undefined
     this.#options.history.began(event)
     let isUnauthenticated = true
@@ -122,14 +121,15 @@ export class ExchangeHandler {
       event.trace = this.#options.tracing.begin(event, request.headers)
       const permit = permitFor(guard, request, client, event)
       checkRecordable(audit)
-      const outcome = await attempts.run(inbound, permit, event)
+      const prepared = searchCompletion.prepare(permit)
+      const outcome = await prepared.run(inbound, event)
       const unreadable = outcome.kind === 'aborted' && outcome.by === 'client' ? inbound.unreadable : null
       if (unreadable) recordError(event, unreadable)
-      else explain(event, this.#attributeAbort(outcome), permit)
+      else explain(event, this.#attributeAbort(outcome), prepared.permit)
     } catch (error) {
       this.#sendProblem(inbound, asProxyError(error), event)
     }
-    drainRequest(inbound, isUnauthenticated)
+    inbound.drain(isUnauthenticated)
     event.log(isUnauthenticated ? this.#options.rejectionLog : this.#options.logger)
     event.trace?.end(event)
     this.#options.history.record(event)
@@ -168,7 +168,7 @@ function addressOf({ request }: Inbound): { address: string } {
 
 function permitFor(
   guard: Guard<ServedAccount>,
-  { method, headers, url: target = '' }: IncomingMessage,
+  { method, headers, url: target = '' }: InboundRequest,
   client: Client,
   event: RequestEvent,
 ): Permit<ServedAccount> {

@@ -1,5 +1,5 @@
 import type { Inbound } from '../downstream/inbound.ts'
-import { drainRequest, lingerWhileSending } from '../downstream/lingering-close.ts'
+import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { type Cors, isPreflight, preflightHeaders } from '../guard/cors.ts'
 import { validateRequestHead } from '../guard/request-head.ts'
 
@@ -16,8 +16,9 @@ export function respondToPreflight(inbound: Inbound): boolean {
   const { request, response } = inbound
   if (!isPreflight(request) || !response.hasHeader('access-control-allow-origin') || !isValid(inbound)) return false
   lingerWhileSending(response)
-  response.writeHead(204, preflightHeaders).end()
-  drainRequest(inbound, true)
+  response.writeHead(204, preflightHeaders)
+  response.end()
+  inbound.drain(true)
   return true
 }
 

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { InboundResponse } from '../downstream/inbound.ts'
 import type { BufferedResponse } from '../forward/buffered-response.ts'
 import type { Outcome } from '../forward/exchange.ts'
 import { relayBuffered } from '../forward/response-relay.ts'
@@ -9,7 +9,7 @@ import type { ServedAccount } from './account.ts'
 export const clientGoneOutcome = { kind: 'aborted', by: 'client', status: null } as const satisfies Outcome
 
 interface Recipient {
-  readonly response: ServerResponse
+  readonly response: InboundResponse
   readonly account: ServedAccount
 }
 
@@ -26,7 +26,7 @@ export async function sendBuffered(
 ): Promise<Outcome> {
   if (response.destroyed) return clientGoneOutcome
   const { attempts: attempt, progress } = event
-  const exchange = { urls: urls?.(response.req) ?? null, attempt, progress }
+  const exchange = { urls: urls?.(response.req) ?? null, cacheControl: null, attempt, progress }
   const isWhole = await relayBuffered(response, exchange, buffered, own)
   return isWhole ? { kind: 'completed', status: buffered.status } : { ...clientGoneOutcome, status: buffered.status }
 }

@@ -38,11 +38,15 @@ export function secureContext({ cert, key, ca }: TlsMaterial): SecureContextOpti
  */
 export function tlsOptions(
   material: TlsMaterial,
-  { requireClientCertificate, handshakeTimeout }: { requireClientCertificate: boolean; handshakeTimeout: number },
+  {
+    requireClientCertificate,
+    handshakeTimeout,
+    http2,
+  }: { requireClientCertificate: boolean; handshakeTimeout: number; http2: boolean },
 ): TlsOptions {
   return {
     ...secureContext(material),
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     handshakeTimeout,
     requestCert: material.ca !== null,
     // A client without a certificate, or with a wrong one, may still log in otherwise.

@@ -140,7 +140,7 @@ t.test('schema, version and help', async (t) => {
     [['conformance', '--help'], /--account.*Examples:.*Exit codes:/s],
     [['client', '--help'], /Example:/],
     [['schema', '--help'], /Example:/],
-    [['emulator', '--help'], /Example:/],
+    [['emulator', '--help'], /--fill.*Examples:/s],
   ] as const) {
     const { child } = start(t, args)
     const [output] = await Promise.all([text(child.stdout), ended(child)])
@@ -163,4 +163,16 @@ t.test('demo --once: the round trip', async (t) => {
   t.equal(await ended(child), 0)
   t.equal(output().match(/^✓/gm)?.length, 5)
   t.match(output(), /Every step worked/)
+})
+
+t.test('demo: stays up, with a page of another origin that may ask the proxy', async (t) => {
+  const { child, output } = start(t, ['demo'])
+  await eventually('it invites', () => /images in your browser: +http.*own Orthanc/s.test(output()), 60_000)
+  const origin = /in your browser: +(http:\/\/127\.0\.0\.1:\d+)\//.exec(output())?.[1] ?? ''
+  const { account } = (await (await fetch(`${origin}/settings.json`)).json()) as { account: string }
+  const studies = await fetch(`${account}studies`, { headers: { origin, accept: 'application/dicom+json' } })
+  t.equal(studies.headers.get('access-control-allow-origin'), origin)
+  t.equal(((await studies.json()) as object[]).length, 12)
+  child.kill('SIGINT')
+  t.equal(await ended(child), 130)
 })

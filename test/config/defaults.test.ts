@@ -58,9 +58,20 @@ const always: Readonly<Record<string, Read>> = {
  * no more.
  */
 const whenConfigured: Readonly<Record<string, Read>> = {
+  'GoogleCloudPlatform.Accounts.*.PrivateCache.Enabled': ({ accounts }) => accounts[0]?.privateCache !== null,
+  'GoogleCloudPlatform.Accounts.*.PrivateCache.MaxAge': ({ accounts }) => seconds(accounts[0]?.privateCache?.maxAge),
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.Enabled': ({ accounts }) => accounts[0]?.searchCompletion !== null,
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxRows': ({ accounts }) => accounts[0]?.searchCompletion?.maxRows,
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.Timeout': ({ accounts }) =>
+    seconds(accounts[0]?.searchCompletion?.timeout),
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxParallel': ({ accounts }) =>
+    accounts[0]?.searchCompletion?.maxParallel,
+  'GoogleCloudPlatform.Accounts.*.SearchCompletion.MaxSearches': ({ accounts }) =>
+    accounts[0]?.searchCompletion?.maxSearches,
   'DicomWebProxy.Clients.*.Admin': ({ clients }) => clients?.named[0]?.admin,
   'DicomWebProxy.Tls.Enabled': ({ tls }) => tls !== null,
   'DicomWebProxy.Tls.RequireClientCertificate': ({ tls }) => tls?.requireClientCertificate,
+  'DicomWebProxy.Tls.Http2': ({ tls }) => tls?.http2,
   'DicomWebProxy.Audit.Enabled': ({ audit }) => audit !== null,
   'DicomWebProxy.Audit.StandardOutput': ({ audit }) => audit?.standardOutput,
   'DicomWebProxy.Audit.Syslog.Enabled': ({ audit }) => audit !== null && audit.syslog !== null,
@@ -106,11 +117,15 @@ test('sections are off unless they are there, and on with their defaults when th
     Audit: { Syslog: { Server: 'audit.example.org' } },
     Orthanc: { Url: 'http://127.0.0.1:8042', ResubmitFailedJobs: {} },
   }
+  const disabled = (section: object) => ({ ...section, Enabled: false })
   const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }
-  compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } })), whenConfigured)
+  const inAccount = { PrivateCache: {}, SearchCompletion: {} }
+  compare(t, await load(t, configuration({ DicomWebProxy: { ...sections, Clients } }, {}, inAccount)), whenConfigured)
+  const offInAccount = { PrivateCache: disabled({}), SearchCompletion: disabled({}) }
+  const offAccount = (await load(t, configuration({}, {}, offInAccount))).accounts[0]
+  t.strictSame([offAccount?.privateCache, offAccount?.searchCompletion], [null, null])
 
   const { Syslog } = sections.Audit
-  const disabled = (section: object) => ({ ...section, Enabled: false })
   const off = Object.fromEntries(Object.entries(sections).map(([name, section]) => [name, disabled(section)]))
   const { tls, audit, orthanc, notices } = await load(
     t,

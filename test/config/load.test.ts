@@ -23,6 +23,8 @@ test('one account, all else by default', async (t) => {
         quotaProject: null,
         access: ['STOW-RS', 'QIDO-RS', 'WADO-RS', 'DELETE'],
         rewriteUrls: true,
+        privateCache: null,
+        searchCompletion: null,
       },
     ],
     baseUrl: 'https://healthcare.googleapis.com/v1/',
@@ -75,6 +77,8 @@ test('every option has its effect', async (t) => {
           QuotaProject: 'billing',
           Access: ['DELETE', 'QIDO-RS', 'DELETE'],
           RewriteUrls: false,
+          PrivateCache: { MaxAge: 60 },
+          SearchCompletion: { MaxRows: 7, Timeout: 6, MaxParallel: 5, MaxSearches: 2 },
         },
       },
       BaseUrl: 'http://127.0.0.1:9090/v1beta1',
@@ -116,7 +120,13 @@ test('every option has its effect', async (t) => {
   const settings = await load(t, content)
   const { accounts, outgoing, ...rest } = settings
   t.match(accounts, [
-    { credential: { impersonate: 'x@p.iam.gserviceaccount.com' }, quotaProject: 'billing', rewriteUrls: false },
+    {
+      credential: { impersonate: 'x@p.iam.gserviceaccount.com' },
+      quotaProject: 'billing',
+      rewriteUrls: false,
+      privateCache: { maxAge: 60_000 },
+      searchCompletion: { maxRows: 7, timeout: 6_000, maxParallel: 5, maxSearches: 2 },
+    },
   ])
   t.strictSame(accounts[0]?.access, ['QIDO-RS', 'DELETE'])
   // Searches are not given longer than everything else.

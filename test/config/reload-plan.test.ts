@@ -4,7 +4,13 @@ import { planReload } from '../../src/config/reload-plan.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { configuration, load } from './settings-of.ts'
 
-const tls = { certificate: '/a.pem', key: '/a.key', clientAuthorities: null, requireClientCertificate: false }
+const tls = {
+  certificate: '/a.pem',
+  key: '/a.key',
+  clientAuthorities: null,
+  requireClientCertificate: false,
+  http2: false,
+}
 
 async function settingsWith(t: Test, more: Partial<Settings>): Promise<Settings> {
   return { ...(await load(t, configuration())), ...more }
@@ -19,13 +25,17 @@ t.test('whether there is TLS stays, and what is asked of clients; files change',
   const other = { ...tls, certificate: '/b.pem', key: '/b.key' }
   t.match(planReload(secured, await settingsWith(t, { tls: other })), { settings: { tls: other }, needsRestart: [] })
 
-  const asking = { ...other, clientAuthorities: '/ca.pem', requireClientCertificate: true }
+  const asking = { ...other, clientAuthorities: '/ca.pem', requireClientCertificate: true, http2: true }
   t.match(planReload(secured, await settingsWith(t, { tls: asking })), {
     settings: { tls: { ...other, clientAuthorities: null, requireClientCertificate: false } },
-    needsRestart: ['DicomWebProxy.Tls.ClientAuthorities', 'DicomWebProxy.Tls.RequireClientCertificate'],
+    needsRestart: [
+      'DicomWebProxy.Tls.ClientAuthorities',
+      'DicomWebProxy.Tls.RequireClientCertificate',
+      'DicomWebProxy.Tls.Http2',
+    ],
   })
   t.match(planReload(await settingsWith(t, { tls: asking }), secured), {
-    settings: { tls: { ...tls, clientAuthorities: '/ca.pem', requireClientCertificate: true } },
+    settings: { tls: { ...tls, clientAuthorities: '/ca.pem', requireClientCertificate: true, http2: true } },
   })
   const others = { ...asking, clientAuthorities: '/ca2.pem' }
   t.match(planReload(await settingsWith(t, { tls: asking }), await settingsWith(t, { tls: others })), {

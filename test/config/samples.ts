@@ -81,6 +81,9 @@ export const good: Readonly<Record<string, object>> = {
   'no PublicUrl': proxy({ PublicUrl: null }),
   TrustedProxies: proxy({ TrustedProxies: ['10.1.0.5', 'fd00::/8'] }),
   'Google’s own URLs': inAccount({ RewriteUrls: false }),
+  'a private cache': inAccount({ PrivateCache: { Enabled: true, MaxAge: 604_800 } }),
+  SearchCompletion: inAccount({ SearchCompletion: { Enabled: true, MaxRows: 1, Timeout: 3600 } }),
+  'no SearchCompletion': inAccount({ SearchCompletion: { Enabled: false } }),
   Retry: proxy({ Retry: { TotalTimeout: 0, BufferPerRequest: 0, BufferTotal: 1 } }),
   Timeouts: proxy({
     Timeouts: { Connect: 1, Response: 86400, SearchResponse: 1, Idle: 60, MinBodyRate: 0, RequestHeaders: 1 },

@@ -46,7 +46,7 @@ function brokenOff(piece: number, apart: number, { isContended = false, waits = 
     response.emit('close')
   }
   const response = Object.assign(new EventEmitter(), { writableLength: waits ? 1 : 0 })
-  const sending = { response: response as unknown as ServerResponse, bytesFlushed: 0, reset }
+  const sending = { response: response as unknown as ServerResponse, bytesFlushed: 0, isFlushed: false, reset }
   enforceMinReadRate(sending, { idle: 300_000, minBodyRate: 16_384 }, () => isContended)
   let second = 0
   while (second < 600 && !isBroken) {

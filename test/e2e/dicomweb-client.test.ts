@@ -1,267 +1,193 @@
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { api } from 'dicomweb-client'
+import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { dicomWebServices } from '../../src/config/settings.ts'
-import { type SyntheticInstance, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
-import { encodedFile } from '../emulator/encoded-file.ts'
 import { userToken } from '../emulator/session.ts'
-import { basic, hashOf } from '../helpers/clients.ts'
+import { needsChromium, startChromium } from '../helpers/chromium.ts'
+import { basic, digestOf, hashOf } from '../helpers/clients.ts'
+import { listenOn } from '../helpers/listen.ts'
 import { startServed } from '../helpers/served.ts'
 import { XmlHttpRequest } from '../helpers/xml-http-request.ts'
+import { type DicomWebClientUnderTest, operations, refusal, tryOperations } from './dicomweb-operations.ts'
 
 // OHIF and slim speak DICOMweb through dicomweb-client. Each of its operations must work at the
-// emulator, and through the proxy without a login and with one. docs/clients.md lists what doesn't,
-// and why.
+// emulator, and through the proxy, in Node and in a browser. docs/viewers.md lists what doesn't, and
+// why.
 
 Object.assign(globalThis, { XMLHttpRequest: XmlHttpRequest })
-
-type Operation = (options: object) => unknown
-
-interface Attempt {
-  readonly t: Test
-  /** Two series of two instances with two frames each. */
-  readonly study: readonly SyntheticInstance[]
-  readonly first: SyntheticInstance
-  /** Calls the operation that is tried, of a client with these options. */
-  call(options: object, client?: object): Promise<unknown>
-  /** Another one, to prepare it. */
-  callOther(name: string, options: object): Promise<unknown>
-  /** Of a plain request with the client's headers. */
-  status(url: unknown): Promise<number>
-}
-
-const JPEG_BASELINE = '1.2.840.10008.1.2.4.50'
-const PIXELS = 64 * 64 * 2
-const uid = { study: '0020000D', series: '0020000E', instance: '00080018' } as const
-const jpeg = /^ffd8ff/
-const png = /^89504e47/
-
-/** In this order: what is stored first is read afterwards. */
-const tried: Readonly<Record<string, (attempt: Attempt) => Promise<unknown>>> = {
-  storeInstances: async ({ t, study, first, call }) => {
-    for (const [instances, into] of [
-      [study.slice(0, 2), {}],
-      [study.slice(2), { studyInstanceUID: first.studyInstanceUid }],
-    ] as const) {
-      // No Accept: Google responds with XML, and the client hands it over as text.
-      const outcome = String(await call({ datasets: instances.map(({ bytes }) => arrayBufferOf(bytes)), ...into }))
-      for (const { sopInstanceUid } of instances) t.match(outcome, sopInstanceUid)
-      t.notMatch(outcome, /FailedSOPSequence|00081198/)
-    }
-  },
-
-  searchForStudies: async ({ t, first, call }) => {
-    const queryParams = { StudyInstanceUID: first.studyInstanceUid }
-    t.same(valuesOf(await call({ queryParams }), uid.study), [first.studyInstanceUid])
-    t.same(await call({ queryParams: { PatientID: 'NOBODY' } }), [], 'nothing is found')
-  },
-  searchForSeries: async ({ t, study, first, call }) => {
-    const series = [...new Set(study.map(({ seriesInstanceUid }) => seriesInstanceUid))].sort()
-    t.same(valuesOf(await call({ studyInstanceUID: first.studyInstanceUid }), uid.series), series)
-    const queryParams = { StudyInstanceUID: first.studyInstanceUid }
-    t.same(valuesOf(await call({ queryParams }), uid.series), series, 'in the whole store')
-  },
-  searchForInstances: async ({ t, study, first, call }) => {
-    t.same(valuesOf(await call(seriesOf(first)), uid.instance), instanceUids(study.slice(0, 2)))
-    t.same(valuesOf(await call(studyOf(first)), uid.instance), instanceUids(study))
-    const queryParams = { StudyInstanceUID: first.studyInstanceUid }
-    t.same(valuesOf(await call({ queryParams }), uid.instance), instanceUids(study), 'in the whole store')
-  },
-
-  retrieveStudyMetadata: async ({ t, study, first, call }) =>
-    t.same(valuesOf(await call(studyOf(first)), uid.instance), instanceUids(study)),
-  retrieveSeriesMetadata: async ({ t, study, first, call }) =>
-    t.same(valuesOf(await call(seriesOf(first)), uid.instance), instanceUids(study.slice(0, 2))),
-  retrieveInstanceMetadata: async ({ t, first, call }) =>
-    t.same(valuesOf(await call(instanceOf(first)), uid.instance), [first.sopInstanceUid]),
-
-  retrieveStudy: async ({ t, study, first, call }) => sameBytes(t, await call(studyOf(first)), filesOf(study)),
-  retrieveSeries: async ({ t, study, first, call }) =>
-    sameBytes(t, await call(seriesOf(first)), filesOf(study.slice(0, 2))),
-  retrieveInstance: async ({ t, first, call }) => {
-    sameBytes(t, [await call(instanceOf(first))], [first.bytes])
-    const mediaTypes = [{ mediaType: 'application/dicom', transferSyntaxUID: '*' }]
-    const message = 'Media type application/ is not supported for retrieval of instance.'
-    await t.rejects(call({ ...instanceOf(first), mediaTypes }), { message }, 'the client refuses every media type')
-  },
-  retrieveInstanceFrames: async ({ t, first, call }) => {
-    const [one, two] = pixelsOf(first)
-    sameBytes(t, await call({ ...instanceOf(first), frameNumbers: [2] }), [two])
-    sameBytes(t, await call({ ...instanceOf(first), frameNumbers: [1, 2] }), [one, two])
-    const mediaTypes = [{ mediaType: 'application/octet-stream', transferSyntaxUID: '1.2.840.10008.1.2.1' }]
-    sameBytes(t, await call({ ...instanceOf(first), frameNumbers: [1], mediaTypes }), [one])
-    const any = [
-      { mediaType: 'image/jls', transferSyntaxUID: '1.2.840.10008.1.2.4.80' },
-      { mediaType: 'image/jp2', transferSyntaxUID: '1.2.840.10008.1.2.4.90' },
-      { mediaType: 'image/jpeg', transferSyntaxUID: JPEG_BASELINE },
-      ...mediaTypes,
-    ]
-    sameBytes(t, await call({ ...instanceOf(first), frameNumbers: [1], mediaTypes: any }), [one], 'as a viewer asks')
-  },
-  retrieveBulkData: async ({ t, first, call, callOther }) => {
-    const [metadata] = (await callOther('retrieveInstanceMetadata', instanceOf(first))) as Row[]
-    const { BulkDataURI } = metadata?.['7FE00010'] ?? {}
-    const pixels = [first.bytes.subarray(-2 * PIXELS)]
-    sameBytes(t, await call({ BulkDataURI }), pixels)
-    sameBytes(t, await call({ BulkDataURI, byteRange: [0, 99] }), pixels, 'the whole, though a range is asked for')
-    sameBytes(t, await call({ BulkDataURI }, { singlepart: 'bulkdata' }), pixels)
-  },
-
-  retrieveInstanceRendered: async ({ t, first, call }) => {
-    t.match(hexOf(await call(instanceOf(first))), [jpeg])
-    t.match(hexOf(await call({ ...instanceOf(first), mediaTypes: [{ mediaType: 'image/png' }] })), [png])
-    const scaled = { mediaTypes: [{ mediaType: 'image/jpeg' }], queryParams: { viewport: '32,32' } }
-    t.match(hexOf(await call({ ...instanceOf(first), ...scaled })), [jpeg])
-  },
-  retrieveInstanceFramesRendered: async ({ t, first, call }) => {
-    const rendered = { ...instanceOf(first), mediaTypes: [{ mediaType: 'image/jpeg' }] }
-    t.match(hexOf(await call({ ...rendered, frameNumbers: [2] })), [jpeg])
-    const { mediaTypes, ...plain } = rendered
-    t.type(await call({ ...plain, frameNumbers: [2] }), 'string', 'the client spoils the image unless told its type')
-  },
-
-  retrieveInstanceThumbnail: async ({ t, first, call }) =>
-    t.equal(await refusal(call(instanceOf(first))), 404, 'Google has none'),
-  retrieveInstanceFramesThumbnail: async ({ t, first, call }) => {
-    t.capture(console, 'debug')
-    t.equal(await refusal(call({ ...instanceOf(first), frameNumbers: [1] })), 404, 'Google has none')
-  },
-  buildInstanceWadoURIUrl: async ({ t, first, call, status }) =>
-    t.equal(await status(await call(instanceOf(first))), 404, 'Google has no WADO-URI'),
-}
-
-t.test('dicomweb-client', async (t) => {
-  const served = await startServed(t)
-  const { emulator, credentials, url } = served
-  const token = await userToken(emulator, credentials)
-  const password = 'correct: horse, battéry'
-
-  t.test('every operation is known', async (t) => {
-    const settings = ['constructor', 'setDebug', 'getDebug', 'setVerbose', 'getVerbose']
-    const names = Object.getOwnPropertyNames(api.DICOMwebClient.prototype).filter((name) => !name.startsWith('_'))
-    t.same(names.filter((name) => !settings.includes(name)).sort(), Object.keys(tried).sort())
-  })
-
-  t.test('at the emulator', async (t) => {
-    const headers = { Authorization: `Bearer ${token}` }
-    await tryAll(t, { url: emulator.dicomWebUrl(), headers, seed: 1 })
-  })
-
-  t.test('through the proxy, without a login', async (t) => {
-    const target = { url: url.slice(0, -1), headers: {} }
-    await tryAll(t, { ...target, seed: 2 })
-  })
-
-  t.test('through the proxy, with a login', async (t) => {
-    const Clients = { viewer: { PasswordHash: hashOf(password), Accounts: { google: dicomWebServices } } }
-    await served.reload({ proxy: { Clients } })
-    const { authorization: Authorization } = basic('viewer', password)
-    await tryAll(t, { url: url.slice(0, -1), headers: { Authorization }, seed: 3 })
-
-    const ignored = connect({ url: url.slice(0, -1), headers: {} }, { username: 'viewer', password })
-    t.equal(await refusal(callNamed(ignored, 'searchForStudies', {})), 401, 'its own options send no login')
-  })
-})
 
 interface Target {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-async function tryAll(t: Test, { url, headers, seed }: Target & { seed: number }) {
-  const study = [...syntheticStudy({ seed, series: 2, instances: 2, frames: 2 })]
-  const [first] = study
-  if (!first) throw new Error('The study is empty.')
-  for (const [name, attempt] of Object.entries(tried)) {
-    await t.test(name, (t) =>
-      attempt({
-        t,
-        study,
-        first,
-        call: (options, more = {}) => callNamed(connect({ url, headers }, more), name, options),
-        callOther: (other, options) => callNamed(connect({ url, headers }), other, options),
-        status: async (target) => (await fetch(String(target), { headers })).status,
-      }),
-    )
+const password = 'correct: horse, battéry'
+const token = 't'.repeat(43)
+const Accounts = { google: dicomWebServices }
+const Clients = {
+  viewer: { PasswordHash: hashOf(password), Accounts },
+  script: { TokenDigest: digestOf(token), Accounts },
+}
+const logins = {
+  Basic: { Authorization: basic('viewer', password).authorization },
+  bearer: { Authorization: `Bearer ${token}` },
+}
+
+/** dicomweb-client in this process. What it throws at once rejects, too. */
+function clientInNode({ url, headers }: Target, isProxied = true): DicomWebClientUnderTest {
+  return {
+    isProxied,
+    call: async (operation, options, more) => {
+      const client = new api.DICOMwebClient({ url, headers, verbose: false, singlepart: '', ...more })
+      return (Reflect.get(client, operation) as (options: object) => unknown).call(client, options)
+    },
+    status: async (url) => (await fetch(url, { headers })).status,
   }
-  await t.test('a compressed image', (t) => compressedImage(t, connect({ url, headers }), seed))
 }
 
-/** Its frames come as they are stored to those who ask for their type. */
-async function compressedImage(t: Test, client: object, seed: number) {
-  const uids = {
-    studyInstanceUID: `1.2.${seed}`,
-    seriesInstanceUID: `1.2.${seed}.1`,
-    sopInstanceUID: `1.2.${seed}.1.1`,
+const script = new URL(import.meta.resolve('dicomweb-client')).pathname
+
+/** dicomweb-client in a page. */
+async function clientInPage(page: Page, { url, headers }: Target): Promise<DicomWebClientUnderTest> {
+  await page.addScriptTag({ path: script })
+  return {
+    isProxied: true,
+    call: async (operation, options, more) => {
+      const settings = { url, headers, verbose: false, singlepart: '', ...more }
+      const { error, result } = await page.evaluate(callInPage, { settings, operation, options: packed(options) })
+      if (error) throw Object.assign(new Error(error.message), { status: error.status })
+      return unpacked(result)
+    },
+    status: (url) =>
+      page.evaluate(async ({ url, headers }) => (await fetch(url, { headers })).status, { url, headers }),
   }
-  const image = Buffer.from('ffd8ffdb0043ffd9', 'hex')
-  const head = encodedFile(JPEG_BASELINE, [
-    ['00080016', 'UI', '1.2.840.10008.5.1.4.1.1.7'],
-    ['00080018', 'UI', uids.sopInstanceUID],
-    ['0020000D', 'UI', uids.studyInstanceUID],
-    ['0020000E', 'UI', uids.seriesInstanceUID],
-  ])
-  const pixelData = Buffer.from('e07f10004f420000ffffffff' + 'feff00e000000000' + 'feff00e008000000', 'hex')
-  const end = Buffer.from('feffdde000000000', 'hex')
-  await callNamed(client, 'storeInstances', { datasets: [arrayBufferOf(Buffer.concat([head, pixelData, image, end]))] })
-  const mediaTypes = [{ mediaType: 'image/jpeg', transferSyntaxUID: JPEG_BASELINE }]
-  const frame = { ...uids, frameNumbers: [1], mediaTypes }
-  sameBytes(t, await callNamed(client, 'retrieveInstanceFrames', frame), [image])
-  // The client can't ask for instances as they are stored. Google decompresses them, the emulator
-  // doesn't.
-  t.equal(await refusal(callNamed(client, 'retrieveInstance', uids)), 406)
 }
 
-function connect({ url, headers }: Target, more: object = {}): object {
-  return new api.DICOMwebClient({ url, headers, verbose: false, singlepart: '', ...more })
+interface Call {
+  readonly settings: object
+  readonly operation: string
+  readonly options: unknown
 }
 
-/** The status with which it failed. */
-async function refusal(call: Promise<unknown>): Promise<number | undefined> {
-  return call.then(
-    () => undefined,
-    (error: { status?: number }) => error.status,
+interface Called {
+  readonly error?: { readonly status: number; readonly message: string }
+  readonly result?: unknown
+}
+
+/** Runs in the page: bytes come and go as `{ base64 }`. */
+async function callInPage({ settings, operation, options }: Call): Promise<Called> {
+  const encode = (value: unknown): unknown => {
+    if (value instanceof ArrayBuffer) {
+      return { base64: btoa(Array.from(new Uint8Array(value), (byte) => String.fromCharCode(byte)).join('')) }
+    }
+    if (Array.isArray(value)) return value.map(encode)
+    return value
+  }
+  const decode = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(decode)
+    if (value === null || typeof value !== 'object') return value
+    if ('base64' in value) return Uint8Array.from(atob(String(value.base64)), (letter) => letter.charCodeAt(0)).buffer
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, decode(part)]))
+  }
+  try {
+    const { api } = Reflect.get(globalThis, 'DICOMwebClient')
+    const client = new api.DICOMwebClient(settings)
+    return { result: encode(await client[operation](decode(options))) }
+  } catch (error) {
+    const { status, message } = error as { status: number; message: string }
+    return { error: { status, message } }
+  }
+}
+
+function packed(value: unknown): unknown {
+  if (value instanceof ArrayBuffer) return { base64: Buffer.from(value).toString('base64') }
+  if (Array.isArray(value)) return value.map(packed)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, packed(part)]))
+}
+
+function unpacked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(unpacked)
+  if (value === null || typeof value !== 'object' || !('base64' in value)) return value
+  return Uint8Array.from(Buffer.from(String(value.base64), 'base64')).buffer
+}
+
+/** By operation: the cells of the table in docs/viewers.md that has a column for each environment. */
+async function documented(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const page = await readFile(new URL('../../docs/viewers.md', import.meta.url), 'utf8')
+  const [, table = ''] = /^\| dicomweb-client \| Node \|.*\n.*\n((?:\|.*\n)+)/m.exec(page) ?? []
+  const rows = table.split('\n').map((row) => row.split('|').map((cell) => cell.trim()))
+  return new Map(
+    rows.flatMap(([, names = '', ...cells]) =>
+      [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => [name, cells.slice(0, 3)] as const),
+    ),
   )
 }
 
-/** What the client throws at once rejects, too. */
-async function callNamed(client: object, name: string, options: object): Promise<unknown> {
-  const operation = Reflect.get(client, name) as Operation
-  return operation.call(client, options)
+async function sameAsDocumented(t: Test, column: number, outcomes: ReadonlyMap<string, string>) {
+  for (const [operation, cells] of await documented()) t.equal(outcomes.get(operation), cells[column], operation)
 }
 
-type Row = Readonly<Record<string, { Value?: unknown[]; BulkDataURI?: string }>>
+t.test('dicomweb-client', async (t) => {
+  const viewer = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html').end('<!doctype html><title>viewer</title>')
+  })
+  const elsewhere = await listenOn(t, viewer)
+  const served = await startServed(t)
+  const { emulator, credentials } = served
+  const url = served.url.slice(0, -1)
 
-const studyOf = ({ studyInstanceUid }: SyntheticInstance) => ({ studyInstanceUID: studyInstanceUid })
-const seriesOf = (instance: SyntheticInstance) => ({
-  ...studyOf(instance),
-  seriesInstanceUID: instance.seriesInstanceUid,
+  t.test('every operation is known, and stands in docs/viewers.md', async (t) => {
+    const settings = ['constructor', 'setDebug', 'getDebug', 'setVerbose', 'getVerbose']
+    const names = Object.getOwnPropertyNames(api.DICOMwebClient.prototype).filter((name) => !name.startsWith('_'))
+    t.same(names.filter((name) => !settings.includes(name)).sort(), [...operations].sort())
+    t.same([...(await documented()).keys()].sort(), [...operations].sort())
+  })
+
+  t.test('at the emulator', async (t) => {
+    const headers = { Authorization: `Bearer ${await userToken(emulator, credentials)}` }
+    await tryOperations(t, clientInNode({ url: emulator.dicomWebUrl(), headers }, false), 1)
+  })
+
+  t.test('through the proxy, without a login', async (t) => {
+    await tryOperations(t, clientInNode({ url, headers: {} }), 2)
+    await served.reload({ proxy: { Clients, Cors: { Origins: [elsewhere] } } })
+  })
+
+  let seed = 2
+  for (const [login, headers] of Object.entries(logins)) {
+    t.test(`through the proxy, in Node, ${login}`, async (t) => {
+      seed += 1
+      await sameAsDocumented(t, 0, await tryOperations(t, clientInNode({ url, headers }), seed))
+    })
+  }
+
+  t.test('its own options send no login', async (t) => {
+    const call = clientInNode({ url, headers: {} }).call('searchForStudies', {}, { username: 'viewer', password })
+    t.equal(await refusal(call), 401)
+  })
+
+  t.test('through the proxy, in Chromium', needsChromium(), async (t) => {
+    const browser = await startChromium(t)
+    const own = new URL('/viewer', url).href
+    for (const [login, headers] of Object.entries(logins)) {
+      t.test(`same origin, ${login}`, async (t) => {
+        seed += 1
+        const page = await browser.newPage()
+        // The proxy has no pages: this one is put in its place. Only here, since Playwright responds
+        // to preflights itself where it takes the place of a server.
+        await page.route(own, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }))
+        await page.goto(own)
+        await sameAsDocumented(t, 1, await tryOperations(t, await clientInPage(page, { url, headers }), seed))
+      })
+      t.test(`cross origin, ${login}`, async (t) => {
+        seed += 1
+        const page = await browser.newPage()
+        await page.goto(elsewhere)
+        await sameAsDocumented(t, 2, await tryOperations(t, await clientInPage(page, { url, headers }), seed))
+      })
+    }
+  })
 })
-const instanceOf = (instance: SyntheticInstance) => ({
-  ...seriesOf(instance),
-  sopInstanceUID: instance.sopInstanceUid,
-})
-const filesOf = (study: Attempt['study']) => study.map(({ bytes }) => bytes)
-const instanceUids = (study: Attempt['study']) => study.map(({ sopInstanceUid }) => sopInstanceUid).sort()
-/** A frame each, in the file's last bytes. */
-const pixelsOf = ({ bytes }: SyntheticInstance) =>
-  [bytes.subarray(-2 * PIXELS, -PIXELS), bytes.subarray(-PIXELS)] as const
-const arrayBufferOf = (bytes: Buffer) => Uint8Array.from(bytes).buffer
-
-function valuesOf(rows: unknown, key: string): unknown[] {
-  return (rows as Row[]).map((row) => row[key]?.Value?.[0]).sort()
-}
-
-/** The beginnings. */
-function hexOf(parts: unknown): string[] {
-  return (parts as ArrayBuffer[]).map((part) => Buffer.from(part).toString('hex', 0, 8))
-}
-
-function sameBytes(t: Test, parts: unknown, expected: readonly Buffer[], message = 'the bytes') {
-  const found = (parts as ArrayBuffer[]).map((part) => Buffer.from(part))
-  t.equal(found.length, expected.length, message)
-  for (const bytes of expected)
-    t.ok(
-      found.some((part) => part.equals(bytes)),
-      message,
-    )
-}

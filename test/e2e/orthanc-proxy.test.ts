@@ -4,24 +4,28 @@ import { everyService } from './every-service.ts'
 import { sendAway } from './exchange.ts'
 import { serviceAccount, startProxied } from './proxied.ts'
 
-t.test('a real Orthanc, the proxy, and the emulator', needsOrthanc(), async (t) => {
-  // What Orthanc itself could send to log in, it sends: none of it may come through to Google.
-  const ownLogin = { Username: 'synthetic', Password: 'basic-password' }
-  const { orthanc, emulator } = await startProxied(t, {
-    accounts: { chunked: { credential: serviceAccount } },
-    servers: { whole: { account: 'chunked', entry: { ChunkedTransfers: '0', ...ownLogin } } },
+// Orthanc's HTTP library, libcurl, speaks HTTP/2 where the proxy does.
+for (const http2 of [false, true])
+  t.test(`a real Orthanc, the proxy, and the emulator${http2 ? ', over HTTP/2' : ''}`, needsOrthanc(), async (t) => {
+    // What Orthanc itself could send to log in, it sends: none of it may come through to Google.
+    const ownLogin = { Username: 'synthetic', Password: 'basic-password' }
+    const { orthanc, emulator, versions } = await startProxied(t, {
+      http2,
+      accounts: { chunked: { credential: serviceAccount } },
+      servers: { whole: { account: 'chunked', entry: { ChunkedTransfers: '0', ...ownLogin } } },
+    })
+
+    await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole', proxied: true })
+
+    const toStore = emulator.log.filter(({ target }) => target.includes('/dicomStores/'))
+    t.ok(toStore.length > 10)
+    t.same([...new Set(toStore.map(({ status }) => status))].sort(), [200, 204], 'Google found nothing wrong')
+    const logins = new Set(toStore.map(({ headers }) => headers.authorization))
+    t.equal(logins.size, 1, 'one token for all requests')
+    t.match([...logins][0], /^Bearer ya29\./)
+    t.equal(emulator.tokenRequests.total, 1)
+    t.equal(versions.has('2.0'), http2)
   })
-
-  await everyService(t, { orthanc, emulator, chunked: 'chunked', whole: 'whole', proxied: true })
-
-  const toStore = emulator.log.filter(({ target }) => target.includes('/dicomStores/'))
-  t.ok(toStore.length > 10)
-  t.same([...new Set(toStore.map(({ status }) => status))].sort(), [200, 204], 'Google found nothing wrong')
-  const logins = new Set(toStore.map(({ headers }) => headers.authorization))
-  t.equal(logins.size, 1, 'one token for all requests')
-  t.match([...logins][0], /^Bearer ya29\./)
-  t.equal(emulator.tokenRequests.total, 1)
-})
 
 t.test('an account that may not delete', needsOrthanc(), async (t) => {
   const { orthanc, emulator } = await startProxied(t, {

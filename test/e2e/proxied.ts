@@ -13,12 +13,15 @@ import {
 import type { LocalOrthanc } from '../../src/orthanc/local-orthanc.ts'
 import type { DicomWebServerEntry } from '../../src/orthanc/orthanc-rest.ts'
 import { startProxy } from '../../src/proxy/proxy.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { startOrthanc } from '../helpers/orthanc.ts'
 
 export interface Proxied {
   readonly orthanc: LocalOrthanc
   readonly emulator: Emulator
   readonly credentials: CredentialFiles
+  /** Of HTTP, that requests to the proxy came in. */
+  readonly versions: ReadonlySet<string>
 }
 
 export interface ProxiedOptions {
@@ -29,6 +32,8 @@ export interface ProxiedOptions {
   readonly emulator?: EmulatorOptions
   /** Keys of the proxy's own section. */
   readonly proxy?: object
+  /** Orthanc comes over TLS, and may speak HTTP/2. */
+  readonly http2?: boolean
   /** Options of Orthanc's configuration. */
   readonly configuration?: Readonly<Record<string, unknown>>
   /** More DICOMweb servers in Orthanc, by what differs from the account that they lead to. */
@@ -54,12 +59,34 @@ export async function startProxied(t: Test, options: ProxiedOptions): Promise<Pr
   const emulator = await startEmulator(options.emulator)
   t.teardown(() => emulator.close())
   const credentials = await emulator.writeCredentials(folder)
-  const settings = await settingsFor(folder, emulator, credentials, options)
-  const proxy = await startProxy(settings, { logger: pino({ enabled: false }) })
+  const tls = options.http2 ? await writeIdentity(folder) : null
+  const settings = await settingsFor(folder, emulator, credentials, {
+    ...options,
+    proxy: { ...options.proxy, ...(tls && { Tls: tls.section }) },
+  })
+  const versions = new Set<string>()
+  const note = { write: (line: string) => void versions.add(JSON.parse(line).httpVersion) }
+  const proxy = await startProxy(settings, { logger: pino({}, note) })
   t.teardown(() => proxy.close())
   const { configuration = {} } = options
-  const orthanc = await startOrthanc(t, { servers: serversFor(proxy.url, options), configuration })
-  return { orthanc, emulator, credentials }
+  const orthanc = await startOrthanc(t, {
+    servers: serversFor(proxy.url, options),
+    configuration: { ...configuration, ...(tls && { HttpsCACertificates: tls.authority }) },
+  })
+  return { orthanc, emulator, credentials, versions }
+}
+
+async function writeIdentity(folder: string) {
+  const { authority, cert, key } = makeCertificate()
+  const files = {
+    authority: join(folder, 'authority.pem'),
+    cert: join(folder, 'cert.pem'),
+    key: join(folder, 'key.pem'),
+  }
+  await writeFile(files.authority, authority)
+  await writeFile(files.cert, cert)
+  await writeFile(files.key, key)
+  return { authority: files.authority, section: { Certificate: files.cert, Key: files.key, Http2: true } }
 }
 
 async function settingsFor(

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { TestData } from '../../src/cli/conformance/test-data.ts'
 import { type EncodedElement, encodedFile, syntaxes } from './encoded-file.ts'
+import { partsOf } from './parts-of.ts'
 import { type Session, startSession } from './session.ts'
 
 const uid = (number: number) => `2.25.${number}`
@@ -54,6 +55,36 @@ t.test('RLE is decompressed, frame by frame', async (t) => {
   t.ok(bytes.equals(data.instance(data.ways, 1, 1, { frames: 3 }).bytes))
 })
 
+t.test('frames and images of RLE are decompressed, too', async (t) => {
+  const session = await startSession(t)
+  const data = new TestData(randomUUID())
+  const native = data.instance(data.ways, 1, 1, { frames: 2 })
+  const compressed = data.instance(data.ways, 1, 2, { syntax: 'rle', frames: 2 })
+  t.equal((await session.store([native, compressed])).status, 200)
+  const path = ({ study, series, instance }: typeof native) =>
+    `/studies/${study}/series/${series}/instances/${instance}`
+  const octets = 'multipart/related; type="application/octet-stream"'
+  for (const accept of [octets, `${octets}; transfer-syntax=1.2.840.10008.1.2.1`, '*/*']) {
+    const response = await session.request(`${path(compressed)}/frames/2,1`, { headers: { accept } })
+    t.same(await partsOf(response), [...compressed.frames].reverse(), accept)
+  }
+  for (const accept of [
+    'multipart/related; type="image/dicom-rle"; transfer-syntax=*',
+    `${octets}; transfer-syntax=*`,
+  ]) {
+    const response = await session.request(`${path(compressed)}/frames/1`, { headers: { accept } })
+    t.equal(response.status, 200, accept)
+    const [part] = await partsOf(response)
+    t.notOk(part?.equals(compressed.frames[0] ?? part), 'as it is stored')
+  }
+  const twice = data.instance(data.ways, 1, 2, { frames: 2 })
+  const image = async (of: typeof native) => await retrieved(session, `${path(of)}/frames/2/rendered`, 'image/png')
+  const shown = await image(compressed)
+  t.equal((await session.request(path(compressed), { method: 'DELETE' })).status, 200)
+  t.equal((await session.store([twice])).status, 200)
+  t.ok(shown.equals(await image(twice)), 'rendered like the native frame')
+})
+
 t.test('a broken RLE frame is refused, and harms nothing', async (t) => {
   const session = await startSession(t)
   const data = new TestData(randomUUID())
@@ -65,5 +96,6 @@ t.test('a broken RLE frame is refused, and harms nothing', async (t) => {
   t.equal((await session.store([{ bytes: broken }])).status, 200)
   const path = `/studies/${study}/series/${series}/instances/${instance}`
   t.ok((await session.request(path, { headers: { accept: 'application/dicom' } })).status >= 400)
+  for (const below of ['/frames/1', '/rendered']) t.ok((await session.request(`${path}${below}`)).status >= 400, below)
   t.ok((await retrieved(session, path, 'application/dicom; transfer-syntax=*')).equals(broken))
 })

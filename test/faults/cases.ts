@@ -29,11 +29,13 @@ export function expectedOf({ fault, service, client }: Case): Outcome {
   const stays = fault.expected[service] ?? ''
   switch (client) {
     case 'stays':
+    case 'speaks HTTP/2':
       return stays
     case 'sends slowly':
       return fault.slowly?.[service] ?? stays
     case 'leaves':
     case 'leaves during the response':
+    case 'resets its stream':
       return `left ×${Math.min(timesIn(stays), 1)}`
     case 'half-closes':
       return fault.atOnce?.includes(service) ? stays : `closed ×${Math.min(timesIn(stays), 1)}`

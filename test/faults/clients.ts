@@ -2,19 +2,33 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Message, readMessages } from '../helpers/messages.ts'
+import { runHttp2Client } from './http2-client.ts'
 import type { ServiceRequest } from './services.ts'
 
 /**
  * `leaves`: in the middle of an upload, or with a search, retrieval or deletion in flight, it
  * closes its connection; `leaves during the response`: as soon as the first of it has come.
  * `half-closes`: with the whole request at Google, it closes its sending side, and reads on.
+ * `speaks HTTP/2` stays, and `resets its stream` of HTTP/2 is one that leaves.
  */
-export const clients = ['stays', 'sends slowly', 'leaves', 'leaves during the response', 'half-closes'] as const
+export const clients = [
+  'stays',
+  'sends slowly',
+  'leaves',
+  'leaves during the response',
+  'half-closes',
+  'speaks HTTP/2',
+  'resets its stream',
+] as const
 export type Client = (typeof clients)[number]
 
 /** Whether it does not wait for the response with both sides open. */
 export function isImpatient(client: Client): boolean {
-  return client === 'leaves' || client === 'half-closes'
+  return client === 'leaves' || client === 'half-closes' || client === 'resets its stream'
+}
+
+export function speaksHttp2(client: Client): boolean {
+  return client === 'speaks HTTP/2' || client === 'resets its stream'
 }
 
 /** What a client has got in the end. */
@@ -28,9 +42,11 @@ export type Got =
   /** It did not wait for a response. */
   | { readonly kind: 'left' }
 
-interface Exchange {
+export interface Exchange {
   /** Of the proxy. */
   readonly url: string
+  /** Who has signed its certificate. */
+  readonly ca: string
   readonly request: ServiceRequest
   /**
    * Resolves when the request is in flight as far as it gets; an impatient client goes on then.
@@ -54,7 +70,9 @@ export const headStart = 300
 /**
  * Sends one request in the client's way, and tells what came of it. The connection is gone then.
  */
-export async function runClient(client: Client, { url, request, inFlight, isTried }: Exchange): Promise<Got> {
+export async function runClient(client: Client, exchange: Exchange): Promise<Got> {
+  if (client === 'speaks HTTP/2' || client === 'resets its stream') return runHttp2Client(client, exchange)
+  const { url, request, inFlight, isTried } = exchange
   const { hostname, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
   const lines = [`${request.method} ${pathname}${request.path} HTTP/1.1`, 'Host: localhost', ...request.headers, '', '']

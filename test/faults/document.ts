@@ -60,6 +60,9 @@ outcome is \`left\`: the proxy aborts the request to Google at once, and Google 
 an incomplete upload. A client that has sent everything and then closes only its sending side counts
 as gone, too: its connection is \`closed\` without a response, unless there was one already. The proxy
 retries neither.
+
+Over HTTP/2, a client that waits gets what the tables above say, and one that resets its stream has
+the outcome \`left\`. \`cut\` is then RST_STREAM with an error, and the connection stays.
 `
 
 function patientTable(inGroup: readonly Fault[]): string {

@@ -14,8 +14,14 @@ export interface Harness {
   readonly emulator: Emulator
   /** For requests past the proxy. */
   readonly token: string
-  /** As the command would read them for this store, and for Google's API at this address. */
-  settingsFor(store: string, baseUrl: string, fault: Fault): Promise<Settings>
+  /** Who has signed the proxy's certificate. */
+  readonly ca: string
+  /**
+   * As the command would read them for this store, and for Google's API at this address.
+   *
+   * @param isHttp2 over TLS then
+   */
+  settingsFor(store: string, baseUrl: string, fault: Fault, isHttp2?: boolean): Promise<Settings>
 }
 
 /**
@@ -63,7 +69,11 @@ async function openHarness(cause: Cause): Promise<OpenHarness> {
   const credentials = await emulator.writeCredentials(folder)
   // An authority of its own spares each proxy the reading of the system's.
   const authorities = join(folder, 'authorities.pem')
-  await writeFile(authorities, makeCertificate().authority)
+  const { authority: ca, cert, key } = makeCertificate()
+  await writeFile(authorities, ca)
+  const identity = { Certificate: join(folder, 'cert.pem'), Key: join(folder, 'key.pem') }
+  await writeFile(identity.Certificate, cert)
+  await writeFile(identity.Key, key)
   const token = await userToken(emulator, credentials)
   const isTokens = 'token' in cause
   const tokenUrl = 'token' in cause && cause.token === 'gone' ? nowhere : emulator.tokenUrl
@@ -72,7 +82,8 @@ async function openHarness(cause: Cause): Promise<OpenHarness> {
   return {
     emulator,
     token,
-    async settingsFor(store, baseUrl, { settings }) {
+    ca,
+    async settingsFor(store, baseUrl, { settings }, isHttp2 = false) {
       const path = join(folder, `${store}.json`)
       const account = accountFor(store, credentials)
       const GoogleCloudPlatform = {
@@ -81,7 +92,8 @@ async function openHarness(cause: Cause): Promise<OpenHarness> {
         ...(isTokens && { Timeout: 2 }),
         Accounts: { google: account },
       }
-      const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', ...limits, ...settings }
+      const Tls = { ...identity, Enabled: isHttp2, Http2: true }
+      const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Tls, ...limits, ...settings }
       await writeFile(path, JSON.stringify({ GoogleCloudPlatform, DicomWebProxy, HttpsCACertificates: authorities }))
       return loadSettings({ path, environment: {}, workingDirectory: folder, homeDirectory: folder })
     },

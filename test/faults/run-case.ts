@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { attemptsOf, type Case } from './cases.ts'
-import { runClient } from './clients.ts'
+import { runClient, speaksHttp2 } from './clients.ts'
 import { openGoogle } from './google.ts'
 import type { Harnesses } from './harness.ts'
 import { Leftovers } from './leftovers.ts'
@@ -36,7 +36,7 @@ export async function runCase(testCase: Case, harnesses: Harnesses): Promise<Obs
   const upstream = await openGoogle(testCase, harness, store, study)
   const leftovers = new Leftovers()
   const lines: Line[] = []
-  const settings = await harness.settingsFor(store, upstream.baseUrl, testCase.fault)
+  const settings = await harness.settingsFor(store, upstream.baseUrl, testCase.fault, speaksHttp2(testCase.client))
   const proxy = await leftovers.of(() => startProxy(settings, { logger: loggerInto(lines) }))
   const wrong: string[] = []
   try {
@@ -46,7 +46,9 @@ export async function runCase(testCase: Case, harnesses: Harnesses): Promise<Obs
     if (!('token' in testCase.fault.cause)) await eventually('a token', () => has('access token fetched'))
     const isTried = () => has('sent to Google', 'request')
     const inFlight = () => untilInFlight(testCase, () => upstream.reached || isTried())
-    const got = await leftovers.of(() => runClient(testCase.client, { url, request, inFlight, isTried }))
+    const got = await leftovers.of(() =>
+      runClient(testCase.client, { url, ca: harness.ca, request, inFlight, isTried }),
+    )
     const lineOf = () => lines.find(({ msg }) => msg === 'request')
     await eventually('the line in the log', () => lineOf() !== undefined, releaseTimeoutMs)
     const limit = testCase.fault.arrivesNever ? connectTimeoutMs : releaseTimeoutMs
@@ -55,7 +57,7 @@ export async function runCase(testCase: Case, harnesses: Harnesses): Promise<Obs
     if ((await slotsInUse(proxy)) > 0) wrong.push('a slot at Google is still in use')
     const line = lineOf() ?? {}
     wrong.push(...wrongIn(got, line))
-    if (testCase.client === 'leaves' && request.body.length > 0 && upstream.whole > 0)
+    if (leavesEarly(testCase) && request.body.length > 0 && upstream.whole > 0)
       wrong.push('half an upload became whole')
     const { arrived } = upstream
     return {
@@ -70,6 +72,11 @@ export async function runCase(testCase: Case, harnesses: Harnesses): Promise<Obs
     if (leftovers.timers > 0) wrong.push(`${leftovers.timers} timers after the end`)
     await upstream.close()
   }
+}
+
+/** In the middle of its upload. */
+function leavesEarly({ client }: Case): boolean {
+  return client === 'leaves' || client === 'resets its stream'
 }
 
 /** Milliseconds that a request is let wait for a token that does not come soon. */

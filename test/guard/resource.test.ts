@@ -9,7 +9,7 @@ const ofSeries = `${ofStudy}/series/${series}`
 const ofInstance = `${ofSeries}/instances/${instance}`
 
 /** What Google serves: for each path, the service of GET, and what else may be done. */
-const resources: Record<string, { route: string; get: string; also?: Record<string, string> }> = {
+const resources: Record<string, { route: string; get: string; also?: Record<string, string>; sent?: string }> = {
   '/studies': { route: '/studies', get: 'QIDO-RS', also: { POST: 'STOW-RS' } },
   '/series': { route: '/series', get: 'QIDO-RS' },
   '/instances': { route: '/instances', get: 'QIDO-RS' },
@@ -34,6 +34,11 @@ const resources: Record<string, { route: string; get: string; also?: Record<stri
   [`${ofInstance}/frames/3,1,20`]: below('/frames/{frames}'),
   [`${ofInstance}/frames/1/rendered`]: below('/frames/{frames}/rendered'),
   [`${ofInstance}/frames/1,2/rendered`]: below('/frames/{frames}/rendered'),
+  [`${ofInstance}/thumbnail`]: { ...below('/thumbnail'), sent: `${ofInstance}/rendered?viewport=128,128` },
+  [`${ofInstance}/frames/1/thumbnail`]: {
+    ...below('/frames/{frames}/thumbnail'),
+    sent: `${ofInstance}/frames/1/rendered?viewport=128,128`,
+  },
   [`${ofInstance}/bulkdata/7FE00010`]: below('/bulkdata/{bulkdata}'),
   [`${ofInstance}/bulkdata/00400275/0/00080005`]: below('/bulkdata/{bulkdata}'),
   [`${ofInstance}/bulkdata/a-b_c.d~e`]: below('/bulkdata/{bulkdata}'),
@@ -46,7 +51,7 @@ function below(path: string) {
 const methods = ['GET', 'HEAD', 'POST', 'DELETE', 'PUT', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE', 'PROPFIND', 'get', '']
 
 test('each resource of DICOMweb, by each method, in each way to write its path', (t) => {
-  for (const [path, { route, get, also = {} }] of Object.entries(resources)) {
+  for (const [path, { route, get, also = {}, sent = path }] of Object.entries(resources)) {
     const services: Record<string, string> = { GET: get, HEAD: get, ...also }
     const spellings = [
       `/a${path}`,
@@ -59,7 +64,7 @@ test('each resource of DICOMweb, by each method, in each way to write its path',
     ]
     for (const method of methods) {
       const service = services[method]
-      const expected = service ? `${service} ${path}` : '405 method-not-allowed'
+      const expected = service ? `${service} ${sent}` : '405 method-not-allowed'
       for (const spelling of spellings) {
         const verdict = judge(method, spelling)
         t.equal(brief(verdict), expected, `${method} ${spelling}`)
@@ -114,7 +119,8 @@ test('nothing else is a resource', (t) => {
     `${ofInstance}/frames/1/2`,
     `${ofInstance}/frames/1/rendered/x`,
     `${ofInstance}/bulkdata`,
-    `${ofInstance}/thumbnail`,
+    `${ofSeries}/thumbnail`,
+    `${ofInstance}/thumbnail/x`,
     `${ofInstance}/instances`,
     '/projects/p/locations/l/datasets/d/dicomStores/s/dicomWeb/studies',
     '/v1/studies',

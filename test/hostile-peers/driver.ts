@@ -117,6 +117,7 @@ async function exportSpans(timeout: number): Promise<void> {
     ...nothing,
     requestId: '00000000-0000-4000-8000-000000000000',
     method: 'GET',
+    httpVersion: '1.1',
     age: 0,
     status: 200,
     abortedBy: undefined,

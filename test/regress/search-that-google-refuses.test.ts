@@ -40,16 +40,6 @@ const searches: [path: string, problems: string | null, remedy: string][] = [
   ['studies?PatienID=Doe', 'an attribute is unknown (did you mean PatientID?)', ofStudies],
   ['studies?DoeJohn=1', 'an attribute is unknown', ofStudies],
   [
-    'studies?includefield=NumberOfStudyRelatedInstances,00081030',
-    "includefield names NumberOfStudyRelatedInstances, which searches for studies don't return",
-    ofStudies,
-  ],
-  [
-    'studies/1.2/instances?includefield=AvailableTransferSyntaxUID',
-    "includefield names AvailableTransferSyntaxUID, which searches for instances don't return",
-    ofInstances,
-  ],
-  [
     'series?includefield=SeriesNumer',
     "includefield names an attribute that searches for series don't return (did you mean SeriesNumber?)",
     ofSeries,

@@ -1,7 +1,8 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import t from 'tap'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { listenOn } from '../helpers/listen.ts'
-import { startServed } from '../helpers/served.ts'
+import { startServed, stowOf } from '../helpers/served.ts'
 
 const etag = '"a1b2"'
 const modified = 'Wed, 25 Nov 2026 10:00:00 GMT'
@@ -74,4 +75,33 @@ t.test('conditions, ranges and what caches need pass both ways', async (t) => {
     ['info', 'info'],
     'what has not changed is no failure',
   )
+})
+
+t.test('an instance, a value and an image in parts, if Google has ranges', async (t) => {
+  const { url, emulator } = await startServed(t)
+  emulator.behave({ ranges: 'served' })
+  const [instance] = syntheticStudy({ instances: 1 })
+  if (!instance) throw new Error('an instance is needed')
+  await (await fetch(`${url}studies`, stowOf([instance]))).text()
+  const { studyInstanceUid, seriesInstanceUid, sopInstanceUid, bytes } = instance
+  const path = `studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
+  const parts: Buffer[] = []
+  for (const range of ['bytes=0-999', 'bytes=1000-']) {
+    const response = await fetch(url + path, { headers: { accept: 'application/dicom; transfer-syntax=*', range } })
+    t.equal(response.status, 206, range)
+    parts.push(Buffer.from(await response.arrayBuffer()))
+  }
+  t.ok(Buffer.concat(parts).equals(bytes), 'a download that is taken up again')
+  for (const [resource, accept] of [
+    ['bulkdata/7FE00010', 'application/octet-stream'],
+    ['rendered', 'image/png'],
+    ['thumbnail', 'image/png'],
+  ] as const) {
+    const response = await fetch(`${url}${path}/${resource}`, { headers: { accept, range: 'bytes=0-7' } })
+    t.match([response.status, response.headers.get('content-range')], [206, /^bytes 0-7\/\d+$/], resource)
+    t.equal((await response.arrayBuffer()).byteLength, 8)
+  }
+  const beyond = await fetch(`${url}${path}/rendered`, { headers: { accept: 'image/png', range: 'bytes=9999999-' } })
+  t.match([beyond.status, beyond.headers.get('content-range')], [416, /^bytes \*\/\d+$/])
+  await beyond.text()
 })

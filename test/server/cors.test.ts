@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto'
+import { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import fc from 'fast-check'
 import t from 'tap'
 import type { Emulator } from '../../src/emulator/emulator.ts'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
-import { basic, hashOf } from '../helpers/clients.ts'
+import { Cors as CorsOfGuard } from '../../src/guard/cors.ts'
+import { basic, digestOf, hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Message, readMessages, valuesOf } from '../helpers/messages.ts'
 import { makeAuthority, needsOpenssl } from '../helpers/openssl.ts'
@@ -82,6 +86,7 @@ t.test('a request of a named page: it may read every response, and has no more r
     ['GET /google/nothing', login, 404],
     ['PUT /google/studies', login, 405],
     ['OPTIONS /google/studies', login, 405],
+    ['OPTIONS /google/studies', { ...login, 'Access-Control-Request-Headers': 'x' }, 405],
     ['GET /google/studies?access_token=1', login, 400],
     ['DELETE /google/studies/1.2.3', login, 403],
   ]
@@ -90,6 +95,7 @@ t.test('a request of a named page: it may read every response, and has no more r
     t.equal(statusOf(response), status, line)
     t.same(allowed(response), [viewer], line)
     t.match(valuesOf(response, 'vary'), [/\bOrigin\b/], line)
+    if (status === 405) t.same(valuesOf(response, 'allow'), ['GET,HEAD,POST'], line)
     const exposed = valuesOf(response, 'access-control-expose-headers').join().split(', ')
     for (const name of ['Content-Type', 'Content-Location', 'Location', 'Retry-After', 'Proxy-Status', 'Warning']) {
       t.ok(exposed.includes(name), name)
@@ -99,6 +105,11 @@ t.test('a request of a named page: it may read every response, and has no more r
   emulator.faults.add({ target: 'QIDO-RS', status: 503, times: 1, headers: { Vary: 'X-Origin' } })
   const failed = await ask(proxy.url, 'GET /google/studies', { ...origin, ...login })
   t.same([statusOf(failed), allowed(failed), valuesOf(failed, 'vary')], [503, [viewer], ['X-Origin, Origin']])
+  emulator.faults.add({ target: 'QIDO-RS', resetBefore: true, times: 1 })
+  const reset = await ask(proxy.url, 'GET /google/studies', { ...origin, ...login })
+  t.same([statusOf(reset), allowed(reset), valuesOf(reset, 'vary')], [502, [viewer], ['Origin']])
+  const tooLarge = await ask(proxy.url, 'GET /google/studies', { ...origin, 'X-Much': 'x'.repeat(20_000) })
+  t.same([statusOf(tooLarge), allowed(tooLarge)], [431, []], 'what was never read has no Origin')
   // What becomes unreadable on the way: the connection itself gets the response.
   const chunked = [
     ...Object.entries({
@@ -196,6 +207,64 @@ t.test(
   },
 )
 
+t.test('any origin but the named ones is refused, and no variation of theirs passes', async (t) => {
+  const request = (origin: string | undefined, host = 'pacs.local:8043') => ({
+    method: 'GET',
+    headers: { host, ...(origin !== undefined && { origin }) },
+    socket: new Socket(),
+  })
+  const PublicUrl = 'https://pacs.example/google'
+  const settings = { publicUrl: PublicUrl, trustedProxies: [], clients: null, corsOrigins: Cors.Origins }
+  const cors = new CorsOfGuard(settings)
+  const named = new Set([...Cors.Origins, 'https://pacs.example', 'http://pacs.local:8043'])
+  const isRead = (origin: string) => {
+    const headers = cors.headersFor(request(origin))
+    let isChecked = true
+    try {
+      cors.check(request(origin))
+    } catch {
+      isChecked = false
+    }
+    if (isChecked !== (headers !== null)) throw new Error('One of both lets it in.')
+    return headers?.['access-control-allow-origin'] === origin
+  }
+  for (const origin of named) t.ok(isRead(origin), origin)
+  const affix = fc.oneof(
+    fc.constantFrom('.', '/', ':443', ':80', ',', ' ', '@', '%00', '#', '?', '*', 'evil', '\\'),
+    fc.string(),
+  )
+  const near = fc.tuple(affix, fc.constantFrom(...named), affix, fc.nat()).map(([before, origin, after, at]) => {
+    const cut = at % origin.length
+    return [
+      before + origin,
+      origin + after,
+      origin.slice(0, cut) + after + origin.slice(cut),
+      origin.slice(0, cut),
+      origin.slice(cut),
+      origin.replace('://', `://${before}.`),
+      origin.replace('://', `://${before}@`),
+      `${origin}, ${origin}`,
+      origin.toUpperCase(),
+    ]
+  })
+  let tried = 0
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        { weight: 8, arbitrary: near },
+        fc.webUrl().map((url) => [url]),
+        fc.string().map((text) => [text]),
+      ),
+      (all) => {
+        tried += all.length
+        return all.every((origin) => isRead(origin) === named.has(origin))
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+  t.ok(tried > 1_000)
+})
+
 t.test('what has no Origin, and the origins of the proxy itself', async (t) => {
   const PublicUrl = 'https://pacs.example/google'
   const { proxy, reload } = await startServed(t, { proxy: { Cors, Clients, PublicUrl } })
@@ -215,6 +284,39 @@ t.test('what has no Origin, and the origins of the proxy itself', async (t) => {
   t.equal(await statusFor({ Origin: 'https://pacs.example' }), 403, 'PublicUrl no more')
 })
 
+t.test('the origin that a trusted proxy in front forwards, where clients log in', async (t) => {
+  const { proxy, reload } = await startServed(t, { proxy: { Clients, TrustedProxies: ['127.0.0.0/8'] } })
+  const statusFor = async (Origin: string, headers: Record<string, string>, method = 'GET') =>
+    statusOf(await ask(proxy.url, `${method} /google/studies`, { ...login, Origin, ...headers }, 'upstream'))
+  const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'pacs.example' }
+  const standard = { Forwarded: 'for=192.0.2.1;proto=https;host="pacs.example:8443"' }
+  const asking = { 'Access-Control-Request-Method': 'GET' }
+  t.equal(await statusFor('https://pacs.example', forwarded), 200)
+  t.equal(await statusFor('https://pacs.example:8443', standard), 200)
+  t.equal(await statusFor('https://pacs.example', { ...forwarded, ...asking }, 'OPTIONS'), 204)
+  t.equal(await statusFor('http://upstream', {}), 200, 'nothing is forwarded')
+  for (const [origin, headers] of [
+    ['http://pacs.example', forwarded],
+    ['https://pacs.example:8443', forwarded],
+    ['https://pacs.example', standard],
+    ['https://pacs.example', {}],
+    ['https://pacs.example', { 'X-Forwarded-Host': 'pacs.example' }],
+    ['https://evil.example', forwarded],
+    ['https://evil.example', { ...forwarded, 'X-Forwarded-Host': 'evil.example, pacs.example' }],
+    ['null', { ...forwarded, 'X-Forwarded-Host': 'null' }],
+    ['https://pacs.example', { ...forwarded, 'X-Forwarded-Host': 'u@pacs.example' }],
+  ] as const) {
+    t.equal(await statusFor(origin, headers), 403, `${origin} by ${JSON.stringify(headers)}`)
+    t.equal(await statusFor(origin, { ...headers, ...asking }, 'OPTIONS'), 403)
+  }
+  await reload({ proxy: { Clients, TrustedProxies: ['192.0.2.0/24'] } })
+  t.equal(await statusFor('https://pacs.example', forwarded), 403, 'another one is trusted')
+  // Where nobody logs in, a page at a name that was pointed to the proxy in front is another page.
+  await reload({ proxy: { TrustedProxies: ['127.0.0.0/8'] } })
+  const rebound = { Origin: 'http://evil.example', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Host': 'evil.example' }
+  t.equal(statusOf(await ask(proxy.url, 'GET /google/studies', rebound, '127.0.0.1')), 403)
+})
+
 t.test('many preflights on one connection, and one that is no valid request', async (t) => {
   const { proxy } = await startServed(t, { proxy: { Cors, Clients } })
   const one = bytesOf('OPTIONS /google/studies', preflight(viewer))
@@ -225,6 +327,37 @@ t.test('many preflights on one connection, and one that is no valid request', as
   t.match((await rawRequest(proxy.url, twoHosts)).toString(), /^HTTP\/1\.1 400 .*"code":"malformed-request"/s)
   const withBody = one.replace('Connection:', 'Content-Length: 3\r\nConnection:')
   t.match((await rawRequest(proxy.url, `${withBody}abc`)).toString(), /^HTTP\/1\.1 204 /)
+})
+
+t.test('each way to log in: the page’s origin decides first, and a login changes nothing', async (t) => {
+  const token = randomBytes(32).toString('base64url')
+  const both = { ...Clients, script: { TokenDigest: digestOf(token), Accounts: { google: ['QIDO-RS'] } } }
+  const { proxy, emulator } = await startServed(t, { proxy: { Cors, Clients: both } })
+  const bearer = { Authorization: `Bearer ${token}` }
+  for (const [headers, status] of [
+    [login, 200],
+    [bearer, 200],
+    [basic('viewer', 'wrong'), 401],
+    [{ Authorization: 'Bearer unknown' }, 401],
+    [{}, 401],
+  ] as const) {
+    const before = emulator.log.length
+    const named = await ask(proxy.url, 'GET /google/studies', { ...headers, Origin: viewer })
+    t.same([statusOf(named), allowed(named)], [status, [viewer]])
+    const foreign = await ask(proxy.url, 'GET /google/studies', { ...headers, Origin: 'https://evil.example' })
+    t.same([statusOf(foreign), namesOf(foreign)], [403, []])
+    t.equal(
+      emulator.log.slice(before).filter(({ target }) => target.includes('dicomWeb')).length,
+      status === 200 ? 1 : 0,
+    )
+  }
+  // A form or script of a foreign page can send these without a preflight.
+  for (const type of ['text/plain', 'multipart/form-data; boundary=b', 'application/x-www-form-urlencoded']) {
+    for (const path of ['/google/studies', '/google/studies/1.2.3']) {
+      const headers = { ...login, Origin: 'https://evil.example', 'Content-Type': type, 'Content-Length': '0' }
+      t.equal(statusOf(await ask(proxy.url, `POST ${path}`, headers)), 403, `${type} ${path}`)
+    }
+  }
 })
 
 t.test('over TLS', needsOpenssl(), async (t) => {
@@ -249,6 +382,19 @@ t.test('over TLS', needsOpenssl(), async (t) => {
   t.match(read, /^HTTP\/1\.1 200 /)
   t.match(read, grant)
   t.match(await over('GET /google/studies', { ...login, Origin: proxy.url }), /^HTTP\/1\.1 200 /, 'its own')
+  for (const origin of [
+    'null',
+    'https://evil.example',
+    `${viewer}.evil.example`,
+    `${viewer}:443`,
+    viewer.replace('https', 'http'),
+  ]) {
+    for (const line of ['OPTIONS /google/studies', 'GET /google/studies', 'DELETE /google/studies/1.2.3']) {
+      const refused = await over(line, { ...preflight(origin), ...login })
+      t.match(refused, /^HTTP\/1\.1 403 .*"code":"cross-origin"/s, `${line} of ${origin}`)
+      t.notMatch(refused, /access-control-/i)
+    }
+  }
   const plain = proxy.url.replace('https:', 'http:')
   t.match(await over('GET /google/studies', { ...login, Origin: plain }), /^HTTP\/1\.1 403 /)
 })

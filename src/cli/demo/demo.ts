@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { loadSettings } from '../../config/load.ts'
 import { type Emulator, startEmulator } from '../../emulator/emulator.ts'
+import { exampleStudies } from '../../emulator/example-studies.ts'
 import { syntheticStudy } from '../../emulator/synthetic-study.ts'
 import { createLogger } from '../../observe/logger.ts'
 import { findOrthanc } from '../../orthanc/find-orthanc.ts'
@@ -16,6 +17,7 @@ import { Progress } from '../terminal/progress.ts'
 import { createDicomWebClient } from './dicomweb-client.ts'
 import { startOrthancClient } from './orthanc-client.ts'
 import { type DemoClient, roundTrip, type Step } from './round-trip.ts'
+import { startViewerPage, type ViewerPage, viewerPackages } from './viewer-page.ts'
 
 const configuration = fileURLToPath(new URL('../../../config/demo.json', import.meta.url))
 const account = 'my-google'
@@ -34,8 +36,11 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
   const ended = untilEnded(hangupEnds)
   try {
     const google = opened(await starting('the Google emulator', startEmulator()))
-    const proxy = opened(await starting('the proxy', startDemoProxy(google, folder, logFile)))
+    const page = once ? undefined : await startViewerPage()
+    if (page) opened(page)
+    const proxy = opened(await starting('the proxy', startDemoProxy({ google, page, folder, logFile })))
     const accountUrl = proxy.accountUrls.get(account) ?? ''
+    page?.showAccount(accountUrl)
     const client = opened(await starting('Orthanc, if installed', startClient(accountUrl)))
     print(`${shownText(client.name)} -> proxy ${accountUrl} -> Google emulator ${google.url}\n`)
     const study = [...syntheticStudy({ series: 2, instances: 5, rows: 256, columns: 256 })]
@@ -44,7 +49,8 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
     if (signalCode !== undefined) return signalCode
     print('\nEvery step worked.')
     if (once) return exitCode.ok
-    print(invitation(client, proxy, accountUrl, logFile))
+    const examples = await storeExamples(google)
+    print(invitation({ client, proxy, page, accountUrl, examples, logFile }))
     return await ended
   } catch (error) {
     print(`\nFailed: ${shownText(shortened(error instanceof Error ? error.message : String(error), 2_000))}`)
@@ -54,12 +60,24 @@ export async function demo({ once }: { readonly once?: boolean }): Promise<ExitC
   }
 }
 
+interface ProxyParts {
+  readonly google: Emulator
+  readonly page: ViewerPage | undefined
+  readonly folder: string
+  readonly logFile: string
+}
+
 /** Starts the proxy from a configuration file, as in production. */
-async function startDemoProxy(google: Emulator, folder: string, logFile: string): Promise<RunningProxy> {
+async function startDemoProxy({ google, page, folder, logFile }: ProxyParts): Promise<RunningProxy> {
   const { serviceAccountFile } = await google.writeCredentials(folder)
   const settings = await loadSettings({
     path: configuration,
-    environment: { DEMO_GOOGLE_URL: google.url, DEMO_KEY_FILE: serviceAccountFile },
+    environment: {
+      DEMO_GOOGLE_URL: google.url,
+      DEMO_KEY_FILE: serviceAccountFile,
+      // Without a page, an origin that no page has.
+      DEMO_PAGE_ORIGIN: page?.origin ?? 'http://viewer.invalid',
+    },
     workingDirectory: folder,
     homeDirectory: folder,
   })
@@ -90,9 +108,34 @@ async function starting<T>(what: string, started: Promise<T>): Promise<T> {
   return started.finally(() => line.drop())
 }
 
-function invitation(client: DemoClient, proxy: RunningProxy, accountUrl: string, logFile: string): string {
+/** So that there is something to look at. Resolves with the number of studies. */
+async function storeExamples(google: Emulator): Promise<number> {
+  const studies = new Set<string>()
+  for (const { bytes, studyInstanceUid } of exampleStudies()) {
+    const { failure } = await google.store(chunksOf(bytes))
+    if (failure !== undefined) throw new Error(`The emulator did not store an example: ${failure}`)
+    studies.add(studyInstanceUid)
+  }
+  return studies.size
+}
+
+async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}
+
+interface Invitation {
+  readonly client: DemoClient
+  readonly proxy: RunningProxy
+  readonly page: ViewerPage | undefined
+  readonly accountUrl: string
+  readonly examples: number
+  readonly logFile: string
+}
+
+function invitation({ client, proxy, page, accountUrl, examples, logFile }: Invitation): string {
   return `
-Running until Ctrl+C. Try it by hand:
+Running until Ctrl+C. ${examples} synthetic studies are in the store. Try it by hand:
+  images in your browser:      ${page ? `${page.origin}/` : missingViewer}
   ${client.hints.join('\n  ')}
   DICOMweb through the proxy:  ${accountUrl}studies
   status page of the proxy:    ${proxy.adminUrl}/
@@ -102,6 +145,8 @@ Running until Ctrl+C. Try it by hand:
 To use your own Orthanc, add to its configuration:
   "DicomWeb": { "Servers": { "${account}": { "Url": "${accountUrl}", "HasDelete": true } } }`
 }
+
+const missingViewer = `not available: install ${viewerPackages.join(', ')}`
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`)

@@ -45,8 +45,9 @@ export function numberOf(dataSet: DataSet, tag: Tag): number | undefined {
   return text === '' || Number.isNaN(Number(text)) ? undefined : Number(text)
 }
 
+/** An item may be empty, which a name that was decoded never is. */
 export function isDataSet(value: Value): value is DataSet {
-  return typeof value === 'object' && value !== null && !isPersonName(value)
+  return typeof value === 'object' && value !== null && (Object.keys(value).length === 0 || !isPersonName(value))
 }
 
 export function isPersonName(value: Value): value is PersonName {

@@ -28,8 +28,8 @@ function content(element: Element): string {
 
 function numbered(value: Value, number: number): string {
   if (value === null) return `<Value number="${number}"/>`
-  if (isPersonName(value)) return `<PersonName number="${number}">${personName(value)}</PersonName>`
   if (isDataSet(value)) return `<Item number="${number}">${attributes(value)}</Item>`
+  if (isPersonName(value)) return `<PersonName number="${number}">${personName(value)}</PersonName>`
   return `<Value number="${number}">${escapeXml(String(value))}</Value>`
 }
 

@@ -1,13 +1,12 @@
 import { type ByteSource, withFile } from './byte-source.ts'
 import { DataSetError, type Encoding } from './data-set-reader.ts'
-import { type DataSet, numberOf } from './dicom-json.ts'
+import type { DataSet } from './dicom-json.ts'
 import { type Tag, vrOf } from './dictionary.ts'
 import { littleEndianBytes } from './element-value.ts'
 import { framesOf } from './frames.ts'
+import { nativeFrame, rle } from './native-frame.ts'
 import { bigEndian, explicitLittleEndian, implicitLittleEndian, readFileMeta } from './part10.ts'
-import { decodeRle } from './rle.ts'
 
-const rle = '1.2.840.10008.1.2.5'
 /** Syntaxes that are written again; deflated files come inflated. */
 const known = new Set([implicitLittleEndian, explicitLittleEndian, '1.2.840.10008.1.2.1.99', bigEndian, rle])
 /** It is held in memory as a whole. */
@@ -154,20 +153,10 @@ function element(tag: Tag, vr: string, value: Buffer): Buffer {
 }
 
 /** All frames, decompressed. */
-function nativePixels({ plainFile, dataSet }: Rewritable): Buffer {
-  const shape = {
-    pixels: (numberOf(dataSet, '00280010') ?? 0) * (numberOf(dataSet, '00280011') ?? 0),
-    samples: numberOf(dataSet, '00280002') ?? 1,
-    bytes: (numberOf(dataSet, '00280100') ?? 8) / 8,
-  }
-  const { count, range } = framesOf(plainFile, dataSet)
-  return withFile(plainFile, (source) => {
-    const frames = Array.from({ length: count }, (_, index) =>
-      Buffer.concat((range(index) ?? []).map(({ offset, length }) => Buffer.from(source.read(offset, length)))),
-    )
-    const pixels = Buffer.concat(frames.map((frame) => decodeRle(frame, shape)))
-    return pixels.length % 2 === 0 ? pixels : Buffer.concat([pixels, Buffer.alloc(1)])
-  })
+function nativePixels(instance: Rewritable): Buffer {
+  const { count, range } = framesOf(instance.plainFile, instance.dataSet)
+  const pixels = Buffer.concat(Array.from({ length: count }, (_, index) => nativeFrame(instance, range(index) ?? [])))
+  return pixels.length % 2 === 0 ? pixels : Buffer.concat([pixels, Buffer.alloc(1)])
 }
 
 function uint32(value: number): Buffer {

@@ -1,4 +1,5 @@
 import type { Image } from './image.ts'
+import { codeCounts, JpegBits, magnitude, segment, sizeOf } from './jpeg-bits.ts'
 
 /**
  * A baseline JPEG (ITU-T T.81), encoded by hand because the encoders on npm are no longer kept
@@ -51,15 +52,6 @@ const cosines = Float64Array.from({ length: 64 }, (_, at) => {
   return (frequency === 0 ? Math.SQRT1_2 : 1) * 0.5 * Math.cos(((2 * x + 1) * frequency * Math.PI) / 16)
 })
 
-function segment(marker: number, content: readonly number[]): Buffer {
-  const length = content.length + 2
-  return Buffer.from([0xff, marker, length >> 8, length & 0xff, ...content])
-}
-
-function codeCounts(bits: number, count: number): number[] {
-  return Array.from({ length: 16 }, (_, index) => (index + 1 === bits ? count : 0))
-}
-
 /** Luminance, and for colour both chrominances (JFIF), around zero. */
 function components({ width, height, channels, pixels }: Image): Float32Array[] {
   const size = width * height
@@ -79,7 +71,7 @@ function components({ width, height, channels, pixels }: Image): Float32Array[] 
 }
 
 function scan(planes: readonly Float32Array[], width: number, height: number): Buffer {
-  const bits = new BitWriter()
+  const bits = new JpegBits()
   const previous = planes.map(() => 0)
   for (let top = 0; top < height; top += 8) {
     for (let left = 0; left < width; left += 8) {
@@ -123,7 +115,7 @@ function transformRows(from: Float64Array, into: Float64Array): void {
   }
 }
 
-function writeBlock(bits: BitWriter, block: readonly number[], previous: number): void {
+function writeBlock(bits: JpegBits, block: readonly number[], previous: number): void {
   const difference = (block[0] ?? 0) - previous
   bits.write(sizeOf(difference), dcBits)
   bits.write(magnitude(difference), sizeOf(difference))
@@ -140,40 +132,4 @@ function writeBlock(bits: BitWriter, block: readonly number[], previous: number)
     zeros = 0
   }
   if (last < 63) bits.write(acCodes.get(0x00) ?? 0, acBits)
-}
-
-function sizeOf(value: number): number {
-  return 32 - Math.clz32(Math.abs(value))
-}
-
-/** A negative value is its ones' complement (F.1.2.1.1). */
-function magnitude(value: number): number {
-  return value < 0 ? value + (1 << sizeOf(value)) - 1 : value
-}
-
-class BitWriter {
-  readonly #bytes: number[] = []
-  #held = 0
-  #count = 0
-
-  write(value: number, length: number): void {
-    this.#held = (this.#held << length) | value
-    this.#count += length
-    while (this.#count >= 8) {
-      this.#count -= 8
-      this.#byte((this.#held >>> this.#count) & 0xff)
-    }
-    this.#held &= (1 << this.#count) - 1
-  }
-
-  /** Filled up with ones (F.1.2.3). */
-  end(): Buffer {
-    if (this.#count > 0) this.write((1 << (8 - this.#count)) - 1, 8 - this.#count)
-    return Buffer.from(this.#bytes)
-  }
-
-  #byte(byte: number): void {
-    this.#bytes.push(byte)
-    if (byte === 0xff) this.#bytes.push(0)
-  }
 }

@@ -3,6 +3,7 @@ import type { Call } from '../call.ts'
 import type { DicomWebService } from '../faults.ts'
 import { GoogleError } from '../google-error.ts'
 import { type EmulatorResponse, jsonResponse } from '../response.ts'
+import { partOf } from './byte-range.ts'
 import type { DicomStore, Scope } from './dicom-store.ts'
 import type { Operations } from './operations.ts'
 import { handleQido } from './qido.ts'
@@ -75,7 +76,12 @@ export async function handleDicomWeb(
 ): Promise<EmulatorResponse> {
   if (service === 'QIDO-RS' && collection)
     return handleQido({ store, scope, level: collection, webRoot, behavior }, call)
-  if (service === 'WADO-RS') return handleWado({ store, scope, rest, webRoot }, call)
+  if (service === 'WADO-RS') {
+    const response = handleWado({ store, scope, rest, webRoot }, call)
+    // Without a validator, nothing fulfils If-Range (RFC 9110 13.1.5).
+    const { range, 'if-range': condition } = call.headers
+    return behavior.ranges === 'served' ? partOf(response, condition === undefined ? range : undefined) : response
+  }
   if (service === 'DELETE' && scope.study && rest.length === 0) return remove(store, operations, scope, behavior)
   if (service === 'STOW-RS' && isStowTarget(scope, collection, rest)) {
     return handleStow({ store, webRoot, study: scope.study, behavior }, call)

@@ -20,8 +20,8 @@ export function multipartResponse(type: string, parts: Iterable<OutgoingPart>): 
 async function* writeParts(parts: Iterable<OutgoingPart>, boundary: string): AsyncGenerator<Buffer> {
   let lead = ''
   for (const { type, location, body } of parts) {
-    const where = location === undefined ? '' : `content-location: ${location}\r\n`
-    yield Buffer.from(`${lead}--${boundary}\r\ncontent-type: ${type}\r\n${where}\r\n`)
+    const where = location === undefined ? '' : `Content-Location: ${location}\r\n`
+    yield Buffer.from(`${lead}--${boundary}\r\nContent-Type: ${type}\r\n${where}\r\n`)
     if (typeof body === 'string' || Buffer.isBuffer(body)) yield Buffer.from(body as string)
     else yield* body
     lead = '\r\n'

@@ -1,3 +1,4 @@
+import { rle } from '../dicom/native-frame.ts'
 import { bigEndian, deflated, explicitLittleEndian, implicitLittleEndian } from '../dicom/part10.ts'
 
 export const octets = 'application/octet-stream'
@@ -5,9 +6,9 @@ export const octets = 'application/octet-stream'
 /** Pixel data in little-endian byte order that are not compressed. */
 export const nativePixels: ReadonlySet<string> = new Set([implicitLittleEndian, explicitLittleEndian, deflated])
 
-/** Whether an image can be made of the pixel data: none of those that are compressed. */
+/** Whether an image can be made of the pixel data: of those that are compressed, of RLE only. */
 export function isDrawable(transferSyntax: string): boolean {
-  return nativePixels.has(transferSyntax) || transferSyntax === bigEndian
+  return nativePixels.has(transferSyntax) || transferSyntax === bigEndian || transferSyntax === rle
 }
 
 const jpeg = 'image/jpeg'
@@ -25,7 +26,7 @@ const types: Readonly<Record<string, string>> = {
   '1.2.840.10008.1.2.4.201': 'image/jphc',
   '1.2.840.10008.1.2.4.202': 'image/jphc',
   '1.2.840.10008.1.2.4.203': 'image/jphc',
-  '1.2.840.10008.1.2.5': 'image/dicom-rle',
+  [rle]: 'image/dicom-rle',
   '1.2.840.10008.1.2.8.1': 'application/x-deflate',
 }
 

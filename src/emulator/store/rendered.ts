@@ -1,22 +1,22 @@
-import { withFile } from '../dicom/byte-source.ts'
 import { type DataSet, numberOf, textOf } from '../dicom/dicom-json.ts'
 import type { Range } from '../dicom/frames.ts'
 import type { Image } from '../dicom/image.ts'
+import { nativeFrame } from '../dicom/native-frame.ts'
 import { bigEndian } from '../dicom/part10.ts'
 import type { Instance } from './dicom-store.ts'
 
 /**
- * One native frame as an image; undefined for a pixel format that is not grayscale or 8 bit colour
+ * One frame as an image; undefined for a pixel format that is not grayscale or 8 bit colour
  * by pixel.
  */
-export function renderedFrame({ plainFile, dataSet, transferSyntax }: Instance, range: Range): Image | undefined {
-  const [piece] = range
+export function renderedFrame(instance: Instance, range: Range): Image | undefined {
+  const { dataSet, transferSyntax } = instance
   const width = numberOf(dataSet, '00280011')
   const height = numberOf(dataSet, '00280010')
-  if (!piece || !(width && width > 0) || !(height && height > 0)) return undefined
+  if (!(width && width > 0) || !(height && height > 0)) return undefined
+  const pixels = nativeFrame(instance, range)
   // A file may claim any size: an image has all of its pixels.
-  if (!(width * height <= piece.length)) return undefined
-  const pixels = withFile(plainFile, (source) => Buffer.from(source.read(piece.offset, piece.length)))
+  if (!(width * height <= pixels.length)) return undefined
   const channels = numberOf(dataSet, '00280002') ?? 1
   const bits = numberOf(dataSet, '00280100') ?? 8
   if (channels === 3 && bits === 8 && !numberOf(dataSet, '00280006')) return { width, height, channels, pixels }

@@ -3,6 +3,7 @@ import { bulkDataAt, type DataSet, withBulkDataUris } from '../dicom/dicom-json.
 import { toXml } from '../dicom/dicom-xml.ts'
 import { canBeExplicit, explicitFile } from '../dicom/explicit-file.ts'
 import { framesOf, type Range } from '../dicom/frames.ts'
+import { nativeFrame, rle } from '../dicom/native-frame.ts'
 import { explicitLittleEndian } from '../dicom/part10.ts'
 import { GoogleError } from '../google-error.ts'
 import type { EmulatorResponse } from '../response.ts'
@@ -142,14 +143,22 @@ function framesResponse(
   for (const range of accept) {
     const type = own && coversMultipart(range, own) && range.parameters.type ? own : octets
     const asked = range.parameters['transfer-syntax'] ?? (type === octets ? explicitLittleEndian : transferSyntax)
-    const isServed =
-      asked === '*' || asked === transferSyntax || (asked === explicitLittleEndian && nativePixels.has(transferSyntax))
-    if (!isServed || !coversMultipart(range, type)) continue
-    const partType = nativePixels.has(transferSyntax) ? type : `${type}; transfer-syntax=${transferSyntax}`
-    const parts = ranges.map((pieces) => ({ type: partType, body: rangeBytes(plainFile, pieces) }))
-    return multipartResponse(type, parts)
+    if (!coversMultipart(range, type)) continue
+    if (
+      asked === '*' ||
+      asked === transferSyntax ||
+      (asked === explicitLittleEndian && nativePixels.has(transferSyntax))
+    ) {
+      const partType = nativePixels.has(transferSyntax) ? type : `${type}; transfer-syntax=${transferSyntax}`
+      const parts = ranges.map((pieces) => ({ type: partType, body: rangeBytes(plainFile, pieces) }))
+      return multipartResponse(type, parts)
+    }
+    if (asked === explicitLittleEndian && transferSyntax === rle) {
+      const parts = ranges.map((pieces) => ({ type, body: nativeFrame(instance, pieces) }))
+      return multipartResponse(type, parts)
+    }
   }
-  throw notAcceptable(accept, 'frames; the emulator does not transcode, so ask with transfer-syntax=*:')
+  throw notAcceptable(accept, 'frames; the emulator decompresses only RLE, so ask with transfer-syntax=*:')
 }
 
 function selectFrames(instance: Instance, numbers: readonly number[]): Range[] {
@@ -214,7 +223,8 @@ function rendered(
   query: URLSearchParams,
   accept: readonly MediaType[],
 ): EmulatorResponse {
-  if (!isDrawable(instance.transferSyntax)) throw new GoogleError(406, 'The emulator renders native pixel data only.')
+  if (!isDrawable(instance.transferSyntax))
+    throw new GoogleError(406, 'The emulator renders native and RLE pixel data only.')
   const images = selectFrames(instance, numbers).map((range) => {
     const image = renderedFrame(instance, range)
     if (!image) throw new GoogleError(406, 'The emulator renders 8 and 16 bit grayscale and 8 bit colour images only.')

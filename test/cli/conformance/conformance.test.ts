@@ -118,7 +118,13 @@ t.test('the emulator is as the product expects Google, in every statement', asyn
 
 t.test('what nobody is sure of may be so or so', async (t) => {
   const harness = await harnessOf(t)
-  harness.emulator.behave({ duplicates: 'refused', errors: 'array', wildcards: 'literal', searchLag: 1 })
+  harness.emulator.behave({
+    duplicates: 'refused',
+    errors: 'array',
+    wildcards: 'literal',
+    ranges: 'served',
+    searchLag: 1,
+  })
   const { stdout, code } = await run(t, [...account, '--yes', '--json', '-c', await harness.configuration()])
   const rows: readonly Row[] = JSON.parse(stdout).statements
   t.same(
@@ -130,6 +136,7 @@ t.test('what nobody is sure of may be so or so', async (t) => {
   t.equal(seen.get('duplicate.same-bytes'), '409, 1 failed with reason 272')
   t.equal(seen.get('error.form'), 'an array')
   t.equal(seen.get('value.wildcard-star'), '204, no body')
+  t.equal(seen.get('bulkdata.range'), '206')
   t.equal(seen.get('lag.series'), 'within 60 s')
   t.equal(await studiesIn(harness), 0, 'and nothing is left')
 })

@@ -4,6 +4,7 @@ import { typedOutcome } from '../outcome.ts'
 import type { Statement } from '../statement.ts'
 import type { StoreResponse } from '../store-client.ts'
 import type { TestStore } from '../test-store.ts'
+import { syntaxInstance } from './store.ts'
 
 /** The instance with three frames. */
 function framesPath({ main }: TestStore): string {
@@ -195,8 +196,85 @@ export const frames: readonly Statement[] = [
   },
   notOffered('rendered.study', 'A study cannot be rendered', (uid) => `studies/${uid}/rendered`),
   notOffered('rendered.series', 'A series cannot be rendered', (uid) => `studies/${uid}/series/${uid}.1/rendered`),
+  {
+    id: 'frames.decompressed',
+    reliedOn: 'A compressed frame comes decompressed, if no transfer syntax is asked for',
+    certainty: 'documented',
+    sources: ['CS'],
+    expected: ['the pixels'],
+    difference: 'Viewers that ask for octets get compressed frames, or none.',
+    observe: (store) => compressedFrame(store, octets),
+  },
+  {
+    id: 'frames.as-stored',
+    reliedOn: 'A compressed frame comes as it is stored, if its media type is asked for',
+    certainty: 'documented',
+    sources: ['CS'],
+    expected: ['image/dicom-rle'],
+    difference: 'Viewers that decompress frames themselves get none.',
+    observe: (store) =>
+      compressedFrame(store, 'multipart/related; type="image/dicom-rle"; transfer-syntax=1.2.840.10008.1.2.5'),
+  },
+  {
+    id: 'rendered.compressed',
+    reliedOn: 'A compressed frame is rendered, too',
+    certainty: 'assumed',
+    sources: ['CS'],
+    expected: ['200, image/jpeg'],
+    difference: 'Thumbnails of compressed images are missing.',
+    observe: async (store) => typedOutcome(await store.get(`${compressedPath(store)}/frames/1/rendered`, 'image/jpeg')),
+  },
+  {
+    id: 'rendered.cache-control',
+    reliedOn: 'An image is not for shared caches, whether or not a browser may keep it',
+    certainty: 'assumed',
+    sources: [],
+    expected: ['nothing said', 'private', 'not to be kept'],
+    difference: 'A cache between clients and the proxy may show images to others: set PrivateCache, which replaces it.',
+    observe: async (store) => {
+      const { status, headers } = await store.get(`${framesPath(store)}/frames/1/rendered`, 'image/jpeg')
+      const said = headers['cache-control']
+      if (status !== 200 || said === undefined) return status === 200 ? 'nothing said' : `${status}`
+      if (/\bpublic\b/i.test(said)) return 'public'
+      return /\bno-(?:store|cache)\b/i.test(said)
+        ? 'not to be kept'
+        : /\bprivate\b/i.test(said)
+          ? 'private'
+          : 'other words'
+    },
+  },
+  {
+    id: 'rendered.range',
+    reliedOn: 'A Range of a rendered image is honoured or ignored',
+    certainty: 'assumed',
+    sources: [],
+    expected: ['200, image/jpeg', '206, image/jpeg'],
+    difference: 'Clients that ask for a part of an image fail.',
+    observe: async (store) =>
+      typedOutcome(await store.get(`${framesPath(store)}/frames/1/rendered`, 'image/jpeg', { range: 'bytes=0-99' })),
+  },
+  notOffered(
+    'rendered.thumbnail-instance',
+    'An instance has no thumbnail: the proxy asks for its rendered image',
+    (uid) => `studies/${uid}/series/${uid}.1/instances/${uid}.1.1/thumbnail`,
+  ),
   notOffered('rendered.thumbnail', 'Thumbnails are not offered', (uid) => `studies/${uid}/thumbnail`),
 ]
+
+/** Of the instance that is stored in RLE. */
+function compressedPath(store: TestStore): string {
+  const { study, series, instance } = syntaxInstance(store, 'rle')
+  store.needs(instance)
+  return `studies/${study}/series/${series}/instances/${instance}`
+}
+
+async function compressedFrame(store: TestStore, accept: string): Promise<string> {
+  const response = await store.get(`${compressedPath(store)}/frames/1`, accept)
+  const [part] = multipartOf(response)?.parts ?? []
+  if (response.status !== 200 || !part) return typedOutcome(response)
+  const [pixels] = syntaxInstance(store, 'rle').frames
+  return pixels && part.body.equals(pixels) ? 'the pixels' : shownType(partHeader(part, 'content-type'))
+}
 
 function notOffered(id: string, reliedOn: string, path: (uid: string) => string): Statement {
   return {

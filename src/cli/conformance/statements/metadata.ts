@@ -152,6 +152,20 @@ export const metadata: readonly Statement[] = [
         : `something else as ${shownType(response.headers['content-type'])}`
     },
   },
+  {
+    id: 'bulkdata.range',
+    reliedOn: 'A Range of bulk data is honoured or ignored',
+    certainty: 'assumed',
+    sources: [],
+    expected: ['200', '206'],
+    difference: 'Viewers that load a value in parts, as dicomweb-client does with byteRange, fail.',
+    observe: async (store) => {
+      const uri = await bulkDataUri(store)
+      if (uri === null || !uri.startsWith(store.client.dicomWebUrl)) return 'no URL in the store'
+      const headers = { accept: 'application/octet-stream', range: 'bytes=0-9' }
+      return `${(await store.sendTo(uri, { headers })).status}`
+    },
+  },
 ]
 
 async function bulkDataUri(store: TestStore): Promise<string | null> {

@@ -1,0 +1,78 @@
+/**
+ * Images of the examples in JPEG-LS and JPEG 2000 (lossless), whose encoders are too large for the
+ * emulator. Made by `npm run encoded-frames`.
+ */
+export const kneeJpegLs = Buffer.from(
+  `
+    /9j/9wALDABgAGABAREA/9oACAEBAAAAAP8AAAAP8CCCEIQiIiIiAAAAAAVRJMePJjx4s8sss8sss8cccu2WWWmWGW
+    GGF2F112FllwAAAAAKocMMMMMMMMMMMMMMIAAAAALHv0kwIIIQhCIiIiIEqBBBCEIREREREkkCSSSSSSqqgSokkkkk
+    kkCB0jySqqqoI1VVVVVVBVV//gjVVVVVBB0nqqv8En//fB//fwSf/2CDpP9/4Rf/f8P/f+EX/3hDkn//cJf/f8P/f+
+    Ev/3CGy/9/hL//fh//fwl//wQ2Z/98Jf9/8P9/+Ev/fCGy/3/iH/9/H/9/EP9/EbL/f+If/38f/38Q/38Rsv9/4j//
+    fj//fiP/fEbL/3+I/3/4/3/4j/9xGy//fiP/f+P/f+I//0Rsz/94r/9/j/9/iv9/EbL/f+I//34//34j/3xGy/9/iP
+    9/+P9/+I//cRs//3yP/3+f/38j/3ybP/98j/9/n/9/I/98mz//fI//f5//fyP/fJsT/35X/3/P/3+V/35Nn/9+T/9/
+    n/9/J/95Nn//eT//fn//fJ//ZNn/f+T/f/n/f/J//xNn/3+T/3/n/3/J/35Nn/9+T/9/n/9/J/95Nif/fN//fz//fm
+    //cmz/f/J//3z/f/k//0mz/3/J/3/z/3/k/38mz/9+AAAAACxDA/9/5/9/wAAAAAFiAAAAC9//SbP/f4Z//35//35F
+    /3ybP/94Z/9/5/9/5F//SbE//0O//38//38k/35Nn/94AAAAALGsH/9/v/9/AAAAAAsaAAAAcv99bP9/w5//f9//f9
+    E//rZ//2HP/3/v/3/on/8tn/94c/9/+/9/+if/a2f/fAAAASIP/3/v/3/gAAAEcADE/3rYn/8F3/9/7/9/9Ef/Vs//
+    eFn/f/7/f/8hv/1s/3+LP/9/3/9/6N/+tn//RZ//f+//f/Rv/y2f/2AAAAyQ/3//P/9/wAAADGABwf9rZ/94ef9//z
+    //f+iP/rYn/0Pv/3/7/3/+iv91s/98Pf9//1//f/RH/y2f/0AD2h//f/f/f/wAHqAB5f9Wz/9iQAAAAAZUpsmeWWc5
+    zjGbmZuZm5mZ0CCCEIQiIiIiJJJJJAABL/8tn/9XK/96s/960v9+rEf+JkaSP/ExrEf+Jk0kf+JisR/4kAAAAAGU6b
+    mZmZmZeXl5mVlZWXlZOTlZOTk5ORkZGRioiIiIiGhoiNGjRpEaNGkRIkaJEiRJoF7/eJgliP9gAAAHUAAAAAFn/3//
+    ff9//wAAAAALOsB/+JgmxH/0Bf9//z//f+GF/3EwTYr/dAX/f/8//3/hhf9xME2I/3QD/3/+/3//Qwf/YmC2I/9AWE
+    AAABq//3/f/3/gAAAAAsvwD/8JgtiP/yAv/3/3/3/4cH/+HgtiP/0C/3//P/9/w4P/eHgtiP96Bf9//v9//wcH/3Dw
+    WxX/dAv/f/3/f/44X/8HhNiP/wCggAZX/3/3/3/wAAAAAWP4D/9DwGxH/2gn/3/3/3/xYP9/DwGxH/8gn/9/3/9/xY
+    P/fDwGxH/9BP9//v9//iwf/2PAbEf/YErAAtP/f/f/f+AAABqgP/8PAbFf/2Df/3+//38eF/948LYj/3wb/3/3/3/j
+    wf9/HgbEf/8Df/9+/3/8eD//Y8DYj/9gRMACc/9/7/9/gAAAUoD/fx4GxH//Qj//f/9/8TB//2LA2I//eEf/f/9//k
+    wf/3iwNiv/fhH/f/9//0mF/38WFsR//0I//3//f/Jg/3/FgbEf/3CP/3//f/yYP/9xYGxH/3wb/3//f/8TB/9+LA2I
+    /3+Df/9//3/kw/9/FgbEf/9Bv/9//3/yYf9/iwNiv/9g3/9//3/5MX//RYWxH/9wb/9//3/8eH//YsDYj/94N/9//3
+    /+PD//cWBsR/98G/9//3//Dw//fFgbEf9/Bv9//3//Y8P/fxYGxH//QT//f/9/8eH/f4sDYr//YT//f/9/8eL/f4sL
+    Yj//YT//f/9/8eH/f4sDYj//YT//f/9/8eD/f4sGxH//Qn//f/9/48H/fxYNiP9/hP9//3//Y8H/fxYNiP9/hP9//3
+    //Y8H/fxYNiv9/hP9//3//Y8P/fw4tiP9/hP9//3//Y8H/fw4NiP9/hP9//3//YsH/fw4NiP9/hP9//3//YsH/fw4N
+    iP9/hP9//3//YsH/fw4NiP9/hP9//3//YsH/fw4M/9k=
+  `,
+  'base64',
+)
+
+export const breastJpeg2000 = Buffer.from(
+  `
+    /0//UQApAAAAAABgAAAAYAAAAAAAAAAAAAAAYAAAAGAAAAAAAAAAAAABCwEB/1IADAACAAEABQQEAAH/XAATQGBoaH
+    BoaHBoaHBoaHBoaHD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAmLAAH/k9/g
+    PBBZb+c0zMwEB9/2bXv4EsP2DY/kOg/YMBivqw3ebd+l7XtbOkAU3NgygQgAxmFBt1q5rxhqN4xJOjzbfBZi78H5k8
+    fyYQfsVCgMbUFVQqA8Gao+u7ekOU1LKpqtU+NGE3NgKgArvjAQyfvZ4Hclr0ySB9xiNw+H1OLGiHUFHFjXowiNRg5v
+    1Kqa5JeoFrP8RTPLzb5KBbRleby7Qx96Cx+/pxb4f5/3u6EEKhhDwHBr8e7uEXO2HP78aaxq6JQLgP6fCFJJwddq28
+    P2Zofs8QfsxmeRry4w1HSIjieImgXobDCefM85UhRBtdKxeMEdXx28s8l3xGtpj0ReAFPtahdguFR8rIGIhaZcA9NA
+    hovHmR+JBNBrnzz50b1UYKf2oN6os2VSuqGJmXzXJmcUr5XJOvXRy75C4yqF1OA325RP3lS18qzR8xbpRzWPbe/nCq
+    8OLgCvKE8fUPnZH7CiQapKqCS+JBJv4FUpLvhaCsR0UYZgd4v++TGCDyDcjfBotnLDEHA/QIOKceWQugeVRUY4ad9t
+    pecEEOMr+Cqxd5vxxMelPbKjkDPEiS/yrzeTnzir1JIHGrEp8XDVck3/X1bIv4ZoMUo6wyKDCE3ll+2zJLKsc8E2zg
+    i9YVUbIBYhg2//fuga8xjZ9/3lRl3XtAC3WNj5CWjToKZU0dS7j7hWgYxKoROAq0sq+H1+Hq3UnxVDP8H53RB+egMH
+    7W8ArwDsLSra5uTqpRsrmWQGBcfE3J1ZYKKCo92bHpXFWBAR9MDDY1c5J3W2EFY89af6rY6e99R3/2raFFpep7mE/J
+    B638tTn/vrpo+HloBwS1ukv6MwNnJWMFNnaavqo1MlQHp+3GzXkQrQs7Smx+8sLFSVgZoxBS9HTSULmUy7vrY5Tqlk
+    MCENyCDi932ONbnk4iWMVHpaG7lxr5jxNotj/lUmidiA1C4sN6sFEDuMgtVJ+sMNA3qa/0R4J8O/grZOmEcg6uwqM3
+    DhY8PgeXE44aCQscDCaL3ZqTc1vLVhQw7mYp9joog/Bwx2csUxZeR4c43ozoRfySFOj/OPhn+oQ8xbzPzqQ03Bacs+
+    bTpFgRFGO5dlmveQnlFczRPWcqfo8WsrjddD5YjY9/muFURR3uwCcM4NzvI0aCECwXEHnz33himXfLaUUX4tySkbx5
+    j2nAysdIpp4SgVdzF+O/gTAn4LGbfn6V4n9HpToU2Td0otD0f9kjP++6rfNSZseln5hS2zTTwGs1FDb3/C4yGVWwnC
+    VSv+tL159XdfrBp1Obngs6Xt92KEUm2GDPEmDDdjMTJIdcbQe5fMEQc3mMD7jIQUZTdWiHey9Y0GnY6nB9jFsnnWVB
+    lFgqbH4Q78KJMxHMYFFRf+5+HmlDO5gpOTJmV5JqSCGO/l8oNTzWtFPL+oQLhTMxi+2BgbCk4kKJVT6CWeIzZWqowy
+    dFLqyTSSX4vt/ZLaxKqybc79CVK3t4Wo9Rud0QbK2mPiug8kxnQ4Ler3fUT1O4LVRizfEPY/8WjwVBJ7oiE4G8dudl
+    2r2I/TYZY2Jbn0VT4+IxYEWQ+Hf6HE/Mvv98Kh18P6exi+AYo3jW4vO1uL4Ob/P7JVZzvYTTw3UwgvAvSNdiE5Mtsa
+    8HFLqmjr4B5C34k63twPM6rOfyehzs6x9mO2q40YW81DjIm8PBXfw/bZmD89m4P21WDptFasKn1ubm3B3aMz9n4XJv
+    0itkBYjVOhjdHQTYjtLhD8pxBw1U+D53/zadJYm+6AjmqWOPG3VZArF7KcAZnX4zoEnu9moJNe6XHLhfNHW4WA/HC7
+    Ia1Tebb1kswhqOcwB7Clv8CxSk2Lo3Ie7bRKYxIFC6EYk0SYa3NyzlH8SXyGdO+FvKT1OHTAg5yWpofj3dp+j2Uwuh
+    p7dhnqNnPxBKiYr2AmnnYUA7Hnmd6qazQYqnP6i+azZ6xmw1GnTmbHuJokyt7EtnFdDiRa0u4BnAJXIahCgypUNmJP
+    nOtSvqXvuooeNIZBElhvvEZzfwgEHOzHnnS5eatWJGRtMmIBSboCWEnGcCH6NMe34j5r9Wm6byuLe5pSro0LYAbNqA
+    RqaS2C+5NLIgRSQ6tYIMqnuUSlnrBAH1bkuOeG0A3qgcgkOXNfKxlFELBDj/4pZ6zZdIl13i9LfRPDejadheVadbR0
+    KNziopHvo82MSLmVhQFG/y6MwXnHrz/fD7HwOkw2GCVbdlushx+hdUwDu9b95sSTiosJCDLvANOaI/O9WygrK6Ld4v
+    q5SvqVtH35HbKwGFMdgGZ3jljIetlH6rUY2nEkxceI+9CN+TQ7HNg8qTUT4ZkwQg/L5LWpl6Bncr/+shujDUtbHRmI
+    +AI+1lH23SMUn+bDzc26mORJoSC1xf92nZJXQFTIsBsOMuhySZUanrhrDc9oq+MGLr5f2FpUzG3KxaqAumHXGpLT/q
+    unGXqk6ncXsJUU/XkDLGHajoRE8fPIoJgOgA3EZqWQu8ngmH/5IBOfP3iBIh6RS0T4o4hcidkbvXGF4AGYNGs2NVgA
+    dOjuL5bVushzrfG5YJmfr9jSeSEXIWQIPsjLTdGjud8oWUef56GAa0mzJ5Q51jiE7Oy4Lt1+mUdgFZcaKlinorVUEQ
+    s9ItWn2kdXyQSLJrYyCkgZ9LpC+39/R1O10zmxlXT4M3/NEt3Pu2Eg/2Qq2EnIBdPv18lTC/sQsuL/aKYp/2nBlBFG
+    RV0DLEkD+JlfdKpLBdUPVXT7CMuseG/A2pAlOqLBfelcu6VgxYvOArLufCIWXP0QJfaLVX1yMVa+z7Zvyy/W4BykkZ
+    Heknp371stNCs1dPOxf90efKS9bapMv4Pt4yTFxUfMigxisX4GN8NzRU8Uzl5WgZEA4MIzSKCfKPanS752ikf3Avky
+    jz1BzDn/f/9/Uv3E9SYn3245381qGtC6jBxi2rUSLr8QdJgpWqw3xDirm+3q9BsJSZoyHCW87WxnaOEOW2AcZYtoh9
+    kx9d7OMW477bFcVKfoowLdt1eR7oigepa2FoxAZTKiG6MjdddPP6GBVjxVmf0wRtErPw8Tx1zZu2VxGzvGD8W4Asvt
+    ywkIbJggGql8fs4EIOG2p4PUMp0bLWpYWHZwt0UEEoyTsGP41wXqBcIX3kumWIliY7R+wLYna6auzLs3rhAMbAaybV
+    a2e3BpSf1n4VMyQmFz4SGjdKMNA/dOMF4qHwcTXr8NFmiIcjQT44Oa2eD0/cMsbCuB9IeqNHFF+t/6Y59ek6I7/9k=
+  `,
+  'base64',
+)
