@@ -9,13 +9,17 @@ import type { AccountHistory, Totals } from '../observe/request-history.ts'
 
 /** An upload of Orthanc that failed in an outage. */
 export interface FailedJob {
-  /** In Orthanc. */
+  /** In Orthanc: the job that failed last, or the new one that was started for it. */
   readonly id: string
-  readonly state: 'waiting' | 'resubmitted' | 'succeeded' | 'given-up'
-  /** Resubmissions so far. */
+  /** The job that this one was started for. */
+  readonly replaces: string | null
+  readonly state: 'waiting' | 'started-again' | 'succeeded' | 'given-up'
+  /** New jobs so far. */
   readonly attempts: number
   readonly failedAt: number
   readonly nextAttemptAt: number | null
+  /** Why it was given up, and what to do. */
+  readonly reason: string | null
 }
 
 export interface Account {

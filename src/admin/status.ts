@@ -59,8 +59,9 @@ function failedJobsOf(jobs: readonly FailedJob[]) {
   const waiting = jobs.filter(({ state }) => state === 'waiting').length
   return {
     waiting,
-    jobs: jobs.slice(0, maxListed).map(({ id, state, attempts, failedAt, nextAttemptAt }) => {
-      return { id, state, attempts, failedAt: isoTime(failedAt), nextAttemptAt: isoTime(nextAttemptAt) }
+    jobs: jobs.slice(0, maxListed).map(({ id, replaces, state, attempts, failedAt, nextAttemptAt, reason }) => {
+      const times = { failedAt: isoTime(failedAt), nextAttemptAt: isoTime(nextAttemptAt) }
+      return { id, replaces, state, attempts, ...times, reason }
     }),
   }
 }

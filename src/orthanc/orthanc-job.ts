@@ -52,6 +52,9 @@ export interface JobDescription {
   readonly state: string
   /** The DICOMweb server that it sends to; null if Orthanc doesn't say. */
   readonly server: string | null
+  /** Orthanc's identifiers of all that it sends; null if Orthanc doesn't say. */
+  readonly instances: readonly string[] | null
+  readonly priority: number
   readonly createdAt: number
   readonly endedAt: number | null
   /** The same in Orthanc's words: another one after each run. */
@@ -64,7 +67,7 @@ export interface JobDescription {
 
 /** @param now when Orthanc said so */
 export function jobDescription(response: Readonly<Record<string, unknown>>, now: number): JobDescription {
-  const { ID, Type, State, CreationTime, CompletionTime, Timestamp, EffectiveRuntime } = response
+  const { ID, Type, State, Priority, CreationTime, CompletionTime, Timestamp, EffectiveRuntime } = response
   const content = (response.Content ?? {}) as Readonly<Record<string, unknown>>
   // The two clocks may differ.
   const ahead = timeOf(Timestamp) - now || 0
@@ -74,12 +77,21 @@ export function jobDescription(response: Readonly<Record<string, unknown>>, now:
     type: String(Type),
     state: String(State),
     server: typeof content.Server === 'string' ? content.Server : null,
+    instances: instancesOf(content),
+    priority: Number.isSafeInteger(Priority) ? Number(Priority) : 0,
     createdAt: timeOf(CreationTime) - ahead,
     endedAt: completion === '' ? null : timeOf(completion) - ahead,
     completion,
     runtime: 1000 * Number(EffectiveRuntime ?? 0),
     words: String(content.FunctionErrorDescription ?? ''),
   }
+}
+
+// The studies and series that it names beside them may have got more instances since, or fewer.
+function instancesOf({ Resources, InstancesCount }: Readonly<Record<string, unknown>>): readonly string[] | null {
+  const instances = (Resources as { Instances?: unknown } | undefined)?.Instances
+  if (!Array.isArray(instances) || !instances.every((id) => typeof id === 'string')) return null
+  return instances.length > 0 && instances.length === Number(InstancesCount) ? instances : null
 }
 
 /** `20261128T034844.939064`, in UTC; NaN for anything else. */

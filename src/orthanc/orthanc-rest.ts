@@ -222,6 +222,11 @@ export class OrthancRest {
     return this.#runJob(`${this.#server(server)}/stow`, { Resources: resources })
   }
 
+  /** The same without waiting for its end: resolves with the job's identifier. */
+  async startStow(server: string, resources: readonly string[], priority: number): Promise<string> {
+    return this.#startJob(`${this.#server(server)}/stow`, { Resources: resources, Priority: priority })
+  }
+
   /** QIDO-RS at a server: `uri` such as `/studies`, matching keys as `query`. */
   async qido(server: string, uri: string, query: Query = {}): Promise<QidoMatch[]> {
     return this.#json('POST', `${this.#server(server)}/qido`, json({ Uri: uri, Arguments: query }))
@@ -284,20 +289,16 @@ export class OrthancRest {
     return response && jobDescription(response, Date.now())
   }
 
-  /** Runs a job again that has failed. */
-  async resubmit(id: string): Promise<void> {
-    await this.#send('POST', `/jobs/${encodeURIComponent(id)}/resubmit`, json({}))
-  }
-
   // Not synchronously: Orthanc would respond to a failed job with its general error 500, without
   // the job's description.
   async #runJob(path: string, body: Record<string, unknown>): Promise<OrthancJob> {
-    const { ID } = await this.#json<{ ID: string }>(
-      'POST',
-      path,
-      json({ ...body, Synchronous: false, Asynchronous: true }),
-    )
-    return this.job(ID)
+    return this.job(await this.#startJob(path, body))
+  }
+
+  async #startJob(path: string, body: Record<string, unknown>): Promise<string> {
+    const job = await this.#json<unknown>('POST', path, json({ ...body, Synchronous: false, Asynchronous: true }))
+    if (isObject(job) && typeof job.ID === 'string') return job.ID
+    throw notOrthanc(this.url)
   }
 
   #server(name: string): string {

@@ -1,4 +1,4 @@
-// Uploads of Orthanc that failed in an outage, and are resubmitted.
+// Uploads of Orthanc that failed in an outage, and are sent again.
 
 import { now } from './clock.js'
 import { element, renderList, setText } from './elements.js'
@@ -41,8 +41,10 @@ function makeJob({ id }) {
     update(job) {
       setText(state, states[job.state])
       const failed = job.failedAt === null ? '' : `Failed at ${timeText(Date.parse(job.failedAt))}`
-      const resubmitted = job.attempts > 0 ? `, resubmitted ${plural(job.attempts, 'time')}` : ''
-      setText(detail, `${failed}${resubmitted}.${nextText(job)}`)
+      const again = job.attempts > 0 ? `, sent again ${plural(job.attempts, 'time')}` : ''
+      const instead = job.replaces === null ? '' : ` The last time instead of job ${job.replaces}.`
+      const reason = job.reason === null ? '' : ` Not sent again: ${job.reason}.`
+      setText(detail, `${failed}${again}.${instead}${nextText(job)}${reason}`)
     },
   }
 }
@@ -57,7 +59,7 @@ function nextText({ nextAttemptAt }) {
 /** @type {Record<Job['state'], string>} */
 const states = {
   waiting: 'waiting',
-  resubmitted: 'resubmitted',
+  'started-again': 'started again',
   succeeded: 'succeeded',
   'given-up': 'given up',
 }

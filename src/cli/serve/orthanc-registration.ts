@@ -1,6 +1,6 @@
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
-import type { FailedJobs } from '../../orthanc/failed-jobs.ts'
+import type { FailedJobs, JobTarget } from '../../orthanc/failed-jobs.ts'
 import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
@@ -75,6 +75,8 @@ export function keepInOrthanc(
   before: OrthancRegistration = notRegistered,
 ): OrthancRegistration {
   const { registration, dicomWebRoot } = settings.orthanc
+  const asksBefore = registration?.resubmission && before.orthanc === registration.url
+  if (!asksBefore) forgetJobs(failedJobs, logger)
   if (!registration) return notRegistered
   const { client, login, certificateAuthorities, interval, timeout } = registration
   const opened = new URL(url)
@@ -106,7 +108,7 @@ export function keepInOrthanc(
   const { resubmission } = registration
   const resubmitting = resubmission && {
     rest: new OrthancRest(orthanc, restOptions),
-    urls: new Map([...entries].map(([name, entry]) => [name, entry.url])),
+    targets: targetsOf(settings, entries),
     searchable: searchableBy(settings, client),
     limits: resubmission,
     jobs: failedJobs,
@@ -119,6 +121,26 @@ export function keepInOrthanc(
   return { known, orthanc, close }
 }
 
+function targetsOf(settings: Settings, entries: ReadonlyMap<string, DesiredEntry>): ReadonlyMap<string, JobTarget> {
+  const targets = settings.accounts.flatMap((account): [string, JobTarget][] => {
+    const { name, project, location, dataset, dicomStore } = account
+    const entry = entries.get(name)
+    return entry ? [[name, { url: entry.url, store: [project, location, dataset, dicomStore].join('/') }]] : []
+  })
+  return new Map(targets)
+}
+
+/** Of another Orthanc, or not to be sent again any more. */
+function forgetJobs(failedJobs: FailedJobs, logger: Logger): void {
+  const waiting = failedJobs.clear()
+  if (waiting.length === 0) return
+  const jobs = waiting.slice(0, maxLoggedJobs).map(({ id }) => id)
+  logger.warn(
+    { jobs, count: waiting.length },
+    'failed uploads of Orthanc that waited are not sent again: the configuration says so no longer',
+  )
+}
+
 function logResubmission(logger: Logger, orthanc: string, event: ResubmissionEvent): void {
   if ('error' in event) {
     logger.warn({ orthanc, ...reasonOf(event.error) }, "can't look after failed uploads in Orthanc; trying again")
@@ -129,9 +151,17 @@ function logResubmission(logger: Logger, orthanc: string, event: ResubmissionEve
       'failed uploads in Orthanc are left as they are',
     )
   } else {
-    const { id, account, state, attempts, nextAttemptAt } = event.job
+    const { id, replaces, account, state, attempts, nextAttemptAt, reason } = event.job
     const nextAttempt = nextAttemptAt === null ? undefined : new Date(nextAttemptAt).toISOString()
-    const line = { orthanc, account, job: id, attempts, nextAttempt, reason: event.reason }
+    const line = {
+      orthanc,
+      account,
+      job: id,
+      replaces: replaces ?? undefined,
+      attempts,
+      nextAttempt,
+      reason: reason ?? undefined,
+    }
     if (state === 'given-up') logger.warn(line, resubmissionWords[state])
     else logger.info(line, resubmissionWords[state])
   }
@@ -140,10 +170,10 @@ function logResubmission(logger: Logger, orthanc: string, event: ResubmissionEve
 const maxLoggedJobs = 20
 
 const resubmissionWords = {
-  waiting: 'an upload of Orthanc failed in an outage, and waits to be resubmitted',
-  resubmitted: 'resubmitted an upload in Orthanc',
-  succeeded: 'a resubmitted upload of Orthanc succeeded',
-  'given-up': 'an upload of Orthanc is not resubmitted any more',
+  waiting: 'an upload of Orthanc failed in an outage, and waits to be sent again',
+  'started-again': 'started a new job in Orthanc for an upload that failed',
+  succeeded: 'the new job of an upload that failed has succeeded',
+  'given-up': 'an upload of Orthanc that failed is not sent again',
 } as const
 
 function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
