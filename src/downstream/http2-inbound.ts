@@ -43,7 +43,8 @@ export class Http2Inbound extends Inbound {
 
 /** A request's head in the form of HTTP/1.1, in which it is checked and goes on to Google. */
 class Http2Request implements InboundRequest {
-  readonly httpVersion = '2.0'
+  /** RFC 9113 has no minor version. Node's parser of HTTP/1.1 reads a request line's HTTP/2.0 as 2.0. */
+  readonly httpVersion = '2'
   readonly method: string
   readonly url: string
   readonly headers: InboundRequest['headers']

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { isHost } from './host-header.ts'
 
-const versions: ReadonlySet<string> = new Set(['1.0', '1.1', '2.0'])
+const versions: ReadonlySet<string> = new Set(['1.0', '1.1', '2'])
 
 /** Throws a ProxyError for requests that RFC 9112 requires a server to reject but Node accepts. */
 export function validateRequestHead({

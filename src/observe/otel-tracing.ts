@@ -111,7 +111,7 @@ function attributesOf(request: TracedRequest): Attributes {
   const { requestId, instances, progress } = request
   const attributes: Record<string, string | number | undefined> = {
     'http.request.method': method,
-    'network.protocol.version': httpVersion === '2.0' ? '2' : httpVersion,
+    'network.protocol.version': httpVersion,
     'http.route': route,
     'http.response.status_code': status ?? undefined,
     'http.request.body.size': progress.received,

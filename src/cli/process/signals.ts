@@ -24,7 +24,7 @@ export function untilEnded(signals: readonly Ending[] = ['SIGINT', 'SIGTERM']): 
 export const hangupEnds: readonly Ending[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /** The first signal interrupts; a second one ends the program at once. */
-export function interruptedBySignals() {
+export function interruptedBySignals(): { readonly signal: AbortSignal; exitCode(): ExitCode | null } {
   const controller = new AbortController()
   let code: ExitCode | null = null
   void untilEnded(hangupEnds).then((ending) => {

@@ -110,13 +110,14 @@ export class CompletedRows {
     ]
     const room = modalities.length > 0 ? null : limit === null ? null : limit - this.#held.length + this.#toSkip
     let page = new Page(this, room)
-    await this.#parts.search(pathWith(path, query), () => {
-      page = new Page(this, room)
-      return page
-    })
-    this.rowsRead += page.rows
-    if (this.rowsRead > this.#limits.maxRows)
-      throw tooBroad(`it reads more than ${this.#limits.maxRows} rows (MaxRows)`)
+    try {
+      await this.#parts.search(pathWith(path, query), () => {
+        page = new Page(this, room)
+        return page
+      })
+    } finally {
+      this.rowsRead += page.rows
+    }
     if (modalities.length > 0) await this.#holdByModality(page.matches)
     else for (const bytes of page.matches) this.#hold({ bytes, series: null })
     return page.rows
@@ -142,6 +143,12 @@ export class CompletedRows {
     const { keys } = this.#search
     const parsed = parseRow(row)
     return keys === null || matchesRow(parsed, keys)
+  }
+
+  /** At each row: a page may be longer than was asked for. */
+  checkRead(more: number): void {
+    const { maxRows } = this.#limits
+    if (this.rowsRead + more > maxRows) throw tooBroad(`it reads more than ${maxRows} rows (MaxRows)`)
   }
 
   checkHeld(more: number): void {
@@ -203,6 +210,7 @@ class Page implements RowReader {
 
   onRow(row: Buffer): boolean {
     this.rows += 1
+    this.#rows.checkRead(this.rows)
     if (!this.#rows.matches(row)) return true
     this.#bytes += row.length + rowOverheadBytes
     this.#rows.checkHeld(this.#bytes)

@@ -15,7 +15,7 @@ const tags: Readonly<Record<Detail, string>> = {
   NumberOfSeriesRelatedInstances: '00201209',
 }
 
-/** Rows of one request: Google's maximum. A study or series with more takes several. */
+/** Rows of one request: Google's maximum. */
 const maxSeries = 5_000
 const maxInstances = 50_000
 
@@ -73,24 +73,43 @@ export class ComputedDetails {
     return found
   }
 
-  /** How many rows a search has. It has ended where Google returns fewer than it was asked for. */
+  /** How many rows a search has: it has ended where a page is empty, and not where one is short. */
   async #count(path: string, size: number, onRow: ((row: Row) => void) | null): Promise<number> {
-    for (let total = 0; ; ) {
-      let count = 0
-      await this.#parts.search(`${path}?limit=${size}&offset=${total}`, () => {
-        count = 0
-        return {
-          onRow: (row) => {
-            count += 1
-            onRow?.(parseRow(row))
-            return true
-          },
-        }
-      })
-      total += count
-      if (count < size) return total
+    let before: CountedPage = { count: 0, first: null }
+    for (let total = 0; ; total += before.count) {
+      const page = await this.#countPage(`${path}?limit=${size}&offset=${total}`, onRow)
+      if (page.first === null) return total
+      // It would never end.
+      if (before.first?.equals(page.first)) throw samePage()
+      before = page
     }
   }
+
+  async #countPage(path: string, onRow: ((row: Row) => void) | null): Promise<CountedPage> {
+    let page: CountedPage = { count: 0, first: null }
+    await this.#parts.search(path, () => {
+      page = { count: 0, first: null }
+      return {
+        onRow: (row) => {
+          page.first ??= Buffer.from(row)
+          page.count += 1
+          onRow?.(parseRow(row))
+          return true
+        },
+      }
+    })
+    return page
+  }
+}
+
+interface CountedPage {
+  count: number
+  first: Buffer | null
+}
+
+function samePage(): ProxyError {
+  const problem = "Google's search returns the same page again, so the proxy can't count its rows."
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Search without ModalitiesInStudy and the numbers.' })
 }
 
 /** Throws for what is no JSON. */

@@ -130,7 +130,7 @@ t.test('responses to completed searches', async (t) => {
 
   t.test('one line each, without UIDs and values', (t) => {
     const line = lines().at(-1) ?? {}
-    t.match(line, { route: '/studies', attempts: 21, rowsRead: 20, status: 200 })
+    t.match(line, { route: '/studies', attempts: 41, rowsRead: 20, status: 200 })
     t.notMatch(JSON.stringify(served.log()), /Patient\^|1\.2\.\d+\.1|StudyDescription=/)
     t.end()
   })
