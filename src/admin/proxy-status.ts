@@ -7,6 +7,21 @@ import type { Metrics } from '../observe/metrics/metrics.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AccountHistory, Totals } from '../observe/request-history.ts'
 
+/** An upload of Orthanc that failed in an outage. */
+export interface FailedJob {
+  /** In Orthanc: the job that failed last, or the new one that was started for it. */
+  readonly id: string
+  /** The job that this one was started for. */
+  readonly replaces: string | null
+  readonly state: 'waiting' | 'started-again' | 'succeeded' | 'given-up'
+  /** New jobs so far. */
+  readonly attempts: number
+  readonly failedAt: number
+  readonly nextAttemptAt: number | null
+  /** Why it was given up, and what to do. */
+  readonly reason: string | null
+}
+
 export interface Account {
   readonly name: string
   /** Resource name at Google. */
@@ -35,6 +50,8 @@ export interface ProxyStatus {
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
   /** The client that sent a request. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
+  /** Of an account; null if nobody looks after them. */
+  readonly failedJobs: { of(account: string): readonly FailedJob[] } | null
   /** Null without an audit trail. */
   audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

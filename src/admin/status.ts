@@ -1,6 +1,6 @@
 import type { RequestEvent } from '../observe/request-event.ts'
 import { accountState } from './account-state.ts'
-import type { Account, ProxyStatus } from './proxy-status.ts'
+import type { Account, FailedJob, ProxyStatus } from './proxy-status.ts'
 import { isoTime, tokenReadiness } from './readiness.ts'
 import type { Samples } from './samples.ts'
 
@@ -25,7 +25,12 @@ export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number
   }
 }
 
-function accountStatus(account: Account, { history }: ProxyStatus, samples: Samples, inFlight: RequestEvent[] = []) {
+function accountStatus(
+  account: Account,
+  { history, failedJobs }: ProxyStatus,
+  samples: Samples,
+  inFlight: RequestEvent[] = [],
+) {
   const { name, store, access, credential, tokenState, limiters } = account
   const token = tokenState()
   const { received, sent } = history.totals(name)
@@ -39,6 +44,7 @@ function accountStatus(account: Account, { history }: ProxyStatus, samples: Samp
     limiters: limiterStats(limiters),
     inFlight: { count: inFlight.length, requests: inFlight.slice(0, maxListed).map(requestsInFlight) },
     bytes: { received, sent },
+    failedJobs: failedJobsOf(failedJobs?.of(name) ?? []),
     ...history.of(name),
   }
 }
@@ -48,6 +54,17 @@ function requestsInFlight(event: RequestEvent) {
   const { received, sent } = progress
   const milliseconds = Math.round(age)
   return { requestId, service, route, phase, attempts, milliseconds, received, expected: expected, sent, batches }
+}
+
+function failedJobsOf(jobs: readonly FailedJob[]) {
+  const waiting = jobs.filter(({ state }) => state === 'waiting').length
+  return {
+    waiting,
+    jobs: jobs.slice(0, maxListed).map(({ id, replaces, state, attempts, failedAt, nextAttemptAt, reason }) => {
+      const times = { failedAt: isoTime(failedAt), nextAttemptAt: isoTime(nextAttemptAt) }
+      return { id, replaces, state, attempts, ...times, reason }
+    }),
+  }
 }
 
 function limiterStats(limiters: Account['limiters']): Account['limiters'] {

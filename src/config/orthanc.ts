@@ -3,7 +3,13 @@ import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
 import type { Section } from './section.ts'
-import type { OrthancClientSettings, OrthancSettings, RegistrationSettings, Settings } from './settings.ts'
+import type {
+  OrthancClientSettings,
+  OrthancSettings,
+  RegistrationSettings,
+  ResubmissionSettings,
+  Settings,
+} from './settings.ts'
 import { publicUrl } from './url.ts'
 
 interface RegistrationContext extends Pick<Settings, 'clients' | 'listen'> {
@@ -71,6 +77,7 @@ async function readRegistration(
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
     interval: 1000 * section.number('Interval'),
+    resubmission: readResubmission(section.enabled('ResubmitFailedJobs')),
   }
   checkClient(section, context.clients)
   if (url === null) return null
@@ -79,6 +86,15 @@ async function readRegistration(
   if (problem !== null)
     section.problem('ProxyUrl', `is missing (${problem})`, 'set it to the URL at which Orthanc reaches the proxy')
   return { url, ...settings }
+}
+
+function readResubmission(section: Section | null): ResubmissionSettings | null {
+  if (!section) return null
+  return {
+    maxAttempts: section.number('MaxAttempts'),
+    interval: 1000 * section.number('Interval'),
+    maxAge: 1000 * section.number('MaxAge'),
+  }
 }
 
 /** Why the Orthanc at this URL can't connect to a listener on this host; null if it can. */

@@ -91,6 +91,18 @@ export interface RegistrationSettings {
   readonly timeout: number
   /** Poll interval for Orthanc's servers. */
   readonly interval: number
+  /** Null: failed uploads stay failed. */
+  readonly resubmission: ResubmissionSettings | null
+}
+
+/** How uploads of an Orthanc are resubmitted that failed in an outage. */
+export interface ResubmissionSettings {
+  /** Of one job. */
+  readonly maxAttempts: number
+  /** From a failure to the first resubmission; twice as long before each further one. */
+  readonly interval: number
+  /** Since the job was made. */
+  readonly maxAge: number
 }
 
 /** The proxy's client that an Orthanc is. The password is a secret. */

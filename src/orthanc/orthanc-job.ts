@@ -44,3 +44,60 @@ function failureOf(response: Record<string, unknown>, content: Record<string, un
     errorDetails: withoutSourcePlace(String(content.FunctionErrorDetails ?? response.ErrorDetails ?? '')),
   }
 }
+
+/** What Orthanc says of a job of any state. Times are by this machine's clock, in milliseconds. */
+export interface JobDescription {
+  readonly id: string
+  readonly type: string
+  readonly state: string
+  /** The DICOMweb server that it sends to; null if Orthanc doesn't say. */
+  readonly server: string | null
+  /** Orthanc's identifiers of all that it sends; null if Orthanc doesn't say. */
+  readonly instances: readonly string[] | null
+  readonly priority: number
+  readonly createdAt: number
+  readonly endedAt: number | null
+  /** The same in Orthanc's words: another one after each run. */
+  readonly completion: string
+  /** Milliseconds of its last run. */
+  readonly runtime: number
+  /** Why it failed. */
+  readonly words: string
+}
+
+/** @param now when Orthanc said so */
+export function jobDescription(response: Readonly<Record<string, unknown>>, now: number): JobDescription {
+  const { ID, Type, State, Priority, CreationTime, CompletionTime, Timestamp, EffectiveRuntime } = response
+  const content = (response.Content ?? {}) as Readonly<Record<string, unknown>>
+  // The two clocks may differ.
+  const ahead = timeOf(Timestamp) - now || 0
+  const completion = typeof CompletionTime === 'string' ? CompletionTime : ''
+  return {
+    id: String(ID),
+    type: String(Type),
+    state: String(State),
+    server: typeof content.Server === 'string' ? content.Server : null,
+    instances: instancesOf(content),
+    priority: Number.isSafeInteger(Priority) ? Number(Priority) : 0,
+    createdAt: timeOf(CreationTime) - ahead,
+    endedAt: completion === '' ? null : timeOf(completion) - ahead,
+    completion,
+    runtime: 1000 * Number(EffectiveRuntime ?? 0),
+    words: String(content.FunctionErrorDescription ?? ''),
+  }
+}
+
+// The studies and series that it names beside them may have got more instances since, or fewer.
+function instancesOf({ Resources, InstancesCount }: Readonly<Record<string, unknown>>): readonly string[] | null {
+  const instances = (Resources as { Instances?: unknown } | undefined)?.Instances
+  if (!Array.isArray(instances) || !instances.every((id) => typeof id === 'string')) return null
+  return instances.length > 0 && instances.length === Number(InstancesCount) ? instances : null
+}
+
+/** `20261128T034844.939064`, in UTC; NaN for anything else. */
+function timeOf(text: unknown): number {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\.\d{1,9})?$/.exec(String(text))
+  if (!parts) return Number.NaN
+  const [, year, month, day, hour, minute, second, fraction = ''] = parts
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${fraction.slice(0, 4)}Z`)
+}

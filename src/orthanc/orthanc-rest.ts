@@ -11,7 +11,7 @@ import {
   withoutPlugin,
   withoutServers,
 } from './orthanc-error.ts'
-import { finishedJob, type OrthancJob } from './orthanc-job.ts'
+import { finishedJob, type JobDescription, jobDescription, type OrthancJob } from './orthanc-job.ts'
 import { withoutSourcePlace } from './orthanc-words.ts'
 
 export interface OrthancRestOptions {
@@ -222,6 +222,11 @@ export class OrthancRest {
     return this.#runJob(`${this.#server(server)}/stow`, { Resources: resources })
   }
 
+  /** The same without waiting for its end: resolves with the job's identifier. */
+  async startStow(server: string, resources: readonly string[], priority: number): Promise<string> {
+    return this.#startJob(`${this.#server(server)}/stow`, { Resources: resources, Priority: priority })
+  }
+
   /** QIDO-RS at a server: `uri` such as `/studies`, matching keys as `query`. */
   async qido(server: string, uri: string, query: Query = {}): Promise<QidoMatch[]> {
     return this.#json('POST', `${this.#server(server)}/qido`, json({ Uri: uri, Arguments: query }))
@@ -272,15 +277,28 @@ export class OrthancRest {
     return jobs
   }
 
+  /** Identifiers of the jobs that Orthanc knows. */
+  async jobIds(): Promise<readonly string[]> {
+    return this.#json('GET', '/jobs', undefined, maxListBytes)
+  }
+
+  /** Null if Orthanc has forgotten it. */
+  async describeJob(id: string): Promise<JobDescription | null> {
+    const path = `/jobs/${encodeURIComponent(id)}`
+    const response = await this.#json<Record<string, unknown>>('GET', path, undefined, maxFileBytes).catch(ifGone)
+    return response && jobDescription(response, Date.now())
+  }
+
   // Not synchronously: Orthanc would respond to a failed job with its general error 500, without
   // the job's description.
   async #runJob(path: string, body: Record<string, unknown>): Promise<OrthancJob> {
-    const { ID } = await this.#json<{ ID: string }>(
-      'POST',
-      path,
-      json({ ...body, Synchronous: false, Asynchronous: true }),
-    )
-    return this.job(ID)
+    return this.job(await this.#startJob(path, body))
+  }
+
+  async #startJob(path: string, body: Record<string, unknown>): Promise<string> {
+    const job = await this.#json<unknown>('POST', path, json({ ...body, Synchronous: false, Asynchronous: true }))
+    if (isObject(job) && typeof job.ID === 'string') return job.ID
+    throw notOrthanc(this.url)
   }
 
   #server(name: string): string {

@@ -1,3 +1,4 @@
+import type { ProxyStatus } from '../admin/proxy-status.ts'
 import { planReload, type ReloadPlan } from '../config/reload-plan.ts'
 import type { Settings } from '../config/settings.ts'
 import { readTls, type TlsMaterial } from '../config/tls.ts'
@@ -39,10 +40,17 @@ export interface RunningProxy {
   close(): Promise<number>
 }
 
+export interface ProxyOptions {
+  readonly logger: Logger
+  readonly tracing?: Tracing
+  /** Gets to know how requests end, and knows of Orthanc's failed uploads; null if nobody does. */
+  readonly uploads?: (ProxyStatus['failedJobs'] & Pick<Metrics, 'record'>) | null
+}
+
 /** Builds the proxy from its settings and starts it. Rejects if a listener can't be opened. */
 export async function startProxy(
   settings: Settings,
-  { logger, tracing = passThroughTracing }: { logger: Logger; tracing?: Tracing },
+  { logger, tracing = passThroughTracing, uploads = null }: ProxyOptions,
 ): Promise<RunningProxy> {
   const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
@@ -58,6 +66,7 @@ export async function startProxy(
     connections: () => runtime.connectionCounts(),
     rejected: rejectionLog,
     audit: () => runtime.current.audit,
+    failedJobs: uploads,
   }
   const metrics = new Metrics(statusSources)
   const log = new AuditedLog(rejectionLog, () => runtime.current.audit)
@@ -65,6 +74,7 @@ export async function startProxy(
     record(event) {
       metrics.record(event)
       watch.ended(event)
+      uploads?.record(event)
     },
   }
   const data = new DataPlane(

@@ -87,6 +87,13 @@ const whenConfigured: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Orthanc.Enabled': ({ orthanc }) => orthanc.registration !== null,
   'DicomWebProxy.Orthanc.Timeout': ({ orthanc }) => seconds(orthanc.registration?.timeout),
   'DicomWebProxy.Orthanc.Interval': ({ orthanc }) => seconds(orthanc.registration?.interval),
+  'DicomWebProxy.Orthanc.ResubmitFailedJobs.Enabled': ({ orthanc }) => orthanc.registration?.resubmission !== null,
+  'DicomWebProxy.Orthanc.ResubmitFailedJobs.MaxAttempts': ({ orthanc }) =>
+    orthanc.registration?.resubmission?.maxAttempts,
+  'DicomWebProxy.Orthanc.ResubmitFailedJobs.Interval': ({ orthanc }) =>
+    seconds(orthanc.registration?.resubmission?.interval),
+  'DicomWebProxy.Orthanc.ResubmitFailedJobs.MaxAge': ({ orthanc }) =>
+    seconds(orthanc.registration?.resubmission?.maxAge),
 }
 
 /**
@@ -115,7 +122,7 @@ test('sections are off unless they are there, and on with their defaults when th
   const sections = {
     Tls: { Certificate: certificate, Key: key },
     Audit: { Syslog: { Server: 'audit.example.org' } },
-    Orthanc: { Url: 'http://127.0.0.1:8042' },
+    Orthanc: { Url: 'http://127.0.0.1:8042', ResubmitFailedJobs: {} },
   }
   const disabled = (section: object) => ({ ...section, Enabled: false })
   const Clients = { c: { PasswordHash: hashOf('x'), Accounts: { a: ['QIDO-RS'] } } }

@@ -53,6 +53,9 @@ export const good: Readonly<Record<string, object>> = {
     { Username: 'u', Password: 'p', Client: 'c', ClientPassword: 'p' },
     { Clients: { c: password } },
   ),
+  'an Orthanc whose jobs are resubmitted': orthanc({
+    ResubmitFailedJobs: { MaxAttempts: 3, Interval: 30, MaxAge: 3600 },
+  }),
   'an Orthanc with a client certificate': orthanc({ ClientCertificate: 'c.pem', ClientKey: 'c.key' }),
   'an Orthanc on another machine': orthanc({ Url: 'https://pacs:8042/orthanc', ProxyUrl: 'https://proxy:8043' }),
   'an Orthanc on another machine, a PublicUrl': orthanc(
@@ -105,6 +108,10 @@ const a = `${at}.Accounts.a`
  * by `*`.
  */
 export const bad: Readonly<Record<string, Refusal>> = {
+  'resubmissions without end': [
+    orthanc({ ResubmitFailedJobs: { MaxAttempts: 0 } }),
+    'DicomWebProxy.Orthanc.ResubmitFailedJobs.MaxAttempts: must be a whole number from 1 to 100',
+  ],
   'an audit repository without a server': [
     proxy({ Audit: { Syslog: { SourceId: 'p' } } }),
     'DicomWebProxy.Audit.Syslog.Server: is missing',

@@ -39,6 +39,7 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
     },
     rejected: { counts: {} },
     clientOf: () => Promise.reject(new Error('not asked')),
+    failedJobs: null,
     audit: () => {
       counts.sent += 1
       return null

@@ -3,6 +3,7 @@
 import { Plots } from './account-plots.js'
 import { now } from './clock.js'
 import { element, renderList, setAttribute, setText } from './elements.js'
+import { FailedJobs } from './failed-jobs.js'
 import { Failures } from './failures.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
 import { phaseText, shapeOf, states } from './words.js'
@@ -34,6 +35,7 @@ export class AccountView {
     this.nothing = element('p', { class: 'nothing' }, 'No requests in flight.')
     this.inFlightTitle = element('h3', {}, 'In flight')
     this.failures = new Failures()
+    this.failedJobs = new FailedJobs()
     this.counts = new CountsView(name)
     this.root = element(
       'section',
@@ -54,6 +56,7 @@ export class AccountView {
         element('div', { class: 'half' }, this.inFlightTitle, this.nothing, this.inFlight),
         element('div', { class: 'half' }, this.failures.root),
       ),
+      this.failedJobs.root,
       this.counts.root,
     )
   }
@@ -68,6 +71,7 @@ export class AccountView {
     this.plots.add(account.samples)
     this.#showInFlight(account.inFlight)
     if (account.failures) this.failures.update(account.failures)
+    this.failedJobs.update(account.failedJobs)
     this.counts.update(account)
   }
 

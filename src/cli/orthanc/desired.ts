@@ -67,6 +67,12 @@ function servicesOf(
   return access.filter((service) => rights.includes(service))
 }
 
+/** The accounts that a client may search. */
+export function searchableBy(settings: Settings, client: OrthancClientSettings | null): ReadonlySet<string> {
+  const searchable = settings.accounts.filter((account) => servicesOf(settings, account, client).includes('QIDO-RS'))
+  return new Set(searchable.map(({ name }) => name))
+}
+
 function clientNamed({ clients }: Settings, name: string) {
   return clients && [...clients.named, ...clients.listed].find((client) => client.name === canonicalClientName(name))
 }

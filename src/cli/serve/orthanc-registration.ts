@@ -1,24 +1,32 @@
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
+import type { FailedJobs, JobTarget } from '../../orthanc/failed-jobs.ts'
 import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
+import { type ResubmissionEvent, resubmitFailedJobs } from '../../orthanc/resubmit-failed-jobs.ts'
 import type { DesiredEntry } from '../../orthanc/server-entry.ts'
 import { CommandFailure } from '../exit-code.ts'
-import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor } from '../orthanc/desired.ts'
+import { checkLogin, desiredEntries, exposure, loginOf, proxyUrlFor, searchableBy } from '../orthanc/desired.ts'
 import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
+
+interface KeepOptions {
+  readonly logger: Logger
+  /** Outlives a reload. */
+  readonly failedJobs: FailedJobs
+}
 
 /** Keeps the accounts registered in Orthanc as the current configuration says. */
 export class Registration {
   readonly #url: string
-  readonly #logger: Logger
+  readonly #options: KeepOptions
   #current: Promise<OrthancRegistration>
 
   /** @param url of the data listener, as it was opened */
-  constructor(settings: Settings, url: string, logger: Logger) {
+  constructor(settings: Settings, url: string, options: KeepOptions) {
     this.#url = url
-    this.#logger = logger
-    this.#current = Promise.resolve(keepInOrthanc(settings, url, logger))
+    this.#options = options
+    this.#current = Promise.resolve(keepInOrthanc(settings, url, options))
   }
 
   /** The one before ends first: it must not write what is not desired any more. */
@@ -26,11 +34,11 @@ export class Registration {
     this.#current = this.#current
       .then(async (before) => {
         await before.close()
-        return keepInOrthanc(settings, this.#url, this.#logger, before)
+        return keepInOrthanc(settings, this.#url, this.#options, before)
       })
       .catch((error: unknown) => {
         const reason = error instanceof CommandFailure ? { reason: error.message } : { err: error }
-        this.#logger.error(reason, 'the accounts are not kept registered in Orthanc any more')
+        this.#options.logger.error(reason, 'the accounts are not kept registered in Orthanc any more')
         return notRegistered
       })
   }
@@ -63,10 +71,12 @@ export const notRegistered: OrthancRegistration = { known: new Map(), orthanc: n
 export function keepInOrthanc(
   settings: Settings,
   url: string,
-  logger: Logger,
+  { logger, failedJobs }: KeepOptions,
   before: OrthancRegistration = notRegistered,
 ): OrthancRegistration {
   const { registration, dicomWebRoot } = settings.orthanc
+  const asksBefore = registration?.resubmission && before.orthanc === registration.url
+  if (!asksBefore) forgetJobs(failedJobs, logger)
   if (!registration) return notRegistered
   const { client, login, certificateAuthorities, interval, timeout } = registration
   const opened = new URL(url)
@@ -81,20 +91,90 @@ export function keepInOrthanc(
   // Whether Orthanc's environment excepts the proxy from it can't be seen from here.
   if (outgoing) logger.info({ orthanc: registration.url }, outgoing)
   if (client) warnOfWrongLogin(settings, client, logger)
-  const rest = new OrthancRest(registration.url, {
+  const restOptions = {
     ...(login && login),
     dicomWebRoot,
     timeout: maxResponseMs,
     certificateAuthorities: certificateAuthorities ?? undefined,
-  })
+  }
+  const rest = new OrthancRest(registration.url, restOptions)
   const onEvent = (event: RegistrationEvent) => logEvent(logger, registration.url, event)
   const orthanc = registration.url
   const earlier = before.orthanc === orthanc ? [...before.known] : []
   const obsolete = new Map(earlier.filter(([name]) => !entries.has(name)))
   const known = new Map(earlier)
   const onWritten = (name: string, entry: DesiredEntry) => known.set(name, entry)
-  return { known, orthanc, ...keepRegistered({ rest, desired, obsolete, interval, onWritten, onEvent }) }
+  const kept = keepRegistered({ rest, desired, obsolete, interval, onWritten, onEvent })
+  const { resubmission } = registration
+  const resubmitting = resubmission && {
+    rest: new OrthancRest(orthanc, restOptions),
+    targets: targetsOf(settings, entries),
+    searchable: searchableBy(settings, client),
+    limits: resubmission,
+    jobs: failedJobs,
+    onEvent: (event: ResubmissionEvent) => logResubmission(logger, orthanc, event),
+  }
+  const resubmitted = resubmitting && resubmitFailedJobs(resubmitting)
+  const close = async () => {
+    await Promise.all([kept.close(), resubmitted?.close()])
+  }
+  return { known, orthanc, close }
 }
+
+function targetsOf(settings: Settings, entries: ReadonlyMap<string, DesiredEntry>): ReadonlyMap<string, JobTarget> {
+  const targets = settings.accounts.flatMap((account): [string, JobTarget][] => {
+    const { name, project, location, dataset, dicomStore } = account
+    const entry = entries.get(name)
+    return entry ? [[name, { url: entry.url, store: [project, location, dataset, dicomStore].join('/') }]] : []
+  })
+  return new Map(targets)
+}
+
+/** Of another Orthanc, or not to be sent again any more. */
+function forgetJobs(failedJobs: FailedJobs, logger: Logger): void {
+  const waiting = failedJobs.clear()
+  if (waiting.length === 0) return
+  const jobs = waiting.slice(0, maxLoggedJobs).map(({ id }) => id)
+  logger.warn(
+    { jobs, count: waiting.length },
+    'failed uploads of Orthanc that waited are not sent again: the configuration says so no longer',
+  )
+}
+
+function logResubmission(logger: Logger, orthanc: string, event: ResubmissionEvent): void {
+  if ('error' in event) {
+    logger.warn({ orthanc, ...reasonOf(event.error) }, "can't look after failed uploads in Orthanc; trying again")
+  } else if ('left' in event) {
+    const { left: jobs, reason } = event
+    logger.info(
+      { orthanc, jobs: jobs.slice(0, maxLoggedJobs), count: jobs.length, reason },
+      'failed uploads in Orthanc are left as they are',
+    )
+  } else {
+    const { id, replaces, account, state, attempts, nextAttemptAt, reason } = event.job
+    const nextAttempt = nextAttemptAt === null ? undefined : new Date(nextAttemptAt).toISOString()
+    const line = {
+      orthanc,
+      account,
+      job: id,
+      replaces: replaces ?? undefined,
+      attempts,
+      nextAttempt,
+      reason: reason ?? undefined,
+    }
+    if (state === 'given-up') logger.warn(line, resubmissionWords[state])
+    else logger.info(line, resubmissionWords[state])
+  }
+}
+
+const maxLoggedJobs = 20
+
+const resubmissionWords = {
+  waiting: 'an upload of Orthanc failed in an outage, and waits to be sent again',
+  'started-again': 'started a new job in Orthanc for an upload that failed',
+  succeeded: 'the new job of an upload that failed has succeeded',
+  'given-up': 'an upload of Orthanc that failed is not sent again',
+} as const
 
 function logEvent(logger: Logger, orthanc: string, event: RegistrationEvent): void {
   if ('registered' in event) logger.info({ orthanc, accounts: event.registered }, 'registered in Orthanc')

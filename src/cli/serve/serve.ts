@@ -1,10 +1,12 @@
 import { configurationFiles } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { watchFiles } from '../../config/watch-files.ts'
-import { createLogger, type Logger } from '../../observe/logger.ts'
-import type { Tracing } from '../../observe/tracing.ts'
+import { createLogger } from '../../observe/logger.ts'
+import type { RequestEvent } from '../../observe/request-event.ts'
+import { FailedJobs } from '../../orthanc/failed-jobs.ts'
+import { UploadOutcomes } from '../../orthanc/upload-outcomes.ts'
 import { startFailure } from '../../proxy/listen.ts'
-import { type RunningProxy, startProxy } from '../../proxy/proxy.ts'
+import { type ProxyOptions, type RunningProxy, startProxy } from '../../proxy/proxy.ts'
 import { Reload } from '../../proxy/reload.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { exitSoon, leave } from '../process/leave.ts'
@@ -34,10 +36,13 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   const ended = untilEnded()
   onHangup(() => reload('SIGHUP'))
   const tracing = await openTracing(process.env, logger)
-  const proxy = await start(settings, logger, tracing)
+  const outcomes = new UploadOutcomes()
+  const failedJobs = new FailedJobs(outcomes)
+  const uploads = { record: (event: RequestEvent) => outcomes.record(event), of: (name: string) => failedJobs.of(name) }
+  const proxy = await start(settings, { logger, tracing, uploads })
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
-  const registration = new Registration(settings, proxy.url, logger)
+  const registration = new Registration(settings, proxy.url, { logger, failedJobs })
   const load = () => loadedSettings(stores, options)
   let grace = settings.shutdownGrace
   const onChange = (now: Settings) => {
@@ -65,9 +70,9 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   return exitCode.failure
 }
 
-async function start(settings: Settings, logger: Logger, tracing: Tracing): Promise<RunningProxy> {
+async function start(settings: Settings, options: ProxyOptions): Promise<RunningProxy> {
   try {
-    return await startProxy(settings, { logger, tracing })
+    return await startProxy(settings, options)
   } catch (cause) {
     const { message } = startFailure(cause)
     throw new CommandFailure(message, exitCode.failure, { cause })

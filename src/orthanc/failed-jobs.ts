@@ -1,0 +1,251 @@
+import type { JobDescription } from './orthanc-job.ts'
+import type { UploadOutcomes } from './upload-outcomes.ts'
+
+export interface ResubmitLimits {
+  /** New jobs for one that failed. */
+  readonly maxAttempts: number
+  /** Milliseconds before the first one; twice as long before each further one. */
+  readonly interval: number
+  /** Milliseconds since the job was made. */
+  readonly maxAge: number
+}
+
+/** Where an account leads to. */
+export interface JobTarget {
+  /** Of its entry in Orthanc. */
+  readonly url: string
+  /** Its DICOM store. */
+  readonly store: string
+}
+
+export type JobState = 'waiting' | 'started-again' | 'succeeded' | 'given-up'
+
+/** An upload of Orthanc that failed in an outage. */
+export interface FailedJob {
+  /** The job that failed last, or the new one that was started for it. */
+  readonly id: string
+  /** The job that this one was started for. */
+  readonly replaces: string | null
+  readonly account: string
+  readonly state: JobState
+  /** New jobs so far. */
+  readonly attempts: number
+  readonly failedAt: number
+  readonly nextAttemptAt: number | null
+  /** Why it was given up, and what to do. */
+  readonly reason: string | null
+}
+
+interface KnownJob extends FailedJob {
+  /** Orthanc's identifiers of what it sends. */
+  readonly instances: readonly string[]
+  readonly store: string
+  /** The first one's. */
+  readonly createdAt: number
+  readonly completion: string
+}
+
+export type JobEvent =
+  | { readonly job: FailedJob }
+  /** Jobs that failed, and are left as they are. */
+  | { readonly left: readonly string[]; readonly reason: string }
+
+/** A job that has ended so recently: its upload may not be recorded yet. */
+const settleMs = 5_000
+const maxSpacing = 32
+/** Identifiers of all waiting jobs: some 15 MB. */
+const maxInstances = 200_000
+/** Of an account, kept for the status page. */
+const maxEnded = 20
+
+/** Orthanc's words for an upload's failure that may be an outage: no connection, 5xx, 429. */
+const outageWords: ReadonlySet<unknown> = new Set(['Error in the network protocol', 'Parameter out of range'])
+
+const compare = '"gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
+
+const causes = {
+  other: `its upload was refused or cut off, or not every instance was stored: the account's failures on the status page and in the log say why; ${compare}`,
+  unknown: `no outage that the proxy has seen explains it: it failed before the proxy started, elsewhere, or for another reason; ${compare}`,
+} as const
+
+const reasons = {
+  refusedAgain: `the new job's upload was refused or cut off, or not every instance was stored: the account's failures on the status page and in the log say why. Google may reject instances that it has already, from the attempt before the outage; ${compare}`,
+  old: `it is older than MaxAge; ${compare}`,
+  tooMuch: `too many instances wait already; ${compare}`,
+  incomplete: `Orthanc does not say which instances it sent; ${compare}`,
+  byOthers: `somebody has resubmitted it in Orthanc, which may send only a part of it, and then says Success; ${compare}`,
+  forgotten: `Orthanc has forgotten the new job before its end was seen: it was restarted, or its JobsHistorySize is too small; ${compare}`,
+  elsewhere: `the account is gone, has another DICOM store now, or its entry in Orthanc leads elsewhere; ${compare}`,
+} as const
+
+/** What is known of jobs. Outlives a reload, not the process. */
+export class FailedJobs {
+  readonly #outcomes: UploadOutcomes
+  readonly #jobs = new Map<string, KnownJob>()
+  /** Nothing more is to be learned about them. */
+  readonly #settled = new Set<string>()
+
+  constructor(outcomes: UploadOutcomes) {
+    this.#outcomes = outcomes
+  }
+
+  /** Those of an account, those that wait first. */
+  of(account: string): readonly FailedJob[] {
+    const jobs = [...this.#jobs.values()].filter((job) => job.account === account)
+    return jobs.sort((one, other) => Number(other.state === 'waiting') - Number(one.state === 'waiting'))
+  }
+
+  /** Forgets all; returns those that waited. */
+  clear(): readonly FailedJob[] {
+    const waiting = [...this.#jobs.values()].filter(({ state }) => state === 'waiting')
+    this.#jobs.clear()
+    this.#settled.clear()
+    return waiting
+  }
+
+  /** Orthanc knows only these any more. What waits needs no Orthanc that remembers it. */
+  keep(ids: ReadonlySet<string>): readonly JobEvent[] {
+    for (const id of this.#settled) if (!ids.has(id)) this.#settled.delete(id)
+    const lost = [...this.#jobs.values()].filter(({ id, state }) => state === 'started-again' && !ids.has(id))
+    return lost.map((job) => this.giveUp(job, reasons.forgotten))
+  }
+
+  isSettled(id: string): boolean {
+    return this.#settled.has(id)
+  }
+
+  /** Takes note of what Orthanc says of a job; returns what there is to report, if anything. */
+  look(
+    job: JobDescription,
+    targets: ReadonlyMap<string, JobTarget>,
+    limits: ResubmitLimits,
+    now: number,
+  ): JobEvent | null {
+    const { id, state, endedAt, server, type } = job
+    if (state !== 'Success' && state !== 'Failure') return null
+    const known = this.#jobs.get(id)
+    if (state === 'Success') {
+      this.#settled.add(id)
+      return known ? this.#end(known, 'succeeded', null) : null
+    }
+    if (endedAt === null || endedAt > now - settleMs) return null
+    this.#settled.add(id)
+    const target = server === null ? undefined : targets.get(server)
+    if (known && (server !== known.account || target?.store !== known.store))
+      return this.giveUp(known, reasons.elsewhere)
+    if (type !== 'DicomWebStowClient' || server === null || !target) return null
+    return this.#failed(job, { account: server, store: target.store, endedAt }, { known, limits, now })
+  }
+
+  #failed(
+    job: JobDescription,
+    { account, store, endedAt }: { readonly account: string; readonly store: string; readonly endedAt: number },
+    { known, limits, now }: { known: KnownJob | undefined; limits: ResubmitLimits; now: number },
+  ): JobEvent {
+    const { id, instances, completion } = job
+    // A new job's priority tells how many there were, also after a restart of the proxy.
+    const attempts = Math.max(known?.attempts ?? 0, -job.priority, 0)
+    const createdAt = known?.createdAt ?? job.createdAt
+    const reason = this.#reasonAgainst({ ...job, createdAt }, { account, endedAt, attempts, limits, now })
+    if (reason !== null) return known ? this.giveUp({ ...known, failedAt: endedAt }, reason) : { left: [id], reason }
+    const nextAttemptAt = endedAt + limits.interval * Math.min(2 ** attempts, maxSpacing)
+    const replaces = known?.replaces ?? null
+    const failed = { id, replaces, account, store, attempts, createdAt, completion, failedAt: endedAt, reason: null }
+    return { job: this.#set({ ...failed, state: 'waiting', nextAttemptAt, instances: instances ?? [] }) }
+  }
+
+  /** Why no new job must be started for one; null if it may. */
+  #reasonAgainst(
+    job: JobDescription,
+    run: { account: string; endedAt: number; attempts: number; limits: ResubmitLimits; now: number },
+  ): string | null {
+    const { endedAt, attempts, limits } = run
+    const ran = { startedAt: endedAt - job.runtime, endedAt }
+    const cause = outageWords.has(job.words) ? this.#outcomes.causeOf(run.account, ran) : 'other'
+    if (cause !== 'outage') return cause === 'other' && attempts > 0 ? reasons.refusedAgain : causes[cause]
+    if (attempts >= limits.maxAttempts)
+      return `it failed in outages after ${attempts} new jobs (MaxAttempts); ${compare}`
+    if (!(job.createdAt >= run.now - limits.maxAge)) return reasons.old
+    if (job.instances === null) return reasons.incomplete
+    return this.#waitingInstances() + job.instances.length > maxInstances ? reasons.tooMuch : null
+  }
+
+  #waitingInstances(): number {
+    return [...this.#jobs.values()].reduce((sum, { instances }) => sum + instances.length, 0)
+  }
+
+  /** Gives up those that have waited too long, or that don't lead where they did. */
+  expire(targets: ReadonlyMap<string, JobTarget>, { maxAge }: ResubmitLimits, now: number): readonly JobEvent[] {
+    return [...this.#jobs.values()]
+      .filter(({ state }) => state === 'waiting')
+      .flatMap((job) => {
+        if (targets.get(job.account)?.store !== job.store) return [this.giveUp(job, reasons.elsewhere)]
+        return job.createdAt >= now - maxAge ? [] : [this.giveUp(job, reasons.old)]
+      })
+  }
+
+  /** The next job of each account that is due; none of an account with one in flight. */
+  due(now: number): readonly (FailedJob & { readonly instances: readonly string[] })[] {
+    const jobs = [...this.#jobs.values()]
+    const busy = new Set(jobs.filter(({ state }) => state === 'started-again').map(({ account }) => account))
+    const due = jobs.filter(({ state, nextAttemptAt }) => state === 'waiting' && (nextAttemptAt ?? now) <= now)
+    const first = new Map(due.sort((one, other) => other.failedAt - one.failedAt).map((job) => [job.account, job]))
+    return [...first.values()].filter(({ account }) => !busy.has(account))
+  }
+
+  /** Whether somebody else has begun the job again, by what Orthanc says of it now. */
+  takenByOthers({ id }: FailedJob, now: JobDescription | null): JobEvent | null {
+    const known = this.#jobs.get(id)
+    if (!known || now === null) return null
+    const isSame = now.state === 'Failure' && now.completion === known.completion
+    return isSame ? null : this.giveUp(known, reasons.byOthers)
+  }
+
+  /** From before Orthanc is asked until it has said which job it started: never asked twice. */
+  starting(job: FailedJob): void {
+    this.#change(job, { state: 'started-again', attempts: job.attempts + 1, nextAttemptAt: null })
+  }
+
+  started({ id }: FailedJob, newId: string): JobEvent | null {
+    const known = this.#jobs.get(id)
+    if (!known) return null
+    this.#jobs.delete(id)
+    return { job: this.#set({ ...known, id: newId, replaces: id, instances: [] }) }
+  }
+
+  /** Orthanc has refused to start a new one. */
+  notStarted(job: FailedJob, until: number): void {
+    this.#change(job, { state: 'waiting', attempts: job.attempts, nextAttemptAt: until })
+  }
+
+  /** The account does not work yet. */
+  postpone(account: string, until: number): void {
+    for (const job of [...this.#jobs.values()])
+      if (job.account === account && job.state === 'waiting')
+        this.#set({ ...job, nextAttemptAt: Math.max(job.nextAttemptAt ?? 0, until) })
+  }
+
+  giveUp(job: FailedJob, reason: string): JobEvent {
+    return this.#end(job, 'given-up', reason)
+  }
+
+  #end(job: FailedJob, state: 'succeeded' | 'given-up', reason: string | null): JobEvent {
+    const ended = { state, reason, nextAttemptAt: null }
+    this.#change(job, { ...ended, failedAt: job.failedAt, instances: [] })
+    const others = this.of(job.account).filter((each) => each.state === 'succeeded' || each.state === 'given-up')
+    for (const { id } of others.slice(0, -maxEnded)) this.#jobs.delete(id)
+    return { job: { ...job, ...ended } }
+  }
+
+  #change({ id }: FailedJob, change: Partial<KnownJob>): void {
+    const known = this.#jobs.get(id)
+    if (known) this.#set({ ...known, ...change })
+  }
+
+  #set(job: KnownJob): KnownJob {
+    // As the last one, so that the oldest that have ended go first.
+    this.#jobs.delete(job.id)
+    this.#jobs.set(job.id, job)
+    return job
+  }
+}

@@ -1,0 +1,196 @@
+import type { FailedJob, FailedJobs, JobEvent, JobTarget, ResubmitLimits } from './failed-jobs.ts'
+import { OrthancError } from './orthanc-error.ts'
+import type { OrthancRest } from './orthanc-rest.ts'
+import { isSameUrl } from './server-entry.ts'
+
+export type ResubmissionEvent =
+  | JobEvent
+  /** Reported once, until Orthanc responds again. */
+  | { readonly error: unknown }
+
+interface ResubmitOptions {
+  /** Is closed in the end. */
+  readonly rest: Pick<
+    OrthancRest,
+    'dicomWebVersion' | 'serverEntries' | 'jobIds' | 'describeJob' | 'qido' | 'startStow' | 'close'
+  >
+  /** By the accounts' names. */
+  readonly targets: ReadonlyMap<string, JobTarget>
+  /** Accounts that Orthanc may search: only a search shows that one works again. */
+  readonly searchable: ReadonlySet<string>
+  readonly limits: ResubmitLimits
+  readonly jobs: FailedJobs
+  readonly onEvent: (event: ResubmissionEvent) => void
+  /** Default {@link pollIntervalMs}. */
+  readonly pollInterval?: number | undefined
+}
+
+type Targets = ReadonlyMap<string, JobTarget>
+
+const pollIntervalMs = 5_000
+/** Since then jobs say which server they send to. */
+const minPlugin = [1, 18] as const
+
+/**
+ * Looks after Orthanc's failed uploads until it is closed. Each is sent by a new job: what Orthanc
+ * resubmits goes on where it had ended, and loses instances (ADR 0038).
+ */
+export function resubmitFailedJobs(options: ResubmitOptions): { close(): Promise<void> } {
+  const loop = new ResubmissionLoop(options)
+  const { pollInterval = pollIntervalMs } = options
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+  let polling = Promise.resolve()
+  const poll = () => {
+    polling = loop.poll().then(() => {
+      if (!closed) timer = setTimeout(poll, pollInterval).unref()
+    })
+  }
+  poll()
+  return {
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      await loop.end()
+      await options.rest.close()
+      await polling
+    },
+  }
+}
+
+class ResubmissionLoop {
+  readonly #options: ResubmitOptions
+  #ended = false
+  #starting: Promise<void> = Promise.resolve()
+  /** What was reported last. */
+  #problem: string | null = null
+
+  constructor(options: ResubmitOptions) {
+    this.#options = options
+  }
+
+  /**
+   * From here on no job is started. Resolves when it is known whether the last one was: otherwise
+   * it could be started twice.
+   */
+  async end(): Promise<void> {
+    this.#ended = true
+    await this.#starting.catch(() => undefined)
+  }
+
+  async poll(): Promise<void> {
+    try {
+      await this.#checkPlugin()
+      const own = await this.#ownServers()
+      await this.#lookAtJobs(own)
+      await this.#startAgain(own)
+      this.#problem = null
+    } catch (error) {
+      const problem = error instanceof OrthancError ? error.problem : String(error)
+      if (problem !== this.#problem && !this.#ended) this.#options.onEvent({ error })
+      this.#problem = problem
+    }
+  }
+
+  async #checkPlugin(): Promise<void> {
+    const version = await this.#options.rest.dicomWebVersion()
+    if (isNewEnough(version)) return
+    throw new OrthancError({
+      code: 'plugin-old',
+      problem: `The jobs of Orthanc's DICOMweb plugin ${version} don't say where they send to, so none is sent again.`,
+      remedy: `Update the plugin to ${minPlugin.join('.')} or newer, or remove ResubmitFailedJobs.`,
+    })
+  }
+
+  /** Accounts whose server in Orthanc leads to this proxy: others may have the same name. */
+  async #ownServers(): Promise<Targets> {
+    const { rest, targets } = this.#options
+    const entries = await rest.serverEntries()
+    const own = [...targets].filter(
+      ([name, { url }]) => Object.hasOwn(entries, name) && isSameUrl(entries[name]?.Url, url),
+    )
+    return new Map(own)
+  }
+
+  async #lookAtJobs(own: Targets): Promise<void> {
+    const { rest, jobs, limits, targets } = this.#options
+    const ids = await rest.jobIds()
+    if (this.#ended) return
+    this.#report(jobs.keep(new Set(ids)))
+    this.#report(jobs.expire(targets, limits, Date.now()))
+    const left = new Map<string, string[]>()
+    for (const id of ids.filter((id) => !jobs.isSettled(id))) {
+      const job = await rest.describeJob(id)
+      if (this.#ended) return
+      const event = job && jobs.look(job, own, limits, Date.now())
+      if (!event) continue
+      if ('left' in event) left.set(event.reason, [...(left.get(event.reason) ?? []), ...event.left])
+      else this.#report([event])
+    }
+    this.#report([...left].map(([reason, ids]) => ({ left: ids, reason })))
+  }
+
+  /** One job of an account at a time: an account that has just begun to work is not overrun. */
+  async #startAgain(own: Targets): Promise<void> {
+    const { rest, jobs, limits } = this.#options
+    for (const job of jobs.due(Date.now())) {
+      if (this.#ended || !own.has(job.account)) continue
+      if (!(await this.#works(job.account))) {
+        jobs.postpone(job.account, Date.now() + limits.interval)
+        continue
+      }
+      const seen = await rest.describeJob(job.id)
+      if (this.#ended) return
+      const taken = jobs.takenByOthers(job, seen)
+      if (taken) {
+        this.#report([taken])
+        continue
+      }
+      this.#starting = this.#start(job)
+      await this.#starting
+    }
+  }
+
+  async #start(job: FailedJob & { readonly instances: readonly string[] }): Promise<void> {
+    const { rest, jobs, limits } = this.#options
+    jobs.starting(job)
+    try {
+      const id = await rest.startStow(job.account, job.instances, -(job.attempts + 1))
+      const started = jobs.started(job, id)
+      if (started) this.#report([started])
+    } catch (error) {
+      const status = error instanceof OrthancError ? error.status : 0
+      if (status >= 400 && status < 500 && status !== 404) jobs.notStarted(job, Date.now() + limits.interval)
+      else this.#report([jobs.giveUp(job, status === 404 ? deleted : unknownStart)])
+      throw error
+    }
+  }
+
+  /** By the way that the job will take: Orthanc, the proxy, its token, and Google. */
+  async #works(account: string): Promise<boolean> {
+    const { rest, searchable } = this.#options
+    if (!searchable.has(account)) return true
+    try {
+      await rest.qido(account, '/studies', { limit: '1' })
+      return true
+    } catch (error) {
+      if (error instanceof OrthancError && error.status !== 0) return false
+      throw error
+    }
+  }
+
+  #report(events: readonly JobEvent[]): void {
+    for (const event of events) this.#options.onEvent(event)
+  }
+}
+
+const deleted =
+  'Orthanc no longer has all of its instances (404): somebody has deleted them, or replaced the study. Send what is left of it yourself; "gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
+const unknownStart =
+  'it is not known whether Orthanc has started a new job: its response did not come. Look in its list of jobs; "gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
+
+/** Builds between releases call themselves "mainline". */
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return version === 'mainline' || major > minPlugin[0] || (major === minPlugin[0] && minor >= minPlugin[1])
+}
