@@ -178,6 +178,16 @@ const lengths = fc.array(fc.constantFrom<number | null>(0, 0, 0, 0, null, -1, 1,
   maxLength: 6,
 })
 
+function leadsToLaterBoundary(body: Buffer, boundary: string): boolean {
+  const text = body.toString('latin1')
+  return [...text.matchAll(/Content-Length: (\d+)\r\n\r\n/g)].some((head) => {
+    const content = text.slice(head.index + head[0].length)
+    const length = Number(head[1])
+    const delimiter = `\r\n--${boundary}`
+    return content.startsWith(delimiter, length) && content.indexOf(delimiter) < length
+  })
+}
+
 test('a Content-Length spares the search, and one that is wrong changes nothing', async (t) => {
   fc.assert(
     fc.property(bodies, lengths, fc.boolean(), (body, errors, early) => {
@@ -186,8 +196,10 @@ test('a Content-Length spares the search, and one that is wrong changes nothing'
         const head = error === null ? [] : [['Content-Length', String(Math.max(content.length + error, 0))]]
         return [[['X-a', 'x'], ...head], content]
       }) as typeof body.parts
-      // Without a boundary in the epilogue: a length that leads right to it would be believed.
-      const chunks = cut(bodyOf({ ...body, parts, epilogue: '' }), body.cuts)
+      const whole = bodyOf({ ...body, parts, epilogue: '' })
+      // A wrong length that leads right to a later boundary is believed (docs/adr/0037).
+      fc.pre(!leadsToLaterBoundary(whole, body.boundary))
+      const chunks = cut(whole, body.cuts)
       const found = parse(body.boundary, chunks, { skips: true, early })
       return JSON.stringify(found) === JSON.stringify(parse(body.boundary, chunks))
     }),
