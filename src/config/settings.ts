@@ -103,6 +103,8 @@ export interface ResubmissionSettings {
   readonly interval: number
   /** Since the job was made. */
   readonly maxAge: number
+  /** Where what waits is remembered over a restart. */
+  readonly stateFile: string | null
 }
 
 /** The proxy's client that an Orthanc is. The password is a secret. */
