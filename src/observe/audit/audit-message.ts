@@ -154,7 +154,13 @@ function transferred(
     store(record, isUpload ? 'Destination Role ID' : 'Source Role ID'),
     participant({ id: source.id, alternative: source.processId, role: 'Application' }),
   ]
-  const transfer = event('DICOM Instances Transferred', isUpload ? 'C' : 'R', record.time, indicator, outcome(record, addition))
+  const transfer = event(
+    'DICOM Instances Transferred',
+    isUpload ? 'C' : 'R',
+    record.time,
+    indicator,
+    outcome(record, addition),
+  )
   return message(transfer, participants, source, studies)
 }
 
