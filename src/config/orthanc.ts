@@ -71,9 +71,11 @@ async function readRegistration(
   context: RegistrationContext,
 ): Promise<RegistrationSettings | null> {
   const url = publicUrl(section, 'Url')
+  const authoritiesFile = section.text('CACertificates')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
     certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
+    certificateAuthoritiesFile: authoritiesFile ? resolve(context.workingDirectory, authoritiesFile) : null,
     client: readClient(section),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
