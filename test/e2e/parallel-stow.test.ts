@@ -37,15 +37,24 @@ t.test('a real Orthanc sends in batches', needsOrthanc(), async (t) => {
 const seed = Number(process.env.SEED ?? randomInt(1_000_000))
 /** In eight transfer syntaxes. */
 const instanceCount = 1_000
-/** How often each fault comes, at some batch. */
-const occurrences = 2
-const faults: readonly Omit<Fault, 'target'>[] = [
+/** Each comes twice, at some batch. */
+const faults: readonly Fault[] = [
   { status: 429 },
   { status: 503 },
   { status: 401 },
   { resetBefore: true },
   { resetDuring: 20_000 },
   { lateReset: true },
+].flatMap((fault) => [
+  { target: 'STOW-RS', ...fault },
+  { target: 'STOW-RS', ...fault },
+])
+/** At a search or a comparison after a batch without a response: few, so that each meets one. */
+const faultsAfterwards: readonly Fault[] = [
+  { target: 'QIDO-RS', status: 401 },
+  { target: 'QIDO-RS', resetBefore: true },
+  { target: 'WADO-RS', status: 401 },
+  { target: 'WADO-RS', status: 429 },
 ]
 
 async function manyInstances(t: Test, proxied: Proxied, folder: string): Promise<void> {
@@ -98,9 +107,8 @@ async function putInto({ url, rest }: LocalOrthanc, instances: readonly Syntheti
 
 function addFaults({ faults: knobs }: Emulator): number {
   const random = new Random(seed)
-  for (let at = 0; at < occurrences; at += 1) {
-    for (const fault of faults) knobs.add({ target: 'STOW-RS', times: 1, skip: random.int(0, 60), ...fault })
-  }
+  for (const fault of faults) knobs.add({ times: 1, skip: random.int(0, 60), ...fault })
+  for (const fault of faultsAfterwards) knobs.add({ times: 1, skip: random.int(0, 2), ...fault })
   return knobs.list().length
 }
 
