@@ -2,7 +2,7 @@
  * Seen on 2026-11-28: when Google rejected the token of a comparison (`OnDuplicate`), the proxy asked
  * again with the same token, up to three times; when it rejected the token of the search for what an
  * attempt without a response had stored, nothing was searched for, and all was sent again. And
- * comparisons took no slots: four for each batch in flight, whatever `Concurrency` said.
+ * comparisons took no slots: four for each batch in flight, with any `Concurrency`.
  */
 import t, { type Test } from 'tap'
 import { type SyntheticInstance, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
