@@ -52,14 +52,22 @@ function ofLauncher(start: Start): string | null {
   return isInPath(start, (folder) => realPath(join(folder, basename(file))) === realPath(file)) ? name : words(file)
 }
 
+/** What npx writes into its cache (npm 11). */
+interface NpxManifest {
+  readonly _npx?: { readonly packages?: readonly string[] }
+  readonly dependencies?: Readonly<Record<string, string>>
+}
+
 function ofNpm(start: Start): string | null {
   const root = resolve(start.root)
   const modules = dirname(root)
   if (basename(modules) !== 'node_modules') return null
   const project = dirname(modules)
-  const npx = json(join(project, 'package.json')) as { _npx?: { packages?: readonly string[] } }
+  const npx = json(join(project, 'package.json')) as NpxManifest
   const [spec] = npx._npx?.packages ?? []
-  if (spec !== undefined) return words('npx', spec)
+  // A file is named as it was at its first use, perhaps from another folder.
+  const file = /^file:(.*)/.exec(npx.dependencies?.[name] ?? '')?.[1]
+  if (spec !== undefined) return words('npx', file === undefined ? spec : resolve(project, file))
   const leadsHere = (folder: string) =>
     start.platform === 'win32'
       ? existsSync(join(folder, `${name}.cmd`)) && realPath(join(folder, 'node_modules', name)) === realPath(root)

@@ -31,8 +31,9 @@ if (unsuitable !== null) {
   if (loud === null) {
     const { describeError } = await import('./observe/serialize-error.ts')
     redactCrashOutput(describeError)
-    const { exitOnEpipe } = await import('./cli/process/signals.ts')
+    const { endWithShellOfNpm, exitOnEpipe } = await import('./cli/process/signals.ts')
     exitOnEpipe(process)
+    endWithShellOfNpm(process)
     const { run } = await import('./cli/program.ts')
     process.exitCode = await run(process.argv.slice(2))
     const { leaveIfStuck } = await import('./cli/process/leave.ts')

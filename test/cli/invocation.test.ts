@@ -52,6 +52,11 @@ test('an installation by npm', async (t) => {
         'package.json': '{ "_npx": { "packages": ["gcp-dicomweb-proxy"] } }',
         node_modules: { 'gcp-dicomweb-proxy': {} },
       },
+      b2: {
+        'package.json':
+          '{ "dependencies": { "gcp-dicomweb-proxy": "file:../../x.tgz" }, "_npx": { "packages": ["./x.tgz"] } }',
+        node_modules: { 'gcp-dicomweb-proxy': {} },
+      },
     },
   })
   const program = 'gcp-dicomweb-proxy/bin/gcp-dicomweb-proxy.cjs'
@@ -65,6 +70,7 @@ test('an installation by npm', async (t) => {
   t.equal(at('global/lib', { PATH: join(root, 'global/bin') }), 'gcp-dicomweb-proxy')
   t.match(at('global/lib'), /^\/usr\/bin\/node .*\/dist\/main\.js$/)
   t.equal(at('_npx/a1'), 'npx gcp-dicomweb-proxy')
+  t.equal(at('_npx/b2'), `npx ${join(root, 'x.tgz')}`)
   const command = join(root, 'local/node_modules/.bin/gcp-dicomweb-proxy')
   t.equal(at('local', { PATH: join(root, 'local/node_modules/.bin') }), command, 'a PATH of npm is not the shell')
   t.equal(at('local', { workingDirectory: join(root, 'local/sub') }), 'npx gcp-dicomweb-proxy')
