@@ -40,6 +40,8 @@ export interface ProxyStatus {
   /** False once the proxy shuts down. */
   accepting(): boolean
   accounts(): Iterable<Account>
+  /** How many accounts must have a token, so that the proxy is ready. */
+  readiness(): 'all' | 'any'
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
   readonly history: {
     of(account: string): AccountHistory

@@ -40,6 +40,9 @@ export async function readSettings(stores: readonly string[], options: Configura
     return await loadedSettings(stores, options)
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    throw new CommandFailure(`The configuration can't be used:\n${error.message}`, exitCode.usage, { cause: error })
+    // One problem is one line, for a log that shows lines.
+    const separator = error.message.includes('\n') ? '\n' : ' '
+    const message = `The configuration can't be used:${separator}${error.message}`
+    throw new CommandFailure(message, exitCode.usage, { cause: error })
   }
 }

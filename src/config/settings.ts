@@ -31,6 +31,8 @@ export interface Settings {
   readonly requestHeaders: number
   /** How long requests in flight may take to finish once the proxy stops. */
   readonly shutdownGrace: number
+  /** How many accounts must have a token so that `/readyz` says ready. */
+  readonly readiness: 'all' | 'any'
   /**
    * How long after the request's arrival to wait for a study or series deletion; 0 passes Google's
    * operation through.

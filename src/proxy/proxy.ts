@@ -73,6 +73,7 @@ export async function startProxy(
     rejected: rejectionLog,
     audit: () => runtime.current.audit,
     failedJobs: uploads,
+    readiness: () => runtime.current.settings.readiness,
   }
   const metrics = new Metrics(statusSources)
   const log = new AuditedLog(rejectionLog, () => runtime.current.audit)

@@ -27,6 +27,7 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
   return {
     version: '0',
     accepting: () => true,
+    readiness: () => 'all',
     accounts: () => [account],
     metrics: { contentType: '', text: async () => '' },
     history: {
