@@ -22,6 +22,17 @@ export function logDestination(process: NodeJS.Process): DestinationStream {
 }
 
 /**
+ * To be called when another process with the same standard output has ended: Node leaves a pipe as
+ * it found it, and so in a state in which writing waits until somebody reads.
+ */
+export function keepOutputFromWaiting(process: NodeJS.Process): void {
+  const { _handle: handle } = process.stdout as typeof process.stdout & {
+    readonly _handle?: { readonly setBlocking?: (blocks: boolean) => unknown } | null
+  }
+  if (!process.stdout.isTTY) handle?.setBlocking?.(false)
+}
+
+/**
  * Lines of one turn of the event loop are written together at its end. Waking a thread for them
  * would cost a small request 13 % more, lose more lines when the program is killed, and keep the
  * program from ending while nobody reads a pipe.
