@@ -7,6 +7,7 @@ import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
+import { ReloadStatus } from '../observe/reload-status.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
 import { shuttingDown } from '../server/exchange-handler.ts'
@@ -32,6 +33,8 @@ export interface RunningProxy {
    * Throws a ConfigurationError or a StartFailure, and changes nothing, if they can't be applied.
    */
   reload(settings: Settings): Promise<ReloadPlan>
+  /** To be told of the configuration's reloads. */
+  readonly reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
   /** Of the listeners, for a successor. */
   readonly sockets: ListeningSockets
   /** Names of the accounts without a usable token. */
@@ -85,7 +88,8 @@ export async function startProxy(
   const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
   const runtime = new ProxyRuntime(settings, { logger, ending: ending.signal })
-  const access = new Access(settings, logger)
+  const reloads = new ReloadStatus()
+  const access = new Access(settings, logger, reloads)
   const rejectionLog = new RateLimitedLog(logger, settings.limits.rejectedLogRate)
   const history = new RequestHistory(namesOf(settings))
   const watch = new EventLoopWatch({ log: logger, inFlight: () => history.inFlight, cpuTime })
@@ -95,6 +99,7 @@ export async function startProxy(
     history,
     connections: () => runtime.connectionCounts(),
     rejected: rejectionLog,
+    reloads,
     audit: () => runtime.current.audit,
     failedJobs: uploads,
   }
@@ -126,7 +131,7 @@ export async function startProxy(
   const renewTls = (material: TlsMaterial) => {
     for (const plane of [data, admin]) plane.renewTls(material)
   }
-  const tls = new ListenerTls(settings, renewTls, logger)
+  const tls = new ListenerTls(settings, renewTls, logger, reloads)
 
   async function reload(desired: Settings): Promise<ReloadPlan> {
     const before = runtime.current.settings
@@ -183,6 +188,7 @@ export async function startProxy(
         return accountUrlsOf(url, runtime.current.settings)
       },
       reload,
+      reloads,
       close,
     }
   } catch (error) {

@@ -32,7 +32,7 @@ export class Handover {
   async run(): Promise<void> {
     const { logger } = this.#options
     if (this.#state !== 'serving') {
-      logger.info('a restart is under way already')
+      logger.info('a restart has begun already')
       return
     }
     this.#state = 'starting'
