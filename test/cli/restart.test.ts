@@ -1,11 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent, createServer, get, type IncomingMessage, request } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { whyNotReplaceable } from '../../src/cli/serve/service-manager.ts'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -147,6 +150,11 @@ t.test('two restarts in the middle of an upload: nothing is refused, cut, or rec
   t.equal((await fetch(`${adminUrl}/readyz`)).status, 200)
   t.ok(isRunning(child.pid ?? 0), 'the first one waits for the upload')
   await eventually('the second one has ended: nothing was left to do', () => !isRunning(second))
+  await eventually('the third knows it', () => of('the predecessor has ended').length > 0)
+  if (process.platform === 'linux') {
+    const [, flags = ''] = /flags:\s*(\d+)/.exec(await readFile(`/proc/${third}/fdinfo/1`, 'utf8')) ?? []
+    t.ok(Number.parseInt(flags, 8) & constants.O_NONBLOCK, 'a log that nobody reads stops nobody')
+  }
   const searches = await endSearches()
   const { status, content } = await upload.end()
   t.equal(status, 200)
@@ -169,8 +177,24 @@ t.test('two restarts in the middle of an upload: nothing is refused, cut, or rec
   t.equal((await audit()).filter(({ audit }) => audit === 'stop').length, 3)
 })
 
+/** What the program finds as `systemd-notify`: it notes its arguments, or fails while told to. */
+async function noteNotifications(t: Test) {
+  const folder = await mkdtemp(join(tmpdir(), 'notify-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const [notes, refusal] = [join(folder, 'notes'), join(folder, 'refusal')]
+  const script = `#!/bin/sh\nif [ -e ${refusal} ]; then echo 'not accepted' >&2; exit 1; fi\necho "$@" >> ${notes}\n`
+  await writeFile(join(folder, 'systemd-notify'), script, { mode: 0o755 })
+  return {
+    env: { NOTIFY_SOCKET: join(folder, 'none'), PATH: `${folder}:${process.env.PATH}` },
+    refuse: () => writeFile(refusal, ''),
+    accept: () => rm(refusal),
+    notes: async () => (await readFile(notes, 'utf8')).trim().split('\n'),
+  }
+}
+
 t.test('a successor that gets not ready: the proxy serves on, and says why', { skip }, async (t) => {
-  const { child, output, of, url, restart, successors, configure } = await startProxy(t)
+  const systemd = await noteNotifications(t)
+  const { child, output, of, url, restart, successors, configure } = await startProxy(t, systemd.env)
   const failures = () => of('restart failed; this process goes on serving')
   await t.test('an invalid configuration', async (t) => {
     await configure({ Acounts: {} })
@@ -192,9 +216,20 @@ t.test('a successor that gets not ready: the proxy serves on, and says why', { s
     t.equal((await search(url)).status, 200)
   })
 
-  await t.test('and a later one succeeds', async (t) => {
+  await t.test('a service manager that can not be told', async (t) => {
     await configure()
+    await systemd.refuse()
+    child.kill('SIGUSR2')
+    await eventually('it fails', () => failures().length === 3)
+    t.match(failures()[2]?.reason, /systemd-notify failed: not accepted/)
+    t.equal((await search(url)).status, 200)
+    await systemd.accept()
+  })
+
+  await t.test('and a later one succeeds', async (t) => {
     const pid = await restart()
+    await eventually('systemd is told', async () => (await systemd.notes()).length === 2)
+    t.same(await systemd.notes(), ['READY=1', `MAINPID=${pid}`])
     t.equal(await exited(child), 0)
     t.equal((await search(url)).status, 200)
     process.kill(pid, 'SIGTERM')
@@ -234,4 +269,11 @@ t.test('SIGTERM after a restart ends what is left to do, and the successor serve
   t.equal((await upload.end()).status, 200, 'within the grace')
   t.equal(await exited(child), 143)
   process.kill(pid, 'SIGTERM')
+})
+
+t.test('a restart that would end the service is refused', async (t) => {
+  t.match(whyNotReplaceable({ pid: 1, env: {} }), /first process of a container.*replace the container/)
+  t.match(whyNotReplaceable({ pid: 7, env: { SYSTEMD_EXEC_PID: '7' } }), /set Type=notify and NotifyAccess=all/)
+  t.equal(whyNotReplaceable({ pid: 7, env: { SYSTEMD_EXEC_PID: '7', NOTIFY_SOCKET: '/run/notify' } }), null)
+  t.equal(whyNotReplaceable({ pid: 7, env: { SYSTEMD_EXEC_PID: '6' } }), null, 'of the shell that started it')
 })

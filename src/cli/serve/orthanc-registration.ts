@@ -21,6 +21,7 @@ export class Registration {
   readonly #url: string
   readonly #options: KeepOptions
   #current: Promise<OrthancRegistration>
+  readonly #closed = Promise.withResolvers<void>()
   #closing: Promise<void> | null = null
 
   /**
@@ -31,7 +32,9 @@ export class Registration {
   constructor(settings: Settings, url: string, options: KeepOptions, released: Promise<void> | null = null) {
     this.#url = url
     this.#options = options
-    const first = released ? released.then(() => notRegistered) : keepInOrthanc(settings, url, options)
+    const first = released
+      ? Promise.race([released, this.#closed.promise]).then(() => notRegistered)
+      : keepInOrthanc(settings, url, options)
     this.#current = Promise.resolve(first)
     if (released) this.replace(settings)
   }
@@ -58,6 +61,7 @@ export class Registration {
   }
 
   async #end(): Promise<void> {
+    this.#closed.resolve()
     await (await this.#current).close()
   }
 }

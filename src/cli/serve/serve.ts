@@ -80,7 +80,8 @@ async function run(
   if (successor) {
     const drained = proxy.drain()
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
-    await registration.close()
+    // The predecessor may not have left Orthanc to this process yet.
+    await Promise.all([registration.close(), predecessor?.released])
     successor.release()
     const code = await Promise.race([drained.then(() => null), ended])
     if (code === null) {
