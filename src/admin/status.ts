@@ -11,7 +11,7 @@ export type Status = ReturnType<typeof statusOf>
 
 /** The status of each account: token, requests in flight and so far, failures. */
 export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number) {
-  const { version, accepting, accounts, history, rejected } = proxy
+  const { version, accepting, accounts, history, rejected, reloads } = proxy
   const audit = proxy.audit()
   const inFlight = Map.groupBy(history.inFlight, ({ account }) => account)
   return {
@@ -20,8 +20,21 @@ export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number
     time: isoTime(Date.now()),
     accepting: accepting(),
     audit: audit && { available: audit.available, lost: audit.lost },
+    configuration: configurationStatus(reloads),
     rejected: rejected.counts,
     accounts: [...accounts()].map((account) => accountStatus(account, proxy, samples, inFlight.get(account.name))),
+  }
+}
+
+/** Problems listed of a configuration that was rejected. */
+const maxProblems = 10
+
+function configurationStatus({ succeededAt, rejected }: ProxyStatus['reloads']) {
+  return {
+    loadedAt: isoTime(succeededAt),
+    rejected: rejected.map(({ source, at, problems }) => {
+      return { source, time: isoTime(at), problems: problems.slice(0, maxProblems) }
+    }),
   }
 }
 

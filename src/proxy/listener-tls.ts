@@ -3,6 +3,7 @@ import type { Settings, TlsSettings } from '../config/settings.ts'
 import { expiryWarnings, readTls, type TlsMaterial } from '../config/tls.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import type { Logger } from '../observe/logger.ts'
+import type { ReloadStatus } from '../observe/reload-status.ts'
 
 type OfSettings = Pick<Settings, 'tls' | 'readAt'>
 
@@ -13,13 +14,20 @@ type OfSettings = Pick<Settings, 'tls' | 'readAt'>
 export class ListenerTls {
   readonly #renew: (material: TlsMaterial) => void
   readonly #logger: Logger
+  readonly #reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
   #settings: TlsSettings | null
   #watch: FileWatch | null = null
 
   /** @param renew gives new contents to the listeners */
-  constructor({ tls, readAt }: OfSettings, renew: (material: TlsMaterial) => void, logger: Logger) {
+  constructor(
+    { tls, readAt }: OfSettings,
+    renew: (material: TlsMaterial) => void,
+    logger: Logger,
+    reloads: Pick<ReloadStatus, 'succeed' | 'reject'>,
+  ) {
     this.#renew = renew
     this.#logger = logger
+    this.#reloads = reloads
     this.#settings = tls
     this.#watchFiles(readAt)
   }
@@ -69,6 +77,7 @@ export class ListenerTls {
       if (this.#settings === settings) this.#take(material)
     } catch (error) {
       const reason = (error as Error).message
+      this.#reloads.reject('Tls', reason)
       this.#logger.error({ reason }, 'TLS files rejected; keeping the current ones')
     }
   }
@@ -76,6 +85,7 @@ export class ListenerTls {
   #take(material: TlsMaterial): void {
     this.#renew(material)
     for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
+    this.#reloads.succeed('Tls')
     this.#logger.info('TLS files reloaded')
   }
 }

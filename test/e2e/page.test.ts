@@ -115,6 +115,19 @@ t.test('a store that fails, with layer, Google’s words and what to do', needsC
   t.same(complaints, [])
 })
 
+t.test('a configuration that was rejected, until one is accepted', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { proxy } = await startServed(t)
+  const { page, complaints } = await open(t, browser, proxy.adminUrl)
+  proxy.reloads.reject('configuration', 'orthanc.json: DicomWebProxy.Lisen: is not known; did you mean Listen?')
+  await page.getByText(/^The configuration was rejected at .* stays in effect, until a restart/).waitFor()
+  await page.getByText(/DicomWebProxy\.Lisen: is not known; did you mean Listen/).waitFor()
+  t.equal((await fetch(`${proxy.adminUrl}/readyz`)).status, 200, 'the proxy serves all the same')
+  proxy.reloads.succeed('configuration')
+  await page.getByText(/^The configuration was rejected/).waitFor({ state: 'detached' })
+  t.same(complaints, [])
+})
+
 t.test('a lost connection is said, and the page comes back by itself', needsChromium(), async (t) => {
   const browser = await startChromium(t)
   const { proxy, url } = await startServed(t)

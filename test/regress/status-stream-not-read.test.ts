@@ -39,6 +39,7 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
       inFlight: [],
     },
     rejected: { counts: {} },
+    reloads: { succeededAt: 0, rejected: [] },
     clientOf: () => Promise.reject(new Error('not asked')),
     failedJobs: null,
     audit: () => {

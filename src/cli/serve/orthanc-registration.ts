@@ -22,12 +22,22 @@ export class Registration {
   readonly #url: string
   readonly #options: KeepOptions
   #current: Promise<OrthancRegistration>
+  readonly #closed = Promise.withResolvers<void>()
+  #closing: Promise<void> | null = null
 
-  /** @param url of the data listener, as it was opened */
-  constructor(settings: Settings, url: string, options: KeepOptions) {
+  /**
+   * @param url of the data listener, as it was opened
+   *
+   * @param released when to begin, if a predecessor is still talking to Orthanc; null: now
+   */
+  constructor(settings: Settings, url: string, options: KeepOptions, released: Promise<void> | null = null) {
     this.#url = url
     this.#options = options
-    this.#current = Promise.resolve(keepInOrthanc(settings, url, options))
+    const first = released
+      ? Promise.race([released, this.#closed.promise]).then(() => notRegistered)
+      : keepInOrthanc(settings, url, options)
+    this.#current = Promise.resolve(first)
+    if (released) this.replace(settings)
   }
 
   /** The one before ends first: it must not write what is not desired any more. */
@@ -35,6 +45,7 @@ export class Registration {
     this.#current = this.#current
       .then(async (before) => {
         await before.close()
+        if (this.#closing) return notRegistered
         return keepInOrthanc(settings, this.#url, this.#options, before)
       })
       .catch((error: unknown) => {
@@ -44,7 +55,14 @@ export class Registration {
       })
   }
 
-  async close(): Promise<void> {
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    this.#closed.resolve()
     const current = await this.#current
     await current.close()
     const { failedJobs, logger } = this.#options

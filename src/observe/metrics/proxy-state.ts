@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { LimiterStats } from '../../concurrency/limiter.ts'
+import type { ReloadStatus } from '../reload-status.ts'
 import type { RequestEvent } from '../request-event.ts'
 import type { Traffic } from '../request-history.ts'
 import { type Reading, registerCounter, registerGauge } from './read-metrics.ts'
@@ -46,6 +47,7 @@ export interface ProxyState {
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
   /** Orthanc's uploads that failed in an outage; null if nobody looks after them. */
   readonly failedJobs: { countsOf(account: string): FailedJobCounts } | null
+  readonly reloads: Pick<ReloadStatus, 'rejected' | 'succeededAt'>
   /** Null without an audit trail. */
   audit(): { readonly available: boolean; readonly lost: number } | null
 }
@@ -168,12 +170,22 @@ function secondsUntil(at: number | null): number | null {
   return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
 }
 
-function registerProcess(registry: Registry, { version, connections, rejected }: ProxyState): void {
+function registerProcess(registry: Registry, { version, connections, rejected, reloads }: ProxyState): void {
   registerGauge(registry, {
     name: 'build_info',
     help: 'Always 1, labelled with the version.',
     labels: ['version'],
     read: () => [[{ version }, 1]],
+  })
+  registerGauge(registry, {
+    name: 'config_last_reload_successful',
+    help: '1 if the configuration, as it was last read, is in effect, else 0.',
+    read: () => [[{}, reloads.rejected.length === 0 ? 1 : 0]],
+  })
+  registerGauge(registry, {
+    name: 'config_last_reload_success_timestamp_seconds',
+    help: 'When the configuration was last read and could be used.',
+    read: () => [[{}, reloads.succeededAt / 1000]],
   })
   registerGauge(registry, {
     name: 'upstream_connections',
