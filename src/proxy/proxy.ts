@@ -66,6 +66,7 @@ export async function startProxy(
     connections: () => runtime.connectionCounts(),
     rejected: rejectionLog,
     audit: () => runtime.current.audit,
+    certificates: () => tls.expiry,
     failedJobs: uploads,
   }
   const metrics = new Metrics(statusSources)
@@ -96,7 +97,7 @@ export async function startProxy(
   const renewTls = (material: TlsMaterial) => {
     for (const plane of [data, admin]) plane.renewTls(material)
   }
-  const tls = new ListenerTls(settings, renewTls, logger)
+  const tls = new ListenerTls(settings, { material, renew: renewTls, logger })
 
   async function reload(desired: Settings): Promise<ReloadPlan> {
     const before = runtime.current.settings
