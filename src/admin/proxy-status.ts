@@ -56,6 +56,8 @@ export interface ProxyStatus {
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** Of an account; null if nobody looks after them. */
   readonly failedJobs: { of(account: string): readonly FailedJob[] } | null
+  /** When the listeners' certificates end, in epoch milliseconds; null without TLS. */
+  certificates(): { readonly certificate: number; readonly clientAuthorities: number | null } | null
   /** Null without an audit trail. */
   audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

@@ -107,6 +107,7 @@ export async function startProxy(
     rejected: rejectionLog,
     reloads,
     audit: () => runtime.current.audit,
+    certificates: () => tls.expiry,
     failedJobs: uploads,
     readiness: () => runtime.current.settings.readiness,
   }
@@ -138,7 +139,7 @@ export async function startProxy(
   const renewTls = (material: TlsMaterial) => {
     for (const plane of [data, admin]) plane.renewTls(material)
   }
-  const tls = new ListenerTls(settings, renewTls, logger, reloads)
+  const tls = new ListenerTls(settings, { material, renew: renewTls, logger, reloads })
 
   async function reload(desired: Settings): Promise<ReloadPlan> {
     const before = runtime.current.settings
