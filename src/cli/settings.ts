@@ -12,7 +12,8 @@ export interface ConfigurationOptions {
 
 /** The file or folder that the command line or the environment names; undefined if neither does. */
 export function configurationPath({ config }: Pick<ConfigurationOptions, 'config'>): string | undefined {
-  return config ?? process.env.GCP_DICOMWEB_PROXY_CONFIG
+  // Empty is as good as not set: the container image sets it, and only so can one take it away.
+  return config ?? (process.env.GCP_DICOMWEB_PROXY_CONFIG || undefined)
 }
 
 /**

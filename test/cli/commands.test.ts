@@ -139,6 +139,7 @@ t.test('schema, version and help', async (t) => {
     [['compare', '--help'], /--since.*Examples:.*Exit codes:/s],
     [['conformance', '--help'], /--account.*Examples:.*Exit codes:/s],
     [['client', '--help'], /Example:/],
+    [['health', '--help'], /--ready.*Examples:.*Exit codes:/s],
     [['schema', '--help'], /Example:/],
     [['emulator', '--help'], /--fill.*Examples:/s],
   ] as const) {
