@@ -37,7 +37,7 @@ t.test('alive and ready', async (t) => {
   }
 })
 
-t.test('alive, whatever has become of the configuration meanwhile', async (t) => {
+t.test('alive, although the configuration has an error by now', async (t) => {
   const { proxy } = await startServed(t)
   const file = join(t.testdir({}), 'orthanc.json')
   const { host } = new URL(proxy.adminUrl ?? '')
@@ -56,7 +56,7 @@ t.test('not ready, and why', async (t) => {
   t.match(await probe(t, ['-c', file]), { code: 0 })
 })
 
-t.test('over TLS, whatever name the certificate has, where other machines reach the listener', async (t) => {
+t.test('over TLS, with a certificate for another name, where other machines reach the listener', async (t) => {
   const { cert, key } = makeCertificate()
   const folder = t.testdir({ 'server.pem': cert, 'server.key': key })
   const Tls = { Certificate: join(folder, 'server.pem'), Key: join(folder, 'server.key') }
