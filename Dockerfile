@@ -3,29 +3,25 @@
 ARG BUILD_IMAGE=docker.io/library/node:24-slim
 ARG BASE_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 
-# What is built is JavaScript and runs on each platform: no emulation is needed for another one.
+# What is built is JavaScript, which runs on each platform: none needs emulation.
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
-WORKDIR /app
+WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
-COPY src ./src
-RUN npm run build && npm prune --omit=dev --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json LICENSE README.md CHANGELOG.md SECURITY.md ./
 COPY config ./config
-COPY deploy/container/gcp-dicomweb-proxy /usr/local/bin/
+COPY packaging ./packaging
+COPY src ./src
+RUN node packaging/image.ts /image/app
+COPY deploy/container/gcp-dicomweb-proxy /image/usr/local/bin/
 # The user may be any: the files are everyone's to read, and nobody's to write.
-RUN chmod -R a+rX,go-w . && chmod 755 /usr/local/bin/gcp-dicomweb-proxy
+RUN chmod -R u=rwX,go=rX /image && chmod 755 /image/usr/local/bin/gcp-dicomweb-proxy
 
 FROM ${BASE_IMAGE}
-# Of serve, health, check and all others. Set it empty to name stores on the command line instead.
-ENV NODE_ENV=production GCP_DICOMWEB_PROXY_CONFIG=/config
+COPY --from=build /image/ /
 WORKDIR /app
-COPY --from=build /usr/local/bin/gcp-dicomweb-proxy /usr/local/bin/
-COPY --from=build /app/node_modules ./node_modules
-COPY LICENSE ./
-COPY --from=build /app/package.json ./
-COPY --from=build /app/config ./config
-COPY --from=build /app/dist ./dist
+# The configuration is what serve, health, check and all others read. Set it empty to name stores on the command line.
+ENV NODE_ENV=production GCP_DICOMWEB_PROXY_CONFIG=/config GCP_DICOMWEB_PROXY_COMMAND=gcp-dicomweb-proxy
 # By number, for Kubernetes' runAsNonRoot. Any other works as well.
 USER 65532:65532
 EXPOSE 8043 8044

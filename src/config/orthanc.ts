@@ -1,4 +1,5 @@
 import { canonicalClientName } from './canonical-names.ts'
+import type { FileFolders } from './file-folders.ts'
 import { isLoopback, isWildcard } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
@@ -12,9 +13,7 @@ import type {
 } from './settings.ts'
 import { publicUrl } from './url.ts'
 
-interface RegistrationContext extends Pick<Settings, 'clients' | 'listen'> {
-  readonly workingDirectory: string
-}
+type RegistrationContext = Pick<Settings, 'clients' | 'listen'> & FileFolders
 
 /** Timeout of a registered server, in milliseconds, if the configuration has no section Orthanc. */
 export const defaultTransferTimeout = 1000 * Number(schemaDefault('DicomWebProxy', 'Orthanc', 'Timeout'))
@@ -59,7 +58,7 @@ const ownKeys = new Set([
   'HttpsVerifyPeers',
 ])
 
-function isReadByOrthanc(orthanc: Section): boolean {
+export function isReadByOrthanc(orthanc: Section): boolean {
   const beyond = orthanc.section('DicomWeb').keys.some((key) => key !== 'Root')
   return beyond || orthanc.keys.some((key) => !ownKeys.has(key))
 }
@@ -72,7 +71,7 @@ async function readRegistration(
   const url = publicUrl(section, 'Url')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
-    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context),
     client: readClient(section),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),

@@ -1,3 +1,4 @@
+import { invocation } from '../invocation.ts'
 import type { FailedJob, FailedJobs, JobEvent, JobTarget, ResubmitLimits } from './failed-jobs.ts'
 import { OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
@@ -184,10 +185,8 @@ class ResubmissionLoop {
   }
 }
 
-const deleted =
-  'Orthanc no longer has all of its instances (404): somebody has deleted them, or replaced the study. Send what is left of it yourself; "gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
-const unknownStart =
-  'it is not known whether Orthanc has started a new job: its response did not come. Look in its list of jobs; "gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
+const deleted = `Orthanc no longer has all of its instances (404): somebody has deleted them, or replaced the study. Send what is left of it yourself; "${invocation} compare" finds what is missing at Google, and prints the commands that send it`
+const unknownStart = `it is not known whether Orthanc has started a new job: its response did not come. Look in its list of jobs; "${invocation} compare" finds what is missing at Google, and prints the commands that send it`
 
 /** Builds between releases call themselves "mainline". */
 function isNewEnough(version: string): boolean {

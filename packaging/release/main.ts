@@ -14,7 +14,7 @@ import { type Checksums, differences, writeChecksums } from './checksums.ts'
 import { git, readJson, readText, repositoryUrl } from './project.ts'
 import { sbomOfPackage, withNode } from './sbom.ts'
 
-const project = fileURLToPath(new URL('..', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url))
 const { name, version } = readJson(project, 'package.json') as { name: string; version: string }
 
 const usage = `Usage: npm run release -- [--dry-run] [--twice] [--out FOLDER]
