@@ -43,12 +43,17 @@ export function makeArchive(platform: Platform, { products, isFast = false }: Ar
   }
 }
 
-/** The systemd unit of deploy/systemd, for an installation in a folder, with its own Node. */
-export function writeUnit(file: string, folder: string): void {
+/**
+ * The systemd unit of deploy/systemd, for an installation in a folder, with its own Node.
+ *
+ * @param conditions more lines of its section [Unit]
+ */
+export function writeUnit(file: string, folder: string, conditions: readonly string[] = []): void {
   const unit = read('deploy/systemd/gcp-dicomweb-proxy.service')
   const adapted = unit
     .replaceAll('/opt/gcp-dicomweb-proxy/', `${folder}/`)
     .replaceAll('/usr/bin/node', `${folder}/bin/node`)
+    .replace('[Unit]\n', ['[Unit]', ...conditions, ''].join('\n'))
   writeFileSync(file, adapted)
 }
 

@@ -13,15 +13,9 @@ const architectures: Partial<Record<Platform, string>> = { 'linux-x64': 'amd64',
 /** Files that are kept as the administrator has changed them. */
 const conffiles = ['/etc/default/gcp-dicomweb-proxy', '/etc/gcp-dicomweb-proxy/orthanc.json.example']
 
-/**
- * Makes the package for Debian and Ubuntu: `apt install ./FILE`. Returns its path.
- *
- * @param version of the package, for tests of an upgrade
- */
-export function makeDebianPackage(
-  platform: Platform,
-  { products, isFast = false, version = `${manifest.version}-1` }: ArchiveOptions & { readonly version?: string },
-): string {
+/** Makes the package for Debian and Ubuntu: `apt install ./FILE`. Returns its path. */
+export function makeDebianPackage(platform: Platform, { products, isFast = false }: ArchiveOptions): string {
+  const version = `${manifest.version}-1`
   const architecture = architectures[platform]
   if (architecture === undefined) throw new Error(`There is no Debian for ${platform}.`)
   const root = mkdtempSync(join(tmpdir(), 'debian-package-'))
@@ -42,6 +36,7 @@ export function makeDebianPackage(
 }
 
 const home = 'usr/lib/gcp-dicomweb-proxy'
+const condition = 'ConditionPathExists=/etc/gcp-dicomweb-proxy/orthanc.json'
 
 function installProgram(root: string, platform: Platform): void {
   const folder = join(root, home)
@@ -76,7 +71,7 @@ function installFiles(root: string, version: string): void {
   write(root, 'etc/gcp-dicomweb-proxy/orthanc.json.example', read('config/minimal.json'))
   const unit = 'usr/lib/systemd/system/gcp-dicomweb-proxy.service'
   write(root, unit, '')
-  writeUnit(join(root, unit), `/${home}`)
+  writeUnit(join(root, unit), `/${home}`, ['# Without a configuration, there is nothing to start yet.', condition])
 }
 
 function writeControl(root: string, { architecture, version }: { architecture: string; version: string }): void {

@@ -67,7 +67,8 @@ function ofNpm(start: Start): string | null {
   const [spec] = npx._npx?.packages ?? []
   // A file is named as it was at its first use, perhaps from another folder.
   const file = /^file:(.*)/.exec(npx.dependencies?.[name] ?? '')?.[1]
-  if (spec !== undefined) return words('npx', file === undefined ? spec : resolve(project, file))
+  if (spec !== undefined && file !== undefined) return words('npx', '--package', resolve(project, file), name)
+  if (spec !== undefined) return words('npx', spec)
   const leadsHere = (folder: string) =>
     start.platform === 'win32'
       ? existsSync(join(folder, `${name}.cmd`)) && realPath(join(folder, 'node_modules', name)) === realPath(root)

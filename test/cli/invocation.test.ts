@@ -70,7 +70,7 @@ test('an installation by npm', async (t) => {
   t.equal(at('global/lib', { PATH: join(root, 'global/bin') }), 'gcp-dicomweb-proxy')
   t.match(at('global/lib'), /^\/usr\/bin\/node .*\/dist\/main\.js$/)
   t.equal(at('_npx/a1'), 'npx gcp-dicomweb-proxy')
-  t.equal(at('_npx/b2'), `npx ${join(root, 'x.tgz')}`)
+  t.equal(at('_npx/b2'), `npx --package ${join(root, 'x.tgz')} gcp-dicomweb-proxy`)
   const command = join(root, 'local/node_modules/.bin/gcp-dicomweb-proxy')
   t.equal(at('local', { PATH: join(root, 'local/node_modules/.bin') }), command, 'a PATH of npm is not the shell')
   t.equal(at('local', { workingDirectory: join(root, 'local/sub') }), 'npx gcp-dicomweb-proxy')
