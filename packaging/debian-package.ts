@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -44,6 +44,9 @@ function installProgram(root: string, platform: Platform): void {
   installDependencies(folder)
   mkdirSync(join(folder, 'bin'))
   copyNode(platform, join(folder, 'bin'))
+  // Nobody starts it by its script line, which would take Node from PATH.
+  const main = join(folder, 'dist/main.js')
+  writeFileSync(main, readFileSync(main, 'utf8').replace(/^#!.*\n/, ''))
   // Debian has them elsewhere.
   for (const name of ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE']) rmSync(join(folder, name))
   run('find', [folder, '-type', 'f', '!', '-path', '*/bin/node', '-exec', 'chmod', 'a-x', '{}', '+'])

@@ -35,14 +35,19 @@ export function installDependencies(folder: string): void {
   prune(join(folder, 'node_modules'))
 }
 
-const neverRuns = /\.(?:map|d\.[cm]?ts|md|markdown|tsbuildinfo|ts)$/i
+const neverRuns = /^\.|\.(?:map|d\.[cm]?ts|md|markdown|tsbuildinfo|ts|html)$/i
 const license = /licen[cs]e|notice|copying/i
+/** Beside a package's package.json; deeper, a folder of such a name may be a part of the code. */
+const forDevelopers = /^(?:tests?|spec|benchmarks?|examples?|docs|integration)$/
 
 function prune(folder: string): void {
-  for (const name of readdirSync(folder)) {
+  const names = readdirSync(folder)
+  const isPackage = names.includes('package.json')
+  for (const name of names) {
     const path = join(folder, name)
-    if (statSync(path).isDirectory()) prune(path)
-    else if (neverRuns.test(name) && !license.test(name)) rmSync(path)
+    const isFolder = statSync(path).isDirectory()
+    if (isFolder && !(isPackage && forDevelopers.test(name)) && !name.startsWith('.')) prune(path)
+    else if (isFolder || (neverRuns.test(name) && !license.test(name))) rmSync(path, { recursive: true })
   }
 }
 

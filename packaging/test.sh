@@ -133,6 +133,13 @@ bare_system() {
 }
 
 test_deb() {
+  if command -v lintian >/dev/null; then
+    say 'deb: lintian'
+    lintian --tag-display-limit 0 --fail-on error,warning "$work"/gcp-dicomweb-proxy_*_amd64.deb 2>&1 |
+      { grep -v 'root privileges' || true; }
+  else
+    echo 'lintian is not installed: the form of the package is not checked.'
+  fi
   say "deb: a bare Debian ($suite)"
   bare_system
   cp /etc/resolv.conf "$work/root/etc/" || true
