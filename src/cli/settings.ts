@@ -41,6 +41,15 @@ export async function readSettings(stores: readonly string[], options: Configura
     return await loadedSettings(stores, options)
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    throw new CommandFailure(`The configuration can't be used:\n${error.message}`, exitCode.usage, { cause: error })
+    const message = `The configuration can't be used:\n${error.message}${noteOnVariable(error, options)}`
+    throw new CommandFailure(message, exitCode.usage, { cause: error })
   }
+}
+
+/** In a container, nobody may have typed the name that is wrong. */
+function noteOnVariable({ problems }: ConfigurationError, options: ConfigurationOptions): string {
+  const path = configurationPath(options)
+  const isMissing = problems.some((problem) => problem.file === path && problem.path === '')
+  if (options.config !== undefined || !isMissing) return ''
+  return `\nnote: the variable GCP_DICOMWEB_PROXY_CONFIG names ${path}. In a container, mount the folder with the configuration there.`
 }
