@@ -17,15 +17,16 @@ import { sbomOfPackage, withNode } from './sbom.ts'
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const { name, version } = readJson(project, 'package.json') as { name: string; version: string }
 
-const usage = `Usage: npm run release -- [--dry-run] [--twice] [--out FOLDER]
+const usage = `Usage: npm run release -- [--dry-run] [--fast] [--twice] [--out FOLDER]
 --dry-run  build although something is not ready, and say what
+--fast     compress less, in a dry run
 --twice    build again, and compare the checksums
 --out      default: dist-release
 `
 
 function main(): number {
   const options = readOptions()
-  if (!options) {
+  if (!options || (options.fast && !options['dry-run'])) {
     process.stderr.write(usage)
     return 2
   }
@@ -37,9 +38,9 @@ function main(): number {
   // Everything in the products is dated with it, and so are theirs who build the same commit.
   process.env.SOURCE_DATE_EPOCH ??= git(project, 'log', '-1', '--format=%ct')
   const folder = resolve(options.out)
-  const sums = buildRelease(folder)
+  const sums = buildRelease(folder, options.fast)
   list(folder, sums)
-  if (options.twice && !compareAgain(sums)) return 1
+  if (options.twice && !compareAgain(sums, options.fast)) return 1
   process.stdout.write(problems.length > 0 ? '\nA dry run: see above what is not ready.\n' : nextSteps(folder))
   return 0
 }
@@ -49,6 +50,7 @@ function readOptions() {
     return parseArgs({
       options: {
         'dry-run': { type: 'boolean', default: false },
+        fast: { type: 'boolean', default: false },
         twice: { type: 'boolean', default: false },
         out: { type: 'string', default: join(project, 'dist-release') },
       },
@@ -58,10 +60,21 @@ function readOptions() {
   }
 }
 
-function buildRelease(folder: string): Checksums {
+function buildRelease(folder: string, isFast: boolean): Checksums {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  const words = ['run', '--silent', 'package', '--', 'npm', 'deb', 'archive', '--out', folder]
+  const words = [
+    'run',
+    '--silent',
+    'package',
+    '--',
+    'npm',
+    'deb',
+    'archive',
+    '--out',
+    folder,
+    ...(isFast ? ['--fast'] : []),
+  ]
   execFileSync('npm', words, { cwd: project, stdio: 'inherit' })
   writeSboms(folder)
   const notes = releaseNotes(readText(project, 'CHANGELOG.md'), version, repositoryUrl(project))
@@ -88,10 +101,10 @@ function list(folder: string, sums: Checksums): void {
   }
 }
 
-function compareAgain(sums: Checksums): boolean {
+function compareAgain(sums: Checksums, isFast: boolean): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'release-again-'))
   try {
-    const different = differences(sums, buildRelease(folder))
+    const different = differences(sums, buildRelease(folder, isFast))
     const said = different.length === 0 ? 'the same files, byte for byte' : `different: ${different.join(', ')}`
     process.stdout.write(`\nBuilt twice: ${said}.\n`)
     return different.length === 0
