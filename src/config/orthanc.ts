@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { canonicalClientName } from './canonical-names.ts'
 import { type FileFolders, locate } from './file-folders.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback, isWildcard } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
 import type { Section } from './section.ts'
@@ -109,10 +109,6 @@ export function unreachableReason(host: string, orthancUrl: string): string | nu
   return isWildcard(host)
     ? 'Orthanc is on another machine, and Listen is a wildcard address, which does not say where to connect'
     : null
-}
-
-export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::'
 }
 
 function readLogin(section: Section, user: string, secret: string) {
