@@ -38,7 +38,11 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   const tracing = await openTracing(process.env, logger)
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
-  const uploads = { record: (event: RequestEvent) => outcomes.record(event), of: (name: string) => failedJobs.of(name) }
+  const uploads = {
+    record: (event: RequestEvent) => outcomes.record(event),
+    of: (name: string) => failedJobs.of(name),
+    countsOf: (name: string) => failedJobs.countsOf(name),
+  }
   const proxy = await start(settings, { logger, tracing, uploads })
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
