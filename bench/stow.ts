@@ -21,7 +21,6 @@ type Faultiness = keyof typeof faultiness
 
 /** Uploads over more and more connections. */
 interface Curve {
-  readonly title: string
   /** Of one upload, and how many there are at once. */
   readonly mebibytes: number
   readonly uploads: number
@@ -32,21 +31,18 @@ interface Curve {
 /** What `--only` names. */
 const curves: Readonly<Record<string, Curve>> = {
   line: {
-    title: '256 MiB',
     mebibytes: 256,
     uploads: 1,
     mebibytesPerSecond: 8,
     faults: ['none fails', '1 % of each', '3 % of each'],
   },
   uploads: {
-    title: '4 uploads at once, 300 MiB each',
     mebibytes: 300,
     uploads: 4,
     mebibytesPerSecond: 8,
     faults: ['none fails', '1 % of each'],
   },
   gibibyte: {
-    title: '1 GiB',
     mebibytes: 1000,
     uploads: 1,
     mebibytesPerSecond: 16,
@@ -98,16 +94,17 @@ async function measureCurve(curve: Curve): Promise<ReadonlyMap<string, readonly 
     studyOf(Math.round((mebibytes * 1024) / kibibytes), kibibytes, seed + 1),
   )
   const total = mebibytes * curve.uploads
+  const sent = `${curve.uploads > 1 ? `${curve.uploads} uploads at once, each of ` : ''}${mebibytes} MiB`
   const rows: string[][] = []
-  let one: number | null = null
+  let first: number | null = null
   const measure = async (way: string, faults: Faultiness, count: number | null) => {
     const run = await measured({ ...line, failEvery: faultiness[faults] }, count, studies)
-    if (count !== null) one ??= run.seconds
-    const speed = one === null ? '' : (one / run.seconds).toFixed(2)
+    if (count !== null) first ??= run.seconds
+    const speed = first === null ? '' : (first / run.seconds).toFixed(2)
     const cpu = ((run.cpu * 1024) / total).toFixed(2)
     const load = (100 * run.storeLoad).toFixed(0)
     rows.push([way, faults, run.seconds.toFixed(1), speed, String(run.requests), cpu, run.memory.toFixed(0), load])
-    process.stderr.write(`${curve.title}, ${way}, ${faults}: ${run.seconds.toFixed(1)} s\n`)
+    process.stderr.write(`${sent}, ${way}, ${faults}: ${run.seconds.toFixed(1)} s\n`)
     return total / run.seconds
   }
   await measure('as one request', 'none fails', null)
@@ -118,8 +115,8 @@ async function measureCurve(curve: Curve): Promise<ReadonlyMap<string, readonly 
       speed.push(await measure(count === 1 ? '1 connection' : `${count} connections`, faults, count))
     speeds.set(faults, speed)
   }
-  const title = `${curve.title}, in instances of ${kibibytes} KiB; ${line.roundTrip} ms, ${rate} MiB/s a connection`
-  const head = ['way', 'requests that fail', 's', 'times 1 connection', 'requests', 'processor s/GiB']
+  const title = `${sent}, in instances of ${kibibytes} KiB; ${line.roundTrip} ms, ${rate} MiB/s a connection`
+  const head = ['way', 'requests that fail', 's', 'times the first', 'requests', 'processor s/GiB']
   tell(title, [...head, 'MiB above start', "store's % of a core"], rows)
   return speeds
 }
@@ -157,7 +154,7 @@ async function measureNear(): Promise<ReadonlyMap<string, readonly number[]>> {
       ['processor s', ({ cpu }: Uploaded) => cpu],
       ['s', ({ seconds }: Uploaded) => seconds],
     ] as const) {
-      const [single = [], batches = []] = runs.map((of_) => of_.map(of))
+      const [single = [], batches = []] = runs.map((ofWay) => ofWay.map(of))
       const best = [Math.min(...single), Math.min(...batches)] as const
       const middle = [median(single), median(batches)] as const
       const ratios = [best, middle].map(([alone, split]) => (split / alone).toFixed(2))
