@@ -49,9 +49,9 @@ async function send(to: string, body: Iterable<Buffer>) {
   sending.end()
   const [message] = await response
   held = Math.max(held, heldBytes() - before)
-  const answer = await text(message)
+  const words = await text(message)
   sending.destroy()
-  return { status: message.statusCode, text: answer, held, sent }
+  return { status: message.statusCode, text: words, held, sent }
 }
 
 test('hostile multipart bodies', async (t) => {
