@@ -2,7 +2,7 @@ import type { Slot } from '../../concurrency/limiter.ts'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
 import { Batch } from './batch.ts'
 import type { BatchAttempts, ComingUpload, UploadContext } from './batch-attempts.ts'
-import { concludeBatch, concludeStream, type LastResponses, lostBecause } from './batch-conclusion.ts'
+import { concludeBatch, concludeStream, type LastResponses, lostBecause, lostStream } from './batch-conclusion.ts'
 import { ClientBody } from './client-body.ts'
 import { type BatchOutcome, noOutcome } from './merged-response.ts'
 import { MultipartParser } from './multipart-parser.ts'
@@ -160,7 +160,11 @@ export class ParallelUpload {
     if (!hasOthers && this.#reader.canStream) {
       this.#resume()
       this.#read(() => this.#streamRest())
-    } else if (!this.#reader.isStreaming && !this.#body.isPaused) {
+      return
+    }
+    // The rest of the memory that it writes to is all that it holds: it would wait for itself.
+    if (!hasOthers) this.#reader.end()
+    if (this.#options.shared.memory.isFull && !this.#reader.isStreaming && !this.#body.isPaused) {
       this.#body.pause()
       this.#options.shared.memory.whenRoom(() => this.#resume())
     }
@@ -190,7 +194,7 @@ export class ParallelUpload {
     this.#reader.headsOnly = true
     this.#lose(this.#queue.clear(), reason)
     if (this.#stream) {
-      this.#outcomes.push({ ...noOutcome, lost: [{ uids: this.#stream.uids, reason }] })
+      this.#outcomes.push({ ...noOutcome, lost: [lostStream(this.#stream, reason)] })
       this.#stream.discard()
       this.#stream = null
     }
