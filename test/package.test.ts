@@ -179,7 +179,10 @@ test('everything that starts the program gives Node the same flags', async (t) =
   const v8Flags = flags.filter((flag) => !flag.startsWith('--disable-warning')).join(' ')
   t.match(read('bin/gcp-dicomweb-proxy.cjs'), `#!/usr/bin/env -S node ${v8Flags}\n`)
   t.match(manifest.scripts.start, `node ${flags.join(' ')} src/main.ts`)
-  t.match(read('Dockerfile'), `ENTRYPOINT ${JSON.stringify(['node', ...flags, 'dist/main.js']).replaceAll(',', ', ')}`)
+  t.match(
+    read('Dockerfile'),
+    `ENTRYPOINT ${JSON.stringify(['/nodejs/bin/node', ...flags, '/app/dist/main.js']).replaceAll(',', ', ')}`,
+  )
   t.match(read('deploy/systemd/gcp-dicomweb-proxy.service'), `/usr/bin/node ${flags.join(' ')} /opt`)
   t.match(read('docs/deployment.md'), `node ${flags.join(' ')} dist/main.js`)
 })

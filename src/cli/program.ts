@@ -16,6 +16,7 @@ const commands = {
   conformance: async (): Promise<RunCommand> => (await import('./conformance/conformance.ts')).conformance,
   demo: async (): Promise<RunCommand> => (await import('./demo/demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
+  health: async (): Promise<RunCommand> => (await import('./health.ts')).health,
   register: async (): Promise<RunCommand> => (await import('./register.ts')).register,
   schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,
 }
@@ -57,6 +58,7 @@ function createProgram(actionOf: ActionOf): Command {
   addConformance(program, actionOf('conformance'))
   addDemo(program, actionOf('demo'))
   addEmulator(program, actionOf('emulator'))
+  addHealth(program, actionOf('health'))
   program
     .command('schema')
     .description('print the JSON Schema of the configuration, for use in editors')
@@ -297,6 +299,30 @@ TokenUrl. Never store real patient data in it: every user of this machine can re
 Examples:
   ${invocation} emulator --port 8045 --folder ./emulator
   ${invocation} emulator --fill ./test-images
+`
+
+function addHealth(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('health')
+    .description('ask the running proxy whether it is alive, or ready: a probe for containers')
+    .option('-c, --config <file or folder>', 'the configuration, as for serve; only AdminListen and Tls are read')
+    .option('--admin-listen <address:port>', 'address of the admin listener, if the proxy was started with it')
+    .option('--ready', 'ask whether every account has a token, instead of whether the proxy is alive')
+    .option('--account <name>', 'ask whether this account has a token')
+    .addHelpText('after', healthHelp)
+    .action(action)
+}
+
+const healthHelp = `
+Asks /healthz or /readyz of the admin listener, by TLS if that speaks it, over an address of this machine.
+A proxy that runs is alive, although a change of the configuration has an error.
+
+Examples:
+  ${invocation} health --config /etc/orthanc/
+  ${invocation} health --config /etc/orthanc/ --ready
+  ${invocation} health --config /etc/orthanc/ --account my-google
+
+Exit codes: 0 alive or ready, 1 not, 2 usage, or nothing found where the configuration, which has an error, leads.
 `
 
 const schemaHelp = `

@@ -15,6 +15,7 @@ import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
 import type { ClientsSettings, Settings } from './settings.ts'
 import { misspelledSections } from './suggestion.ts'
+import { missingSystemdCredentials } from './systemd-credentials.ts'
 import { readTlsSettings } from './tls.ts'
 
 export interface LoadOptions extends LoadContext, Arguments {
@@ -56,6 +57,7 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
   const orthanc = new Section(content, [], report.findings)
   if (read.problems.length === 0) checkStores(orthanc, 'GoogleCloudPlatform' in read.content)
   const settings = await readSettings(orthanc, { ...options, configurationFolder: read.folder }, report)
+  report.findings.push(...(await missingSystemdCredentials(settings.accounts, options.environment)))
   report.notices.push(...ignoredOptions(new Section(written, [], [])))
 
   const fileOf = (segments: Finding['path']) =>

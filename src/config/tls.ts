@@ -149,11 +149,49 @@ function succeeds(action: () => unknown): boolean {
   }
 }
 
-const expiryWarningMs = 14 * 86_400_000
+/** When certificates end, in epoch milliseconds. */
+export interface CertificateExpiry {
+  /** Of the listeners. */
+  readonly certificate: number
+  /** The last of the authorities of clients' certificates; null without any. */
+  readonly clientAuthorities: number | null
+}
 
-/** A warning if the listeners' certificate has expired or expires soon. */
-export function expiryWarnings({ cert }: TlsMaterial): readonly string[] {
-  const { validToDate } = new X509Certificate(cert.match(certificateForm)?.[0] ?? cert)
-  if (validToDate.getTime() - Date.now() > expiryWarningMs) return []
-  return [`The certificate in DicomWebProxy.Tls expires at ${validToDate.toISOString()}, or has expired: replace it.`]
+export function expiryOf({ cert, ca }: Pick<TlsMaterial, 'cert' | 'ca'>): CertificateExpiry {
+  const [own] = certificatesIn(cert)
+  return {
+    certificate: own?.validToDate.getTime() ?? 0,
+    clientAuthorities: ca === null ? null : Math.max(...certificatesIn(ca).map((one) => one.validToDate.getTime())),
+  }
+}
+
+/** The certificates of a file in PEM form; the listeners' own is the first. */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
+  return (pem.match(certificateForm) ?? []).map((one) => new X509Certificate(one))
+}
+
+/** Whoever has to ask somebody else for a certificate needs two weeks. */
+export const expiryWarningMs = 14 * 86_400_000
+
+/** A warning for each of the listeners' certificates that has expired or expires soon. */
+export function expiryWarnings(material: TlsMaterial, now = Date.now()): readonly string[] {
+  const { certificate, clientAuthorities } = expiryOf(material)
+  return [
+    ...(certificate - now < expiryWarningMs ? [expiryWarning('Certificate', certificate, now)] : []),
+    ...(clientAuthorities !== null && clientAuthorities - now < expiryWarningMs
+      ? [expiryWarning('ClientAuthorities', clientAuthorities, now)]
+      : []),
+  ]
+}
+
+function expiryWarning(key: 'Certificate' | 'ClientAuthorities', end: number, now: number): string {
+  const [what, whom] = {
+    Certificate: ['The certificate of the listeners', 'clients that check it'],
+    ClientAuthorities: ["The CA of clients' certificates", 'clients that log in with one'],
+  }[key]
+  const at = new Date(end).toISOString()
+  const days = Math.floor((end - now) / 86_400_000)
+  const left = days === 0 ? 'within a day' : `in ${days} ${days === 1 ? 'day' : 'days'}`
+  const when = end <= now ? `expired at ${at}, so ${whom} can't connect` : `expires at ${at}, ${left}`
+  return `${what} ${when}. Replace the file in DicomWebProxy.Tls.${key}; it is read again without a restart.`
 }

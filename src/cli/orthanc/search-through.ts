@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { isLoopback } from '../../config/loopback.ts'
-import { isWildcard } from '../../config/orthanc.ts'
+import { isLoopback, isWildcard } from '../../config/loopback.ts'
 import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { invocation } from '../../invocation.ts'

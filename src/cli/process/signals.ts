@@ -57,6 +57,11 @@ export function onHangup(callback: () => void): void {
   process.on('SIGHUP', callback)
 }
 
+/** Calls back at each SIGUSR2, which would end the program otherwise. Windows has no such signal. */
+export function onRestart(callback: () => void): void {
+  process.on('SIGUSR2', callback)
+}
+
 /**
  * Whoever reads the output may have seen enough (`check | head`): that ends the program, unless it
  * has to finish something.
