@@ -42,7 +42,8 @@ export async function readSettings(stores: readonly string[], options: Configura
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     // One problem is one line, for a log that shows lines.
-    const separator = error.message.includes('\n') ? '\n' : ' '
+    const separator = error.problems.length + error.notices.length > 1 ? '
+' : ' '
     const note = noteOnVariable(error, options)
     const message = `The configuration can't be used:${separator}${error.message}${note && `.${separator}${note}`}`
     throw new CommandFailure(message, exitCode.usage, { cause: error })

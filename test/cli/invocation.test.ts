@@ -95,7 +95,7 @@ test('npm start from another folder: files of that folder, and commands that wor
   const folder = t.testdir({ 'my.json': '{ "Name": "PACS" }' })
   const { status, stderr } = npmStart(folder, '--config', 'my.json')
   t.equal(status, 2)
-  t.match(stderr, /^my\.json: GoogleCloudPlatform\.Accounts: no DICOM store is configured: this is Orthanc's own/m)
+  t.match(stderr, /my\.json: GoogleCloudPlatform\.Accounts: no DICOM store is configured: this is Orthanc's own/)
   const command = `npm --prefix ${project.replace(/\/$/, '')} start --silent --`
   t.match(npmStart('/', '--help').stdout, `  ${command} check --config /etc/orthanc/`)
   t.match(npmStart(project, '--help').stdout, 'Usage: npm start --silent -- [options] [command]')

@@ -74,7 +74,8 @@ async function startDemoProxy({ google, page, folder, logFile }: ProxyParts): Pr
     path: configuration,
     environment: {
       DEMO_GOOGLE_URL: google.url,
-      DEMO_KEY_FILE: serviceAccountFile,
+      // Within a text of JSON: the separators of Windows are escapes there.
+      DEMO_KEY_FILE: serviceAccountFile.replaceAll('\\', '/'),
       // Without a page, an origin that no page has.
       DEMO_PAGE_ORIGIN: page?.origin ?? 'http://viewer.invalid',
     },

@@ -28,7 +28,8 @@ const parentPollMs = 500
  */
 export function endWithShellOfNpm(process: NodeJS.Process): void {
   const { npm_lifecycle_event: script } = process.env
-  if (script === undefined) return
+  // One that a process of this program has started outlives that process, if it takes its place.
+  if (script === undefined || process.connected) return
   const shell = process.ppid
   const poll = setInterval(() => {
     if (process.ppid === shell) return
