@@ -4,6 +4,7 @@ import type { CredentialDescription } from '../credentials/credential-descriptio
 import type { TokenState } from '../credentials/token-cache.ts'
 import type { Client } from '../guard/client.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
+import type { ReloadStatus } from '../observe/reload-status.ts'
 import type { RequestEvent } from '../observe/request-event.ts'
 import type { AccountHistory, Totals } from '../observe/request-history.ts'
 
@@ -40,6 +41,8 @@ export interface ProxyStatus {
   /** False once the proxy shuts down. */
   accepting(): boolean
   accounts(): Iterable<Account>
+  /** How many accounts must have a token, so that the proxy is ready. */
+  readiness(): 'all' | 'any'
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
   readonly history: {
     of(account: string): AccountHistory
@@ -48,6 +51,7 @@ export interface ProxyStatus {
   }
   /** Rejections of unauthenticated clients, by reason. */
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
+  readonly reloads: Pick<ReloadStatus, 'rejected' | 'succeededAt'>
   /** The client that sent a request. Throws or rejects with a ProxyError. */
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** Of an account; null if nobody looks after them. */

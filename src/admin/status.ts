@@ -13,7 +13,7 @@ export type Status = ReturnType<typeof statusOf>
 
 /** The status of each account: token, requests in flight and so far, failures. */
 export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number) {
-  const { version, history, rejected } = proxy
+  const { version, history, rejected, reloads } = proxy
   const accepting = proxy.accepting()
   const accounts = [...proxy.accounts()]
   const audit = proxy.audit()
@@ -26,12 +26,25 @@ export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number
     accepting,
     allRefused: whyAllRefused({ accepting, audit, certificates, accounts }),
     audit: audit && { available: audit.available, lost: audit.lost },
+    configuration: configurationStatus(reloads),
     tls: certificates && {
       certificateExpiresAt: isoTime(certificates.certificate),
       clientAuthoritiesExpireAt: isoTime(certificates.clientAuthorities),
     },
     rejected: rejected.counts,
     accounts: accounts.map((account) => accountStatus(account, proxy, samples, inFlight.get(account.name))),
+  }
+}
+
+/** Problems listed of a configuration that was rejected. */
+const maxProblems = 10
+
+function configurationStatus({ succeededAt, rejected }: ProxyStatus['reloads']) {
+  return {
+    loadedAt: isoTime(succeededAt),
+    rejected: rejected.map(({ source, at, problems }) => {
+      return { source, time: isoTime(at), problems: problems.slice(0, maxProblems) }
+    }),
   }
 }
 

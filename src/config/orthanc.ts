@@ -1,5 +1,7 @@
+import { resolve } from 'node:path'
 import { canonicalClientName } from './canonical-names.ts'
-import { isLoopback } from './loopback.ts'
+import { type FileFolders, locate } from './file-folders.ts'
+import { isLoopback, isWildcard } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
 import type { Section } from './section.ts'
@@ -12,9 +14,7 @@ import type {
 } from './settings.ts'
 import { publicUrl } from './url.ts'
 
-interface RegistrationContext extends Pick<Settings, 'clients' | 'listen'> {
-  readonly workingDirectory: string
-}
+type RegistrationContext = Pick<Settings, 'clients' | 'listen'> & FileFolders
 
 /** Timeout of a registered server, in milliseconds, if the configuration has no section Orthanc. */
 export const defaultTransferTimeout = 1000 * Number(schemaDefault('DicomWebProxy', 'Orthanc', 'Timeout'))
@@ -59,7 +59,7 @@ const ownKeys = new Set([
   'HttpsVerifyPeers',
 ])
 
-function isReadByOrthanc(orthanc: Section): boolean {
+export function isReadByOrthanc(orthanc: Section): boolean {
   const beyond = orthanc.section('DicomWeb').keys.some((key) => key !== 'Root')
   return beyond || orthanc.keys.some((key) => !ownKeys.has(key))
 }
@@ -70,14 +70,16 @@ async function readRegistration(
   context: RegistrationContext,
 ): Promise<RegistrationSettings | null> {
   const url = publicUrl(section, 'Url')
+  const authoritiesFile = section.text('CACertificates')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
-    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context),
+    certificateAuthoritiesFile: authoritiesFile ? await locate(authoritiesFile, context) : null,
     client: readClient(section),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
     interval: 1000 * section.number('Interval'),
-    resubmission: readResubmission(section.enabled('ResubmitFailedJobs')),
+    resubmission: readResubmission(section.enabled('ResubmitFailedJobs'), context.workingDirectory),
   }
   checkClient(section, context.clients)
   if (url === null) return null
@@ -88,12 +90,14 @@ async function readRegistration(
   return { url, ...settings }
 }
 
-function readResubmission(section: Section | null): ResubmissionSettings | null {
+function readResubmission(section: Section | null, workingDirectory: string): ResubmissionSettings | null {
   if (!section) return null
+  const stateFile = section.text('StateFile')
   return {
     maxAttempts: section.number('MaxAttempts'),
     interval: 1000 * section.number('Interval'),
     maxAge: 1000 * section.number('MaxAge'),
+    stateFile: stateFile === undefined ? null : resolve(workingDirectory, stateFile),
   }
 }
 
@@ -105,10 +109,6 @@ export function unreachableReason(host: string, orthancUrl: string): string | nu
   return isWildcard(host)
     ? 'Orthanc is on another machine, and Listen is a wildcard address, which does not say where to connect'
     : null
-}
-
-export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::'
 }
 
 function readLogin(section: Section, user: string, secret: string) {

@@ -25,6 +25,8 @@ interface Http2Options {
   readonly countStream: CountStream
   /** What carries a TLS connection. */
   readonly tcpOf: (socket: Socket) => Socket
+  /** Aborts when clients must send their next requests on new connections. */
+  readonly draining: AbortSignal
   readonly log: Log
 }
 
@@ -68,6 +70,7 @@ export class Http2Connections {
       if (isHttp2(socket)) this.#add(socket)
       else for (const listener of serveHttp1) listener.call(server, socket)
     })
+    options.draining.addEventListener('abort', () => this.closeIdle())
   }
 
   /** Has every client send no more requests; what is idle ends. */
@@ -131,7 +134,10 @@ class Connection {
     this.#awaitStream()
   }
 
-  /** GOAWAY: requests that have come are responded to, and then the connection ends. */
+  /**
+   * GOAWAY: requests that have come are responded to, and then the connection ends. Those that
+   * cross with it were not begun, and the client knows that (RFC 9113 6.8).
+   */
   close(): void {
     if (this.#isClosing) return
     this.#isClosing = true
@@ -161,6 +167,8 @@ class Connection {
       if (this.#streams === 0) this.#awaitStream()
     })
     this.#options.handle(new Http2Inbound(stream, headers, rawHeaders, this.#socket))
+    // The connection was just being opened. A client that is refused its first request may give up.
+    if (this.#options.draining.aborted) this.close()
   }
 
   /** Idle is what has no request: other frames keep no connection open. */

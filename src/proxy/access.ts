@@ -9,6 +9,7 @@ import { ClientDirectory } from '../guard/client-directory.ts'
 import { checkHostHeader } from '../guard/host-header.ts'
 import { isOpened, onlySameOrigin } from '../guard/same-origin.ts'
 import type { Logger } from '../observe/logger.ts'
+import type { ReloadStatus } from '../observe/reload-status.ts'
 
 type Identified = Client | Promise<Client>
 
@@ -20,6 +21,7 @@ const everyone = anonymous(dicomWebServices)
  */
 export class Access {
   readonly #logger: Logger
+  readonly #reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
   #settings: Settings
   /** Null without authentication. */
   #authentication: Authentication | null = null
@@ -28,8 +30,9 @@ export class Access {
   /** Of the admin listener; the data listener has its own (guard/cors.ts). */
   #checkOrigin: (request: InboundRequest) => void = () => {}
 
-  constructor(settings: Settings, logger: Logger) {
+  constructor(settings: Settings, logger: Logger, reloads: Pick<ReloadStatus, 'succeed' | 'reject'>) {
     this.#logger = logger
+    this.#reloads = reloads
     this.#settings = settings
     this.#apply(settings, null)
   }
@@ -103,9 +106,11 @@ export class Access {
       // the new one.
       if (this.#settings !== settings) return await this.#reread()
       this.#setClients(now, limits.failedLogins)
+      this.#reloads.succeed('ClientsFile')
       this.#logger.info({ clients: now.length }, 'ClientsFile reloaded')
     } catch (error) {
       const reason = (error as Error).message
+      this.#reloads.reject('ClientsFile', reason)
       this.#logger.error({ reason }, 'ClientsFile rejected; keeping the current clients')
     }
   }

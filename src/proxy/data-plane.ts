@@ -7,7 +7,7 @@ import type { Log } from '../observe/logger.ts'
 import { createDataListener, setTimeouts } from '../server/data-listener.ts'
 import { ExchangeHandler } from '../server/exchange-handler.ts'
 import { tlsOptions } from '../server/tls.ts'
-import { listen, renewTls } from './listen.ts'
+import { type ListeningSocket, listen, renewTls, socketOf, stopAccepting } from './listen.ts'
 import type { ProxyRuntime } from './runtime.ts'
 
 type SharedHandlerOptions = Omit<ConstructorParameters<typeof ExchangeHandler>[0], 'contexts' | 'graceOver'>
@@ -25,6 +25,7 @@ export interface PlaneOptions {
 export class DataPlane {
   readonly #runtime: ProxyRuntime
   readonly #graceOver = new AbortController()
+  readonly #draining = new AbortController()
   readonly #handler: ExchangeHandler
   readonly #listener: FastifyInstance
 
@@ -43,13 +44,34 @@ export class DataPlane {
       allows: (address) => runtime.current.allows(address),
       headersTimeout: requestHeaders,
       tls: material && tlsOptions(material, { requireClientCertificate, handshakeTimeout: requestHeaders, http2 }),
+      draining: this.#draining.signal,
       maxStreams: http2 ? () => maxStreamsFor(runtime.current.settings) : null,
     })
   }
 
-  /** Resolves with the listener's root URL. */
-  listen(): Promise<string> {
-    return listen(this.#listener, this.#runtime.current.settings.listen)
+  /**
+   * Resolves with the listener's root URL.
+   *
+   * @param inherited of the process before; null if there was none
+   */
+  listen(inherited: ListeningSocket | null): Promise<string> {
+    return listen(this.#listener, this.#runtime.current.settings.listen, inherited)
+  }
+
+  get socket(): ListeningSocket | null {
+    return socketOf(this.#listener, this.#runtime.current.settings.listen)
+  }
+
+  /**
+   * Accepts no more connections, and resolves when those that are open have ended: each after its
+   * next response, or when it has been idle for `KeepAliveTimeout`. Requests are served as long as
+   * they take.
+   */
+  async drain(): Promise<void> {
+    this.#handler.closeAfterResponses()
+    const drained = stopAccepting(this.#listener)
+    this.#draining.abort()
+    await drained
   }
 
   /** Other limits on the time that clients may take. */

@@ -3,6 +3,7 @@ import type { Settings, TlsSettings } from '../config/settings.ts'
 import { type CertificateExpiry, expiryOf, expiryWarnings, readTls, type TlsMaterial } from '../config/tls.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import type { Logger } from '../observe/logger.ts'
+import type { ReloadStatus } from '../observe/reload-status.ts'
 
 type OfSettings = Pick<Settings, 'tls' | 'readAt'>
 
@@ -12,6 +13,7 @@ interface ListenerTlsOptions {
   /** Gives new contents to the listeners. */
   readonly renew: (material: TlsMaterial) => void
   readonly logger: Logger
+  readonly reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
   /** How often the log warns of a certificate that ends soon. */
   readonly warningIntervalMs?: number
 }
@@ -25,14 +27,19 @@ const dayMs = 86_400_000
 export class ListenerTls {
   readonly #renew: (material: TlsMaterial) => void
   readonly #logger: Logger
+  readonly #reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
   #settings: TlsSettings | null
   #material: TlsMaterial | null
   #watch: FileWatch | null = null
   readonly #warning: NodeJS.Timeout
 
-  constructor({ tls, readAt }: OfSettings, { material, renew, logger, warningIntervalMs = dayMs }: ListenerTlsOptions) {
+  constructor(
+    { tls, readAt }: OfSettings,
+    { material, renew, logger, reloads, warningIntervalMs = dayMs }: ListenerTlsOptions,
+  ) {
     this.#renew = renew
     this.#logger = logger
+    this.#reloads = reloads
     this.#settings = tls
     this.#material = material
     this.#watchFiles(readAt)
@@ -95,6 +102,7 @@ export class ListenerTls {
       if (this.#settings === settings) this.#take(material)
     } catch (error) {
       const reason = (error as Error).message
+      this.#reloads.reject('Tls', reason)
       this.#logger.error({ reason }, 'TLS files rejected; keeping the current ones')
     }
   }
@@ -103,6 +111,7 @@ export class ListenerTls {
     this.#material = material
     this.#renew(material)
     this.#warn()
+    this.#reloads.succeed('Tls')
     this.#logger.info('TLS files reloaded')
   }
 }

@@ -6,7 +6,9 @@ import { AuditedLog } from '../observe/audit/audit-trail.ts'
 import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
+import type { ProxyState } from '../observe/metrics/proxy-state.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
+import { ReloadStatus } from '../observe/reload-status.ts'
 import { RequestHistory } from '../observe/request-history.ts'
 import { passThroughTracing, type Tracing } from '../observe/tracing.ts'
 import { shuttingDown } from '../server/exchange-handler.ts'
@@ -15,6 +17,7 @@ import { version } from '../version.ts'
 import { Access } from './access.ts'
 import { AdminPlane } from './admin-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import type { ListeningSocket } from './listen.ts'
 import { ListenerTls } from './listener-tls.ts'
 import { ProxyRuntime } from './runtime.ts'
 
@@ -31,6 +34,18 @@ export interface RunningProxy {
    * Throws a ConfigurationError or a StartFailure, and changes nothing, if they can't be applied.
    */
   reload(settings: Settings): Promise<ReloadPlan>
+  /** To be told of the configuration's reloads. */
+  readonly reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
+  /** Of the listeners, for a successor. */
+  readonly sockets: ListeningSockets
+  /** Names of the accounts without a usable token. */
+  withoutToken(): readonly string[]
+  /**
+   * Leaves the addresses to a successor that accepts there already: accepts no more connections,
+   * and closes the admin listener. Resolves when the open connections have ended, however long that
+   * takes; {@link close} ends it sooner.
+   */
+  drain(): Promise<void>
   /**
    * Accepts no more requests, lets those in flight finish within the grace period, then aborts
    * them.
@@ -40,22 +55,47 @@ export interface RunningProxy {
   close(): Promise<number>
 }
 
+/** Gets to know how requests end, and knows of Orthanc's failed uploads. */
+export type UploadWatch = NonNullable<ProxyStatus['failedJobs']> &
+  NonNullable<ProxyState['failedJobs']> &
+  Pick<Metrics, 'record'>
+
+export interface ListeningSockets {
+  readonly data: ListeningSocket | null
+  readonly admin: ListeningSocket | null
+}
+
+/** A running proxy, from the point of view of the one that takes its place (docs/adr/0039). */
+export interface Predecessor {
+  readonly sockets: ListeningSockets
+  /**
+   * Called when everything is ready but tokens and listeners. Resolves when the listeners shall
+   * open; rejects if they shall not.
+   *
+   * @param withoutToken names of the accounts for which no token was to be had
+   */
+  prepared(withoutToken: Promise<readonly string[]>): Promise<void>
+}
+
 export interface ProxyOptions {
   readonly logger: Logger
   readonly tracing?: Tracing
-  /** Gets to know how requests end, and knows of Orthanc's failed uploads; null if nobody does. */
-  readonly uploads?: (ProxyStatus['failedJobs'] & Pick<Metrics, 'record'>) | null
+  /** Null if nobody looks after Orthanc's failed uploads. */
+  readonly uploads?: UploadWatch | null
+  /** Null if this proxy takes no other's place. */
+  readonly predecessor?: Predecessor | null
 }
 
 /** Builds the proxy from its settings and starts it. Rejects if a listener can't be opened. */
 export async function startProxy(
   settings: Settings,
-  { logger, tracing = passThroughTracing, uploads = null }: ProxyOptions,
+  { logger, tracing = passThroughTracing, uploads = null, predecessor = null }: ProxyOptions,
 ): Promise<RunningProxy> {
   const material = settings.tls && (await readTls(settings.tls))
   const ending = new AbortController()
   const runtime = new ProxyRuntime(settings, { logger, ending: ending.signal })
-  const access = new Access(settings, logger)
+  const reloads = new ReloadStatus()
+  const access = new Access(settings, logger, reloads)
   const rejectionLog = new RateLimitedLog(logger, settings.limits.rejectedLogRate)
   const history = new RequestHistory(namesOf(settings))
   const watch = new EventLoopWatch({ log: logger, inFlight: () => history.inFlight, cpuTime })
@@ -65,9 +105,11 @@ export async function startProxy(
     history,
     connections: () => runtime.connectionCounts(),
     rejected: rejectionLog,
+    reloads,
     audit: () => runtime.current.audit,
     certificates: () => tls.expiry,
     failedJobs: uploads,
+    readiness: () => runtime.current.settings.readiness,
   }
   const metrics = new Metrics(statusSources)
   const log = new AuditedLog(rejectionLog, () => runtime.current.audit)
@@ -97,7 +139,7 @@ export async function startProxy(
   const renewTls = (material: TlsMaterial) => {
     for (const plane of [data, admin]) plane.renewTls(material)
   }
-  const tls = new ListenerTls(settings, { material, renew: renewTls, logger })
+  const tls = new ListenerTls(settings, { material, renew: renewTls, logger, reloads })
 
   async function reload(desired: Settings): Promise<ReloadPlan> {
     const before = runtime.current.settings
@@ -132,16 +174,29 @@ export async function startProxy(
   }
 
   try {
-    const url = await data.listen()
-    const adminUrl = await admin.listen()
+    if (predecessor) {
+      const tokens = runtime.fetchTokens(maxTokenWaitMs)
+      await predecessor.prepared(tokens.then(() => runtime.withoutToken()))
+    }
+    const { sockets = noSockets } = predecessor ?? {}
+    const url = await data.listen(sockets.data)
+    const adminUrl = await admin.listen(sockets.admin)
     runtime.start()
     return {
       url,
       adminUrl,
+      get sockets() {
+        return { data: data.socket, admin: admin.socket }
+      },
+      withoutToken: () => runtime.withoutToken(),
+      async drain() {
+        await Promise.all([data.drain(), admin.drain()])
+      },
       get accountUrls() {
         return accountUrlsOf(url, runtime.current.settings)
       },
       reload,
+      reloads,
       close,
     }
   } catch (error) {
@@ -149,6 +204,11 @@ export async function startProxy(
     throw error
   }
 }
+
+const noSockets: ListeningSockets = { data: null, admin: null }
+
+/** How long the listeners of a successor may wait for tokens. */
+const maxTokenWaitMs = 30_000
 
 /** CPU time of this thread, which runs the event loop, in milliseconds. */
 function cpuTime(): number {

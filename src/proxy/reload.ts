@@ -6,7 +6,7 @@ import { StartFailure } from './listen.ts'
 import type { RunningProxy } from './proxy.ts'
 
 interface ReloadOptions {
-  readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload'>
+  readonly proxy: Pick<RunningProxy, 'accountUrls' | 'reload' | 'reloads'>
   readonly logger: Logger
   /** Reads and validates the whole configuration; rejects with a ConfigurationError. */
   readonly load: () => Promise<Settings>
@@ -48,6 +48,7 @@ export class Reload {
     // The proxy may have begun to stop meanwhile.
     if (this.#ended) return
     if (isDeepStrictEqual({ ...desired, readAt: 0 }, { ...this.#current, readAt: 0 })) {
+      this.#succeed()
       logger.info({ trigger }, 'configuration read again; nothing changed')
       return
     }
@@ -56,6 +57,7 @@ export class Reload {
     for (const warning of desired.warnings) if (!this.#current.warnings.includes(warning)) logger.warn(warning)
     for (const notice of desired.notices) if (!this.#current.notices.includes(notice)) logger.info(notice)
     this.#current = desired
+    this.#succeed()
     logger.info({ trigger, ...accounts }, 'configuration reloaded; it applies from the next request on')
     for (const account of accounts.added) {
       logger.info({ account, url: proxy.accountUrls.get(account) }, 'DICOMweb server for Orthanc')
@@ -65,8 +67,15 @@ export class Reload {
     }
   }
 
+  /** The clients' file is read with the configuration. */
+  #succeed(): void {
+    this.#options.proxy.reloads.succeed('configuration', 'ClientsFile')
+  }
+
   #reject(trigger: string, error: unknown): void {
-    const { logger } = this.#options
+    const { logger, proxy } = this.#options
+    const isKnown = error instanceof ConfigurationError || error instanceof StartFailure
+    proxy.reloads.reject('configuration', isKnown ? error.message : 'It failed unexpectedly: the log says how.')
     const message = 'configuration rejected; keeping the current one'
     if (error instanceof ConfigurationError) {
       for (const { file, path, problem, remedy } of error.problems) {

@@ -1,3 +1,4 @@
+import { withTimeout } from '../concurrency/abort.ts'
 import { ConcurrencyLimiter } from '../concurrency/limiter.ts'
 import { RefCounted, SharedResource } from '../concurrency/ref-counted.ts'
 import type { Settings } from '../config/settings.ts'
@@ -94,6 +95,21 @@ export class ProxyRuntime {
   /** Fetches the tokens, and keeps them fresh. */
   start(): void {
     this.#tokens.start()
+  }
+
+  /** As {@link start}; resolves when each token has come or failed, or after so many milliseconds. */
+  async fetchTokens(timeoutMs: number): Promise<void> {
+    this.start()
+    const tokens = this.current.accounts.map(async ({ tokens }) => tokens.token())
+    await withTimeout(
+      timeoutMs,
+      Promise.allSettled(tokens).then(() => undefined),
+    )
+  }
+
+  /** Names of the accounts without a usable token. */
+  withoutToken(): readonly string[] {
+    return this.current.accounts.filter(({ tokenState }) => !tokenState().usable).map(({ name }) => name)
   }
 
   /** Applies settings to new requests. Throws, and changes nothing, if they can't be applied. */

@@ -37,6 +37,8 @@ interface DataListenerOptions {
    * moving.
    */
   readonly headersTimeout: number
+  /** Aborts when clients must open new connections for their next requests, to another process. */
+  readonly draining: AbortSignal
 }
 
 const maxHeaders = 1000
@@ -51,7 +53,7 @@ function headersCheckInterval(headersTimeout: number): number {
  * guard's to read, so no request ever reaches fastify's router (docs/adr/0008).
  */
 export function createDataListener(handle: Handle<Inbound>, options: DataListenerOptions): FastifyInstance {
-  const { log, limits, allows, tls, maxStreams, headersTimeout } = options
+  const { log, limits, allows, tls, maxStreams, headersTimeout, draining } = options
   const { headerBytes, keepAliveTimeout } = limits()
   const http = {
     headersTimeout,
@@ -113,6 +115,7 @@ export function createDataListener(handle: Handle<Inbound>, options: DataListene
       maxStreams,
       countStream,
       tcpOf,
+      draining,
       log,
     })
     closeTogether(server, connections)

@@ -64,10 +64,11 @@ export class ExchangeHandler {
   readonly #options: HandlerOptions
   readonly #inFlight = new InFlight<InboundResponse>()
   #onConcluded: (() => void) | null = null
+  #isLastOnConnection = false
 
   constructor(options: HandlerOptions) {
     this.#options = options
-    options.ending.addEventListener('abort', () => this.#closeAfterResponses())
+    options.ending.addEventListener('abort', () => this.closeAfterResponses())
   }
 
   /** Takes a request over. Never rejects; resolves when it has ended. */
@@ -76,8 +77,8 @@ export class ExchangeHandler {
     const { value: context, release } = this.#options.contexts.acquire()
     flushTimeout(inbound, context.idle)
     this.#inFlight.add(response)
-    // It has waited behind a response that had begun: its connection closes after its own.
-    if (this.#options.ending.aborted) response.shouldKeepAlive = false
+    // It has come on an idle connection, or waited behind a response that had begun.
+    if (this.#isLastOnConnection) response.shouldKeepAlive = false
     allowReading(inbound, context.cors)
     try {
       if (respondToPreflight(inbound)) this.#options.logger.debug(addressOf(inbound), 'preflight')
@@ -97,8 +98,12 @@ export class ExchangeHandler {
     if (this.#inFlight.size > 0) await new Promise<void>((resolve) => (this.#onConcluded = resolve))
   }
 
-  /** Makes clients not send their next request on a connection that closes just then. */
-  #closeAfterResponses(): void {
+  /**
+   * From here on, each connection closes after its next response, and the client knows it by the
+   * response's headers: it doesn't send a request on a connection that closes just then.
+   */
+  closeAfterResponses(): void {
+    this.#isLastOnConnection = true
     for (const response of this.#inFlight) if (!response.headersSent) response.shouldKeepAlive = false
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { readTls } from '../../src/config/tls.ts'
 import { createLogger, type Logger } from '../../src/observe/logger.ts'
+import { ReloadStatus } from '../../src/observe/reload-status.ts'
 import { ListenerTls } from '../../src/proxy/listener-tls.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
@@ -53,7 +54,7 @@ t.test('a line each time from 14 days on, until the certificate is replaced', as
   const watch = async (days: number) => {
     const files = { ...(await filesFor(t.testdir(), inDays(days))), requireClientCertificate: false, http2: false }
     const material = await readTls(files)
-    const options = { material, renew: () => {}, logger, warningIntervalMs: 10 }
+    const options = { material, renew: () => {}, logger, reloads: new ReloadStatus(), warningIntervalMs: 10 }
     const tls = new ListenerTls({ tls: files, readAt: Date.now() }, options)
     t.teardown(() => tls.close())
     return tls

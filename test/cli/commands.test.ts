@@ -91,6 +91,14 @@ t.test('serve: the configuration may be named by the environment', async (t) => 
   await eventually('a token', () => output().includes('access token fetched'))
   child.kill()
   t.equal(await ended(child), 143)
+
+  // The container image sets it.
+  const missing = start(t, ['serve'], { GCP_DICOMWEB_PROXY_CONFIG: '/missing' })
+  t.equal(await ended(missing.child), 2)
+  t.match(
+    missing.output(),
+    /^The configuration can't be used: \/missing: does not exist.* GCP_DICOMWEB_PROXY_CONFIG names \/missing: .*mount.*\n$/,
+  )
 })
 
 t.test('bad usage and bad configuration: exit code 2, all problems reported', async (t) => {
@@ -108,11 +116,15 @@ t.test('bad usage and bad configuration: exit code 2, all problems reported', as
   t.match(wrong.output(), /DicomWebProxy\.Timeouts\.Idle: /)
 })
 
-t.test('an address that is taken: exit code 1, and which', async (t) => {
+t.test('an address that is taken: exit code 2, and one line that says which', async (t) => {
   const taken = new URL(await listenOn(t, createServer())).host
   const { child, output } = start(t, ['-c', await configuration(t), '--listen', taken])
-  t.equal(await ended(child), 1)
-  t.match(output(), new RegExp(`Can't listen on ${taken}: another program listens there`))
+  t.equal(await ended(child), 2)
+  const told = output()
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('{'))
+  t.equal(told.length, 1)
+  t.match(told[0], new RegExp(`^Can't listen on ${taken}: another program listens there, perhaps .*change`))
 })
 
 t.test('HttpsVerifyPeers: false warns at the start', async (t) => {
@@ -139,6 +151,7 @@ t.test('schema, version and help', async (t) => {
     [['compare', '--help'], /--since.*Examples:.*Exit codes:/s],
     [['conformance', '--help'], /--account.*Examples:.*Exit codes:/s],
     [['client', '--help'], /Example:/],
+    [['health', '--help'], /--ready.*Examples:.*Exit codes:/s],
     [['schema', '--help'], /Example:/],
     [['emulator', '--help'], /--fill.*Examples:/s],
   ] as const) {

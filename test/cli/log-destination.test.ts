@@ -64,3 +64,22 @@ test('lines that nobody reads are kept up to a limit, then counted; what is read
   t.ok(lost > 0 && numbers.length > 10_000, `${lost} lost, ${numbers.length} read`)
   t.same(numbers, numbersTo(count - lost))
 })
+
+const noPipe = process.platform === 'win32' && 'no shell'
+
+// During a restart, two processes log into the same pipe.
+test('lines of two programs in one pipe stay whole', { skip: noPipe }, async (t) => {
+  // Some lines must wait until the pipe has room.
+  const program = programOf(`for (let number = 0; number < 4000; number += 1) {
+    log.info({ number, padding: 'x'.repeat(number % 300) }, 'line')
+    if (number % 50 === 49) await new Promise((resolve) => setImmediate(resolve))
+  }`)
+  const both = '"$0" --input-type=module -e "$1" & "$0" --input-type=module -e "$1" & wait'
+  const child = spawn('sh', ['-c', both, process.execPath, program], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const numbers: number[] = []
+  for await (const line of createInterface({ input: child.stdout })) numbers.push(JSON.parse(line).number)
+  t.same(
+    numbers.toSorted((one, other) => one - other),
+    numbersTo(4_000).flatMap((number) => [number, number]),
+  )
+})

@@ -54,7 +54,7 @@ export const good: Readonly<Record<string, object>> = {
     { Clients: { c: password } },
   ),
   'an Orthanc whose jobs are resubmitted': orthanc({
-    ResubmitFailedJobs: { MaxAttempts: 3, Interval: 30, MaxAge: 3600 },
+    ResubmitFailedJobs: { MaxAttempts: 3, Interval: 30, MaxAge: 3600, StateFile: 'failed-jobs.json' },
   }),
   'an Orthanc with a client certificate': orthanc({ ClientCertificate: 'c.pem', ClientKey: 'c.key' }),
   'an Orthanc on another machine': orthanc({ Url: 'https://pacs:8042/orthanc', ProxyUrl: 'https://proxy:8043' }),
@@ -92,6 +92,7 @@ export const good: Readonly<Record<string, object>> = {
   }),
   Concurrency: proxy({ Concurrency: { MaxInFlight: 1, MaxPending: 0, QueueTimeout: 1 } }),
   ShutdownGrace: proxy({ ShutdownGrace: 0 }),
+  Readiness: proxy({ Readiness: 'any' }),
   'an audit file': proxy({ Audit: { File: 'audit.jsonl', Required: true, QueryValues: true } }),
   'an audit trail on standard output': proxy({ Audit: { StandardOutput: true } }),
   'an audit repository': proxy({ Audit: { Syslog: { Server: '[2001:db8::1]:6514', SourceId: 'p' } } }),
@@ -343,6 +344,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
     proxy({ Workers: 1 }),
     'DicomWebProxy.Workers: is retired; remove it; *replicas*(docs/operations.md#replicas)',
   ],
+  'readiness of some': [proxy({ Readiness: 'some' }), 'DicomWebProxy.Readiness: must be one of "all", "any"*'],
   'half a grace': [proxy({ ShutdownGrace: 0.5 }), 'DicomWebProxy.ShutdownGrace: must*whole number*, not 0.5'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],
   ...Object.fromEntries(

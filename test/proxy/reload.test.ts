@@ -1,6 +1,7 @@
 import { mkdir, rename, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test, test } from 'tap'
+import type { Status } from '../../src/admin/status.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { ended, startProgram } from '../helpers/program.ts'
 
@@ -25,15 +26,19 @@ async function started(t: Test, path: string) {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   const said = (message: RegExp) => lines().filter(({ msg }) => message.test(String(msg)))
   await eventually('it serves', () => said(/^admin listener/).length === 1)
-  const names = async () => {
-    const response = await fetch(`${said(/^admin listener/)[0]?.url}/api/status`)
-    const { accounts } = (await response.json()) as { accounts: { name: string }[] }
-    return accounts.map(({ name }) => name)
+  const ask = (path: string) => fetch(`${said(/^admin listener/)[0]?.url}${path}`)
+  const status = async () => (await (await ask('/api/status')).json()) as Pick<Status, 'accounts' | 'configuration'>
+  const names = async () => (await status()).accounts.map(({ name }) => name)
+  const metric = async (name: string) => {
+    const text = await (await ask('/metrics')).text()
+    return Number(new RegExp(`^gcp_dicomweb_proxy_${name} (.*)$`, 'm').exec(text)?.[1])
   }
   return {
     child,
     said,
     names,
+    status,
+    metric,
     inForce: (times: number) => eventually('it is in force', () => said(/applies from the next/).length === times),
   }
 }
@@ -77,7 +82,9 @@ test('SIGHUP, and a file that is rewritten or replaced', async (t) => {
 
 test('an invalid configuration is rejected, each of its problems is logged, and nothing changes', async (t) => {
   const path = join(t.testdir({ 'orthanc.json': configuration(['a']) }), 'orthanc.json')
-  const { child, said, names, inForce } = await started(t, path)
+  const { child, said, names, status, metric, inForce } = await started(t, path)
+  const loadedAt = await metric('config_last_reload_success_timestamp_seconds')
+  t.equal(await metric('config_last_reload_successful'), 1)
   const rejected = () => said(/configuration rejected; keeping the current one/)
   // The file is read at the signal, and once more when the watch has seen the change: on a busy
   // machine before the next.
@@ -91,6 +98,11 @@ test('an invalid configuration is rejected, each of its problems is logged, and 
     { level: 'error', file: path, path: 'DicomWebProxy.Retry.TotalTimeout' },
   ])
   t.same(await names(), ['a'])
+  t.equal(await metric('config_last_reload_successful'), 0)
+  t.equal(await metric('config_last_reload_success_timestamp_seconds'), loadedAt)
+  t.match((await status()).configuration.rejected, [
+    { source: 'configuration', problems: [/Lisen: is not known; did you mean Listen/, /TotalTimeout/] },
+  ])
   await writeFile(path, '{ "GoogleCloudPlatform": {')
   child.kill('SIGHUP')
   await eventually('it is refused', () => atSignal().length === 3)
@@ -105,6 +117,9 @@ test('an invalid configuration is rejected, each of its problems is logged, and 
   await writeFile(path, configuration(['a', 'b']))
   await inForce(1)
   t.same(await names(), ['a', 'b'])
+  t.equal(await metric('config_last_reload_successful'), 1)
+  t.ok((await metric('config_last_reload_success_timestamp_seconds')) > loadedAt)
+  t.same((await status()).configuration.rejected, [])
 })
 
 test('a folder, whose files come and go', async (t) => {

@@ -27,6 +27,7 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
   return {
     version: '0',
     accepting: () => true,
+    readiness: () => 'all',
     accounts: () => [account],
     metrics: { contentType: '', text: async () => '' },
     history: {
@@ -38,6 +39,7 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
       inFlight: [],
     },
     rejected: { counts: {} },
+    reloads: { succeededAt: 0, rejected: [] },
     clientOf: () => Promise.reject(new Error('not asked')),
     failedJobs: null,
     certificates: () => null,

@@ -29,6 +29,7 @@ function show(message) {
   document.body.classList.remove('stale')
   const accounts = worstFirst(message.accounts)
   showHead({ ...message, accounts })
+  showRejectedReloads(message)
   overview.hidden = accounts.length < 2
   renderList(byId('overview-list'), accounts, ({ name }) => name, makeOverview)
   renderList(
@@ -60,6 +61,36 @@ function showHead({ version, startedAt, time, accepting, allRefused, accounts })
   const running = Date.parse(time ?? '') - Date.parse(startedAt ?? '')
   setText(byId('since'), `Runs for ${durationText(running)}, since ${timeText(Date.parse(startedAt ?? ''))}`)
   document.title = `${summary} – gcp-dicomweb-proxy`
+}
+
+/**
+ * A configuration that was rejected isn't in effect, and the next start would fail.
+ *
+ * @param {Message} message
+ */
+function showRejectedReloads({ configuration }) {
+  renderList(
+    byId('rejected-reloads'),
+    configuration.rejected,
+    ({ source }) => source,
+    () => {
+      const problems = element('p', { class: 'problems' })
+      const words = element('p')
+      return {
+        root: element('div', { class: 'notice' }, words, problems),
+        /** @param {Message['configuration']['rejected'][number]} rejected */
+        update({ source, time, problems: lines }) {
+          const what = source === 'configuration' ? 'configuration' : `file of ${source}`
+          const since = timeText(Date.parse(time ?? ''))
+          setText(
+            words,
+            `The ${what} was rejected at ${since}. The one before stays in effect, until a restart, which would fail:`,
+          )
+          setText(problems, lines.join('\n'))
+        },
+      }
+    },
+  )
 }
 
 /**

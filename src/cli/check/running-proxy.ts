@@ -1,7 +1,6 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import { isLoopback } from '../../config/loopback.ts'
-import { isWildcard } from '../../config/orthanc.ts'
+import { isLoopback, isWildcard } from '../../config/loopback.ts'
 import type { ListenAddress, Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { type Checklist, Skipped } from './checklist.ts'

@@ -3,6 +3,9 @@ import type { DestinationStream } from 'pino'
 import { prettyDestination } from '../../observe/pretty.ts'
 
 const standardOutput = 1
+/** Bytes: PIPE_BUF of Linux; others have at least 512. */
+const maxAtomicWrite = 4096
+const newline = '\n'.charCodeAt(0)
 /** Characters of lines that wait for the end of the turn at the most. */
 const maxLinesPerTurn = 8 * 1024
 /** Bytes that wait for whoever reads a pipe at the most; what comes then is lost, and counted. */
@@ -19,6 +22,27 @@ export function logDestination(process: NodeJS.Process): DestinationStream {
   const output = new LogOutput(standardOutput)
   process.once('exit', () => output.end())
   return output
+}
+
+/**
+ * As many whole lines as a pipe takes without mixing them with those of another process that writes
+ * to it: during a restart there are two.
+ */
+export function firstLines(lines: Buffer): Buffer {
+  if (lines.length <= maxAtomicWrite) return lines
+  const end = lines.lastIndexOf(newline, maxAtomicWrite - 1)
+  return lines.subarray(0, (end < 0 ? lines.indexOf(newline) : end) + 1 || lines.length)
+}
+
+/**
+ * To be called when another process with the same standard output has ended: Node leaves a pipe as
+ * it found it, and so in a state in which writing waits until somebody reads.
+ */
+export function keepOutputFromWaiting(process: NodeJS.Process): void {
+  const { _handle: handle } = process.stdout as typeof process.stdout & {
+    readonly _handle?: { readonly setBlocking?: (blocks: boolean) => unknown } | null
+  }
+  if (!process.stdout.isTTY) handle?.setBlocking?.(false)
 }
 
 /**
@@ -67,7 +91,8 @@ class LogOutput implements DestinationStream {
   #write(): boolean {
     this.#take()
     try {
-      while (this.#waiting.length > 0) this.#waiting = this.#waiting.subarray(writeSync(this.#fd, this.#waiting))
+      while (this.#waiting.length > 0)
+        this.#waiting = this.#waiting.subarray(writeSync(this.#fd, firstLines(this.#waiting)))
       if (this.#lost === 0) return true
       this.#lines = this.#takeLost()
       return this.#write()

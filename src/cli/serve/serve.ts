@@ -1,7 +1,7 @@
 import { configurationFiles } from '../../config/read.ts'
 import type { Settings } from '../../config/settings.ts'
 import { watchFiles } from '../../config/watch-files.ts'
-import { createLogger } from '../../observe/logger.ts'
+import { createLogger, type Logger } from '../../observe/logger.ts'
 import type { RequestEvent } from '../../observe/request-event.ts'
 import { FailedJobs } from '../../orthanc/failed-jobs.ts'
 import { UploadOutcomes } from '../../orthanc/upload-outcomes.ts'
@@ -10,19 +10,37 @@ import { type ProxyOptions, type RunningProxy, startProxy } from '../../proxy/pr
 import { Reload } from '../../proxy/reload.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { exitSoon, leave } from '../process/leave.ts'
-import { onHangup, untilEnded } from '../process/signals.ts'
+import { onHangup, onRestart, untilEnded } from '../process/signals.ts'
 import { type ConfigurationOptions, configurationPath, loadedSettings, readSettings } from '../settings.ts'
-import { logDestination } from './log-destination.ts'
+import { Handover } from './handover.ts'
+import { keepOutputFromWaiting, logDestination } from './log-destination.ts'
 import { Registration } from './orthanc-registration.ts'
+import { EndedBeforeServing, predecessorOf, type RunningPredecessor, unlessEnded } from './predecessor.ts'
+import { notifyServiceManager } from './service-manager.ts'
 import { openTracing } from './tracing.ts'
 
 /** How long (ms) after the grace all else may take that belongs to the end. */
 const forcedExitDelayMs = 8_000
 
-/** Runs the proxy until a signal ends it. */
+/** Runs the proxy until a signal ends it, or a successor has taken its place. */
 export async function serve(stores: readonly string[], options: ConfigurationOptions): Promise<ExitCode> {
-  const { promise: started, resolve: hasStarted } = Promise.withResolvers<Reload>()
-  const reload = (trigger: string) => void started.then((reload) => reload.run(trigger))
+  const predecessor = predecessorOf(process)
+  try {
+    return await run(stores, options, predecessor)
+  } catch (error) {
+    await predecessor?.failed((error as Error).message)
+    throw error
+  }
+}
+
+async function run(
+  stores: readonly string[],
+  options: ConfigurationOptions,
+  predecessor: RunningPredecessor | null,
+): Promise<ExitCode> {
+  const { promise: started, resolve: hasStarted } = Promise.withResolvers<{ reload: Reload; handover: Handover }>()
+  const reload = (trigger: string) => void started.then(({ reload }) => reload.run(trigger))
+  onRestart(() => void started.then(({ handover }) => handover.run()))
   const path = configurationPath(options)
   const files = () => (path === undefined ? [] : configurationFiles(path, process.cwd()))
   const watch = watchFiles(files, () => reload('its files have changed'))
@@ -38,11 +56,18 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
   const tracing = await openTracing(process.env, logger)
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
-  const uploads = { record: (event: RequestEvent) => outcomes.record(event), of: (name: string) => failedJobs.of(name) }
-  const proxy = await start(settings, { logger, tracing, uploads })
+  const uploads = {
+    record: (event: RequestEvent) => outcomes.record(event),
+    of: (name: string) => failedJobs.of(name),
+    countsOf: (name: string) => failedJobs.countsOf(name),
+  }
+  const before = predecessor && unlessEnded(predecessor, ended)
+  const proxy = await start(settings, { logger, tracing, uploads, predecessor: before })
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
-  const registration = new Registration(settings, proxy.url, { logger, failedJobs })
+  if (predecessor) takeOver(predecessor, logger)
+  else await tellReady(logger)
+  const registration = new Registration(settings, proxy.url, { logger, failedJobs }, predecessor?.released)
   const load = () => loadedSettings(stores, options)
   let grace = settings.shutdownGrace
   const onChange = (now: Settings) => {
@@ -50,14 +75,31 @@ export async function serve(stores: readonly string[], options: ConfigurationOpt
     registration.replace(now)
   }
   const reloading = new Reload(settings, { proxy, logger, load, onChange })
-  hasStarted(reloading)
+  const handover = new Handover({ proxy, logger, process })
+  hasStarted({ reload: reloading, handover })
 
+  const successor = await Promise.race([ended.then(() => null), handover.done])
+  watch.close()
+  reloading.end()
+  if (successor) {
+    const drained = proxy.drain()
+    logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
+    // The predecessor may not have left Orthanc to this process yet.
+    await Promise.all([registration.close(), predecessor?.released])
+    successor.release()
+    const code = await Promise.race([drained.then(() => null), ended])
+    if (code === null) {
+      await proxy.close()
+      await tracing.close()
+      exitSoon()
+      logger.info('stopped; the successor serves')
+      return exitCode.ok
+    }
+  }
   const code = await ended
   // Exits even if something hangs.
   setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
-  watch.close()
-  reloading.end()
-  await registration.close()
+  await Promise.all([handover.cancel(), registration.close()])
   logger.info('shutting down; requests in flight may finish, new ones are rejected')
   const aborted = await proxy.close()
   await tracing.close()
@@ -74,7 +116,23 @@ async function start(settings: Settings, options: ProxyOptions): Promise<Running
   try {
     return await startProxy(settings, options)
   } catch (cause) {
-    const { message } = startFailure(cause)
-    throw new CommandFailure(message, exitCode.failure, { cause })
+    if (cause instanceof EndedBeforeServing) throw new CommandFailure(cause.message, exitCode.terminated, { cause })
+    const { message, isPermanent } = startFailure(cause)
+    throw new CommandFailure(message, isPermanent ? exitCode.usage : exitCode.failure, { cause })
   }
+}
+
+function takeOver(predecessor: RunningPredecessor, logger: Logger): void {
+  const { pid } = predecessor
+  predecessor.serving()
+  logger.info({ predecessor: pid }, 'took over; the predecessor finishes its open connections')
+  void predecessor.ended.then(() => {
+    keepOutputFromWaiting(process)
+    logger.info({ predecessor: pid }, 'the predecessor has ended')
+  })
+}
+
+async function tellReady(logger: Logger): Promise<void> {
+  const reason = await notifyServiceManager(process.env, 'READY=1')
+  if (reason !== null) logger.warn({ reason }, "can't tell systemd that the proxy is ready")
 }

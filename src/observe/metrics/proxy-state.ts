@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { LimiterStats } from '../../concurrency/limiter.ts'
+import type { ReloadStatus } from '../reload-status.ts'
 import type { RequestEvent } from '../request-event.ts'
 import type { Traffic } from '../request-history.ts'
 import { type Reading, registerCounter, registerGauge } from './read-metrics.ts'
@@ -25,6 +26,14 @@ interface TokenState {
   readonly failures: number
 }
 
+/** Of an account, since the start. */
+export interface FailedJobCounts {
+  readonly waiting: number
+  /** New jobs. */
+  readonly started: number
+  readonly givenUp: number
+}
+
 /** What the metrics read at each scrape. */
 export interface ProxyState {
   readonly version: string
@@ -36,6 +45,9 @@ export interface ProxyState {
   /** By transport. */
   connections(): Readonly<Record<string, ConnectionCounts>>
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
+  /** Orthanc's uploads that failed in an outage; null if nobody looks after them. */
+  readonly failedJobs: { countsOf(account: string): FailedJobCounts } | null
+  readonly reloads: Pick<ReloadStatus, 'rejected' | 'succeededAt'>
   /** When the listeners' certificates end, in epoch milliseconds; null without TLS. */
   certificates(): { readonly certificate: number; readonly clientAuthorities: number | null } | null
   /** Null without an audit trail. */
@@ -48,6 +60,7 @@ export function registerState(registry: Registry, state: ProxyState): void {
   registerTraffic(registry, state)
   registerLimiters(registry, state)
   registerTokens(registry, state)
+  registerFailedJobs(registry, state)
   registerProcess(registry, state)
   registerCertificates(registry, state)
 }
@@ -124,6 +137,33 @@ function registerTokens(registry: Registry, { accounts }: ProxyState): void {
   counter('token_refresh_failures_total', 'Access token refreshes that failed.', ({ failures }) => failures)
 }
 
+function registerFailedJobs(registry: Registry, { accounts, failedJobs }: ProxyState): void {
+  const labels = ['account']
+  const jobs = (figure: keyof FailedJobCounts) =>
+    function* (): Generator<Reading> {
+      if (!failedJobs) return
+      for (const { name: account } of accounts()) yield [{ account }, failedJobs.countsOf(account)[figure]]
+    }
+  registerGauge(registry, {
+    name: 'failed_jobs_waiting',
+    help: 'Uploads of Orthanc that failed in an outage, and wait to be sent again.',
+    labels,
+    read: jobs('waiting'),
+  })
+  registerCounter(registry, {
+    name: 'failed_jobs_started_again_total',
+    help: 'New jobs in Orthanc for uploads that failed in an outage.',
+    labels,
+    read: jobs('started'),
+  })
+  registerCounter(registry, {
+    name: 'failed_jobs_given_up_total',
+    help: 'Uploads of Orthanc that failed in an outage, and are not sent again.',
+    labels,
+    read: jobs('givenUp'),
+  })
+}
+
 /** By the wall clock, which may have been set back. */
 function secondsSince(at: number | null): number | null {
   return at === null ? null : Math.max(0, (Date.now() - at) / 1000)
@@ -133,12 +173,22 @@ function secondsUntil(at: number | null): number | null {
   return at === null ? null : Math.max(0, (at - Date.now()) / 1000)
 }
 
-function registerProcess(registry: Registry, { version, connections, rejected }: ProxyState): void {
+function registerProcess(registry: Registry, { version, connections, rejected, reloads }: ProxyState): void {
   registerGauge(registry, {
     name: 'build_info',
     help: 'Always 1, labelled with the version.',
     labels: ['version'],
     read: () => [[{ version }, 1]],
+  })
+  registerGauge(registry, {
+    name: 'config_last_reload_successful',
+    help: '1 if the configuration, as it was last read, is in effect, else 0.',
+    read: () => [[{}, reloads.rejected.length === 0 ? 1 : 0]],
+  })
+  registerGauge(registry, {
+    name: 'config_last_reload_success_timestamp_seconds',
+    help: 'When the configuration was last read and could be used.',
+    read: () => [[{}, reloads.succeededAt / 1000]],
   })
   registerGauge(registry, {
     name: 'upstream_connections',

@@ -219,7 +219,8 @@ export class BatchAttempts {
   }
 }
 
-async function queuedSlot({ slot, cancel }: QueuedSlot, stop: AbortSignal): Promise<Slot> {
+/** Ends the wait when nothing more is to be sent. */
+export async function queuedSlot({ slot, cancel }: QueuedSlot, stop: AbortSignal): Promise<Slot> {
   const onStop = () => cancel(stop.reason)
   stop.addEventListener('abort', onStop, { once: true })
   try {

@@ -1,0 +1,25 @@
+import type { ListeningSockets } from '../../proxy/proxy.ts'
+
+/**
+ * Names the variable that tells a process that it is a successor. Its value is JSON: the
+ * predecessor's {@link ListeningSockets}, with the descriptors as the successor has them.
+ */
+export const handoverVariable = 'GCP_DICOMWEB_PROXY_HANDOVER'
+
+export type InheritedSockets = ListeningSockets
+
+/** What a successor says, in this order; `failed` at any time before `serving`. */
+export type SuccessorMessage =
+  /** Everything but the listeners is ready; names the accounts without a token. */
+  | { readonly kind: 'prepared'; readonly withoutToken: readonly string[] }
+  /** It accepts connections. */
+  | { readonly kind: 'serving' }
+  /** It ends. */
+  | { readonly kind: 'failed'; readonly reason: string }
+
+/** What its predecessor says, in this order. */
+export type PredecessorMessage =
+  /** Open the listeners. */
+  | { readonly kind: 'serve' }
+  /** The predecessor no longer talks to Orthanc. */
+  | { readonly kind: 'released' }
