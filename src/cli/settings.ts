@@ -42,8 +42,7 @@ export async function readSettings(stores: readonly string[], options: Configura
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     // One problem is one line, for a log that shows lines.
-    const separator = error.problems.length + error.notices.length > 1 ? '
-' : ' '
+    const separator = error.problems.length + error.notices.length > 1 ? '\n' : ' '
     const note = noteOnVariable(error, options)
     const message = `The configuration can't be used:${separator}${error.message}${note && `.${separator}${note}`}`
     throw new CommandFailure(message, exitCode.usage, { cause: error })
