@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { canonicalClientName } from './canonical-names.ts'
 import { isLoopback } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
@@ -70,14 +71,16 @@ async function readRegistration(
   context: RegistrationContext,
 ): Promise<RegistrationSettings | null> {
   const url = publicUrl(section, 'Url')
+  const authoritiesFile = section.text('CACertificates')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
     certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
+    certificateAuthoritiesFile: authoritiesFile ? resolve(context.workingDirectory, authoritiesFile) : null,
     client: readClient(section),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
     interval: 1000 * section.number('Interval'),
-    resubmission: readResubmission(section.enabled('ResubmitFailedJobs')),
+    resubmission: readResubmission(section.enabled('ResubmitFailedJobs'), context.workingDirectory),
   }
   checkClient(section, context.clients)
   if (url === null) return null
@@ -88,12 +91,14 @@ async function readRegistration(
   return { url, ...settings }
 }
 
-function readResubmission(section: Section | null): ResubmissionSettings | null {
+function readResubmission(section: Section | null, workingDirectory: string): ResubmissionSettings | null {
   if (!section) return null
+  const stateFile = section.text('StateFile')
   return {
     maxAttempts: section.number('MaxAttempts'),
     interval: 1000 * section.number('Interval'),
     maxAge: 1000 * section.number('MaxAge'),
+    stateFile: stateFile === undefined ? null : resolve(workingDirectory, stateFile),
   }
 }
 

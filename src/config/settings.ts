@@ -80,6 +80,8 @@ export interface RegistrationSettings {
   readonly login: { readonly username: string; readonly password: string } | null
   /** PEM; null: those that Node trusts. */
   readonly certificateAuthorities: readonly string[] | null
+  /** The file that they are from. */
+  readonly certificateAuthoritiesFile: string | null
   /** How Orthanc logs in to the proxy; null: not at all, or as its entries say. */
   readonly client: OrthancClientSettings | null
   /**
@@ -103,6 +105,8 @@ export interface ResubmissionSettings {
   readonly interval: number
   /** Since the job was made. */
   readonly maxAge: number
+  /** Where what waits is remembered over a restart. */
+  readonly stateFile: string | null
 }
 
 /** The proxy's client that an Orthanc is. The password is a secret. */

@@ -126,6 +126,7 @@ function attributesOf(request: TracedRequest): Attributes {
     'dicomweb.attempts': attempts,
     'dicomweb.batches': batches?.sent,
     'dicomweb.batches_repeated': batches?.repeated,
+    'dicomweb.batches_failed': batches?.failed,
     'dicomweb.request_id': requestId,
     'dicomweb.instances_stored': instances?.stored,
     'dicomweb.instances_failed': instances?.failed,

@@ -23,6 +23,16 @@ export interface BatchCounts {
   inFlight: number
   /** Instances that have arrived. */
   instances: number
+  /** Batches that failed for good. */
+  failed: number
+}
+
+/** What an upload in batches failed by, as far as the whole of it is known. */
+export interface BatchFailures {
+  /** Statuses of Google's and codes of the proxy's by which batches failed for good. */
+  readonly causes: ReadonlySet<number | ErrorCode>
+  /** Instances that Google refused in a response that names them. */
+  readonly refused: number
 }
 
 /**
@@ -82,6 +92,8 @@ export class RequestEvent {
   attempts = 0
   /** Undefined if this is no upload in batches. */
   batches: BatchCounts | undefined
+  /** Undefined if nothing of such an upload failed, or not all of it was read. */
+  batchFailures: BatchFailures | undefined
   /** Of an upload: instances that Google refused because it has just the same. */
   instancesIdentical: number | undefined
   /** Rows that the proxy read to complete a search; undefined for other requests. */
@@ -172,6 +184,7 @@ export class RequestEvent {
       attempts: this.attempts,
       batches: this.batches?.sent,
       batchesRepeated: this.batches?.repeated,
+      batchesFailed: this.batches?.failed,
       instancesIdentical: this.instancesIdentical,
       rowsRead: this.rowsRead,
       instancesStored: instances?.stored,

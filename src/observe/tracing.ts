@@ -17,7 +17,7 @@ export interface TracedRequest {
   readonly layer: string | undefined
   readonly abortedBy: string | undefined
   readonly attempts: number
-  readonly batches: { readonly sent: number; readonly repeated: number } | undefined
+  readonly batches: { readonly sent: number; readonly repeated: number; readonly failed: number } | undefined
   readonly instances: { readonly stored: number; readonly failed: number } | undefined
   readonly progress: { readonly received: number; readonly sent: number }
 }

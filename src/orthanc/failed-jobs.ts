@@ -43,6 +43,27 @@ interface KnownJob extends FailedJob {
   /** The first one's. */
   readonly createdAt: number
   readonly completion: string
+  /** From a former process: what it sends is not known until Orthanc says so. */
+  readonly isRestored: boolean
+  /** Orthanc was asked for the new job, and has not said which one it started. */
+  readonly isStarting: boolean
+}
+
+/** What outlasts the process, of a job that waits or was started again. */
+export interface RememberedJob
+  extends Pick<
+    KnownJob,
+    'id' | 'replaces' | 'account' | 'store' | 'completion' | 'attempts' | 'createdAt' | 'failedAt'
+  > {
+  readonly state: 'waiting' | 'starting' | 'started-again'
+}
+
+/** Of an account, since the start of the proxy. */
+export interface JobCounts {
+  readonly waiting: number
+  /** New jobs. */
+  readonly started: number
+  readonly givenUp: number
 }
 
 export type JobEvent =
@@ -75,15 +96,21 @@ const reasons = {
   incomplete: `Orthanc does not say which instances it sent; ${compare}`,
   byOthers: `somebody has resubmitted it in Orthanc, which may send only a part of it, and then says Success; ${compare}`,
   forgotten: `Orthanc has forgotten the new job before its end was seen: it was restarted, or its JobsHistorySize is too small; ${compare}`,
+  forgottenWaiting: `Orthanc has forgotten it while the proxy did not run, and with it what it was to send: it was restarted, or its JobsHistorySize is too small; ${compare}`,
+  unknownStart: `it is not known whether Orthanc has started a new job: its response did not come. Look in its list of jobs; ${compare}`,
+  deleted: `Orthanc no longer has all of its instances (404): somebody has deleted them, or replaced the study. Send what is left of it yourself; ${compare}`,
   elsewhere: `the account is gone, has another DICOM store now, or its entry in Orthanc leads elsewhere; ${compare}`,
 } as const
 
-/** What is known of jobs. Outlives a reload, not the process. */
+/** What is known of jobs. Outlives a reload; of the process, what {@link remembered} says. */
 export class FailedJobs {
   readonly #outcomes: UploadOutcomes
   readonly #jobs = new Map<string, KnownJob>()
   /** Nothing more is to be learned about them. */
   readonly #settled = new Set<string>()
+  readonly #counts = new Map<string, { started: number; givenUp: number }>()
+  /** Whether what a former process knew is there. */
+  isRestored = false
 
   constructor(outcomes: UploadOutcomes) {
     this.#outcomes = outcomes
@@ -95,19 +122,57 @@ export class FailedJobs {
     return jobs.sort((one, other) => Number(other.state === 'waiting') - Number(one.state === 'waiting'))
   }
 
+  countsOf(account: string): JobCounts {
+    const waiting = this.of(account).filter(({ state }) => state === 'waiting').length
+    return { waiting, ...(this.#counts.get(account) ?? { started: 0, givenUp: 0 }) }
+  }
+
+  #count(account: string, what: 'started' | 'givenUp'): void {
+    const counts = this.#counts.get(account) ?? { started: 0, givenUp: 0 }
+    counts[what] += 1
+    this.#counts.set(account, counts)
+  }
+
+  remembered(): RememberedJob[] {
+    return [...this.#jobs.values()].flatMap((job) => {
+      const { id, replaces, account, store, completion, attempts, createdAt, failedAt, isStarting } = job
+      if (job.state !== 'waiting' && job.state !== 'started-again') return []
+      const state = isStarting ? 'starting' : job.state
+      return { id, replaces, account, store, completion, state, attempts, createdAt, failedAt }
+    })
+  }
+
+  /** Takes over what a former process knew; what became of it, Orthanc will say. */
+  restore(remembered: readonly RememberedJob[]): readonly JobEvent[] {
+    this.isRestored = true
+    return remembered.flatMap(({ state, ...job }) => {
+      const restored = { ...job, instances: [], nextAttemptAt: null, reason: null, isStarting: false }
+      if (state === 'waiting') this.#set({ ...restored, state, isRestored: true })
+      else this.#set({ ...restored, state: 'started-again', isRestored: false })
+      return state === 'starting' ? this.giveUp({ ...restored, state: 'started-again' }, reasons.unknownStart) : []
+    })
+  }
+
   /** Forgets all; returns those that waited. */
   clear(): readonly FailedJob[] {
     const waiting = [...this.#jobs.values()].filter(({ state }) => state === 'waiting')
     this.#jobs.clear()
     this.#settled.clear()
+    this.isRestored = false
     return waiting
   }
 
-  /** Orthanc knows only these any more. What waits needs no Orthanc that remembers it. */
+  /**
+   * Orthanc knows only these any more. What waits needs no Orthanc that remembers it, unless the
+   * proxy has been restarted.
+   */
   keep(ids: ReadonlySet<string>): readonly JobEvent[] {
     for (const id of this.#settled) if (!ids.has(id)) this.#settled.delete(id)
-    const lost = [...this.#jobs.values()].filter(({ id, state }) => state === 'started-again' && !ids.has(id))
-    return lost.map((job) => this.giveUp(job, reasons.forgotten))
+    const lost = [...this.#jobs.values()].filter(({ id }) => !ids.has(id))
+    return lost.flatMap((job) => {
+      if (job.isRestored) return this.giveUp(job, reasons.forgottenWaiting)
+      return job.state === 'started-again' ? this.giveUp(job, reasons.forgotten) : []
+    })
   }
 
   isSettled(id: string): boolean {
@@ -124,6 +189,9 @@ export class FailedJobs {
     const { id, state, endedAt, server, type } = job
     if (state !== 'Success' && state !== 'Failure') return null
     const known = this.#jobs.get(id)
+    if (known?.isRestored && (state === 'Success' || job.completion !== known.completion)) {
+      return this.giveUp(known, reasons.byOthers)
+    }
     if (state === 'Success') {
       this.#settled.add(id)
       return known ? this.#end(known, 'succeeded', null) : null
@@ -146,28 +214,42 @@ export class FailedJobs {
     // A new job's priority tells how many there were, also after a restart of the proxy.
     const attempts = Math.max(known?.attempts ?? 0, -job.priority, 0)
     const createdAt = known?.createdAt ?? job.createdAt
-    const reason = this.#reasonAgainst({ ...job, createdAt }, { account, endedAt, attempts, limits, now })
+    const isKnownOutage = known?.isRestored ?? false
+    const run = { account, endedAt, attempts, isKnownOutage, limits, now }
+    const reason = this.#reasonAgainst({ ...job, createdAt }, run)
     if (reason !== null) return known ? this.giveUp({ ...known, failedAt: endedAt }, reason) : { left: [id], reason }
     const nextAttemptAt = endedAt + limits.interval * Math.min(2 ** attempts, maxSpacing)
     const replaces = known?.replaces ?? null
     const failed = { id, replaces, account, store, attempts, createdAt, completion, failedAt: endedAt, reason: null }
-    return { job: this.#set({ ...failed, state: 'waiting', nextAttemptAt, instances: instances ?? [] }) }
+    const waiting = { ...failed, state: 'waiting', isRestored: false, isStarting: false, nextAttemptAt } as const
+    return { job: this.#set({ ...waiting, instances: instances ?? [] }) }
   }
 
   /** Why no new job must be started for one; null if it may. */
   #reasonAgainst(
     job: JobDescription,
-    run: { account: string; endedAt: number; attempts: number; limits: ResubmitLimits; now: number },
+    run: {
+      account: string
+      endedAt: number
+      attempts: number
+      isKnownOutage: boolean
+      limits: ResubmitLimits
+      now: number
+    },
   ): string | null {
-    const { endedAt, attempts, limits } = run
-    const ran = { startedAt: endedAt - job.runtime, endedAt }
-    const cause = outageWords.has(job.words) ? this.#outcomes.causeOf(run.account, ran) : 'other'
+    const { attempts, limits } = run
+    const cause = run.isKnownOutage ? 'outage' : this.#causeOf(job, run)
     if (cause !== 'outage') return cause === 'other' && attempts > 0 ? reasons.refusedAgain : causes[cause]
     if (attempts >= limits.maxAttempts)
       return `it failed in outages after ${attempts} new jobs (MaxAttempts); ${compare}`
     if (!(job.createdAt >= run.now - limits.maxAge)) return reasons.old
     if (job.instances === null) return reasons.incomplete
     return this.#waitingInstances() + job.instances.length > maxInstances ? reasons.tooMuch : null
+  }
+
+  #causeOf({ words, runtime }: JobDescription, { account, endedAt }: { account: string; endedAt: number }) {
+    if (!outageWords.has(words)) return 'other'
+    return this.#outcomes.causeOf(account, { startedAt: endedAt - runtime, endedAt })
   }
 
   #waitingInstances(): number {
@@ -188,7 +270,9 @@ export class FailedJobs {
   due(now: number): readonly (FailedJob & { readonly instances: readonly string[] })[] {
     const jobs = [...this.#jobs.values()]
     const busy = new Set(jobs.filter(({ state }) => state === 'started-again').map(({ account }) => account))
-    const due = jobs.filter(({ state, nextAttemptAt }) => state === 'waiting' && (nextAttemptAt ?? now) <= now)
+    const due = jobs.filter(
+      ({ state, nextAttemptAt, isRestored }) => state === 'waiting' && !isRestored && (nextAttemptAt ?? now) <= now,
+    )
     const first = new Map(due.sort((one, other) => other.failedAt - one.failedAt).map((job) => [job.account, job]))
     return [...first.values()].filter(({ account }) => !busy.has(account))
   }
@@ -203,19 +287,25 @@ export class FailedJobs {
 
   /** From before Orthanc is asked until it has said which job it started: never asked twice. */
   starting(job: FailedJob): void {
-    this.#change(job, { state: 'started-again', attempts: job.attempts + 1, nextAttemptAt: null })
+    this.#change(job, { state: 'started-again', attempts: job.attempts + 1, nextAttemptAt: null, isStarting: true })
   }
 
   started({ id }: FailedJob, newId: string): JobEvent | null {
     const known = this.#jobs.get(id)
     if (!known) return null
     this.#jobs.delete(id)
-    return { job: this.#set({ ...known, id: newId, replaces: id, instances: [] }) }
+    this.#count(known.account, 'started')
+    return { job: this.#set({ ...known, id: newId, replaces: id, instances: [], isStarting: false }) }
   }
 
-  /** Orthanc has refused to start a new one. */
+  /** Orthanc has refused to start a new one, or was not asked. */
   notStarted(job: FailedJob, until: number): void {
-    this.#change(job, { state: 'waiting', attempts: job.attempts, nextAttemptAt: until })
+    this.#change(job, { state: 'waiting', attempts: job.attempts, nextAttemptAt: until, isStarting: false })
+  }
+
+  /** Orthanc has not said that it started one, and nobody can ask it again. */
+  startFailed(job: FailedJob, status: number): JobEvent {
+    return this.giveUp(job, status === 404 ? reasons.deleted : reasons.unknownStart)
   }
 
   /** The account does not work yet. */
@@ -226,12 +316,14 @@ export class FailedJobs {
   }
 
   giveUp(job: FailedJob, reason: string): JobEvent {
+    this.#count(job.account, 'givenUp')
     return this.#end(job, 'given-up', reason)
   }
 
   #end(job: FailedJob, state: 'succeeded' | 'given-up', reason: string | null): JobEvent {
     const ended = { state, reason, nextAttemptAt: null }
-    this.#change(job, { ...ended, failedAt: job.failedAt, instances: [] })
+    this.#settled.add(job.id)
+    this.#change(job, { ...ended, failedAt: job.failedAt, instances: [], isRestored: false })
     const others = this.of(job.account).filter((each) => each.state === 'succeeded' || each.state === 'given-up')
     for (const { id } of others.slice(0, -maxEnded)) this.#jobs.delete(id)
     return { job: { ...job, ...ended } }

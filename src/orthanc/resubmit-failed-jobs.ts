@@ -1,4 +1,5 @@
 import type { FailedJob, FailedJobs, JobEvent, JobTarget, ResubmitLimits } from './failed-jobs.ts'
+import type { JobStateFile } from './job-state-file.ts'
 import { OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { isSameUrl } from './server-entry.ts'
@@ -20,6 +21,8 @@ interface ResubmitOptions {
   readonly searchable: ReadonlySet<string>
   readonly limits: ResubmitLimits
   readonly jobs: FailedJobs
+  /** Remembers them over a restart; null: nothing does. */
+  readonly stateFile: Pick<JobStateFile, 'read' | 'write'> | null
   readonly onEvent: (event: ResubmissionEvent) => void
   /** Default {@link pollIntervalMs}. */
   readonly pollInterval?: number | undefined
@@ -80,16 +83,29 @@ class ResubmissionLoop {
 
   async poll(): Promise<void> {
     try {
+      await this.#restore()
       await this.#checkPlugin()
       const own = await this.#ownServers()
       await this.#lookAtJobs(own)
+      await this.#remember()
       await this.#startAgain(own)
+      await this.#remember()
       this.#problem = null
     } catch (error) {
       const problem = error instanceof OrthancError ? error.problem : String(error)
       if (problem !== this.#problem && !this.#ended) this.#options.onEvent({ error })
       this.#problem = problem
     }
+  }
+
+  async #restore(): Promise<void> {
+    const { jobs, stateFile } = this.#options
+    if (!jobs.isRestored) this.#report(jobs.restore((await stateFile?.read()) ?? []))
+  }
+
+  async #remember(): Promise<void> {
+    const { jobs, stateFile } = this.#options
+    await stateFile?.write(jobs.remembered())
   }
 
   async #checkPlugin(): Promise<void> {
@@ -155,13 +171,20 @@ class ResubmissionLoop {
     const { rest, jobs, limits } = this.#options
     jobs.starting(job)
     try {
+      // A process that comes after a crash must not start it a second time.
+      await this.#remember()
+    } catch (error) {
+      jobs.notStarted(job, Date.now() + limits.interval)
+      throw error
+    }
+    try {
       const id = await rest.startStow(job.account, job.instances, -(job.attempts + 1))
       const started = jobs.started(job, id)
       if (started) this.#report([started])
     } catch (error) {
       const status = error instanceof OrthancError ? error.status : 0
       if (status >= 400 && status < 500 && status !== 404) jobs.notStarted(job, Date.now() + limits.interval)
-      else this.#report([jobs.giveUp(job, status === 404 ? deleted : unknownStart)])
+      else this.#report([jobs.startFailed(job, status)])
       throw error
     }
   }
@@ -183,11 +206,6 @@ class ResubmissionLoop {
     for (const event of events) this.#options.onEvent(event)
   }
 }
-
-const deleted =
-  'Orthanc no longer has all of its instances (404): somebody has deleted them, or replaced the study. Send what is left of it yourself; "gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
-const unknownStart =
-  'it is not known whether Orthanc has started a new job: its response did not come. Look in its list of jobs; "gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
 
 /** Builds between releases call themselves "mainline". */
 function isNewEnough(version: string): boolean {

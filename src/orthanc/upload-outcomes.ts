@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
-import type { RequestEvent } from '../observe/request-event.ts'
+import type { BatchFailures, RequestEvent } from '../observe/request-event.ts'
 
 /** What became of an upload: `outage` says nothing against what was sent. */
 type Outcome = 'stored' | 'outage' | 'other'
@@ -23,6 +23,8 @@ const outageCodes: ReadonlySet<ErrorCode> = new Set([
 ] as const)
 /** Google's own, by https://cloud.google.com/healthcare-api/docs/best-practices-latency-error-handling. */
 const outageStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+/** By which a batch fails: 401 is a token that Google rejected several times. */
+const outageCauses: ReadonlySet<number | ErrorCode> = new Set([...outageCodes, ...outageStatuses, 401])
 /** Of an account. What came before the oldest of them isn't known any more. */
 const maxUploads = 2_000
 /** Orthanc looks after a job's upload each second, and then says that the job has ended. */
@@ -80,10 +82,17 @@ export class UploadOutcomes {
   }
 }
 
-function outcomeOf({ failed, doubt, code, status, abortedBy, instances }: RequestEvent): Outcome {
+function outcomeOf({ failed, doubt, code, status, abortedBy, batchFailures, instances }: RequestEvent): Outcome {
   if (!failed && !doubt) return 'stored'
   // After the response began, or where the client left, nobody knows what the response said.
-  if (abortedBy !== undefined || (instances?.failed ?? 0) > 0) return 'other'
+  if (abortedBy !== undefined) return 'other'
+  // The response to an upload in batches names what an outage has cost as failures, too.
+  if (batchFailures) return isOutage(batchFailures) ? 'outage' : 'other'
+  if ((instances?.failed ?? 0) > 0) return 'other'
   if (code !== undefined) return outageCodes.has(code) ? 'outage' : 'other'
   return outageStatuses.has(status ?? 0) ? 'outage' : 'other'
+}
+
+function isOutage({ causes, refused }: BatchFailures): boolean {
+  return refused === 0 && [...causes].every((cause) => outageCauses.has(cause))
 }

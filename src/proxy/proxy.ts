@@ -6,6 +6,7 @@ import { AuditedLog } from '../observe/audit/audit-trail.ts'
 import { EventLoopWatch } from '../observe/event-loop-watch.ts'
 import { type Logger, levelOf } from '../observe/logger.ts'
 import { Metrics } from '../observe/metrics/metrics.ts'
+import type { ProxyState } from '../observe/metrics/proxy-state.ts'
 import { RateLimitedLog } from '../observe/rate-limited-log.ts'
 import { ReloadStatus } from '../observe/reload-status.ts'
 import { RequestHistory } from '../observe/request-history.ts'
@@ -71,11 +72,16 @@ export interface Predecessor {
   prepared(withoutToken: Promise<readonly string[]>): Promise<void>
 }
 
+/** Gets to know how requests end, and knows of Orthanc's failed uploads. */
+export type UploadWatch = NonNullable<ProxyStatus['failedJobs']> &
+  NonNullable<ProxyState['failedJobs']> &
+  Pick<Metrics, 'record'>
+
 export interface ProxyOptions {
   readonly logger: Logger
   readonly tracing?: Tracing
-  /** Gets to know how requests end, and knows of Orthanc's failed uploads; null if nobody does. */
-  readonly uploads?: (ProxyStatus['failedJobs'] & Pick<Metrics, 'record'>) | null
+  /** Null if nobody looks after Orthanc's failed uploads. */
+  readonly uploads?: UploadWatch | null
   /** Null if this proxy takes no other's place. */
   readonly predecessor?: Predecessor | null
 }

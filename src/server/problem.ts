@@ -2,22 +2,33 @@ import type { Inbound } from '../downstream/inbound.ts'
 import { lingerWhileSending } from '../downstream/lingering-close.ts'
 import { errorTable, type ProxyError } from '../errors.ts'
 import { isolationHeaders } from '../guard/headers.ts'
+import type { BatchCounts, InstanceCounts } from '../observe/request-event.ts'
 
 interface About {
   readonly account?: string | undefined
   readonly requestId: string
   /** Times that the request was sent to Google. */
   readonly attempts: number
+  /** Of an upload in batches. */
+  readonly batches?: BatchCounts | undefined
+  readonly instances?: InstanceCounts | undefined
 }
 
 /**
  * The body of the proxy's own responses: problem details (RFC 9457) for people who have to act
  * on them.
  */
-export function problemDocument(error: ProxyError, { account, requestId, attempts }: About): string {
+export function problemDocument(error: ProxyError, about: About): string {
+  const { account, requestId, attempts } = about
   const { code, title, status, layer, message: detail } = error
   const type = `urn:gcp-dicomweb-proxy:${code}`
-  return JSON.stringify({ type, title, status, detail, code, account, requestId, layer, attempts })
+  const upload = about.batches && uploadCounts(about.batches, about.instances)
+  return JSON.stringify({ type, title, status, detail, code, account, requestId, layer, attempts, ...upload })
+}
+
+/** How far an upload in batches has come: numbers only, nothing of what it holds. */
+function uploadCounts({ sent, failed, instances }: BatchCounts, counts: InstanceCounts | undefined) {
+  return { instances, instancesStored: counts?.stored, batches: sent, batchesFailed: failed }
 }
 
 /** RFC 9110 11.6.1, RFC 7617 2.1, RFC 6750 3. */

@@ -125,6 +125,16 @@ t.test('requests in flight, and requests in the queue', async (t) => {
   t.equal(sumOf(after, `${prefix}received_bytes_total`, { account, service: 'STOW-RS' }), 300_000)
 })
 
+t.test('Orthanc’s uploads that failed in an outage', async (t) => {
+  const counts = { waiting: 3, started: 4, givenUp: 1 }
+  const served = await startServed(t, { uploads: { of: () => [], countsOf: () => counts, record() {} } })
+  const value = async (name: string) =>
+    sumOf(await metricsOf(t, served), `${prefix}failed_jobs_${name}`, { account: 'google' })
+  t.equal(await value('waiting'), 3)
+  t.equal(await value('started_again_total'), 4)
+  t.equal(await value('given_up_total'), 1)
+})
+
 t.test('connections of a request that a reload has overtaken are counted, too', async (t) => {
   const served = await startServed(t)
   served.emulator.faults.add({ target: 'QIDO-RS', delay: 1_000, times: 1 })

@@ -109,6 +109,7 @@ test('spans by OTLP, with a try below each request, and nothing of a patient', a
     'dicomweb.instances_stored': 2,
     'dicomweb.batches': 1,
     'dicomweb.batches_repeated': 0,
+    'dicomweb.batches_failed': 0,
   })
   const batches = named('attempt').filter(({ parentSpanId }) => parentSpanId === upload?.spanId)
   t.same(

@@ -54,7 +54,7 @@ export const good: Readonly<Record<string, object>> = {
     { Clients: { c: password } },
   ),
   'an Orthanc whose jobs are resubmitted': orthanc({
-    ResubmitFailedJobs: { MaxAttempts: 3, Interval: 30, MaxAge: 3600 },
+    ResubmitFailedJobs: { MaxAttempts: 3, Interval: 30, MaxAge: 3600, StateFile: 'failed-jobs.json' },
   }),
   'an Orthanc with a client certificate': orthanc({ ClientCertificate: 'c.pem', ClientKey: 'c.key' }),
   'an Orthanc on another machine': orthanc({ Url: 'https://pacs:8042/orthanc', ProxyUrl: 'https://proxy:8043' }),

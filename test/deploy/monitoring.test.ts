@@ -89,6 +89,9 @@ const reading = {
 /** Labels of metrics that have no series while nothing of the kind happens. */
 const declared: Readonly<Record<string, Map<string, Set<string>>>> = {
   gcp_dicomweb_proxy_rejected_total: new Map([['reason', new Set()]]),
+  gcp_dicomweb_proxy_failed_jobs_waiting: new Map([['account', new Set()]]),
+  gcp_dicomweb_proxy_failed_jobs_started_again_total: new Map([['account', new Set()]]),
+  gcp_dicomweb_proxy_failed_jobs_given_up_total: new Map([['account', new Set()]]),
   gcp_dicomweb_proxy_requests_in_flight: new Map([
     ['account', new Set()],
     ['service', new Set()],

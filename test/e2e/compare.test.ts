@@ -164,6 +164,19 @@ async function bringsAll(t: Test, { orthanc, store, args, harness }: Stage): Pro
     missingInOrthanc: { whole: true, count: 6 },
   })
   t.match(lineOf(atBoth), { missingAtGoogle: null, missingInOrthanc: { whole: false, count: 4 } })
+  t.same(
+    lineOf(atBoth)?.missingInOrthanc?.series?.toSorted((one, other) => one.count - other.count),
+    [
+      {
+        series: atBoth[2]?.seriesInstanceUid,
+        whole: false,
+        count: 1,
+        instances: [atBoth[2]?.sopInstanceUid],
+      },
+      { series: atBoth[3]?.seriesInstanceUid, whole: true, count: 3 },
+    ],
+    'the same the other way round',
+  )
   t.same(lines.at(-1)?.totals, {
     exitCode: 1,
     same: false,

@@ -1,6 +1,8 @@
 import { request } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
-import t from 'tap'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import type { FailedJob } from '../../src/admin/proxy-status.ts'
 import { needsChromium, startChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
@@ -9,7 +11,13 @@ import { ask, card, open, openWithFailures, says, study } from './status-page.ts
 
 t.test('live traffic: requests, bytes, requests in flight and their progress', needsChromium(), async (t) => {
   const browser = await startChromium(t)
-  const { url, proxy, emulator, reload } = await startServed(t)
+  const jobs: FailedJob[] = []
+  const uploads = {
+    of: (account: string) => (account === 'google' ? jobs : []),
+    countsOf: () => ({ waiting: 0, started: 0, givenUp: 0 }),
+    record() {},
+  }
+  const { url, proxy, emulator, reload } = await startServed(t, { uploads })
   const { page, complaints } = await open(t, browser, proxy.adminUrl)
   await page.getByRole('heading', { level: 1, name: 'The account works' }).waitFor()
   await says(page, 'google', 'Ready, idle')
@@ -46,8 +54,32 @@ t.test('live traffic: requests, bytes, requests in flight and their progress', n
   const inBatches = ask(`${url}studies`, stowOf(study))
   await says(page, 'google', /to Google: .*; 2 instances, 1 batch, 1 connection/)
   await inBatches
+
+  await failedJobRows(t, page, jobs)
   t.same(complaints, [])
 })
+
+async function failedJobRows(t: Test, page: Page, jobs: FailedJob[]): Promise<void> {
+  const list = card(page, 'google').locator('.failed-jobs')
+  t.notOk(await list.isVisible(), 'nothing without such jobs')
+  const failedAt = Date.now() - 90_000
+  const job = { replaces: null, attempts: 0, failedAt, nextAttemptAt: null, reason: null }
+  jobs.push(
+    { ...job, id: '6f0e2f9a', state: 'waiting', nextAttemptAt: Date.now() + 600_000 },
+    { ...job, id: '0a4c3b1f', state: 'waiting', nextAttemptAt: failedAt },
+    { ...job, id: '8d53c057', state: 'started-again', replaces: '11c09a7e', attempts: 2 },
+    { ...job, id: '4c0c6a0b', state: 'given-up', attempts: 5, reason: 'it is older than MaxAge' },
+  )
+  await list.getByRole('heading', { name: 'Orthanc’s uploads that failed in an outage: 2 waiting' }).waitFor()
+  const rows = await list.getByRole('listitem').allTextContents()
+  t.equal(rows.length, 4)
+  t.match(rows[0], /Job6f0e2f9awaitingFailed at .*\. Next in (9|10) min.*, if the account works\./)
+  t.match(rows[1], /0a4c3b1fwaiting.*\. Next as soon as the account works\.$/)
+  t.match(rows[2], /8d53c057started again.*, sent again 2 times\. The last time instead of job 11c09a7e\.$/)
+  t.match(rows[3], /4c0c6a0bgiven up.*sent again 5 times\. Not sent again: it is older than MaxAge\.$/)
+  jobs.splice(0)
+  await list.waitFor({ state: 'hidden' })
+}
 
 t.test('a token that has expired, until there is a new one', needsChromium(), async (t) => {
   const browser = await startChromium(t)

@@ -1,4 +1,6 @@
 import { realpathSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
@@ -7,6 +9,8 @@ import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { needsOrthanc, startOrthanc } from '../helpers/orthanc.ts'
 import { needs } from '../helpers/peer.ts'
+import { ended } from '../helpers/program.ts'
+import { demoAccount } from '../helpers/served.ts'
 import { harnessOf, serve } from './registering.ts'
 
 interface Status {
@@ -25,76 +29,104 @@ function needsNewPlugin(): { skip?: string } {
   return isOld ? { skip: 'Orthanc’s DICOMweb plugin is older than 1.18' } : needs('', true)
 }
 
+const waits = 'an upload of Orthanc failed in an outage, and waits to be sent again'
+const started = 'started a new job in Orthanc for an upload that failed'
+const succeeded = 'the new job of an upload that failed has succeeded'
+
 t.test(
-  'uploads that fail in an outage arrive after it; a refused one stays failed',
+  'uploads that fail in an outage arrive after it, also after a restart; a refused one stays failed',
   { ...needsNewPlugin(), timeout: 120_000 },
   async (t) => {
     const harness = await harnessOf(t)
+    const { emulator, credentials } = harness
     const [Listen, AdminListen] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
     const orthanc = await startOrthanc(t)
+    const account = { ...demoAccount, ServiceAccountFile: credentials.serviceAccountFile }
+    const ParallelStow = { BatchBytes: 65_536, MemoryBytes: 131_072, Connections: 1 }
+    const StateFile = join(harness.folder, 'failed-jobs.json')
     const config = await harness.configuration({
+      google: { Accounts: { 'my-google': account, batches: { ...account, ParallelStow, OnDuplicate: 'verify' } } },
       proxy: {
         Listen,
         AdminListen,
         Retry: { TotalTimeout: 0 },
-        Orthanc: { Url: orthanc.url, ResubmitFailedJobs: { Interval: 1 } },
+        Orthanc: { Url: orthanc.url, ResubmitFailedJobs: { Interval: 1, StateFile } },
       },
     })
-    const { count, lines } = serve(t, config)
+    const { child, count, lines } = serve(t, config)
     await eventually('it is registered', () => count('registered in Orthanc') > 0)
-    const send = async (seed: number) => {
-      const instances = [...syntheticStudy({ seed, rows: 8, columns: 8 })]
+    const send = async (account: string, seed: number) => {
+      const instances = [...syntheticStudy({ seed, rows: 128, columns: 128, instances: 6 })]
       const stored = []
       for (const { bytes } of instances) stored.push(await orthanc.rest.upload(bytes))
-      const job = await orthanc.rest.stow('my-google', [stored[0]?.ParentStudy ?? ''])
-      return { job, instances }
+      const job = await orthanc.rest.stow(account, [stored[0]?.ParentStudy ?? ''])
+      return { account, job, study: instances[0]?.studyInstanceUid ?? '', instances }
     }
-    const { faults, log } = harness.emulator
-    const uploads = () => log.filter(({ method, target }) => method === 'POST' && target.endsWith('/studies')).length
+    const { faults } = emulator
 
     faults.add({ target: 'STOW-RS', status: 409, times: 1 })
-    const refused = await send(9)
+    const refused = await send('my-google', 9)
     t.equal(refused.job.state, 'Failure')
     // Two jobs that end at the same moment can't be told apart.
     await delay(5_000)
 
-    for (const target of ['STOW-RS', 'QIDO-RS'] as const) faults.add({ target, status: 503 })
-    const failed = [await send(1)]
-    faults.clear()
-    for (const target of ['STOW-RS', 'QIDO-RS'] as const) faults.add({ target, resetBefore: true })
-    failed.push(await send(2))
-    for (const { job } of failed) t.equal(job.state, 'Failure')
-    await eventually(
-      'they wait',
-      () => count('an upload of Orthanc failed in an outage, and waits to be sent again') === 2,
+    faults.add({ target: 'STOW-RS', status: 503, skip: 1 })
+    const failed = [await send('batches', 1)]
+    t.match(
+      lines().findLast(({ msg }) => msg === 'request'),
+      { status: 409, batchesFailed: Number },
     )
+    faults.clear()
+    faults.add({ target: 'STOW-RS', status: 503 })
+    failed.push(await send('my-google', 2))
+    faults.clear()
+    faults.add({ target: 'STOW-RS', resetBefore: true })
+    failed.push(await send('my-google', 3))
+    faults.clear()
+    faults.add({ target: 'token', status: 503 })
+    emulator.revokeTokens()
+    failed.push(await send('batches', 4))
+    for (const { job } of failed) t.equal(job.state, 'Failure')
+    await eventually('they wait', () => count(waits) === 4)
     const status = async () => {
       const { accounts } = (await (await fetch(`http://${AdminListen}/api/status`)).json()) as Status
-      return accounts[0]?.failedJobs
+      return accounts.map(({ failedJobs }) => failedJobs)
     }
-    t.match(await status(), { waiting: 2, jobs: [{ state: 'waiting', attempts: 0, nextAttemptAt: /^\d{4}-/ }] })
-    const before = uploads()
-    t.equal(count('started a new job in Orthanc for an upload that failed'), 0, 'not before the account works')
-
-    faults.clear()
-    await eventually(
-      'all have succeeded',
-      () => count('the new job of an upload that failed has succeeded') === 2,
-      60_000,
-    )
-    for (const { job, instances } of failed) {
-      t.equal((await orthanc.rest.job(job.id)).state, 'Failure', 'the old job is left')
-      const uid = instances[0]?.studyInstanceUid ?? ''
-      const found = await orthanc.rest.qido('my-google', `/studies/${uid}/instances`)
-      t.equal(found.length, instances.length, 'nothing is lost')
-    }
-    t.equal(uploads() - before, 2, 'each once')
-    t.match(await status(), { waiting: 0, jobs: [{ state: 'succeeded', attempts: 1 }, {}] })
-    t.equal((await orthanc.rest.job(refused.job.id)).state, 'Failure')
+    const waiting = { waiting: 2, jobs: [{ state: 'waiting', attempts: 0, nextAttemptAt: /^\d{4}-/ }, {}] }
+    t.match(await status(), [waiting, waiting])
+    t.equal(count(started), 0, 'not before the account works')
     t.match(
       lines().find(({ msg }) => msg === 'failed uploads in Orthanc are left as they are'),
       { jobs: [refused.job.id], reason: /^its upload was refused.*gcp-dicomweb-proxy compare/ },
     )
-    t.notMatch(JSON.stringify(lines()), /Synthetic|SYN-|2\.25\.\d{8}/, 'nothing of a patient')
+
+    child.kill('SIGTERM')
+    await ended(child)
+    t.equal(count('failed uploads of Orthanc that waited are not sent again'), 0)
+    const next = serve(t, config)
+    await eventually('they wait again', () => next.count(waits) === 4)
+    t.equal(next.count(started), 0)
+    emulator.behave({ duplicates: 'refused' })
+    faults.clear()
+    await eventually('all have succeeded', () => next.count(succeeded) === 4, 60_000)
+    for (const { account, job, study, instances } of failed) {
+      t.equal((await orthanc.rest.job(job.id)).state, 'Failure', 'the old job is left')
+      const found = await orthanc.rest.qido(account, `/studies/${study}/instances`)
+      t.equal(found.length, instances.length, 'nothing is lost')
+    }
+    const partly = next.lines().find(({ msg, instancesIdentical }) => msg === 'request' && instancesIdentical)
+    t.match(partly, { account: 'batches', status: 200, instancesStored: 6 }, 'what was there counts as stored')
+    const jobs = await Promise.all((await orthanc.rest.jobIds()).map((id) => orthanc.rest.describeJob(id)))
+    t.equal(jobs.filter((job) => job?.priority === -1).length, 4, 'a new job for each')
+    t.equal(jobs.length, 9)
+    const done = { waiting: 0, jobs: [{ state: 'succeeded', attempts: 1 }, {}] }
+    t.match(await status(), [done, done])
+    t.equal((await orthanc.rest.job(refused.job.id)).state, 'Failure')
+    t.match(
+      next.lines().find(({ msg }) => msg === 'failed uploads in Orthanc are left as they are'),
+      { jobs: [refused.job.id], reason: /it failed before the proxy started/ },
+    )
+    const told = JSON.stringify([...lines(), ...next.lines()]) + (await readFile(StateFile, 'utf8'))
+    t.notMatch(told, /Synthetic|SYN-|2\.25\.\d{8}/, 'nothing of a patient')
   },
 )

@@ -13,7 +13,7 @@ import {
 } from '../../src/emulator/emulator.ts'
 import { multipart, type SyntheticInstance } from '../../src/emulator/synthetic-study.ts'
 import { createLogger } from '../../src/observe/logger.ts'
-import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts'
+import { type RunningProxy, startProxy, type UploadWatch } from '../../src/proxy/proxy.ts'
 import { makeCertificate } from './certificate.ts'
 
 export interface Served {
@@ -40,6 +40,8 @@ export interface ServedOptions {
   readonly google?: object
   readonly proxy?: object
   readonly top?: object
+  /** Who looks after Orthanc's failed uploads. */
+  readonly uploads?: UploadWatch
 }
 
 const AUTHORITIES = 'authorities.pem'
@@ -71,7 +73,8 @@ export async function startServed(t: Test, options: ServedOptions = {}): Promise
     },
   })
   const settings = await settingsFor(folder, emulator, credentials, options)
-  const proxy = await startProxy(settings, { logger: createLogger({ verbose: true, destination }) })
+  const logger = createLogger({ verbose: true, destination })
+  const proxy = await startProxy(settings, { logger, uploads: options.uploads ?? null })
   t.teardown(async () => {
     await proxy.close()
     // In every test, tokens, keys, patients and UIDs must be in no line of the log.

@@ -27,6 +27,8 @@ const upload: RequestRecord = {
   code: undefined,
   abortedBy: undefined,
   attempts: 1,
+  batches: undefined,
+  batchesFailed: undefined,
   instancesStored: undefined,
   instancesFailed: undefined,
   instancesIdentical: undefined,
@@ -56,6 +58,37 @@ test('instances: all are counted, and no message is too long for a repository', 
     messages.map((one) => /EventOutcomeIndicator="(\d)"/.exec(one)?.[1]),
     ['0', '0', '0', '0', '4'],
   )
+})
+
+test('an upload in batches: what the store had already is told from what is new, and what failed', async (t) => {
+  const [first = '', second = '', third = ''] = ['2.25.1', '2.25.2', '2.25.3']
+  const messages = auditMessages(
+    {
+      ...upload,
+      outcome: 'incomplete',
+      status: 409,
+      batches: 3,
+      batchesFailed: 1,
+      instancesStored: 2,
+      stored: [first, second],
+      instancesIdentical: 1,
+      identical: [second],
+      instancesFailed: 1,
+      failed: [third],
+    },
+    source,
+  )
+  const seen = messages.map((message) => ({
+    uids: [...message.matchAll(/<Instance UID="([^"]*)"/g)].map(([, uid]) => uid),
+    indicator: /EventOutcomeIndicator="(\d)"/.exec(message)?.[1],
+    description: /<EventOutcomeDescription>([^<]*)/.exec(message)?.[1],
+  }))
+  const whole = 'HTTP status 409, 1 of 3 batches failed'
+  t.same(seen, [
+    { uids: [first], indicator: '0', description: whole },
+    { uids: [second], indicator: '0', description: `${whole}, already stored, with the same bytes` },
+    { uids: [third], indicator: '4', description: whole },
+  ])
 })
 
 test('the person for whom a client asks is a participant beside it', async (t) => {

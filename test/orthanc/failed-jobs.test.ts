@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import type { ErrorCode } from '../../src/errors.ts'
 import { RequestEvent } from '../../src/observe/request-event.ts'
-import { FailedJobs } from '../../src/orthanc/failed-jobs.ts'
+import { FailedJobs, type ResubmitLimits } from '../../src/orthanc/failed-jobs.ts'
+import { JobStateFile } from '../../src/orthanc/job-state-file.ts'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 import { type ResubmissionEvent, resubmitFailedJobs } from '../../src/orthanc/resubmit-failed-jobs.ts'
 import { UploadOutcomes } from '../../src/orthanc/upload-outcomes.ts'
@@ -95,7 +100,16 @@ class FakeOrthanc {
   }
 }
 
-async function stageOf(t: Test, { limits = {}, startedAt = Date.now() - 3_600_000 } = {}) {
+interface StageOptions {
+  limits?: Partial<ResubmitLimits>
+  startedAt?: number
+  stateFile?: string | null
+}
+
+async function stageOf(
+  t: Test,
+  { limits = {}, startedAt = Date.now() - 3_600_000, stateFile = null }: StageOptions = {},
+) {
   const orthanc = new FakeOrthanc()
   const server = createServer(async (request, response) => {
     const [status, body] = orthanc.respond(request.method ?? '', request.url ?? '', await text(request))
@@ -106,13 +120,14 @@ async function stageOf(t: Test, { limits = {}, startedAt = Date.now() - 3_600_00
   const outcomes = new UploadOutcomes(startedAt)
   const jobs = new FailedJobs(outcomes)
   const events: ResubmissionEvent[] = []
-  const begin = ({ known = jobs, store = 'projects/p/stores/one' } = {}) => {
+  const begin = ({ known = jobs, store = 'projects/p/stores/one', file = stateFile } = {}) => {
     const loop = resubmitFailedJobs({
       rest: new OrthancRest(address),
       targets: new Map([['google', { url, store }]]),
       searchable: new Set(['google']),
       limits: { maxAttempts: 3, interval: 1, maxAge: 3_600_000, ...limits },
       jobs: known,
+      stateFile: file === null ? null : new JobStateFile(file, url),
       onEvent: (event) => events.push(event),
       pollInterval: 5,
     })
@@ -137,6 +152,12 @@ function upload(outcome: Partial<RequestEvent>): RequestEvent {
 }
 
 const outage = () => upload({ status: 503 })
+
+/** An upload in batches of which something was stored. */
+function inBatches({ causes, refused }: { causes: (number | ErrorCode)[]; refused: number }): RequestEvent {
+  const instances = { stored: 5, failed: 2, warned: 0 }
+  return upload({ status: 409, instances, batchFailures: { causes: new Set(causes), refused } })
+}
 const past = 10_000
 
 t.test('an upload that failed in an outage is sent by a new job when the account works again', async (t) => {
@@ -186,6 +207,8 @@ t.test('never one that was refused, or can not be told apart', async (t) => {
     ['some failed', {}, [upload({ status: 200, instances: { stored: 1, failed: 1, warned: 0 } })]],
     ['refused beside an outage', {}, [outage(), upload({ status: 409 })]],
     ['cut by Orthanc', {}, [upload({ status: null, abortedBy: 'client' })]],
+    ['refused, and beside it an outage', {}, [inBatches({ causes: [503], refused: 1 })]],
+    ['batches failed otherwise', {}, [inBatches({ causes: [503, 413], refused: 0 })]],
     ['response cut', {}, [upload({ status: 503, abortedBy: 'upstream' })]],
     ['not permitted', {}, [upload({ status: 403 })]],
     ['rejected by the proxy', {}, [upload({ status: 400, code: 'malformed-request' })]],
@@ -369,6 +392,107 @@ t.test('after a restart of the proxy, nothing that failed before is sent again',
   await eventually('it is told', () => reasons().length > 0)
   t.match(events, [{ left: ['before'], reason: /before the proxy started/ }])
   t.same(orthanc.started, [])
+})
+
+t.test('an upload in batches of which an outage has kept a part from Google', async (t) => {
+  const { orthanc, outcomes, begin, states } = await stageOf(t)
+  const endedAt = Date.now() - past
+  orthanc.jobs.set('partly', { state: 'Failure', server: 'google', endedAt })
+  outcomes.record(inBatches({ causes: [503, 'upstream-reset', 401], refused: 0 }), endedAt - 800)
+  begin()
+  await eventually('it is sent', () => states().includes('succeeded'))
+  t.same(orthanc.started[0]?.Resources, ['partly a', 'partly b'], 'all of it')
+})
+
+t.test('what waits outlasts a restart of the proxy, by its StateFile', async (t) => {
+  const stateFile = join(t.testdir(), 'jobs.json')
+  const stage = await stageOf(t, { stateFile })
+  const { orthanc, events, begin, states, fails } = stage
+  const restart = (store?: string) => {
+    events.length = 0
+    const known = new FailedJobs(new UploadOutcomes(Date.now()))
+    return { known, loop: begin({ known, ...(store && { store }) }) }
+  }
+  orthanc.works = false
+  for (const id of ['one', 'gone', 'taken']) fails(id)
+  const first = begin()
+  await eventually('they wait', () => states().length === 3)
+  await first.close()
+  const content = await readFile(stateFile, 'utf8')
+  t.equal(JSON.parse(content).jobs.length, 3)
+  t.notMatch(content, /one a/, 'what they send is not in it')
+
+  orthanc.jobs.delete('gone')
+  Object.assign(orthanc.jobs.get('taken') ?? {}, { endedAt: Date.now() - past + 7 })
+  orthanc.works = true
+  orthanc.run = () => undefined
+  const second = restart()
+  await eventually('one is started', () => states().includes('started-again'))
+  t.same(
+    orthanc.started.map(({ Resources, Priority }) => ({ Resources, Priority })),
+    [{ Resources: ['one a', 'one b'], Priority: -1 }],
+  )
+  t.match(
+    second.known.of('google').filter(({ state }) => state === 'given-up'),
+    [
+      { id: 'gone', reason: /forgotten it while the proxy did not run.*JobsHistorySize/ },
+      { id: 'taken', reason: /somebody has resubmitted it/ },
+    ],
+  )
+  t.match(second.known.countsOf('google'), { waiting: 0, started: 1, givenUp: 2 })
+  await second.loop.close()
+
+  // The new job is still known, and no other is started for the old one.
+  orthanc.jobs.set('new 1', { state: 'Success', server: 'google', endedAt: Date.now() - past })
+  const third = restart()
+  await eventually('its end is seen', () => states().includes('succeeded'))
+  t.match(third.known.of('google'), [{ id: 'new 1', replaces: 'one', attempts: 1 }])
+  await third.loop.close()
+  t.same(JSON.parse(await readFile(stateFile, 'utf8')).jobs, [])
+  restart()
+  await eventually('the old ones are left', () => events.some((event) => 'left' in event))
+  t.equal(orthanc.started.length, 1)
+})
+
+t.test('a crash while Orthanc is asked: not asked again', async (t) => {
+  const stateFile = join(t.testdir(), 'jobs.json')
+  const { orthanc, begin, fails, states, events } = await stageOf(t, { stateFile })
+  let written = ''
+  orthanc.run = () => {
+    written = readFileSync(stateFile, 'utf8')
+  }
+  fails('one')
+  const loop = begin()
+  await eventually('it is asked', () => written !== '')
+  await loop.close()
+  t.match(JSON.parse(written).jobs, [{ id: 'one', state: 'starting', attempts: 1 }], 'on the disk before')
+
+  await writeFile(stateFile, written)
+  events.length = 0
+  const known = new FailedJobs(new UploadOutcomes(Date.now()))
+  begin({ known })
+  await eventually('it is given up', () => states().includes('given-up'))
+  t.match(known.of('google'), [{ id: 'one', state: 'given-up', reason: /not known whether/ }])
+  t.equal(orthanc.started.length, 1)
+})
+
+t.test('a StateFile that is damaged or can not be written: said, and nothing is sent', async (t) => {
+  const stateFile = join(t.testdir({ damaged: '{"orthanc":1}' }), 'damaged')
+  const damaged = await stageOf(t, { stateFile })
+  damaged.fails('one')
+  damaged.begin()
+  await eventually('it is told', () => damaged.events.length > 0)
+  t.match(damaged.events, [{ error: { code: 'state-file', problem: /can't be read/, remedy: /delete it/ } }])
+  t.same(damaged.orthanc.started, [])
+  await writeFile(stateFile, JSON.stringify({ orthanc: 'http://another', jobs: [] }))
+  await eventually('it is sent', () => damaged.states().includes('succeeded'))
+
+  const missing = await stageOf(t, { stateFile: join(t.testdir(), 'no-folder', 'jobs.json') })
+  missing.fails('one')
+  missing.begin()
+  await eventually('it is told', () => missing.events.some((event) => 'error' in event))
+  t.match(missing.events.at(-1), { error: { code: 'state-file', problem: /can't be written: ENOENT/ } })
+  t.same(missing.orthanc.started, [])
 })
 
 t.test('an old plugin, and an Orthanc that is away: said once', async (t) => {

@@ -241,9 +241,10 @@ function makeInFlight(_request) {
 /** @param {InFlight} request */
 function batchesText({ batches }) {
   if (!batches) return ''
-  const { sent, repeated, inFlight, instances } = batches
+  const { sent, repeated, failed, inFlight, instances } = batches
   const again = repeated > 0 ? `, ${repeated} sent again` : ''
-  return `; ${plural(instances, 'instance')}, ${plural(sent, 'batch', 'batches')}${again}, ${plural(inFlight, 'connection')}`
+  const lost = failed > 0 ? `, ${failed} failed` : ''
+  return `; ${plural(instances, 'instance')}, ${plural(sent, 'batch', 'batches')}${again}${lost}, ${plural(inFlight, 'connection')}`
 }
 
 /** @param {InFlight} request */

@@ -45,7 +45,7 @@ export async function compare(stores: readonly string[], options: CompareOptions
       dicomWebRoot: settings.orthanc.dicomWebRoot,
       server: server ?? account.name,
       username: target.username,
-      ca: options.orthancCa ?? null,
+      ca: target.authoritiesFile,
     })
     const report = reportFor(options, { transfers, since, signal })
     const client = await clientOf(settings, account, connections, Number.POSITIVE_INFINITY)

@@ -29,6 +29,8 @@ export interface Target {
   readonly rest: OrthancRest
   /** As whom it is used; null for no login. */
   readonly username: string | null
+  /** File with the CA of its certificate; null: those that Node trusts. */
+  readonly authoritiesFile: string | null
   /** Worth a warning, ready to print; null if nothing is. */
   readonly exposure: string | null
   readonly client: OrthancClientSettings | null
@@ -65,6 +67,7 @@ export async function targetOf(settings: Settings, options: OrthancOptions): Pro
     url,
     rest,
     username: login?.username ?? null,
+    authoritiesFile: options.orthancCa ?? configured?.certificateAuthoritiesFile ?? null,
     exposure: exposure(url, [login, loginOf(client)]),
     client,
     proxyUrl: addressOf(options.proxyUrl) ?? configured?.proxyUrl ?? null,

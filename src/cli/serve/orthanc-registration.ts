@@ -1,6 +1,7 @@
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { FailedJobs, JobTarget } from '../../orthanc/failed-jobs.ts'
+import { JobStateFile } from '../../orthanc/job-state-file.ts'
 import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
@@ -44,7 +45,7 @@ export class Registration {
     this.#current = this.#current
       .then(async (before) => {
         await before.close()
-        if (this.#closing) return notRegistered
+        if (this.#closing) return { ...before, close: notRegistered.close }
         return keepInOrthanc(settings, this.#url, this.#options, before)
       })
       .catch((error: unknown) => {
@@ -62,7 +63,10 @@ export class Registration {
 
   async #end(): Promise<void> {
     this.#closed.resolve()
-    await (await this.#current).close()
+    const current = await this.#current
+    await current.close()
+    const { failedJobs, logger } = this.#options
+    if (!current.remembers) forgetJobs(failedJobs, logger, 'the proxy ends, and ResubmitFailedJobs has no StateFile')
   }
 }
 
@@ -74,10 +78,17 @@ export interface OrthancRegistration {
   /** What this process has written to this Orthanc, now or before: only that may be removed. */
   readonly known: ReadonlyMap<string, DesiredEntry>
   readonly orthanc: string | null
+  /** Whether failed uploads that wait outlast the process. */
+  readonly remembers: boolean
   close(): Promise<void>
 }
 
-export const notRegistered: OrthancRegistration = { known: new Map(), orthanc: null, async close() {} }
+export const notRegistered: OrthancRegistration = {
+  known: new Map(),
+  orthanc: null,
+  remembers: false,
+  async close() {},
+}
 
 /**
  * Keeps the accounts registered in the Orthanc of `DicomWebProxy.Orthanc`, if there is one.
@@ -94,7 +105,7 @@ export function keepInOrthanc(
 ): OrthancRegistration {
   const { registration, dicomWebRoot } = settings.orthanc
   const asksBefore = registration?.resubmission && before.orthanc === registration.url
-  if (!asksBefore) forgetJobs(failedJobs, logger)
+  if (!asksBefore) forgetJobs(failedJobs, logger, 'the configuration says so no longer')
   if (!registration) return notRegistered
   const { client, login, certificateAuthorities, interval, timeout } = registration
   const opened = new URL(url)
@@ -124,19 +135,21 @@ export function keepInOrthanc(
   const onWritten = (name: string, entry: DesiredEntry) => known.set(name, entry)
   const kept = keepRegistered({ rest, desired, obsolete, interval, onWritten, onEvent })
   const { resubmission } = registration
+  const stateFile = resubmission?.stateFile ?? null
   const resubmitting = resubmission && {
     rest: new OrthancRest(orthanc, restOptions),
     targets: targetsOf(settings, entries),
     searchable: searchableBy(settings, client),
     limits: resubmission,
     jobs: failedJobs,
+    stateFile: stateFile === null ? null : new JobStateFile(stateFile, orthanc),
     onEvent: (event: ResubmissionEvent) => logResubmission(logger, orthanc, event),
   }
   const resubmitted = resubmitting && resubmitFailedJobs(resubmitting)
   const close = async () => {
     await Promise.all([kept.close(), resubmitted?.close()])
   }
-  return { known, orthanc, close }
+  return { known, orthanc, remembers: stateFile !== null, close }
 }
 
 function targetsOf(settings: Settings, entries: ReadonlyMap<string, DesiredEntry>): ReadonlyMap<string, JobTarget> {
@@ -149,14 +162,11 @@ function targetsOf(settings: Settings, entries: ReadonlyMap<string, DesiredEntry
 }
 
 /** Of another Orthanc, or not to be sent again any more. */
-function forgetJobs(failedJobs: FailedJobs, logger: Logger): void {
+function forgetJobs(failedJobs: FailedJobs, logger: Logger, reason: string): void {
   const waiting = failedJobs.clear()
   if (waiting.length === 0) return
   const jobs = waiting.slice(0, maxLoggedJobs).map(({ id }) => id)
-  logger.warn(
-    { jobs, count: waiting.length },
-    'failed uploads of Orthanc that waited are not sent again: the configuration says so no longer',
-  )
+  logger.warn({ jobs, count: waiting.length, reason }, 'failed uploads of Orthanc that waited are not sent again')
 }
 
 function logResubmission(logger: Logger, orthanc: string, event: ResubmissionEvent): void {

@@ -56,7 +56,11 @@ async function run(
   const tracing = await openTracing(process.env, logger)
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
-  const uploads = { record: (event: RequestEvent) => outcomes.record(event), of: (name: string) => failedJobs.of(name) }
+  const uploads = {
+    record: (event: RequestEvent) => outcomes.record(event),
+    of: (name: string) => failedJobs.of(name),
+    countsOf: (name: string) => failedJobs.countsOf(name),
+  }
   const before = predecessor && unlessEnded(predecessor, ended)
   const proxy = await start(settings, { logger, tracing, uploads, predecessor: before })
   for (const [account, url] of proxy.accountUrls) logger.info({ account, url }, 'DICOMweb server for Orthanc')

@@ -86,14 +86,24 @@ function securityAlert({ time }: AuditRecord, alert: Alert, source: AuditSource)
   return message(event('Security Alert', 'E', time, 4, { type, description }), [proxy, ...peers], source, nodes)
 }
 
-/** One event each for stored and failed instances; several if one message can't hold all UIDs. */
+/**
+ * One event each for stored instances, those that the store had already, and failed ones; several if
+ * one message can't hold all UIDs.
+ */
 function transfers(record: RequestRecord, source: AuditSource): readonly string[] {
   const { stored = [], failed = [], instancesStored = stored.length, instancesFailed = failed.length } = record
+  const { identical = [], instancesIdentical = identical.length } = record
+  const alreadyThere = new Set(identical)
+  const added = stored.filter((uid) => !alreadyThere.has(uid))
   if (instancesStored + instancesFailed === 0)
     return [transferred(record, source, indicatorOf(record), [study(record)])]
-  const messages = (indicator: Indicator, parts: readonly Instances[]) =>
-    parts.map((part) => transferred(record, source, indicator, [study(record, part)]))
-  return [...messages(0, partsOf(instancesStored, stored)), ...messages(4, partsOf(instancesFailed, failed))]
+  const messages = (indicator: Indicator, parts: readonly Instances[], addition = '') =>
+    parts.map((part) => transferred(record, source, indicator, [study(record, part)], addition))
+  return [
+    ...messages(0, partsOf(instancesStored - instancesIdentical, added)),
+    ...messages(0, partsOf(instancesIdentical, identical), 'already stored, with the same bytes'),
+    ...messages(4, partsOf(instancesFailed, failed)),
+  ]
 }
 
 /** The known SOP Instance UIDs; `count` includes the others. */
@@ -131,14 +141,26 @@ function namedBy({ instance }: RequestRecord): Instances {
 
 const anonymous: Instances = { count: 0, uids: [] }
 
-function transferred(record: RequestRecord, source: AuditSource, indicator: Indicator, studies: string[]): string {
+function transferred(
+  record: RequestRecord,
+  source: AuditSource,
+  indicator: Indicator,
+  studies: string[],
+  addition = '',
+): string {
   const isUpload = record.service === 'STOW-RS'
   const participants = [
     ...requestors(record, isUpload ? 'Source Role ID' : 'Destination Role ID'),
     store(record, isUpload ? 'Destination Role ID' : 'Source Role ID'),
     participant({ id: source.id, alternative: source.processId, role: 'Application' }),
   ]
-  const transfer = event('DICOM Instances Transferred', isUpload ? 'C' : 'R', record.time, indicator, outcome(record))
+  const transfer = event(
+    'DICOM Instances Transferred',
+    isUpload ? 'C' : 'R',
+    record.time,
+    indicator,
+    outcome(record, addition),
+  )
   return message(transfer, participants, source, studies)
 }
 
@@ -210,8 +232,9 @@ function event(
   )
 }
 
-function outcome(record: RequestRecord): { description?: string } {
-  return record.outcome === 'succeeded' ? {} : { description: outcomeText(record) }
+function outcome(record: RequestRecord, addition = ''): { description?: string } {
+  const whole = record.outcome === 'succeeded' ? '' : outcomeText(record)
+  return { description: [whole, addition].filter(Boolean).join(', ') }
 }
 
 function indicatorOf({ outcome }: RequestRecord): Indicator {

@@ -30,6 +30,9 @@ export interface RequestRecord extends Omit<RequestedIds, 'query'> {
   readonly code: string | undefined
   readonly abortedBy: string | undefined
   readonly attempts: number
+  /** Of an upload in batches. */
+  readonly batches: number | undefined
+  readonly batchesFailed: number | undefined
   readonly instancesStored: number | undefined
   readonly instancesFailed: number | undefined
   /** Of those stored: instances that Google had already, just the same. */
@@ -101,6 +104,8 @@ export function recordOf(event: RequestEvent, subjects: AuditSubjects, queryValu
     code: event.code,
     abortedBy: event.abortedBy,
     attempts: event.attempts,
+    batches: event.batches?.sent,
+    batchesFailed: event.batches?.failed,
     instancesStored: event.instances?.stored,
     instancesFailed: event.instances?.failed,
     instancesIdentical: event.instancesIdentical,
@@ -132,9 +137,10 @@ function queryOf({ attempts }: RequestEvent, query: string, withValues: boolean)
  * The outcome, such as `aborted by client` or `HTTP status 403, service-not-allowed`: nothing that
  * could identify a patient.
  */
-export function outcomeText({ outcome, status, code, abortedBy }: RequestRecord): string {
+export function outcomeText({ outcome, status, code, abortedBy, batches, batchesFailed }: RequestRecord): string {
   const begun = outcome === 'pending' && 'accepted, completion not seen'
-  return [begun, abortedBy && `aborted by ${abortedBy}`, status !== null && `HTTP status ${status}`, code]
+  const lost = Boolean(batchesFailed) && `${batchesFailed} of ${batches} batches failed`
+  return [begun, abortedBy && `aborted by ${abortedBy}`, status !== null && `HTTP status ${status}`, code, lost]
     .filter(Boolean)
     .join(', ')
 }

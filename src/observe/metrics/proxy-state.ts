@@ -26,6 +26,14 @@ interface TokenState {
   readonly failures: number
 }
 
+/** Of an account, since the start. */
+export interface FailedJobCounts {
+  readonly waiting: number
+  /** New jobs. */
+  readonly started: number
+  readonly givenUp: number
+}
+
 /** What the metrics read at each scrape. */
 export interface ProxyState {
   readonly version: string
@@ -38,6 +46,8 @@ export interface ProxyState {
   connections(): Readonly<Record<string, ConnectionCounts>>
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
   readonly reloads: Pick<ReloadStatus, 'rejected' | 'succeededAt'>
+  /** Orthanc's uploads that failed in an outage; null if nobody looks after them. */
+  readonly failedJobs: { countsOf(account: string): FailedJobCounts } | null
   /** Null without an audit trail. */
   audit(): { readonly available: boolean; readonly lost: number } | null
 }
@@ -48,6 +58,7 @@ export function registerState(registry: Registry, state: ProxyState): void {
   registerTraffic(registry, state)
   registerLimiters(registry, state)
   registerTokens(registry, state)
+  registerFailedJobs(registry, state)
   registerProcess(registry, state)
 }
 
@@ -121,6 +132,33 @@ function registerTokens(registry: Registry, { accounts }: ProxyState): void {
     ({ refreshes }) => refreshes,
   )
   counter('token_refresh_failures_total', 'Access token refreshes that failed.', ({ failures }) => failures)
+}
+
+function registerFailedJobs(registry: Registry, { accounts, failedJobs }: ProxyState): void {
+  const labels = ['account']
+  const jobs = (figure: keyof FailedJobCounts) =>
+    function* (): Generator<Reading> {
+      if (!failedJobs) return
+      for (const { name: account } of accounts()) yield [{ account }, failedJobs.countsOf(account)[figure]]
+    }
+  registerGauge(registry, {
+    name: 'failed_jobs_waiting',
+    help: 'Uploads of Orthanc that failed in an outage, and wait to be sent again.',
+    labels,
+    read: jobs('waiting'),
+  })
+  registerCounter(registry, {
+    name: 'failed_jobs_started_again_total',
+    help: 'New jobs in Orthanc for uploads that failed in an outage.',
+    labels,
+    read: jobs('started'),
+  })
+  registerCounter(registry, {
+    name: 'failed_jobs_given_up_total',
+    help: 'Uploads of Orthanc that failed in an outage, and are not sent again.',
+    labels,
+    read: jobs('givenUp'),
+  })
 }
 
 /** By the wall clock, which may have been set back. */

@@ -21,7 +21,7 @@ export class RequestMetrics {
   readonly #duration: Histogram<(typeof byService)[number]>
   readonly #firstByte: Histogram<(typeof byService)[number]>
   readonly #attempts: Counter<(typeof byService)[number]>
-  readonly #batches: Readonly<Record<'sent' | 'repeated', Counter<'account'>>>
+  readonly #batches: Readonly<Record<'sent' | 'repeated' | 'failed', Counter<'account'>>>
   readonly #instances: Readonly<Record<'stored' | 'failed' | 'warned' | 'identical', Counter<'account'>>>
   /** All of these, whose series go with their account. */
   readonly #all: AccountMetric[] = []
@@ -70,6 +70,7 @@ export class RequestMetrics {
     this.#batches = {
       sent: perAccount('upload_batches_total', 'Batches that uploads were sent in, each counted once.'),
       repeated: perAccount('upload_batches_repeated_total', 'Requests that repeated a batch.'),
+      failed: perAccount('upload_batches_failed_total', 'Batches that failed for good.'),
     }
     this.#instances = {
       stored: perAccount('instances_stored_total', 'Uploaded instances that Google stored.'),
@@ -106,6 +107,7 @@ export class RequestMetrics {
     if (batches) {
       this.#batches.sent.inc({ account }, batches.sent)
       this.#batches.repeated.inc({ account }, batches.repeated)
+      this.#batches.failed.inc({ account }, batches.failed)
     }
     if (event.instancesIdentical) this.#instances.identical.inc({ account }, event.instancesIdentical)
     if (!instances) return

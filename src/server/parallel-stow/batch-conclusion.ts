@@ -1,6 +1,6 @@
 import type { Slot } from '../../concurrency/limiter.ts'
 import type { OnDuplicate } from '../../config/settings.ts'
-import type { ProxyError } from '../../errors.ts'
+import type { ErrorCode, ProxyError } from '../../errors.ts'
 import type { WholeResponse } from '../../forward/buffered-response.ts'
 import { observeBuffered } from '../../forward/response-observer.ts'
 import { diagnosisOf } from '../explanation.ts'
@@ -80,7 +80,7 @@ async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutc
     ...noOutcome,
     found,
     lost: lost.map(lostBecause(isCertain ? reason : `${reason} ${perhapsStored}`)),
-    failure: { reason, isForAll: isForAll(result) },
+    failure: { reason, isForAll: isForAll(result), cause: causeOf(result) },
   }
 }
 
@@ -112,7 +112,7 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
   const found = isDoubtful ? await stored.identicalStream(upload, part) : []
   if (found.length > 0) return { ...noOutcome, found }
   const lost = [{ uids: part.uids, reason: isDoubtful ? `${reason} ${perhapsStored}` : reason }]
-  return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result) } }
+  return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result), cause: causeOf(result) } }
 }
 
 /** A part that is not stored. */
@@ -162,4 +162,8 @@ function reasonOf(result: Failure, { upload, last }: SendingContext): string {
 
 function isForAll(result: Failure): boolean {
   return result.kind === 'failed' ? result.error.isPermanent : rejections.has(result.response.status)
+}
+
+function causeOf(result: Failure): number | ErrorCode {
+  return result.kind === 'failed' ? result.error.code : result.response.status
 }

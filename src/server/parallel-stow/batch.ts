@@ -7,7 +7,7 @@ import type { Part, Range } from './part.ts'
  */
 export class Batch implements Sendable {
   /** What is held whole is sent to its end. */
-  readonly signal = new AbortController().signal
+  readonly signal: AbortSignal = new AbortController().signal
   readonly parts: readonly Part[]
   readonly boundary: string
   readonly #end: Buffer

@@ -1,4 +1,6 @@
+import type { ErrorCode } from '../../errors.ts'
 import type { WholeResponse } from '../../forward/buffered-response.ts'
+import type { BatchFailures } from '../../observe/request-event.ts'
 import type { InstanceUids } from './instance-head.ts'
 import {
   type DocumentForm,
@@ -37,6 +39,8 @@ export interface BatchFailure {
   readonly reason: string
   /** Whether the rest of the upload would certainly end in the same way. */
   readonly isForAll: boolean
+  /** Google's status, or the proxy's code without one. */
+  readonly cause: number | ErrorCode
 }
 
 export interface FoundInstance {
@@ -87,9 +91,20 @@ export function mergedBody(outcomes: readonly BatchOutcome[], form: DocumentForm
 
 /** Whether any instance is not stored. */
 export function hasFailures(outcomes: readonly BatchOutcome[]): boolean {
-  return outcomes.some(
-    ({ document, lost }) => lost.length > 0 || document?.items.some((item) => item.sequence !== storedSequence),
-  )
+  return outcomes.some(({ lost }) => lost.length > 0) || refusedIn(outcomes) > 0
+}
+
+/** What failed; undefined if nothing did. */
+export function failuresIn(outcomes: readonly BatchOutcome[]): BatchFailures | undefined {
+  const causes = new Set(outcomes.flatMap(({ failure }) => failure?.cause ?? []))
+  const refused = refusedIn(outcomes)
+  return causes.size > 0 || refused > 0 ? { causes, refused } : undefined
+}
+
+/** Instances that Google did not store, by its response. */
+function refusedIn(outcomes: readonly BatchOutcome[]): number {
+  const items = outcomes.flatMap(({ document }) => document?.items ?? [])
+  return items.filter(({ sequence }) => sequence !== storedSequence).length
 }
 
 /** The headers of Google's last response for another body. */

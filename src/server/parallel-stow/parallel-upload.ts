@@ -278,6 +278,8 @@ export class ParallelUpload {
     this.#inFlight -= 1
     const { failure } = outcome
     this.#failures = failure ? this.#failures + 1 : 0
+    const { batches } = this.#upload.event
+    if (batches && failure) batches.failed += 1
     if (failure && (failure.isForAll || this.#failures > maxFailures)) this.#reject(failure.reason)
     this.#dispatch()
     if (this.#options.shared.memory.isFull) this.#waitForRoom()

@@ -22,7 +22,7 @@ import { observeResponse } from '../observe-response.ts'
 import type { PreparedRequest } from '../search-completion/search-completion.ts'
 import { clientGoneOutcome, sendBuffered } from '../send-buffered.ts'
 import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
-import { hasFailures, mergedBody, mergedHeaders } from './merged-response.ts'
+import { failuresIn, hasFailures, mergedBody, mergedHeaders } from './merged-response.ts'
 import { MultipartError } from './multipart-parser.ts'
 import type { ParallelStow } from './parallel-stow.ts'
 import { ParallelUpload, type UploadResult } from './parallel-upload.ts'
@@ -72,7 +72,7 @@ export class ParallelUploads {
       throw error
     }
     allowBody(upload)
-    event.batches = { sent: 0, repeated: 0, inFlight: 0, instances: 0 }
+    event.batches = { sent: 0, repeated: 0, inFlight: 0, instances: 0, failed: 0 }
     const result = await new ParallelUpload(upload, { shared, attempts, stored, timeouts, boundary }).run()
     return respond(upload, result)
   }
@@ -110,6 +110,7 @@ async function respond(upload: Upload, result: UploadResult): Promise<Outcome> {
     if (failure === clientGone) return clientGoneOutcome
     throw failure instanceof MultipartError ? malformedBody(failure, outcomes.length > 0) : failure
   }
+  upload.event.batchFailures = failuresIn(outcomes)
   if (response) return send(upload, response)
   const { refusal, error } = result.last
   if (refusal?.status === 401) {

@@ -233,7 +233,10 @@ t.test('uploads in batches', async (t) => {
     const { headers, body } = stowOf(study)
     const cut = await fetch(`${url}studies`, { method: 'POST', headers, body: body.subarray(0, -30) })
     t.equal(cut.status, 400)
-    t.match(await cut.json(), { code: 'malformed-request', detail: /before its closing boundary/ })
+    const problem = (await cut.json()) as object
+    t.match(problem, { code: 'malformed-request', detail: /before its closing boundary/ })
+    t.match(problem, { instances: 11, instancesStored: Number, batches: Number, batchesFailed: 0 })
+    t.notMatch(JSON.stringify(problem), /2\.25\.\d{8}|SYN-/, 'numbers only')
     const none = await fetch(`${url}studies`, { method: 'POST', headers, body: 'x'.repeat(200_000) })
     t.equal(none.status, 400)
     t.match(await none.json(), { code: 'malformed-request', detail: /does not begin with the boundary/ })

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'tap'
 import type { Status } from '../../../src/admin/status.ts'
 import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
@@ -5,6 +7,7 @@ import { eventually } from '../../helpers/eventually.ts'
 import { demoAccount, type ServedOptions, startServed, stowOf } from '../../helpers/served.ts'
 
 test('what is told of an upload in batches', async (t) => {
+  const audit = join(t.testdir(), 'audit.jsonl')
   const withConnections = (Connections: number): ServedOptions => ({
     accounts: ({ serviceAccountFile }) => ({
       google: {
@@ -13,7 +16,7 @@ test('what is told of an upload in batches', async (t) => {
         ParallelStow: { Connections, BatchBytes: 65536, MemoryBytes: 1048576 },
       },
     }),
-    proxy: { Retry: { TotalTimeout: 30 } },
+    proxy: { Retry: { TotalTimeout: 30 }, Audit: { File: audit } },
   })
   const { emulator, url, proxy, log, reload } = await startServed(t, withConnections(2))
   const study = [...syntheticStudy({ seed: 1, instances: 9, rows: 128, columns: 128 })]
@@ -62,4 +65,26 @@ test('what is told of an upload in batches', async (t) => {
   await reload(withConnections(4))
   await eventually('it uses more connections', async () => ((await inFlight())?.batches?.inFlight ?? 0) > 2)
   t.equal((await other).status, 200)
+  const before = log().length
+  const trails = await readFile(audit, 'utf8')
+  emulator.faults.clear()
+  await reload({ ...withConnections(1), proxy: { ...withConnections(1).proxy, Retry: { TotalTimeout: 0 } } })
+  emulator.faults.add({ target: 'STOW-RS', skip: 1, times: 1, status: 503 })
+  t.equal(
+    (await fetch(`${url}studies`, stowOf([...syntheticStudy({ seed: 3, instances: 9, rows: 128, columns: 128 })])))
+      .status,
+    409,
+  )
+  await eventually('its line', () =>
+    log()
+      .slice(before)
+      .some(({ msg }) => msg === 'request'),
+  )
+  t.match(
+    log().findLast(({ msg }) => msg === 'request'),
+    { status: 409, batchesFailed: 1, layer: 'upstream' },
+  )
+  const record = JSON.parse((await readFile(audit, 'utf8')).slice(trails.length))
+  t.match(record, { audit: 'request', outcome: 'incomplete', batches: Number, batchesFailed: 1, failed: Array })
+  t.equal(record.stored.length + record.failed.length, 9)
 })
