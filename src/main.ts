@@ -4,6 +4,7 @@
 // (bench/results). It must be set on the command line. DEP0060 is a warning about util._extend,
 // which http-proxy calls. All flags: docs/adr/0010.
 
+import { fileURLToPath } from 'node:url'
 import { unsuitableNode } from './cli/process/node-version.ts'
 
 // By default, SIGUSR1 opens Node's inspector, which evaluates anything a local user sends to it.
@@ -11,6 +12,12 @@ process.on('SIGUSR1', () => {})
 // Threads for files, DNS and passwords: more than Node's four, because some may hang
 // (src/bounded-files.ts). Node reads this at the first use.
 process.env.UV_THREADPOOL_SIZE = String(Math.max(16, Number(process.env.UV_THREADPOOL_SIZE) || 0))
+
+// `npm start` runs in the folder of the clone, and says which one the user is in: there the files
+// are that the command line names.
+const { npm_lifecycle_event: script, npm_package_json: manifest, INIT_CWD: userFolder } = process.env
+const isOwnScript = script === 'start' && manifest === fileURLToPath(new URL('../package.json', import.meta.url))
+if (isOwnScript && userFolder) process.chdir(userFolder)
 
 const unsuitable = unsuitableNode(process.versions.node)
 
@@ -24,8 +31,9 @@ if (unsuitable !== null) {
   if (loud === null) {
     const { describeError } = await import('./observe/serialize-error.ts')
     redactCrashOutput(describeError)
-    const { exitOnEpipe } = await import('./cli/process/signals.ts')
+    const { endWithShellOfNpm, exitOnEpipe } = await import('./cli/process/signals.ts')
     exitOnEpipe(process)
+    endWithShellOfNpm(process)
     const { run } = await import('./cli/program.ts')
     process.exitCode = await run(process.argv.slice(2))
     const { leaveIfStuck } = await import('./cli/process/leave.ts')

@@ -30,6 +30,7 @@ const rows = [
 const leaves = [
   'bounded-files.ts',
   'errors.ts',
+  'invocation.ts',
   'network-failure.ts',
   'outside-words.ts',
   'small-response.ts',
@@ -49,9 +50,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 }
 /**
  * Folders that may touch `process`. orthanc starts programs, which need the environment and end
- * with this one.
+ * with this one; invocation.ts says how this one was started.
  */
-const processUsers = ['main.ts', 'cli', 'proxy', 'orthanc']
+const processUsers = ['main.ts', 'invocation.ts', 'cli', 'proxy', 'orthanc']
 
 function rowOf(folder: string): number {
   return rows.findIndex((row) => row.includes(folder))
@@ -240,12 +241,12 @@ test('wrong imports are noticed', async (t) => {
     environment: [
       'config/a.ts',
       'const a = process.env.A',
-      'config/a.ts: only main.ts, cli, proxy, orthanc may use process',
+      'config/a.ts: only main.ts, invocation.ts, cli, proxy, orthanc may use process',
     ],
     module: [
       'config/a.ts',
       "import { env } from 'node:process'",
-      'config/a.ts: only main.ts, cli, proxy, orthanc may use process',
+      'config/a.ts: only main.ts, invocation.ts, cli, proxy, orthanc may use process',
     ],
   }
   for (const [what, [path, source, message]] of Object.entries(wrong)) {

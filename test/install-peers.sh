@@ -18,8 +18,10 @@ add_unless_found orthanc Orthanc
 if ! compgen -G '/usr/share/orthanc/plugins/libOrthancDicomWeb*' >/dev/null; then missing+=(orthanc-dicomweb); fi
 add_unless_found chromium chromium chromium-browser google-chrome
 add_unless_found openssl openssl
+add_unless_found dcmtk dcmconv
 add_unless_found prometheus promtool
 add_unless_found nginx nginx
+add_unless_found systemd systemd-analyze
 
 if [ ${#missing[@]} -eq 0 ]; then
   echo 'Everything that the tests use is installed.'

@@ -4,6 +4,7 @@
  */
 export const LONG_FILES: readonly string[] = [
   'test/faults/matrix.test.ts',
+  'test/e2e/parallel-stow.test.ts',
   'test/server/stow-counts.test.ts',
   'test/cli/commands.test.ts',
   'test/cli/conformance/conformance.test.ts',

@@ -7,27 +7,9 @@ suite=${1:?Debian suite}
 folder=${2:-$PWD/.orthanc/$suite}
 
 if [ ! -x "$folder/Orthanc" ]; then
-  mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list /etc/apt/sources.list 2>/dev/null |
-    grep -E '^(URIs:|deb )' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 || true)
-  if [ -z "$mirror" ]; then
-    echo 'apt names no Debian mirror.' >&2
-    exit 1
-  fi
   rm -rf "$folder"
-  mkdir -p "$folder"/apt/{lists,archives}/partial "$folder/root"
-  : > "$folder/apt/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$folder/apt/sources.list"
-  # Its own lists and status: to this apt, nothing is installed, so it brings every library, too.
-  # Mirrors fail now and then: three tries, then it is an error.
-  apt_get() {
-    try_apt_get "$@" || { sleep 5; try_apt_get "$@"; } || { sleep 10; try_apt_get "$@"; }
-  }
-  try_apt_get() {
-    timeout 120 apt-get -qq -o Dir::State::Lists="$folder/apt/lists" -o Dir::State::status="$folder/apt/status" \
-      -o Dir::Cache="$folder/apt" -o Dir::Etc::SourceList="$folder/apt/sources.list" -o Dir::Etc::SourceParts=- \
-      -o Dir::Etc::Parts=- -o APT::Install-Recommends=0 -o APT::Sandbox::User= -o Acquire::Check-Valid-Until=0 \
-      -o Acquire::Check-Date=0 -o Acquire::Retries=3 -o Acquire::http::Timeout=30 "$@"
-  }
+  mkdir -p "$folder/root"
+  source "$(dirname "${BASH_SOURCE[0]}")/other-suite.sh"
   apt_get update
   apt_get -y --download-only install orthanc orthanc-dicomweb
   for package in "$folder"/apt/archives/*.deb; do dpkg -x "$package" "$folder/root"; done

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
+import { parts } from '../packaging/program.ts'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
 const manifest = JSON.parse(read('package.json'))
@@ -26,8 +27,8 @@ function read(path: string): string {
 }
 
 /**
- * The package as it is published and as the Dockerfile lays it out: `dist`, `config` and
- * `package.json`, and no source.
+ * The program as packages and the Dockerfile lay it out: `dist`, `config` and `package.json`, and no
+ * source.
  */
 function buildPackage(t: Test): string {
   const folder = t.testdir({})
@@ -39,7 +40,7 @@ function buildPackage(t: Test): string {
   t.equal(status, 0, stdout + stderr)
   copyAsBuilt(folder)
   cpSync(join(project, 'package.json'), join(folder, 'package.json'))
-  cpSync(join(project, 'config'), join(folder, 'config'), { recursive: true })
+  for (const part of ['config', 'bin']) cpSync(join(project, part), join(folder, part), { recursive: true })
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
   return folder
 }
@@ -50,10 +51,16 @@ function copyAsBuilt(folder: string): void {
   for (const [, from, to] of copies) cpSync(join(project, from), join(folder, to), { recursive: true })
 }
 
+/** By its script line, as a shell runs it. */
+function runCommand(folder: string, pathOfNode: string, ...words: string[]) {
+  const command = join(folder, manifest.bin['gcp-dicomweb-proxy'])
+  return spawnSync(command, words, { encoding: 'utf8', env: { PATH: `${pathOfNode}:/usr/bin:/bin` } })
+}
+
 function run(folder: string, ...words: string[]) {
   // From another folder than the package's own: nothing may depend on where the program is started.
   const options = { cwd: join(folder, 'dist'), encoding: 'utf8', env: { PATH: '' } } as const
-  return spawnSync(process.execPath, [...flags, join(folder, manifest.bin['gcp-dicomweb-proxy']), ...words], options)
+  return spawnSync(process.execPath, [...flags, join(folder, 'dist/main.js'), ...words], options)
 }
 
 test('the package as it is built', async (t) => {
@@ -82,13 +89,30 @@ test('the package as it is built', async (t) => {
     'tells an old Node from a new one',
     { skip: oldNode === null && 'this machine has no Node before 24' },
     async (t) => {
+      const expected = { status: 2, stdout: '', stderr: /^gcp-dicomweb-proxy needs Node\.js 24\.18\.1 [^\n]*\n$/ }
       const words = [join(folder, 'dist/main.js'), '--version']
-      const { status, stdout, stderr } = spawnSync(oldNode ?? '', words, { encoding: 'utf8', env: { PATH: '' } })
-      t.equal(status, 2)
-      t.equal(stdout, '')
-      t.match(stderr, /^gcp-dicomweb-proxy needs Node\.js 24\.18\.1 [^\n]*\n$/)
+      t.match(spawnSync(oldNode ?? '', words, { encoding: 'utf8', env: { PATH: '' } }), expected)
+      t.match(runCommand(folder, dirname(oldNode ?? ''), '--version'), expected, 'the command that npm installs')
     },
   )
+
+  t.test('the command that npm installs', async (t) => {
+    const printed = { status: 0, stdout: `${manifest.version}\n`, stderr: '' }
+    t.match(runCommand(folder, dirname(process.execPath), '--version'), printed)
+  })
+
+  t.test('a Node that can not parse the program is told which one it needs', async (t) => {
+    // In place of such a Node, which is not at hand: what it would do, with its version.
+    const old = 'Object.defineProperty(process.versions, "node", { value: "12.22.12" }); require(process.argv[1])'
+    const command = join(folder, manifest.bin['gcp-dicomweb-proxy'])
+    const { stderr, status } = spawnSync(process.execPath, ['-e', old, command], { encoding: 'utf8' })
+    t.equal(status, 2)
+    t.match(stderr, /^gcp-dicomweb-proxy needs Node\.js 24\.18\.1 or [^\n]*, and this is 12\.22\.12: install [^\n]*\n$/)
+  })
+
+  t.test('names the command that runs it', async (t) => {
+    t.match(run(folder, '--help').stdout, `  ${process.execPath} ${folder}/dist/main.js demo --once`)
+  })
 
   t.test('serves, is healthy, and ends in order', async (t) => {
     const file = join(folder, 'orthanc.json')
@@ -143,16 +167,22 @@ async function adminUrl({ stdout }: ChildProcess): Promise<string> {
   throw new Error('ended before it listened')
 }
 
-test('what is published is there', async (t) => {
-  for (const path of manifest.files.filter((path: string) => path !== 'dist')) {
+test('what is packaged is there', async (t) => {
+  for (const path of [...parts, 'bin'].filter((path) => path !== 'dist')) {
     t.ok(existsSync(join(project, path)), path)
   }
 })
 
 test('everything that starts the program gives Node the same flags', async (t) => {
   t.ok(flags.length > 0)
+  // The command that npm installs turns off the warning itself: an older Node doesn't know the flag.
+  const v8Flags = flags.filter((flag) => !flag.startsWith('--disable-warning')).join(' ')
+  t.match(read('bin/gcp-dicomweb-proxy.cjs'), `#!/usr/bin/env -S node ${v8Flags}\n`)
   t.match(manifest.scripts.start, `node ${flags.join(' ')} src/main.ts`)
-  t.match(read('Dockerfile'), `ENTRYPOINT ${JSON.stringify(['node', ...flags, 'dist/main.js']).replaceAll(',', ', ')}`)
+  t.match(
+    read('Dockerfile'),
+    `ENTRYPOINT ${JSON.stringify(['/nodejs/bin/node', ...flags, '/app/dist/main.js']).replaceAll(',', ', ')}`,
+  )
   t.match(read('deploy/systemd/gcp-dicomweb-proxy.service'), `/usr/bin/node ${flags.join(' ')} /opt`)
   t.match(read('docs/deployment.md'), `node ${flags.join(' ')} dist/main.js`)
 })

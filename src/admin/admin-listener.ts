@@ -62,8 +62,8 @@ export function createAdminListener(proxy: ProxyStatus, options: AdminListenerOp
 
 function addProbes(listener: FastifyInstance, proxy: ProxyStatus): void {
   listener.get('/healthz', () => ({ status: 'alive' }))
-  listener.get('/readyz', async ({ raw }, reply) => {
-    const readiness = readinessOf(proxy)
+  listener.get('/readyz', async ({ raw, query }, reply) => {
+    const readiness = readinessOf(proxy, accountOf(query))
     const { ready } = readiness
     const client = await clientIfAny(proxy, raw)
     return reply.code(ready ? 200 : 503).send(client?.admin ? readiness : { ready })
@@ -98,6 +98,12 @@ function addPage(listener: FastifyInstance): void {
       return reply.type(type).send(content)
     })
   }
+}
+
+/** Of `?account=NAME`; null without one. Of several, the last counts. */
+function accountOf(query: unknown): string | null {
+  const { account } = query as { readonly account?: string | readonly string[] }
+  return (typeof account === 'object' ? account.at(-1) : account) ?? null
 }
 
 /** Null for an unauthenticated client, such as a probe. */

@@ -41,6 +41,8 @@ export interface ProxyStatus {
   /** False once the proxy shuts down. */
   accepting(): boolean
   accounts(): Iterable<Account>
+  /** How many accounts must have a token, so that the proxy is ready. */
+  readiness(): 'all' | 'any'
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
   readonly history: {
     of(account: string): AccountHistory
@@ -54,6 +56,8 @@ export interface ProxyStatus {
   readonly clientOf: (request: IncomingMessage) => Client | Promise<Client>
   /** Of an account; null if nobody looks after them. */
   readonly failedJobs: { of(account: string): readonly FailedJob[] } | null
+  /** When the listeners' certificates end, in epoch milliseconds; null without TLS. */
+  certificates(): { readonly certificate: number; readonly clientAuthorities: number | null } | null
   /** Null without an audit trail. */
   audit(): { readonly accepting: boolean; readonly available: boolean; readonly lost: number } | null
 }

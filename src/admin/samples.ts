@@ -30,11 +30,24 @@ export class Samples {
     return this.#series.get(account)?.samples ?? []
   }
 
+  /** The same, with what has happened since the last one was taken. */
+  upToNow(account: string): readonly Sample[] {
+    const { samples = [], totals = null } = this.#series.get(account) ?? {}
+    const now = this.#proxy.history.totals(account)
+    const isKnown = totals !== null && totals.requests <= now.requests
+    return [...samples, { at: Date.now(), ...(isKnown ? difference(now, totals) : now) }]
+  }
+
   /** Call this at regular intervals. */
   take(): void {
     const accounts = [...this.#proxy.accounts()]
     for (const name of this.#series.keys()) if (!accounts.some((one) => one.name === name)) this.#series.delete(name)
     for (const account of accounts) this.#sample(account)
+  }
+
+  /** The same for accounts without a sample, which then have what has happened so far. */
+  takeFirst(): void {
+    for (const account of this.#proxy.accounts()) if (this.of(account.name).length === 0) this.#sample(account)
   }
 
   #sample({ name }: Account): void {
@@ -52,11 +65,12 @@ export class Samples {
 }
 
 function difference(now: Totals, before: Totals): Totals {
-  const { requests, failed, incomplete, rejected, received, sent } = now
+  const { requests, failed, incomplete, doubtful, rejected, received, sent } = now
   return {
     requests: requests - before.requests,
     failed: failed - before.failed,
     incomplete: incomplete - before.incomplete,
+    doubtful: doubtful - before.doubtful,
     rejected: rejected - before.rejected,
     received: received - before.received,
     sent: sent - before.sent,

@@ -125,6 +125,8 @@ export class StatusStream {
 
   #openingMessage(): Message {
     if (!this.#opening || this.#opening.until < performance.now()) {
+      // Right after the start, the page has something to show at once.
+      this.#samples.takeFirst()
       const { status } = this
       this.#opening = { ...this.#message(status, latestOf(status), null), until: performance.now() + openingCacheMs }
     }

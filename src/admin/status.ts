@@ -1,5 +1,7 @@
 import type { RequestEvent } from '../observe/request-event.ts'
+import type { RequestCounts } from '../observe/request-history.ts'
 import { accountState } from './account-state.ts'
+import { whyAllRefused } from './all-refused.ts'
 import type { Account, FailedJob, ProxyStatus } from './proxy-status.ts'
 import { isoTime, tokenReadiness } from './readiness.ts'
 import type { Samples } from './samples.ts'
@@ -11,18 +13,26 @@ export type Status = ReturnType<typeof statusOf>
 
 /** The status of each account: token, requests in flight and so far, failures. */
 export function statusOf(proxy: ProxyStatus, samples: Samples, startedAt: number) {
-  const { version, accepting, accounts, history, rejected, reloads } = proxy
+  const { version, history, rejected, reloads } = proxy
+  const accepting = proxy.accepting()
+  const accounts = [...proxy.accounts()]
   const audit = proxy.audit()
+  const certificates = proxy.certificates()
   const inFlight = Map.groupBy(history.inFlight, ({ account }) => account)
   return {
     version,
     startedAt: isoTime(startedAt),
     time: isoTime(Date.now()),
-    accepting: accepting(),
+    accepting,
+    allRefused: whyAllRefused({ accepting, audit, certificates, accounts }),
     audit: audit && { available: audit.available, lost: audit.lost },
     configuration: configurationStatus(reloads),
+    tls: certificates && {
+      certificateExpiresAt: isoTime(certificates.certificate),
+      clientAuthoritiesExpireAt: isoTime(certificates.clientAuthorities),
+    },
     rejected: rejected.counts,
-    accounts: [...accounts()].map((account) => accountStatus(account, proxy, samples, inFlight.get(account.name))),
+    accounts: accounts.map((account) => accountStatus(account, proxy, samples, inFlight.get(account.name))),
   }
 }
 
@@ -47,19 +57,29 @@ function accountStatus(
   const { name, store, access, credential, tokenState, limiters } = account
   const token = tokenState()
   const { received, sent } = history.totals(name)
+  const { requests, failures } = history.of(name)
   return {
     name,
     store,
     access,
     credential: credential.description,
-    state: accountState(token, samples.of(name)),
+    state: accountState(token, {
+      samples: samples.upToNow(name),
+      hasSucceeded: hasSucceeded(requests),
+      now: Date.now(),
+    }),
     token: { ...tokenReadiness(token), tokenFetchedAt: isoTime(token.fetchedAt) },
     limiters: limiterStats(limiters),
     inFlight: { count: inFlight.length, requests: inFlight.slice(0, maxListed).map(requestsInFlight) },
     bytes: { received, sent },
     failedJobs: failedJobsOf(failedJobs?.of(name) ?? []),
-    ...history.of(name),
+    requests,
+    failures,
   }
+}
+
+function hasSucceeded(requests: RequestCounts): boolean {
+  return Object.values(requests).some(({ succeeded }) => succeeded > 0)
 }
 
 function requestsInFlight(event: RequestEvent) {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { invocation } from '../invocation.ts'
 import { describeError } from '../observe/serialize-error.ts'
 import { shownLines } from '../outside-words.ts'
 import { version } from '../version.ts'
@@ -15,6 +16,7 @@ const commands = {
   conformance: async (): Promise<RunCommand> => (await import('./conformance/conformance.ts')).conformance,
   demo: async (): Promise<RunCommand> => (await import('./demo/demo.ts')).demo,
   emulator: async (): Promise<RunCommand> => (await import('./emulator.ts')).emulator,
+  health: async (): Promise<RunCommand> => (await import('./health.ts')).health,
   register: async (): Promise<RunCommand> => (await import('./register.ts')).register,
   schema: async (): Promise<RunCommand> => (await import('./schema.ts')).schema,
 }
@@ -42,7 +44,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
 }
 
 function createProgram(actionOf: ActionOf): Command {
-  const program = new Command('gcp-dicomweb-proxy')
+  const program = new Command(invocation)
     .description("Lets Orthanc's DICOMweb plugin send to, search and fetch from Google Cloud DICOM stores.")
     .version(version)
     .exitOverride()
@@ -56,6 +58,7 @@ function createProgram(actionOf: ActionOf): Command {
   addConformance(program, actionOf('conformance'))
   addDemo(program, actionOf('demo'))
   addEmulator(program, actionOf('emulator'))
+  addHealth(program, actionOf('health'))
   program
     .command('schema')
     .description('print the JSON Schema of the configuration, for use in editors')
@@ -65,13 +68,13 @@ function createProgram(actionOf: ActionOf): Command {
 }
 
 const programHelp = `
-Help for one command: gcp-dicomweb-proxy COMMAND --help
+Help for one command: ${invocation} COMMAND --help
 
 Examples, from a first try to production:
-  gcp-dicomweb-proxy demo --once
-  gcp-dicomweb-proxy check --config /etc/orthanc/
-  gcp-dicomweb-proxy --config /etc/orthanc/
-  gcp-dicomweb-proxy register --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
+  ${invocation} demo --once
+  ${invocation} check --config /etc/orthanc/
+  ${invocation} --config /etc/orthanc/
+  ${invocation} register --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
 `
 
 function addServe(program: Command, action: (...words: unknown[]) => Promise<void>): void {
@@ -96,8 +99,8 @@ GCP plugin works unchanged. Stores on the command line use Application Default C
 The proxy reloads a changed configuration by itself, or immediately on SIGHUP, and logs the result.
 
 Examples:
-  gcp-dicomweb-proxy --config /etc/orthanc/
-  gcp-dicomweb-proxy my-google=projects/hospital/locations/europe-west4/datasets/radiology/dicomStores/archive
+  ${invocation} --config /etc/orthanc/
+  ${invocation} my-google=projects/hospital/locations/europe-west4/datasets/radiology/dicomStores/archive
 
 Exit codes: 0 ok, 1 failure, 2 usage or configuration error, 130 SIGINT, 143 SIGTERM.
 `
@@ -127,9 +130,9 @@ this proxy with a long enough timeout. The password for --user is read from the 
 GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD, or from standard input.
 
 Examples:
-  gcp-dicomweb-proxy check --config /etc/orthanc/
-  gcp-dicomweb-proxy check --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
-  gcp-dicomweb-proxy check --config /etc/orthanc/ --json
+  ${invocation} check --config /etc/orthanc/
+  ${invocation} check --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
+  ${invocation} check --config /etc/orthanc/ --json
 
 Exit codes: 0 ok. Otherwise the first check that failed: 2 configuration, 3 network path to Google, 4 clock,
 5 credential or token, 6 store, 7 Orthanc. 1 for any other failure.
@@ -164,9 +167,9 @@ variable GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD, the one for --client from GCP_DICO
 a variable is not set, you are asked on the terminal, or one line each is read from standard input, in this order.
 
 Examples:
-  gcp-dicomweb-proxy register --config /etc/orthanc/ --orthanc http://127.0.0.1:8042 --dry-run
-  gcp-dicomweb-proxy register --config /etc/orthanc/ --orthanc https://pacs:8042 --user admin --client radiology
-  gcp-dicomweb-proxy register --config /etc/orthanc/ --print
+  ${invocation} register --config /etc/orthanc/ --orthanc http://127.0.0.1:8042 --dry-run
+  ${invocation} register --config /etc/orthanc/ --orthanc https://pacs:8042 --user admin --client radiology
+  ${invocation} register --config /etc/orthanc/ --print
 
 Exit codes: 0 ok, 2 usage or configuration error, 7 Orthanc can't be reached, or rejects. 1 for any other failure.
 `
@@ -190,7 +193,7 @@ the terminal, without echo, or it is read from standard input. It is not an opti
 read those. A generated password or token is shown once, on standard error.
 
 Example:
-  gcp-dicomweb-proxy client radiology --generate --allow my-google=STOW-RS,QIDO-RS,WADO-RS
+  ${invocation} client radiology --generate --allow my-google=STOW-RS,QIDO-RS,WADO-RS
 `
 
 function addCompare(program: Command, action: (...words: unknown[]) => Promise<void>): void {
@@ -223,8 +226,8 @@ standard input.
 With --since, Orthanc's studies count by when they were last received (LastUpdate), Google's by study date.
 
 Examples:
-  gcp-dicomweb-proxy compare --config /etc/orthanc/ --account my-google --orthanc http://127.0.0.1:8042
-  gcp-dicomweb-proxy compare --config /etc/orthanc/ --account my-google --since 2026-11-27
+  ${invocation} compare --config /etc/orthanc/ --account my-google --orthanc http://127.0.0.1:8042
+  ${invocation} compare --config /etc/orthanc/ --account my-google --since 2026-11-27
 
 Exit codes: 0 the same, 1 a difference or a failure (the last lines say which), 2 usage or configuration error,
 130 SIGINT, 143 SIGTERM.
@@ -251,8 +254,8 @@ the end, also if it fails or is interrupted, and says what it could not remove. 
 report contains no token, project, store, patient or UID.
 
 Examples:
-  gcp-dicomweb-proxy conformance --config /etc/orthanc/ --account test
-  gcp-dicomweb-proxy conformance --config /etc/orthanc/ --account test --yes --report conformance.json
+  ${invocation} conformance --config /etc/orthanc/ --account test
+  ${invocation} conformance --config /etc/orthanc/ --account test --yes --report conformance.json
 
 Exit codes: 0 everything that could be tried is as expected, 1 a difference or a failure, 2 usage or
 configuration error, 130 SIGINT, 143 SIGTERM.
@@ -272,7 +275,7 @@ Needs no Google account. If Orthanc and its DICOMweb plugin are installed, the d
 After the round trip it prints the address of a page that shows images through the proxy, in your browser.
 
 Example:
-  gcp-dicomweb-proxy demo --once
+  ${invocation} demo --once
 `
 
 function addEmulator(program: Command, action: (...words: unknown[]) => Promise<void>): void {
@@ -294,13 +297,37 @@ TokenUrl. Never store real patient data in it: every user of this machine can re
 --fill stores Part 10 files and says of each one that it skips why.
 
 Examples:
-  gcp-dicomweb-proxy emulator --port 8045 --folder ./emulator
-  gcp-dicomweb-proxy emulator --fill ./test-images
+  ${invocation} emulator --port 8045 --folder ./emulator
+  ${invocation} emulator --fill ./test-images
+`
+
+function addHealth(program: Command, action: (...words: unknown[]) => Promise<void>): void {
+  program
+    .command('health')
+    .description('ask the running proxy whether it is alive, or ready: a probe for containers')
+    .option('-c, --config <file or folder>', 'the configuration, as for serve; only AdminListen and Tls are read')
+    .option('--admin-listen <address:port>', 'address of the admin listener, if the proxy was started with it')
+    .option('--ready', 'ask whether it is ready (as Readiness says), instead of whether it is alive')
+    .option('--account <name>', 'ask whether this account is ready')
+    .addHelpText('after', healthHelp)
+    .action(action)
+}
+
+const healthHelp = `
+Asks /healthz or /readyz of the admin listener, by TLS if that speaks it, over an address of this machine.
+A proxy that runs is alive, although a change of the configuration has an error.
+
+Examples:
+  ${invocation} health --config /etc/orthanc/
+  ${invocation} health --config /etc/orthanc/ --ready
+  ${invocation} health --config /etc/orthanc/ --account my-google
+
+Exit codes: 0 alive or ready, 1 not, 2 usage, or nothing found where the configuration, which has an error, leads.
 `
 
 const schemaHelp = `
 Example:
-  gcp-dicomweb-proxy schema > schema.json
+  ${invocation} schema > schema.json
 `
 
 function explain(error: unknown): ExitCode {

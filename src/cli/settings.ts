@@ -12,7 +12,8 @@ export interface ConfigurationOptions {
 
 /** The file or folder that the command line or the environment names; undefined if neither does. */
 export function configurationPath({ config }: Pick<ConfigurationOptions, 'config'>): string | undefined {
-  return config ?? process.env.GCP_DICOMWEB_PROXY_CONFIG
+  // Empty is as good as not set: the container image sets it, and only so can one take it away.
+  return config ?? (process.env.GCP_DICOMWEB_PROXY_CONFIG || undefined)
 }
 
 /**
@@ -40,6 +41,18 @@ export async function readSettings(stores: readonly string[], options: Configura
     return await loadedSettings(stores, options)
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    throw new CommandFailure(`The configuration can't be used:\n${error.message}`, exitCode.usage, { cause: error })
+    // One problem is one line, for a log that shows lines.
+    const separator = error.message.includes('\n') ? '\n' : ' '
+    const note = noteOnVariable(error, options)
+    const message = `The configuration can't be used:${separator}${error.message}${note && `.${separator}${note}`}`
+    throw new CommandFailure(message, exitCode.usage, { cause: error })
   }
+}
+
+/** In a container, nobody may have typed the name that is wrong. */
+function noteOnVariable({ problems }: ConfigurationError, options: ConfigurationOptions): string {
+  const path = configurationPath(options)
+  const isMissing = problems.some((problem) => problem.file === path && problem.path === '')
+  if (options.config !== undefined || !isMissing) return ''
+  return `The variable GCP_DICOMWEB_PROXY_CONFIG names ${path}: in a container, mount the folder with the configuration there.`
 }

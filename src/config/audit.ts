@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { type FileFolders, locate } from './file-folders.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import type { Section } from './section.ts'
 import type { AuditSettings, AuditSyslogSettings } from './settings.ts'
@@ -8,14 +8,14 @@ import { readIdentity } from './tls.ts'
 const syslogPort = 6514
 
 /** The audit trail; null if there is none. */
-export async function readAudit(audit: Section | null, workingDirectory: string): Promise<AuditSettings | null> {
+export async function readAudit(audit: Section | null, folders: FileFolders): Promise<AuditSettings | null> {
   if (!audit) return null
   const file = audit.text('File')
   const syslog = audit.enabled('Syslog')
   const settings = {
-    file: file === undefined ? null : resolve(workingDirectory, file),
+    file: file === undefined ? null : await locate(file, folders),
     standardOutput: audit.flag('StandardOutput'),
-    syslog: syslog && (await readSyslog(syslog, workingDirectory)),
+    syslog: syslog && (await readSyslog(syslog, folders)),
     required: audit.flag('Required'),
     queryValues: audit.flag('QueryValues'),
   }
@@ -25,7 +25,7 @@ export async function readAudit(audit: Section | null, workingDirectory: string)
   return settings
 }
 
-async function readSyslog(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings | null> {
+async function readSyslog(syslog: Section, folders: FileFolders): Promise<AuditSyslogSettings | null> {
   const server = syslog.text('Server')
   const url = URL.parse(`tls://${server}`)
   if (server === undefined || !url) return null
@@ -33,19 +33,17 @@ async function readSyslog(syslog: Section, workingDirectory: string): Promise<Au
     host: url.hostname.replaceAll(/[[\]]/g, ''),
     port: Number(url.port || syslogPort),
     sourceId: syslog.text('SourceId') ?? null,
-    certificateAuthorities: await certificateAuthorities(syslog, 'CACertificates', workingDirectory),
-    identity: await readOwnIdentity(syslog, workingDirectory),
+    certificateAuthorities: await certificateAuthorities(syslog, 'CACertificates', folders),
+    identity: await readOwnIdentity(syslog, folders),
   }
 }
 
-async function readOwnIdentity(syslog: Section, workingDirectory: string): Promise<AuditSyslogSettings['identity']> {
+async function readOwnIdentity(syslog: Section, folders: FileFolders): Promise<AuditSyslogSettings['identity']> {
   const [certificate, key] = [syslog.text('Certificate'), syslog.text('Key')]
   if ((certificate === undefined) !== (key === undefined)) {
     syslog.problem(certificate ? 'Key' : 'Certificate', 'is missing', 'set both Certificate and Key, or neither')
   }
   if (certificate === undefined || key === undefined) return null
-  return readIdentity(syslog, {
-    certificate: resolve(workingDirectory, certificate),
-    key: resolve(workingDirectory, key),
-  })
+  const files = { certificate: await locate(certificate, folders), key: await locate(key, folders) }
+  return readIdentity(syslog, files, folders)
 }

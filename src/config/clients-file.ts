@@ -1,7 +1,7 @@
 import { readBoundedText } from '../bounded-files.ts'
 import { type ClientsContext, readClients } from './clients.ts'
 import { parseDocument } from './document.ts'
-import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
+import { type ConfigProblem, ConfigurationError, type Finding, type Flaw, jsonPath } from './problem.ts'
 import { fileFlaw } from './read.ts'
 import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
@@ -22,12 +22,13 @@ const trailingText = { problem: 'has text after the closing brace', remedy: 'rem
 export async function readClientsFile(
   file: string,
   context: ClientsContext,
+  flawOf: (error: unknown) => Flaw = fileFlaw,
 ): Promise<{ clients: readonly ClientSettings[]; problems: readonly ConfigProblem[] }> {
   let text: string
   try {
     text = await readBoundedText(file)
   } catch (error) {
-    return { clients: [], problems: [{ file, path: '', ...fileFlaw(error) }] }
+    return { clients: [], problems: [{ file, path: '', ...flawOf(error) }] }
   }
   const { content, problems, duplicates, hasTrailingText, notices } = parseDocument(file, text, {})
   const checked = applySchema({ DicomWebProxy: { Clients: content } })

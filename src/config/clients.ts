@@ -1,3 +1,4 @@
+import { invocation } from '../invocation.ts'
 import { canonicalAlternative, canonicalClientName } from './canonical-names.ts'
 import { parsePasswordHash } from './password-hash.ts'
 import type { Section } from './section.ts'
@@ -61,7 +62,7 @@ function readClient(
   return { name, ...login, accounts: rights, admin, userHeader }
 }
 
-const clientCommand = '"gcp-dicomweb-proxy client NAME"'
+const clientCommand = `"${invocation} client NAME"`
 const addLogin = `add PasswordHash, TokenDigest, CertificateSubject or CertificateName (the command ${clientCommand} creates an entry)`
 const badCost = 'has a cost that is too low to protect a password, or too high to verify'
 const addRights = 'add Accounts, such as { "my-google": ["STOW-RS", "QIDO-RS", "WADO-RS"] }, or "Admin": true'

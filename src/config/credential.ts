@@ -1,13 +1,13 @@
 import { join, resolve, sep } from 'node:path'
+import { type FileFolders, pathsOf } from './file-folders.ts'
 import { jsonPath } from './problem.ts'
 import type { Section } from './section.ts'
 import type { CredentialSettings, CredentialSource } from './settings.ts'
 import type { Environment } from './variables.ts'
 
 /** What the configuration is read with besides its files. */
-export interface LoadContext {
+export interface LoadContext extends FileFolders {
   readonly environment: Environment
-  readonly workingDirectory: string
   readonly homeDirectory: string
 }
 
@@ -45,7 +45,7 @@ function isPluginKey(key: string): boolean {
 function readProxyOnlySource(account: Section, context: LoadContext): CredentialSource | null {
   if (account.flag('ApplicationDefault')) return applicationDefault(context)
   const file = account.text('ExternalAccountFile')
-  return file ? { kind: 'external-account-file', file: resolve(context.workingDirectory, file) } : null
+  return file ? { kind: 'external-account-file', ...credentialFile(file, context) } : null
 }
 
 /**
@@ -64,7 +64,13 @@ function readPluginSource(account: Section, context: LoadContext, notices: strin
   const file = account.text(used)
   if (!file) return null
   const kind = used === 'ServiceAccountFile' ? 'service-account-file' : 'authorized-user-file'
-  return { kind, file: resolve(context.workingDirectory, file) }
+  return { kind, ...credentialFile(file, context) }
+}
+
+/** Both places are tried for each token: the file may be put there later. */
+function credentialFile(name: string, context: LoadContext): { readonly file: string; readonly otherFile?: string } {
+  const [file, otherFile] = pathsOf(name, context)
+  return { file, ...(otherFile !== undefined && { otherFile }) }
 }
 
 function precedenceNotice(account: Section, used: string, given: readonly string[]): string {

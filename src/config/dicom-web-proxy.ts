@@ -14,6 +14,7 @@ export function readDicomWebProxy(proxy: Section) {
     limits: readLimits(proxy.section('Limits')),
     requestHeaders: 1000 * proxy.section('Timeouts').number('RequestHeaders'),
     shutdownGrace: 1000 * proxy.number('ShutdownGrace'),
+    readiness: proxy.text('Readiness') === 'any' ? ('any' as const) : ('all' as const),
     deletionWait: 1000 * proxy.number('DeletionWait'),
     allowAnonymous: proxy.flag('AllowAnonymous'),
   }

@@ -40,21 +40,22 @@ export function parseDocument(file: string, source: string, environment: Environ
   }
   const errors: ParseError[] = []
   const root = parseTree(shown, errors, { allowTrailingComma: true })
+  if (root?.type !== 'object') {
+    const problems = [{ file, path: '', ...notAnObject(text) }]
+    return { file, content: {}, problems, duplicates: [], hasTrailingText: false, warnings: [], notices: [] }
+  }
   const end = endOfObject(root, errors)
   const problems = errors
     .filter(({ error, offset }) => offset < end && printParseErrorCode(error) !== 'InvalidCharacter')
     // One error often causes others.
-    .slice(0, maxReported)
+    .slice(0, maxSyntaxErrors)
     .map(({ error, offset }) => ({ file, path: '', ...syntaxFlaw(text, offset, error) }))
-  if (root?.type !== 'object' && problems.length === 0) {
-    problems.push({ file, path: '', problem: 'must hold one JSON object: { ... }', remedy: '' })
-  }
   const hasTrailingText = errors.some(({ offset }) => offset >= end)
   const duplicates: (readonly Segment[])[] = []
   const onDuplicate = (path: readonly Segment[]) => {
     if (duplicates.length < maxReported) duplicates.push(path)
   }
-  const content = root?.type === 'object' ? objectOf(root, onDuplicate) : {}
+  const content = objectOf(root, onDuplicate)
   const notices = unset.map(
     (name) => `${file}: the environment variable ${name} is not set; it was replaced by nothing.`,
   )
@@ -70,12 +71,23 @@ export function parseDocument(file: string, source: string, environment: Environ
  * the same cause.
  */
 const maxReported = 20
+const maxSyntaxErrors = 3
 /**
  * Limits on the parser's errors, harmless ones included, and on the depth of what may still be
  * JSON.
  */
 const maxErrors = 1_000
 const maxDepth = 100
+
+/** Of a file of another kind, each line would be an error. */
+function notAnObject(text: string): Flaw {
+  if (text.includes('-----BEGIN ')) {
+    const problem = 'is not a configuration: it has a certificate or a key in PEM form'
+    return { problem, remedy: 'check that it is the right file' }
+  }
+  const problem = 'is not valid JSON: a configuration must hold one JSON object: { ... }'
+  return { problem, remedy: 'check that it is the right file' }
+}
 
 /** Reported instead of all other problems of a file. */
 class NotWorthParsing extends Error {}
@@ -110,9 +122,9 @@ function reasonNotToParse(text: string): string | null {
 /**
  * The end of the outermost object. Orthanc ignores the text after it, so errors there don't count.
  */
-function endOfObject(root: Node | undefined, errors: readonly ParseError[]): number {
+function endOfObject(root: Node, errors: readonly ParseError[]): number {
   const unclosed = errors.some(({ error }) => printParseErrorCode(error) === 'CloseBraceExpected')
-  return root?.type === 'object' && !unclosed ? root.offset + root.length : Number.POSITIVE_INFINITY
+  return !unclosed ? root.offset + root.length : Number.POSITIVE_INFINITY
 }
 
 function duplicateText(path: readonly Segment[]): string {

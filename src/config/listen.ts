@@ -6,6 +6,7 @@ import type { ListenAddress, Network, Settings } from './settings.ts'
 /** Parses `host:port` or `[::1]:8043`; null if it is neither. */
 export function parseListen(text: string): ListenAddress | null {
   const at = text.lastIndexOf(':')
+  if (at === -1) return null
   const host = text.slice(0, at).replace(/^\[(.*)\]$/, '$1')
   const port = Number(text.slice(at + 1))
   if (host.includes(':') && !isIPv6(host)) return null

@@ -1,13 +1,13 @@
-import { resolve } from 'node:path'
 import { type Arguments, addArguments } from './arguments.ts'
 import { readAudit } from './audit.ts'
 import { readClients } from './clients.ts'
 import { readClientsFile } from './clients-file.ts'
 import type { LoadContext } from './credential.ts'
 import { readDicomWebProxy, readTimeouts } from './dicom-web-proxy.ts'
+import { locate, namedFileFlaw } from './file-folders.ts'
 import { readGoogle } from './google.ts'
 import { checkClients, hasClients, readListen, readNetworks, readTrustedProxies } from './listen.ts'
-import { ignoredOptions, readOrthanc } from './orthanc.ts'
+import { ignoredOptions, isReadByOrthanc, readOrthanc } from './orthanc.ts'
 import { readOutgoing } from './outgoing.ts'
 import { type ConfigProblem, ConfigurationError, type Finding, jsonPath } from './problem.ts'
 import { readSections, type Sections } from './read.ts'
@@ -15,6 +15,7 @@ import { applySchema } from './schema.ts'
 import { Section } from './section.ts'
 import type { ClientsSettings, Settings } from './settings.ts'
 import { misspelledSections } from './suggestion.ts'
+import { missingSystemdCredentials } from './systemd-credentials.ts'
 import { readTlsSettings } from './tls.ts'
 
 export interface LoadOptions extends LoadContext, Arguments {
@@ -22,7 +23,7 @@ export interface LoadOptions extends LoadContext, Arguments {
   readonly path?: string | undefined
 }
 
-const noSections: Sections = { content: {}, files: new Map(), problems: [], warnings: [], notices: [] }
+const noSections: Sections = { folder: null, content: {}, files: new Map(), problems: [], warnings: [], notices: [] }
 
 /** Collects everything to report about the configuration. */
 interface Report {
@@ -54,8 +55,9 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
     notices: [...read.notices],
   }
   const orthanc = new Section(content, [], report.findings)
-  if (read.problems.length === 0) checkStores(orthanc)
-  const settings = await readSettings(orthanc, options, report)
+  if (read.problems.length === 0) checkStores(orthanc, 'GoogleCloudPlatform' in read.content)
+  const settings = await readSettings(orthanc, { ...options, configurationFolder: read.folder }, report)
+  report.findings.push(...(await missingSystemdCredentials(settings.accounts, options.environment)))
   report.notices.push(...ignoredOptions(new Section(written, [], [])))
 
   const fileOf = (segments: Finding['path']) =>
@@ -75,14 +77,17 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
 /** Reported if the schema rejects the content but no finding says why. */
 const schemaViolation = { problem: 'violates the JSON Schema', remedy: 'compare it with config/schema.json' }
 
-function checkStores(orthanc: Section): void {
+function checkStores(orthanc: Section, isGiven: boolean): void {
   const google = orthanc.section('GoogleCloudPlatform')
   const accounts = google.section('Accounts')
   if (accounts.keys.length === 0 && accounts.readable && google.readable) {
-    accounts.problem(null, 'no DICOM store is configured', nameStore)
+    const isOrthancs = !isGiven && isReadByOrthanc(orthanc)
+    accounts.problem(null, isOrthancs ? noGoogleSection : 'no DICOM store is configured', nameStore)
   }
 }
 
+const noGoogleSection =
+  "no DICOM store is configured: this is Orthanc's own configuration, without the section GoogleCloudPlatform"
 const nameStore =
   'name one on the command line as NAME=projects/PROJECT/locations/LOCATION/datasets/DATASET/dicomStores/STORE, or in a file as { "GoogleCloudPlatform": { "Accounts": { "my-google": { "Project": ..., "Location": ..., "Dataset": ..., "DicomStore": ..., "ServiceAccountFile": ... } } } }'
 
@@ -91,12 +96,11 @@ async function readSettings(
   options: LoadOptions,
   report: Report,
 ): Promise<Omit<Settings, 'readAt' | 'warnings' | 'notices'>> {
-  const { workingDirectory } = options
   const { warnings, notices } = report
   const environment = new Section(options.environment, [], report.environment)
   const google = orthanc.section('GoogleCloudPlatform')
   const proxy = orthanc.section('DicomWebProxy')
-  const tls = await readTlsSettings(proxy.enabled('Tls'), workingDirectory, warnings)
+  const tls = await readTlsSettings(proxy.enabled('Tls'), options, warnings)
   const hasAuthorities = tls !== null && tls.clientAuthorities !== null
   const clients = await readAllClients(proxy, google.section('Accounts').keys, hasAuthorities, options, report.files)
   const listen = readListen(proxy, 'Listen', warnings)
@@ -115,8 +119,8 @@ async function readSettings(
     allowedNetworks: readNetworks(proxy),
     trustedProxies: readTrustedProxies(proxy),
     tls,
-    audit: await readAudit(proxy.enabled('Audit'), workingDirectory),
-    orthanc: await readOrthanc(orthanc, { clients, listen, workingDirectory }),
+    audit: await readAudit(proxy.enabled('Audit'), options),
+    orthanc: await readOrthanc(orthanc, { ...options, clients, listen }),
     verbose: orthanc.flag('HttpVerbose'),
   }
 }
@@ -126,15 +130,16 @@ async function readAllClients(
   proxy: Section,
   accounts: readonly string[],
   hasAuthorities: boolean,
-  { workingDirectory }: LoadOptions,
+  options: LoadOptions,
   fileProblems: ConfigProblem[],
 ): Promise<ClientsSettings | null> {
   if (!hasClients(proxy)) return null
   const named = readClients(proxy.section('Clients'), { accounts, hasAuthorities, others: [] })
   const name = proxy.text('ClientsFile')
   if (name === undefined) return { named, file: null, listed: [], hasAuthorities }
-  const file = resolve(workingDirectory, name)
-  const { clients, problems } = await readClientsFile(file, { accounts, hasAuthorities, others: named })
+  const file = await locate(name, options)
+  const flawOf = (error: unknown) => namedFileFlaw(error, name, options)
+  const { clients, problems } = await readClientsFile(file, { accounts, hasAuthorities, others: named }, flawOf)
   fileProblems.push(...problems)
   return { named, file, listed: clients, hasAuthorities }
 }

@@ -14,3 +14,8 @@ export function isLoopback(host: string): boolean {
   const version = isIP(address)
   return version !== 0 && loopback.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
+
+/** Whether a host stands for all addresses of this machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}

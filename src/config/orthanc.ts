@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { canonicalClientName } from './canonical-names.ts'
-import { isLoopback } from './loopback.ts'
+import { type FileFolders, locate } from './file-folders.ts'
+import { isLoopback, isWildcard } from './loopback.ts'
 import { certificateAuthorities } from './outgoing.ts'
 import { schemaDefault } from './schema.ts'
 import type { Section } from './section.ts'
@@ -13,9 +14,7 @@ import type {
 } from './settings.ts'
 import { publicUrl } from './url.ts'
 
-interface RegistrationContext extends Pick<Settings, 'clients' | 'listen'> {
-  readonly workingDirectory: string
-}
+type RegistrationContext = Pick<Settings, 'clients' | 'listen'> & FileFolders
 
 /** Timeout of a registered server, in milliseconds, if the configuration has no section Orthanc. */
 export const defaultTransferTimeout = 1000 * Number(schemaDefault('DicomWebProxy', 'Orthanc', 'Timeout'))
@@ -60,7 +59,7 @@ const ownKeys = new Set([
   'HttpsVerifyPeers',
 ])
 
-function isReadByOrthanc(orthanc: Section): boolean {
+export function isReadByOrthanc(orthanc: Section): boolean {
   const beyond = orthanc.section('DicomWeb').keys.some((key) => key !== 'Root')
   return beyond || orthanc.keys.some((key) => !ownKeys.has(key))
 }
@@ -74,8 +73,8 @@ async function readRegistration(
   const authoritiesFile = section.text('CACertificates')
   const settings = {
     login: readLogin(section, 'Username', 'Password'),
-    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context.workingDirectory),
-    certificateAuthoritiesFile: authoritiesFile ? resolve(context.workingDirectory, authoritiesFile) : null,
+    certificateAuthorities: await certificateAuthorities(section, 'CACertificates', context),
+    certificateAuthoritiesFile: authoritiesFile ? await locate(authoritiesFile, context) : null,
     client: readClient(section),
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
@@ -110,10 +109,6 @@ export function unreachableReason(host: string, orthancUrl: string): string | nu
   return isWildcard(host)
     ? 'Orthanc is on another machine, and Listen is a wildcard address, which does not say where to connect'
     : null
-}
-
-export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::'
 }
 
 function readLogin(section: Section, user: string, secret: string) {

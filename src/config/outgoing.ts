@@ -1,9 +1,8 @@
 import { X509Certificate } from 'node:crypto'
-import { resolve } from 'node:path'
-import { readBoundedFile } from '../bounded-files.ts'
+import { readBoundedText } from '../bounded-files.ts'
 import type { LoadContext } from './credential.ts'
+import { type FileFolders, locate, namedFileFlaw } from './file-folders.ts'
 import { proxyFromEnvironment, proxyUrl } from './outgoing-proxy.ts'
-import { fileFlaw } from './read.ts'
 import type { Section } from './section.ts'
 import type { OutgoingSettings, UpstreamTimeouts } from './settings.ts'
 
@@ -25,7 +24,7 @@ export async function readOutgoing(
   const { environment } = context
   return {
     verifyPeers,
-    certificateAuthorities: await certificateAuthorities(orthanc, 'HttpsCACertificates', context.workingDirectory),
+    certificateAuthorities: await certificateAuthorities(orthanc, 'HttpsCACertificates', context),
     httpsProxy: configured ?? proxyFromEnvironment(environmentProblems, 'https_proxy', 'HTTPS_PROXY'),
     httpProxy: configured ?? proxyFromEnvironment(environmentProblems, 'http_proxy', 'HTTP_PROXY'),
     noProxy: environment.no_proxy || environment.NO_PROXY || '',
@@ -42,12 +41,12 @@ const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 export async function certificateAuthorities(
   section: Section,
   key: string,
-  workingDirectory: string,
+  folders: FileFolders,
 ): Promise<readonly string[] | null> {
   const file = section.text(key)
   if (!file) return null
   try {
-    const text = (await readBoundedFile(resolve(workingDirectory, file))).toString('latin1')
+    const text = await readBoundedText(await locate(file, folders))
     const pems = text.match(certificate) ?? []
     if (pems.length === 0)
       section.problem(key, 'names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)')
@@ -57,7 +56,7 @@ export async function certificateAuthorities(
     }
     return pems
   } catch (error) {
-    const { problem, remedy } = fileFlaw(error)
+    const { problem, remedy } = namedFileFlaw(error, file, folders)
     section.problem(key, `names a file that ${problem}`, remedy)
     return null
   }

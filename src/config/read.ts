@@ -1,5 +1,6 @@
-import { extname, join, resolve } from 'node:path'
+import { dirname, extname, join, resolve } from 'node:path'
 import { listBounded, readBoundedText, statBounded } from '../bounded-files.ts'
+import { credentialAsConfiguration, credentialTypeOf } from './credential-as-configuration.ts'
 import { type ConfigDocument, type JsonObject, parseDocument } from './document.ts'
 import type { ConfigProblem, Flaw } from './problem.ts'
 import type { Environment } from './variables.ts'
@@ -7,6 +8,8 @@ import type { Environment } from './variables.ts'
 /** All sections that were found, and the file of each. */
 export interface Sections {
   readonly content: JsonObject
+  /** The folder of the files, as the user named it; null without one. */
+  readonly folder: string | null
   /** From section name to file name. */
   readonly files: ReadonlyMap<string, string>
   readonly problems: readonly ConfigProblem[]
@@ -24,32 +27,48 @@ export async function readSections(
   environment: Environment,
 ): Promise<Sections> {
   const listed = await attempt(path, () => filesAt(path, workingDirectory))
-  if (!listed.ok) return merge([], [listed.problem])
+  if (!listed.ok) return { ...merge([], [listed.problem]), folder: null }
   const problems: ConfigProblem[] = []
   const read = async (file: string) => attempt(file, () => readBoundedText(resolve(workingDirectory, file)))
-  const sources = await Promise.all(listed.value.map(read))
-  const documents = sources.flatMap((source, at) => {
-    if (source.ok) return [parseDocument(listed.value[at] ?? '', source.value, environment)]
+  const { files, folder } = listed.value
+  const sources = await Promise.all(files.map(read))
+  const parsed = sources.flatMap((source, at) => {
+    if (source.ok) return [parseDocument(files[at] ?? '', source.value, environment)]
     problems.push(source.problem)
     return []
   })
-  if (listed.value.length === 0) {
+  if (files.length === 0) {
     const problem = 'is a folder without any *.json file'
     problems.push({ file: path, path: '', problem, remedy: 'check the name, or put the configuration there' })
   }
-  return merge(documents, problems)
+  const { documents, credentials } = withoutCredentials(parsed)
+  if (documents.length > 0 || problems.length > 0) return { ...merge(documents, problems, credentials), folder }
+  return { ...merge([], credentials), folder }
+}
+
+/** In a folder, the key may lie beside the configuration. */
+function withoutCredentials(parsed: readonly ConfigDocument[]) {
+  const documents = parsed.filter(({ content }) => credentialTypeOf(content) === null)
+  const credentials = parsed.flatMap(({ file, content }): ConfigProblem[] => {
+    const type = credentialTypeOf(content)
+    return type === null ? [] : [{ file, path: '', ...credentialAsConfiguration(type) }]
+  })
+  return { documents, credentials }
 }
 
 /**
  * As in Orthanc, the extension's case doesn't matter, and subfolders are ignored. Sorted, so that
  * messages are stable.
  */
-async function filesAt(path: string, workingDirectory: string): Promise<string[]> {
+async function filesAt(
+  path: string,
+  workingDirectory: string,
+): Promise<{ readonly files: readonly string[]; readonly folder: string }> {
   const absolute = resolve(workingDirectory, path)
-  if (!(await statBounded(absolute)).isDirectory()) return [path]
+  if (!(await statBounded(absolute)).isDirectory()) return { files: [path], folder: dirname(path) }
   const names = (await listBounded(absolute)).filter(isJson).sort()
   const folders = await Promise.all(names.map((name) => isFolder(join(absolute, name))))
-  return names.filter((_name, at) => !folders[at]).map((name) => join(path, name))
+  return { files: names.filter((_name, at) => !folders[at]).map((name) => join(path, name)), folder: path }
 }
 
 function isJson(name: string): boolean {
@@ -79,7 +98,11 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** Like Orthanc, rejects a section that two files define: only the top level is merged. */
-function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProblem[]): Sections {
+function merge(
+  documents: readonly ConfigDocument[],
+  unread: readonly ConfigProblem[],
+  leftOut: readonly ConfigProblem[] = [],
+): Omit<Sections, 'folder'> {
   const content: JsonObject = Object.create(null)
   const files = new Map<string, string>()
   const problems = [...unread, ...documents.flatMap((document) => document.problems)]
@@ -97,7 +120,10 @@ function merge(documents: readonly ConfigDocument[], unread: readonly ConfigProb
     }
   }
   const warnings = documents.flatMap((document) => document.warnings)
-  const notices = documents.flatMap((document) => document.notices)
+  const notices = [
+    ...documents.flatMap((document) => document.notices),
+    ...leftOut.map(({ file, problem }) => `${file} ${problem}: it was left out.`),
+  ]
   return { content, files, problems, warnings, notices }
 }
 
@@ -132,6 +158,7 @@ const fileFlaws: Readonly<Record<string, readonly [problem: string, remedy: stri
   ENOENT: ['does not exist', 'check the name, and the folder that the proxy is started in'],
   EACCES: noPermission,
   EPERM: noPermission,
+  EISDIR: ['is a folder', 'name a file'],
   ERR_NOT_A_REGULAR_FILE: ['is a pipe, a socket or a device', 'name a regular file'],
   ERR_FILE_TOO_LARGE: ['is larger than 2 MiB', 'check that it is the right file'],
   ERR_FILE_UTF16: [

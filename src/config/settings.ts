@@ -31,6 +31,8 @@ export interface Settings {
   readonly requestHeaders: number
   /** How long requests in flight may take to finish once the proxy stops. */
   readonly shutdownGrace: number
+  /** How many accounts must have a token so that `/readyz` says ready. */
+  readonly readiness: 'all' | 'any'
   /**
    * How long after the request's arrival to wait for a study or series deletion; 0 passes Google's
    * operation through.
@@ -285,16 +287,22 @@ export interface CredentialSettings {
   readonly impersonate: string | null
 }
 
+/** A credential file that the configuration names; absolute paths. */
+export interface NamedCredentialFile {
+  readonly kind: 'service-account-file' | 'authorized-user-file' | 'external-account-file'
+  readonly file: string
+  /** Beside the configuration: used where `file` does not exist. */
+  readonly otherFile?: string
+}
+
 export type CredentialSource =
-  | { readonly kind: 'service-account-file'; readonly file: string }
-  | { readonly kind: 'authorized-user-file'; readonly file: string }
+  | NamedCredentialFile
   | {
       readonly kind: 'authorized-user'
       readonly clientId: string
       readonly clientSecret: string
       readonly refreshToken: string
     }
-  | { readonly kind: 'external-account-file'; readonly file: string }
   | {
       readonly kind: 'application-default'
       /** `GOOGLE_APPLICATION_CREDENTIALS`, absolute; null when unset. */

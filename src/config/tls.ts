@@ -1,9 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import { readBoundedFile } from '../bounded-files.ts'
+import { readBoundedText } from '../bounded-files.ts'
+import { type FileFolders, locate, namedFileFlaw } from './file-folders.ts'
 import { ConfigurationError, type Finding, type Flaw, jsonPath } from './problem.ts'
-import { fileFlaw } from './read.ts'
 import { Section } from './section.ts'
 import type { TlsSettings } from './settings.ts'
 
@@ -22,15 +21,16 @@ export interface TlsMaterial {
  */
 export async function readTlsSettings(
   tls: Section | null,
-  workingDirectory: string,
+  folders: FileFolders,
   warnings: string[],
 ): Promise<TlsSettings | null> {
   if (!tls) return null
-  const path = (key: 'Certificate' | 'Key' | 'ClientAuthorities') => {
+  const path = async (key: 'Certificate' | 'Key' | 'ClientAuthorities') => {
     const file = tls.text(key)
-    return file === undefined ? null : resolve(workingDirectory, file)
+    return file === undefined ? null : locate(file, folders)
   }
-  const [certificate, key, clientAuthorities] = [path('Certificate'), path('Key'), path('ClientAuthorities')]
+  const [certificate, key] = [await path('Certificate'), await path('Key')]
+  const clientAuthorities = await path('ClientAuthorities')
   const requireClientCertificate = tls.flag('RequireClientCertificate')
   if (requireClientCertificate && clientAuthorities === null) {
     tls.problem(
@@ -41,7 +41,7 @@ export async function readTlsSettings(
   }
   if (!certificate || !key) return null
   const settings = { certificate, key, clientAuthorities, requireClientCertificate, http2: tls.flag('Http2') }
-  const material = await readMaterial(settings, tls)
+  const material = await readMaterial(settings, tls, folders)
   if (material) warnings.push(...expiryWarnings(material))
   return settings
 }
@@ -53,17 +53,21 @@ export async function readTlsSettings(
  */
 export async function readTls(settings: TlsSettings): Promise<TlsMaterial> {
   const findings: Finding[] = []
-  const material = await readMaterial(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings))
+  const material = await readMaterial(settings, new Section({}, ['DicomWebProxy', 'Tls'], findings), noFolders)
   if (material) return material
   throw new ConfigurationError(
     findings.map(({ path, ...flaw }) => ({ file: 'configuration', path: jsonPath(path), ...flaw })),
   )
 }
 
-async function readMaterial(settings: TlsSettings, tls: Section): Promise<TlsMaterial | null> {
-  const identity = await readIdentity(tls, settings)
-  const ca =
-    settings.clientAuthorities && (await pem(tls, 'ClientAuthorities', settings.clientAuthorities, certificates))
+/** The paths are absolute. */
+const noFolders: FileFolders = { workingDirectory: '' }
+
+async function readMaterial(settings: TlsSettings, tls: Section, folders: FileFolders): Promise<TlsMaterial | null> {
+  const { clientAuthorities } = settings
+  const read = pemReader(tls, folders)
+  const identity = await readIdentity(tls, settings, folders)
+  const ca = clientAuthorities && (await read('ClientAuthorities', clientAuthorities, certificates))
   if (!identity || (ca === null && settings.clientAuthorities !== null)) return null
   return { ...identity, ca }
 }
@@ -75,9 +79,11 @@ async function readMaterial(settings: TlsSettings, tls: Section): Promise<TlsMat
 export async function readIdentity(
   section: Section,
   files: Pick<TlsSettings, 'certificate' | 'key'>,
+  folders: FileFolders,
 ): Promise<Pick<TlsMaterial, 'cert' | 'key'> | null> {
-  const cert = await pem(section, 'Certificate', files.certificate, certificates)
-  const key = await pem(section, 'Key', files.key, privateKey)
+  const read = pemReader(section, folders)
+  const cert = await read('Certificate', files.certificate, certificates)
+  const key = await read('Key', files.key, privateKey)
   if (cert === null || key === null) return null
   try {
     createSecureContext({ cert, key })
@@ -93,23 +99,22 @@ export async function readIdentity(
   }
 }
 
+type ReadPem = (key: string, file: string, check: (text: string) => Flaw | null) => Promise<string | null>
+
 /** Reads a file. Reports a problem and returns null if the check finds one. */
-async function pem(
-  tls: Section,
-  key: string,
-  file: string,
-  check: (text: string) => Flaw | null,
-): Promise<string | null> {
-  try {
-    const text = (await readBoundedFile(file)).toString('latin1')
-    const flaw = check(text)
-    if (flaw === null) return text
-    tls.problem(key, `names a file ${flaw.problem}`, flaw.remedy)
-  } catch (error) {
-    const { problem, remedy } = fileFlaw(error)
-    tls.problem(key, `names a file that ${problem}`, remedy)
+function pemReader(section: Section, folders: FileFolders): ReadPem {
+  return async (key, file, check) => {
+    try {
+      const text = await readBoundedText(file)
+      const flaw = check(text)
+      if (flaw === null) return text
+      section.problem(key, `names a file ${flaw.problem}`, flaw.remedy)
+    } catch (error) {
+      const { problem, remedy } = namedFileFlaw(error, section.text(key), folders)
+      section.problem(key, `names a file that ${problem}`, remedy)
+    }
+    return null
   }
-  return null
 }
 
 const certificateForm = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
@@ -144,11 +149,49 @@ function succeeds(action: () => unknown): boolean {
   }
 }
 
-const expiryWarningMs = 14 * 86_400_000
+/** When certificates end, in epoch milliseconds. */
+export interface CertificateExpiry {
+  /** Of the listeners. */
+  readonly certificate: number
+  /** The last of the authorities of clients' certificates; null without any. */
+  readonly clientAuthorities: number | null
+}
 
-/** A warning if the listeners' certificate has expired or expires soon. */
-export function expiryWarnings({ cert }: TlsMaterial): readonly string[] {
-  const { validToDate } = new X509Certificate(cert.match(certificateForm)?.[0] ?? cert)
-  if (validToDate.getTime() - Date.now() > expiryWarningMs) return []
-  return [`The certificate in DicomWebProxy.Tls expires at ${validToDate.toISOString()}, or has expired: replace it.`]
+export function expiryOf({ cert, ca }: Pick<TlsMaterial, 'cert' | 'ca'>): CertificateExpiry {
+  const [own] = certificatesIn(cert)
+  return {
+    certificate: own?.validToDate.getTime() ?? 0,
+    clientAuthorities: ca === null ? null : Math.max(...certificatesIn(ca).map((one) => one.validToDate.getTime())),
+  }
+}
+
+/** The certificates of a file in PEM form; the listeners' own is the first. */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
+  return (pem.match(certificateForm) ?? []).map((one) => new X509Certificate(one))
+}
+
+/** Whoever has to ask somebody else for a certificate needs two weeks. */
+export const expiryWarningMs = 14 * 86_400_000
+
+/** A warning for each of the listeners' certificates that has expired or expires soon. */
+export function expiryWarnings(material: TlsMaterial, now = Date.now()): readonly string[] {
+  const { certificate, clientAuthorities } = expiryOf(material)
+  return [
+    ...(certificate - now < expiryWarningMs ? [expiryWarning('Certificate', certificate, now)] : []),
+    ...(clientAuthorities !== null && clientAuthorities - now < expiryWarningMs
+      ? [expiryWarning('ClientAuthorities', clientAuthorities, now)]
+      : []),
+  ]
+}
+
+function expiryWarning(key: 'Certificate' | 'ClientAuthorities', end: number, now: number): string {
+  const [what, whom] = {
+    Certificate: ['The certificate of the listeners', 'clients that check it'],
+    ClientAuthorities: ["The CA of clients' certificates", 'clients that log in with one'],
+  }[key]
+  const at = new Date(end).toISOString()
+  const days = Math.floor((end - now) / 86_400_000)
+  const left = days === 0 ? 'within a day' : `in ${days} ${days === 1 ? 'day' : 'days'}`
+  const when = end <= now ? `expired at ${at}, so ${whom} can't connect` : `expires at ${at}, ${left}`
+  return `${what} ${when}. Replace the file in DicomWebProxy.Tls.${key}; it is read again without a restart.`
 }

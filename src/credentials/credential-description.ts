@@ -1,5 +1,11 @@
 import type { CredentialSettings } from '../config/settings.ts'
-import { applicationDefaultFile, type CredentialFile, credentialTypes, readCredentialFile } from './credential-file.ts'
+import {
+  applicationDefaultFile,
+  type CredentialFile,
+  credentialTypes,
+  namedCredentialFile,
+  readCredentialFile,
+} from './credential-file.ts'
 import { expectedFile } from './fetch-token.ts'
 
 /** What people may know of a credential: nothing of it is a secret. */
@@ -67,7 +73,7 @@ export class DescribedCredential {
     if (source.kind === 'authorized-user') return clientOf(source)
     if (file === null) return 'service account of this machine'
     const expected = {
-      ...expectedFile(source.kind, { allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }),
+      ...expectedFile(source, { allowedHosts: this.#allowedHosts, timeout: readTimeoutMs }),
       types: credentialTypes,
     }
     return identityInFile(await readCredentialFile(file, expected))
@@ -87,9 +93,11 @@ function namedFileOf({ source }: CredentialSettings): string | null {
   return source.kind === 'authorized-user' ? null : source.file
 }
 
-async function fileOf(credential: CredentialSettings): Promise<string | null> {
-  const { source } = credential
-  return source.kind === 'application-default' ? applicationDefaultFile(source, readTimeoutMs) : namedFileOf(credential)
+async function fileOf({ source }: CredentialSettings): Promise<string | null> {
+  if (source.kind === 'authorized-user') return null
+  return source.kind === 'application-default'
+    ? applicationDefaultFile(source, readTimeoutMs)
+    : namedCredentialFile(source, readTimeoutMs)
 }
 
 function identityInFile(file: CredentialFile): string | null {

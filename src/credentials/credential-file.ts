@@ -1,6 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { readBoundedText, statBounded } from '../bounded-files.ts'
-import type { CredentialSource } from '../config/settings.ts'
+import { isMissing } from '../config/file-folders.ts'
+import type { CredentialSource, NamedCredentialFile } from '../config/settings.ts'
 import type { Diagnosis } from '../errors.ts'
 import { TokenFailure } from './access-token.ts'
 import { FileFlaw, type Json, maxCredentialBytes, object, optionalText, text, unreadable } from './credential-json.ts'
@@ -52,6 +53,8 @@ interface Expected {
   readonly timeout: number
   /** Where the configuration names the file. */
   readonly option: string
+  /** Where it was looked for, too. */
+  readonly otherFile?: string
 }
 
 /** Where each type of file belongs in an account, for the message about one in the wrong place. */
@@ -81,6 +84,12 @@ export async function readCredentialFile(file: string, expected: Expected): Prom
   }
 }
 
+/** The file that the configuration names: of two places, the first that has it. */
+export async function namedCredentialFile({ file, otherFile }: NamedCredentialFile, timeout: number): Promise<string> {
+  if (otherFile === undefined || !(await isMissing(file, timeout))) return file
+  return (await isMissing(otherFile, timeout)) ? file : otherFile
+}
+
 type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
 
 /**
@@ -101,14 +110,16 @@ export async function applicationDefaultFile(
   }
 }
 
-function diagnose(error: unknown, file: string, { types, option }: Expected): Diagnosis {
+function diagnose(error: unknown, file: string, { types, option, otherFile }: Expected): Diagnosis {
   const what = 'Credential file'
   if (error instanceof FileFlaw) {
     return { code: 'file-flawed', problem: `${what} ${file} ${error.problem}.`, remedy: error.remedy }
   }
   const diagnosis = unreadable(error as NodeJS.ErrnoException, { what, file, option })
-  const needsKey = diagnosis.code === 'file-missing' && types.includes('service_account')
-  return needsKey ? { ...diagnosis, remedy: `${diagnosis.remedy} ${newKey}` } : diagnosis
+  if (diagnosis.code !== 'file-missing') return diagnosis
+  const problem = otherFile === undefined ? diagnosis.problem : `${what} ${file} does not exist, nor does ${otherFile}.`
+  const remedy = types.includes('service_account') ? `${diagnosis.remedy} ${newKey}` : diagnosis.remedy
+  return { ...diagnosis, problem, remedy }
 }
 
 const newKey = 'To make a new key: gcloud iam service-accounts keys create FILE --iam-account=EMAIL'

@@ -1,4 +1,5 @@
 import type { Diagnosis } from '../errors.ts'
+import { invocation } from '../invocation.ts'
 
 /** The members of a credential file, before anything is known of them. */
 export type Json = Readonly<Record<string, unknown>>
@@ -48,7 +49,7 @@ const reasons: Readonly<Record<string, Unreadable>> = {
   EACCES: (_, file) => [
     'file-unreadable',
     'cannot be read: this user has no permission',
-    `Let the user that the proxy runs as read it (chown USER ${file}), and run check as that user.`,
+    `Let the user that the proxy runs as read it (chown USER ${file}), and run "${invocation} check" as that user.`,
   ],
   EISDIR: notAFile,
   ERR_NOT_A_REGULAR_FILE: (option) => [

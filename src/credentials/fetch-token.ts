@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { CredentialSettings, CredentialSource } from '../config/settings.ts'
+import type { CredentialSettings, CredentialSource, NamedCredentialFile } from '../config/settings.ts'
 import type { Diagnosis } from '../errors.ts'
 import { type AccessToken, type FetchToken, TokenFailure } from './access-token.ts'
 import {
@@ -7,6 +7,7 @@ import {
   type CredentialFile,
   credentialTypes,
   isHeaderValue,
+  namedCredentialFile,
   readCredentialFile,
 } from './credential-file.ts'
 import { fetchExternalAccountToken } from './external-account.ts'
@@ -75,10 +76,11 @@ type FileKind = keyof typeof fileTypes
 
 /** What the configuration expects of the file that a credential names. */
 export function expectedFile(
-  kind: FileKind,
+  { kind, otherFile }: { readonly kind: FileKind; readonly otherFile?: string },
   { allowedHosts, timeout }: Pick<IssuerAccess, 'allowedHosts' | 'timeout'>,
 ) {
-  return { types: fileTypes[kind], option: namedBy[kind], allowedHosts, timeout }
+  const options = { types: fileTypes[kind], option: namedBy[kind], allowedHosts, timeout }
+  return { ...options, ...(otherFile !== undefined && { otherFile }) }
 }
 
 /** What the configuration alone says of a credential. */
@@ -91,15 +93,19 @@ function factsOf({ source, impersonate: target }: CredentialSettings): Credentia
 
 async function fetchSourceToken(source: CredentialSource, issuer: Issuer, scope: string): Promise<AccessToken> {
   if (source.kind === 'authorized-user') return fetchAuthorizedUserToken(source, issuer.transport)
-  if (source.kind !== 'application-default') return fetchTokenOfFile(source.file, source.kind, issuer, scope)
+  if (source.kind !== 'application-default') return fetchTokenOfNamedFile(source, issuer, scope)
   return billedAsConfigured(await fetchApplicationDefaultToken(source, issuer, scope), source)
+}
+
+async function fetchTokenOfNamedFile(source: NamedCredentialFile, issuer: Issuer, scope: string): Promise<AccessToken> {
+  return fetchTokenOfFile(await namedCredentialFile(source, issuer.access.timeout), source, issuer, scope)
 }
 
 type ApplicationDefault = Extract<CredentialSource, { kind: 'application-default' }>
 
 async function fetchApplicationDefaultToken(source: ApplicationDefault, issuer: Issuer, scope: string) {
   const path = await applicationDefaultFile(source, issuer.access.timeout)
-  if (path !== null) return fetchTokenOfFile(path, source.kind, issuer, scope)
+  if (path !== null) return fetchTokenOfFile(path, { kind: source.kind }, issuer, scope)
   if (source.withoutMetadataServer) throw new TokenFailure(metadataServerTurnedOff)
   return fetchMetadataToken(source.metadataHost, issuer.access, scope)
 }
@@ -119,8 +125,13 @@ const unusableQuotaProject: Diagnosis = {
 }
 
 /** What the file itself says of the credential is needed to tell why it was refused. */
-async function fetchTokenOfFile(path: string, kind: FileKind, issuer: Issuer, scope: string): Promise<AccessToken> {
-  const file = await readCredentialFile(path, expectedFile(kind, issuer.access))
+async function fetchTokenOfFile(
+  path: string,
+  source: Parameters<typeof expectedFile>[0],
+  issuer: Issuer,
+  scope: string,
+): Promise<AccessToken> {
+  const file = await readCredentialFile(path, expectedFile(source, issuer.access))
   try {
     return await fetchFileToken(file, issuer, scope)
   } catch (error) {

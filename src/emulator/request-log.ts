@@ -21,6 +21,8 @@ export interface RecordedRequest {
   /** Whether it is over: responded to completely, or its connection gone. */
   ended: boolean
   trailers?: NodeJS.Dict<string>
+  /** Of an upload: what became of the instances that have come so far. */
+  instances?: { stored: number; refused: number }
   /** The status sent; undefined while it runs, or when the connection was cut before. */
   status?: number
 }

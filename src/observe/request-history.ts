@@ -1,12 +1,9 @@
 import { InFlight } from '../concurrency/in-flight.ts'
 import type { DicomWebService } from '../config/settings.ts'
+import { type Explanation, inOneLine } from '../errors.ts'
+import { type FailureKind, failureKindOf } from './failure-kind.ts'
 import type { RequestEvent } from './request-event.ts'
-
-/**
- * How a request ended: completely; with instances not stored; rejected (4xx) or failed (5xx), by
- * Google or the proxy; aborted.
- */
-export type RequestOutcome = 'succeeded' | 'incomplete' | 'rejected' | 'failed' | 'aborted'
+import { outcomeOf, type RequestOutcome } from './request-outcome.ts'
 
 /** Requests by service and outcome. Those without a known service are under `other`. */
 export type RequestCounts = Partial<Record<DicomWebService | 'other', Record<RequestOutcome, number>>>
@@ -28,8 +25,12 @@ export interface Failure
   > {
   /** When the request ended; ISO 8601. */
   readonly time: string
+  readonly kind: FailureKind
+  /** How often the same has happened since the start, with this time. */
+  readonly times: number
   readonly instancesStored: number | undefined
   readonly instancesFailed: number | undefined
+  readonly instancesWarned: number | undefined
 }
 
 /** Body bytes transferred. */
@@ -46,10 +47,12 @@ export interface Traffic {
 export interface Totals extends Omit<Traffic, 'account' | 'service'> {
   /** Requests that have ended. */
   readonly requests: number
-  /** Those that failed for a reason that the client can't fix. */
+  /** Those that failed for a reason that the client can't fix, uploads of nothing included. */
   readonly failed: number
-  /** Uploads with instances that Google didn't store. */
+  /** Uploads with instances that Google stored, and others that it didn't. */
   readonly incomplete: number
+  /** Successes by their status that may be none. */
+  readonly doubtful: number
   /** Those that failed because of the request, or that the client aborted. */
   readonly rejected: number
 }
@@ -60,13 +63,19 @@ export interface AccountHistory {
   readonly failures: readonly Failure[]
 }
 
-/** Failures stored per account. */
+/** Failures stored per account, and as many again of those that say nothing about the account. */
 const maxFailures = 20
+/** Different failures that are counted, per account. */
+const maxCounted = 200
+
+type Ended = Pick<Totals, 'requests' | 'failed' | 'incomplete' | 'doubtful' | 'rejected'>
 
 interface History {
   readonly requests: RequestCounts
   readonly failures: Failure[]
-  readonly ended: { requests: number; failed: number; incomplete: number; rejected: number }
+  readonly ended: { -readonly [Figure in keyof Ended]: Ended[Figure] }
+  /** How often each failure has happened. */
+  readonly times: Map<string, number>
   /** Bytes of requests that have ended, by service. */
   readonly bytes: Map<string, { received: number; sent: number }>
 }
@@ -108,10 +117,11 @@ export class RequestHistory {
     const counts = requests[service] ?? { succeeded: 0, incomplete: 0, rejected: 0, failed: 0, aborted: 0 }
     counts[outcomeOf(event)] += 1
     requests[service] = counts
-    if (!event.failed) return
-    ended[kindOf(event)] += 1
-    failures.unshift(failureOf(event))
-    failures.length = Math.min(failures.length, maxFailures)
+    const kind = failureKindOf(event)
+    if (kind === null) return
+    if (kind !== 'warned') ended[kind] += 1
+    failures.unshift(failureOf(event, kind, history.times))
+    dropOldest(failures, isAboutAccount(kind))
   }
 
   of(account: string): AccountHistory {
@@ -143,11 +153,11 @@ export class RequestHistory {
 }
 
 function newHistory(): History {
-  return { requests: {}, failures: [], ended: noEndedRequests(), bytes: new Map() }
+  return { requests: {}, failures: [], ended: noEndedRequests(), times: new Map(), bytes: new Map() }
 }
 
 function noEndedRequests() {
-  return { requests: 0, failed: 0, incomplete: 0, rejected: 0 }
+  return { requests: 0, failed: 0, incomplete: 0, doubtful: 0, rejected: 0 }
 }
 
 function addTo(bytes: History['bytes'], service: string, { received, sent }: RequestEvent['progress']): void {
@@ -157,26 +167,40 @@ function addTo(bytes: History['bytes'], service: string, { received, sent }: Req
   bytes.set(service, passed)
 }
 
-function kindOf(event: RequestEvent): 'failed' | 'incomplete' | 'rejected' {
-  if (event.layer === 'client') return 'rejected'
-  return outcomeOf(event) === 'incomplete' ? 'incomplete' : 'failed'
+function isAboutAccount(kind: FailureKind): boolean {
+  return kind !== 'rejected' && kind !== 'warned'
 }
 
-export function outcomeOf(event: RequestEvent): RequestOutcome {
-  if (event.abortedBy) return 'aborted'
-  if (!event.failed) return 'succeeded'
-  const { status, service, code } = event
-  if (status !== null && status >= 500) return 'failed'
-  // Google's 409 to an upload: some instances were not stored.
-  const isIncomplete = status === null || status < 400 || (service === 'STOW-RS' && status === 409 && !code)
-  return isIncomplete ? 'incomplete' : 'rejected'
+/** So many errors of clients come that they would push out what the account is judged by. */
+function dropOldest(failures: Failure[], aboutAccount: boolean): void {
+  const same = failures.filter(({ kind }) => isAboutAccount(kind) === aboutAccount)
+  const oldest = same[maxFailures]
+  if (oldest) failures.splice(failures.indexOf(oldest), 1)
 }
 
-function failureOf(event: RequestEvent): Failure {
+function countOf(times: Map<string, number>, key: string): number {
+  const count = (times.get(key) ?? 0) + 1
+  // Those that have not happened for the longest time come first.
+  times.delete(key)
+  times.set(key, count)
+  const [oldest] = times.keys()
+  if (times.size > maxCounted && oldest !== undefined) times.delete(oldest)
+  return count
+}
+
+const stored: Explanation = {
+  problem: 'Google stored the instances, but changed some or warned about them.',
+  remedy: 'Read the Warning Reason (0008,1196) of these instances in the response.',
+}
+
+function failureOf(event: RequestEvent, kind: FailureKind, times: Map<string, number>): Failure {
   const { requestId, service, route, status, code, layer, attempts, abortedBy, googleMessage, instances, detail } =
     event
+  const key = JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
   return {
     time: new Date().toISOString(),
+    kind,
+    times: countOf(times, key),
     requestId,
     service,
     route,
@@ -186,8 +210,9 @@ function failureOf(event: RequestEvent): Failure {
     attempts,
     abortedBy,
     googleMessage,
-    detail,
+    detail: detail ?? (kind === 'warned' ? inOneLine(stored) : undefined),
     instancesStored: instances?.stored,
     instancesFailed: instances?.failed,
+    instancesWarned: instances?.warned,
   }
 }

@@ -1,3 +1,4 @@
+import { invocation } from '../invocation.ts'
 import type { JobDescription } from './orthanc-job.ts'
 import type { UploadOutcomes } from './upload-outcomes.ts'
 
@@ -82,7 +83,7 @@ const maxEnded = 20
 /** Orthanc's words for an upload's failure that may be an outage: no connection, 5xx, 429. */
 const outageWords: ReadonlySet<unknown> = new Set(['Error in the network protocol', 'Parameter out of range'])
 
-const compare = '"gcp-dicomweb-proxy compare" finds what is missing at Google, and prints the commands that send it'
+const compare = `"${invocation} compare" finds what is missing at Google, and prints the commands that send it`
 
 const causes = {
   other: `its upload was refused or cut off, or not every instance was stored: the account's failures on the status page and in the log say why; ${compare}`,

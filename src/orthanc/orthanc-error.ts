@@ -1,4 +1,5 @@
 import { DiagnosedError, type Diagnosis } from '../errors.ts'
+import { invocation } from '../invocation.ts'
 import { networkFailureOf } from '../network-failure.ts'
 
 interface OrthancResponse {
@@ -83,8 +84,7 @@ export function oldPlugin(url: string): OrthancError {
   return new OrthancError({
     code: 'plugin-old',
     problem: `The DICOMweb plugin of Orthanc at ${url} is too old: it does not show its servers.`,
-    remedy:
-      'Update it: Debian 12 has 1.7, which is new enough. Until then, put the output of register --print into orthanc.json.',
+    remedy: `Update it: Debian 12 has 1.7, which is new enough. Until then, put the output of "${invocation} register --print" into orthanc.json.`,
   })
 }
 
@@ -151,10 +151,10 @@ export function notRemoved(url: string, name: string, keys: readonly string[]): 
 
 function loginToName(hidden: readonly string[]): string {
   if (hidden.includes('CertificateKeyFile')) {
-    return "Or name certificate and key as Orthanc's machine has them: register --client NAME --client-certificate FILE --client-key FILE, or Client, ClientCertificate and ClientKey in DicomWebProxy.Orthanc. "
+    return `Or name certificate and key as Orthanc's machine has them: ${invocation} register --client NAME --client-certificate FILE --client-key FILE, or Client, ClientCertificate and ClientKey in DicomWebProxy.Orthanc. `
   }
   if (hidden.includes('Password')) {
-    return 'Or name the client with its password: register --client NAME, or Client and ClientPassword in DicomWebProxy.Orthanc. '
+    return `Or name the client with its password: ${invocation} register --client NAME, or Client and ClientPassword in DicomWebProxy.Orthanc. `
   }
   return ''
 }

@@ -1,11 +1,24 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Settings, TlsSettings } from '../config/settings.ts'
-import { expiryWarnings, readTls, type TlsMaterial } from '../config/tls.ts'
+import { type CertificateExpiry, expiryOf, expiryWarnings, readTls, type TlsMaterial } from '../config/tls.ts'
 import { type FileWatch, watchFiles } from '../config/watch-files.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { ReloadStatus } from '../observe/reload-status.ts'
 
 type OfSettings = Pick<Settings, 'tls' | 'readAt'>
+
+interface ListenerTlsOptions {
+  /** What the listeners begin with; null without TLS. */
+  readonly material: TlsMaterial | null
+  /** Gives new contents to the listeners. */
+  readonly renew: (material: TlsMaterial) => void
+  readonly logger: Logger
+  readonly reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
+  /** How often the log warns of a certificate that ends soon. */
+  readonly warningIntervalMs?: number
+}
+
+const dayMs = 86_400_000
 
 /**
  * Reloads the listeners' certificate, key and CAs when the files change or other files are
@@ -16,20 +29,26 @@ export class ListenerTls {
   readonly #logger: Logger
   readonly #reloads: Pick<ReloadStatus, 'succeed' | 'reject'>
   #settings: TlsSettings | null
+  #material: TlsMaterial | null
   #watch: FileWatch | null = null
+  readonly #warning: NodeJS.Timeout
 
-  /** @param renew gives new contents to the listeners */
   constructor(
     { tls, readAt }: OfSettings,
-    renew: (material: TlsMaterial) => void,
-    logger: Logger,
-    reloads: Pick<ReloadStatus, 'succeed' | 'reject'>,
+    { material, renew, logger, reloads, warningIntervalMs = dayMs }: ListenerTlsOptions,
   ) {
     this.#renew = renew
     this.#logger = logger
     this.#reloads = reloads
     this.#settings = tls
+    this.#material = material
     this.#watchFiles(readAt)
+    this.#warning = setInterval(() => this.#warn(), warningIntervalMs).unref()
+  }
+
+  /** Null without TLS. */
+  get expiry(): CertificateExpiry | null {
+    return this.#material && expiryOf(this.#material)
   }
 
   /**
@@ -53,7 +72,13 @@ export class ListenerTls {
   }
 
   close(): void {
+    clearInterval(this.#warning)
     this.#watch?.close()
+  }
+
+  /** Long before the end, it says nothing. */
+  #warn(): void {
+    if (this.#material) for (const warning of expiryWarnings(this.#material)) this.#logger.warn(warning)
   }
 
   #watchFiles(readAt: number): void {
@@ -83,8 +108,9 @@ export class ListenerTls {
   }
 
   #take(material: TlsMaterial): void {
+    this.#material = material
     this.#renew(material)
-    for (const warning of expiryWarnings(material)) this.#logger.warn(warning)
+    this.#warn()
     this.#reloads.succeed('Tls')
     this.#logger.info('TLS files reloaded')
   }

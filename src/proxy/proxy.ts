@@ -55,6 +55,11 @@ export interface RunningProxy {
   close(): Promise<number>
 }
 
+/** Gets to know how requests end, and knows of Orthanc's failed uploads. */
+export type UploadWatch = NonNullable<ProxyStatus['failedJobs']> &
+  NonNullable<ProxyState['failedJobs']> &
+  Pick<Metrics, 'record'>
+
 export interface ListeningSockets {
   readonly data: ListeningSocket | null
   readonly admin: ListeningSocket | null
@@ -71,11 +76,6 @@ export interface Predecessor {
    */
   prepared(withoutToken: Promise<readonly string[]>): Promise<void>
 }
-
-/** Gets to know how requests end, and knows of Orthanc's failed uploads. */
-export type UploadWatch = NonNullable<ProxyStatus['failedJobs']> &
-  NonNullable<ProxyState['failedJobs']> &
-  Pick<Metrics, 'record'>
 
 export interface ProxyOptions {
   readonly logger: Logger
@@ -107,7 +107,9 @@ export async function startProxy(
     rejected: rejectionLog,
     reloads,
     audit: () => runtime.current.audit,
+    certificates: () => tls.expiry,
     failedJobs: uploads,
+    readiness: () => runtime.current.settings.readiness,
   }
   const metrics = new Metrics(statusSources)
   const log = new AuditedLog(rejectionLog, () => runtime.current.audit)
@@ -137,7 +139,7 @@ export async function startProxy(
   const renewTls = (material: TlsMaterial) => {
     for (const plane of [data, admin]) plane.renewTls(material)
   }
-  const tls = new ListenerTls(settings, renewTls, logger, reloads)
+  const tls = new ListenerTls(settings, { material, renew: renewTls, logger, reloads })
 
   async function reload(desired: Settings): Promise<ReloadPlan> {
     const before = runtime.current.settings

@@ -91,6 +91,14 @@ t.test('serve: the configuration may be named by the environment', async (t) => 
   await eventually('a token', () => output().includes('access token fetched'))
   child.kill()
   t.equal(await ended(child), 143)
+
+  // The container image sets it.
+  const missing = start(t, ['serve'], { GCP_DICOMWEB_PROXY_CONFIG: '/missing' })
+  t.equal(await ended(missing.child), 2)
+  t.match(
+    missing.output(),
+    /^The configuration can't be used: \/missing: does not exist.* GCP_DICOMWEB_PROXY_CONFIG names \/missing: .*mount.*\n$/,
+  )
 })
 
 t.test('bad usage and bad configuration: exit code 2, all problems reported', async (t) => {
@@ -143,6 +151,7 @@ t.test('schema, version and help', async (t) => {
     [['compare', '--help'], /--since.*Examples:.*Exit codes:/s],
     [['conformance', '--help'], /--account.*Examples:.*Exit codes:/s],
     [['client', '--help'], /Example:/],
+    [['health', '--help'], /--ready.*Examples:.*Exit codes:/s],
     [['schema', '--help'], /Example:/],
     [['emulator', '--help'], /--fill.*Examples:/s],
   ] as const) {

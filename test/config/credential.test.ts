@@ -4,7 +4,11 @@ import { configuration, load, location } from './settings-of.ts'
 const inline = { AuthorizedUserClientId: 'i', AuthorizedUserClientSecret: 's', AuthorizedUserRefreshToken: 'r' }
 const file = 'k/file.json'
 
-const kinds: readonly [more: object, source: object, notice?: RegExp][] = [
+const kinds: readonly [
+  more: object,
+  source: { kind: string; file?: string; [key: string]: unknown },
+  notice?: RegExp,
+][] = [
   [{ ServiceAccountFile: file }, { kind: 'service-account-file', file: '/srv/k/file.json' }],
   [{ ServiceAccountFile: '/etc/k.json' }, { kind: 'service-account-file', file: '/etc/k.json' }],
   [{ AuthorizedUserFile: file }, { kind: 'authorized-user-file', file: '/srv/k/file.json' }],
@@ -25,9 +29,11 @@ const kinds: readonly [more: object, source: object, notice?: RegExp][] = [
 for (const [more, source, notice] of kinds) {
   test(`credential: ${Object.keys(more).join(', ')}`, async (t) => {
     const content = configuration({}, { Accounts: { a: { ...location, ...more } } })
-    const path = `${t.testdir({ 'orthanc.json': JSON.stringify(content) })}/orthanc.json`
-    const settings = await load(t, content, { path, workingDirectory: '/srv' })
-    t.strictSame(settings.accounts[0]?.credential, { source, impersonate: null })
+    const folder = t.testdir({ 'orthanc.json': JSON.stringify(content) })
+    const settings = await load(t, content, { path: `${folder}/orthanc.json`, workingDirectory: '/srv' })
+    const otherFile = source.file?.startsWith('/srv') && source.file.replace('/srv', folder)
+    const expected = { ...source, ...(otherFile && { otherFile }) }
+    t.strictSame(settings.accounts[0]?.credential, { source: expected, impersonate: null })
     t.match(settings.notices, notice ? [notice] : [])
     t.equal(settings.notices.length, notice ? 1 : 0)
   })

@@ -40,6 +40,7 @@ const always: Readonly<Record<string, Read>> = {
   'DicomWebProxy.Concurrency.MaxPending': ({ concurrency }) => concurrency.maxPending,
   'DicomWebProxy.Concurrency.QueueTimeout': ({ concurrency }) => seconds(concurrency.queueTimeout),
   'DicomWebProxy.ShutdownGrace': ({ shutdownGrace }) => seconds(shutdownGrace),
+  'DicomWebProxy.Readiness': ({ readiness }) => readiness,
   'DicomWebProxy.DeletionWait': ({ deletionWait }) => seconds(deletionWait),
   'DicomWebProxy.Timeouts.Connect': ({ outgoing }) => seconds(outgoing.timeouts.connect),
   'DicomWebProxy.Timeouts.Response': ({ outgoing }) => seconds(outgoing.timeouts.response),

@@ -61,6 +61,7 @@ test('one account, all else by default', async (t) => {
       failedLogins: 5,
       rejectedLogRate: 60,
     },
+    readiness: 'all',
     allowAnonymous: false,
     verbose: false,
     warnings: [],
@@ -109,6 +110,7 @@ test('every option has its effect', async (t) => {
       Retry: { TotalTimeout: 3, BufferPerRequest: 2, BufferTotal: 0 },
       Concurrency: { MaxInFlight: 8, MaxPending: 0, QueueTimeout: 1 },
       ShutdownGrace: 0,
+      Readiness: 'any',
       DeletionWait: 5,
       Audit: {
         File: 'audit.jsonl',
@@ -170,6 +172,7 @@ test('every option has its effect', async (t) => {
     concurrency: { maxInFlight: 8, maxPending: 0, queueTimeout: 1000 },
     requestHeaders: 4000,
     shutdownGrace: 0,
+    readiness: 'any',
     deletionWait: 5000,
     audit: {
       file: /^\/.*\/audit\.jsonl$/,

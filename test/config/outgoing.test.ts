@@ -100,5 +100,5 @@ test('HttpsCACertificates: what is wrong with the file', async (t) => {
   t.match(await found('empty.pem'), [/^HttpsCACertificates: names a file without a certificate/])
   t.match(await found('key.pem'), [/without a certificate/])
   t.match(await found('damaged.pem'), [/certificate no\. 2 is damaged/])
-  t.match(await found('folder'), [/cannot be read/])
+  t.match(await found('folder'), [/names a file that is a folder; name a file/])
 })

@@ -92,6 +92,7 @@ export const good: Readonly<Record<string, object>> = {
   }),
   Concurrency: proxy({ Concurrency: { MaxInFlight: 1, MaxPending: 0, QueueTimeout: 1 } }),
   ShutdownGrace: proxy({ ShutdownGrace: 0 }),
+  Readiness: proxy({ Readiness: 'any' }),
   'an audit file': proxy({ Audit: { File: 'audit.jsonl', Required: true, QueryValues: true } }),
   'an audit trail on standard output': proxy({ Audit: { StandardOutput: true } }),
   'an audit repository': proxy({ Audit: { Syslog: { Server: '[2001:db8::1]:6514', SourceId: 'p' } } }),
@@ -343,6 +344,7 @@ export const bad: Readonly<Record<string, Refusal>> = {
     proxy({ Workers: 1 }),
     'DicomWebProxy.Workers: is retired; remove it; *replicas*(docs/operations.md#replicas)',
   ],
+  'readiness of some': [proxy({ Readiness: 'some' }), 'DicomWebProxy.Readiness: must be one of "all", "any"*'],
   'half a grace': [proxy({ ShutdownGrace: 0.5 }), 'DicomWebProxy.ShutdownGrace: must*whole number*, not 0.5'],
   'more than a day': [proxy({ Timeouts: { Idle: 86401 } }), 'DicomWebProxy.Timeouts.Idle: must*, not 86401'],
   ...Object.fromEntries(

@@ -92,6 +92,7 @@ const declared: Readonly<Record<string, Map<string, Set<string>>>> = {
   gcp_dicomweb_proxy_failed_jobs_waiting: new Map([['account', new Set()]]),
   gcp_dicomweb_proxy_failed_jobs_started_again_total: new Map([['account', new Set()]]),
   gcp_dicomweb_proxy_failed_jobs_given_up_total: new Map([['account', new Set()]]),
+  gcp_dicomweb_proxy_tls_certificate_expiry_timestamp_seconds: new Map([['certificate', new Set()]]),
   gcp_dicomweb_proxy_requests_in_flight: new Map([
     ['account', new Set()],
     ['service', new Set()],
@@ -186,7 +187,8 @@ t.test('the dashboard is in order', async (t) => {
 const promtool = needs('promtool (Debian: apt install prometheus)', !spawnSync('promtool', ['--version']).error)
 
 t.test('each alert fires when it should, and not otherwise', promtool, async (t) => {
-  const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'test/deploy/alerts.promtool.yml'], {
+  const files = ['test/deploy/alerts.promtool.yml', 'test/deploy/alert-scenarios.promtool.yml']
+  const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', ...files], {
     cwd: project,
     encoding: 'utf8',
   })

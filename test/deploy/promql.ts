@@ -17,7 +17,7 @@ export interface Expression {
  */
 const words: ReadonlySet<string> = new Set([
   ...['sum', 'min', 'max', 'count', 'topk', 'rate', 'increase', 'max_over_time', 'histogram_quantile', 'vector', 'by'],
-  ...['and', 'or'],
+  ...['and', 'or', 'unless', 'absent', 'time'],
 ])
 
 /**

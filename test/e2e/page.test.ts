@@ -19,8 +19,8 @@ t.test('live traffic: requests, bytes, requests in flight and their progress', n
   }
   const { url, proxy, emulator, reload } = await startServed(t, { uploads })
   const { page, complaints } = await open(t, browser, proxy.adminUrl)
-  await page.getByRole('heading', { level: 1, name: 'The account works' }).waitFor()
-  await says(page, 'google', 'Ready, idle')
+  await page.getByRole('heading', { level: 1, name: 'The account has not been used yet' }).waitFor()
+  await says(page, 'google', 'Not yet used')
   await says(page, 'google', 'No requests in flight.')
   await says(page, 'google', 'proxy@demo.iam.gserviceaccount.com')
   await says(page, 'google', /^5\d min left$/)
@@ -28,6 +28,7 @@ t.test('live traffic: requests, bytes, requests in flight and their progress', n
   await ask(`${url}studies`, stowOf(study))
   await ask(`${url}studies`)
   await says(page, 'google', 'Working')
+  await page.getByRole('heading', { level: 1, name: 'The account works' }).waitFor()
   await says(page, 'google', '2 in 10 min')
   await page.getByRole('img', { name: 'Requests: 2 in ten minutes, at most 2 in ten seconds.' }).waitFor()
 

@@ -22,6 +22,8 @@ export interface Proxied {
   readonly credentials: CredentialFiles
   /** Of HTTP, that requests to the proxy came in. */
   readonly versions: ReadonlySet<string>
+  /** The proxy's log so far. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[]
 }
 
 export interface ProxiedOptions {
@@ -65,7 +67,14 @@ export async function startProxied(t: Test, options: ProxiedOptions): Promise<Pr
     proxy: { ...options.proxy, ...(tls && { Tls: tls.section }) },
   })
   const versions = new Set<string>()
-  const note = { write: (line: string) => void versions.add(JSON.parse(line).httpVersion) }
+  const lines: Record<string, unknown>[] = []
+  const note = {
+    write: (text: string) => {
+      const line = JSON.parse(text)
+      lines.push(line)
+      versions.add(line.httpVersion)
+    },
+  }
   const proxy = await startProxy(settings, { logger: pino({}, note) })
   t.teardown(() => proxy.close())
   const { configuration = {} } = options
@@ -73,7 +82,7 @@ export async function startProxied(t: Test, options: ProxiedOptions): Promise<Pr
     servers: serversFor(proxy.url, options),
     configuration: { ...configuration, ...(tls && { HttpsCACertificates: tls.authority }) },
   })
-  return { orthanc, emulator, credentials, versions }
+  return { orthanc, emulator, credentials, versions, lines }
 }
 
 async function writeIdentity(folder: string) {

@@ -19,13 +19,16 @@ export const cases: readonly Case[] = Object.entries(faults).flatMap(([group, in
   ),
 )
 
-function clientsOf({ begins, expected, clients: only }: Fault, service: Service): readonly Client[] {
+function clientsOf({ begins, expected, by, clients: only }: Fault, service: Service): readonly Client[] {
+  if (by) return clients.filter((client) => by[client])
   const isSeen = begins && expected[service]?.startsWith('cut')
   return (only ?? clients).filter((client) => client !== 'leaves during the response' || isSeen)
 }
 
 /** What a client of this kind gets, by the table of faults. */
 export function expectedOf({ fault, service, client }: Case): Outcome {
+  const own = fault.by?.[client]
+  if (own) return own.outcome
   const stays = fault.expected[service] ?? ''
   switch (client) {
     case 'stays':
@@ -45,6 +48,12 @@ export function expectedOf({ fault, service, client }: Case): Outcome {
 /** Times that the request is sent to Google. */
 export function attemptsOf(testCase: Case): number {
   return timesIn(expectedOf(testCase))
+}
+
+/** Requests that reach Google. */
+export function arrivalsOf(testCase: Case): number {
+  const { fault, client } = testCase
+  return fault.arrivesNever ? 0 : (fault.by?.[client]?.arrived ?? attemptsOf(testCase))
 }
 
 function timesIn(outcome: Outcome): number {

@@ -1,4 +1,5 @@
 import { cases, expectedOf } from './cases.ts'
+import { clients } from './clients.ts'
 import { type Fault, faults, type Outcome } from './faults.ts'
 import { anyFailure, seenInOrthanc, statusWords } from './orthanc.ts'
 import { type Service, services } from './services.ts'
@@ -6,7 +7,8 @@ import { type Service, services } from './services.ts'
 /** The page docs/faults.md: the matrix with the expected outcomes. */
 export function documentText(): string {
   const groups = Object.entries(faults)
-  const sections = groups.map(([group, inGroup]) => `### ${group} …\n\n${patientTable(inGroup)}`)
+  const ofPatient = groups.filter(([, inGroup]) => inGroup.every(({ by }) => !by))
+  const sections = ofPatient.map(([group, inGroup]) => `### ${group} …\n\n${patientTable(inGroup)}`)
   return `${introduction}
 ## A client that waits, or sends slowly
 
@@ -16,6 +18,9 @@ ${sections.join('\n\n')}
 
 ${leaving}
 ${impatientTable()}
+
+${inBatches}
+${inBatchesTable()}
 
 ## What Orthanc's user sees
 
@@ -83,6 +88,23 @@ function patientCell(fault: Fault, service: Service): string {
   return slow === undefined ? stays : `${stays}; slow: ${slow}`
 }
 
+const inBatches = `In [batches](configuration.md#uploads-in-batches), the first instance of an upload is on its way to
+Google before the client has sent the second. A batch that was begun is completed, for a client that
+leaves as well; after a failure it isn't sent again then. What Google has stored, the proxy's log
+line and audit trail count, also for a client that has left. In the middle of such an upload, a batch gets …
+`
+
+function inBatchesTable(): string {
+  const rows = Object.values(faults)
+    .flat()
+    .flatMap(({ name, by }) => (by ? [{ name: `… ${name}`, by }] : []))
+  const columns = clients.filter((client) => rows.some(({ by }) => by[client]))
+  return tableOf(
+    ['', ...columns],
+    rows.map(({ name, by }) => [name, ...columns.map((client) => by[client]?.outcome ?? '')]),
+  )
+}
+
 const orthanc = `Orthanc tells its users little; the reason is in the proxy's log. These are the texts of Orthanc
 1.10 (DICOMweb plugin 1.7) in a job's description or in the response of its REST interface.
 \`test/e2e/faults.test.ts\` runs a real Orthanc through all cells of the first part, except those that
@@ -106,7 +128,7 @@ function orthancTable(): string {
 function impatientTable(): string {
   const same = new Map<string, string[]>()
   for (const [group, inGroup] of Object.entries(faults)) {
-    for (const fault of inGroup.filter(({ clients }) => clients === undefined)) {
+    for (const fault of inGroup.filter(({ clients, by }) => !clients && !by)) {
       const key = ['leaves', 'half-closes'].map((client) => together(fault, client)).join(' | ')
       same.set(key, [...(same.get(key) ?? []), `${group} … ${fault.name}`])
     }

@@ -29,6 +29,13 @@ export type Cause =
   /** A bare socket in place of the DICOM store; `gone`: nobody listens there. */
   | { readonly wire: Wire | 'gone' }
 
+/** An outcome that does not follow from that of a client which waits. */
+export interface ClientOutcome {
+  readonly outcome: Outcome
+  /** Requests that reach Google. */
+  readonly arrived: number
+}
+
 export interface Fault {
   readonly name: string
   readonly cause: Cause
@@ -47,6 +54,8 @@ export interface Fault {
   readonly account?: object
   /** The only clients that it is tried with. */
   readonly clients?: readonly Client[]
+  /** The only clients that it is tried with, by the outcome of each. */
+  readonly by?: Partial<Record<Client, ClientOutcome>>
 }
 
 /** The same outcome for every service, with exceptions. */
@@ -129,6 +138,26 @@ function inBatches(name: string, store: Effect, outcome: Outcome, more: Partial<
     account: { ParallelStow: {} },
     clients: ['stays', 'speaks HTTP/2'],
     ...more,
+  }
+}
+
+/**
+ * The same for clients that are slow, or do not stay: the first instance is a batch of its own. The
+ * slow client sends another one, the others none.
+ */
+function whileSending(name: string, store: Effect, slowly: ClientOutcome, left: Outcome): Fault {
+  return {
+    name,
+    cause: { store },
+    ...once,
+    expected: { 'STOW-RS': slowly.outcome },
+    account: { ParallelStow: {} },
+    by: {
+      'sends slowly': slowly,
+      leaves: { outcome: left, arrived: 1 },
+      'resets its stream': { outcome: left, arrived: 1 },
+      'half-closes': { outcome: 'closed ×1', arrived: 1 },
+    },
   }
 }
 
@@ -413,6 +442,25 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       cause: { store: {}, has: 'conflict' },
     }),
     inBatches("somebody's web page, as 200", { garbage: true }, '200 of another kind ×1'),
+  ],
+
+  'In the middle of an upload in batches, a batch gets': [
+    whileSending('a success', {}, { outcome: '200 ×1, stored', arrived: 2 }, 'left ×1, 1 stored'),
+    ...[401, 429, 503].map((status) =>
+      whileSending(`${status}, once`, { status, times: 1 }, { outcome: '200 ×2, stored', arrived: 3 }, 'left ×1'),
+    ),
+    whileSending(
+      'a reset at its beginning, once',
+      { resetBefore: true, times: 1 },
+      { outcome: '200 ×2, stored', arrived: 3 },
+      'left ×1',
+    ),
+    whileSending(
+      'a reset when the work is done, once',
+      { lateReset: true, times: 1 },
+      { outcome: '200 ×1, stored', arrived: 2 },
+      'left ×1, 1 stored',
+    ),
   ],
 
   'The deletion of a study continues after the response': [

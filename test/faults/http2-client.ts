@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from 'node:http2'
-import type { Exchange, Got } from './clients.ts'
+import { type Exchange, type Got, sentShare } from './clients.ts'
 
 /** Sends one request over HTTP/2, and tells what came of it. The connection is gone then. */
 export async function runHttp2Client(
@@ -23,7 +23,7 @@ export async function runHttp2Client(
     }
     // It must not see a response that comes quickly.
     stream.pause()
-    if (body.length > 0) stream.write(body.subarray(0, body.length / 2))
+    if (body.length > 0) stream.write(body.subarray(0, body.length * sentShare))
     await inFlight()
     const closed = once(stream, 'close')
     stream.close(constants.NGHTTP2_CANCEL)

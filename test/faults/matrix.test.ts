@@ -1,5 +1,5 @@
 import t from 'tap'
-import { attemptsOf, type Case, cases, expectedOf } from './cases.ts'
+import { arrivalsOf, type Case, cases, expectedOf } from './cases.ts'
 import { Harnesses } from './harness.ts'
 import { forAll, observeInTime } from './in-time.ts'
 import { type Observed, runCase } from './run-case.ts'
@@ -24,8 +24,7 @@ function failed(error: unknown): Observed {
 }
 
 function expectationOf(testCase: Case): Observed {
-  const arrived = testCase.fault.arrivesNever ? 0 : attemptsOf(testCase)
-  return { outcome: expectedOf(testCase), arrived, wrong: [] }
+  return { outcome: expectedOf(testCase), arrived: arrivalsOf(testCase), wrong: [] }
 }
 
 function nameOf({ group, fault, service, client }: Case): string {

@@ -23,7 +23,13 @@ export function startProgram(
 ) {
   const folder = t.testdirName
   const child = spawn(process.execPath, ['--disable-warning=DEP0060', ...options, main, ...args], {
-    env: { ...compileCache, PATH: process.env.PATH ?? '', HOME: folder, ...env },
+    env: {
+      ...compileCache,
+      PATH: process.env.PATH ?? '',
+      HOME: folder,
+      GCP_DICOMWEB_PROXY_COMMAND: 'gcp-dicomweb-proxy',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

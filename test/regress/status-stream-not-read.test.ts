@@ -23,10 +23,11 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
     limiters: {},
     tokenState: () => ({ ...token, refreshes: 0, failures: 0 }),
   }
-  const nothing = { requests: 0, failed: 0, incomplete: 0, rejected: 0, received: 0, sent: 0 }
+  const nothing = { requests: 0, failed: 0, incomplete: 0, doubtful: 0, rejected: 0, received: 0, sent: 0 }
   return {
     version: '0',
     accepting: () => true,
+    readiness: () => 'all',
     accounts: () => [account],
     metrics: { contentType: '', text: async () => '' },
     history: {
@@ -41,6 +42,7 @@ function operationOf(counts: { sent: number; samples: number }): ProxyStatus {
     reloads: { succeededAt: 0, rejected: [] },
     clientOf: () => Promise.reject(new Error('not asked')),
     failedJobs: null,
+    certificates: () => null,
     audit: () => {
       counts.sent += 1
       return null

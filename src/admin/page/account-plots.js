@@ -122,11 +122,11 @@ function collected(samples) {
   const bars = Array.from({ length: Math.floor(time / bar) - first + 1 }, (_, index) => {
     return { at: ((first + index) * bar) / 1000, requests: 0, failed: 0, rejected: 0 }
   })
-  for (const { at, requests, failed, incomplete, rejected } of samples) {
+  for (const { at, requests, failed, incomplete, doubtful, rejected } of samples) {
     const one = bars[Math.floor(at / bar) - first]
     if (!one) continue
     one.requests += requests
-    one.failed += failed + incomplete
+    one.failed += failed + incomplete + doubtful
     one.rejected += rejected
   }
   return bars

@@ -6,7 +6,7 @@ import { element, renderList, setAttribute, setText } from './elements.js'
 import { FailedJobs } from './failed-jobs.js'
 import { Failures } from './failures.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
-import { phaseText, shapeOf, states } from './words.js'
+import { isInTrouble, phaseText, shapeOf, states } from './words.js'
 
 /** @typedef {import('./words.js').Account} Account */
 /** @typedef {import('../samples.ts').Sample} Sample */
@@ -35,6 +35,8 @@ export class AccountView {
     this.nothing = element('p', { class: 'nothing' }, 'No requests in flight.')
     this.inFlightTitle = element('h3', {}, 'In flight')
     this.failures = new Failures()
+    this.first = element('div', { class: 'first' })
+    this.failuresPlace = element('div', { class: 'half' }, this.failures.root)
     this.failedJobs = new FailedJobs()
     this.counts = new CountsView(name)
     this.root = element(
@@ -42,6 +44,7 @@ export class AccountView {
       { class: 'card', id, 'aria-labelledby': `${id}-title`, tabindex: '-1' },
       element('header', { class: 'card-head' }, element('h2', { id: `${id}-title` }, name), this.badge, this.store),
       this.advice,
+      this.first,
       element(
         'div',
         { class: 'blocks' },
@@ -54,7 +57,7 @@ export class AccountView {
         'div',
         { class: 'halves' },
         element('div', { class: 'half' }, this.inFlightTitle, this.nothing, this.inFlight),
-        element('div', { class: 'half' }, this.failures.root),
+        this.failuresPlace,
       ),
       this.failedJobs.root,
       this.counts.root,
@@ -86,10 +89,20 @@ export class AccountView {
       this.badge.dataset.state = state
       this.badge.dataset.tone = tone
       this.badge.replaceChildren(shapeOf(state), words)
+      this.#place(isInTrouble(state) && state !== 'no-token' ? this.first : this.failuresPlace)
     }
     setText(this.advice, token.failure ?? '')
     this.advice.hidden = token.failure === null
     this.advice.dataset.tone = token.ready ? 'warning' : 'bad'
+  }
+
+  /**
+   * Failures that are the reason of the state come first.
+   *
+   * @param {Element} place
+   */
+  #place(place) {
+    if (this.failures.root.parentElement !== place) place.append(this.failures.root)
   }
 
   /** @param {Account['inFlight']} inFlight */
@@ -212,12 +225,16 @@ function makeInFlight(_request) {
   let passed = 0
   let at = performance.now()
   let rate = 0
+  let isFirst = true
   return {
     root: element('li', {}, element('p', { class: 'row-head' }, what, route, time), how, bar),
     /** @param {InFlight} request */
     update(request) {
       const { service, route: template, phase, milliseconds, received, sent, expected, attempts } = request
       const now = performance.now()
+      if (isFirst) rate = milliseconds > 0 ? ((received + sent) / milliseconds) * 1000 : 0
+      if (isFirst) passed = received + sent
+      isFirst = false
       if (received + sent > 0 && now - at > 1000) {
         rate = ((received + sent - passed) / (now - at)) * 1000
         passed = received + sent

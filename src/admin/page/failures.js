@@ -1,10 +1,10 @@
 // The last failures of an account, with equal ones grouped.
 import { element, renderList, setText } from './elements.js'
-import { plural, timeText } from './format.js'
+import { countText, plural, timeText } from './format.js'
 import { layers } from './words.js'
 
 /** @typedef {import('../../observe/request-history.ts').Failure} Failure */
-/** @typedef {{ key: string, latest: Failure, count: number }} Group */
+/** @typedef {{ key: string, latest: Failure }} Group */
 
 /** Groups shown at first; the others on demand. */
 const shown = 4
@@ -32,7 +32,7 @@ export class Failures {
 }
 
 /**
- * Errors that clients caused come last, because there are always some.
+ * Errors that clients caused, and warnings, come last, because there are always some.
  *
  * @param {readonly Failure[]} failures
  * @returns {Group[]}
@@ -41,21 +41,18 @@ function grouped(failures) {
   /** @type {Map<string, Group>} */
   const groups = new Map()
   for (const failure of failures) {
-    const { service, route, status, code, layer, abortedBy, googleMessage, detail } = failure
-    const key = JSON.stringify([service, route, status, code, layer, abortedBy, googleMessage, detail])
-    const group = groups.get(key)
-    if (group) group.count += 1
-    else groups.set(key, { key, latest: failure, count: 1 })
+    const { kind, service, route, status, code, layer, abortedBy, googleMessage, detail } = failure
+    const key = JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
+    if (!groups.has(key)) groups.set(key, { key, latest: failure })
   }
-  const [own, others] = [true, false].map((isOwn) =>
-    [...groups.values()].filter((one) => (one.latest.layer === 'client') === isOwn),
-  )
-  return [...(others ?? []), ...(own ?? [])]
+  const all = [...groups.values()]
+  const isMinor = (/** @type {Group} */ { latest: { kind } }) => kind === 'rejected' || kind === 'warned'
+  return [...all.filter((one) => !isMinor(one)), ...all.filter(isMinor)]
 }
 
 /** @param {Group} group */
 function makeFailure({ latest }) {
-  const { service, route, googleMessage, detail, layer } = latest
+  const { service, route, googleMessage, detail } = latest
   const time = element('span', { class: 'row-time' })
   const reference = element('p', { class: 'reference' })
   return {
@@ -69,15 +66,15 @@ function makeFailure({ latest }) {
         element('span', { class: 'route' }, [service, route].filter(Boolean).join(' ')),
         time,
       ),
-      element('p', {}, element('strong', {}, `${layers[layer ?? ''] ?? 'Not known'}: `), detail ?? ''),
+      element('p', {}, element('strong', {}, `${originOf(latest)}: `), detail ?? ''),
       googleMessage === undefined
         ? null
         : element('p', { class: 'quote' }, 'Google said: ', element('q', {}, googleMessage)),
       reference,
     ),
     /** @param {Group} group */
-    update({ latest: { time: at, requestId, attempts }, count }) {
-      setText(time, `${count > 1 ? `${count} times, last ` : ''}${timeText(Date.parse(at))}`)
+    update({ latest: { time: at, times, requestId, attempts } }) {
+      setText(time, `${times > 1 ? `${countText(times)} times, last ` : ''}${timeText(Date.parse(at))}`)
       const attemptsText =
         attempts === 0 ? 'Not sent to Google' : `Sent to Google ${attempts === 1 ? 'once' : `${attempts} times`}`
       setText(reference, `${attemptsText} · in the log: ${requestId}`)
@@ -86,8 +83,18 @@ function makeFailure({ latest }) {
 }
 
 /** @param {Failure} failure */
-function outcomeText({ status, code, abortedBy, instancesFailed, instancesStored }) {
-  if (abortedBy !== undefined) return abortedBy === 'client' ? 'Client disconnected' : 'Aborted'
+function originOf({ kind, layer }) {
+  if (kind === 'doubtful') return 'Doubtful'
+  return kind === 'warned' ? 'Stored' : (layers[layer ?? ''] ?? 'Not known')
+}
+
+const aborts = { client: 'Client disconnected', upstream: 'Cut short', proxy: 'Aborted by a restart' }
+
+/** @param {Failure} failure */
+function outcomeText({ kind, status, code, abortedBy, instancesFailed, instancesStored, instancesWarned }) {
+  if (abortedBy !== undefined) return aborts[abortedBy]
+  if (kind === 'warned') return `${plural(instancesWarned ?? 0, 'instance')} stored with a warning`
+  if (kind === 'doubtful') return `${status}, but doubtful`
   if (instancesFailed) {
     return `${plural(instancesFailed, 'instance')} of ${instancesFailed + (instancesStored ?? 0)} not stored`
   }

@@ -46,7 +46,9 @@ export function timeText(at) {
   const date = new Date(at)
   const time = date.toLocaleTimeString('en-GB')
   const isToday = date.toDateString() === new Date().toDateString()
-  return isToday ? time : `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${time}`
+  if (isToday) return time
+  const year = date.getFullYear() === new Date().getFullYear() ? {} : /** @type {const} */ ({ year: 'numeric' })
+  return `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...year })}, ${time}`
 }
 
 /**

@@ -4,7 +4,7 @@ import { now, setClock } from './clock.js'
 import { byId, element, renderList, setText } from './elements.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
 import { follow } from './stream.js'
-import { shapeOf, states } from './words.js'
+import { isInTrouble, shapeOf, states, worstFirst } from './words.js'
 
 /** @typedef {import('./account.js').Told} Told */
 /** @typedef {Omit<import('../status.ts').Status, 'accounts'> & { accounts: Told[] }} Message */
@@ -27,8 +27,8 @@ function show(message) {
   live.dataset.live = 'live'
   setText(byId('live-text'), `Live, ${timeText(shownAt)}`)
   document.body.classList.remove('stale')
-  const { accounts } = message
-  showHead(message)
+  const accounts = worstFirst(message.accounts)
+  showHead({ ...message, accounts })
   showRejectedReloads(message)
   overview.hidden = accounts.length < 2
   renderList(byId('overview-list'), accounts, ({ name }) => name, makeOverview)
@@ -52,8 +52,10 @@ function lost() {
 }
 
 /** @param {Message} message */
-function showHead({ version, startedAt, time, accepting, accounts }) {
-  const summary = accepting ? summaryOf(accounts) : 'The proxy is shutting down'
+function showHead({ version, startedAt, time, accepting, allRefused, accounts }) {
+  const summary = accepting ? summaryOf(accounts, allRefused !== null) : 'The proxy is shutting down'
+  byId('banner').hidden = allRefused === null
+  setText(byId('banner'), allRefused ?? '')
   setText(byId('summary'), summary)
   setText(byId('version'), version)
   const running = Date.parse(time ?? '') - Date.parse(startedAt ?? '')
@@ -91,14 +93,32 @@ function showRejectedReloads({ configuration }) {
   )
 }
 
-/** @param {readonly Told[]} accounts */
-function summaryOf(accounts) {
-  const inTrouble = accounts.filter(({ state }) => ['warning', 'bad'].includes(states[state].tone))
-  const [first] = inTrouble
-  if (accounts.length === 0) return 'There is no account'
-  if (!first) return accounts.length === 1 ? 'The account works' : `All ${accounts.length} accounts work`
-  if (accounts.length === 1) return `${first.name}: ${states[first.state].words}`
-  return `${inTrouble.length} of ${accounts.length} accounts ${inTrouble.length === 1 ? 'needs' : 'need'} attention`
+/**
+ * Says that something works only of what has worked.
+ *
+ * @param {readonly Told[]} accounts the worst first
+ * @param {boolean} isAllRefused
+ */
+function summaryOf(accounts, isAllRefused) {
+  const inTrouble = accounts.filter(({ state }) => isInTrouble(state))
+  const unused = accounts.filter(({ state }) => state === 'unused')
+  const [first] = accounts
+  if (!first) return 'There is no account'
+  if (accounts.length === 1 && (isInTrouble(first.state) || !isAllRefused)) return summaryOfOne(first)
+  if (isAllRefused) return 'Every request is refused'
+  if (inTrouble.length > 0) {
+    return `${inTrouble.length} of ${accounts.length} accounts ${inTrouble.length === 1 ? 'needs' : 'need'} attention`
+  }
+  if (unused.length === accounts.length) return `None of ${accounts.length} accounts has been used yet`
+  if (unused.length > 0)
+    return `${accounts.length - unused.length} of ${accounts.length} accounts work, others are not yet used`
+  return `All ${accounts.length} accounts work`
+}
+
+/** @param {Told} account */
+function summaryOfOne({ name, state }) {
+  if (isInTrouble(state)) return `${name}: ${states[state].words}`
+  return state === 'unused' ? 'The account has not been used yet' : 'The account works'
 }
 
 /** @param {Told} account */
@@ -127,13 +147,33 @@ function figuresOf({ inFlight, bytes, requests }) {
 }
 
 /** @param {Message} message */
-function showProxy({ audit, rejected }) {
+function showProxy({ audit, tls, rejected }) {
   const reasons = Object.entries(rejected).map(([reason, count]) => `${reason} ${countText(count)}`)
   byId('proxy').hidden = false
   showFacts(byId('proxy-facts'), [
+    ['Certificate', certificateText(tls)],
     ['Audit trail', auditText(audit)],
     ['Rejected', reasons.length === 0 ? 'none' : reasons.join(', ')],
   ])
+}
+
+/** @param {Message['tls']} tls */
+function certificateText(tls) {
+  if (tls === null) return 'none: the listeners speak plain http'
+  const own = endText(tls.certificateExpiresAt)
+  const authorities = tls.clientAuthoritiesExpireAt
+  return authorities === null ? own : `${own}; CA of clients’ certificates: ${endText(authorities)}`
+}
+
+/** From then on it is worth a warning. */
+const soon = 14 * 86_400_000
+
+/** @param {string | null} end */
+function endText(end) {
+  const at = Date.parse(end ?? '')
+  const left = at - now()
+  if (left <= 0) return `HAS EXPIRED, ${timeText(at)}`
+  return `${left < soon ? 'ENDS SOON, ' : 'ends '}${timeText(at)}, in ${durationText(left)}`
 }
 
 /** @param {Message['audit']} audit */

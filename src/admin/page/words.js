@@ -4,6 +4,8 @@
 /** @typedef {Account['state']} State */
 
 /**
+ * The worst first.
+ *
  * @type {Record<State, { words: string, tone: 'good' | 'calm' | 'warning' | 'bad', shape: string
  * }>}
  */
@@ -11,9 +13,34 @@ export const states = {
   'no-token': { words: 'No access token', tone: 'bad', shape: 'octagon' },
   failing: { words: 'Failing', tone: 'bad', shape: 'octagon' },
   'token-at-risk': { words: 'Token is not renewed', tone: 'warning', shape: 'triangle' },
+  recovered: { words: 'Works again', tone: 'warning', shape: 'triangle' },
   troubled: { words: 'Some failures', tone: 'warning', shape: 'triangle' },
   working: { words: 'Working', tone: 'good', shape: 'check' },
   idle: { words: 'Ready, idle', tone: 'calm', shape: 'ring' },
+  unused: { words: 'Not yet used', tone: 'calm', shape: 'ring' },
+}
+
+const bySeverity = Object.keys(states)
+
+/**
+ * The worst first; those in the same state as they are configured.
+ *
+ * @template {{ state: State }} Stated
+ * @param {readonly Stated[]} accounts
+ * @returns {Stated[]}
+ */
+export function worstFirst(accounts) {
+  const rank = (/** @type {Stated} */ { state }) => bySeverity.indexOf(state)
+  return [...accounts].sort((a, b) => rank(a) - rank(b))
+}
+
+/**
+ * Whether somebody should look at it.
+ *
+ * @param {State} state
+ */
+export function isInTrouble(state) {
+  return ['warning', 'bad'].includes(states[state].tone)
 }
 
 /**

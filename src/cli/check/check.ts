@@ -1,5 +1,6 @@
 import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
+import { invocation } from '../../invocation.ts'
 import { CommandFailure, type ExitCode, exitCode } from '../exit-code.ts'
 import { desiredEntries, proxyUrlFor } from '../orthanc/desired.ts'
 import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
@@ -94,7 +95,7 @@ async function addressForOrthanc(
 /** The command that repairs an entry, as far as this one tells. */
 function registerCommand(url: string, { config, user }: CheckOptions): string {
   const login = user === undefined ? '' : ` --user ${user}`
-  return `gcp-dicomweb-proxy register --orthanc ${url}${login}${config === undefined ? '' : ` --config ${config}`}`
+  return `${invocation} register --orthanc ${url}${login}${config === undefined ? '' : ` --config ${config}`}`
 }
 
 const codes: Readonly<Record<Layer, ExitCode>> = {

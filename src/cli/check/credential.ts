@@ -1,6 +1,11 @@
 import { statBounded } from '../../bounded-files.ts'
 import type { CredentialSettings, TokenSettings } from '../../config/settings.ts'
-import { applicationDefaultFile, type CredentialFile, readCredentialFile } from '../../credentials/credential-file.ts'
+import {
+  applicationDefaultFile,
+  type CredentialFile,
+  namedCredentialFile,
+  readCredentialFile,
+} from '../../credentials/credential-file.ts'
 import { expectedFile } from '../../credentials/fetch-token.ts'
 
 /** What is known of a credential without a request. */
@@ -35,12 +40,14 @@ export async function inspectCredential(
     }
   }
   const file =
-    source.kind === 'application-default' ? await applicationDefaultFile(source, access.timeout) : source.file
+    source.kind === 'application-default'
+      ? await applicationDefaultFile(source, access.timeout)
+      : await namedCredentialFile(source, access.timeout)
   if (file === null) {
     const detail = `Application Default: no file, so the metadata server of this machine is used${acting}`
     return { known: { email: impersonate, own: null, file, type: 'metadata' }, detail }
   }
-  const content = await readCredentialFile(file, expectedFile(source.kind, access))
+  const content = await readCredentialFile(file, expectedFile(source, access))
   const own = content.type === 'service_account' ? content.email : null
   const detail = `${words[content.type]}${own ? ` ${own}` : ''}${acting}${await exposed(file)}`
   return { known: { email: impersonate ?? own, own, file, type: content.type }, detail }

@@ -1,6 +1,7 @@
 import type { AccountSettings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { openConnections } from '../../forward/connections.ts'
+import { invocation } from '../../invocation.ts'
 import { shownLines } from '../../outside-words.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
 import { accountNamed, clientOf } from '../conformance/account.ts'
@@ -89,7 +90,7 @@ function reportFor(
 }
 
 function withoutServer({ name }: AccountSettings, { url }: Target): string {
-  return `Orthanc has no DICOMweb server that leads to the account ${name}. Before you use the commands below, register it: gcp-dicomweb-proxy register --orthanc ${url}; or name the server: --server NAME.`
+  return `Orthanc has no DICOMweb server that leads to the account ${name}. Before you use the commands below, register it: ${invocation} register --orthanc ${url}; or name the server: --server NAME.`
 }
 
 function codeOf({ missingAtGoogle, missingInOrthanc, failed, stopped }: Totals): ExitCode {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AccountSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
+import { invocation } from '../../invocation.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { redactMessage } from '../../server/redact-message.ts'
 import { googleErrorIn } from '../../stores/google-error.ts'
@@ -166,7 +167,11 @@ function refusal(account: AccountSettings, response: StoreResponse, path: string
   const { status } = response
   if (status === 200) {
     const problem = "Google's response to a search is not DICOM JSON."
-    return new DiagnosedError({ code: 'search-refused', problem, remedy: 'Run check. If it succeeds, report this.' })
+    return new DiagnosedError({
+      code: 'search-refused',
+      problem,
+      remedy: `Run "${invocation} check". If it succeeds, report this.`,
+    })
   }
   const { message = '', reason = '', project = '' } = googleErrorIn(jsonOf(response)) ?? {}
   const redacted = redactMessage(message, status, path)

@@ -2,6 +2,7 @@ import { type AccountSettings, dicomWebServices, type Settings } from '../../con
 import type { AccessToken } from '../../credentials/access-token.ts'
 import { createFetchToken } from '../../credentials/fetch-token.ts'
 import type { Connections } from '../../forward/connections.ts'
+import { invocation } from '../../invocation.ts'
 import { describeError } from '../../observe/serialize-error.ts'
 import { fetchTokenFor } from '../check/token.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
@@ -48,6 +49,10 @@ async function firstToken(
     return await fetchTokenFor(account, { settings, connections, known: null, clockIsRight: true })
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : describeError(cause)
-    throw new CommandFailure(`There is no access token: ${words}\nRun check to see more.`, exitCode.failure, { cause })
+    throw new CommandFailure(
+      `There is no access token: ${words}\nRun "${invocation} check" to see more.`,
+      exitCode.failure,
+      { cause },
+    )
   }
 }

@@ -1,4 +1,5 @@
 import type { AccountSettings, Settings } from '../../config/settings.ts'
+import { invocation } from '../../invocation.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { dicomStoreOf } from '../../stores/dicom-store.ts'
 import { CommandFailure, exitCode } from '../exit-code.ts'
@@ -21,7 +22,7 @@ export async function contentOf(client: StoreClient, signal: AbortSignal): Promi
   if (count !== null)
     return 'THE STORE HAS STUDIES ALREADY. They are neither read nor changed, but use a store for tests.'
   throw new CommandFailure(
-    `The store can't be searched: Google's response is ${searchOutcome(response)}. Run check to see why.`,
+    `The store can't be searched: Google's response is ${searchOutcome(response)}. Run "${invocation} check" to see why.`,
     exitCode.failure,
   )
 }

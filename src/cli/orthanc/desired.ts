@@ -1,6 +1,6 @@
 import { canonicalClientName } from '../../config/canonical-names.ts'
-import { isLoopback } from '../../config/loopback.ts'
-import { isWildcard, unreachableReason } from '../../config/orthanc.ts'
+import { isLoopback, isWildcard } from '../../config/loopback.ts'
+import { unreachableReason } from '../../config/orthanc.ts'
 import { parsePasswordHash } from '../../config/password-hash.ts'
 import type { AccountSettings, DicomWebService, OrthancClientSettings, Settings } from '../../config/settings.ts'
 import { verifyPassword } from '../../guard/password.ts'

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { isLoopback } from '../../config/loopback.ts'
-import { isWildcard } from '../../config/orthanc.ts'
+import { isLoopback, isWildcard } from '../../config/loopback.ts'
 import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
+import { invocation } from '../../invocation.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import type { OrthancRest } from '../../orthanc/orthanc-rest.ts'
 import type { DesiredEntry } from '../../orthanc/server-entry.ts'
@@ -44,7 +44,7 @@ function diagnose(error: OrthancError, { settings, loginWritten }: Through): Dia
   if (/credentials/i.test(error.details)) {
     const advice = loginWritten
       ? "the login was just written, so compare it with the running proxy's Clients or ClientsFile"
-      : 'gcp-dicomweb-proxy register --client NAME'
+      : `${invocation} register --client NAME`
     const remedy = `Read ${reason} whether the proxy or Google refused. If it was the login: ${advice}`
     return new DiagnosedError({ code: 'through-refused', problem, remedy }, { cause: error })
   }

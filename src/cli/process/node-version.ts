@@ -14,7 +14,7 @@ export function unsuitableNode(version: string): string | null {
   if (isNewEnough(version)) return null
   return (
     `gcp-dicomweb-proxy needs Node.js ${minVersions[24]} or a newer release of the line 24, or ${minVersions[26]} or newer, and this is ${version}: ` +
-    'install one of them, or use the container image.'
+    'install one of them, or a package that brings its own (docs/installing.md).'
   )
 }
 

@@ -20,6 +20,23 @@ export function untilEnded(signals: readonly Ending[] = ['SIGINT', 'SIGTERM']): 
   })
 }
 
+const parentPollMs = 500
+
+/**
+ * npx and npm run a command by a shell, which ends at a signal without passing it on: its end counts
+ * as SIGTERM.
+ */
+export function endWithShellOfNpm(process: NodeJS.Process): void {
+  const { npm_lifecycle_event: script } = process.env
+  if (script === undefined) return
+  const shell = process.ppid
+  const poll = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(poll)
+    process.kill(process.pid, 'SIGTERM')
+  }, parentPollMs).unref()
+}
+
 /** For commands without a reload: a closed terminal must not keep them from clearing away. */
 export const hangupEnds: readonly Ending[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 

@@ -40,10 +40,14 @@ export async function handleStow({ store, webRoot, study, behavior }: Storage, c
   const form = responseForm(call)
   const bodies = instanceBodies(call, store.folder, behavior)
   const stored: Stored[] = []
+  const counts = { stored: 0, refused: 0 }
+  call.record.instances = counts
   try {
     for await (const body of bodies) {
       const storing = { duplicates: behavior.duplicates, ...(study !== undefined && { study }) }
-      stored.push(await store.store(await receiveFile(body, store.folder), storing))
+      const outcome = await store.store(await receiveFile(body, store.folder), storing)
+      stored.push(outcome)
+      counts[outcome.failure === undefined ? 'stored' : 'refused'] += 1
     }
   } catch (cause) {
     if (cause instanceof MultipartError) throw new GoogleError(400, `invalid multipart body: ${cause.message}`)

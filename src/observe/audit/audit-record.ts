@@ -1,6 +1,6 @@
 import type { DicomWebService } from '../../config/settings.ts'
 import type { RequestEvent } from '../request-event.ts'
-import { outcomeOf, type RequestOutcome } from '../request-history.ts'
+import { outcomeOf, type RequestOutcome } from '../request-outcome.ts'
 import type { AnonymousCounts } from './anonymous-audit-limiter.ts'
 import type { AuditSubjects, RequestedIds } from './audit-subjects.ts'
 

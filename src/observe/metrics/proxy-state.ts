@@ -45,9 +45,11 @@ export interface ProxyState {
   /** By transport. */
   connections(): Readonly<Record<string, ConnectionCounts>>
   readonly rejected: { readonly counts: Readonly<Record<string, number>> }
-  readonly reloads: Pick<ReloadStatus, 'rejected' | 'succeededAt'>
   /** Orthanc's uploads that failed in an outage; null if nobody looks after them. */
   readonly failedJobs: { countsOf(account: string): FailedJobCounts } | null
+  readonly reloads: Pick<ReloadStatus, 'rejected' | 'succeededAt'>
+  /** When the listeners' certificates end, in epoch milliseconds; null without TLS. */
+  certificates(): { readonly certificate: number; readonly clientAuthorities: number | null } | null
   /** Null without an audit trail. */
   audit(): { readonly available: boolean; readonly lost: number } | null
 }
@@ -60,6 +62,7 @@ export function registerState(registry: Registry, state: ProxyState): void {
   registerTokens(registry, state)
   registerFailedJobs(registry, state)
   registerProcess(registry, state)
+  registerCertificates(registry, state)
 }
 
 function registerTraffic(registry: Registry, { history }: ProxyState): void {
@@ -202,6 +205,22 @@ function registerProcess(registry: Registry, { version, connections, rejected, r
     help: 'Rejected requests and connections of unauthenticated clients.',
     labels: ['reason'],
     read: () => Object.entries(rejected.counts).map(([reason, count]) => [{ reason }, count]),
+  })
+}
+
+/** Has no series without TLS. */
+function registerCertificates(registry: Registry, { certificates }: ProxyState): void {
+  registerGauge(registry, {
+    name: 'tls_certificate_expiry_timestamp_seconds',
+    help: "When the listeners' certificate, and the last of the authorities of clients' certificates, expire (Unix time).",
+    labels: ['certificate'],
+    read: () => {
+      const { certificate = null, clientAuthorities = null } = certificates() ?? {}
+      const ends = { Certificate: certificate, ClientAuthorities: clientAuthorities }
+      return Object.entries(ends).flatMap(([key, end]): Reading[] =>
+        end === null ? [] : [[{ certificate: key }, end / 1000]],
+      )
+    },
   })
 }
 

@@ -1,4 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
+import { dicomWebServices } from '../../config/settings.ts'
+import { failureKindOf } from '../failure-kind.ts'
 import type { RequestEvent } from '../request-event.ts'
 import { metricName } from './read-metrics.ts'
 
@@ -18,6 +20,7 @@ const byRequest = [...byService, 'route', 'status', 'layer'] as const
  */
 export class RequestMetrics {
   readonly #requests: Counter<(typeof byRequest)[number]>
+  readonly #failed: Counter<(typeof byService)[number]>
   readonly #duration: Histogram<(typeof byService)[number]>
   readonly #firstByte: Histogram<(typeof byService)[number]>
   readonly #attempts: Counter<(typeof byService)[number]>
@@ -61,6 +64,18 @@ export class RequestMetrics {
         registers,
       }),
     )
+    this.#failed = add(
+      new Counter({
+        name: metricName('requests_failed_total'),
+        help: 'Requests that failed, and not because of the request itself or its client.',
+        labelNames: byService,
+        registers,
+        collect() {
+          for (const { name: account } of accounts())
+            for (const service of dicomWebServices) this.inc({ account, service }, 0)
+        },
+      }),
+    )
     this.#duration = histogram('request_duration_seconds', 'Time from the request headers to the end of the response.')
     this.#firstByte = histogram(
       'request_first_byte_seconds',
@@ -100,6 +115,7 @@ export class RequestMetrics {
     if (this.#accounts && account !== '' && !this.#accounts.has(account)) return
     const labels = { account, service }
     this.#requests.inc({ account, service, route, status: statusLabel(event.status), layer })
+    if (failureKindOf(event) === 'failed') this.#failed.inc(labels)
     this.#duration.observe(labels, event.age / 1000)
     if (firstByteAfter !== undefined) this.#firstByte.observe(labels, firstByteAfter / 1000)
     const attempts = batches ? batches.sent + batches.repeated : event.attempts

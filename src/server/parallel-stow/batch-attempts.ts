@@ -31,7 +31,12 @@ export interface UploadContext {
   readonly tokens: Set<string>
   /** Aborts when nothing more is to be sent, because the client has left, for instance. */
   readonly stop: AbortSignal
+  /** Waits so long for a batch's next attempt. Its connection may go to another one meanwhile. */
+  readonly rest: (wait: Promise<void>) => Promise<void>
 }
+
+/** What is known of an upload before it is sent. */
+export type ComingUpload = Omit<UploadContext, 'stop' | 'rest'>
 
 /** What is sent as one request. */
 export interface Sendable {
@@ -132,7 +137,7 @@ export class BatchAttempts {
         if (rejections === maxRejections) return result
       } else if (!isTransient(sent)) return result
       if (!batch.isReplayable(isDoubtful) || performance.now() + wait > deadline) return result
-      if (!(await this.#pause(upload, wait))) return result
+      if (!(await this.#rest(upload, wait))) return result
       if (isDoubtful) {
         const rest = await settle(batch)
         if (!rest) return null
@@ -196,6 +201,14 @@ export class BatchAttempts {
     return !signal.aborted
   }
 
+  /** The same between two attempts at a batch. */
+  async #rest(upload: UploadContext, milliseconds: number): Promise<boolean> {
+    if (milliseconds === 0) return this.#pause(upload, 0)
+    const waiting = this.#pause(upload, milliseconds)
+    await upload.rest(waiting.then(() => {}))
+    return (await waiting) && !upload.stop.aborted
+  }
+
   /**
    * Null when nothing more is to be sent.
    *
@@ -219,7 +232,8 @@ export class BatchAttempts {
   }
 }
 
-async function queuedSlot({ slot, cancel }: QueuedSlot, stop: AbortSignal): Promise<Slot> {
+/** Ends the wait when nothing more is to be sent. */
+export async function queuedSlot({ slot, cancel }: QueuedSlot, stop: AbortSignal): Promise<Slot> {
   const onStop = () => cancel(stop.reason)
   stop.addEventListener('abort', onStop, { once: true })
   try {

@@ -20,8 +20,8 @@ function uidsIn(response: StoreResponse, sequence: string): unknown[] {
   return (response[sequence]?.Value ?? []).map((item) => item['00081155']?.Value?.[0])
 }
 
-async function startParallel(t: Test) {
-  const parallel = { Connections: 4, BatchBytes: 65536, MemoryBytes: 1048576 }
+async function startParallel(t: Test, connections = 4) {
+  const parallel = { Connections: connections, BatchBytes: 65536, MemoryBytes: 1048576 }
   const served = await startServed(t, {
     accounts: ({ serviceAccountFile }) => ({
       google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, ParallelStow: parallel },
@@ -278,4 +278,18 @@ t.test('uploads in batches', async (t) => {
     sending.destroy()
     t.equal(statusCode, 400)
   })
+})
+
+t.test('a batch that waits for its next attempt keeps nothing else waiting', async (t) => {
+  const { emulator, url, newStudy, posts } = await startParallel(t, 2)
+  const restMs = 26_000
+  const headers = { 'retry-after': String(restMs / 1000) }
+  emulator.faults.add({ target: 'STOW-RS', times: 1, status: 429, headers })
+  emulator.faults.add({ target: 'STOW-RS', times: 1, hang: true })
+  const leaving = new AbortController()
+  const sending = fetch(`${url}studies`, { ...stowOf(newStudy()), signal: leaving.signal }).catch(() => 'left')
+  // The other connection hangs, so all that follows goes over the one that is lent.
+  await eventually('the other batches are sent', () => posts().length >= 6, restMs / 2)
+  leaving.abort()
+  t.equal(await sending, 'left')
 })
