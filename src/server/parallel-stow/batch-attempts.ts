@@ -45,11 +45,11 @@ export interface Sendable {
   /** How many it has. */
   readonly instances: number
   /**
-   * Whether it can be sent again, from its beginning.
+   * Makes it ready to be sent again, from its beginning; false if it can't be.
    *
    * @param isDoubtful whether Google may have stored something of it
    */
-  isReplayable(isDoubtful: boolean): boolean
+  rewind(isDoubtful: boolean): boolean
   /** Ends the request if its body can't be completed. */
   readonly signal: AbortSignal
 }
@@ -136,7 +136,7 @@ export class BatchAttempts {
         }
         if (rejections === maxRejections) return result
       } else if (!isTransient(sent)) return result
-      if (!batch.isReplayable(isDoubtful) || performance.now() + wait > deadline) return result
+      if (!batch.rewind(isDoubtful) || performance.now() + wait > deadline) return result
       if (!(await this.#rest(upload, wait))) return result
       if (isDoubtful) {
         const rest = await settle(batch)

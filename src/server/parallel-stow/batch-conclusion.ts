@@ -94,7 +94,7 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
     body: () => part.body(),
     length: null,
     instances: 1,
-    isReplayable: (isDoubtful) => part.isReplayable(isDoubtful),
+    rewind: (isDoubtful) => part.rewind(isDoubtful),
     signal: upload.stop,
   }
   const result = await attempts.send(upload, sendable, slot, async (sent) => sent)

@@ -19,7 +19,7 @@ export class Batch implements Sendable {
     this.#end = parts.length > 0 ? end : end.subarray(lineEndBytes)
   }
 
-  isReplayable(): boolean {
+  rewind(): boolean {
     return true
   }
 

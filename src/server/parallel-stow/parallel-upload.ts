@@ -108,6 +108,8 @@ export class ParallelUpload {
     if (this.#options.shared.memory.isFull) this.#waitForRoom()
     await this.#finished.promise
     this.#body.stop()
+    // Of an upload that Google rejects, the rest is not read.
+    this.#reader.discard()
     if (this.#slotTimer) clearTimeout(this.#slotTimer)
     return {
       outcomes: this.#outcomes.map((outcome) => outcome ?? noOutcome),
@@ -164,7 +166,9 @@ export class ParallelUpload {
     }
     // The rest of the memory that it writes to is all that it holds: it would wait for itself.
     if (!hasOthers) this.#reader.end()
-    if (this.#options.shared.memory.isFull && !this.#reader.isStreaming && !this.#body.isPaused) {
+    // What passes has a bound of its own. What is read for its UIDs goes as soon as it has come.
+    const holdsMore = !this.#reader.isStreaming && !this.#reader.headsOnly
+    if (this.#options.shared.memory.isFull && holdsMore && !this.#body.isPaused) {
       this.#body.pause()
       this.#options.shared.memory.whenRoom(() => this.#resume())
     }
@@ -191,7 +195,6 @@ export class ParallelUpload {
   #reject(reason: string): void {
     if (this.#rejection !== null || this.#failure !== null) return
     this.#rejection = reason
-    this.#reader.headsOnly = true
     this.#lose(this.#queue.clear(), reason)
     if (this.#stream) {
       this.#outcomes.push({ ...noOutcome, lost: [lostStream(this.#stream, reason)] })
@@ -199,6 +202,9 @@ export class ParallelUpload {
       this.#stream = null
     }
     this.#lose(this.#behindStream.splice(0), reason)
+    this.#reader.headsOnly = true
+    // A part that is skipped by its length would have to be held whole.
+    this.#read(() => this.#parser.search())
     this.#body.resume()
   }
 

@@ -34,8 +34,6 @@ export class PartReader implements PartVisitor, SkipOptions {
   #part: Part | null = null
   #streamed: StreamedPart | null = null
   #count = 0
-  /** Bytes that are kept of the part that arrives. */
-  #maxKeptBytes = Infinity
   /** Nothing is sent any more: parts are read for their UIDs. */
   headsOnly = false
 
@@ -57,7 +55,6 @@ export class PartReader implements PartVisitor, SkipOptions {
   beginPart(head: Buffer): void {
     this.#count += 1
     if (this.#count > maxParts) throw new MultipartError(`The body has more than ${maxParts} parts.`)
-    this.#maxKeptBytes = this.headsOnly ? maxHeadBytes : Infinity
     this.#part = new Part(this.#options.memory)
     this.#part.writeHead(this.#writer, this.#delimiter)
     this.#part.writeHead(this.#writer, head)
@@ -69,7 +66,7 @@ export class PartReader implements PartVisitor, SkipOptions {
       return
     }
     const part = this.#part
-    if (!part || part.length >= this.#maxKeptBytes) return
+    if (!part || (this.headsOnly && part.length >= maxHeadBytes)) return
     part.write(this.#writer, piece)
     if (part.length > this.#options.maxPartBytes && !this.headsOnly) this.stream()
   }
@@ -84,7 +81,7 @@ export class PartReader implements PartVisitor, SkipOptions {
 
   /** What is held whole can be given back. */
   maySkip(bytes: number): boolean {
-    return bytes <= this.#options.maxPartBytes && !this.headsOnly
+    return bytes <= this.#options.maxPartBytes
   }
 
   takeBack(): Buffer {

@@ -56,6 +56,8 @@ export class StreamedPart {
   #isWaitingForRoom = false
   #isDiscarded = false
   #isSentWhole = false
+  /** Only the latest attempt may take pieces: an earlier one may still wait for some. */
+  #attempt = 1
   #wake: () => void = () => {}
   readonly #hash: DataSetHash | null
   #digest: string | null = null
@@ -103,11 +105,16 @@ export class StreamedPart {
   }
 
   /**
-   * Whether it can be sent again: all of it that has come is still there, and Google can't have
-   * stored it.
+   * False if it can't be sent again: some of what has come is gone, or Google may have stored it.
+   * Else nothing of it goes before it is sent again: too much that comes meanwhile has to wait.
    */
-  isReplayable(isDoubtful: boolean): boolean {
-    return this.#isKept && !(isDoubtful && this.#isSentWhole)
+  rewind(isDoubtful: boolean): boolean {
+    if (!this.#isKept || (isDoubtful && this.#isSentWhole)) return false
+    this.#attempt += 1
+    this.#next = 0
+    this.#sent = 0
+    this.#unread = this.#pieces.reduce((sum, { length }) => sum + length, 0)
+    return true
   }
 
   /** False: wait for `onDrain`. */
@@ -146,18 +153,18 @@ export class StreamedPart {
     this.#drained()
   }
 
-  /** From its beginning: only while it is replayable. */
+  /** From its beginning: once, and again after each `rewind()`. */
   async *body(): AsyncGenerator<Buffer> {
     const { boundary } = this.#options
-    this.#next = 0
-    this.#sent = 0
-    this.#unread = this.#pieces.reduce((sum, { length }) => sum + length, 0)
+    const attempt = this.#attempt
     if (this.#beginning) yield* beginningOf(this.#beginning, boundary)
     for (;;) {
+      if (attempt !== this.#attempt) throw new Error('Another attempt sends the instance')
       const piece = this.#pieces[this.#next - this.#from]
       if (piece) {
         this.#next += 1
         yield piece
+        if (attempt !== this.#attempt) continue
         this.#sent += piece.length
         this.#unread -= piece.length
         this.#dropRead()
