@@ -167,7 +167,7 @@ function reasonOf(result: Failure, { upload, last }: SendingContext): string {
   observeBuffered(observeResponse(permit, event, tokens), result.response)
   const { status } = result.response
   if (status < 400) return `Google's response (${status}) does not say what became of the instance.`
-  return `${diagnosisOf(status, event, permit).problem}.`
+  return diagnosisOf(status, event, permit).problem
 }
 
 function isForAll(result: Failure): boolean {
