@@ -76,6 +76,7 @@ async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutc
   const isCertain = !result.isDoubtful || (await settle(left)).isCertain
   // TypeScript doesn't see that `settle` changes it.
   const lost = (left as Batch | null)?.parts ?? []
+  if (found.length > 0 && lost.length === 0) return { ...noOutcome, found }
   return {
     ...noOutcome,
     found,

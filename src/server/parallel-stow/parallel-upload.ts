@@ -265,8 +265,14 @@ export class ParallelUpload {
   get #isOver(): boolean {
     if (this.#inFlight > 0 || this.#isWaitingForSlot || this.#isReady) return false
     // Without a success, nobody needs the rest of the instances by name.
-    const isRejected = this.#rejection !== null && this.#last.document === null
+    const isRejected = this.#rejection !== null && !this.#hasSuccess
     return this.#isBodyOver || this.#failure !== null || isRejected
+  }
+
+  get #hasSuccess(): boolean {
+    return (
+      this.#last.document !== null || this.#outcomes.some((outcome) => outcome !== null && outcome.found.length > 0)
+    )
   }
 
   /**
