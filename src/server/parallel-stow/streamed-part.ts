@@ -7,7 +7,7 @@ import { DataSetHash } from './same-data-set.ts'
 interface StreamedPartOptions {
   readonly boundary: string
   readonly memory: BatchMemory
-  /** How much of the part is kept, so that it can be sent again. */
+  /** How much of the part is kept, so that it can be sent again: while the memory has room. */
   readonly maxKeptBytes: number
   /** Whether its digest is wanted. */
   readonly isHashed: boolean
@@ -15,6 +15,8 @@ interface StreamedPartOptions {
   readonly onDrain: () => void
 }
 
+/** What is kept beyond the beginning also in full memory, so that an early refusal can be met. */
+const minKeptBytes = 1024 * 1024
 /** Bytes that may wait for Google. */
 const maxUnreadBytes = 256 * 1024
 /** Far more than a socket takes before it has to be waited for. */
@@ -50,6 +52,7 @@ export class StreamedPart {
   /** Bytes of the pieces that were sent. */
   #sent = 0
   #bytes: number
+  readonly #minKeptBytes: number
   #unread = 0
   #isKept = true
   #isEnded = false
@@ -71,6 +74,7 @@ export class StreamedPart {
     this.#options = options
     this.#beginning = beginning
     this.#bytes = beginning.length
+    this.#minKeptBytes = beginning.length + minKeptBytes
     this.#uids = uidsOf(beginning.content)
     this.#head = isComplete(this.#uids) ? null : []
     for (const piece of beginning.content) this.#keepHead(piece)
@@ -126,7 +130,8 @@ export class StreamedPart {
     this.#pieces.push(piece)
     this.#bytes += piece.length
     this.#unread += piece.length
-    if (this.#bytes > this.#options.maxKeptBytes) this.#isKept = false
+    const { memory, maxKeptBytes } = this.#options
+    if (this.#bytes > (memory.isFull ? this.#minKeptBytes : maxKeptBytes)) this.#isKept = false
     this.#dropRead()
     this.#wake()
     this.#isWaitingForRoom = this.#unread > maxUnreadBytes
