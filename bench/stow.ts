@@ -1,184 +1,189 @@
 /**
  * `npm run bench:stow`: how long an upload takes to a store far away, as one request and in batches
- * (docs/adr/0037) over more and more connections, with and without failing requests. The line is the
- * emulator's (src/emulator/line.ts): so much for each connection, and a round trip. Store and proxy
- * are processes of their own; this one is the client.
+ * (docs/adr/0037) over more and more connections, with and without failing requests, and what it
+ * costs the processor when the store is near. The line is the emulator's (src/emulator/line.ts): so
+ * much for each connection, and a round trip. Store and proxy are processes of their own; this one
+ * is the client.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { multipart, type SyntheticInstance, syntheticStudy } from '../src/emulator/synthetic-study.ts'
-import { usageOf } from './process-usage.ts'
-import { program, urlOf } from './soak/program.ts'
-import { Spawned } from './spawned.ts'
+import { syntheticStudy } from '../src/emulator/synthetic-study.ts'
 import { median } from './statistics.ts'
+import { type FarStoreOptions, type Study, type Uploaded, withProxies } from './stow-store.ts'
 import { lineChart } from './svg/lines.ts'
 import { table } from './table.ts'
 
 const MiB = 1024 ** 2
-const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
-/** Orthanc's libcurl writes chunks of this size. */
-const chunkBytes = 65_524
 /** Every so many requests one fails: with 429, 503, a reset, or 401, in turn. */
-const faultiness: Readonly<Record<string, number>> = { 'none fails': 0, '1 % of each': 25, '3 % of each': 8 }
+const faultiness = { 'none fails': 0, '1 % of each': 25, '3 % of each': 8 } as const
+type Faultiness = keyof typeof faultiness
 
-interface Run {
-  /** Null: as one request. */
-  readonly connections: number | null
-  readonly failEvery: number
+/** Uploads over more and more connections. */
+interface Curve {
+  /** Of one upload, and how many there are at once. */
+  readonly mebibytes: number
+  readonly uploads: number
+  readonly mebibytesPerSecond: number
+  readonly faults: readonly Faultiness[]
 }
 
-interface Outcome {
-  readonly seconds: number
-  readonly requests: number
-  /** Of the proxy: processor time in seconds, and MiB above what it has when it starts. */
-  readonly cpu: number
-  readonly memory: number
+/** What `--only` names. */
+const curves: Readonly<Record<string, Curve>> = {
+  line: {
+    mebibytes: 256,
+    uploads: 1,
+    mebibytesPerSecond: 8,
+    faults: ['none fails', '1 % of each', '3 % of each'],
+  },
+  uploads: {
+    mebibytes: 300,
+    uploads: 4,
+    mebibytesPerSecond: 8,
+    faults: ['none fails', '1 % of each'],
+  },
+  gibibyte: {
+    mebibytes: 1000,
+    uploads: 1,
+    mebibytesPerSecond: 16,
+    faults: ['none fails', '1 % of each'],
+  },
 }
+/** Near stores: what is sent as one request and in batches, in turn. */
+const near = [
+  { instances: 512, kibibytes: 512, rounds: 7 },
+  { instances: 10_000, kibibytes: 5, rounds: 7 },
+]
+const nearConnections = 4
 
-interface Line {
-  readonly roundTrip: number
-  readonly bytesPerSecond: number
-}
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: ['near', ...Object.keys(curves)].join(',') },
+    mebibytes: { type: 'string' },
+    'instance-kibibytes': { type: 'string', default: '512' },
+    connections: { type: 'string', default: '1,2,4,8' },
+    'round-trip': { type: 'string', default: '50' },
+    'mebibytes-per-second': { type: 'string' },
+    rounds: { type: 'string', default: '1' },
+    results: { type: 'string' },
+  },
+})
+const connections = values.connections.split(',').map(Number)
 
 await main()
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      mebibytes: { type: 'string', default: '256' },
-      'instance-kibibytes': { type: 'string', default: '512' },
-      connections: { type: 'string', default: '1,2,4,8' },
-      'round-trip': { type: 'string', default: '50' },
-      'mebibytes-per-second': { type: 'string', default: '8' },
-      rounds: { type: 'string', default: '1' },
-      results: { type: 'string' },
-    },
-  })
-  const line = {
-    roundTrip: Number(values['round-trip']),
-    bytesPerSecond: Number(values['mebibytes-per-second']) * MiB,
-  }
-  const mebibytes = Number(values.mebibytes)
-  const instances = studyOf(mebibytes, Number(values['instance-kibibytes']))
-  const connections = values.connections.split(',').map(Number)
-  const rounds = Number(values.rounds)
-  const measure = async (run: Run): Promise<Outcome> => {
-    const outcomes: Outcome[] = []
-    for (let round = 0; round < rounds; round += 1) outcomes.push(await withStore(line, run, instances))
-    const of = (figure: (outcome: Outcome) => number) => median(outcomes.map(figure))
-    return {
-      seconds: of(({ seconds }) => seconds),
-      requests: of(({ requests }) => requests),
-      cpu: of(({ cpu }) => cpu),
-      memory: Math.max(...outcomes.map(({ memory }) => memory)),
+  const drawn = new Map<string, readonly number[]>()
+  for (const name of values.only.split(',')) {
+    const curve = curves[name]
+    if (name !== 'near' && !curve) {
+      throw new Error(`--only knows near, ${Object.keys(curves).join(', ')}; not "${name}"`)
     }
+    const speeds = curve ? await measureCurve(curve) : await measureNear()
+    if (name === 'line') for (const [label, speed] of speeds) drawn.set(label, speed)
   }
+  if (values.results && drawn.size > 0) await draw(values.results, drawn)
+}
 
+async function measureCurve(curve: Curve): Promise<ReadonlyMap<string, readonly number[]>> {
+  const mebibytes = Number(values.mebibytes ?? curve.mebibytes)
+  const kibibytes = Number(values['instance-kibibytes'])
+  const rate = Number(values['mebibytes-per-second'] ?? curve.mebibytesPerSecond)
+  const line = { roundTrip: Number(values['round-trip']), bytesPerSecond: rate * MiB }
+  const studies = Array.from({ length: curve.uploads }, (_, seed) =>
+    studyOf(Math.round((mebibytes * 1024) / kibibytes), kibibytes, seed + 1),
+  )
+  const total = mebibytes * curve.uploads
+  const sent = `${curve.uploads > 1 ? `${curve.uploads} uploads at once, each of ` : ''}${mebibytes} MiB`
   const rows: string[][] = []
+  let first: number | null = null
+  const measure = async (way: string, faults: Faultiness, count: number | null) => {
+    const run = await measured({ ...line, failEvery: faultiness[faults] }, count, studies)
+    if (count !== null) first ??= run.seconds
+    const speed = first === null ? '' : (first / run.seconds).toFixed(2)
+    const cpu = ((run.cpu * 1024) / total).toFixed(2)
+    const load = (100 * run.storeLoad).toFixed(0)
+    rows.push([way, faults, run.seconds.toFixed(1), speed, String(run.requests), cpu, run.memory.toFixed(0), load])
+    process.stderr.write(`${sent}, ${way}, ${faults}: ${run.seconds.toFixed(1)} s\n`)
+    return total / run.seconds
+  }
+  await measure('as one request', 'none fails', null)
   const speeds = new Map<string, number[]>()
-  const tell = (name: string, way: string, { seconds, requests, cpu, memory }: Outcome, one: number | null) => {
-    const speed = one === null ? '' : (one / seconds).toFixed(2)
-    const figures = [seconds.toFixed(1), speed, String(requests), ((cpu * 1024) / mebibytes).toFixed(2)]
-    rows.push([way, name, ...figures, memory.toFixed(0)])
-    process.stderr.write(`${way}, ${name}: ${seconds.toFixed(1)} s\n`)
-  }
-  tell('none fails', 'as one request', await measure({ connections: null, failEvery: 0 }), null)
-  let one: number | null = null
-  for (const [name, failEvery] of Object.entries(faultiness)) {
+  for (const faults of curve.faults) {
     const speed: number[] = []
-    for (const count of connections) {
-      const outcome = await measure({ connections: count, failEvery })
-      one ??= outcome.seconds
-      tell(name, count === 1 ? '1 connection' : `${count} connections`, outcome, one)
-      speed.push(mebibytes / outcome.seconds)
-    }
-    speeds.set(name, speed)
+    for (const count of connections)
+      speed.push(await measure(count === 1 ? '1 connection' : `${count} connections`, faults, count))
+    speeds.set(faults, speed)
   }
-  const head = ['way', 'requests that fail', 's', 'times the first', 'requests', 'processor s/GiB', 'MiB above start']
-  process.stdout.write(`${table(head, rows)}\n`)
-  if (values.results) await draw(values.results, connections, speeds)
+  const title = `${sent}, in instances of ${kibibytes} KiB; ${line.roundTrip} ms, ${rate} MiB/s a connection`
+  const head = ['way', 'requests that fail', 's', 'times the first', 'requests', 'processor s/GiB']
+  tell(title, [...head, 'MiB above start', "store's % of a core"], rows)
+  return speeds
 }
 
-/** Of as many MiB, in instances of about as many KiB. */
-function studyOf(mebibytes: number, kibibytes: number): readonly SyntheticInstance[] {
-  const side = Math.floor(Math.sqrt((kibibytes * 1024) / 2))
-  return [...syntheticStudy({ instances: Math.round((mebibytes * 1024) / kibibytes), rows: side, columns: side })]
-}
-
-async function withStore(line: Line, { connections, failEvery }: Run, instances: readonly SyntheticInstance[]) {
-  const folder = await mkdtemp(join(tmpdir(), 'bench-stow-'))
-  const log = join(folder, 'log')
-  const args = [folder, String(line.roundTrip), String(line.bytesPerSecond), String(failEvery)]
-  const far = new Spawned({ program: 'far-store.ts', args, log, nodeOptions: [] })
-  try {
-    await far.url()
-    const { baseUrl, tokenUrl, serviceAccountFile } = JSON.parse(await readFile(join(folder, 'store.json'), 'utf8'))
-    const parallel = connections === null ? {} : { ParallelStow: { Connections: connections } }
-    const content = {
-      GoogleCloudPlatform: {
-        BaseUrl: baseUrl,
-        TokenUrl: tokenUrl,
-        Accounts: { google: { ...store, ServiceAccountFile: serviceAccountFile, ...parallel } },
-      },
-      DicomWebProxy: { Listen: '127.0.0.1:0', AdminListen: null },
-    }
-    const file = join(folder, 'orthanc.json')
-    await writeFile(file, JSON.stringify(content))
-    const proxy = program(['serve', '--config', file], log)
-    try {
-      const url = await urlOf('google', log)
-      const before = usageOf(proxy.pid)
-      const startedAt = performance.now()
-      await upload(`${url}studies`, instances)
-      const seconds = (performance.now() - startedAt) / 1000
-      const { cpu, peakMemory } = usageOf(proxy.pid)
-      const requests = await far.ask<number>('uploads')
-      return { seconds, requests, cpu: (cpu - before.cpu) / 1e6, memory: (peakMemory - before.memory) / MiB }
-    } finally {
-      await proxy.close()
-    }
-  } finally {
-    await far.close()
-    await rm(folder, { recursive: true })
+async function measured(options: FarStoreOptions, count: number | null, studies: readonly Study[]): Promise<Uploaded> {
+  const runs: Uploaded[] = []
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    runs.push(await withProxies(options, [count], async ([send]) => (send as NonNullable<typeof send>)(studies)))
+  }
+  const of = (figure: (run: Uploaded) => number) => median(runs.map(figure))
+  return {
+    seconds: of(({ seconds }) => seconds),
+    requests: of(({ requests }) => requests),
+    cpu: of(({ cpu }) => cpu),
+    memory: Math.max(...runs.map(({ memory }) => memory)),
+    storeLoad: of(({ storeLoad }) => storeLoad),
   }
 }
 
-/** Throws unless each instance is reported as stored, once. */
-async function upload(url: string, instances: readonly SyntheticInstance[]): Promise<void> {
-  const { contentType, chunks } = multipart(instances, 'c2f7a1f0-9a3b-4c1e-8c53-5a86a2a3a0a1')
-  const headers = { 'content-type': contentType, accept: 'application/dicom+json' }
-  const sending = request(url, { method: 'POST', headers })
-  const response = new Promise<string>((resolve, reject) => {
-    sending.once('error', reject).once('response', async (message) => {
-      let text = ''
-      for await (const chunk of message) text += chunk
-      if (message.statusCode === 200) resolve(text)
-      else reject(new Error(`${message.statusCode}: ${text.slice(0, 500)}`))
+/** Ratios are those of the best rounds, and of the medians. The first round warms up. */
+async function measureNear(): Promise<ReadonlyMap<string, readonly number[]>> {
+  const rows: string[][] = []
+  for (const { instances, kibibytes, rounds } of near) {
+    const study = studyOf(instances, kibibytes, 1)
+    const runs: Uploaded[][] = [[], []]
+    await withProxies({ roundTrip: 0, bytesPerSecond: 0, failEvery: 0 }, [null, nearConnections], async (sends) => {
+      for (let round = 0; round <= rounds; round += 1) {
+        for (const [way, send] of round % 2 === 0 ? [...sends.entries()] : [...sends.entries()].reverse()) {
+          const run = await send([study])
+          if (round > 0) runs[way]?.push(run)
+        }
+      }
     })
-  })
-  // What fails is told once the response is awaited.
-  response.catch(() => {})
-  for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += chunkBytes) {
-      if (sending.write(chunk.subarray(at, at + chunkBytes))) continue
-      await Promise.race([new Promise((resolve) => sending.once('drain', resolve)), response])
+    for (const [figure, of] of [
+      ['processor s', ({ cpu }: Uploaded) => cpu],
+      ['s', ({ seconds }: Uploaded) => seconds],
+    ] as const) {
+      const [single = [], batches = []] = runs.map((ofWay) => ofWay.map(of))
+      const best = [Math.min(...single), Math.min(...batches)] as const
+      const middle = [median(single), median(batches)] as const
+      const ratios = [best, middle].map(([alone, split]) => (split / alone).toFixed(2))
+      const figures = [...best, ...middle].map((value) => value.toFixed(3))
+      rows.push([`${instances} of ${kibibytes} KiB`, figure, ...figures, ...ratios])
     }
+    process.stderr.write(`near, ${instances} of ${kibibytes} KiB\n`)
   }
-  sending.end()
-  const items: { '00081155'?: { Value?: string[] } }[] = JSON.parse(await response)['00081199']?.Value ?? []
-  const stored = items.map((item) => item['00081155']?.Value?.[0])
-  const isWhole = instances.every(({ sopInstanceUid }, at) => stored[at] === sopInstanceUid)
-  if (!isWhole || stored.length !== instances.length)
-    throw new Error('The response does not name all instances as sent')
+  const title = `A store that is near: as one request, and in batches over ${nearConnections} connections`
+  const head = ['instances', 'figure', 'one, best', 'batches, best', 'one, median', 'batches, median']
+  tell(title, [...head, 'times, best', 'times, median'], rows)
+  return new Map()
 }
 
-async function draw(folder: string, xs: readonly number[], speeds: ReadonlyMap<string, readonly number[]>) {
-  const lines = [...speeds].map(([label, values], at) => ({ label, values, own: at === 0 }))
+/** In instances of about as many KiB. */
+function studyOf(instances: number, kibibytes: number, seed: number): Study {
+  const side = Math.floor(Math.sqrt((kibibytes * 1024) / 2))
+  const parts = [...syntheticStudy({ instances, rows: side, columns: side, seed })]
+  return { parts, uids: parts.map(({ sopInstanceUid }) => sopInstanceUid) }
+}
+
+function tell(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  process.stdout.write(`\n${title}:\n\n${table(head, rows)}\n`)
+}
+
+async function draw(folder: string, speeds: ReadonlyMap<string, readonly number[]>): Promise<void> {
+  const lines = [...speeds].map(([label, each], at) => ({ label, values: each, own: at === 0 }))
   const title = 'An upload to a store far away, in batches'
   await mkdir(folder, { recursive: true })
-  const svg = lineChart({ title, xAxis: 'connections', yAxis: 'MiB per second', xs, lines })
+  const svg = lineChart({ title, xAxis: 'connections', yAxis: 'MiB per second', xs: connections, lines })
   await writeFile(join(folder, 'stow.svg'), svg)
 }

@@ -105,7 +105,7 @@ has_logged() { logged | grep -qF "$1"; }
 checks() {
   printf 'systemd %s, Node %s\n' "$(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')" \
     "$("$(readlink -f node_modules/.bin/node)" --version)"
-  systemctl start "$name"
+  if systemctl start "$name" 2>/dev/null; then failed 'without its credential, the start fails'; fi
   eventually 'without its credential, it ends' is ActiveState failed
   is ExecMainStatus 2 || failed 'with exit code 2'
   has_logged 'names a credential that systemd has not passed to this service' || failed 'and says so'
@@ -127,8 +127,16 @@ checks() {
   eventually 'it reloads' has_logged '"trigger":"SIGHUP"'
   seen 'reload'
 
-  local pid
+  local pid before
+  before=$(state MainPID)
+  systemctl kill --kill-whom=main --signal=SIGUSR2 "$name"
+  eventually 'a successor serves' has_logged '"msg":"the predecessor has ended"'
   pid=$(state MainPID)
+  [ "$pid" != "$before" ] && [ -d "/proc/$pid" ] || failed 'the successor is the main process'
+  is ActiveState active && is NRestarts 0 || failed 'systemd has seen no end'
+  responds http://127.0.0.1:8043/my-google/studies || failed 'a search by the successor'
+  seen 'a restart by a successor: systemd follows it'
+
   grep -q '^Seccomp:[[:space:]]*2' "/proc/$pid/status" || failed 'its system calls are filtered'
   grep -q '^CapBnd:[[:space:]]*0*$' "/proc/$pid/status" || failed 'it has no capabilities'
   kill -KILL "$pid"

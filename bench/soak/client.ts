@@ -14,6 +14,7 @@ interface Parts {
   readonly account: string
   /** Of the account at the proxy, with a slash at the end. */
   readonly url: string
+  readonly isInBatches: boolean
   readonly ledger: Ledger
   readonly counters: Counters
   readonly random: Random
@@ -71,17 +72,17 @@ export class Client {
     await this.#stow(study, 'STOW-RS')
   }
 
-  /** What a person does after a failed job. The store accepts identical bytes again. */
+  /** What a person does after a failed job. The store refuses what it has. */
   async #storeAgain(study: SentStudy): Promise<void> {
     if (study.instances.some(({ known }) => known === 'deleted')) return
     await this.#stow(study, 'STOW-RS again')
   }
 
   async #stow(study: SentStudy, what: string): Promise<void> {
-    const { url, random, counters } = this.#parts
+    const { url, random, counters, isInBatches } = this.#parts
     const sending = stowOf(url, study, random)
     const framing = 'content-length' in sending.headers ? 'with length' : 'chunked'
-    learnStored(study, await this.#send(sending, `${what}, ${framing}`), counters)
+    learnStored(study, await this.#send(sending, `${what}, ${framing}`), isInBatches, counters)
   }
 
   async #search(study: SentStudy): Promise<void> {

@@ -3,6 +3,10 @@ export class Counters {
   readonly #counts = new Map<string, Map<string, number>>()
   /** What must never happen; each is a sentence. */
   readonly violations: string[] = []
+  /** Instances that Google refused as existing, when they were sent again. */
+  readonly duplicates = { identical: 0, refused: 0 }
+  /** Instances that a response called failed, without such a reason. */
+  failures = 0
 
   count(what: string, end: string): void {
     const ends = this.#counts.get(what) ?? new Map<string, number>()

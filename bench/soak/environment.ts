@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Spawned } from '../spawned.ts'
+import { control } from './fault-injector.ts'
 import { lineOf, program, urlOf } from './program.ts'
 
 /** The proxy and the stand-in for Google, each as its own process, as their commands start them. */
@@ -12,6 +13,8 @@ export interface SoakEnvironment {
   readonly stores: readonly [string, ...string[]]
   /** URL of each account at the proxy, by its name. */
   readonly accounts: ReadonlyMap<string, string>
+  /** Those whose uploads go in batches, and whose refused instances are compared. */
+  readonly inBatches: ReadonlySet<string>
   /** Where the emulator keeps the files of a store. */
   folderOf(account: string): string
   /** The proxy's log. */
@@ -32,6 +35,14 @@ const kinds = {
     ImpersonateServiceAccount: 'impersonated@demo.iam.gserviceaccount.com',
   },
 } as const
+
+/** Small batches, so that most uploads have several, and so little memory that they wait for it. */
+const batches = {
+  ParallelStow: { Connections: 4, BatchBytes: 128 * 1024, MemoryBytes: 2 * 1024 ** 2 },
+  OnDuplicate: 'verify',
+}
+/** The others stream: both ways are to be tried. */
+const inBatches: ReadonlySet<string> = new Set(['user', 'impersonated'])
 
 const place = { Project: 'soak', Location: 'here', Dataset: 'soak' }
 const storeOf = (account: string) => `projects/soak/locations/here/datasets/soak/dicomStores/${account}`
@@ -56,6 +67,8 @@ export async function startEnvironment(): Promise<SoakEnvironment> {
   const stores = names.flatMap((name) => ['--store', storeOf(name)])
   const emulator = program(['emulator', '--port', '0', '--folder', folder, ...stores], at('emulator.log'))
   const [, emulatorUrl = ''] = await lineOf(at('emulator.log'), /listens at (\S+)/)
+  // So that what is sent again is compared.
+  await control(`${emulatorUrl}/emulator/behavior`, 'PUT', { duplicates: 'refused' })
   await writeFile(at('orthanc.json'), JSON.stringify(configuration(emulatorUrl, folder)))
   const proxy = program(['serve', '--config', at('orthanc.json')], at('proxy.log'))
   const accounts = new Map<string, string>()
@@ -65,6 +78,7 @@ export async function startEnvironment(): Promise<SoakEnvironment> {
     emulatorUrl,
     stores: [storeOf('service'), ...names.slice(1).map(storeOf)],
     accounts,
+    inBatches,
     folderOf: (account) => at(join('stores', storeOf(account))),
     log: at('proxy.log'),
     async close() {
@@ -78,7 +92,8 @@ export async function startEnvironment(): Promise<SoakEnvironment> {
 function configuration(emulatorUrl: string, folder: string): object {
   const account = ([name, credential]: [string, Record<string, string>]) => {
     const files = Object.entries(credential).map(([key, value]) => [key, fileIn(folder, key, value)])
-    return [name, { ...place, DicomStore: name, ...Object.fromEntries(files) }]
+    const own = inBatches.has(name) ? batches : {}
+    return [name, { ...place, DicomStore: name, ...own, ...Object.fromEntries(files) }]
   }
   return {
     GoogleCloudPlatform: {

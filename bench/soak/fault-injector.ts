@@ -28,7 +28,8 @@ export async function injectFaults(
   await ask('DELETE', 'faults')
 }
 
-async function control(url: string, method: string, body?: object): Promise<void> {
+/** Of the emulator. */
+export async function control(url: string, method: string, body?: object): Promise<void> {
   const response = await fetch(url, { method, ...(body && { body: JSON.stringify(body) }) })
   await response.arrayBuffer()
   if (!response.ok) throw new Error(`${method} ${url} got status ${response.status}`)

@@ -20,7 +20,7 @@ export function soakReport(record: SoakRecord): string {
   const parts = [
     '# Soak',
     `${date}; ${processor}, ${cores} cores, ${memoryGiB} GiB; ${system}; Node ${node}. Load of the machine before it began: ${loadBefore.toFixed(1)}. Proxy, emulator and clients share the machine.`,
-    `${minutes} minutes of ${clients} clients on ${accounts} accounts, one for each kind of credential, while the emulator failed at random all the time; ${requests} requests with the warm-up. Seed ${seed}.`,
+    `${minutes} minutes of ${clients} clients on ${accounts} accounts, one for each kind of credential, two of which send uploads in batches and compare what is refused, while the emulator failed at random all the time; ${requests} requests with the warm-up. Seed ${seed}.`,
     table(
       ['what must hold', 'found', ''],
       verdictsOf(record).map(({ what, found, held }) => [what, found, held ? 'held' : 'BROKEN']),

@@ -16,6 +16,9 @@ export interface SoakResult {
   readonly accounts: number
   readonly clients: number
   readonly counts: Counters['counts']
+  readonly duplicates: Counters['duplicates']
+  /** Instances that a batch failed with. */
+  readonly failures: number
   readonly requests: number
   readonly audit: Audit
   /** Of the proxy, at rest: after the warm-up, and after the end. */
@@ -47,7 +50,7 @@ export async function soak(
   const after = await untilQuiescent(proxy, restingSockets)
   inform('reading the stores')
   const audited = await audit(ledger.studies, folderOf, counters)
-  const { counts, total, violations } = counters
+  const { counts, total, violations, duplicates, failures } = counters
   const clients = accounts.size * clientsPerAccount
   return {
     minutes,
@@ -55,6 +58,8 @@ export async function soak(
     accounts: accounts.size,
     clients,
     counts,
+    duplicates,
+    failures,
     requests: total,
     audit: audited,
     before,
@@ -67,7 +72,7 @@ export async function soak(
  * All clients and the faults, for so many milliseconds; resolves when the last request has ended.
  */
 async function traffic(
-  { accounts, emulatorUrl, stores }: SoakEnvironment,
+  { accounts, inBatches, emulatorUrl, stores }: SoakEnvironment,
   ledger: Ledger,
   counters: Counters,
   seed: number,
@@ -80,7 +85,7 @@ async function traffic(
   const clients = [...accounts].flatMap(([account, url], nth) =>
     Array.from({ length: clientsPerAccount }, (_, at) => {
       const random = new Random(seed * 1_000 + nth * clientsPerAccount + at)
-      return new Client({ account, url, ledger, counters, random, nextSeed })
+      return new Client({ account, url, isInBatches: inBatches.has(account), ledger, counters, random, nextSeed })
     }),
   )
   const all = clients.map((client) => client.run(end.signal))

@@ -47,8 +47,12 @@ interface StoreResponse {
   readonly '00081199'?: { Value?: readonly Item[] }
 }
 
-/** Records what the response to an upload says, as a client would. */
-export function learnStored(sent: SentStudy, reply: Reply, counters: Counters): void {
+/**
+ * Records what the response to an upload says, as a client would.
+ *
+ * @param isInBatches whether a batch may fail alone, so that some of the instances are failures
+ */
+export function learnStored(sent: SentStudy, reply: Reply, isInBatches: boolean, counters: Counters): void {
   const isReport = reply.kind === 'whole' && (reply.status === 200 || reply.status === 409)
   const response = isReport ? parsed(reply.body) : null
   if (response === null) {
@@ -61,13 +65,22 @@ export function learnStored(sent: SentStudy, reply: Reply, counters: Counters): 
   }
   const stored = instancesIn(response['00081199']?.Value)
   const failed = instancesIn(response['00081198']?.Value)
+  counters.duplicates.identical += (response['00081199']?.Value ?? []).filter(isIdentical).length
   for (const instance of sent.instances) {
+    const failure = failed.get(instance.instance)
     if (stored.has(instance.instance)) instance.known = 'stored'
-    else if (!failed.has(instance.instance))
+    else if (failure && /already exists/.test(detailOf(failure))) {
+      // It isn't there with other bytes: the audit would see that.
+      counters.duplicates.refused += 1
+      instance.known = 'stored'
+    } else if (failure && isInBatches) {
+      counters.failures += 1
+      sent.inDoubt = true
+    } else if (!failure)
       counters.violation(`STOW-RS ${sent.study} at ${sent.account}: ${instance.instance} is neither stored nor refused`)
     else
       counters.violation(
-        `STOW-RS ${sent.study} at ${sent.account}: ${instance.instance} is refused, as in conflict with other bytes`,
+        `STOW-RS ${sent.study} at ${sent.account}: ${instance.instance} is refused: ${detailOf(failure)}`,
       )
   }
 }
@@ -80,6 +93,16 @@ function parsed(body: Buffer): StoreResponse | null {
   }
 }
 
-function instancesIn(items: readonly Item[] = []): Set<string> {
-  return new Set(items.map((item) => item['00081155']?.Value?.[0] ?? ''))
+function instancesIn(items: readonly Item[] = []): Map<string, Item> {
+  return new Map(items.map((item) => [item['00081155']?.Value?.[0] ?? '', item]))
+}
+
+/** FailureDetailJSON. */
+function detailOf(item: Item): string {
+  return item['00091097']?.Value?.[0] ?? ''
+}
+
+/** The proxy's own Warning Reason. */
+function isIdentical(item: Item): boolean {
+  return Number(item['00081196']?.Value?.[0]) === 0xb111
 }

@@ -16,7 +16,7 @@ const maxGrowth = 4 * MiB
 const maxResidentGrowth = 48 * MiB
 
 /** What a soak must prove. */
-export function verdictsOf({ audit, before, after, violations }: SoakResult): readonly Verdict[] {
+export function verdictsOf({ audit, duplicates, failures, before, after, violations }: SoakResult): readonly Verdict[] {
   const { stored, lost, deleted, undeleted, wrong, unconfirmed, unconfirmedInStore } = audit
   const wrongResponses = violations.filter((sentence) => !sentence.includes(' Store: ')).length
   const growth = after.heap + after.buffers - before.heap - before.buffers
@@ -25,6 +25,12 @@ export function verdictsOf({ audit, before, after, violations }: SoakResult): re
     verdict('Told stored: in the store', `${stored}, lost ${lost}`, lost === 0 && stored > 0),
     verdict('Told deleted: not in the store', `${deleted}, left ${undeleted}`, undeleted === 0 && deleted > 0),
     verdict('Not told: in the store or not', `${unconfirmedInStore}, ${unconfirmed}`, true),
+    verdict(
+      'Sent again and refused: found identical, or refused to the client as well',
+      `${duplicates.identical}, ${duplicates.refused}`,
+      duplicates.identical > 0,
+    ),
+    verdict('Failed with their batch', String(failures), true),
     verdict('Files with other bytes than were sent', String(wrong), wrong === 0),
     verdict(
       'Responses that looked complete but were wrong, conflicts, requests without end',

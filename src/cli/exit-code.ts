@@ -9,6 +9,7 @@ export const exitCode = {
   credential: 5,
   store: 6,
   orthanc: 7,
+  proxy: 8,
   interrupted: 130,
   terminated: 143,
 } as const

@@ -307,8 +307,8 @@ function addHealth(program: Command, action: (...words: unknown[]) => Promise<vo
     .description('ask the running proxy whether it is alive, or ready: a probe for containers')
     .option('-c, --config <file or folder>', 'the configuration, as for serve; only AdminListen and Tls are read')
     .option('--admin-listen <address:port>', 'address of the admin listener, if the proxy was started with it')
-    .option('--ready', 'ask whether every account has a token, instead of whether the proxy is alive')
-    .option('--account <name>', 'ask whether this account has a token')
+    .option('--ready', 'ask whether it is ready (as Readiness says), instead of whether it is alive')
+    .option('--account <name>', 'ask whether this account is ready')
     .addHelpText('after', healthHelp)
     .action(action)
 }

@@ -43,7 +43,8 @@ export async function readSettings(stores: readonly string[], options: Configura
     if (!(error instanceof ConfigurationError)) throw error
     // One problem is one line, for a log that shows lines.
     const separator = error.problems.length + error.notices.length > 1 ? '\n' : ' '
-    const message = `The configuration can't be used:${separator}${error.message}${noteOnVariable(error, options)}`
+    const note = noteOnVariable(error, options)
+    const message = `The configuration can't be used:${separator}${error.message}${note && `.${separator}${note}`}`
     throw new CommandFailure(message, exitCode.usage, { cause: error })
   }
 }
@@ -53,5 +54,5 @@ function noteOnVariable({ problems }: ConfigurationError, options: Configuration
   const path = configurationPath(options)
   const isMissing = problems.some((problem) => problem.file === path && problem.path === '')
   if (options.config !== undefined || !isMissing) return ''
-  return `\nnote: the variable GCP_DICOMWEB_PROXY_CONFIG names ${path}. In a container, mount the folder with the configuration there.`
+  return `The variable GCP_DICOMWEB_PROXY_CONFIG names ${path}: in a container, mount the folder with the configuration there.`
 }

@@ -101,7 +101,7 @@ function entryOf(desired: DesiredEntry, seen: SeenEntry | undefined, httpTimeout
     Url: url,
     HasDelete: flag(hasDelete),
     ChunkedTransfers: '1',
-    Timeout: seen ? longerTimeout(desired, seen, httpTimeout) : desired.timeout,
+    Timeout: longerTimeout(desired, seen ?? {}, httpTimeout),
     ...(seen && 'HasWadoRsUniversalTransferSyntax' in seen && { HasWadoRsUniversalTransferSyntax: '1' }),
     ...(login && { Username: login.username, Password: login.password }),
     ...(certificate && certificateKeys(certificate)),
@@ -220,7 +220,7 @@ function timeoutOf({ Timeout: value }: SeenEntry): number {
   return Number(value ?? 0) || 0
 }
 
-/** A longer limit stays: somebody needed it. */
+/** A longer limit stays: somebody needed it. So does Orthanc's own, in a new entry, too. */
 function longerTimeout({ timeout }: DesiredEntry, seen: SeenEntry, httpTimeout: number): number {
   const own = timeoutOf(seen)
   return (own || httpTimeout) >= timeout ? own : timeout

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer } from 'node:net'
@@ -490,6 +491,128 @@ const store: readonly Fault[] = [
   },
 ]
 
+const client = { PasswordHash: hashOf('a long password'), Accounts: { 'my-google': ['QIDO-RS'] } }
+
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000)
+
+/** The proxy's own TLS, with a certificate for these names and a CA of clients' certificates. */
+const listenerTls = (own: { cert: string; key: string }, clientAuthorities: string | null = null): Breaks =>
+  configured(async (harness) => ({
+    proxy: {
+      Tls: {
+        Certificate: await harness.write('certificate.pem', own.cert),
+        Key: await harness.write('key.pem', own.key),
+        ...(clientAuthorities !== null && {
+          ClientAuthorities: await harness.write('clients.pem', clientAuthorities),
+        }),
+      },
+      ...(clientAuthorities !== null && { Clients: { radiology: client } }),
+    },
+  }))
+
+const certificates: readonly Fault[] = [
+  {
+    name: 'the certificate has expired',
+    codes: ['certificate-expired'],
+    exitCode: 2,
+    breaks: listenerTls(expired),
+  },
+  {
+    name: 'an intermediate certificate has expired',
+    codes: ['intermediate-expired'],
+    exitCode: 2,
+    breaks: listenerTls({ cert: here.cert + expired.authority, key: here.key }),
+  },
+  {
+    name: 'the CA of clients’ certificates has expired',
+    codes: ['client-ca-expired'],
+    exitCode: 2,
+    breaks: listenerTls(tls({ notAfter: inDays(90) }), expired.authority),
+  },
+]
+
+const auditFile = (file: (harness: Harness) => string | Promise<string>): Breaks =>
+  configured(async (harness) => ({ proxy: { Audit: { File: await file(harness) } } }))
+
+const auditRepository = (start: (harness: Harness) => Promise<string>): Breaks =>
+  configured(async (harness) => ({ proxy: { Audit: { Syslog: { Server: await start(harness) } } } }))
+
+const auditTrail: readonly Fault[] = [
+  {
+    name: 'its folder does not exist',
+    codes: ['audit-folder'],
+    exitCode: 2,
+    breaks: auditFile(({ folder }) => `${folder}/missing/audit.log`),
+  },
+  {
+    name: 'its file is a folder',
+    codes: ['audit-file'],
+    exitCode: 2,
+    breaks: auditFile(({ folder }) => folder),
+  },
+  {
+    name: 'the repository can’t be reached',
+    codes: ['audit-unreachable'],
+    exitCode: 3,
+    breaks: auditRepository((harness) => harness.closedPort()),
+  },
+  {
+    name: 'the repository’s certificate is from another CA',
+    codes: ['audit-tls'],
+    exitCode: 3,
+    breaks: auditRepository(async (harness) => new URL(await listenOn(harness, createHttpsServer(here))).host),
+  },
+  {
+    name: 'the repository closes connections',
+    codes: ['audit-refused'],
+    exitCode: 3,
+    breaks: auditRepository(async (harness) => {
+      const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()))
+      return new URL(await listenOn(harness, server)).host
+    }),
+  },
+]
+
+const runningProxy: readonly Fault[] = [
+  {
+    name: 'another program has the port of AdminListen',
+    codes: ['port-taken'],
+    exitCode: 8,
+    breaks: configured(async (harness) => ({
+      proxy: { AdminListen: new URL(await otherServer(harness, (response) => response.end('<!doctype html>'))).host },
+    })),
+  },
+  {
+    name: 'another program has the port of Listen',
+    codes: ['port-taken'],
+    exitCode: 8,
+    breaks: configured(async (harness) => ({
+      proxy: { Listen: new URL(await otherServer(harness, (response) => response.writeHead(404).end())).host },
+    })),
+  },
+  {
+    name: 'what has the port of Listen gives no response',
+    codes: ['proxy-silent'],
+    exitCode: 8,
+    breaks: configured(async (harness) => ({
+      proxy: { Listen: new URL(await otherServer(harness, (response) => response.destroy())).host },
+    })),
+  },
+  {
+    name: 'a proxy with another configuration runs',
+    codes: ['proxy-other'],
+    exitCode: 8,
+    breaks: async (harness) => {
+      const Listen = await harness.closedPort()
+      await running(harness, { config: await harness.configuration({ proxy: { Listen } }) })
+      const renamed = JSON.parse(readFileSync(`${harness.folder}/orthanc.json`, 'utf8'))
+      const { Accounts } = renamed.GoogleCloudPlatform
+      renamed.GoogleCloudPlatform.Accounts = { renamed: Accounts['my-google'] }
+      return { config: await harness.write('orthanc.json', renamed) }
+    },
+  },
+]
+
 interface OrthancFault {
   readonly entry?: Readonly<Record<string, string | number>> | null
   readonly configuration?: Readonly<Record<string, unknown>>
@@ -511,7 +634,6 @@ const orthanc =
   }
 
 const needsOrthanc = true
-const client = { PasswordHash: hashOf('a long password'), Accounts: { 'my-google': ['QIDO-RS'] } }
 
 const orthancs: readonly Fault[] = [
   {
@@ -671,5 +793,8 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
   'The clock of this machine': clock,
   'The access token': token,
   'The store at Google': store,
+  'The proxy’s certificates': certificates,
+  'The audit trail': auditTrail,
+  'The running proxy': runningProxy,
   Orthanc: orthancs,
 }

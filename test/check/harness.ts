@@ -70,7 +70,8 @@ export class Harness {
       Accounts: { 'my-google': { ...store, ...credential, ...(other as Json), ...keys } },
       ...google,
     }
-    const DicomWebProxy = { AdminListen: null, ...proxy }
+    // Another program may have the default port.
+    const DicomWebProxy = { AdminListen: null, Listen: await this.closedPort(), ...proxy }
     return this.write('orthanc.json', { GoogleCloudPlatform, DicomWebProxy, ...top })
   }
 

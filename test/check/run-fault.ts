@@ -35,6 +35,7 @@ function withoutChance(text: string, folder: string): string {
     .replaceAll(folder, '.')
     .replaceAll(homedir(), '~')
     .replaceAll(/\b127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
+    .replaceAll(/\bsport = :\d+/g, 'sport = :PORT')
     .replaceAll(/Test authority \w+/g, 'Example authority')
     .replaceAll(/\d{4}-\d\d-\d\d/g, 'DATE')
     .replaceAll(/\b(59[89]|60[012]) s/g, '600 s')

@@ -25,7 +25,7 @@ t.test('all is well: plain lines into a pipe, exit code 0', async (t) => {
   t.equal(stderr, '')
   t.match(stdout, /^✓ Access token +\d+ ms {2}valid for 60 min$/m)
   t.match(stdout, /^✓ Search +\d+ ms {2}succeeds \(QIDO-RS with limit=1\)/m)
-  t.match(stdout, /\nAll \d+ checks passed\.\n$/)
+  t.match(stdout, /\nAll \d+ checks passed\. 2 checks skipped: Admin listener, Address of my-google\.\n$/)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   t.notMatch(stdout, /[\x00-\x09\x0b-\x1f]/, 'nothing for a terminal')
   t.same([...new Set(harness.emulator.log.map(({ method }) => method))].sort(), ['GET', 'HEAD', 'POST'])
@@ -87,6 +87,8 @@ t.test('--json: one document, with code and remedy', async (t) => {
     checks: [
       { layer: 'configuration', subject: null, title: 'Configuration', status: 'ok' },
       { layer: 'credential', subject: 'my-google', status: 'ok' },
+      { layer: 'proxy', title: 'Admin listener', status: 'skipped' },
+      { layer: 'proxy', subject: 'my-google', status: 'skipped' },
       { layer: 'network', status: 'ok', milliseconds: Number },
       { layer: 'clock', status: 'ok' },
       { layer: 'credential', title: 'Access token', status: 'ok' },

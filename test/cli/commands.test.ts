@@ -95,7 +95,10 @@ t.test('serve: the configuration may be named by the environment', async (t) => 
   // The container image sets it.
   const missing = start(t, ['serve'], { GCP_DICOMWEB_PROXY_CONFIG: '/missing' })
   t.equal(await ended(missing.child), 2)
-  t.match(missing.output(), /\/missing: does not exist.*\nnote: .*GCP_DICOMWEB_PROXY_CONFIG names \/missing\. .*mount/)
+  t.match(
+    missing.output(),
+    /^The configuration can't be used: \/missing: does not exist.* GCP_DICOMWEB_PROXY_CONFIG names \/missing: .*mount.*\n$/,
+  )
 })
 
 t.test('bad usage and bad configuration: exit code 2, all problems reported', async (t) => {

@@ -53,6 +53,9 @@ t.test('not ready, and why', async (t) => {
   })
   const file = await configuration(t, new URL(proxy.adminUrl ?? '').host)
   t.match(await probe(t, ['-c', file, '--ready']), { code: 1, output: /\/readyz: not ready\nbad: .*none/ })
+  t.match(await probe(t, ['-c', file, '--account', 'bad']), { code: 1, output: /account=bad: not ready\nbad: .*none/ })
+  t.match(await probe(t, ['-c', file, '--account', 'google']), { code: 0 })
+  t.match(await probe(t, ['-c', file, '--account', 'other']), { code: 1, output: /404, .*no account of the name/ })
   t.match(await probe(t, ['-c', file]), { code: 0 })
 })
 

@@ -1,8 +1,15 @@
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { json } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Test, test } from 'tap'
+import { Registration } from '../../src/cli/serve/orthanc-registration.ts'
+import { loadSettings } from '../../src/config/load.ts'
+import { createLogger } from '../../src/observe/logger.ts'
+import { FailedJobs } from '../../src/orthanc/failed-jobs.ts'
+import { UploadOutcomes } from '../../src/orthanc/upload-outcomes.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { startProgram } from '../helpers/program.ts'
@@ -64,4 +71,26 @@ test('another Orthanc gets the accounts after a reload, and the one before is le
   await change(['a'], { Url: other.url })
   await eventually('the other has it', () => Object.keys(other.servers).join() === 'a')
   t.same(Object.keys(one.servers).sort(), ['a', 'b'], 'the first is not asked any more')
+})
+
+test('a successor leaves Orthanc alone until its predecessor has released it', async (t) => {
+  const { url, servers } = await startOrthanc(t)
+  const path = join(t.testdir({ 'orthanc.json': configuration(['a'], { Url: url }) }), 'orthanc.json')
+  const settings = await loadSettings({ path, environment: {}, workingDirectory: '/', homeDirectory: '/' })
+  const destination = new Writable({ write: (_line, _encoding, done) => done() })
+  const options = {
+    logger: createLogger({ verbose: false, destination }),
+    failedJobs: new FailedJobs(new UploadOutcomes()),
+  }
+  const start = (released: Promise<void>) => new Registration(settings, 'http://127.0.0.1:8043', options, released)
+  await start(new Promise(() => {})).close()
+
+  const released = Promise.withResolvers<void>()
+  const registration = start(released.promise)
+  registration.replace(settings)
+  await delay(50)
+  t.same(Object.keys(servers), [], 'a reload meanwhile changes nothing')
+  released.resolve()
+  await eventually('it registers', () => Object.keys(servers).join() === 'a')
+  await registration.close()
 })

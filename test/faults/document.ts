@@ -91,7 +91,8 @@ function patientCell(fault: Fault, service: Service): string {
 const inBatches = `In [batches](configuration.md#uploads-in-batches), the first instance of an upload is on its way to
 Google before the client has sent the second. A batch that was begun is completed, for a client that
 leaves as well; after a failure it isn't sent again then. What Google has stored, the proxy's log
-line and audit trail count, also for a client that has left. In the middle of such an upload, a batch gets …
+line and audit trail count, also for a client that has left. In the middle of
+such an upload, a batch gets …
 `
 
 function inBatchesTable(): string {

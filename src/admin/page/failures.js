@@ -31,8 +31,11 @@ export class Failures {
   }
 }
 
+/** Errors that clients caused, and warnings, come last, because there are always some. */
+const bySeverity = ['failed', 'incomplete', 'doubtful', 'rejected', 'warned']
+
 /**
- * Errors that clients caused, and warnings, come last, because there are always some.
+ * The worst first; of these, the latest.
  *
  * @param {readonly Failure[]} failures
  * @returns {Group[]}
@@ -45,9 +48,8 @@ function grouped(failures) {
     const key = JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
     if (!groups.has(key)) groups.set(key, { key, latest: failure })
   }
-  const all = [...groups.values()]
-  const isMinor = (/** @type {Group} */ { latest: { kind } }) => kind === 'rejected' || kind === 'warned'
-  return [...all.filter((one) => !isMinor(one)), ...all.filter(isMinor)]
+  const rank = (/** @type {Group} */ { latest: { kind } }) => bySeverity.indexOf(kind)
+  return [...groups.values()].sort((a, b) => rank(a) - rank(b))
 }
 
 /** @param {Group} group */

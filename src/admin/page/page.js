@@ -104,8 +104,8 @@ function summaryOf(accounts, isAllRefused) {
   const unused = accounts.filter(({ state }) => state === 'unused')
   const [first] = accounts
   if (!first) return 'There is no account'
-  if (accounts.length === 1 && (isInTrouble(first.state) || !isAllRefused)) return summaryOfOne(first)
-  if (isAllRefused) return 'Every request is refused'
+  if (isAllRefused && (accounts.length > 1 || first.state !== 'no-token')) return 'Every request is refused'
+  if (accounts.length === 1) return summaryOfOne(first)
   if (inTrouble.length > 0) {
     return `${inTrouble.length} of ${accounts.length} accounts ${inTrouble.length === 1 ? 'needs' : 'need'} attention`
   }

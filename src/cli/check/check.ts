@@ -6,11 +6,14 @@ import { desiredEntries, proxyUrlFor } from '../orthanc/desired.ts'
 import { httpProxyWarning } from '../orthanc/http-proxy-warning.ts'
 import { type OrthancOptions, type Target, targetOf } from '../orthanc/target.ts'
 import type { ConfigurationOptions } from '../settings.ts'
+import { checkAuditFile, checkAuditRepository } from './audit.ts'
 import { Checklist, type Layer, layers, type Reporter, type Result } from './checklist.ts'
 import { checkCredentials, checkGoogle } from './checks.ts'
 import { checkConfiguration, loadContext } from './configuration.ts'
+import { checkListenerCertificates } from './listener-certificate.ts'
 import { checkOrthanc } from './orthanc.ts'
 import { jsonReport, silent, TextReport } from './report.ts'
+import { checkRunningProxy } from './running-proxy.ts'
 
 export interface CheckOptions extends ConfigurationOptions, OrthancOptions {
   readonly offline?: boolean
@@ -51,7 +54,12 @@ export async function runChecks(
   })
   const warnings: string[] = []
   if (settings) {
+    const { tls, audit } = settings
+    if (tls) await checkListenerCertificates(list, tls)
     const known = await checkCredentials(list, settings)
+    if (audit?.file) await checkAuditFile(list, audit.file)
+    if (!offline) await checkRunningProxy(list, settings)
+    if (!offline && audit?.syslog) await checkAuditRepository(list, audit.syslog)
     if (!offline) await checkGoogle(list, settings, known)
     if (!offline) warnings.push(...(await checkOrthancOf(list, settings, options)))
   }
@@ -104,6 +112,7 @@ const codes: Readonly<Record<Layer, ExitCode>> = {
   clock: exitCode.clock,
   credential: exitCode.credential,
   store: exitCode.store,
+  proxy: exitCode.proxy,
   orthanc: exitCode.orthanc,
 }
 
@@ -115,7 +124,15 @@ export function codeOf(results: readonly Result[]): ExitCode {
 
 function closing(results: readonly Result[], warnings: readonly string[]): string[] {
   const failed = results.filter(({ status }) => status === 'failed').length
-  const made = results.filter(({ status }) => status !== 'skipped').length
+  const skipped = results.filter(({ status }) => status === 'skipped')
+  const made = results.length - skipped.length
   const verdict = failed === 0 ? `All ${made} checks passed.` : `${failed} of ${made} checks failed.`
-  return ['', ...warnings.map((warning) => `Warning: ${warning}`), verdict]
+  return ['', ...warnings.map((warning) => `Warning: ${warning}`), `${verdict}${skippedText(skipped)}`]
+}
+
+/** What was not looked at must not look as if it were well. */
+function skippedText(skipped: readonly Result[]): string {
+  if (skipped.length === 0) return ''
+  const titles = skipped.map(({ title }) => title).join(', ')
+  return ` ${skipped.length} ${skipped.length === 1 ? 'check' : 'checks'} skipped: ${titles}.`
 }

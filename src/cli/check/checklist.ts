@@ -80,5 +80,5 @@ function unexpected(error: unknown): DiagnosedError {
  * Where a problem is. In this order, the first is the cause of what follows, and gives the exit
  * code.
  */
-export const layers = ['configuration', 'network', 'clock', 'credential', 'store', 'orthanc'] as const
+export const layers = ['configuration', 'network', 'clock', 'credential', 'store', 'proxy', 'orthanc'] as const
 export type Layer = (typeof layers)[number]

@@ -164,7 +164,7 @@ const plainFailures: Readonly<Record<'refused' | 'timeout' | 'reset' | 'unreacha
   unreachable: (to) => [
     'unreachable',
     `There is no connection to ${to}`,
-    `Check the network of this machine (curl -v https://${to}/), its firewall and HttpProxy.`,
+    `Check the network of this machine, its firewall and HttpProxy.`,
   ],
   invalid: (to) => [
     'invalid',

@@ -45,7 +45,7 @@ export class Registration {
     this.#current = this.#current
       .then(async (before) => {
         await before.close()
-        if (this.#closing) return notRegistered
+        if (this.#closing) return { ...before, close: notRegistered.close }
         return keepInOrthanc(settings, this.#url, this.#options, before)
       })
       .catch((error: unknown) => {

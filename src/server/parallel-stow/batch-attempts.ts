@@ -31,7 +31,12 @@ export interface UploadContext {
   readonly tokens: Set<string>
   /** Aborts when nothing more is to be sent, because the client has left, for instance. */
   readonly stop: AbortSignal
+  /** Waits so long for a batch's next attempt. Its connection may go to another one meanwhile. */
+  readonly rest: (wait: Promise<void>) => Promise<void>
 }
+
+/** What is known of an upload before it is sent. */
+export type ComingUpload = Omit<UploadContext, 'stop' | 'rest'>
 
 /** What is sent as one request. */
 export interface Sendable {
@@ -132,7 +137,7 @@ export class BatchAttempts {
         if (rejections === maxRejections) return result
       } else if (!isTransient(sent)) return result
       if (!batch.isReplayable(isDoubtful) || performance.now() + wait > deadline) return result
-      if (!(await this.#pause(upload, wait))) return result
+      if (!(await this.#rest(upload, wait))) return result
       if (isDoubtful) {
         const rest = await settle(batch)
         if (!rest) return null
@@ -194,6 +199,14 @@ export class BatchAttempts {
     const signal = AbortSignal.any([stop, this.#options.ending])
     if (milliseconds > 0) await delay(milliseconds, undefined, { signal }).catch(() => {})
     return !signal.aborted
+  }
+
+  /** The same between two attempts at a batch. */
+  async #rest(upload: UploadContext, milliseconds: number): Promise<boolean> {
+    if (milliseconds === 0) return this.#pause(upload, 0)
+    const waiting = this.#pause(upload, milliseconds)
+    await upload.rest(waiting.then(() => {}))
+    return (await waiting) && !upload.stop.aborted
   }
 
   /**

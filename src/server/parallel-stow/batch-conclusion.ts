@@ -111,13 +111,23 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
   const isDoubtful = result.isDoubtful && part.isSentWhole
   const found = isDoubtful ? await stored.identicalStream(upload, part) : []
   if (found.length > 0) return { ...noOutcome, found }
-  const lost = [{ uids: part.uids, reason: isDoubtful ? `${reason} ${perhapsStored}` : reason }]
+  const lost = [lostStream(part, isDoubtful ? `${reason} ${perhapsStored}` : reason)]
   return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result), cause: causeOf(result) } }
 }
 
 /** A part that is not stored. */
 export function lostBecause(reason: string): (part: Part) => LostInstance {
   return ({ content }) => ({ uids: uidsOf(content), reason })
+}
+
+/** The same for one that passes as it arrives: its UIDs may still be to come. */
+export function lostStream(part: StreamedPart, reason: string): LostInstance {
+  return {
+    get uids() {
+      return part.uids
+    },
+    reason,
+  }
 }
 
 const perhapsStored = 'It may be stored all the same: search before you send it again.'

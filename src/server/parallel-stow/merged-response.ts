@@ -5,6 +5,7 @@ import type { InstanceUids } from './instance-head.ts'
 import {
   type DocumentForm,
   failedSequence,
+  type InstanceSequence,
   type StoreDocument,
   type StoreItem,
   storedSequence,
@@ -73,18 +74,18 @@ const processingFailure = 0x0110
 
 /** The response to an upload, from what became of its batches, in their order. */
 export function mergedBody(outcomes: readonly BatchOutcome[], form: DocumentForm): Buffer {
-  const items = outcomes.flatMap((outcome) => itemsOf(outcome, form))
+  const texts = new Map<InstanceSequence, string[]>()
+  for (const outcome of outcomes) {
+    for (const { sequence, text } of itemsOf(outcome, form)) {
+      const others = texts.get(sequence)
+      if (others) others.push(text)
+      else texts.set(sequence, [text])
+    }
+  }
+  if (texts.size === 0) texts.set(storedSequence, [])
   const attributes = new Map(sharedAttributes(outcomes.flatMap(({ document }) => document ?? [])))
   const sequence = form === 'json' ? jsonSequence : xmlSequence
-  for (const tag of new Set([...items.map((item) => item.sequence), ...(items.length === 0 ? [storedSequence] : [])])) {
-    attributes.set(
-      tag,
-      sequence(
-        tag,
-        items.filter((item) => item.sequence === tag).map(({ text }) => text),
-      ),
-    )
-  }
+  for (const [tag, ofSequence] of texts) attributes.set(tag, sequence(tag, ofSequence))
   const sorted = [...attributes].sort(([one], [other]) => (one < other ? -1 : 1))
   return Buffer.from(form === 'json' ? jsonDocument(sorted) : xmlDocument(sorted.map(([, text]) => text)))
 }
@@ -135,13 +136,13 @@ export function withSuccesses(
 }
 
 /** What the proxy adds stands where it was sent. */
-function itemsOf({ document, order, found, lost }: BatchOutcome, form: DocumentForm): StoreItem[] {
+function itemsOf({ document, order, found, lost }: BatchOutcome, form: DocumentForm): readonly StoreItem[] {
+  if (document && found.length + lost.length === 0) return document.items
   const items = [
     ...(document?.items ?? []),
     ...found.map((instance) => storedItem(form, instance, null)),
     ...lost.map((instance) => failedItem(form, instance)),
   ]
-  if (found.length + lost.length === 0) return items
   const positions = new Map(order.map((uid, at) => [uid, at]))
   const positionOf = ({ sopInstance }: StoreItem) => positions.get(sopInstance) ?? order.length
   return items.sort((one, other) => positionOf(one) - positionOf(other))

@@ -48,6 +48,7 @@ const maxPreambleBytes = 64 * 1024
  */
 export class MultipartParser {
   readonly #delimiter: Buffer
+  readonly #delimiterText: string
   readonly #visitor: PartVisitor
   /** Null: every part is searched. */
   #skipping: SkipOptions | null
@@ -60,7 +61,8 @@ export class MultipartParser {
 
   constructor(boundary: string, visitor: PartVisitor, skipping: SkipOptions | null = null) {
     this.#skipping = skipping
-    this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
+    this.#delimiterText = `\r\n--${boundary}`
+    this.#delimiter = Buffer.from(this.#delimiterText, 'latin1')
     this.#visitor = visitor
   }
 
@@ -154,17 +156,17 @@ export class MultipartParser {
       throw new MultipartError("A part's headers are too long.")
     if (found === -1) return null
     const end = found + headEnd.length
-    const head = text.subarray(at, end)
-    if (head.includes(this.#delimiter)) throw new MultipartError("A part's headers have no end.")
+    const head = text.toString('latin1', at, end)
+    if (head.includes(this.#delimiterText)) throw new MultipartError("A part's headers have no end.")
     this.#state = 'content'
     this.#left = this.#skippedLength(head)
-    this.#visitor.beginPart(head)
+    this.#visitor.beginPart(text.subarray(at, end))
     return end
   }
 
-  #skippedLength(head: Buffer): number | null {
+  #skippedLength(head: string): number | null {
     if (!this.#skipping) return null
-    const length = Number(contentLength.exec(head.toString('latin1'))?.[1] ?? Number.NaN)
+    const length = Number(contentLength.exec(head)?.[1] ?? Number.NaN)
     return this.#skipping.maySkip(length) ? length : null
   }
 

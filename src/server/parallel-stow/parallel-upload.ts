@@ -1,8 +1,8 @@
 import type { Slot } from '../../concurrency/limiter.ts'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
 import { Batch } from './batch.ts'
-import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
-import { concludeBatch, concludeStream, type LastResponses, lostBecause } from './batch-conclusion.ts'
+import type { BatchAttempts, ComingUpload, UploadContext } from './batch-attempts.ts'
+import { concludeBatch, concludeStream, type LastResponses, lostBecause, lostStream } from './batch-conclusion.ts'
 import { ClientBody } from './client-body.ts'
 import { type BatchOutcome, noOutcome } from './merged-response.ts'
 import { MultipartParser } from './multipart-parser.ts'
@@ -52,7 +52,12 @@ export class ParallelUpload {
   /** In the order of the instances; null while it is on its way. */
   readonly #outcomes: (BatchOutcome | null)[] = []
   readonly #last: LastResponses = { document: null, refusal: null, error: null }
+  /** Batches on their way, those that rest between two attempts among them. */
   #inFlight = 0
+  /** Those that rest and have lent their connections to others. */
+  #resting = 0
+  /** Of those, the ones whose rest is over: they get the next connections. */
+  readonly #rested: (() => void)[] = []
   #isWaitingForSlot = false
   #slotTimer: NodeJS.Timeout | null = null
   /** Why Google takes nothing of this upload any more. */
@@ -63,11 +68,11 @@ export class ParallelUpload {
   #isFinished = false
   #failure: unknown = null
 
-  constructor(upload: Omit<UploadContext, 'stop'>, options: ParallelUploadOptions) {
+  constructor(upload: ComingUpload, options: ParallelUploadOptions) {
     const { shared, boundary, timeouts } = options
     this.#options = options
     this.#stopping = new AbortController()
-    this.#upload = { ...upload, stop: this.#stopping.signal }
+    this.#upload = { ...upload, stop: this.#stopping.signal, rest: (wait) => this.#rest(wait) }
     this.#queue = new PartQueue(shared.size, () => this.#dispatch())
     this.#reader = new PartReader({
       boundary,
@@ -155,7 +160,11 @@ export class ParallelUpload {
     if (!hasOthers && this.#reader.canStream) {
       this.#resume()
       this.#read(() => this.#streamRest())
-    } else if (!this.#reader.isStreaming && !this.#body.isPaused) {
+      return
+    }
+    // The rest of the memory that it writes to is all that it holds: it would wait for itself.
+    if (!hasOthers) this.#reader.end()
+    if (this.#options.shared.memory.isFull && !this.#reader.isStreaming && !this.#body.isPaused) {
       this.#body.pause()
       this.#options.shared.memory.whenRoom(() => this.#resume())
     }
@@ -185,7 +194,7 @@ export class ParallelUpload {
     this.#reader.headsOnly = true
     this.#lose(this.#queue.clear(), reason)
     if (this.#stream) {
-      this.#outcomes.push({ ...noOutcome, lost: [{ uids: this.#stream.uids, reason }] })
+      this.#outcomes.push({ ...noOutcome, lost: [lostStream(this.#stream, reason)] })
       this.#stream.discard()
       this.#stream = null
     }
@@ -200,7 +209,7 @@ export class ParallelUpload {
 
   /** Sends what is ready, as far as there are connections for it. */
   #dispatch(): void {
-    while (this.#isReady && this.#inFlight < this.#options.shared.settings.connections) {
+    while (this.#isReady && this.#hasConnection) {
       const slot = this.#tryAcquireSlot()
       if (!slot) return
       this.#begin(slot)
@@ -208,6 +217,35 @@ export class ParallelUpload {
     if (this.#isOver && !this.#isFinished) {
       this.#isFinished = true
       this.#finished.resolve()
+    }
+  }
+
+  get #hasConnection(): boolean {
+    return this.#inFlight - this.#resting < this.#options.shared.settings.connections
+  }
+
+  /**
+   * A batch that has to wait before it is sent again keeps nothing else waiting. Half of the
+   * connections are lent at the most: Google may have refused it because there is too much.
+   */
+  async #rest(wait: Promise<void>): Promise<void> {
+    if (this.#resting + 1 > this.#options.shared.settings.connections / 2) return wait
+    this.#resting += 1
+    this.#wakeRested()
+    this.#dispatch()
+    await wait
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#rested.push(resolve)
+    this.#wakeRested()
+    await promise
+  }
+
+  #wakeRested(): void {
+    while (this.#hasConnection) {
+      const goOn = this.#rested.shift()
+      if (!goOn) return
+      this.#resting -= 1
+      goOn()
     }
   }
 
@@ -276,6 +314,7 @@ export class ParallelUpload {
   #conclude(at: number, outcome: BatchOutcome): void {
     this.#outcomes[at] = outcome
     this.#inFlight -= 1
+    this.#wakeRested()
     const { failure } = outcome
     this.#failures = failure ? this.#failures + 1 : 0
     const { batches } = this.#upload.event

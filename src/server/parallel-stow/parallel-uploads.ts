@@ -21,7 +21,7 @@ import {
 import { observeResponse } from '../observe-response.ts'
 import type { PreparedRequest } from '../search-completion/search-completion.ts'
 import { clientGoneOutcome, sendBuffered } from '../send-buffered.ts'
-import type { BatchAttempts, UploadContext } from './batch-attempts.ts'
+import type { BatchAttempts, ComingUpload } from './batch-attempts.ts'
 import { failuresIn, hasFailures, mergedBody, mergedHeaders } from './merged-response.ts'
 import { MultipartError } from './multipart-parser.ts'
 import type { ParallelStow } from './parallel-stow.ts'
@@ -78,7 +78,7 @@ export class ParallelUploads {
   }
 
   /** Without one, the body need not come. */
-  async #awaitToken({ inbound, permit, event }: Omit<UploadContext, 'stop'>): Promise<void> {
+  async #awaitToken({ inbound, permit, event }: ComingUpload): Promise<void> {
     const { signal, done } = abortOnClose(inbound, this.#options.ending)
     try {
       await abortable(permit.account.tokens.token(minTokenLifeForUploadMs), signal)
@@ -99,9 +99,7 @@ export function instancesBoundary(contentType: string): string | null {
   return boundary.length <= maxBoundaryLength && /^[\x20-\x7e]*[\x21-\x7e]$/.test(boundary) ? boundary : null
 }
 
-type Upload = Omit<UploadContext, 'stop'>
-
-async function respond(upload: Upload, result: UploadResult): Promise<Outcome> {
+async function respond(upload: ComingUpload, result: UploadResult): Promise<Outcome> {
   const { failure, outcomes } = result
   const response = mergedResponse(upload, result)
   if (failure !== null) {
@@ -134,7 +132,7 @@ function malformedBody({ message: problem }: MultipartError, hasBegun: boolean):
 }
 
 /** Null if nothing is known to be stored, and Google named no instance. */
-function mergedResponse({ inbound }: Upload, { outcomes, last }: UploadResult): WholeResponse | null {
+function mergedResponse({ inbound }: ComingUpload, { outcomes, last }: UploadResult): WholeResponse | null {
   const [only] = outcomes
   const isAlone =
     outcomes.length === 1 && only?.document && only.corrected.length + only.found.length + only.lost.length === 0
@@ -149,11 +147,11 @@ function mergedResponse({ inbound }: Upload, { outcomes, last }: UploadResult): 
   return { status: hasFailures(outcomes) ? 409 : 200, headers, body }
 }
 
-async function send(upload: Upload, response: WholeResponse): Promise<Outcome> {
+async function send(upload: ComingUpload, response: WholeResponse): Promise<Outcome> {
   observe(upload, response)
   return sendBuffered({ response: upload.inbound.response, account: upload.permit.account }, response, upload.event)
 }
 
-function observe({ permit, event, tokens }: Upload, response: WholeResponse): void {
+function observe({ permit, event, tokens }: ComingUpload, response: WholeResponse): void {
   observeBuffered(observeResponse(permit, event, tokens), response)
 }

@@ -19,11 +19,18 @@ interface StreamedPartOptions {
 const maxUnreadBytes = 256 * 1024
 /** Far more than a socket takes before it has to be waited for. */
 const maxSocketBytes = 1024 * 1024
+/** UIDs are looked for in so much of a part, and in no less as long as more comes. */
+const maxUidBytes = 64 * 1024
+const minUidBytes = 4 * 1024
 /** What a piece costs at the least: about the memory that the smallest takes. */
 const minPieceCost = 512
 
 function costOf({ length }: Buffer): number {
   return Math.max(length, minPieceCost)
+}
+
+function isComplete(uids: InstanceUids): boolean {
+  return Object.values(uids).every((uid) => uid !== '')
 }
 
 /**
@@ -52,16 +59,37 @@ export class StreamedPart {
   #wake: () => void = () => {}
   readonly #hash: DataSetHash | null
   #digest: string | null = null
-  readonly uids: InstanceUids
+  #uids: InstanceUids
+  /** Copies of what has come, while that doesn't have all UIDs; null once it has, or never will. */
+  #head: Buffer[] | null
+  #headBytes = 0
 
   /** @param beginning what has come of it */
   constructor(options: StreamedPartOptions, beginning: Part) {
     this.#options = options
     this.#beginning = beginning
     this.#bytes = beginning.length
-    this.uids = uidsOf(beginning.content)
+    this.#uids = uidsOf(beginning.content)
+    this.#head = isComplete(this.#uids) ? null : []
+    for (const piece of beginning.content) this.#keepHead(piece)
     this.#hash = options.isHashed ? new DataSetHash() : null
     for (const piece of beginning.content) this.#hash?.push(piece)
+  }
+
+  /** Complete when as much has come as they are in: also of a part that is not sent any more. */
+  get uids(): InstanceUids {
+    if (this.#head) {
+      this.#uids = uidsOf(this.#head)
+      if (isComplete(this.#uids) || this.#headBytes >= maxUidBytes) this.#head = null
+    }
+    return this.#uids
+  }
+
+  #keepHead(piece: Buffer): void {
+    if (!this.#head) return
+    this.#head.push(Buffer.from(piece))
+    this.#headBytes += piece.length
+    if (this.#headBytes >= minUidBytes) void this.uids
   }
 
   /** Of its data set, at its end; null if it can't be told. */
@@ -84,6 +112,7 @@ export class StreamedPart {
 
   /** False: wait for `onDrain`. */
   push(piece: Buffer): boolean {
+    this.#keepHead(piece)
     if (this.#isDiscarded) return true
     this.#hash?.push(piece)
     this.#options.memory.add(costOf(piece))

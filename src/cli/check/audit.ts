@@ -1,0 +1,150 @@
+import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { access, open, statfs } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect } from 'node:tls'
+import type { AuditSyslogSettings } from '../../config/settings.ts'
+import { DiagnosedError, type Diagnosis } from '../../errors.ts'
+import { networkFailureOf } from '../../network-failure.ts'
+import type { Checklist } from './checklist.ts'
+
+/** Less than a busy day's records. */
+const minFreeBytes = 64 * 1024 * 1024
+
+/** Whether this user can write the audit trail's file. Nothing is written, and no file is made. */
+export async function checkAuditFile(list: Checklist, file: string): Promise<void> {
+  await list.check({ layer: 'configuration', subject: null, title: 'Audit trail' }, () => writable(file))
+}
+
+const { O_APPEND, O_WRONLY, W_OK, X_OK } = constants
+/** Without O_NONBLOCK, a pipe without a reader would block. Windows lacks the flag. */
+const flags = O_APPEND | O_WRONLY | (constants.O_NONBLOCK ?? 0)
+
+async function writable(file: string): Promise<string> {
+  const folder = dirname(file)
+  let isDevice = false
+  try {
+    const opened = await open(file, flags)
+    isDevice = !(await opened.stat()).isFile()
+    await opened.close()
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw notWritable(cause, file)
+    await access(folder, W_OK | X_OK).catch((cause) => Promise.reject(notWritable(cause, folder)))
+  }
+  if (!isDevice) await checkSpace(folder)
+  // The rights of files don't hold for root.
+  const isRoot = process.geteuid?.() === 0
+  return `${file} can be written${isRoot ? ' by root, as whom this check runs; run it as the user of the service' : ''}`
+}
+
+async function checkSpace(folder: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  if (bavail * bsize >= minFreeBytes) return
+  const problem = `The disk of ${folder} is full: ${Math.floor((bavail * bsize) / 1e6)} MB are left for the audit trail.`
+  throw new DiagnosedError({ code: 'audit-space', problem, remedy: 'Free space there, or move Audit.File.' })
+}
+
+function notWritable(cause: unknown, place: string): DiagnosedError {
+  const { code = '', message } = cause as NodeJS.ErrnoException
+  const known = reasons[code]?.(place)
+  const unknown = {
+    code: 'audit-file',
+    problem: `${place} can't be opened: ${message}.`,
+    remedy: 'Correct Audit.File.',
+  }
+  return new DiagnosedError(known ?? unknown, { cause })
+}
+
+const denied = (place: string): Diagnosis => ({
+  code: 'audit-denied',
+  problem: `This user may not write ${place}, so the proxy would not start.`,
+  remedy: 'Give it to the user that the proxy runs as (chown), and run this check as that user.',
+})
+
+const reasons: Readonly<Record<string, (place: string) => Diagnosis>> = {
+  EACCES: denied,
+  EPERM: denied,
+  ENOENT: (place) => ({
+    code: 'audit-folder',
+    problem: `The folder ${place} of the audit trail does not exist.`,
+    remedy: 'Create it for the user that the proxy runs as, or correct DicomWebProxy.Audit.File.',
+  }),
+  ENOTDIR: (place) => ({
+    code: 'audit-folder',
+    problem: `A part of ${place} is not a folder.`,
+    remedy: 'Correct DicomWebProxy.Audit.File.',
+  }),
+  EISDIR: (place) => ({
+    code: 'audit-file',
+    problem: `${place} is a folder.`,
+    remedy: 'Name a file in DicomWebProxy.Audit.File.',
+  }),
+  EROFS: (place) => ({
+    code: 'audit-read-only',
+    problem: `${place} is on a file system that is mounted read-only.`,
+    remedy: 'Choose another place for DicomWebProxy.Audit.File, or allow it (ReadWritePaths in the systemd unit).',
+  }),
+}
+
+const connectTimeoutMs = 10_000
+/** With TLS 1.3, a rejected client certificate shows only after the handshake. */
+const settleMs = 300
+
+/** Whether the audit record repository accepts a TLS connection, as the proxy opens it. */
+export async function checkAuditRepository(list: Checklist, syslog: AuditSyslogSettings): Promise<void> {
+  const subject = `${syslog.host}:${syslog.port}`
+  const item = { layer: 'network', subject, title: `Audit repository ${subject}` } as const
+  await list.check(item, () => reach(syslog, subject))
+}
+
+async function reach(syslog: AuditSyslogSettings, subject: string): Promise<string> {
+  const { host, port, certificateAuthorities, identity } = syslog
+  const socket = connect({
+    host,
+    port,
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
+    ...identity,
+  })
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(connectTimeoutMs) })
+    const closed = once(socket.resume(), 'close').then(() => true)
+    if (await Promise.race([closed, delay(settleMs, false)])) throw new Error('it closed the connection')
+    return 'accepts a TLS connection; whether it stores records, syslog does not say'
+  } catch (cause) {
+    throw new DiagnosedError(diagnose(cause, subject, identity !== null), { cause })
+  } finally {
+    socket.destroy()
+  }
+}
+
+function diagnose(cause: unknown, subject: string, hasIdentity: boolean): Diagnosis {
+  const { code = '', kind, problem } = networkFailureOf(cause)
+  if (kind === 'tls') {
+    return {
+      code: 'audit-tls',
+      problem: `The audit repository ${subject} can't be used: ${problem} (${code}).`,
+      remedy:
+        'Name the CA of its certificate in Audit.Syslog.CACertificates, and the repository by a name in its certificate.',
+    }
+  }
+  if (kind === 'unreachable' || kind === 'timeout') {
+    return {
+      code: 'audit-unreachable',
+      problem: `The audit repository ${subject} can't be reached: ${problem}.`,
+      remedy:
+        'Correct Audit.Syslog.Server, allow the connection in the firewall, or start the repository (syslog over TLS).',
+    }
+  }
+  return {
+    code: 'audit-refused',
+    problem: `The audit repository ${subject} closed the connection.`,
+    remedy: hasIdentity
+      ? 'Check that it accepts the certificate in Audit.Syslog.Certificate, and listens for syslog over TLS there.'
+      : 'Check that it listens for syslog over TLS there; if it requires a client certificate, set Audit.Syslog.Certificate and Key.',
+  }
+}

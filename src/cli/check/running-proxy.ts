@@ -1,0 +1,129 @@
+import { type IncomingMessage, request as plainRequest } from 'node:http'
+import { request as tlsRequest } from 'node:https'
+import { isLoopback, isWildcard } from '../../config/loopback.ts'
+import type { ListenAddress, Settings } from '../../config/settings.ts'
+import { DiagnosedError } from '../../errors.ts'
+import { type Checklist, Skipped } from './checklist.ts'
+
+/** A listener on this machine responds at once, or not at all. */
+const maxResponseMs = 5_000
+const maxBodyBytes = 64 * 1024
+
+/**
+ * Whether the proxy runs and responds, at the addresses of this configuration only. It need not
+ * run: then these checks are skipped. No request goes to Google.
+ */
+export async function checkRunningProxy(list: Checklist, settings: Settings): Promise<void> {
+  const { adminListen, listen, tls, accounts } = settings
+  const item = (title: string) => ({ layer: 'proxy' as const, subject: null, title })
+  list.heading('The running proxy')
+  await list.check(item('Admin listener'), async () => {
+    if (adminListen === null) throw new Skipped('AdminListen is null')
+    const isTls = tls !== null && !isLoopback(adminListen.host)
+    const { status, body } = await ask({ listen: adminListen, key: 'AdminListen', isTls, path: '/healthz' })
+    if (status === 200 && propertyOf(body, 'status') === 'alive') return `runs, and responds on ${shown(adminListen)}`
+    throw taken(adminListen, 'AdminListen')
+  })
+  const [account] = accounts
+  if (!account) return
+  await list.check({ ...item(`Address of ${account.name}`), subject: account.name }, async () => {
+    if (tls?.requireClientCertificate) throw new Skipped('the proxy requires a client certificate')
+    // No DICOMweb path, so that the proxy itself responds.
+    const path = `/${encodeURIComponent(account.name)}/`
+    const response = await ask({ listen, key: 'Listen', isTls: tls !== null, path })
+    return meaningOf(response, account.name, listen)
+  })
+}
+
+function meaningOf({ body, headers }: Response, account: string, listen: ListenAddress): string {
+  const code = propertyOf(body, 'code')
+  const isOurs = typeof code === 'string' && String(headers['proxy-status']).startsWith('gcp-dicomweb-proxy')
+  if (!isOurs) throw taken(listen, 'Listen')
+  if (code === 'client-unauthenticated') return `responds on ${shown(listen)}, and requires a login`
+  if (code === 'not-dicomweb') return `responds on ${shown(listen)}`
+  if (code === 'unknown-account') {
+    throw new DiagnosedError({
+      code: 'proxy-other',
+      problem: `The proxy that runs on ${shown(listen)} has no account ${account}, so it runs with another configuration.`,
+      remedy: 'Let it read this one: reload or restart it, or end it if it is left over.',
+    })
+  }
+  return `responds on ${shown(listen)} (${code})`
+}
+
+interface Asked {
+  readonly listen: ListenAddress
+  readonly key: 'Listen' | 'AdminListen'
+  readonly isTls: boolean
+  readonly path: string
+}
+
+interface Response {
+  readonly status: number | undefined
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+async function ask({ listen, key, isTls, path }: Asked): Promise<Response> {
+  if (listen.port === 0) throw new Skipped(`the port of ${key} is chosen at the start`)
+  // Its certificate may be for any name. Nothing secret is sent.
+  const options = { host: reachable(listen.host), port: listen.port, path, rejectUnauthorized: false, agent: false }
+  const signal = AbortSignal.timeout(maxResponseMs)
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const request = isTls ? tlsRequest({ ...options, signal }) : plainRequest({ ...options, signal })
+  request.once('response', resolve).on('error', reject).end()
+  try {
+    const response = await promise
+    let body = ''
+    for await (const chunk of response.setEncoding('utf8')) {
+      body += chunk
+      if (body.length > maxBodyBytes) break
+    }
+    return { status: response.statusCode, headers: response.headers, body }
+  } catch (cause) {
+    if (notListening.has((cause as NodeJS.ErrnoException).code ?? '')) {
+      throw new Skipped(`not running: nothing listens on ${shown(listen)}`)
+    }
+    throw silent(listen, key, cause)
+  } finally {
+    request.destroy()
+  }
+}
+
+const notListening: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+function taken(listen: ListenAddress, key: 'Listen' | 'AdminListen'): DiagnosedError {
+  const problem = `Another program than this proxy listens on ${shown(listen)} (${key}).`
+  const remedy = `End that program (${whoListens(listen)}), or change DicomWebProxy.${key}.`
+  return new DiagnosedError({ code: 'port-taken', problem, remedy })
+}
+
+function silent(listen: ListenAddress, key: 'Listen' | 'AdminListen', cause: unknown): DiagnosedError {
+  const problem = `What listens on ${shown(listen)} (${key}) gives no response that can be read.`
+  const remedy = `Find out what it is (${whoListens(listen)}). If it is another program, end it; if it is the proxy, read its log: it hangs, or speaks TLS and this configuration doesn't, or AllowedNetworks keeps this machine out.`
+  return new DiagnosedError({ code: 'proxy-silent', problem, remedy }, { cause })
+}
+
+function whoListens({ port }: ListenAddress): string {
+  return `ss -ltnp "sport = :${port}" names it`
+}
+
+function propertyOf(body: string, key: string): unknown {
+  try {
+    const content: unknown = JSON.parse(body)
+    return typeof content === 'object' && content !== null ? (content as Record<string, unknown>)[key] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A wildcard address is no address to connect to. */
+function reachable(host: string): string {
+  if (!isWildcard(host)) return host === 'localhost' ? '127.0.0.1' : host
+  return host === '::' ? '::1' : '127.0.0.1'
+}
+
+/** As it is configured. */
+function shown({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,125 @@
+import { createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { type Test, test } from 'tap'
+import { checkAuditFile } from '../../src/cli/check/audit.ts'
+import { type Checked, runChecks } from '../../src/cli/check/check.ts'
+import { Checklist } from '../../src/cli/check/checklist.ts'
+import { silent } from '../../src/cli/check/report.ts'
+import { loadSettings } from '../../src/config/load.ts'
+import { createLogger } from '../../src/observe/logger.ts'
+import { startProxy } from '../../src/proxy/proxy.ts'
+import { Harness } from '../check/harness.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
+import { hashOf } from '../helpers/clients.ts'
+import { listenOn } from '../helpers/listen.ts'
+
+async function harnessOf(t: Test): Promise<Harness> {
+  const harness = await Harness.open()
+  t.teardown(() => harness.close())
+  return harness
+}
+
+const contextOf = ({ folder }: Harness) => ({ environment: {}, workingDirectory: folder, homeDirectory: folder })
+
+async function checked(harness: Harness, proxy: object): Promise<Checked> {
+  const config = await harness.configuration({ proxy: { ...proxy } })
+  return runChecks([], { config }, silent, contextOf(harness))
+}
+
+const lineOf = ({ results }: Checked, title: string) => {
+  const { status, detail, failure } = results.find((result) => result.title === title) ?? {}
+  return { status, detail, code: failure?.code }
+}
+
+async function started(harness: Harness, proxy: object) {
+  const lines: string[] = []
+  const path = await harness.configuration({ proxy: { ...proxy } })
+  const logger = createLogger({ verbose: false, destination: { write: (line) => lines.push(line) } })
+  const running = await startProxy(await loadSettings({ path, ...contextOf(harness) }), { logger })
+  harness.teardown(() => running.close())
+  return { config: path, lines }
+}
+
+test('whether the proxy runs: none, this one, with a login, over TLS', async (t) => {
+  const harness = await harnessOf(t)
+  const [Listen, AdminListen] = [await harness.closedPort(), await harness.closedPort()]
+  const none = await checked(harness, { Listen, AdminListen })
+  t.same(lineOf(none, 'Admin listener'), {
+    status: 'skipped',
+    detail: `not running: nothing listens on ${AdminListen}`,
+    code: undefined,
+  })
+  t.same(lineOf(none, 'Address of my-google').status, 'skipped')
+
+  const { cert, key } = makeCertificate()
+  const Tls = { Certificate: await harness.write('cert.pem', cert), Key: await harness.write('key.pem', key) }
+  const Clients = { one: { PasswordHash: hashOf('a long password'), Accounts: { 'my-google': ['QIDO-RS'] } } }
+  const proxy = { Listen, AdminListen, Tls, Clients }
+  await started(harness, proxy)
+  const own = await checked(harness, proxy)
+  t.match(lineOf(own, 'Admin listener'), { status: 'ok', detail: `runs, and responds on ${AdminListen}` })
+  t.match(lineOf(own, 'Address of my-google'), {
+    status: 'ok',
+    detail: `responds on ${Listen}, and requires a login`,
+  })
+  t.match(lineOf(own, 'Certificate of the proxy'), {
+    status: 'ok',
+    detail: /^valid until .*; WARNING: only 0 more days/,
+  })
+})
+
+test('the address of a wildcard listener is shown as it is configured; no request goes to Google for it', async (t) => {
+  const harness = await harnessOf(t)
+  const port = (await harness.closedPort()).split(':')[1]
+  const proxy = { Listen: `0.0.0.0:${port}`, AllowAnonymous: true }
+  const { lines } = await started(harness, proxy)
+  const { results } = await checked(harness, proxy)
+  const detail = results.find(({ title }) => title === 'Address of my-google')?.detail
+  t.equal(detail, `responds on 0.0.0.0:${port}`)
+  const known = new Set([`0.0.0.0:${port}`, new URL(harness.emulator.baseUrl).host])
+  const shown = [...JSON.stringify(results).matchAll(/\d+\.\d+\.\d+\.\d+:\d+|localhost:\d+/g)].map(
+    ([address]) => address,
+  )
+  t.same(
+    shown.filter((address) => !known.has(address)),
+    [],
+    'no other address than those of the configuration',
+  )
+  const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request')
+  t.same(
+    requests.map(({ code, attempts }) => [code, attempts]),
+    [['not-dicomweb', 0]],
+  )
+})
+
+test('the audit trail’s file: there, not yet there, and not for this user', async (t) => {
+  const harness = await harnessOf(t)
+  const look = async (file: string) => lineOf(await checked(harness, { Audit: { File: file } }), 'Audit trail')
+  t.match(await look(`${harness.folder}/audit.log`), { status: 'ok', detail: /audit\.log can be written/ })
+  t.match(await look(await harness.write('audit.log', 'a record\n')), { status: 'ok' })
+  t.match(await look('/dev/null'), { status: 'ok' })
+  if (process.geteuid?.() !== 0) return
+  // What is to be read by another user, as the service would be.
+  const file = await harness.write('audit.log', '')
+  const list = new Checklist(silent)
+  process.seteuid?.(65_534)
+  try {
+    await checkAuditFile(list, file)
+  } finally {
+    process.seteuid?.(0)
+  }
+  t.match(list.results, [{ status: 'failed', failure: { code: 'audit-denied', remedy: /^Give it to the user/ } }])
+})
+
+test('a repository that accepts TLS, and one that is silent', async (t) => {
+  const harness = await harnessOf(t)
+  const { cert, key, authority } = makeCertificate()
+  const open = createTlsServer({ cert, key }, (socket) => socket.on('error', () => undefined).resume())
+  const CACertificates = await harness.write('repository.pem', authority)
+  const { host } = new URL(await listenOn(harness, open))
+  const look = async (Server: string) =>
+    lineOf(await checked(harness, { Audit: { Syslog: { Server, CACertificates } } }), `Audit repository ${Server}`)
+  t.match(await look(host), { status: 'ok', detail: /whether it stores records, syslog does not say/ })
+  const deaf = createServer((socket) => socket.on('error', () => undefined).destroy())
+  t.match(await look(new URL(await listenOn(harness, deaf)).host), { status: 'failed', code: 'audit-refused' })
+})
