@@ -51,7 +51,11 @@ t.test('twice: nothing changes the second time', needsOrthanc(), async (t) => {
 
 t.test('what is wrong is put right: an entry of the old plugin', needsOrthanc(), async (t) => {
   const harness = await harnessOf(t)
-  const config = await harness.configuration({ account: { Access: ['STOW-RS', 'QIDO-RS', 'WADO-RS'] } })
+  const Listen = `127.0.0.1:${await freePort()}`
+  const config = await harness.configuration({
+    account: { Access: ['STOW-RS', 'QIDO-RS', 'WADO-RS'] },
+    proxy: { Listen },
+  })
   const orthanc = await startOrthanc(t)
   await orthanc.rest.putServer('my-google', {
     Url: 'https://healthcare.googleapis.com/v1beta1/projects/p/locations/l/datasets/d/dicomStores/s/dicomWeb/',
@@ -62,7 +66,7 @@ t.test('what is wrong is put right: an entry of the old plugin', needsOrthanc(),
   t.equal(code, 0)
   t.match(stdout, /HttpHeaders: Authorization -> \(not set\)/)
   t.match((await orthanc.rest.serverEntries())['my-google'], {
-    Url: 'http://127.0.0.1:8043/my-google/',
+    Url: `http://${Listen}/my-google/`,
     HasDelete: '0',
     HttpHeaders: [],
     Timeout: 1200,

@@ -55,7 +55,7 @@ export function makeAuthority(t: Test, name = 'Test authority'): Authority {
   const certificate = join(folder, 'ca.pem')
   const key = join(folder, 'ca.key')
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  run(['req', '-x509', ...curve, '-keyout', key, '-out', certificate, '-days', '2', '-subj', `/CN=${name}`])
+  run(['req', '-x509', ...curve, '-keyout', key, '-out', certificate, '-days', '30', '-subj', `/CN=${name}`])
   let count = 0
   const issue = (options: IdentityOptions = {}): Identity => {
     const { subject = '/CN=localhost', usage = 'serverAuth', days = 2 } = options

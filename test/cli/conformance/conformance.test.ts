@@ -247,7 +247,7 @@ t.test('without a token nothing is tried', async (t) => {
   harness.emulator.faults.add({ target: 'token', status: 500 })
   const { code, stderr, stdout } = await run(t, ['-c', await harness.configuration(), '--yes', ...account])
   t.equal(code, 1)
-  t.match(stderr, /There is no access token: .*\nRun check/)
+  t.match(stderr, /There is no access token: .*\nRun "gcp-dicomweb-proxy check" to see more/)
   t.equal(stdout, '')
 })
 
