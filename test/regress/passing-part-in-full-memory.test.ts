@@ -32,7 +32,7 @@ async function heldAfter(passed: number, isFull: boolean): Promise<{ held: numbe
     reader.data(Buffer.alloc(65_536))
     await body.next()
   }
-  return { held: memory.held - ofOthers, canBeSentAgain: stream.rewind(false) }
+  return { held: memory.held - ofOthers, canBeSentAgain: stream.rewind() }
 }
 
 test('what passes is kept whole only where there is room', async (t) => {

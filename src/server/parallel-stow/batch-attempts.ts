@@ -44,12 +44,8 @@ export interface Sendable {
   readonly length: number | null
   /** How many it has. */
   readonly instances: number
-  /**
-   * Makes it ready to be sent again, from its beginning; false if it can't be.
-   *
-   * @param isDoubtful whether Google may have stored something of it
-   */
-  rewind(isDoubtful: boolean): boolean
+  /** Makes it ready to be sent again, from its beginning; false if it can't be. */
+  rewind(): boolean
   /** Ends the request if its body can't be completed. */
   readonly signal: AbortSignal
 }
@@ -136,7 +132,7 @@ export class BatchAttempts {
         }
         if (rejections === maxRejections) return result
       } else if (!isTransient(sent)) return result
-      if (!batch.rewind(isDoubtful) || performance.now() + wait > deadline) return result
+      if (!batch.rewind() || performance.now() + wait > deadline) return result
       if (!(await this.#rest(upload, wait))) return result
       if (isDoubtful) {
         const rest = await settle(batch)

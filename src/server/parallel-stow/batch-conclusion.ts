@@ -95,25 +95,41 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
     body: () => part.body(),
     length: null,
     instances: 1,
-    rewind: (isDoubtful) => part.rewind(isDoubtful),
+    rewind: () => part.rewind(),
     signal: upload.stop,
   }
-  const result = await attempts.send(upload, sendable, slot, async (sent) => sent)
-  if (!result) return noOutcome
+  let found: readonly FoundInstance[] = []
+  const settle = async (sent: Sendable) => {
+    if (part.isSentWhole) found = await stored.settleStream(upload, part)
+    return found.length > 0 ? null : sent
+  }
+  const result = await attempts.send(upload, sendable, slot, settle)
+  if (!result) return { ...noOutcome, found }
   if (result.kind === 'stored') {
     const { document } = result
     context.last.document = result.response
     if (document.items.every(({ sequence }) => sequence === storedSequence)) return { ...noOutcome, document }
-    const corrected = withSuccesses(document, await stored.identicalStream(upload, part), alreadyStored)
-    upload.event.identical(corrected.corrected)
+    const corrected = await reviewedStream(result, part, context)
     return { ...noOutcome, ...corrected }
   }
   const reason = reasonOf(result, context)
   const isDoubtful = result.isDoubtful && part.isSentWhole
-  const found = isDoubtful ? await stored.identicalStream(upload, part) : []
+  if (isDoubtful) found = await stored.settleStream(upload, part)
   if (found.length > 0) return { ...noOutcome, found }
   const lost = [lostStream(part, isDoubtful ? `${reason} ${perhapsStored}` : reason)]
   return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result), cause: causeOf(result) } }
+}
+
+/** As {@link reviewed} does: what an attempt without a response has stored is none that was there before. */
+async function reviewedStream(
+  { document, isDoubtful }: Extract<BatchResult, { kind: 'stored' }>,
+  part: StreamedPart,
+  { upload, stored }: SendingContext,
+): Promise<Pick<BatchOutcome, 'document' | 'corrected'>> {
+  const found = isDoubtful ? await stored.settleStream(upload, part) : await stored.identicalStream(upload, part)
+  const result = withSuccesses(document, found, isDoubtful ? null : alreadyStored)
+  if (!isDoubtful) upload.event.identical(result.corrected)
+  return result
 }
 
 /** A part that is not stored. */

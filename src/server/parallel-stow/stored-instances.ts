@@ -42,7 +42,7 @@ export class StoredInstances {
       if (!isCertain) return
       const uids = uidsOf(part.content)
       try {
-        if (await this.#isStored(upload, uids, part)) found.set(part, this.#found(upload, uids))
+        if (await this.#isStored(upload, uids, part.content)) found.set(part, this.#found(upload, uids))
       } catch {
         isCertain = false
       }
@@ -69,7 +69,15 @@ export class StoredInstances {
     return refused.parts.flatMap((part) => found.get(part) ?? [])
   }
 
-  /** The same for one that is no more in hand, by its digest. */
+  /** What `settle()` does, for one that has passed: by its content if all of that is kept, or by its digest. */
+  async settleStream(upload: UploadContext, part: StreamedPart): Promise<readonly FoundInstance[]> {
+    const { content, uids } = part
+    if (!content) return this.identicalStream(upload, part)
+    const isStored = await this.#isStored(upload, uids, content).catch(() => false)
+    return isStored ? [this.#found(upload, uids)] : []
+  }
+
+  /** `identical()` for one that is no more in hand, by its digest. */
   async identicalStream(upload: UploadContext, { uids, digest }: StreamedPart): Promise<readonly FoundInstance[]> {
     if (digest === null) return []
     const isIdentical = await this.#isIdentical(upload, uids, async (stored) => {
@@ -85,9 +93,9 @@ export class StoredInstances {
     return this.#requests.compare(upload, uids, isSame).catch(() => false)
   }
 
-  async #isStored(upload: UploadContext, uids: InstanceUids, part: Part): Promise<boolean> {
+  async #isStored(upload: UploadContext, uids: InstanceUids, content: readonly Buffer[]): Promise<boolean> {
     if (!hasUids(uids) || !(await this.#requests.isFound(upload, uids))) return false
-    return this.#requests.compare(upload, uids, (stored) => isSameDataSet(part.content, stored))
+    return this.#requests.compare(upload, uids, (stored) => isSameDataSet(content, stored))
   }
 
   #found({ permit: { account } }: UploadContext, uids: InstanceUids): FoundInstance {

@@ -108,12 +108,18 @@ export class StreamedPart {
     return this.#isSentWhole
   }
 
+  /** All of it, as it was sent; null while it is not complete, or if some of it is gone. */
+  get content(): readonly Buffer[] | null {
+    if (!this.#isKept || !this.#isEnded || !this.#beginning) return null
+    return [...this.#beginning.content, ...this.#pieces]
+  }
+
   /**
-   * False if it can't be sent again: some of what has come is gone, or Google may have stored it.
-   * Else nothing of it goes before it is sent again: too much that comes meanwhile has to wait.
+   * False if it can't be sent again: some of what has come is gone. Else nothing of it goes before it
+   * is sent again: too much that comes meanwhile has to wait.
    */
-  rewind(isDoubtful: boolean): boolean {
-    if (!this.#isKept || (isDoubtful && this.#isSentWhole)) return false
+  rewind(): boolean {
+    if (!this.#isKept) return false
     this.#attempt += 1
     this.#next = 0
     this.#sent = 0

@@ -200,9 +200,7 @@ function modelOf(sent: readonly Sent[], batches: readonly Batch[]) {
   for (const { uids, fate } of batches) {
     const isDocument = fate === 'response' || fate === 'token rejected once'
     hasDocument ||= isDocument
-    const isStreamed = uids.some((uid) => (byUid.get(uid)?.bytes.length ?? 0) > batchBytes)
-    // What passes as it arrives can't be compared with what Google has.
-    if (!isDocument && (fate !== 'stored and lost' || isStreamed)) continue
+    if (!isDocument && fate !== 'stored and lost') continue
     for (const uid of uids) {
       const own = sent.find(({ instance }) => instance.sopInstanceUid === uid)?.fate
       if (own === 'stored' || own === 'warned') outcomes.set(uid, isDocument ? own : 'stored')
