@@ -21,6 +21,7 @@ add_unless_found openssl openssl
 add_unless_found dcmtk dcmconv
 add_unless_found prometheus promtool
 add_unless_found nginx nginx
+add_unless_found haproxy haproxy
 add_unless_found systemd systemd-analyze
 
 if [ ${#missing[@]} -eq 0 ]; then

@@ -87,7 +87,8 @@ function isPermanent(cause: unknown): boolean {
 function listenFailure(cause: unknown): string {
   const { code, address, port, message } = cause as ListenError
   const reason = reasons[code ?? '']
-  return reason ? `Can't listen on ${address}:${port}: ${reason}.` : `Can't start: ${message}`
+  const host = address?.includes(':') ? `[${address}]` : address
+  return reason ? `Can't listen on ${host}:${port}: ${reason}.` : `Can't start: ${message}`
 }
 
 /**

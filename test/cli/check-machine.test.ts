@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { type Test, test } from 'tap'
@@ -122,4 +123,23 @@ test('a repository that accepts TLS, and one that is silent', async (t) => {
   t.match(await look(host), { status: 'ok', detail: /whether it stores records, syslog does not say/ })
   const deaf = createServer((socket) => socket.on('error', () => undefined).destroy())
   t.match(await look(new URL(await listenOn(harness, deaf)).host), { status: 'failed', code: 'audit-refused' })
+})
+
+// The advice was chmod 600: a service that reads the file by its group, as that of the Debian
+// package does, could not read it any more. On Windows every file looks like that.
+test('a credential file that everyone may read', async (t) => {
+  const harness = await harnessOf(t)
+  const file = harness.credentials.serviceAccountFile
+  const config = await harness.configuration()
+  const look = async (mode: number) => {
+    await chmod(file, mode)
+    const found = await runChecks([], { config, offline: true }, silent, contextOf(harness))
+    return lineOf(found, 'Credential of my-google').detail ?? ''
+  }
+  t.ok((await look(0o644)).endsWith(`everyone on this machine can read it: chmod o-rwx ${file}`))
+  t.notMatch(await look(0o640), /chmod/)
+  const { platform } = process
+  t.teardown(() => Object.defineProperty(process, 'platform', { value: platform }))
+  Object.defineProperty(process, 'platform', { value: 'win32' })
+  t.notMatch(await look(0o644), /chmod/)
 })

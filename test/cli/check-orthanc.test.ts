@@ -76,15 +76,17 @@ test('an entry that names another host: how to keep that', async (t) => {
   t.notMatch(JSON.stringify(found?.failure), /secret/)
 })
 
-// The advice named http://127.0.0.1:8044, not AdminListen, and the proxy's log also where no
-// request came.
+// The advice named http://127.0.0.1:8044, not AdminListen, also where that is a wildcard address;
+// and the proxy's log also where no request came.
 test('a search that fails: where the reason is', async (t) => {
   const port = await freePort()
-  for (const [AdminListen, where] of [
-    [`127.0.0.1:${port}`, `curl http://127.0.0.1:${port}/api/status`],
-    [null, "in the proxy's log. If no request came there, read Orthanc's own log"],
+  for (const [proxy, where] of [
+    [{ AdminListen: `127.0.0.1:${port}` }, `curl http://127.0.0.1:${port}/api/status`],
+    [{ AdminListen: `0.0.0.0:${port}`, AllowAnonymous: true }, `status page (AdminListen 0.0.0.0:${port})`],
+    [{ AdminListen: `[::]:${port}`, AllowAnonymous: true }, `status page (AdminListen [::]:${port})`],
+    [{ AdminListen: null }, "in the proxy's log. If no request came there, read Orthanc's own log"],
   ] as const) {
-    const { detailOf } = await checkFake(t, { broken: { proxy: { AdminListen } } })
+    const { detailOf } = await checkFake(t, { broken: { proxy } })
     const { failure } = detailOf('Search through Orthanc') ?? {}
     t.equal(failure?.code, 'through-failed')
     t.ok(failure?.remedy.includes(where), where)

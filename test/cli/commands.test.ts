@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
+import { startFailure } from '../../src/proxy/listen.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { ended, startProgram as start } from '../helpers/program.ts'
@@ -125,6 +126,11 @@ t.test('an address that is taken: exit code 2, and one line that says which', as
     .filter((line) => line !== '' && !line.startsWith('{'))
   t.equal(told.length, 1)
   t.match(told[0], new RegExp(`^Can't listen on ${taken}: another program listens there, perhaps .*change`))
+})
+
+t.test('… an address of IPv6 is told as Listen has it', async (t) => {
+  const error = Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE', address: '::1', port: 8043 })
+  t.match(startFailure(error).message, "Can't listen on [::1]:8043: another program listens there")
 })
 
 t.test('HttpsVerifyPeers: false warns at the start', async (t) => {

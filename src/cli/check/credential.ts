@@ -53,8 +53,12 @@ export async function inspectCredential(
   return { known: { email: impersonate ?? own, own, file, type: content.type }, detail }
 }
 
-/** On systems that tell whom a file is for. */
+/**
+ * On Windows, the mode of a file doesn't say whom it is for. Elsewhere the advice leaves its group
+ * alone: the service may read it by that.
+ */
 async function exposed(file: string): Promise<string> {
+  if (process.platform === 'win32') return ''
   const { mode } = await statBounded(file)
-  return Number(mode) & 0o007 ? `; everyone on this machine can read it: chmod 600 ${file}` : ''
+  return Number(mode) & 0o007 ? `; everyone on this machine can read it: chmod o-rwx ${file}` : ''
 }

@@ -105,6 +105,7 @@ function silent(listen: ListenAddress, key: 'Listen' | 'AdminListen', cause: unk
 }
 
 function whoListens({ port }: ListenAddress): string {
+  if (process.platform === 'win32') return `netstat -ano | findstr :${port} shows its process id`
   return `ss -ltnp "sport = :${port}" names it`
 }
 

@@ -55,9 +55,11 @@ function diagnose(error: OrthancError, { settings, loginWritten }: Through): Dia
 function whereReasonIs({ adminListen, tls }: Settings): string {
   if (adminListen === null || adminListen.port === 0) return "in the proxy's log"
   const { host, port } = adminListen
+  const shown = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  // No client can connect to it as it is written, and only the reader knows by which address to.
+  if (isWildcard(host)) return `in the proxy's log, or on its status page (AdminListen ${shown})`
   const scheme = tls && !isLoopback(host) ? 'https' : 'http'
-  const name = isWildcard(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
-  return `in the proxy's log, or with curl ${scheme}://${name}:${port}/api/status`
+  return `in the proxy's log, or with curl ${scheme}://${shown}/api/status`
 }
 
 const connectTimeoutMs = 3_000
