@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { eventually } from './eventually.ts'
 import { needs } from './peer.ts'
 import { MISSING_PEER } from './tap-summary.ts'
@@ -74,14 +74,4 @@ export async function startNginx(t: Test, site: (port: number, folder: string) =
     return /start worker process \d/.test(await errors().catch(() => ''))
   })
   return { port, errors }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('No port')
-  return address.port
 }

@@ -1,13 +1,12 @@
 import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { access, open, statfs } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect } from 'node:tls'
 import type { AuditSyslogSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
+import { connectTo } from '../../observe/audit/syslog.ts'
 import type { Checklist } from './checklist.ts'
 
 /** Less than a busy day's records. */
@@ -100,23 +99,14 @@ export async function checkAuditRepository(list: Checklist, syslog: AuditSyslogS
 }
 
 async function reach(syslog: AuditSyslogSettings, subject: string): Promise<string> {
-  const { host, port, certificateAuthorities, identity } = syslog
-  const socket = connect({
-    host,
-    port,
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: true,
-    ...(isIP(host) === 0 && { servername: host }),
-    ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
-    ...identity,
-  })
+  const socket = connectTo(syslog)
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(connectTimeoutMs) })
     const closed = once(socket.resume(), 'close').then(() => true)
     if (await Promise.race([closed, delay(settleMs, false)])) throw new Error('it closed the connection')
     return 'accepts a TLS connection; whether it stores records, syslog does not say'
   } catch (cause) {
-    throw new DiagnosedError(diagnose(cause, subject, identity !== null), { cause })
+    throw new DiagnosedError(diagnose(cause, subject, syslog.identity !== null), { cause })
   } finally {
     socket.destroy()
   }

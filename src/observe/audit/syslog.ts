@@ -16,6 +16,21 @@ export interface SyslogTarget {
   readonly identity: { readonly cert: string; readonly key: string } | null
 }
 
+/** Begins a TLS connection to it. */
+export function connectTo({ host, port, certificateAuthorities, identity }: SyslogTarget): TLSSocket {
+  return connect({
+    host,
+    port,
+    minVersion: 'TLSv1.2',
+    // The default would respect NODE_TLS_REJECT_UNAUTHORIZED.
+    rejectUnauthorized: true,
+    // SNI; IP addresses are not allowed there (RFC 6066 3).
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
+    ...identity,
+  })
+}
+
 /** Messages queued while the repository can't be reached. */
 const maxQueuedBytes = 16 * 1024 * 1024
 const minReconnectDelayMs = 1_000
@@ -95,18 +110,7 @@ export class SyslogSink implements AuditSink {
   }
 
   #connect(): void {
-    const { host, port, certificateAuthorities, identity } = this.#target
-    const socket = connect({
-      host,
-      port,
-      minVersion: 'TLSv1.2',
-      // The default would respect NODE_TLS_REJECT_UNAUTHORIZED.
-      rejectUnauthorized: true,
-      // SNI; IP addresses are not allowed there (RFC 6066 3).
-      ...(isIP(host) === 0 && { servername: host }),
-      ...(certificateAuthorities && { ca: [...certificateAuthorities] }),
-      ...identity,
-    })
+    const socket = connectTo(this.#target)
     // A limit for the whole handshake. An idle timeout would never fire if it arrived byte by byte.
     const connecting = setTimeout(
       () => socket.destroy(new Error('No TLS connection in time')),
