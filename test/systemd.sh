@@ -144,9 +144,15 @@ checks() {
   eventually 'and is ready again' responds http://127.0.0.1:8044/readyz
   seen 'a crash: started again'
 
+  systemctl kill --kill-whom=main --signal=SIGUSR2 "$name"
+  before=$pid
+  another() { pid=$(state MainPID); [ "$pid" != "$before" ] && [ "$pid" != 0 ]; }
+  eventually 'there is a successor again' another
+  before=$(logged | grep -cF '"msg":"stopped"' || true)
   systemctl stop "$name"
-  is ActiveState inactive || failed 'it stops in order'
-  seen 'stop: in order'
+  is ActiveState inactive || failed 'a successor stops in order'
+  [ "$(logged | grep -cF '"msg":"stopped"')" -gt "$before" ] || failed 'and is not killed: it says that it has stopped'
+  seen 'stop, of a successor: in order'
 }
 
 case "${1:-}" in
