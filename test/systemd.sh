@@ -148,10 +148,16 @@ checks() {
   before=$pid
   another() { pid=$(state MainPID); [ "$pid" != "$before" ] && [ "$pid" != 0 ]; }
   eventually 'there is a successor again' another
-  before=$(logged | grep -cF '"msg":"stopped"' || true)
+  # What isn't killed gets its response: bytes that are no study, in some seconds.
+  head -c 400000 /dev/zero | curl --silent --limit-rate 100k --output /dev/null --write-out '%{http_code}' \
+    --header 'content-type: multipart/related; type="application/dicom"; boundary=b' --data-binary @- \
+    http://127.0.0.1:8043/my-google/studies >/tmp/status-of-upload &
+  uploads() { curl --silent http://127.0.0.1:8044/metrics | grep -q '^gcp_dicomweb_proxy_requests_in_flight{.*STOW-RS.*} 1'; }
+  eventually 'an upload is in flight' uploads
   systemctl stop "$name"
   is ActiveState inactive || failed 'a successor stops in order'
-  [ "$(logged | grep -cF '"msg":"stopped"')" -gt "$before" ] || failed 'and is not killed: it says that it has stopped'
+  wait "$!" || true
+  [ "$(cat /tmp/status-of-upload)" = 400 ] || failed "and finishes what is in flight, not: $(cat /tmp/status-of-upload)"
   seen 'stop, of a successor: in order'
 }
 
