@@ -74,8 +74,8 @@ interface BatchAttemptsOptions {
 
 /** Statuses after which a batch is sent again. */
 const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
-/** That say that nothing was stored: the request was not looked at. */
-const untouchedStatuses: ReadonlySet<number> = new Set([425, 429])
+/** Of 4xx, those after which Google may have stored something: 409 says so of a part of the instances. */
+const doubtfulStatuses: ReadonlySet<number> = new Set([408, 409])
 const transientErrors: ReadonlySet<ErrorCode> = new Set([
   'upstream-unreachable',
   'upstream-reset',
@@ -244,12 +244,9 @@ function endOf(sent: BatchSent, wasDoubtful: boolean): AttemptEnd {
   const { response } = sent
   const document = readStoreDocument(response)
   if (document) return { kind: 'stored', document, response, isDoubtful: wasDoubtful }
-  const isUntouched = response.status >= 400 && response.status < 500 && response.status !== 408
-  return {
-    kind: 'refused',
-    response,
-    isDoubtful: wasDoubtful || !(isUntouched || untouchedStatuses.has(response.status)),
-  }
+  const { status } = response
+  const isUntouched = status >= 400 && status < 500 && !doubtfulStatuses.has(status)
+  return { kind: 'refused', response, isDoubtful: wasDoubtful || !isUntouched }
 }
 
 function isTransient(sent: BatchSent): boolean {
