@@ -1,5 +1,5 @@
 import { parseListen } from './listen.ts'
-import { isLoopback, isWildcard } from './loopback.ts'
+import { hostAndPort, isLoopback, localHost } from './loopback.ts'
 import type { ConfigProblem, Flaw } from './problem.ts'
 import { readSections } from './read.ts'
 import { Section } from './section.ts'
@@ -54,8 +54,5 @@ function addressFlaw(address: ListenAddress | null): Flaw | null {
 /** The listener speaks TLS only where other machines reach it. */
 function localUrl({ host, port }: ListenAddress, hasTls: boolean): string {
   const scheme = hasTls && !isLoopback(host) ? 'https' : 'http'
-  // The address of `localhost` that the proxy listens on.
-  if (host === 'localhost' || host === '0.0.0.0') return `${scheme}://127.0.0.1:${port}`
-  const name = isWildcard(host) ? '::1' : host
-  return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`
+  return `${scheme}://${hostAndPort({ host: localHost(host), port })}`
 }

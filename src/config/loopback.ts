@@ -19,3 +19,15 @@ export function isLoopback(host: string): boolean {
 export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
+
+/** Where a listener on this host is reached from this machine: a wildcard is no address to connect to. */
+export function localHost(host: string): string {
+  // The address of `localhost` that the proxy listens on.
+  if (host === 'localhost' || host === '0.0.0.0') return '127.0.0.1'
+  return isWildcard(host) ? '::1' : host
+}
+
+/** As the configuration and URLs have it: an IPv6 address in brackets. */
+export function hostAndPort({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

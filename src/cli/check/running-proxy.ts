@@ -1,6 +1,6 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import { isLoopback, isWildcard } from '../../config/loopback.ts'
+import { hostAndPort, isLoopback, localHost } from '../../config/loopback.ts'
 import type { ListenAddress, Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { type Checklist, Skipped } from './checklist.ts'
@@ -21,7 +21,8 @@ export async function checkRunningProxy(list: Checklist, settings: Settings): Pr
     if (adminListen === null) throw new Skipped('AdminListen is null')
     const isTls = tls !== null && !isLoopback(adminListen.host)
     const { status, body } = await ask({ listen: adminListen, key: 'AdminListen', isTls, path: '/healthz' })
-    if (status === 200 && propertyOf(body, 'status') === 'alive') return `runs, and responds on ${shown(adminListen)}`
+    if (status === 200 && propertyOf(body, 'status') === 'alive')
+      return `runs, and responds on ${hostAndPort(adminListen)}`
     throw taken(adminListen, 'AdminListen')
   })
   const [account] = accounts
@@ -39,16 +40,16 @@ function meaningOf({ body, headers }: Response, account: string, listen: ListenA
   const code = propertyOf(body, 'code')
   const isOurs = typeof code === 'string' && String(headers['proxy-status']).startsWith('gcp-dicomweb-proxy')
   if (!isOurs) throw taken(listen, 'Listen')
-  if (code === 'client-unauthenticated') return `responds on ${shown(listen)}, and requires a login`
-  if (code === 'not-dicomweb') return `responds on ${shown(listen)}`
+  if (code === 'client-unauthenticated') return `responds on ${hostAndPort(listen)}, and requires a login`
+  if (code === 'not-dicomweb') return `responds on ${hostAndPort(listen)}`
   if (code === 'unknown-account') {
     throw new DiagnosedError({
       code: 'proxy-other',
-      problem: `The proxy that runs on ${shown(listen)} has no account ${account}, so it runs with another configuration.`,
+      problem: `The proxy that runs on ${hostAndPort(listen)} has no account ${account}, so it runs with another configuration.`,
       remedy: 'Let it read this one: reload or restart it, or end it if it is left over.',
     })
   }
-  return `responds on ${shown(listen)} (${code})`
+  return `responds on ${hostAndPort(listen)} (${code})`
 }
 
 interface Asked {
@@ -67,7 +68,7 @@ interface Response {
 async function ask({ listen, key, isTls, path }: Asked): Promise<Response> {
   if (listen.port === 0) throw new Skipped(`the port of ${key} is chosen at the start`)
   // Its certificate may be for any name. Nothing secret is sent.
-  const options = { host: reachable(listen.host), port: listen.port, path, rejectUnauthorized: false, agent: false }
+  const options = { host: localHost(listen.host), port: listen.port, path, rejectUnauthorized: false, agent: false }
   const signal = AbortSignal.timeout(maxResponseMs)
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const request = isTls ? tlsRequest({ ...options, signal }) : plainRequest({ ...options, signal })
@@ -82,7 +83,7 @@ async function ask({ listen, key, isTls, path }: Asked): Promise<Response> {
     return { status: response.statusCode, headers: response.headers, body }
   } catch (cause) {
     if (notListening.has((cause as NodeJS.ErrnoException).code ?? '')) {
-      throw new Skipped(`not running: nothing listens on ${shown(listen)}`)
+      throw new Skipped(`not running: nothing listens on ${hostAndPort(listen)}`)
     }
     throw silent(listen, key, cause)
   } finally {
@@ -93,13 +94,13 @@ async function ask({ listen, key, isTls, path }: Asked): Promise<Response> {
 const notListening: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 function taken(listen: ListenAddress, key: 'Listen' | 'AdminListen'): DiagnosedError {
-  const problem = `Another program than this proxy listens on ${shown(listen)} (${key}).`
+  const problem = `Another program than this proxy listens on ${hostAndPort(listen)} (${key}).`
   const remedy = `End that program (${whoListens(listen)}), or change DicomWebProxy.${key}.`
   return new DiagnosedError({ code: 'port-taken', problem, remedy })
 }
 
 function silent(listen: ListenAddress, key: 'Listen' | 'AdminListen', cause: unknown): DiagnosedError {
-  const problem = `What listens on ${shown(listen)} (${key}) gives no response that can be read.`
+  const problem = `What listens on ${hostAndPort(listen)} (${key}) gives no response that can be read.`
   const remedy = `Find out what it is (${whoListens(listen)}). If it is another program, end it; if it is the proxy, read its log: it hangs, or speaks TLS and this configuration doesn't, or AllowedNetworks keeps this machine out.`
   return new DiagnosedError({ code: 'proxy-silent', problem, remedy }, { cause })
 }
@@ -116,15 +117,4 @@ function propertyOf(body: string, key: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** A wildcard address is no address to connect to. */
-function reachable(host: string): string {
-  if (!isWildcard(host)) return host === 'localhost' ? '127.0.0.1' : host
-  return host === '::' ? '::1' : '127.0.0.1'
-}
-
-/** As it is configured. */
-function shown({ host, port }: ListenAddress): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

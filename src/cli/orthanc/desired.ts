@@ -1,5 +1,5 @@
 import { canonicalClientName } from '../../config/canonical-names.ts'
-import { isLoopback, isWildcard } from '../../config/loopback.ts'
+import { hostAndPort, isLoopback, isWildcard } from '../../config/loopback.ts'
 import { unreachableReason } from '../../config/orthanc.ts'
 import { parsePasswordHash } from '../../config/password-hash.ts'
 import type { AccountSettings, DicomWebService, OrthancClientSettings, Settings } from '../../config/settings.ts'
@@ -115,7 +115,7 @@ export function proxyUrlFor(settings: Settings, orthancUrl: string, given: strin
   }
   const scheme = settings.tls ? 'https' : 'http'
   if (isWildcard(host)) return `${scheme}://127.0.0.1:${port}`
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return `${scheme}://${hostAndPort(settings.listen)}`
 }
 
 /** A warning where passwords would go to another machine unencrypted; null if all is well. */

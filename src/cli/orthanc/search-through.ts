@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { isLoopback, isWildcard } from '../../config/loopback.ts'
+import { hostAndPort, isLoopback, isWildcard } from '../../config/loopback.ts'
 import type { Settings } from '../../config/settings.ts'
 import { DiagnosedError } from '../../errors.ts'
 import { invocation } from '../../invocation.ts'
@@ -54,8 +54,8 @@ function diagnose(error: OrthancError, { settings, loginWritten }: Through): Dia
 
 function whereReasonIs({ adminListen, tls }: Settings): string {
   if (adminListen === null || adminListen.port === 0) return "in the proxy's log"
-  const { host, port } = adminListen
-  const shown = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const { host } = adminListen
+  const shown = hostAndPort(adminListen)
   // No client can connect to it as it is written, and only the reader knows by which address to.
   if (isWildcard(host)) return `in the proxy's log, or on its status page (AdminListen ${shown})`
   const scheme = tls && !isLoopback(host) ? 'https' : 'http'
