@@ -477,7 +477,8 @@ t.test('a crash while Orthanc is asked: not asked again', async (t) => {
 })
 
 t.test('a StateFile that is damaged or can not be written: said, and nothing is sent', async (t) => {
-  const stateFile = join(t.testdir({ damaged: '{"orthanc":1}' }), 'damaged')
+  const folder = t.testdir({ damaged: '{"orthanc":1}' })
+  const stateFile = join(folder, 'damaged')
   const damaged = await stageOf(t, { stateFile })
   damaged.fails('one')
   damaged.begin()
@@ -487,7 +488,7 @@ t.test('a StateFile that is damaged or can not be written: said, and nothing is 
   await writeFile(stateFile, JSON.stringify({ orthanc: 'http://another', jobs: [] }))
   await eventually('it is sent', () => damaged.states().includes('succeeded'))
 
-  const missing = await stageOf(t, { stateFile: join(t.testdir(), 'no-folder', 'jobs.json') })
+  const missing = await stageOf(t, { stateFile: join(folder, 'no-folder', 'jobs.json') })
   missing.fails('one')
   missing.begin()
   await eventually('it is told', () => missing.events.some((event) => 'error' in event))
