@@ -185,6 +185,8 @@ export class ParallelUpload {
     this.#failure = reason
     this.#body.stop()
     this.#reader.discard()
+    // The reader has done with one that has come whole.
+    this.#stream?.discard()
     this.#stream = null
     for (const part of [...this.#queue.clear(), ...this.#behindStream.splice(0)]) part.release()
     this.#stopping.abort(reason)

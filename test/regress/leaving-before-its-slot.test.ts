@@ -1,0 +1,69 @@
+// Seen: a client left while an instance a little larger than a batch, of which all had come, waited
+// for its slot. Its memory was never given back: after a few of them, no upload of the account was
+// read any more.
+import { createServer, request, type ServerResponse } from 'node:http'
+import { test } from 'tap'
+import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { listenOn } from '../helpers/listen.ts'
+import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
+
+interface Status {
+  readonly accounts: readonly { inFlight: { requests: readonly { received: number }[] } }[]
+}
+
+const kiB = 1024
+
+test('an instance whose client leaves before it has a slot gives its memory back', async (t) => {
+  const waiting: ServerResponse[] = []
+  let holdsResponses = true
+  const respond = (outgoing: ServerResponse) => {
+    const body = JSON.stringify({ '00081199': { vr: 'SQ', Value: [{ '00081155': { vr: 'UI', Value: ['1.2'] } }] } })
+    outgoing.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': body.length }).end(body)
+  }
+  const google = createServer((incoming, outgoing) => {
+    incoming.resume()
+    incoming.on('end', () => {
+      if (holdsResponses) waiting.push(outgoing)
+      else respond(outgoing)
+    })
+  })
+  const { url, proxy } = await startServed(t, {
+    baseUrl: `${await listenOn(t, google)}/v1/`,
+    accounts: ({ serviceAccountFile }) => ({
+      google: {
+        ...demoAccount,
+        ServiceAccountFile: serviceAccountFile,
+        // What is left of two uploads fills it.
+        ParallelStow: { Connections: 1, BatchBytes: 256 * kiB, MemoryBytes: 896 * kiB },
+      },
+    }),
+    proxy: { Concurrency: { MaxInFlight: 1 } },
+  })
+  const received = async () => {
+    const status = (await (await fetch(`${proxy.adminUrl}/api/status`)).json()) as Status
+    return status.accounts[0]?.inFlight.requests.map(({ received }) => received) ?? []
+  }
+  const instances = [...syntheticStudy({ instances: 1, rows: 8, columns: 8 })]
+  const small = stowOf(instances)
+  // Not in batches: it needs none of their memory.
+  const single = { ...small.headers, 'content-type': 'application/dicom' }
+  const first = fetch(`${url}studies`, { method: 'POST', headers: single, body: instances[0]?.bytes ?? '' })
+  await eventually('the only slot is in use', () => waiting.length === 1)
+  for (let client = 0; client < 2; client += 1) {
+    const leaving = request(`${url}studies`, { method: 'POST', headers: small.headers })
+    leaving.on('error', () => {})
+    leaving.write('--test-boundary\r\nContent-Type: application/dicom\r\n\r\n')
+    leaving.write(Buffer.alloc(256 * kiB - 100))
+    await eventually('its beginning has come', async () => (await received()).some((bytes) => bytes > 262_000))
+    leaving.write(`${'x'.repeat(200)}\r\n--test-boundary--\r\n`)
+    await eventually('all of it has come', async () => (await received()).some((bytes) => bytes > 262_300))
+    leaving.destroy()
+    await eventually('the proxy knows', async () => (await received()).length === 1)
+  }
+  holdsResponses = false
+  for (const outgoing of waiting) respond(outgoing)
+  t.equal((await first).status, 200)
+  const next = await fetch(`${url}studies`, { ...small, signal: AbortSignal.timeout(20_000) })
+  t.equal(next.status, 200, 'the next upload is read')
+})
