@@ -74,6 +74,7 @@ class SentBatch implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null
   #timer: NodeJS.Timeout | null = null
   #hasBegun = false
+  #isSettled = false
   /** What ended it from here. */
   #reason: ProxyError | null = null
   #status = 0
@@ -83,6 +84,7 @@ class SentBatch implements Dispatcher.DispatchHandler {
     this.#request = request
     this.#timeouts = timeouts
     this.#settle = (sent) => {
+      this.#isSettled = true
       this.#stopTimer()
       request.signal.removeEventListener('abort', this.#onAbort)
       settle(sent)
@@ -132,6 +134,8 @@ class SentBatch implements Dispatcher.DispatchHandler {
 
   #startTimer(milliseconds: number): void {
     this.#stopTimer()
+    // Undici may read on for a moment after a response that came early.
+    if (this.#isSettled) return
     this.#timer = setTimeout(() => this.#abort(noResponse()), milliseconds)
   }
 

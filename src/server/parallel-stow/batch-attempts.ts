@@ -17,7 +17,7 @@ import { delayAfter } from '../retry-policy.ts'
 import { upstreamHeaders } from '../upstream-headers.ts'
 import { BatchLine } from './batch-line.ts'
 import type { RateCeiling } from './rate-ceiling.ts'
-import { readStoreDocument, type StoreDocument } from './store-document.ts'
+import { readStoreDocument, type StoreDocument, storedSequence } from './store-document.ts'
 
 /** An upload whose batches are sent. */
 export interface UploadContext {
@@ -40,7 +40,8 @@ export type ComingUpload = Omit<UploadContext, 'stop' | 'rest'>
 
 /** What is sent as one request. */
 export interface Sendable {
-  body(): AsyncIterable<Buffer> | Iterable<Buffer>
+  /** @param onLast called before the last piece */
+  body(onLast: () => void): AsyncIterable<Buffer> | Iterable<Buffer>
   readonly length: number | null
   /** How many it has. */
   readonly instances: number
@@ -167,14 +168,19 @@ export class BatchAttempts {
       const trace = event.trace?.beginAttempt(attempt, batch.instances)
       const line = this.#options.logger.isLevelEnabled('debug') ? new BatchLine(event, attempt, batch) : null
       const own = upstreamHeaders(this.#options.userAgent, account, token)
-      const sent = await this.#options.sender.send({
+      let isSentWhole = false
+      const onLast = () => {
+        isSentWhole = true
+      }
+      const response = await this.#options.sender.send({
         origin: account.dicomWebUrl,
         path,
         headers: { ...headers, ...trace?.headers, ...own },
-        body: ceiling.limited(batch.body()),
+        body: ceiling.limited(batch.body(onLast)),
         length: batch.length,
         signal: batch.signal,
       })
+      const sent = isSentWhole ? response : unlessPremature(response)
       if (batches) batches.inFlight -= 1
       line?.write(this.#options.logger, sent)
       const status = sent.kind === 'response' ? sent.response.status : null
@@ -247,6 +253,18 @@ function endOf(sent: BatchSent, wasDoubtful: boolean): AttemptEnd {
   const { status } = response
   const isUntouched = status >= 400 && status < 500 && !doubtfulStatuses.has(status)
   return { kind: 'refused', response, isDoubtful: wasDoubtful || !isUntouched }
+}
+
+/** Nothing is stored that was not sent to its end: what says so is not Google, or wrong. */
+function unlessPremature(sent: BatchSent): BatchSent {
+  if (sent.kind === 'failed') return sent
+  const items = readStoreDocument(sent.response)?.items ?? []
+  if (!items.some(({ sequence }) => sequence === storedSequence)) return sent
+  const error = new ProxyError('upstream-invalid', {
+    problem: 'The response says that instances are stored that have not been sent to their end.',
+    remedy: 'Check the outgoing proxy and BaseUrl.',
+  })
+  return { kind: 'failed', error, hasBegun: true }
 }
 
 function isTransient(sent: BatchSent): boolean {

@@ -92,7 +92,7 @@ async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutc
 export async function concludeStream(part: StreamedPart, context: SendingContext): Promise<BatchOutcome> {
   const { upload, attempts, stored, slot } = context
   const sendable: Sendable = {
-    body: () => part.body(),
+    body: (onLast) => part.body(onLast),
     length: null,
     instances: 1,
     rewind: () => part.rewind(),

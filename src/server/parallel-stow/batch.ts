@@ -37,13 +37,15 @@ export class Batch implements Sendable {
     return ofParts + this.#end.length - (this.parts.length > 0 ? lineEndBytes : 0)
   }
 
-  *body(): Generator<Buffer> {
+  /** @param onLast called before the last piece */
+  *body(onLast: () => void = () => {}): Generator<Buffer> {
     let skip = lineEndBytes
     for (const { slab, from, to } of this.#joinedRanges()) {
       const begin = Math.min(from + skip, to)
       skip -= begin - from
       yield slab.bytes.subarray(begin, to)
     }
+    onLast()
     yield this.#end
   }
 

@@ -164,10 +164,17 @@ export class StreamedPart {
     this.#drained()
   }
 
-  /** From its beginning: once, and again after each `rewind()`. */
-  async *body(): AsyncGenerator<Buffer> {
+  /**
+   * From its beginning: once, and again after each `rewind()`.
+   *
+   * @param onLast called before the last piece
+   */
+  body(onLast: () => void = () => {}): AsyncGenerator<Buffer> {
+    return this.#bodyOf(this.#attempt, onLast)
+  }
+
+  async *#bodyOf(attempt: number, onLast: () => void): AsyncGenerator<Buffer> {
     const { boundary } = this.#options
-    const attempt = this.#attempt
     if (this.#beginning) yield* beginningOf(this.#beginning, boundary)
     for (;;) {
       if (attempt !== this.#attempt) throw new Error('Another attempt sends the instance')
@@ -185,6 +192,7 @@ export class StreamedPart {
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
     this.#isSentWhole = true
+    onLast()
     yield closingDelimiter(boundary)
   }
 
