@@ -441,7 +441,7 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
     inBatches('409: one of two instances exists with other bytes', {}, '409 from Google ×1, 1 stored, 1 failed', {
       cause: { store: {}, has: 'conflict' },
     }),
-    inBatches("somebody's web page, as 200", { garbage: true }, '200 of another kind ×1'),
+    inBatches("somebody's web page, as 200", { garbage: true }, '502 upstream-invalid ×1'),
   ],
 
   'In the middle of an upload in batches, a batch gets': [

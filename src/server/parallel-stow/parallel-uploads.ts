@@ -114,6 +114,7 @@ async function respond(upload: ComingUpload, result: UploadResult): Promise<Outc
   if (refusal?.status === 401) {
     throw upload.event.attempts > 1 ? rejectedTwice(upload.event, upload.permit) : tooLargeToResend()
   }
+  if (refusal && refusal.status < 300) throw explained(withoutWord(refusal.status))
   if (refusal) return send(upload, refusal)
   throw error ? explained(error) : new ProxyError('internal', bug)
 }
@@ -121,6 +122,12 @@ async function respond(upload: ComingUpload, result: UploadResult): Promise<Outc
 /** The upload may have been stored after all. */
 function explained(error: ProxyError): ProxyError {
   return afterConnection.has(error.code) ? error.explained(searchingFirst(error)) : error
+}
+
+/** For a success by its status alone, of instances that a search did not find. */
+function withoutWord(status: number): ProxyError {
+  const problem = `Google's response (${status}) does not say what became of the instances.`
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check BaseUrl and the outgoing proxy.' })
 }
 
 /** What a client is told of a body that can't be read. */
