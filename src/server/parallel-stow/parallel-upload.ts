@@ -88,8 +88,11 @@ export class ParallelUpload {
       onDrain: () => this.#resume(),
     })
     this.#parser = new MultipartParser(boundary, this.#reader, this.#reader)
-    const { progress } = upload.event
-    const isContended = () => shared.memory.isFull
+    const { permit, event } = upload
+    const { progress } = event
+    const limiter = permit.account.limiters[permit.service]
+    // Only an instance that passes keeps a slot while its client sends it.
+    const isContended = () => shared.memory.isFull || (this.#reader.isStreaming && limiter.queued > 0)
     this.#body = new ClientBody(
       upload.inbound,
       { timeouts, progress, isContended },
