@@ -126,6 +126,8 @@ async function reviewedStream(
   part: StreamedPart,
   { upload, stored }: SendingContext,
 ): Promise<Pick<BatchOutcome, 'document' | 'corrected'>> {
+  // Google may refuse it before it has come to its end.
+  await part.readToEnd()
   const found = isDoubtful ? await stored.settleStream(upload, part) : await stored.identicalStream(upload, part)
   const result = withSuccesses(document, found, isDoubtful ? null : alreadyStored)
   if (!isDoubtful) upload.event.identical(result.corrected)

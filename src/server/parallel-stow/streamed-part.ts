@@ -57,7 +57,10 @@ export class StreamedPart {
   #isKept = true
   #isEnded = false
   #isWaitingForRoom = false
+  /** Nothing of it is sent any more. */
+  #isOnlyRead = false
   #isDiscarded = false
+  readonly #over = Promise.withResolvers<void>()
   #isSentWhole = false
   /** Only the latest attempt may take pieces: an earlier one may still wait for some. */
   #attempt = 1
@@ -132,6 +135,7 @@ export class StreamedPart {
     this.#keepHead(piece)
     if (this.#isDiscarded) return true
     this.#hash?.push(piece)
+    if (this.#isOnlyRead) return true
     this.#options.memory.add(costOf(piece))
     this.#pieces.push(piece)
     this.#bytes += piece.length
@@ -148,13 +152,28 @@ export class StreamedPart {
   end(): void {
     this.#isEnded = true
     this.#digest = this.#hash?.digest() ?? null
+    this.#over.resolve()
     this.#wake()
+  }
+
+  /** Resolves when all of it has come, if its digest is wanted, or it is discarded. What comes is not sent. */
+  async readToEnd(): Promise<void> {
+    if (this.#hash === null || this.#isEnded || this.#isDiscarded) return
+    this.#isOnlyRead = true
+    this.#isKept = false
+    this.#drop()
+    await this.#over.promise
   }
 
   /** Nothing more is sent of it. */
   discard(): void {
     if (this.#isDiscarded) return
     this.#isDiscarded = true
+    this.#over.resolve()
+    this.#drop()
+  }
+
+  #drop(): void {
     this.#release(this.#pieces)
     this.#beginning?.release()
     this.#beginning = null
@@ -187,7 +206,7 @@ export class StreamedPart {
         this.#unread -= piece.length
         this.#dropRead()
         this.#drained()
-      } else if (this.#isDiscarded) throw new Error('The rest of the instance does not come')
+      } else if (this.#isDiscarded || this.#isOnlyRead) throw new Error('The rest of the instance does not come')
       else if (this.#isEnded) break
       else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
