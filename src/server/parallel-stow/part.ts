@@ -1,4 +1,5 @@
 import { type BatchMemory, type Slab, slabBytes } from './batch-memory.ts'
+import { type InstanceUids, uidsOf } from './instance-head.ts'
 
 /** About what a part costs beside its bytes, as objects. */
 const partOverheadBytes = 512
@@ -15,6 +16,7 @@ export class Part {
   length = 0
   /** Of boundary and head. */
   #headLength = 0
+  #uids: InstanceUids | null = null
 
   constructor(memory: BatchMemory) {
     this.#memory = memory
@@ -38,6 +40,12 @@ export class Part {
       skip -= begin - from
       return begin < to ? slab.bytes.subarray(begin, to) : []
     })
+  }
+
+  /** Of one that is complete, and not released. */
+  get uids(): InstanceUids {
+    this.#uids ??= uidsOf(this.content)
+    return this.#uids
   }
 
   writeHead(writer: SlabWriter, bytes: Buffer): void {
