@@ -104,6 +104,7 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
     length: null,
     instances: 1,
     rewind: () => part.rewind(),
+    mayWaitInSocket: () => part.mayWaitInSocket(),
     signal: upload.stop,
   }
   let found: readonly FoundInstance[] = []

@@ -72,6 +72,11 @@ export class Part {
     return content
   }
 
+  /** It was sent, but perhaps not read to its end: its memory is not used again. */
+  mayWaitInSocket(): void {
+    for (const { slab } of this.#ranges) slab.mayWaitInSocket = true
+  }
+
   /** Its bytes are not needed any more. */
   release(): void {
     for (const { slab } of this.#ranges.splice(0)) this.#memory.leaveSlab(slab)
