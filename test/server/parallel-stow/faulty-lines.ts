@@ -271,7 +271,7 @@ interface FaultyLinesOptions {
   readonly retrySeconds: number
 }
 
-export interface Tally {
+export interface Counted {
   /** How many uploads ended in which way. */
   readonly counts: ReadonlyMap<string, number>
   /** What must not be. */
@@ -290,7 +290,7 @@ const accounts = [
  * a client is told that an instance is stored, the store must have it byte for byte; and never may it
  * have been sent anything else as an instance.
  */
-export async function overFaultyLines(t: Test, options: FaultyLinesOptions): Promise<Tally> {
+export async function overFaultyLines(t: Test, options: FaultyLinesOptions): Promise<Counted> {
   const store = new FaultyStore(options.seed, options.faults)
   const { proxy, log } = await startServed(t, {
     baseUrl: `${await listenOn(t, createServer(store.handle))}/v1/`,
