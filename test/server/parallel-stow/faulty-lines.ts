@@ -260,7 +260,7 @@ class FaultyStore {
 interface FaultyLinesOptions {
   readonly seed: number
   readonly uploads: number
-  /** That are under way at the same time. */
+  /** In flight at the same time. */
   readonly concurrent: number
   /** Of an upload, at the most. */
   readonly instances: number
