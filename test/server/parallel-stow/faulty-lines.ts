@@ -1,8 +1,10 @@
 import { type ClientRequest, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from 'node:http2'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { responseOf, startHttp2 } from '../../helpers/http2.ts'
 import { listenOn } from '../../helpers/listen.ts'
-import { demoAccount, startServed } from '../../helpers/served.ts'
+import { demoAccount, type ServedOptions, startServed } from '../../helpers/served.ts'
 
 /** Numbers that look random, the same for each seed (mulberry32). */
 class Random {
@@ -259,6 +261,7 @@ class FaultyStore {
 
 interface FaultyLinesOptions {
   readonly seed: number
+  readonly isHttp2: boolean
   readonly uploads: number
   /** In flight at the same time. */
   readonly concurrent: number
@@ -292,7 +295,7 @@ const accounts = [
  */
 export async function overFaultyLines(t: Test, options: FaultyLinesOptions): Promise<Counted> {
   const store = new FaultyStore(options.seed, options.faults)
-  const { proxy, log } = await startServed(t, {
+  const served: ServedOptions = {
     baseUrl: `${await listenOn(t, createServer(store.handle))}/v1/`,
     accounts: ({ serviceAccountFile: ServiceAccountFile }) =>
       Object.fromEntries(
@@ -303,11 +306,14 @@ export async function overFaultyLines(t: Test, options: FaultyLinesOptions): Pro
         }),
       ),
     proxy: { Retry: { TotalTimeout: options.retrySeconds }, Timeouts: { Idle: 20 } },
-  })
+  }
+  const http2 = options.isHttp2 ? await startHttp2(t, served) : null
+  const { proxy, log } = http2 ?? (await startServed(t, served))
   const counts = new Map<string, number>()
   const leftUploads: SlowUpload[] = []
   let next = 0
   const worker = async () => {
+    let session = (await http2?.connect()) ?? null
     while (next < options.uploads) {
       const number = next
       next += 1
@@ -316,7 +322,8 @@ export async function overFaultyLines(t: Test, options: FaultyLinesOptions): Pro
       const upload = new SlowUpload(options.seed * 1_000_000 + number, options)
       store.expect(upload)
       if (leftUploads.length > 100) store.forget(leftUploads.shift() as SlowUpload)
-      const outcome = await upload.send(`${url}studies`)
+      if (session?.destroyed || session?.closed) session = (await http2?.connect()) ?? null
+      const outcome = await upload.send(`${url}studies`, session)
       counts.set(outcome.kind, (counts.get(outcome.kind) ?? 0) + 1)
       for (const problem of upload.wrongIn(outcome, (instance) => store.has(`store${account}`, instance)))
         store.wrong.push(`${upload.boundary}: ${problem}`)
@@ -334,6 +341,55 @@ interface Outcome {
   readonly kind: string
   readonly status: number
   readonly text: string
+}
+
+/** A request whose body is still to be written. */
+interface Sending {
+  readonly sending: ClientRequest | ClientHttp2Stream
+  readonly response: Promise<Outcome>
+  readonly leave: (by: 'reset' | 'end') => void
+}
+
+const noResponse: Outcome = { kind: 'no response', status: 0, text: '' }
+
+function overHttp1(url: string, headers: OutgoingHttpHeaders): Sending {
+  const sending = request(url, { method: 'POST', agent: false, headers })
+  const { promise: response, resolve } = Promise.withResolvers<Outcome>()
+  sending.on('error', () => resolve(noResponse))
+  sending.on('response', (message) => {
+    const chunks: Buffer[] = []
+    message.on('data', (chunk: Buffer) => chunks.push(chunk))
+    message.on('error', () => resolve({ kind: 'response cut', status: 0, text: '' }))
+    message.on('end', () => {
+      const status = message.statusCode ?? 0
+      resolve({ kind: String(status), status, text: Buffer.concat(chunks).toString() })
+    })
+  })
+  return {
+    sending,
+    response,
+    leave: (by) => {
+      if (by === 'end') sending.socket?.end()
+      else sending.destroy()
+    },
+  }
+}
+
+function overHttp2(session: ClientHttp2Session, path: string, headers: OutgoingHttpHeaders): Sending {
+  const sending = session.request({ ...headers, ':method': 'POST', ':path': path }, { endStream: false })
+  const response = responseOf(sending).then(
+    ({ status, body }) => ({ kind: String(status), status, text: body.toString() }),
+    () => noResponse,
+  )
+  sending.on('error', () => {})
+  return {
+    sending,
+    response,
+    leave: (by) => {
+      if (by === 'end') session.destroy()
+      else sending.close(constants.NGHTTP2_CANCEL)
+    },
+  }
 }
 
 /** A client that sends some instances in its own time, and may leave. */
@@ -368,52 +424,45 @@ class SlowUpload {
     this.#leavesBy = random.of(['reset', 'end'])
   }
 
-  /** The one of which the client has sent a part; null if it is between two. */
+  /**
+   * The one of which the client has sent a part, and so much is still to come that the store's next
+   * words overtake it; null if there is none.
+   */
   get instanceOnItsWay(): Instance | null {
     let end = 0
     for (const instance of this.instances) {
       const start = this.#body.indexOf(instance.bytes.subarray(0, 512), end)
       end = start + instance.bytes.length
-      if (this.#written < end) return this.#written > start ? instance : null
+      if (this.#written < end) return this.#written > start && this.#written < end - 256 * kiB ? instance : null
     }
     return null
   }
 
-  async send(url: string): Promise<Outcome> {
+  /** @param session null: over HTTP/1.1 */
+  async send(url: string, session: ClientHttp2Session | null): Promise<Outcome> {
     const random = this.#random
-    const contentType = `multipart/related; type="application/dicom"; boundary=${this.boundary}`
-    const sending = request(url, {
-      method: 'POST',
-      agent: false,
-      headers: {
-        'content-type': contentType,
-        accept: 'application/dicom+json',
-        ...(random.is(0.5) && { 'content-length': this.#body.length }),
-        ...(random.is(0.1) && { expect: '100-continue' }),
-      },
-    })
-    const { promise: response, resolve } = Promise.withResolvers<Outcome>()
-    sending.on('error', (error: NodeJS.ErrnoException) => resolve({ kind: 'no response', status: 0, text: `${error}` }))
-    sending.on('response', (message) => {
-      const chunks: Buffer[] = []
-      message.on('data', (chunk: Buffer) => chunks.push(chunk))
-      message.on('error', () => resolve({ kind: 'response cut', status: 0, text: '' }))
-      message.on('end', () => {
-        const status = message.statusCode ?? 0
-        resolve({ kind: String(status), status, text: Buffer.concat(chunks).toString() })
-      })
-    })
+    const headers = {
+      'content-type': `multipart/related; type="application/dicom"; boundary=${this.boundary}`,
+      accept: 'application/dicom+json',
+      ...(random.is(0.5) && { 'content-length': this.#body.length }),
+      ...(random.is(0.1) && { expect: '100-continue' }),
+    }
+    const { sending, response, leave } = session
+      ? overHttp2(session, new URL(url).pathname, headers)
+      : overHttp1(url, headers)
     let isOver = false
     void response.then(() => {
       isOver = true
     })
     await this.#write(sending, () => isOver)
+    if (this.#leavesAt !== null) leave(this.#leavesBy)
+    else if (!isOver) sending.end()
     const outcome = await Promise.race([response, delay(120_000, null, { ref: false })])
     sending.destroy()
     return outcome ?? { kind: 'no end', status: -1, text: '' }
   }
 
-  async #write(sending: ClientRequest, isOver: () => boolean): Promise<void> {
+  async #write(sending: Sending['sending'], isOver: () => boolean): Promise<void> {
     const random = this.#random
     const end = this.#leavesAt ?? this.#body.length
     const pace = random.of(['fast', 'fast', 'slow', 'sleepy', 'sleepy'] as const)
@@ -434,10 +483,6 @@ class SlowUpload {
       else if (pace === 'sleepy' && random.is((3 * length) / this.#body.length))
         await delay(random.below(this.#maxPauseMs))
     }
-    if (isOver()) return
-    if (this.#leavesAt === null) sending.end()
-    else if (this.#leavesBy === 'end') sending.socket?.end()
-    else sending.destroy()
   }
 
   wrongIn({ status, text }: Outcome, isStored: (instance: Instance) => boolean): string[] {
