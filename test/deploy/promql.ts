@@ -35,7 +35,7 @@ export function readExpression(text: string): Expression {
       selectors.push({ metric, matchers: readMatchers(matchers) })
       return ' '
     })
-    .replaceAll(/\[[^\]]*\]/g, ' ')
+    .replaceAll(/\[[^\]]*\]|\boffset \d+[smhd]/g, ' ')
   for (const [word] of rest.matchAll(/[a-zA-Z_:][\w:]*/g)) {
     if (words.has(word)) continue
     if (!word.includes('_')) throw new Error(`Not known: ${word} in ${text}`)
