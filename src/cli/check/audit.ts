@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { constants } from 'node:fs'
+import { closeSync, constants, openSync, statSync } from 'node:fs'
 import { access, open, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -7,7 +7,8 @@ import type { AuditSyslogSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { connectTo } from '../../observe/audit/syslog.ts'
-import type { Checklist } from './checklist.ts'
+import { type Checklist, Skipped } from './checklist.ts'
+import { ownerOf, withRightsOf } from './file-owner.ts'
 
 /** Less than a busy day's records. */
 const minFreeBytes = 64 * 1024 * 1024
@@ -18,12 +19,14 @@ export async function checkAuditFile(list: Checklist, file: string): Promise<voi
 }
 
 const { O_APPEND, O_WRONLY, W_OK, X_OK } = constants
+const ownerWrites = 0o200
 /** Without O_NONBLOCK, a pipe without a reader would block. Windows lacks the flag. */
 const flags = O_APPEND | O_WRONLY | (constants.O_NONBLOCK ?? 0)
 
 async function writable(file: string): Promise<string> {
   const folder = dirname(file)
   let isDevice = false
+  let place = file
   try {
     const opened = await open(file, flags)
     isDevice = !(await opened.stat()).isFile()
@@ -31,11 +34,36 @@ async function writable(file: string): Promise<string> {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw notWritable(cause, file)
     await access(folder, W_OK | X_OK).catch((cause) => Promise.reject(notWritable(cause, folder)))
+    place = folder
   }
   if (!isDevice) await checkSpace(folder)
   // The rights of files don't hold for root.
-  const isRoot = process.geteuid?.() === 0
-  return `${file} can be written${isRoot ? ' by root, as whom this check runs; run it as the user of the service' : ''}`
+  return `${file} can be written${process.geteuid?.() === 0 ? await writersBesideRoot(file, place) : ''}`
+}
+
+/**
+ * As who a service would be that isn't root: whom the file belongs to.
+ *
+ * @param place the file, or its folder if there is none
+ */
+async function writersBesideRoot(file: string, place: string): Promise<string> {
+  const owner = await ownerOf(place)
+  if (owner.uid === 0) {
+    if (owner.sharesWriting) return ' by root, as whom this check runs; run it as the user of the service'
+    throw new Skipped(
+      `nobody but root may write ${place}: run this check as the user of the service, or give it to that user (chown)`,
+    )
+  }
+  withRightsOf(owner, () => {
+    try {
+      // access() would ask with the rights of the real user, who is root still.
+      if (place === file) closeSync(openSync(file, flags))
+      else if ((statSync(`${place}/.`).mode & ownerWrites) === 0) throw new Error('no right to write')
+    } catch (cause) {
+      throw new DiagnosedError(deniedTo(`${owner.name}, who owns ${place},`, place), { cause })
+    }
+  })
+  return ` by ${owner.name}, who owns ${place}`
 }
 
 async function checkSpace(folder: string): Promise<void> {
@@ -56,11 +84,12 @@ function notWritable(cause: unknown, place: string): DiagnosedError {
   return new DiagnosedError(known ?? unknown, { cause })
 }
 
-const denied = (place: string): Diagnosis => ({
+const deniedTo = (user: string, place: string): Diagnosis => ({
   code: 'audit-denied',
-  problem: `This user may not write ${place}, so the proxy would not start.`,
+  problem: `${user} may not write ${place}, so the proxy would not start.`,
   remedy: 'Give it to the user that the proxy runs as (chown), and run this check as that user.',
 })
+const denied = (place: string): Diagnosis => deniedTo('This user', place)
 
 const reasons: Readonly<Record<string, (place: string) => Diagnosis>> = {
   EACCES: denied,
