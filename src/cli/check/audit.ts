@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AuditSyslogSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
+import { diagnoseFileFailure } from '../../observe/audit/file-failure.ts'
 import { connectTo } from '../../observe/audit/syslog.ts'
 import { type Checklist, Skipped } from './checklist.ts'
 import { ownerOf, withRightsOf } from './file-owner.ts'
@@ -33,7 +34,7 @@ async function writable(file: string): Promise<string> {
     await opened.close()
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw notWritable(cause, file)
-    await access(folder, W_OK | X_OK).catch((cause) => Promise.reject(notWritable(cause, folder)))
+    await access(folder, W_OK | X_OK).catch((cause) => Promise.reject(notWritable(cause, file, folder)))
     place = folder
   }
   if (!isDevice) await checkSpace(folder)
@@ -73,15 +74,9 @@ async function checkSpace(folder: string): Promise<void> {
   throw new DiagnosedError({ code: 'audit-space', problem, remedy: 'Free space there, or move Audit.File.' })
 }
 
-function notWritable(cause: unknown, place: string): DiagnosedError {
-  const { code = '', message } = cause as NodeJS.ErrnoException
-  const known = reasons[code]?.(place)
-  const unknown = {
-    code: 'audit-file',
-    problem: `${place} can't be opened: ${message}.`,
-    remedy: 'Correct Audit.File.',
-  }
-  return new DiagnosedError(known ?? unknown, { cause })
+function notWritable(cause: unknown, file: string, place = file): DiagnosedError {
+  const diagnosis = diagnoseFileFailure(cause, file)
+  return new DiagnosedError(diagnosis.code === 'audit-denied' ? deniedTo('This user', place) : diagnosis, { cause })
 }
 
 const deniedTo = (user: string, place: string): Diagnosis => ({
@@ -89,32 +84,6 @@ const deniedTo = (user: string, place: string): Diagnosis => ({
   problem: `${user} may not write ${place}, so the proxy would not start.`,
   remedy: 'Give it to the user that the proxy runs as (chown), and run this check as that user.',
 })
-const denied = (place: string): Diagnosis => deniedTo('This user', place)
-
-const reasons: Readonly<Record<string, (place: string) => Diagnosis>> = {
-  EACCES: denied,
-  EPERM: denied,
-  ENOENT: (place) => ({
-    code: 'audit-folder',
-    problem: `The folder ${place} of the audit trail does not exist.`,
-    remedy: 'Create it for the user that the proxy runs as, or correct DicomWebProxy.Audit.File.',
-  }),
-  ENOTDIR: (place) => ({
-    code: 'audit-folder',
-    problem: `A part of ${place} is not a folder.`,
-    remedy: 'Correct DicomWebProxy.Audit.File.',
-  }),
-  EISDIR: (place) => ({
-    code: 'audit-file',
-    problem: `${place} is a folder.`,
-    remedy: 'Name a file in DicomWebProxy.Audit.File.',
-  }),
-  EROFS: (place) => ({
-    code: 'audit-read-only',
-    problem: `${place} is on a file system that is mounted read-only.`,
-    remedy: 'Choose another place for DicomWebProxy.Audit.File, or allow it (ReadWritePaths in the systemd unit).',
-  }),
-}
 
 const connectTimeoutMs = 10_000
 /** With TLS 1.3, a rejected client certificate shows only after the handshake. */
