@@ -8,14 +8,14 @@ import t, { type Test } from 'tap'
 import { startEmulator } from '../../src/emulator/emulator.ts'
 import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { needs } from '../helpers/peer.ts'
 import { compileCache, ended } from '../helpers/program.ts'
 import { demoAccount } from '../helpers/served.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const mountTmpfs = ['-rm', 'sh', '-c', 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"', 'sh']
 const works = spawnSync('unshare', [...mountTmpfs, 'size=64k', '/mnt', 'true']).status === 0
-const namespaces = needs('user namespaces (unshare -rm)', works)
+// Some kernels and containers don't let anybody have them.
+const namespaces = works ? {} : { skip: 'needs user namespaces (unshare -rm)' }
 
 /** Runs the program with a file system of its own at `place`. */
 function startOn(t: Test, options: string, place: string, args: readonly string[]) {
