@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import t from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
@@ -140,4 +141,17 @@ t.test('a client that disconnects, and a response that breaks off', async (t) =>
       failures: [{ abortedBy: 'upstream', layer: 'upstream', detail: /cut short.*\. Send the request again/ }],
     },
   ])
+})
+
+t.test('the example in the documentation has all that is there', async (t) => {
+  const text = readFileSync('docs/operations.md', 'utf8')
+  const example = JSON.parse(/^\{"version":.*\}$/m.exec(text)?.[0] ?? '')
+  const served = await startServed(t)
+  await (await fetch(`${served.url}studies?bogus=1`)).text()
+  const status = await statusAfter(served, 1)
+  const keys = (value: object | undefined) => Object.keys(value ?? {})
+  t.same(keys(example), keys(status))
+  const [one, other] = [example.accounts[0], status.accounts[0]]
+  t.same(keys(one), keys(other))
+  t.ok(keys(other?.failures[0]).every((key) => key === 'code' || key in one.failures[0]))
 })
