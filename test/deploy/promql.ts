@@ -16,7 +16,20 @@ export interface Expression {
  * use here.
  */
 const words: ReadonlySet<string> = new Set([
-  ...['sum', 'min', 'max', 'count', 'topk', 'rate', 'increase', 'max_over_time', 'histogram_quantile', 'vector', 'by'],
+  ...[
+    'sum',
+    'min',
+    'max',
+    'count',
+    'topk',
+    'rate',
+    'increase',
+    'max_over_time',
+    'histogram_quantile',
+    'vector',
+    'by',
+    'clamp_max',
+  ],
   ...['and', 'or', 'unless', 'absent', 'time'],
 ])
 
