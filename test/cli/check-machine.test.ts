@@ -97,6 +97,23 @@ test('the address of a wildcard listener is shown as it is configured; no reques
   )
 })
 
+test('a running proxy that lacks one of the accounts: its reload was rejected, or it is an old one', async (t) => {
+  const harness = await harnessOf(t)
+  const proxy = { Listen: await harness.closedPort(), AdminListen: await harness.closedPort() }
+  await started(harness, proxy)
+  const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
+  const account = { ...store, ServiceAccountFile: harness.credentials.serviceAccountFile }
+  const look = async (...names: readonly string[]) => {
+    const Accounts = Object.fromEntries(['my-google', ...names].map((name) => [name, account]))
+    const google = { Accounts }
+    const config = await harness.configuration({ google, proxy })
+    return lineOf(await runChecks([], { config }, silent, contextOf(harness)), 'Address of my-google')
+  }
+  t.match(await look(), { status: 'ok' })
+  t.match(await look('new'), { status: 'failed', code: 'proxy-other', detail: /has no account new,/ })
+  t.match(await look('new', 'other'), { status: 'failed', detail: /has no account new, other,/ })
+})
+
 test('the audit trail’s file: there, not yet there, and not for this user', async (t) => {
   const harness = await harnessOf(t)
   const look = async (file: string) => lineOf(await checked(harness, { Audit: { File: file } }), 'Audit trail')
