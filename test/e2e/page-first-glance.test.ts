@@ -51,7 +51,7 @@ t.test('what refuses every request is said above all; it goes when it is over', 
   t.same(complaints, [])
 })
 
-t.test('what will end, or isn’t recorded, is said above the accounts', needsChromium(), async (t) => {
+t.test('what will expire, or isn’t recorded, is said above the accounts', needsChromium(), async (t) => {
   const browser = await startChromium(t)
   const { cert, key, authority } = makeCertificate({ notAfter: new Date(Date.now() + 5.5 * 86_400_000) })
   const folder = t.testdir({ 'cert.pem': cert, 'key.pem': key, 'ca.pem': authority })
@@ -69,9 +69,9 @@ t.test('what will end, or isn’t recorded, is said above the accounts', needsCh
   t.match(texts[0], /^The audit trail can’t be written.* Read the log for the reason/)
   t.match(
     texts[1],
-    /^The certificate of the listeners ends on .*, in 5 days\. Replace the file that DicomWebProxy\.Tls\.Certificate names/,
+    /^The certificate of the listeners expires on .*, in 5 days\. Replace the file that DicomWebProxy\.Tls\.Certificate names/,
   )
-  t.match(texts[2], /^The CA of clients’ certificates ends on .* DicomWebProxy\.Tls\.ClientAuthorities/)
+  t.match(texts[2], /^The CA of clients’ certificates expires on .* DicomWebProxy\.Tls\.ClientAuthorities/)
   t.equal(texts.length, 3)
   const box = await notices.boundingBox()
   t.ok(box && box.y + box.height < phone.viewport.height, `at ${box?.y}: without scrolling`)

@@ -88,7 +88,7 @@ function left(end) {
  */
 function certificateNotice(what, key, milliseconds) {
   const end = timeText(now() + milliseconds)
-  const when = milliseconds > 0 ? `ends on ${end}, in ${durationText(milliseconds)}` : `has expired, ${end}`
+  const when = milliseconds > 0 ? `expires on ${end}, in ${durationText(milliseconds)}` : `has expired, ${end}`
   const words = `${what} ${when}. Replace the file that DicomWebProxy.Tls.${key} names; it is read again without a restart.`
   return { key, tone: milliseconds > 0 ? 'warning' : 'bad', words }
 }

@@ -141,7 +141,7 @@ function endText(end) {
   const at = Date.parse(end ?? '')
   const left = at - now()
   if (left <= 0) return `HAS EXPIRED, ${timeText(at)}`
-  return `${left < soon ? 'ENDS SOON, ' : 'ends '}${timeText(at)}, in ${durationText(left)}`
+  return `${left < soon ? 'EXPIRES SOON, ' : 'expires '}${timeText(at)}, in ${durationText(left)}`
 }
 
 /** @param {Message['audit']} audit */
