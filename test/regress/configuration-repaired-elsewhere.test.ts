@@ -39,6 +39,8 @@ t.test('a rejected configuration is read again until it can be used', async (t) 
     output()
       .split('\n')
       .filter((line) => line.includes('configuration rejected')).length
+  const triggers = ['"trigger":"SIGHUP"', '"trigger":"its files have changed"']
+  await eventually('by the signal, and by the watch of its file', () => triggers.every((one) => output().includes(one)))
   const said = lines()
   await eventually('and read again meanwhile', async () => {
     const { configuration } = await status()
