@@ -171,6 +171,30 @@ test('the audit trail’s file, as root: whom it belongs to can write it, or not
   t.same([process.geteuid?.(), process.getegid?.()], [0, 0])
 })
 
+// A file that can't be written keeps every failed upload from being sent again, with a line in the log.
+test('the file that remembers failed jobs: its folder is there, and the service may write it', async (t) => {
+  const harness = await harnessOf(t)
+  const folder = join(harness.folder, 'state')
+  const StateFile = join(folder, 'failed-jobs.json')
+  const Orthanc = { Url: `http://${await harness.closedPort()}`, ResubmitFailedJobs: { StateFile } }
+  const config = await harness.configuration({ proxy: { Orthanc } })
+  const look = async () =>
+    lineOf(await runChecks([], { config, offline: true }, silent, contextOf(harness)), 'File of failed jobs')
+  t.match(await look(), { status: 'failed', code: 'state-file', detail: /^The folder .*state .* does not exist/ })
+  await chmod(harness.folder, 0o755)
+  await mkdir(folder, { mode: 0o700 })
+  if (process.geteuid?.() !== 0) return t.match(await look(), { status: 'ok' })
+  t.match(await look(), { status: 'skipped', detail: /^nobody but root may write .*state: run this check as the user/ })
+  await chown(folder, nobody, nobody)
+  t.match(await look(), { status: 'ok', detail: /failed-jobs\.json can be written by (nobody|user 65534), who owns/ })
+  await writeFile(StateFile, '{}', { mode: 0o600 })
+  t.match(await look(), { status: 'failed', code: 'state-file', detail: /may not read .*failed-jobs\.json/ })
+  await chown(StateFile, nobody, nobody)
+  t.match(await look(), { status: 'ok' })
+  await chmod(folder, 0o500)
+  t.match(await look(), { status: 'failed', code: 'state-file', detail: /may not write .*state,/ })
+})
+
 test('a repository that accepts TLS, and one that is silent', async (t) => {
   const harness = await harnessOf(t)
   const { cert, key, authority } = makeCertificate()

@@ -8,8 +8,8 @@ import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
 import { diagnoseFileFailure } from '../../observe/audit/file-failure.ts'
 import { connectTo } from '../../observe/audit/syslog.ts'
-import { type Checklist, Skipped } from './checklist.ts'
-import { ownerOf, withRightsOf } from './file-owner.ts'
+import type { Checklist } from './checklist.ts'
+import { isRoot, lookAsOwnerOf, ownerMayWrite } from './file-owner.ts'
 
 /** Less than a busy day's records. */
 const minFreeBytes = 64 * 1024 * 1024
@@ -20,7 +20,6 @@ export async function checkAuditFile(list: Checklist, file: string): Promise<voi
 }
 
 const { O_APPEND, O_WRONLY, W_OK, X_OK } = constants
-const ownerWrites = 0o200
 /** Without O_NONBLOCK, a pipe without a reader would block. Windows lacks the flag. */
 const flags = O_APPEND | O_WRONLY | (constants.O_NONBLOCK ?? 0)
 
@@ -38,33 +37,16 @@ async function writable(file: string): Promise<string> {
     place = folder
   }
   if (!isDevice) await checkSpace(folder)
-  // The rights of files don't hold for root.
-  return `${file} can be written${process.geteuid?.() === 0 ? await writersBesideRoot(file, place) : ''}`
-}
-
-/**
- * As who a service would be that isn't root: whom the file belongs to.
- *
- * @param place the file, or its folder if there is none
- */
-async function writersBesideRoot(file: string, place: string): Promise<string> {
-  const owner = await ownerOf(place)
-  if (owner.uid === 0) {
-    if (owner.sharesWriting) return ' by root, as whom this check runs; run it as the user of the service'
-    throw new Skipped(
-      `nobody but root may write ${place}: run this check as the user of the service, or give it to that user (chown)`,
-    )
-  }
-  withRightsOf(owner, () => {
+  if (!isRoot()) return `${file} can be written`
+  const who = await lookAsOwnerOf(place, (user) => {
     try {
-      // access() would ask with the rights of the real user, who is root still.
       if (place === file) closeSync(openSync(file, flags))
-      else if ((statSync(`${place}/.`).mode & ownerWrites) === 0) throw new Error('no right to write')
+      else if (!ownerMayWrite(statSync(`${place}/.`))) throw new Error('no right to write')
     } catch (cause) {
-      throw new DiagnosedError(deniedTo(`${owner.name}, who owns ${place},`, place), { cause })
+      throw new DiagnosedError(deniedTo(user, place), { cause })
     }
   })
-  return ` by ${owner.name}, who owns ${place}`
+  return `${file} can be written ${who}`
 }
 
 async function checkSpace(folder: string): Promise<void> {
