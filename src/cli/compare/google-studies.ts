@@ -66,8 +66,10 @@ export class GoogleStudies {
     const search = `instances?StudyInstanceUID=${encodeURIComponent(uid)}`
     const study = this.#rowsNameSeries ? await this.#atOnce(search) : null
     if (study) return study
+    const series = await this.#bySeries(uid, search)
+    // Not if this study is refused either way: other UIDs are valid.
     this.#rowsNameSeries = false
-    return { series: await this.#bySeries(uid, search), paged: true }
+    return { series, paged: true }
   }
 
   /** Null if rows of instances don't name their series, or can't be asked to. */
@@ -86,10 +88,11 @@ export class GoogleStudies {
     return series.has('') ? null : { series, paged: pages > 1 }
   }
 
-  /** Whether the store has an instance. */
-  async hasInstance(study: string, uid: string): Promise<boolean> {
-    const query = `StudyInstanceUID=${encodeURIComponent(study)}&SOPInstanceUID=${encodeURIComponent(uid)}`
-    return (await this.#search(`instances?${query}&limit=1`)).length > 0
+  /** Whether the store has an instance in this series. */
+  async hasInstance(study: string, series: string, uid: string): Promise<boolean> {
+    const keys = { StudyInstanceUID: study, SeriesInstanceUID: series, SOPInstanceUID: uid }
+    const query = Object.entries(keys).map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
+    return (await this.#search(`instances?${query.join('&')}&limit=1`)).length > 0
   }
 
   async #bySeries(study: string, search: string): Promise<Map<string, Set<string>>> {
