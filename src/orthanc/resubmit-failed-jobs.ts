@@ -1,5 +1,5 @@
 import type { FailedJob, FailedJobs, JobEvent, JobTarget, ResubmitLimits } from './failed-jobs.ts'
-import type { JobStateFile } from './job-state-file.ts'
+import type { JobStateFile, KnownJobs } from './job-state-file.ts'
 import { OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { isSameUrl } from './server-entry.ts'
@@ -23,6 +23,8 @@ interface ResubmitOptions {
   readonly jobs: FailedJobs
   /** Remembers them over a restart; null: nothing does. */
   readonly stateFile: Pick<JobStateFile, 'read' | 'write'> | null
+  /** What the process has told that this one takes the place of, in place of the file's content. */
+  readonly inherited?: KnownJobs | null
   readonly onEvent: (event: ResubmissionEvent) => void
   /** Default {@link pollIntervalMs}. */
   readonly pollInterval?: number | undefined
@@ -31,6 +33,9 @@ interface ResubmitOptions {
 type Targets = ReadonlyMap<string, JobTarget>
 
 const pollIntervalMs = 5_000
+/** For so long (ms) after a start, which may soon succeed: others wait for its end. */
+const busyMs = 30_000
+const busyPollIntervalMs = 1_000
 /** Since then jobs say which server they send to. */
 const minPlugin = [1, 18] as const
 
@@ -40,13 +45,15 @@ const minPlugin = [1, 18] as const
  */
 export function resubmitFailedJobs(options: ResubmitOptions): { close(): Promise<void> } {
   const loop = new ResubmissionLoop(options)
-  const { pollInterval = pollIntervalMs } = options
+  const { jobs, targets, pollInterval = pollIntervalMs } = options
+  jobs.retarget(targets, Date.now())
   let timer: NodeJS.Timeout | undefined
   let closed = false
   let polling = Promise.resolve()
   const poll = () => {
     polling = loop.poll().then(() => {
-      if (!closed) timer = setTimeout(poll, pollInterval).unref()
+      const interval = loop.isBusy ? Math.min(busyPollIntervalMs, pollInterval) : pollInterval
+      if (!closed) timer = setTimeout(poll, interval).unref()
     })
   }
   poll()
@@ -65,11 +72,17 @@ class ResubmissionLoop {
   readonly #options: ResubmitOptions
   #ended = false
   #starting: Promise<void> = Promise.resolve()
+  #lastStart = Number.NEGATIVE_INFINITY
   /** What was reported last. */
   #problem: string | null = null
 
   constructor(options: ResubmitOptions) {
     this.#options = options
+  }
+
+  /** Whether a job has just been started. */
+  get isBusy(): boolean {
+    return performance.now() < this.#lastStart + busyMs
   }
 
   /**
@@ -99,13 +112,17 @@ class ResubmissionLoop {
   }
 
   async #restore(): Promise<void> {
-    const { jobs, stateFile } = this.#options
-    if (!jobs.isRestored) this.#report(jobs.restore((await stateFile?.read()) ?? []))
+    const { jobs, stateFile, inherited } = this.#options
+    if (jobs.isRestored) return
+    const { known, foreign } = inherited ?? (await stateFile?.read()) ?? nothing
+    this.#report(jobs.restore(known, foreign))
+    // From here on the file is no longer that of a process that ended in order.
+    await this.#remember()
   }
 
   async #remember(): Promise<void> {
     const { jobs, stateFile } = this.#options
-    await stateFile?.write(jobs.remembered())
+    await stateFile?.write({ jobs: jobs.remembered(), ended: null })
   }
 
   async #checkPlugin(): Promise<void> {
@@ -179,6 +196,7 @@ class ResubmissionLoop {
     }
     try {
       const id = await rest.startStow(job.account, job.instances, -(job.attempts + 1))
+      this.#lastStart = performance.now()
       const started = jobs.started(job, id)
       if (started) this.#report([started])
     } catch (error) {
@@ -197,7 +215,9 @@ class ResubmissionLoop {
       await rest.qido(account, '/studies', { limit: '1' })
       return true
     } catch (error) {
-      if (error instanceof OrthancError && error.status !== 0) return false
+      // Also without a response: Google may be silent, and then Orthanc waits for long. Other
+      // accounts must not wait, too.
+      if (error instanceof OrthancError) return false
       throw error
     }
   }
@@ -206,6 +226,8 @@ class ResubmissionLoop {
     for (const event of events) this.#options.onEvent(event)
   }
 }
+
+const nothing: KnownJobs = { known: { jobs: [], ended: null }, foreign: [] }
 
 /** Builds between releases call themselves "mainline". */
 function isNewEnough(version: string): boolean {
