@@ -88,12 +88,12 @@ export class UploadOutcomes {
 
   /** Nothing is known of the account's uploads that began earlier: they may have gone elsewhere. */
   forget(account: string, until: number): void {
-    this.#accounts.set(account, Math.max(this.#accounts.get(account) ?? 0, until))
+    this.#accounts.set(account, Math.max(this.#accounts.get(account) ?? 0, until + toleranceMs))
   }
 
   /** Another process has carried uploads until now, and nobody knows how they ended. */
   forgetAll(until: number): void {
-    this.#since = Math.max(this.#since, until)
+    this.#since = Math.max(this.#since, until + toleranceMs)
   }
 
   history(): UploadHistory {
@@ -104,7 +104,7 @@ export class UploadOutcomes {
   /** That of a process which has ended in order. */
   restore({ since, accounts, failed }: UploadHistory): void {
     this.#since = since
-    for (const [account, until] of Object.entries(accounts)) this.forget(account, until)
+    for (const [account, until] of Object.entries(accounts)) this.forget(account, until - toleranceMs)
     const own = [...this.#failed.values()].flat()
     this.#failed.clear()
     for (const upload of [...failed, ...own]) this.add(upload)
@@ -116,10 +116,10 @@ export class UploadOutcomes {
    * none failed then, or the proxy wasn't there.
    */
   causeOf(account: string, { startedAt, endedAt, uncertainty }: Run): 'outage' | 'other' | 'unknown' {
-    const earliest = startedAt - uncertainty - toleranceMs
+    const earliest = startedAt - uncertainty
     if (!(earliest >= Math.max(this.#since, this.#accounts.get(account) ?? 0))) return 'unknown'
     const possible = (this.#failed.get(account) ?? []).filter(
-      (upload) => upload.startedAt >= earliest && upload.endedAt <= endedAt + toleranceMs,
+      (upload) => upload.startedAt >= earliest - toleranceMs && upload.endedAt <= endedAt + toleranceMs,
     )
     const endedWithin = (delayMs: number) => (upload: FailedUpload) => upload.endedAt >= endedAt - uncertainty - delayMs
     const near = possible.filter(endedWithin(maxRefusalDelayMs))

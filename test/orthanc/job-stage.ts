@@ -48,14 +48,14 @@ export class FakeOrthanc {
   requests = 0
   entries: object = { google: { Url: url } }
   clockAhead = 0
-  /** The status of a response to a new job; 0 for none. */
-  startStatus = 200
+  /** The status of a response to a new job; 0: the connection is reset, null: nothing comes. */
+  startStatus: number | null = 200
   /** What becomes of a new job. */
   run: (job: Job) => void = (job) => {
     job.state = 'Success'
   }
 
-  respond(method: string, path: string, body: string): [number, unknown] {
+  respond(method: string, path: string, body: string): [number | null, unknown] {
     this.requests++
     const [, , id = '', name = ''] = path.split('/').map(decodeURIComponent)
     if (path === '/plugins/dicom-web') return [200, { Version: this.version }]
@@ -73,7 +73,7 @@ export class FakeOrthanc {
 
   #start(server: string, { Resources, Priority, Synchronous }: Omit<Started, 'server'> & { Synchronous: boolean }) {
     this.started.push({ server, Resources, Priority })
-    if (this.startStatus !== 200 || Synchronous) return [this.startStatus, {}] as [number, unknown]
+    if (this.startStatus !== 200 || Synchronous) return [this.startStatus, {}] as [number | null, unknown]
     const job: Job = { state: 'Running', server, instances: Resources, priority: Priority, endedAt: Date.now() - past }
     const ID = `new ${this.started.length}`
     this.jobs.set(ID, job)
@@ -93,16 +93,29 @@ export class FakeOrthanc {
         InstancesCount: String(job.count ?? instances.length),
         FunctionErrorDescription: words ?? networkProtocol,
       },
-      CreationTime: this.#time(job.createdAt ?? job.endedAt - 1_000),
-      ...((state === 'Success' || state === 'Failure') && { CompletionTime: this.#time(job.endedAt) }),
+      CreationTime: this.time(job.createdAt ?? job.endedAt - 1_000),
+      ...((state === 'Success' || state === 'Failure') && { CompletionTime: this.time(job.endedAt) }),
       EffectiveRuntime: (job.runtime ?? 2_000) / 1000,
-      Timestamp: this.#time(Date.now()),
+      Timestamp: this.time(Date.now()),
     }
   }
 
-  #time(at: number): string {
+  time(at: number): string {
     return new Date(at + this.clockAhead).toISOString().replaceAll(/[-:Z]/g, '')
   }
+}
+
+/** Resolves with its URL. */
+export async function serveOrthanc(t: Test, orthanc: FakeOrthanc): Promise<string> {
+  const server = createServer(async (request, response) => {
+    const { method = '', url: path = '' } = request
+    const [status, body] = orthanc.respond(method, path, await text(request))
+    if (/^\/jobs\/./.test(path)) await delay(orthanc.delay)
+    if (status === null) return
+    if (status === 0) request.socket.destroy()
+    response.writeHead(status || 500, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  })
+  return listenOn(t, server)
 }
 
 interface StageOptions {
@@ -116,14 +129,7 @@ export async function stageOf(
   { limits = {}, startedAt = Date.now() - 3_600_000, stateFile = null }: StageOptions = {},
 ) {
   const orthanc = new FakeOrthanc()
-  const server = createServer(async (request, response) => {
-    const { method = '', url: path = '' } = request
-    const [status, body] = orthanc.respond(method, path, await text(request))
-    if (/^\/jobs\/./.test(path)) await delay(orthanc.delay)
-    if (status === 0) request.socket.destroy()
-    response.writeHead(status || 500, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-  })
-  const address = await listenOn(t, server)
+  const address = await serveOrthanc(t, orthanc)
   const outcomes = new UploadOutcomes(startedAt)
   const jobs = new FailedJobs(outcomes)
   const events: ResubmissionEvent[] = []

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { FailedJobs, JobTarget } from '../../orthanc/failed-jobs.ts'
@@ -75,7 +76,9 @@ export class Registration {
 
   async #close(): Promise<void> {
     const { failedJobs, logger } = this.#options
-    const { stateFile, jobState, inherited } = await this.#stopped()
+    // What is not known then is written as what is not known: whether a new job was started.
+    await Promise.race([this.#stopped(), delay(maxStopMs, undefined, { ref: false })])
+    const { stateFile, jobState, inherited } = await this.#current
     const state = jobState() ?? inherited
     if (stateFile === null) {
       forgetJobs(failedJobs, logger, 'the proxy ends, and ResubmitFailedJobs has no StateFile')
@@ -99,6 +102,8 @@ export class Registration {
 
 /** How long Orthanc may take for one response. */
 const maxResponseMs = 30_000
+/** The same for the end of the process. */
+const maxStopMs = 3_000
 
 /** Accounts that are kept registered in an Orthanc. */
 export interface OrthancRegistration {

@@ -110,10 +110,9 @@ async function run(
   setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
   await handover.cancel()
   // Orthanc may take its time to respond, and requests in flight don't wait for it.
-  const stopped = registration.stop()
+  void registration.stop()
   logger.info('shutting down; requests in flight may finish, new ones are rejected')
   const aborted = await proxy.close()
-  await stopped
   // Also the uploads that were aborted; a successor has its own part in them.
   if (!successor) await registration.close()
   await tracing.close()
