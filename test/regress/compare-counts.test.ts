@@ -1,7 +1,7 @@
 // Seen: a study that could not be compared counted as "completely at Google" in the verdict of
 // `compare`. An UID that Google refuses (400) made all further studies cost a search for each
 // series. With one SOP Instance UID in two series, a missing instance was taken for stored when the
-// search came page by page.
+// search came page by page. One broken connection among thousands made a comparison incomplete.
 import t from 'tap'
 import { Comparison, type Failed } from '../../src/cli/compare/comparison.ts'
 import type { Difference } from '../../src/cli/compare/difference.ts'
@@ -117,4 +117,17 @@ t.test('the same SOP Instance UID in two series', async (t) => {
   t.match(differences, [
     { missingAtGoogle: { series: [{ uid: '2.2', instances: ['3.2'] }], resources: ['1/2.2/3.2'] } },
   ])
+})
+
+t.test('a connection that breaks costs no study', async (t) => {
+  const content = studies(3)
+  const google = googleWith(content)
+  const broken = new Set<string>()
+  const send = (request: StoreRequest) => {
+    if (broken.has(request.path)) return google.send(request)
+    broken.add(request.path)
+    return Promise.reject(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+  }
+  const { totals } = await compare(content, { ...google, send })
+  t.match(totals, { compared: 3, failed: 0, stopped: null })
 })

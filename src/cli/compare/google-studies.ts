@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { AccountSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
@@ -16,6 +17,9 @@ const SOP_UID = '00080018'
 
 /** Rows of one search: some hundred bytes each, so that a response has less than a MiB. */
 const maxRows = 1_000
+/** Of a search that gets no response. */
+const maxAttempts = 3
+const retryDelayMs = 500
 /** Google takes no larger one. */
 const maxOffset = 1_000_000
 
@@ -132,11 +136,16 @@ export class GoogleStudies {
     throw refusal(this.#account, response, path)
   }
 
-  async #respond(path: string): Promise<StoreResponse> {
+  async #respond(path: string, attempts = 1): Promise<StoreResponse> {
     try {
       return await this.#client.send({ path, headers: { accept: 'application/dicom+json' } }, this.#signal)
     } catch (cause) {
       this.#signal.throwIfAborted()
+      // In thousands of searches, some connection breaks. A token's failure was repeated already.
+      if (!(cause instanceof DiagnosedError) && !isTimeout(cause) && attempts < maxAttempts) {
+        await delay(retryDelayMs, undefined, { signal: this.#signal })
+        return this.#respond(path, attempts + 1)
+      }
       // A token that could not be renewed says so itself.
       if (cause instanceof DiagnosedError) throw cause
       const { code, problem: what, remedy } = networkFailureOf(cause)
@@ -158,6 +167,10 @@ class SearchRefused extends DiagnosedError {
 function add(content: Map<string, Set<string>>, series: string, instance: string): void {
   const instances = content.get(series) ?? new Set()
   content.set(series, instances.add(instance))
+}
+
+function isTimeout(cause: unknown): boolean {
+  return cause instanceof DOMException && cause.name === 'TimeoutError'
 }
 
 /** It would never end. */
