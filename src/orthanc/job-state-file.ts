@@ -32,6 +32,7 @@ export class JobStateFile {
   readonly #path: string
   readonly #orthanc: string
   #written: string | null = null
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(path: string, orthanc: string) {
     this.#path = path
@@ -49,7 +50,14 @@ export class JobStateFile {
   }
 
   /** Resolves when they are on the disk. */
-  async write(memory: JobMemory): Promise<void> {
+  write(memory: JobMemory): Promise<void> {
+    // One after another: the end of the process does not wait for a disk that hangs.
+    const written = this.#writing.then(() => this.#write(memory))
+    this.#writing = written.catch(() => undefined)
+    return written
+  }
+
+  async #write(memory: JobMemory): Promise<void> {
     const text = `${JSON.stringify({ orthanc: this.#orthanc, ...memory } satisfies JobState)}\n`
     if (text === this.#written) return
     const unfinished = `${this.#path}.new`

@@ -3,6 +3,7 @@ import type { JobStateFile, KnownJobs } from './job-state-file.ts'
 import { OrthancError } from './orthanc-error.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { isSameUrl } from './server-entry.ts'
+import { UnfinishedJobs } from './unfinished-jobs.ts'
 
 export type ResubmissionEvent =
   | JobEvent
@@ -72,6 +73,7 @@ class ResubmissionLoop {
   readonly #options: ResubmitOptions
   #ended = false
   #starting: Promise<void> = Promise.resolve()
+  readonly #unfinished = new UnfinishedJobs()
   #lastStart = Number.NEGATIVE_INFINITY
   /** What was reported last. */
   #problem: string | null = null
@@ -152,14 +154,14 @@ class ResubmissionLoop {
     this.#report(jobs.keep(new Set(ids)))
     this.#report(jobs.expire(targets, limits, Date.now()))
     const left = new Map<string, string[]>()
-    for (const id of ids.filter((id) => !jobs.isSettled(id))) {
-      const job = await rest.describeJob(id)
-      if (this.#ended) return
-      const event = job && jobs.look(job, own, limits, Date.now())
-      if (!event) continue
-      if ('left' in event) left.set(event.reason, [...(left.get(event.reason) ?? []), ...event.left])
-      else this.#report([event])
-    }
+    const unsettled = ids.filter((id) => !jobs.isSettled(id))
+    await this.#unfinished.each(unsettled, async (id) => {
+      const job = this.#ended ? null : await rest.describeJob(id)
+      const event = job && !this.#ended ? jobs.look(job, own, limits, Date.now()) : null
+      if (event && 'left' in event) left.set(event.reason, [...(left.get(event.reason) ?? []), ...event.left])
+      else if (event) this.#report([event])
+      return job
+    })
     this.#report([...left].map(([reason, ids]) => ({ left: ids, reason })))
   }
 

@@ -16,7 +16,7 @@ export const otherUrl = 'http://127.0.0.1:8043/other/'
 export const networkProtocol = 'Error in the network protocol'
 
 export interface Job {
-  state: 'Running' | 'Paused' | 'Success' | 'Failure'
+  state: 'Pending' | 'Running' | 'Paused' | 'Success' | 'Failure'
   readonly type?: string
   server?: string | undefined
   instances?: readonly string[]
@@ -46,6 +46,8 @@ export class FakeOrthanc {
   delay = 0
   searches = 0
   requests = 0
+  polls = 0
+  described = 0
   entries: object = { google: { Url: url } }
   clockAhead = 0
   /** The status of a response to a new job; 0: the connection is reset, null: nothing comes. */
@@ -60,6 +62,7 @@ export class FakeOrthanc {
     const [, , id = '', name = ''] = path.split('/').map(decodeURIComponent)
     if (path === '/plugins/dicom-web') return [200, { Version: this.version }]
     if (path === '/dicom-web/servers?expand') return [200, this.entries]
+    if (path === '/jobs') this.polls++
     if (path === '/jobs') return [200, [...this.jobs.keys()]]
     if (path.endsWith('/qido')) {
       this.searches++
@@ -67,6 +70,7 @@ export class FakeOrthanc {
       return this.works ? [200, []] : [500, { Message: networkProtocol }]
     }
     if (path.endsWith('/stow') && method === 'POST') return this.#start(name, JSON.parse(body))
+    this.described++
     const job = this.jobs.get(id)
     return job ? [200, this.#description(id, job)] : [404, {}]
   }

@@ -3,7 +3,8 @@
 // Orthanc noticed late, beside an outage, was sent again; one was left because Orthanc responded
 // slowly, or because 2,000 small uploads had succeeded meanwhile; more than 10,000 that waited made
 // a StateFile that could not be read; one of another Orthanc was dropped without a word; a new job
-// that somebody paused kept all others waiting.
+// that somebody paused kept all others waiting; thousands of jobs that waited for their turn were all
+// read every few seconds.
 import { join } from 'node:path'
 import t from 'tap'
 import { JobStateFile } from '../../src/orthanc/job-state-file.ts'
@@ -110,4 +111,20 @@ t.test('a new job that somebody pauses holds up no other', async (t) => {
     jobs.of('google').find(({ state }) => state === 'given-up'),
     { id: 'new 1', reason: /paused.*resume/i },
   )
+})
+
+t.test('jobs that wait for their turn are not read again and again', async (t) => {
+  const { orthanc, fails, begin, states } = await stageOf(t)
+  const now = Date.now()
+  for (let at = 0; at < 1_000; at++)
+    orthanc.jobs.set(`job ${at}`, { state: 'Pending', createdAt: now - 60_000 + at, endedAt: 0 })
+  begin()
+  await eventually('all are read', () => orthanc.described > 1_000)
+  const { polls, described } = orthanc
+  await eventually('it goes on', () => orthanc.polls > polls + 5)
+  const each = (orthanc.described - described) / (orthanc.polls - polls)
+  t.ok(each < 150, `${each} at each look`)
+  for (let at = 0; at < 500; at++) orthanc.jobs.set(`job ${at}`, { state: 'Success', endedAt: now })
+  fails('job 500', { createdAt: now - past - 1_000 })
+  await eventually('the one that has failed is found', () => states().includes('succeeded'))
 })
