@@ -172,6 +172,8 @@ test_deb() {
   expect 'missing.json does not exist' "$printed"
   expect 'Every step worked.' "$("${as_user[@]}" demo --once)"
 
+  expect 600 "$(stat -c %a "$work/root/etc/default/$program")"
+
   say 'deb: upgrade; the configuration stays'
   echo 'NO_PROXY=127.0.0.1' >>"$work/root/etc/default/$program"
   as_version "$deb" 99.0.0-1
