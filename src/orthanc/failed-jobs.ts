@@ -232,6 +232,11 @@ export class FailedJobs {
     })
   }
 
+  /** Whether it is one that waits or was given up, or a new one. */
+  has(id: string): boolean {
+    return this.#jobs.has(id)
+  }
+
   isSettled(id: string): boolean {
     return this.#settled.has(id)
   }
@@ -302,7 +307,7 @@ export class FailedJobs {
       return `it failed in outages after ${attempts} new jobs (MaxAttempts); ${compare}`
     if (!(job.createdAt >= run.now - limits.maxAge)) return reasons.old
     if (job.instances === null) return reasons.incomplete
-    return this.#isFull(job.instances.length) ? reasons.tooMuch : null
+    return this.#isFull(job.id, job.instances.length) ? reasons.tooMuch : null
   }
 
   #causeOf({ words, runtime, uncertainty }: JobDescription, run: { account: string; endedAt: number }) {
@@ -311,9 +316,9 @@ export class FailedJobs {
     return this.#outcomes.causeOf(account, { startedAt: endedAt - runtime, endedAt, uncertainty })
   }
 
-  /** Whether no job with so many instances may wait, too. */
-  #isFull(more: number): boolean {
-    const waiting = [...this.#jobs.values()].filter(({ state }) => state === 'waiting')
+  /** Whether no job with so many instances may wait beside the others. */
+  #isFull(id: string, more: number): boolean {
+    const waiting = [...this.#jobs.values()].filter((job) => job.state === 'waiting' && job.id !== id)
     const instances = waiting.reduce((sum, { instances }) => sum + instances.length, more)
     return waiting.length >= maxWaiting || instances > maxInstances
   }

@@ -1,6 +1,8 @@
+import { inParallel } from '../concurrency/in-parallel.ts'
 import type { FailedJob, FailedJobs, JobEvent, JobTarget, ResubmitLimits } from './failed-jobs.ts'
 import type { JobStateFile, KnownJobs } from './job-state-file.ts'
 import { OrthancError } from './orthanc-error.ts'
+import type { JobDescription } from './orthanc-job.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { isSameUrl } from './server-entry.ts'
 import { UnfinishedJobs } from './unfinished-jobs.ts'
@@ -37,6 +39,14 @@ const pollIntervalMs = 5_000
 /** For so long (ms) after a start, which may soon succeed: others wait for its end. */
 const busyMs = 30_000
 const busyPollIntervalMs = 1_000
+/** Until the accounts are registered in Orthanc, or won't be. */
+const maxRegistrationMs = 600_000
+/** Accounts that are tried at the same time. */
+const maxSearches = 8
+/** A search that takes so long (ms) goes on in Orthanc, and keeps one of its threads. */
+const silentMs = 10_000
+/** As long as the proxy waits for Google's response to it. */
+const silentPauseMs = 300_000
 /** Since then jobs say which server they send to. */
 const minPlugin = [1, 18] as const
 
@@ -73,6 +83,7 @@ class ResubmissionLoop {
   readonly #options: ResubmitOptions
   #ended = false
   #starting: Promise<void> = Promise.resolve()
+  readonly #begunAt = performance.now()
   readonly #unfinished = new UnfinishedJobs()
   #lastStart = Number.NEGATIVE_INFINITY
   /** What was reported last. */
@@ -157,7 +168,8 @@ class ResubmissionLoop {
     const unsettled = ids.filter((id) => !jobs.isSettled(id))
     await this.#unfinished.each(unsettled, async (id) => {
       const job = this.#ended ? null : await rest.describeJob(id)
-      const event = job && !this.#ended ? jobs.look(job, own, limits, Date.now()) : null
+      const isReady = job && !this.#ended && !this.#isUnregistered(job, own)
+      const event = isReady ? jobs.look(job, own, limits, Date.now()) : null
       if (event && 'left' in event) left.set(event.reason, [...(left.get(event.reason) ?? []), ...event.left])
       else if (event) this.#report([event])
       return job
@@ -165,15 +177,24 @@ class ResubmissionLoop {
     this.#report([...left].map(([reason, ids]) => ({ left: ids, reason })))
   }
 
+  /** Whether it failed at an account whose entry Orthanc lacks, or has otherwise, and may get soon. */
+  #isUnregistered({ id, state, server }: JobDescription, own: Targets): boolean {
+    if (state !== 'Failure' || server === null || own.has(server)) return false
+    const { jobs, targets } = this.#options
+    const isWritten = performance.now() > this.#begunAt + maxRegistrationMs
+    return targets.has(server) && (jobs.has(id) || !isWritten)
+  }
+
   /** One job of an account at a time: an account that has just begun to work is not overrun. */
   async #startAgain(own: Targets): Promise<void> {
-    const { rest, jobs, limits } = this.#options
-    for (const job of jobs.due(Date.now())) {
-      if (this.#ended || !own.has(job.account)) continue
-      if (!(await this.#works(job.account))) {
-        jobs.postpone(job.account, Date.now() + limits.interval)
-        continue
-      }
+    const { rest, jobs } = this.#options
+    const due = jobs.due(Date.now()).filter(({ account }) => own.has(account))
+    const working = new Set<string>()
+    await inParallel(due, maxSearches, async ({ account }) => {
+      if (!this.#ended && (await this.#works(account))) working.add(account)
+    })
+    for (const job of due.filter(({ account }) => working.has(account))) {
+      if (this.#ended) return
       const seen = await rest.describeJob(job.id)
       if (this.#ended) return
       const taken = jobs.takenByOthers(job, seen)
@@ -211,16 +232,17 @@ class ResubmissionLoop {
 
   /** By the way that the job will take: Orthanc, the proxy, its token, and Google. */
   async #works(account: string): Promise<boolean> {
-    const { rest, searchable } = this.#options
+    const { rest, searchable, jobs, limits } = this.#options
     if (!searchable.has(account)) return true
+    const begunAt = Date.now()
     try {
       await rest.qido(account, '/studies', { limit: '1' })
       return true
     } catch (error) {
-      // Also without a response: Google may be silent, and then Orthanc waits for long. Other
-      // accounts must not wait, too.
-      if (error instanceof OrthancError) return false
-      throw error
+      if (!(error instanceof OrthancError)) throw error
+      const isSilent = Date.now() - begunAt >= silentMs
+      jobs.postpone(account, Date.now() + Math.max(limits.interval, isSilent ? silentPauseMs : 0))
+      return false
     }
   }
 

@@ -4,10 +4,13 @@
 // slowly, or because 2,000 small uploads had succeeded meanwhile; more than 10,000 that waited made
 // a StateFile that could not be read; one of another Orthanc was dropped without a word; a new job
 // that somebody paused kept all others waiting; thousands of jobs that waited for their turn were all
-// read every few seconds.
+// read every few seconds; what waited over a restart was given up if Orthanc did not have the new
+// entry yet.
 import { join } from 'node:path'
 import t from 'tap'
+import { FailedJobs } from '../../src/orthanc/failed-jobs.ts'
 import { JobStateFile } from '../../src/orthanc/job-state-file.ts'
+import { UploadOutcomes } from '../../src/orthanc/upload-outcomes.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { otherUrl, outage, past, stageOf, upload, url } from '../orthanc/job-stage.ts'
 
@@ -116,15 +119,35 @@ t.test('a new job that somebody pauses holds up no other', async (t) => {
 t.test('jobs that wait for their turn are not read again and again', async (t) => {
   const { orthanc, fails, begin, states } = await stageOf(t)
   const now = Date.now()
-  for (let at = 0; at < 1_000; at++)
+  for (let at = 0; at < 400; at++)
     orthanc.jobs.set(`job ${at}`, { state: 'Pending', createdAt: now - 60_000 + at, endedAt: 0 })
   begin()
-  await eventually('all are read', () => orthanc.described > 1_000)
+  await eventually('all are read', () => orthanc.described > 400)
   const { polls, described } = orthanc
   await eventually('it goes on', () => orthanc.polls > polls + 5)
   const each = (orthanc.described - described) / (orthanc.polls - polls)
   t.ok(each < 150, `${each} at each look`)
-  for (let at = 0; at < 500; at++) orthanc.jobs.set(`job ${at}`, { state: 'Success', endedAt: now })
-  fails('job 500', { createdAt: now - past - 1_000 })
+  for (let at = 0; at < 200; at++) orthanc.jobs.set(`job ${at}`, { state: 'Success', endedAt: now })
+  fails('job 200', { createdAt: now - past - 1_000 })
   await eventually('the one that has failed is found', () => states().includes('succeeded'))
+})
+
+t.test('an entry that is written just after a restart', async (t) => {
+  const stateFile = join(t.testdir(), 'jobs.json')
+  const { orthanc, fails, begin, states, events } = await stageOf(t, { stateFile })
+  orthanc.works = false
+  fails('one')
+  const before = begin()
+  await eventually('it waits', () => states().includes('waiting'))
+  await before.close()
+  orthanc.works = true
+  // The proxy is at another address now.
+  orthanc.entries = { google: { Url: 'http://127.0.0.1:1/google/' } }
+  events.length = 0
+  const { polls } = orthanc
+  begin({ known: new FailedJobs(new UploadOutcomes(Date.now())) })
+  await eventually('it has looked', () => orthanc.polls > polls + 3)
+  orthanc.entries = { google: { Url: url } }
+  await eventually('it is sent', () => states().includes('succeeded'))
+  t.equal(orthanc.started.length, 1)
 })
