@@ -17,6 +17,7 @@ import { keepOutputFromWaiting, logDestination } from './log-destination.ts'
 import { Registration } from './orthanc-registration.ts'
 import { EndedBeforeServing, predecessorOf, type RunningPredecessor, unlessEnded } from './predecessor.ts'
 import { notifyServiceManager } from './service-manager.ts'
+import type { Successor } from './successor.ts'
 import { openTracing } from './tracing.ts'
 
 /** How long (ms) after the grace all else may take that belongs to the end. */
@@ -56,8 +57,12 @@ async function run(
   const tracing = await openTracing(process.env, logger)
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
+  let handedTo: Successor | null = null
   const uploads = {
-    record: (event: RequestEvent) => outcomes.record(event),
+    record(event: RequestEvent) {
+      const failed = outcomes.record(event)
+      if (failed) handedTo?.uploadFailed(failed)
+    },
     of: (name: string) => failedJobs.of(name),
     countsOf: (name: string) => failedJobs.countsOf(name),
   }
@@ -67,6 +72,9 @@ async function run(
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
   if (predecessor) takeOver(predecessor, logger)
   else await tellReady(logger)
+  // Until then it has carried uploads, too; what it knows of them comes with it.
+  void predecessor?.released.then(() => outcomes.forgetAll(Date.now()))
+  predecessor?.onUploadFailed((upload) => outcomes.add(upload))
   const registration = new Registration(settings, proxy.url, { logger, failedJobs }, predecessor?.released)
   const load = () => loadedSettings(stores, options)
   let grace = settings.shutdownGrace
@@ -82,11 +90,12 @@ async function run(
   watch.close()
   reloading.end()
   if (successor) {
+    handedTo = successor
     const drained = proxy.drain()
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
     // The predecessor may not have left Orthanc to this process yet.
-    await Promise.all([registration.close(), predecessor?.released])
-    successor.release()
+    const [jobs] = await Promise.all([registration.stop(), predecessor?.released])
+    successor.release(jobs)
     const code = await Promise.race([drained.then(() => null), ended])
     if (code === null) {
       await proxy.close()
@@ -99,9 +108,13 @@ async function run(
   const code = await ended
   // Exits even if something hangs.
   setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
-  await Promise.all([handover.cancel(), registration.close()])
+  await handover.cancel()
+  // Orthanc may take its time to respond, and requests in flight don't wait for it.
+  void registration.stop()
   logger.info('shutting down; requests in flight may finish, new ones are rejected')
   const aborted = await proxy.close()
+  // Also the uploads that were aborted; a successor has its own part in them.
+  if (!successor) await registration.close()
   await tracing.close()
   exitSoon()
   if (aborted === 0) {

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { isAbsolute } from 'node:path'
+import type { JobState } from '../../orthanc/job-state-file.ts'
+import type { FailedUpload } from '../../orthanc/upload-outcomes.ts'
 import type { ListeningSockets } from '../../proxy/proxy.ts'
 import { handoverVariable, type PredecessorMessage, type SuccessorMessage } from './handover-messages.ts'
 
@@ -54,9 +56,14 @@ export class Successor {
     await this.#message('serving', maxListenMs)
   }
 
-  /** Leaves Orthanc to it. */
-  release(): void {
-    this.#send({ kind: 'released' })
+  /** Leaves Orthanc to it, with what is known of failed jobs there. */
+  release(jobs: JobState | null): void {
+    this.#send({ kind: 'released', jobs })
+  }
+
+  /** One that this process has carried. */
+  uploadFailed(upload: FailedUpload): void {
+    this.#send({ kind: 'upload-failed', upload })
   }
 
   /** Ends it. What it has begun to serve, it finishes. */
