@@ -1,12 +1,14 @@
 // Seen: a client left while an instance a little larger than a batch, of which all had come, waited
 // for its slot. Its memory was never given back: after a few of them, no upload of the account was
 // read any more.
-import { createServer, request, type ServerResponse } from 'node:http'
+import { createServer, request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
+import { respondStored } from '../helpers/stored-response.ts'
 
 interface Status {
   readonly accounts: readonly { inFlight: { requests: readonly { received: number }[] } }[]
@@ -15,18 +17,13 @@ interface Status {
 const kiB = 1024
 
 test('an instance whose client leaves before it has a slot gives its memory back', async (t) => {
-  const waiting: ServerResponse[] = []
+  const waiting: (() => void)[] = []
   let holdsResponses = true
-  const respond = (outgoing: ServerResponse) => {
-    const body = JSON.stringify({ '00081199': { vr: 'SQ', Value: [{ '00081155': { vr: 'UI', Value: ['1.2'] } }] } })
-    outgoing.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': body.length }).end(body)
-  }
-  const google = createServer((incoming, outgoing) => {
-    incoming.resume()
-    incoming.on('end', () => {
-      if (holdsResponses) waiting.push(outgoing)
-      else respond(outgoing)
-    })
+  const google = createServer(async (incoming, outgoing) => {
+    const body = await buffer(incoming)
+    const respond = () => respondStored(outgoing, body)
+    if (holdsResponses) waiting.push(respond)
+    else respond()
   })
   const { url, proxy } = await startServed(t, {
     baseUrl: `${await listenOn(t, google)}/v1/`,
@@ -62,7 +59,7 @@ test('an instance whose client leaves before it has a slot gives its memory back
     await eventually('the proxy knows', async () => (await received()).length === 1)
   }
   holdsResponses = false
-  for (const outgoing of waiting) respond(outgoing)
+  for (const respond of waiting) respond()
   t.equal((await first).status, 200)
   const next = await fetch(`${url}studies`, { ...small, signal: AbortSignal.timeout(20_000) })
   t.equal(next.status, 200, 'the next upload is read')

@@ -2,12 +2,14 @@
 // others waited for one, where the upload was sent in batches. Ten seconds are what the others get.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { mock } from 'node:test'
 import { test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
+import { respondStored } from '../helpers/stored-response.ts'
 
 interface Status {
   readonly accounts: readonly { inFlight: { requests: readonly { received: number }[] } }[]
@@ -17,11 +19,10 @@ test('a client that stops in the middle of an instance makes way for one that wa
   let begun = 0
   const google = createServer((incoming, outgoing) => {
     begun += 1
-    incoming.on('error', () => {})
-    incoming.resume().on('end', () => {
-      const body = JSON.stringify({ '00081199': { vr: 'SQ', Value: [{ '00081155': { vr: 'UI', Value: ['1.2'] } }] } })
-      outgoing.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': body.length }).end(body)
-    })
+    void buffer(incoming).then(
+      (body) => respondStored(outgoing, body),
+      () => {},
+    )
   })
   const { url, proxy } = await startServed(t, {
     baseUrl: `${await listenOn(t, google)}/v1/`,
