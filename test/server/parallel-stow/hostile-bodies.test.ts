@@ -19,6 +19,8 @@ const maxHeldBytes = memoryBytes + 39 * MiB
 
 function heldBytes(): number {
   collectGarbage()
+  // Another thread frees the buffers that were found: the next collection waits for it.
+  collectGarbage()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }
