@@ -1,4 +1,4 @@
-import type { ListeningSockets } from '../../proxy/proxy.ts'
+import type { ListeningSockets } from '../../proxy/listen.ts'
 
 /**
  * Names the variable that tells a process that it is a successor. Its value is JSON: the

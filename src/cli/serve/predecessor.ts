@@ -23,10 +23,13 @@ export interface RunningPredecessor extends Predecessor {
 export function predecessorOf(process: NodeJS.Process): RunningPredecessor | null {
   const text = process.env[handoverVariable]
   delete process.env[handoverVariable]
-  if (text === undefined || !process.connected) return null
+  if (text === undefined) return null
   const sockets = JSON.parse(text) as InheritedSockets
-  // A predecessor that dies has left everything to this process.
-  const ended = new Promise<void>((resolve) => process.once('disconnect', resolve))
+  // A predecessor that dies, perhaps already, has left everything to this process.
+  const ended = new Promise<void>((resolve) => {
+    if (process.connected) process.once('disconnect', resolve)
+    else resolve()
+  })
   const told = (kind: PredecessorMessage['kind']) => {
     const { promise, resolve } = Promise.withResolvers<void>()
     const onMessage = (message: PredecessorMessage) => {

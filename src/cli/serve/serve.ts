@@ -16,7 +16,8 @@ import { Handover } from './handover.ts'
 import { keepOutputFromWaiting, logDestination } from './log-destination.ts'
 import { Registration } from './orthanc-registration.ts'
 import { EndedBeforeServing, predecessorOf, type RunningPredecessor, unlessEnded } from './predecessor.ts'
-import { notifyServiceManager } from './service-manager.ts'
+import { hasServiceManager, notifyServiceManager } from './service-manager.ts'
+import type { Successor } from './successor.ts'
 import { openTracing } from './tracing.ts'
 
 /** How long (ms) after the grace all else may take that belongs to the end. */
@@ -56,8 +57,16 @@ async function run(
   const tracing = await openTracing(process.env, logger)
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
+  // Since a successor has taken over: its metrics don't have these.
+  const drained = { requests: 0, failed: 0 }
+  let isDraining = false
   const uploads = {
-    record: (event: RequestEvent) => outcomes.record(event),
+    record: (event: RequestEvent) => {
+      outcomes.record(event)
+      if (!isDraining) return
+      drained.requests += 1
+      if (event.failed) drained.failed += 1
+    },
     of: (name: string) => failedJobs.of(name),
     countsOf: (name: string) => failedJobs.countsOf(name),
   }
@@ -81,22 +90,26 @@ async function run(
   const successor = await Promise.race([ended.then(() => null), handover.done])
   watch.close()
   reloading.end()
+  let end: Promise<ExitCode> = ended
   if (successor) {
-    const drained = proxy.drain()
+    isDraining = true
+    const hasDrained = proxy.drain()
+    end = Promise.race([ended, untilNobodyServes(successor, logger)])
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
     // The predecessor may not have left Orthanc to this process yet.
     await Promise.all([registration.close(), predecessor?.released])
     successor.release()
-    const code = await Promise.race([drained.then(() => null), ended])
+    const code = await Promise.race([hasDrained.then(() => null), end])
     if (code === null) {
       await proxy.close()
       await tracing.close()
       exitSoon()
-      logger.info('stopped; the successor serves')
-      return exitCode.ok
+      const isFollowed = successor.end === null
+      logger.info(drained, isFollowed ? 'stopped; the successor serves' : 'stopped')
+      return isFollowed ? exitCode.ok : exitCode.failure
     }
   }
-  const code = await ended
+  const code = await end
   // Exits even if something hangs.
   setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
   await Promise.all([handover.cancel(), registration.close()])
@@ -117,7 +130,7 @@ async function start(settings: Settings, options: ProxyOptions): Promise<Running
     return await startProxy(settings, options)
   } catch (cause) {
     if (cause instanceof EndedBeforeServing) throw new CommandFailure(cause.message, exitCode.terminated, { cause })
-    const { message, isPermanent } = startFailure(cause)
+    const { message, isPermanent } = startFailure(cause, options.predecessor?.sockets)
     throw new CommandFailure(message, isPermanent ? exitCode.usage : exitCode.failure, { cause })
   }
 }
@@ -130,6 +143,19 @@ function takeOver(predecessor: RunningPredecessor, logger: Logger): void {
     keepOutputFromWaiting(process)
     logger.info({ predecessor: pid }, 'the predecessor has ended')
   })
+}
+
+/**
+ * Resolves if the successor is lost, and systemd would start the service again if it knew: it
+ * notices the end of this process, which it has started, but not of the successor while this one
+ * runs.
+ */
+async function untilNobodyServes(successor: Successor, logger: Logger): Promise<ExitCode> {
+  const reason = await successor.lost
+  logger.error({ reason }, 'the successor has ended: nobody accepts connections')
+  if (!hasServiceManager(process.env)) return new Promise(() => {})
+  await notifyServiceManager(process.env, `MAINPID=${process.pid}`)
+  return exitCode.failure
 }
 
 async function tellReady(logger: Logger): Promise<void> {

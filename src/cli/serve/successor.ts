@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { isAbsolute } from 'node:path'
-import type { ListeningSockets } from '../../proxy/proxy.ts'
+import type { ListeningSockets } from '../../proxy/listen.ts'
 import { handoverVariable, type PredecessorMessage, type SuccessorMessage } from './handover-messages.ts'
 
 /** How long a successor may take for everything but the listeners, and then for these. */
@@ -17,6 +17,8 @@ const standardStreams = ['ignore', 'inherit', 'inherit'] as const
 export class Successor {
   readonly #child: ChildProcess
   readonly #exited: Promise<string>
+  #end: string | null = null
+  #stopped: Promise<void> | null = null
   #mayServe = false
 
   constructor(process: NodeJS.Process, sockets: ListeningSockets) {
@@ -28,10 +30,15 @@ export class Successor {
     // Links in `argv0` lead to the Node of a newer version, those in `execPath` are followed already.
     const node = isAbsolute(argv0) ? argv0 : execPath
     this.#child = spawn(node, [...execArgv, ...argv.slice(1)], {
+      // By its name: this process's own may have been replaced.
+      cwd: process.cwd(),
       stdio: [...standardStreams, ...inherited.map(({ fd }) => fd), 'ipc'],
       env: { ...env, [handoverVariable]: JSON.stringify(sent) },
     })
     this.#exited = exitOf(this.#child)
+    void this.#exited.then((words) => {
+      this.#end = words
+    })
   }
 
   get pid(): number {
@@ -59,8 +66,23 @@ export class Successor {
     this.#send({ kind: 'released' })
   }
 
-  /** Ends it. What it has begun to serve, it finishes. */
-  async stop(): Promise<void> {
+  /** Words on how it has ended; null while it runs, or has a successor itself. */
+  get end(): string | null {
+    return this.#child.exitCode === 0 ? null : this.#end
+  }
+
+  /** Resolves with these words. */
+  get lost(): Promise<string> {
+    return this.#exited.then((words) => (this.end === null ? new Promise<never>(() => {}) : words))
+  }
+
+  /** Ends it. What it has begun to serve, it finishes: a second signal would cut that. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#child.kill('SIGTERM')
     const timer = this.#mayServe ? undefined : setTimeout(() => this.#child.kill('SIGKILL'), maxEndMs)
     await this.#exited
