@@ -1,9 +1,15 @@
+import { once } from 'node:events'
 import { constants } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:http'
+import { type ClientHttp2Stream, connect } from 'node:http2'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { whyNotReplaceable } from '../../src/cli/serve/service-manager.ts'
+import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { exited, isRunning, noteNotifications, search, skip, startProxy, startUpload } from '../helpers/restarts.ts'
 
@@ -139,6 +145,45 @@ t.test('SIGTERM after a restart ends what is left to do, and the successor serve
   t.equal((await upload.end()).status, 200, 'within the grace')
   t.equal(await exited(child), 143)
   process.kill(pid, 'SIGTERM')
+})
+
+t.test('TLS and HTTP/2: without its files it is refused; with them, a stream is finished', { skip }, async (t) => {
+  const { authority: ca, cert, key } = makeCertificate()
+  const folder = await mkdtemp(join(tmpdir(), 'restart-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const [Certificate, Key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  await writeFile(Certificate, cert)
+  await writeFile(Key, key)
+  const { child, of, url, restart } = await startProxy(t, {}, { settings: { Tls: { Certificate, Key, Http2: true } } })
+  const { origin, pathname } = new URL(url)
+  const open = () => {
+    const session = connect(origin, { ca, servername: 'localhost' })
+    t.teardown(() => session.destroy())
+    return session
+  }
+  const status = async (stream: ClientHttp2Stream) => {
+    const [headers] = await once(stream, 'response')
+    await once(stream.resume(), 'close')
+    return headers[':status']
+  }
+  await rm(Key)
+  child.kill('SIGUSR2')
+  await eventually('it is refused', () => of('restart failed; this process goes on serving').length === 1)
+  t.match(of('restart failed; this process goes on serving')[0]?.reason, /Tls\.Key.*does not exist/s)
+  await writeFile(Key, key)
+
+  const { contentType, chunks } = multipart(syntheticStudy({ instances: 4 }), 'test-boundary')
+  const body = Buffer.concat([...chunks])
+  const upload = { ':method': 'POST', ':path': `${pathname}studies`, 'content-type': contentType }
+  const stream = open().request({ ...upload, accept: 'application/dicom+json' })
+  const responded = status(stream)
+  stream.write(body.subarray(0, 1000))
+  const successor = await restart()
+  t.equal(await status(open().request({ ':path': `${pathname}studies` })), 200, 'of the successor')
+  stream.end(body.subarray(1000))
+  t.equal(await responded, 200, 'of the predecessor')
+  t.equal(await exited(child), 0)
+  process.kill(successor, 'SIGTERM')
 })
 
 t.test('a restart that would end the service is refused', async (t) => {
