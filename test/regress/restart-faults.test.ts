@@ -69,6 +69,19 @@ t.test('a successor that is killed without a service manager: an upload has all 
   t.equal(of('shutting down; requests in flight may finish, new ones are rejected').length, 0)
 })
 
+t.test('a successor that is stopped while its predecessor finishes an upload is no error', { skip }, async (t) => {
+  const { child, of, url, restart } = await startProxy(t)
+  const upload = startUpload(url)
+  upload.send(0.5)
+  const successor = await restart()
+  process.kill(successor, 'SIGTERM')
+  await eventually('it is said', () => of(lost).length > 0)
+  t.match(of(lost), [{ level: 'info', reason: /exit code 143/ }])
+  child.kill('SIGTERM')
+  t.equal((await upload.end()).status, 200)
+  t.equal(await exited(child), 143)
+})
+
 t.test('addresses that are taken', { skip }, async (t) => {
   const port = await freePort()
   const { child, of, url, configure, successors } = await startProxy(

@@ -152,7 +152,8 @@ function takeOver(predecessor: RunningPredecessor, logger: Logger): void {
  */
 async function untilNobodyServes(successor: Successor, logger: Logger): Promise<ExitCode> {
   const reason = await successor.lost
-  logger.error({ reason }, 'the successor has ended: nobody accepts connections')
+  const level = successor.wasStopped ? 'info' : 'error'
+  logger[level]({ reason }, 'the successor has ended: nobody accepts connections')
   if (!hasServiceManager(process.env)) return new Promise(() => {})
   await notifyServiceManager(process.env, `MAINPID=${process.pid}`)
   return exitCode.failure

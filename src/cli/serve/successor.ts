@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { isAbsolute } from 'node:path'
 import type { ListeningSockets } from '../../proxy/listen.ts'
+import { exitCode } from '../exit-code.ts'
 import { handoverVariable, type PredecessorMessage, type SuccessorMessage } from './handover-messages.ts'
 
 /** How long a successor may take for everything but the listeners, and then for these. */
@@ -69,6 +70,12 @@ export class Successor {
   /** Words on how it has ended; null while it runs, or has a successor itself. */
   get end(): string | null {
     return this.#child.exitCode === 0 ? null : this.#end
+  }
+
+  /** Whether it has ended because it was told to. */
+  get wasStopped(): boolean {
+    const { exitCode: code } = this.#child
+    return code === exitCode.interrupted || code === exitCode.terminated
   }
 
   /** Resolves with these words. */
