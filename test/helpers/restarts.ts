@@ -111,8 +111,10 @@ export function startUpload(url: string) {
   const responded = new Promise<IncomingMessage>((resolve, reject) =>
     sending.once('response', resolve).once('error', reject),
   )
+  responded.catch(() => {})
   let sent = 0
   return {
+    response: responded,
     send(share: number) {
       const upTo = Math.round(body.length * share)
       sending.write(body.subarray(sent, upTo))

@@ -6,6 +6,8 @@
  *   end of a process that it hasn't started.
  * - A successor that was killed before its predecessor had left the addresses to it: they were left
  *   all the same, and nobody listened.
+ * - A successor that was killed while it finished an upload itself, after it had handed over: its
+ *   predecessor took that for the end of the service.
  * - A changed host of Listen with the same port: "another program listens there", which was the
  *   predecessor.
  * - A working directory that was replaced: the successor read the files of the old one.
@@ -67,6 +69,49 @@ t.test('a successor that is killed without a service manager: an upload has all 
   t.equal(await exited(child), 1)
   t.equal(of('stopped').length, 1)
   t.equal(of('shutting down; requests in flight may finish, new ones are rejected').length, 0)
+})
+
+/** The program, its successor and that one's, and uploads that the first and the second finish. */
+async function startThree(t: Test, env: Record<string, string> = {}) {
+  const started = await startProxy(t, env)
+  const { of, url, restart } = started
+  const startHalf = async () => {
+    const upload = startUpload(url)
+    upload.send(0.5)
+    // Whoever serves this has accepted the upload before.
+    await search(url)
+    return upload
+  }
+  const first = await startHalf()
+  const second = await restart()
+  await eventually('the first one finishes its upload', () => of(drains).length === 1)
+  const other = await startHalf()
+  const third = await restart(second)
+  await eventually('so does the second', () => of(drains).length === 2)
+  return { ...started, uploads: [first, other] as const, second, third }
+}
+
+t.test('three processes, of which the second is killed', { skip }, async (t) => {
+  const { child, of, url, uploads, second, third } = await startThree(t)
+  process.kill(second, 'SIGKILL')
+  await t.rejects(uploads[1].response)
+  t.equal((await uploads[0].end()).status, 200)
+  t.equal(await exited(child), 0)
+  t.same(of(lost), [], 'the third one accepts connections')
+  t.equal((await search(url)).status, 200)
+  process.kill(third, 'SIGTERM')
+})
+
+t.test('three processes, of which the third is killed', { skip }, async (t) => {
+  const systemd = await noteNotifications(t)
+  const { child, of, uploads, third } = await startThree(t, systemd.env)
+  process.kill(third, 'SIGKILL')
+  await eventually('the second one says so', () => of(lost).length === 1)
+  t.equal((await uploads[1].end()).status, 200)
+  await eventually('and then the first one', () => of(lost).length === 2)
+  t.equal((await systemd.notes()).at(-1), `MAINPID=${child.pid}`, 'which systemd has started')
+  t.equal((await uploads[0].end()).status, 200)
+  t.equal(await exited(child), 1)
 })
 
 t.test('a successor that is stopped while its predecessor finishes an upload is no error', { skip }, async (t) => {

@@ -11,6 +11,8 @@ export interface RunningPredecessor extends Predecessor {
   readonly pid: number
   /** This process accepts connections. */
   serving(): void
+  /** A successor of this process accepts connections in its place, or doesn't any more. */
+  succeeded(serves: boolean): Promise<void>
   /** This process ends, and serves nobody. Resolves when the predecessor has been told. */
   failed(reason: string): Promise<void>
   /** Resolves when the predecessor leaves Orthanc to this process, or has ended. */
@@ -55,6 +57,7 @@ export function predecessorOf(process: NodeJS.Process): RunningPredecessor | nul
       await serve
     },
     serving: () => void send({ kind: 'serving' }),
+    succeeded: (serves) => send({ kind: 'succeeded', serves }),
     async failed(reason) {
       await send({ kind: 'failed', reason })
       // The channel would keep this process from ending.

@@ -93,8 +93,9 @@ async function run(
   let end: Promise<ExitCode> = ended
   if (successor) {
     isDraining = true
+    void predecessor?.succeeded(true)
     const hasDrained = proxy.drain()
-    end = Promise.race([ended, untilNobodyServes(successor, logger)])
+    end = Promise.race([ended, untilNobodyServes(successor, { predecessor, logger })])
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
     // The predecessor may not have left Orthanc to this process yet.
     await Promise.all([registration.close(), predecessor?.released])
@@ -150,10 +151,14 @@ function takeOver(predecessor: RunningPredecessor, logger: Logger): void {
  * notices the end of this process, which it has started, but not of the successor while this one
  * runs.
  */
-async function untilNobodyServes(successor: Successor, logger: Logger): Promise<ExitCode> {
+async function untilNobodyServes(
+  successor: Successor,
+  { predecessor, logger }: { predecessor: RunningPredecessor | null; logger: Logger },
+): Promise<ExitCode> {
   const reason = await successor.lost
   const level = successor.wasStopped ? 'info' : 'error'
   logger[level]({ reason }, 'the successor has ended: nobody accepts connections')
+  await predecessor?.succeeded(false)
   if (!hasServiceManager(process.env)) return new Promise(() => {})
   await notifyServiceManager(process.env, `MAINPID=${process.pid}`)
   return exitCode.failure

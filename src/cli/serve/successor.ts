@@ -21,6 +21,8 @@ export class Successor {
   #end: string | null = null
   #stopped: Promise<void> | null = null
   #mayServe = false
+  /** Another process accepts connections in its place. */
+  #isSucceeded = false
 
   constructor(process: NodeJS.Process, sockets: ListeningSockets) {
     const { argv0, execPath, execArgv, argv, env } = process
@@ -35,6 +37,9 @@ export class Successor {
       cwd: process.cwd(),
       stdio: [...standardStreams, ...inherited.map(({ fd }) => fd), 'ipc'],
       env: { ...env, [handoverVariable]: JSON.stringify(sent) },
+    })
+    this.#child.on('message', (message: SuccessorMessage) => {
+      if (message.kind === 'succeeded') this.#isSucceeded = message.serves
     })
     this.#exited = exitOf(this.#child)
     void this.#exited.then((words) => {
@@ -67,9 +72,9 @@ export class Successor {
     this.#send({ kind: 'released' })
   }
 
-  /** Words on how it has ended; null while it runs, or has a successor itself. */
+  /** Words on how it has ended; null while it, or a successor of its own, accepts connections. */
   get end(): string | null {
-    return this.#child.exitCode === 0 ? null : this.#end
+    return this.#isSucceeded ? null : this.#end
   }
 
   /** Whether it has ended because it was told to. */
