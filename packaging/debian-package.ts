@@ -10,8 +10,9 @@ import { run } from './run.ts'
 
 const architectures: Partial<Record<Platform, string>> = { 'linux-x64': 'amd64', 'linux-arm64': 'arm64' }
 
+const environment = 'etc/default/gcp-dicomweb-proxy'
 /** Files that are kept as the administrator has changed them. */
-const conffiles = ['/etc/default/gcp-dicomweb-proxy', '/etc/gcp-dicomweb-proxy/orthanc.json.example']
+const conffiles = [`/${environment}`, '/etc/gcp-dicomweb-proxy/orthanc.json.example']
 
 /** Makes the package for Debian and Ubuntu: `apt install ./FILE`. Returns its path. */
 export function makeDebianPackage(platform: Platform, { products, isFast = false }: ArchiveOptions): string {
@@ -28,6 +29,8 @@ export function makeDebianPackage(platform: Platform, { products, isFast = false
     const file = resolve(products, `${manifest.name}_${version}_${architecture}.deb`)
     const env = { ...process.env, SOURCE_DATE_EPOCH: String(sourceDate()) }
     run('chmod', ['-R', 'u+rwX,go+rX,go-w', root])
+    // It may hold passwords, and only systemd reads it, as root.
+    chmodSync(join(root, environment), 0o600)
     run('dpkg-deb', ['--root-owner-group', '-Zxz', `-z${isFast ? 0 : 6}`, '--build', root, file], { env })
     return file
   } finally {
@@ -70,7 +73,7 @@ function installFiles(root: string, version: string): void {
   write(root, 'usr/share/lintian/overrides/gcp-dicomweb-proxy', read('packaging/debian/lintian-overrides'))
   write(root, 'usr/bin/gcp-dicomweb-proxy', withFlags(read('packaging/debian/gcp-dicomweb-proxy')))
   chmodSync(join(root, 'usr/bin/gcp-dicomweb-proxy'), 0o755)
-  write(root, 'etc/default/gcp-dicomweb-proxy', read('packaging/debian/default'))
+  write(root, environment, read('packaging/debian/default'))
   write(root, 'etc/gcp-dicomweb-proxy/orthanc.json.example', read('config/minimal.json'))
   const unit = 'usr/lib/systemd/system/gcp-dicomweb-proxy.service'
   write(root, unit, '')

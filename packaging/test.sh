@@ -273,6 +273,7 @@ test_deb() {
   logged 'restart failed; this process goes on serving'
   expect '"version":"98.0.0"' "$(curl --silent "$admin/api/status")"
   stop_service
+  expect 600 "$(stat -c %a "$work/root/etc/default/$program")"
 
   say 'deb: upgrade; the configuration stays'
   echo 'NO_PROXY=127.0.0.1' >>"$work/root/etc/default/$program"

@@ -1,7 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
+import { run } from '../src/cli/program.ts'
 import { errorTable } from '../src/errors.ts'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
@@ -103,4 +104,46 @@ test('docs/architecture.md names files and functions that exist', async (t) => {
     functions.filter((name) => !source.includes(`${name}(`)),
     [],
   )
+})
+
+/** The long options that `--help` of a command lists. */
+async function optionsOf(t: Test, command: string): Promise<readonly string[]> {
+  const printed = t.capture(process.stdout, 'write')
+  try {
+    await run([command, '--help'])
+  } finally {
+    printed.restore()
+  }
+  const help = printed.args().flat().join('')
+  return [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option = '']) => option)
+}
+
+test('commands in the pages use options that exist, and tables of options have all of them', async (t) => {
+  const commands = [
+    ...['serve', 'check', 'client', 'compare', 'conformance'],
+    ...['demo', 'emulator', 'health', 'register', 'schema'],
+  ]
+  const options = new Map<string, readonly string[]>()
+  for (const command of commands) options.set(command, await optionsOf(t, command))
+  let checked = 0
+  for (const page of pages) {
+    const lines = [...read(page).matchAll(/(?<!contenders )gcp-dicomweb-proxy(?:\.cmd)? ((?:[^\n`|]|\\\n)+)/g)]
+    for (const [line, rest = ''] of lines) {
+      const words = rest.split(/\s+/)
+      const known = [...(options.get(words[0] ?? '') ?? options.get('serve') ?? []), '--help', '--version']
+      const used = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word)?.[0] ?? [])
+      checked += used.length
+      t.same(
+        used.filter((option) => !known.includes(option)),
+        [],
+        `${page}: ${line}`,
+      )
+    }
+  }
+  t.ok(checked > 50, `${checked} options are found`)
+  for (const command of ['check', 'compare', 'conformance', 'emulator']) {
+    const cells = [...read(`docs/${command}.md`).matchAll(/^\| (`--[^|]*) \|/gm)].map(([, cell = '']) => cell)
+    const documented = cells.flatMap((cell) => [...cell.matchAll(/--[a-z-]+/g)].map(([option]) => option))
+    t.same([...documented, '--help'].sort(), options.get(command)?.toSorted(), `docs/${command}.md`)
+  }
 })

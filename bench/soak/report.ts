@@ -29,7 +29,7 @@ export function soakReport(record: SoakRecord): string {
     countersTable(record),
     `Statuses are those of complete responses. *broken*: the connection was reset before a response; *broken in*: in the middle of one. *left*: the client disconnected.`,
     '## The proxy at rest',
-    footprintTable(record.before, record.after),
+    footprintTable([record.before, record.midway, record.after]),
     violations(record),
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
@@ -44,12 +44,12 @@ function countersTable({ counts }: SoakResult): string {
   )
 }
 
-function footprintTable(before: Footprint, after: Footprint): string {
+function footprintTable(footprints: readonly Footprint[]): string {
   const mebibytes = (bytes: number) => `${(bytes / MiB).toFixed(1)} MiB`
-  const kinds = [...new Set([...Object.keys(before.resources), ...Object.keys(after.resources)])].sort()
-  const row = (what: string, of: (footprint: Footprint) => string) => [what, of(before), of(after)]
+  const kinds = [...new Set(footprints.flatMap(({ resources }) => Object.keys(resources)))].sort()
+  const row = (what: string, of: (footprint: Footprint) => string) => [what, ...footprints.map(of)]
   return table(
-    ['', 'after the warm-up', 'after the end'],
+    ['', 'after the warm-up', 'in the middle', 'after the end'],
     [
       row('open sockets', ({ sockets }) => String(sockets)),
       row('other file descriptors', ({ otherDescriptors }) => String(otherDescriptors)),

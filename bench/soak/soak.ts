@@ -21,8 +21,9 @@ export interface SoakResult {
   readonly failures: number
   readonly requests: number
   readonly audit: Audit
-  /** Of the proxy, at rest: after the warm-up, and after the end. */
+  /** Of the proxy, at rest: after the warm-up, in the middle, and after the end. */
   readonly before: Footprint
+  readonly midway: Footprint
   readonly after: Footprint
   readonly violations: readonly string[]
 }
@@ -44,8 +45,10 @@ export async function soak(
   inform('warm-up')
   await traffic(environment, ledger, counters, seed, warmUp)
   const before = await untilQuiescent(proxy, restingSockets)
-  inform(`${minutes} minutes of traffic and faults`)
-  await traffic(environment, ledger, counters, seed + 1, minutes * 60_000)
+  inform(`${minutes} minutes of traffic and faults, at rest once in the middle`)
+  await traffic(environment, ledger, counters, seed + 1, minutes * 30_000)
+  const midway = await untilQuiescent(proxy, restingSockets)
+  await traffic(environment, ledger, counters, seed + 2, minutes * 30_000)
   inform('coming to rest')
   const after = await untilQuiescent(proxy, restingSockets)
   inform('reading the stores')
@@ -63,6 +66,7 @@ export async function soak(
     requests: total,
     audit: audited,
     before,
+    midway,
     after,
     violations,
   }
@@ -79,7 +83,7 @@ async function traffic(
   milliseconds: number,
 ): Promise<void> {
   const end = new AbortController()
-  // Seeds of studies are theirs alone, also over both phases.
+  // Seeds of studies are theirs alone, also over all phases.
   let studies = seed * 1_000_000
   const nextSeed = () => studies++
   const clients = [...accounts].flatMap(([account, url], nth) =>

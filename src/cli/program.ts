@@ -96,7 +96,8 @@ const serveHelp = `
 The variable GCP_DICOMWEB_PROXY_CONFIG also names the configuration. An orthanc.json written for the Orthanc
 GCP plugin works unchanged. Stores on the command line use Application Default Credentials
 (GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, or the machine's service account).
-The proxy reloads a changed configuration by itself, or immediately on SIGHUP, and logs the result.
+The proxy reloads a changed configuration by itself, or immediately on SIGHUP, and logs the result. SIGUSR2
+restarts the program without an outage (docs/deployment.md says where).
 
 Examples:
   ${invocation} --config /etc/orthanc/
@@ -122,9 +123,10 @@ function addCheck(program: Command, action: (...words: unknown[]) => Promise<voi
 }
 
 const checkHelp = `
-Checks the configuration, the credentials, the network path to Google (DNS, outgoing proxy, TLS), the clock
-and, for each account, token, scope, store, permissions and a search with limit=1. It connects exactly as the
-proxy does, changes nothing, and prints neither secrets nor patient data. Run it as the proxy's user.
+Checks the configuration, the credentials, the running proxy if there is one, the network path to Google (DNS,
+outgoing proxy, TLS), the clock and, for each account, token, scope, store, permissions and a search with
+limit=1. It connects exactly as the proxy does, changes nothing, and prints neither secrets nor patient data.
+Run it as the proxy's user.
 With --orthanc it also checks that Orthanc responds, and that its DICOMweb server for each account points to
 this proxy with a long enough timeout. The password for --user is read from the variable
 GCP_DICOMWEB_PROXY_ORTHANC_PASSWORD, or from standard input.
@@ -134,8 +136,8 @@ Examples:
   ${invocation} check --config /etc/orthanc/ --orthanc http://127.0.0.1:8042
   ${invocation} check --config /etc/orthanc/ --json
 
-Exit codes: 0 ok. Otherwise the first check that failed: 2 configuration, 3 network path to Google, 4 clock,
-5 credential or token, 6 store, 7 Orthanc. 1 for any other failure.
+Exit codes: 0 ok. Otherwise the first of these that failed: 2 configuration, 3 network path to Google, 4 clock,
+5 credential or token, 6 store, 8 the running proxy, 7 Orthanc. 1 for any other failure.
 `
 
 function addRegister(program: Command, action: (...words: unknown[]) => Promise<void>): void {
@@ -314,15 +316,15 @@ function addHealth(program: Command, action: (...words: unknown[]) => Promise<vo
 }
 
 const healthHelp = `
-Asks /healthz or /readyz of the admin listener, by TLS if that speaks it, over an address of this machine.
-A proxy that runs is alive, although a change of the configuration has an error.
+Asks /healthz or /readyz of the admin listener, over TLS if that listener uses it, at an address of this machine.
+A running proxy is alive even if its configuration file now has an error: it keeps the last one without.
 
 Examples:
   ${invocation} health --config /etc/orthanc/
   ${invocation} health --config /etc/orthanc/ --ready
   ${invocation} health --config /etc/orthanc/ --account my-google
 
-Exit codes: 0 alive or ready, 1 not, 2 usage, or nothing found where the configuration, which has an error, leads.
+Exit codes: 0 alive or ready, 1 not, 2 usage error, or no response while the configuration has an error.
 `
 
 const schemaHelp = `

@@ -25,6 +25,8 @@ export class Call {
    * may set it.
    */
   breakOff: { readonly at: number; readonly how: () => void } | undefined
+  /** How many instances of an upload the response doesn't name; a fault may set it. */
+  omitted: { readonly unnamed: number; readonly dropped: number } = { unnamed: 0, dropped: 0 }
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   #continueAwaited: boolean

@@ -72,6 +72,10 @@ export interface Fault {
   readonly bandwidth?: number
   /** Bytes per second at which the request's body is read. */
   readonly uploadBandwidth?: number
+  /** Store all instances of an upload, but leave so many of them, the first, out of the response. */
+  readonly unnamed?: number
+  /** Neither store nor name so many instances of an upload, the first. */
+  readonly dropped?: number
   /** An interim response before the real one. */
   readonly informational?: 102 | 103
   /** A chunked body whose second chunk has no valid size. */

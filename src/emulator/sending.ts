@@ -43,6 +43,7 @@ export async function serve(
   if (fault.resetBefore) return reset(wire)
   if (fault.informational) informational(wire, fault.informational)
   call.uploadBandwidth = fault.uploadBandwidth
+  call.omitted = { unnamed: fault.unnamed ?? 0, dropped: fault.dropped ?? 0 }
   if (fault.resetDuring !== undefined) call.breakOff = { at: fault.resetDuring, how: () => cut(wire) }
   const result = await respondWithFault({ fault, refuse }, call, work)
   if (result === undefined || wire.response.destroyed) return

@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { UpstreamHeaders, WholeResponse } from './buffered-response.ts'
 
 /**
@@ -16,6 +17,20 @@ export interface ResponseObserver {
  * that is passed on.
  */
 export type ObserveResponse = (status: number, headers: UpstreamHeaders) => ResponseObserver | null
+
+/** Bytes that take some milliseconds to be observed. */
+const pieceBytes = 256 * 1024
+
+/** `observeBuffered()` for one that may be long: others have their turn in between. */
+export async function observeInPieces(observe: ObserveResponse, response: WholeResponse): Promise<void> {
+  const { status, headers, body } = response
+  const reader = observe(status, headers)
+  for (let at = 0; reader && at < body.length; at += pieceBytes) {
+    reader.push(body.subarray(at, at + pieceBytes))
+    await immediate()
+  }
+  reader?.end()
+}
 
 /** Has a buffered response observed, as if it passed just now. */
 export function observeBuffered(observe: ObserveResponse, { status, headers, body }: WholeResponse): void {

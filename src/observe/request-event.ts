@@ -31,7 +31,7 @@ export interface BatchCounts {
 export interface BatchFailures {
   /** Statuses of Google's and codes of the proxy's by which batches failed for good. */
   readonly causes: ReadonlySet<number | ErrorCode>
-  /** Instances that Google refused in a response that names them. */
+  /** Instances that Google refused in its responses, or didn't name in them and doesn't have. */
   readonly refused: number
 }
 
@@ -96,6 +96,8 @@ export class RequestEvent {
   batchFailures: BatchFailures | undefined
   /** Of an upload: instances that Google refused because it has just the same. */
   instancesIdentical: number | undefined
+  /** Of an upload in batches: instances that Google's responses didn't name, and were looked up. */
+  instancesNotNamed: number | undefined
   /** Rows that the proxy read to complete a search; undefined for other requests. */
   rowsRead: number | undefined
   /** Content-Length of an upload; undefined without one. */
@@ -125,6 +127,10 @@ export class RequestEvent {
     if (sopInstanceUids.length === 0) return
     this.instancesIdentical = (this.instancesIdentical ?? 0) + sopInstanceUids.length
     this.subjects?.identical(sopInstanceUids)
+  }
+
+  notNamed(count: number): void {
+    if (count > 0) this.instancesNotNamed = (this.instancesNotNamed ?? 0) + count
   }
 
   get phase(): RequestPhase {
@@ -186,6 +192,7 @@ export class RequestEvent {
       batchesRepeated: this.batches?.repeated,
       batchesFailed: this.batches?.failed,
       instancesIdentical: this.instancesIdentical,
+      instancesNotNamed: this.instancesNotNamed,
       rowsRead: this.rowsRead,
       instancesStored: instances?.stored,
       instancesFailed: instances?.failed,

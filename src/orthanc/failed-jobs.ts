@@ -1,6 +1,6 @@
 import { invocation } from '../invocation.ts'
 import type { JobDescription } from './orthanc-job.ts'
-import type { UploadOutcomes } from './upload-outcomes.ts'
+import type { UploadHistory, UploadOutcomes } from './upload-outcomes.ts'
 
 export interface ResubmitLimits {
   /** New jobs for one that failed. */
@@ -59,6 +59,22 @@ export interface RememberedJob
   readonly state: 'waiting' | 'starting' | 'started-again'
 }
 
+/** What one process leaves to the next. */
+export interface JobMemory {
+  readonly jobs: readonly RememberedJob[]
+  /** Null after a crash. */
+  readonly ended: EndedProcess | null
+}
+
+/** What has to be complete, and so is known of a process that ended in order only. */
+export interface EndedProcess {
+  /** Jobs that failed and were looked at: nothing more is to be learned about them. */
+  readonly settled: readonly string[]
+  readonly uploads: UploadHistory
+  /** Where the accounts led to. */
+  readonly stores: Readonly<Record<string, string>>
+}
+
 /** Of an account, since the start of the proxy. */
 export interface JobCounts {
   readonly waiting: number
@@ -77,6 +93,8 @@ const settleMs = 5_000
 const maxSpacing = 32
 /** Identifiers of all waiting jobs: some 15 MB. */
 const maxInstances = 200_000
+/** Of all accounts: some 10 MB in `StateFile`. */
+const maxWaiting = 20_000
 /** Of an account, kept for the status page. */
 const maxEnded = 20
 
@@ -93,13 +111,15 @@ const causes = {
 const reasons = {
   refusedAgain: `the new job's upload was refused or cut off, or not every instance was stored: the account's failures on the status page and in the log say why. Google may reject instances that it has already, from the attempt before the outage; ${compare}`,
   old: `it is older than MaxAge; ${compare}`,
-  tooMuch: `too many instances wait already; ${compare}`,
+  tooMuch: `too many jobs or instances wait already; ${compare}`,
   incomplete: `Orthanc does not say which instances it sent; ${compare}`,
   byOthers: `somebody has resubmitted it in Orthanc, which may send only a part of it, and then says Success; ${compare}`,
   forgotten: `Orthanc has forgotten the new job before its end was seen: it was restarted, or its JobsHistorySize is too small; ${compare}`,
   forgottenWaiting: `Orthanc has forgotten it while the proxy did not run, and with it what it was to send: it was restarted, or its JobsHistorySize is too small; ${compare}`,
   unknownStart: `it is not known whether Orthanc has started a new job: its response did not come. Look in its list of jobs; ${compare}`,
   deleted: `Orthanc no longer has all of its instances (404): somebody has deleted them, or replaced the study. Send what is left of it yourself; ${compare}`,
+  paused: `somebody has paused it in Orthanc: resume it there; ${compare}`,
+  foreign: `StateFile is about another Orthanc: DicomWebProxy.Orthanc.Url has changed while the proxy did not run; ${compare}`,
   elsewhere: `the account is gone, has another DICOM store now, or its entry in Orthanc leads elsewhere; ${compare}`,
 } as const
 
@@ -108,7 +128,9 @@ export class FailedJobs {
   readonly #outcomes: UploadOutcomes
   readonly #jobs = new Map<string, KnownJob>()
   /** Nothing more is to be learned about them. */
-  readonly #settled = new Set<string>()
+  readonly #settled = new Map<string, 'Success' | 'Failure'>()
+  /** Where accounts led to last. */
+  readonly #stores = new Map<string, string>()
   readonly #counts = new Map<string, { started: number; givenUp: number }>()
   /** Whether what a former process knew is there. */
   isRestored = false
@@ -134,6 +156,21 @@ export class FailedJobs {
     this.#counts.set(account, counts)
   }
 
+  /** What was known of uploads to another store than the account has now says nothing any more. */
+  retarget(targets: ReadonlyMap<string, JobTarget>, now: number): void {
+    for (const [account, { store }] of targets) {
+      if ((this.#stores.get(account) ?? store) !== store) this.#outcomes.forget(account, now)
+      this.#stores.set(account, store)
+    }
+  }
+
+  /** For the process that comes after, when no upload can end in this one any more. */
+  memory(): JobMemory {
+    const settled = [...this.#settled].flatMap(([id, state]) => (state === 'Failure' ? [id] : []))
+    const ended = { settled, uploads: this.#outcomes.history(), stores: Object.fromEntries(this.#stores) }
+    return { jobs: this.remembered(), ended }
+  }
+
   remembered(): RememberedJob[] {
     return [...this.#jobs.values()].flatMap((job) => {
       const { id, replaces, account, store, completion, attempts, createdAt, failedAt, isStarting } = job
@@ -143,10 +180,29 @@ export class FailedJobs {
     })
   }
 
-  /** Takes over what a former process knew; what became of it, Orthanc will say. */
-  restore(remembered: readonly RememberedJob[]): readonly JobEvent[] {
+  /**
+   * Takes over what a former process knew; what became of it, Orthanc will say.
+   *
+   * @param foreign jobs of another Orthanc
+   */
+  restore({ jobs, ended }: JobMemory, foreign: readonly string[] = [], now = Date.now()): readonly JobEvent[] {
     this.isRestored = true
-    return remembered.flatMap(({ state, ...job }) => {
+    if (ended) this.#restoreEnded(ended, now)
+    const left = foreign.length > 0 ? [{ left: foreign, reason: reasons.foreign }] : []
+    return [...left, ...this.#restoreJobs(jobs)]
+  }
+
+  #restoreEnded({ settled, uploads, stores }: EndedProcess, now: number): void {
+    for (const id of settled) this.#settled.set(id, 'Failure')
+    this.#outcomes.restore(uploads)
+    for (const [account, store] of Object.entries(stores))
+      if (this.#stores.get(account) !== store) this.#outcomes.forget(account, now)
+  }
+
+  #restoreJobs(jobs: readonly RememberedJob[]): readonly JobEvent[] {
+    return jobs.flatMap(({ state, ...job }) => {
+      // What became of it is still to be seen.
+      this.#settled.delete(job.id)
       const restored = { ...job, instances: [], nextAttemptAt: null, reason: null, isStarting: false }
       if (state === 'waiting') this.#set({ ...restored, state, isRestored: true })
       else this.#set({ ...restored, state: 'started-again', isRestored: false })
@@ -168,12 +224,17 @@ export class FailedJobs {
    * proxy has been restarted.
    */
   keep(ids: ReadonlySet<string>): readonly JobEvent[] {
-    for (const id of this.#settled) if (!ids.has(id)) this.#settled.delete(id)
+    for (const id of this.#settled.keys()) if (!ids.has(id)) this.#settled.delete(id)
     const lost = [...this.#jobs.values()].filter(({ id }) => !ids.has(id))
     return lost.flatMap((job) => {
       if (job.isRestored) return this.giveUp(job, reasons.forgottenWaiting)
       return job.state === 'started-again' ? this.giveUp(job, reasons.forgotten) : []
     })
+  }
+
+  /** Whether it is one that waits or was given up, or a new one. */
+  has(id: string): boolean {
+    return this.#jobs.has(id)
   }
 
   isSettled(id: string): boolean {
@@ -188,17 +249,18 @@ export class FailedJobs {
     now: number,
   ): JobEvent | null {
     const { id, state, endedAt, server, type } = job
-    if (state !== 'Success' && state !== 'Failure') return null
     const known = this.#jobs.get(id)
+    if (known?.state === 'started-again' && state === 'Paused') return this.giveUp(known, reasons.paused)
+    if (state !== 'Success' && state !== 'Failure') return null
     if (known?.isRestored && (state === 'Success' || job.completion !== known.completion)) {
       return this.giveUp(known, reasons.byOthers)
     }
     if (state === 'Success') {
-      this.#settled.add(id)
+      this.#settled.set(id, state)
       return known ? this.#end(known, 'succeeded', null) : null
     }
     if (endedAt === null || endedAt > now - settleMs) return null
-    this.#settled.add(id)
+    this.#settled.set(id, state)
     const target = server === null ? undefined : targets.get(server)
     if (known && (server !== known.account || target?.store !== known.store))
       return this.giveUp(known, reasons.elsewhere)
@@ -245,16 +307,20 @@ export class FailedJobs {
       return `it failed in outages after ${attempts} new jobs (MaxAttempts); ${compare}`
     if (!(job.createdAt >= run.now - limits.maxAge)) return reasons.old
     if (job.instances === null) return reasons.incomplete
-    return this.#waitingInstances() + job.instances.length > maxInstances ? reasons.tooMuch : null
+    return this.#isFull(job.id, job.instances.length) ? reasons.tooMuch : null
   }
 
-  #causeOf({ words, runtime }: JobDescription, { account, endedAt }: { account: string; endedAt: number }) {
+  #causeOf({ words, runtime, uncertainty }: JobDescription, run: { account: string; endedAt: number }) {
     if (!outageWords.has(words)) return 'other'
-    return this.#outcomes.causeOf(account, { startedAt: endedAt - runtime, endedAt })
+    const { account, endedAt } = run
+    return this.#outcomes.causeOf(account, { startedAt: endedAt - runtime, endedAt, uncertainty })
   }
 
-  #waitingInstances(): number {
-    return [...this.#jobs.values()].reduce((sum, { instances }) => sum + instances.length, 0)
+  /** Whether no job with so many instances may wait beside the others. */
+  #isFull(id: string, more: number): boolean {
+    const waiting = [...this.#jobs.values()].filter((job) => job.state === 'waiting' && job.id !== id)
+    const instances = waiting.reduce((sum, { instances }) => sum + instances.length, more)
+    return waiting.length >= maxWaiting || instances > maxInstances
   }
 
   /** Gives up those that have waited too long, or that don't lead where they did. */
@@ -323,7 +389,7 @@ export class FailedJobs {
 
   #end(job: FailedJob, state: 'succeeded' | 'given-up', reason: string | null): JobEvent {
     const ended = { state, reason, nextAttemptAt: null }
-    this.#settled.add(job.id)
+    this.#settled.set(job.id, state === 'succeeded' ? 'Success' : 'Failure')
     this.#change(job, { ...ended, failedAt: job.failedAt, instances: [], isRestored: false })
     const others = this.of(job.account).filter((each) => each.state === 'succeeded' || each.state === 'given-up')
     for (const { id } of others.slice(0, -maxEnded)) this.#jobs.delete(id)

@@ -1,13 +1,27 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { readBoundedText } from '../bounded-files.ts'
-import type { RememberedJob } from './failed-jobs.ts'
+import type { EndedProcess, JobMemory, RememberedJob } from './failed-jobs.ts'
 import { OrthancError } from './orthanc-error.ts'
+import type { FailedUpload } from './upload-outcomes.ts'
 
 /** What is remembered of one Orthanc's jobs. */
-interface JobState {
+export interface JobState extends JobMemory {
   /** Its address. */
   readonly orthanc: string
-  readonly jobs: readonly RememberedJob[]
+}
+
+/** What one Orthanc may take over of it. */
+export interface KnownJobs {
+  readonly known: JobMemory
+  /** Jobs of another Orthanc. */
+  readonly foreign: readonly string[]
+}
+
+const nothing: JobMemory = { jobs: [], ended: null }
+
+export function knownJobs({ orthanc: of, ...memory }: JobState, orthanc: string): KnownJobs {
+  if (of === orthanc) return { known: memory, foreign: [] }
+  return { known: nothing, foreign: memory.jobs.map(({ id }) => id) }
 }
 
 /**
@@ -18,26 +32,33 @@ export class JobStateFile {
   readonly #path: string
   readonly #orthanc: string
   #written: string | null = null
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(path: string, orthanc: string) {
     this.#path = path
     this.#orthanc = orthanc
   }
 
-  /** Nothing if there is no file yet, or if it is about another Orthanc. */
-  async read(): Promise<readonly RememberedJob[]> {
+  /** Nothing if there is no file yet. */
+  async read(): Promise<KnownJobs> {
     try {
-      const { orthanc, jobs } = jobStateIn(await readBoundedText(this.#path, { maxBytes }))
-      return orthanc === this.#orthanc ? jobs : []
+      return knownJobs(jobStateIn(JSON.parse(await readBoundedText(this.#path, { maxBytes }))), this.#orthanc)
     } catch (cause) {
-      if (codeOf(cause) === 'ENOENT') return []
+      if (codeOf(cause) === 'ENOENT') return { known: nothing, foreign: [] }
       throw unusable('read', codeOf(cause) ?? 'it is not what the proxy wrote', cause)
     }
   }
 
   /** Resolves when they are on the disk. */
-  async write(jobs: readonly RememberedJob[]): Promise<void> {
-    const text = `${JSON.stringify({ orthanc: this.#orthanc, jobs } satisfies JobState)}\n`
+  write(memory: JobMemory): Promise<void> {
+    // One after another: the end of the process does not wait for a disk that hangs.
+    const written = this.#writing.then(() => this.#write(memory))
+    this.#writing = written.catch(() => undefined)
+    return written
+  }
+
+  async #write(memory: JobMemory): Promise<void> {
+    const text = `${JSON.stringify({ orthanc: this.#orthanc, ...memory } satisfies JobState)}\n`
     if (text === this.#written) return
     const unfinished = `${this.#path}.new`
     try {
@@ -58,13 +79,52 @@ export class JobStateFile {
   }
 }
 
-/** Some 10,000 jobs. */
-const maxBytes = 4 * 1024 * 1024
+/** Twice as much as the largest that is written. */
+const maxBytes = 64 * 1024 * 1024
 
-function jobStateIn(text: string): JobState {
-  const { orthanc, jobs } = JSON.parse(text) as Partial<Record<keyof JobState, unknown>>
+/** Throws if it is not what a process of the proxy has left. */
+export function jobStateIn(left: unknown): JobState {
+  if (typeof left !== 'object' || left === null) throw new SyntaxError()
+  const { orthanc, jobs, ended } = left as Partial<Record<keyof JobState, unknown>>
   if (typeof orthanc !== 'string' || !Array.isArray(jobs) || !jobs.every(isRemembered)) throw new SyntaxError()
-  return { orthanc, jobs }
+  // The proxy's earlier versions wrote none.
+  if (ended === null || ended === undefined) return { orthanc, jobs, ended: null }
+  if (!isEndedProcess(ended)) throw new SyntaxError()
+  return { orthanc, jobs, ended }
+}
+
+function isEndedProcess(ended: unknown): ended is EndedProcess {
+  const { settled, uploads, stores } = ended as Partial<EndedProcess>
+  const { since, accounts, failed } = uploads ?? {}
+  return (
+    isListOf(settled, isText) &&
+    isListOf(valuesOf(stores), isText) &&
+    Number.isFinite(since) &&
+    isListOf(valuesOf(accounts), Number.isFinite) &&
+    isListOf(failed, isFailedUpload)
+  )
+}
+
+function valuesOf(table: unknown): unknown[] | null {
+  return typeof table === 'object' && table !== null ? Object.values(table) : null
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isFailedUpload(upload: unknown): boolean {
+  if (typeof upload !== 'object' || upload === null) return false
+  const { account, startedAt, endedAt, failure } = upload as Partial<FailedUpload>
+  return (
+    typeof account === 'string' &&
+    [startedAt, endedAt].every(Number.isFinite) &&
+    (failure === 'outage' || failure === 'other')
+  )
+}
+
+function isListOf(list: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(list) && list.every(isItem)
 }
 
 function isRemembered(job: unknown): job is RememberedJob {

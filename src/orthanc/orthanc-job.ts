@@ -57,6 +57,8 @@ export interface JobDescription {
   readonly priority: number
   readonly createdAt: number
   readonly endedAt: number | null
+  /** How much earlier (ms) that may have been: Orthanc took as long to say so. */
+  readonly uncertainty: number
   /** The same in Orthanc's words: another one after each run. */
   readonly completion: string
   /** Milliseconds of its last run. */
@@ -65,12 +67,15 @@ export interface JobDescription {
   readonly words: string
 }
 
-/** @param now when Orthanc said so */
-export function jobDescription(response: Readonly<Record<string, unknown>>, now: number): JobDescription {
+/** @param exchange when Orthanc was asked, and when its response was there */
+export function jobDescription(
+  response: Readonly<Record<string, unknown>>,
+  { asked, received }: { readonly asked: number; readonly received: number },
+): JobDescription {
   const { ID, Type, State, Priority, CreationTime, CompletionTime, Timestamp, EffectiveRuntime } = response
   const content = (response.Content ?? {}) as Readonly<Record<string, unknown>>
   // The two clocks may differ.
-  const ahead = timeOf(Timestamp) - now || 0
+  const ahead = timeOf(Timestamp) - received || 0
   const completion = typeof CompletionTime === 'string' ? CompletionTime : ''
   return {
     id: String(ID),
@@ -81,6 +86,7 @@ export function jobDescription(response: Readonly<Record<string, unknown>>, now:
     priority: Number.isSafeInteger(Priority) ? Number(Priority) : 0,
     createdAt: timeOf(CreationTime) - ahead,
     endedAt: completion === '' ? null : timeOf(completion) - ahead,
+    uncertainty: Math.max(received - asked, 0),
     completion,
     runtime: 1000 * Number(EffectiveRuntime ?? 0),
     words: String(content.FunctionErrorDescription ?? ''),

@@ -285,8 +285,9 @@ export class OrthancRest {
   /** Null if Orthanc has forgotten it. */
   async describeJob(id: string): Promise<JobDescription | null> {
     const path = `/jobs/${encodeURIComponent(id)}`
+    const asked = Date.now()
     const response = await this.#json<Record<string, unknown>>('GET', path, undefined, maxFileBytes).catch(ifGone)
-    return response && jobDescription(response, Date.now())
+    return response && jobDescription(response, { asked, received: Date.now() })
   }
 
   // Not synchronously: Orthanc would respond to a failed job with its general error 500, without

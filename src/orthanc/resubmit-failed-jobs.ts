@@ -1,8 +1,11 @@
+import { inParallel } from '../concurrency/in-parallel.ts'
 import type { FailedJob, FailedJobs, JobEvent, JobTarget, ResubmitLimits } from './failed-jobs.ts'
-import type { JobStateFile } from './job-state-file.ts'
+import type { JobStateFile, KnownJobs } from './job-state-file.ts'
 import { OrthancError } from './orthanc-error.ts'
+import type { JobDescription } from './orthanc-job.ts'
 import type { OrthancRest } from './orthanc-rest.ts'
 import { isSameUrl } from './server-entry.ts'
+import { UnfinishedJobs } from './unfinished-jobs.ts'
 
 export type ResubmissionEvent =
   | JobEvent
@@ -23,6 +26,8 @@ interface ResubmitOptions {
   readonly jobs: FailedJobs
   /** Remembers them over a restart; null: nothing does. */
   readonly stateFile: Pick<JobStateFile, 'read' | 'write'> | null
+  /** What the process has told that this one takes the place of, in place of the file's content. */
+  readonly inherited?: KnownJobs | null
   readonly onEvent: (event: ResubmissionEvent) => void
   /** Default {@link pollIntervalMs}. */
   readonly pollInterval?: number | undefined
@@ -31,6 +36,17 @@ interface ResubmitOptions {
 type Targets = ReadonlyMap<string, JobTarget>
 
 const pollIntervalMs = 5_000
+/** For so long (ms) after a start, which may soon succeed: others wait for its end. */
+const busyMs = 30_000
+const busyPollIntervalMs = 1_000
+/** Until the accounts are registered in Orthanc, or won't be. */
+const maxRegistrationMs = 600_000
+/** Accounts that are tried at the same time. */
+const maxSearches = 8
+/** A search that takes so long (ms) goes on in Orthanc, and keeps one of its threads. */
+const silentMs = 10_000
+/** As long as the proxy waits for Google's response to it. */
+const silentPauseMs = 300_000
 /** Since then jobs say which server they send to. */
 const minPlugin = [1, 18] as const
 
@@ -40,13 +56,15 @@ const minPlugin = [1, 18] as const
  */
 export function resubmitFailedJobs(options: ResubmitOptions): { close(): Promise<void> } {
   const loop = new ResubmissionLoop(options)
-  const { pollInterval = pollIntervalMs } = options
+  const { jobs, targets, pollInterval = pollIntervalMs } = options
+  jobs.retarget(targets, Date.now())
   let timer: NodeJS.Timeout | undefined
   let closed = false
   let polling = Promise.resolve()
   const poll = () => {
     polling = loop.poll().then(() => {
-      if (!closed) timer = setTimeout(poll, pollInterval).unref()
+      const interval = loop.isBusy ? Math.min(busyPollIntervalMs, pollInterval) : pollInterval
+      if (!closed) timer = setTimeout(poll, interval).unref()
     })
   }
   poll()
@@ -65,11 +83,19 @@ class ResubmissionLoop {
   readonly #options: ResubmitOptions
   #ended = false
   #starting: Promise<void> = Promise.resolve()
+  readonly #begunAt = performance.now()
+  readonly #unfinished = new UnfinishedJobs()
+  #lastStart = Number.NEGATIVE_INFINITY
   /** What was reported last. */
   #problem: string | null = null
 
   constructor(options: ResubmitOptions) {
     this.#options = options
+  }
+
+  /** Whether a job has just been started. */
+  get isBusy(): boolean {
+    return performance.now() < this.#lastStart + busyMs
   }
 
   /**
@@ -99,13 +125,17 @@ class ResubmissionLoop {
   }
 
   async #restore(): Promise<void> {
-    const { jobs, stateFile } = this.#options
-    if (!jobs.isRestored) this.#report(jobs.restore((await stateFile?.read()) ?? []))
+    const { jobs, stateFile, inherited } = this.#options
+    if (jobs.isRestored) return
+    const { known, foreign } = inherited ?? (await stateFile?.read()) ?? nothing
+    this.#report(jobs.restore(known, foreign))
+    // From here on the file is no longer that of a process that ended in order.
+    await this.#remember()
   }
 
   async #remember(): Promise<void> {
     const { jobs, stateFile } = this.#options
-    await stateFile?.write(jobs.remembered())
+    await stateFile?.write({ jobs: jobs.remembered(), ended: null })
   }
 
   async #checkPlugin(): Promise<void> {
@@ -135,26 +165,36 @@ class ResubmissionLoop {
     this.#report(jobs.keep(new Set(ids)))
     this.#report(jobs.expire(targets, limits, Date.now()))
     const left = new Map<string, string[]>()
-    for (const id of ids.filter((id) => !jobs.isSettled(id))) {
-      const job = await rest.describeJob(id)
-      if (this.#ended) return
-      const event = job && jobs.look(job, own, limits, Date.now())
-      if (!event) continue
-      if ('left' in event) left.set(event.reason, [...(left.get(event.reason) ?? []), ...event.left])
-      else this.#report([event])
-    }
+    const unsettled = ids.filter((id) => !jobs.isSettled(id))
+    await this.#unfinished.each(unsettled, async (id) => {
+      const job = this.#ended ? null : await rest.describeJob(id)
+      const isReady = job && !this.#ended && !this.#isUnregistered(job, own)
+      const event = isReady ? jobs.look(job, own, limits, Date.now()) : null
+      if (event && 'left' in event) left.set(event.reason, [...(left.get(event.reason) ?? []), ...event.left])
+      else if (event) this.#report([event])
+      return job
+    })
     this.#report([...left].map(([reason, ids]) => ({ left: ids, reason })))
+  }
+
+  /** Whether it failed at an account whose entry Orthanc lacks, or has otherwise, and may get soon. */
+  #isUnregistered({ id, state, server }: JobDescription, own: Targets): boolean {
+    if (state !== 'Failure' || server === null || own.has(server)) return false
+    const { jobs, targets } = this.#options
+    const isWritten = performance.now() > this.#begunAt + maxRegistrationMs
+    return targets.has(server) && (jobs.has(id) || !isWritten)
   }
 
   /** One job of an account at a time: an account that has just begun to work is not overrun. */
   async #startAgain(own: Targets): Promise<void> {
-    const { rest, jobs, limits } = this.#options
-    for (const job of jobs.due(Date.now())) {
-      if (this.#ended || !own.has(job.account)) continue
-      if (!(await this.#works(job.account))) {
-        jobs.postpone(job.account, Date.now() + limits.interval)
-        continue
-      }
+    const { rest, jobs } = this.#options
+    const due = jobs.due(Date.now()).filter(({ account }) => own.has(account))
+    const working = new Set<string>()
+    await inParallel(due, maxSearches, async ({ account }) => {
+      if (!this.#ended && (await this.#works(account))) working.add(account)
+    })
+    for (const job of due.filter(({ account }) => working.has(account))) {
+      if (this.#ended) return
       const seen = await rest.describeJob(job.id)
       if (this.#ended) return
       const taken = jobs.takenByOthers(job, seen)
@@ -179,6 +219,7 @@ class ResubmissionLoop {
     }
     try {
       const id = await rest.startStow(job.account, job.instances, -(job.attempts + 1))
+      this.#lastStart = performance.now()
       const started = jobs.started(job, id)
       if (started) this.#report([started])
     } catch (error) {
@@ -191,14 +232,17 @@ class ResubmissionLoop {
 
   /** By the way that the job will take: Orthanc, the proxy, its token, and Google. */
   async #works(account: string): Promise<boolean> {
-    const { rest, searchable } = this.#options
+    const { rest, searchable, jobs, limits } = this.#options
     if (!searchable.has(account)) return true
+    const begunAt = Date.now()
     try {
       await rest.qido(account, '/studies', { limit: '1' })
       return true
     } catch (error) {
-      if (error instanceof OrthancError && error.status !== 0) return false
-      throw error
+      if (!(error instanceof OrthancError)) throw error
+      const isSilent = Date.now() - begunAt >= silentMs
+      jobs.postpone(account, Date.now() + Math.max(limits.interval, isSilent ? silentPauseMs : 0))
+      return false
     }
   }
 
@@ -206,6 +250,8 @@ class ResubmissionLoop {
     for (const event of events) this.#options.onEvent(event)
   }
 }
+
+const nothing: KnownJobs = { known: { jobs: [], ended: null }, foreign: [] }
 
 /** Builds between releases call themselves "mainline". */
 function isNewEnough(version: string): boolean {

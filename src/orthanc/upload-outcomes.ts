@@ -1,16 +1,26 @@
 import type { ErrorCode } from '../errors.ts'
 import type { BatchFailures, RequestEvent } from '../observe/request-event.ts'
 
-/** What became of an upload: `outage` says nothing against what was sent. */
-type Outcome = 'stored' | 'outage' | 'other'
+/** How an upload failed: `outage` says nothing against what was sent. */
+type Failure = 'outage' | 'other'
 
-interface Upload {
+export interface FailedUpload {
+  readonly account: string
   readonly startedAt: number
   readonly endedAt: number
-  readonly outcome: Outcome
+  readonly failure: Failure
 }
 
-/** Google, the network to it, or the token was down, or could not keep up. */
+/** What a process leaves to the next one. */
+export interface UploadHistory {
+  /** From then on, every upload that failed is in it. */
+  readonly since: number
+  /** The same for accounts of which less is known. */
+  readonly accounts: Readonly<Record<string, number>>
+  readonly failed: readonly FailedUpload[]
+}
+
+/** Google, the network to it, or the token was down, or could not keep up; or the proxy ended. */
 const outageCodes: ReadonlySet<ErrorCode> = new Set([
   'token-unavailable',
   'token-renewed',
@@ -20,6 +30,7 @@ const outageCodes: ReadonlySet<ErrorCode> = new Set([
   'upstream-reset',
   'upstream-timeout',
   'too-busy',
+  'shutting-down',
 ] as const)
 /** Google's own, by https://cloud.google.com/healthcare-api/docs/best-practices-latency-error-handling. */
 const outageStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
@@ -29,6 +40,8 @@ const outageCauses: ReadonlySet<number | ErrorCode> = new Set([...outageCodes, .
 const maxUploads = 2_000
 /** Orthanc looks after a job's upload each second, and then says that the job has ended. */
 const maxDelayMs = 3_000
+/** The same of a busy Orthanc: a refusal must not be overlooked beside an outage. */
+const maxRefusalDelayMs = 10_000
 /** Clocks and roundings. */
 const toleranceMs = 1_000
 
@@ -36,6 +49,8 @@ const toleranceMs = 1_000
 export interface Run {
   readonly startedAt: number
   readonly endedAt: number
+  /** How much earlier (ms) it may have been: that long Orthanc took to say so. */
+  readonly uncertainty: number
 }
 
 /**
@@ -43,23 +58,56 @@ export interface Run {
  * outage from a refusal: only the proxy knows, by what ended at the same moment.
  */
 export class UploadOutcomes {
-  readonly #uploads = new Map<string, Upload[]>()
-  readonly #knownSince = new Map<string, number>()
-  readonly #startedAt: number
+  readonly #failed = new Map<string, FailedUpload[]>()
+  readonly #accounts = new Map<string, number>()
+  #since: number
 
   constructor(startedAt = Date.now()) {
-    this.#startedAt = startedAt
+    this.#since = startedAt
   }
 
-  record(event: RequestEvent, now = Date.now()): void {
+  /** Null if it isn't an upload that failed. */
+  record(event: RequestEvent, now = Date.now()): FailedUpload | null {
     const { account, service, age } = event
-    if (account === undefined || service !== 'STOW-RS') return
-    const uploads = this.#uploads.get(account) ?? []
-    this.#uploads.set(account, uploads)
-    uploads.push({ startedAt: now - age, endedAt: now, outcome: outcomeOf(event) })
-    if (uploads.length <= maxUploads) return
-    const dropped = uploads.shift()
-    if (dropped) this.#knownSince.set(account, dropped.endedAt)
+    const failure = failureOf(event)
+    if (account === undefined || service !== 'STOW-RS' || failure === null) return null
+    const upload = { account, startedAt: now - age, endedAt: now, failure }
+    this.add(upload)
+    return upload
+  }
+
+  /** Of another process, too. */
+  add(upload: FailedUpload): void {
+    const { account } = upload
+    const failed = this.#failed.get(account) ?? []
+    this.#failed.set(account, failed)
+    failed.push(upload)
+    const dropped = failed.length > maxUploads ? failed.shift() : undefined
+    if (dropped) this.forget(account, dropped.endedAt)
+  }
+
+  /** Nothing is known of the account's uploads that began earlier: they may have gone elsewhere. */
+  forget(account: string, until: number): void {
+    this.#accounts.set(account, Math.max(this.#accounts.get(account) ?? 0, until + toleranceMs))
+  }
+
+  /** Another process has carried uploads until now, and nobody knows how they ended. */
+  forgetAll(until: number): void {
+    this.#since = Math.max(this.#since, until + toleranceMs)
+  }
+
+  history(): UploadHistory {
+    const failed = [...this.#failed.values()].flat()
+    return { since: this.#since, accounts: Object.fromEntries(this.#accounts), failed }
+  }
+
+  /** That of a process which has ended in order. */
+  restore({ since, accounts, failed }: UploadHistory): void {
+    this.#since = since
+    for (const [account, until] of Object.entries(accounts)) this.forget(account, until - toleranceMs)
+    const own = [...this.#failed.values()].flat()
+    this.#failed.clear()
+    for (const upload of [...failed, ...own]) this.add(upload)
   }
 
   /**
@@ -67,28 +115,29 @@ export class UploadOutcomes {
    * no upload that ended then and may have been the job's failed for another reason; `unknown` if
    * none failed then, or the proxy wasn't there.
    */
-  causeOf(account: string, { startedAt, endedAt }: Run): 'outage' | 'other' | 'unknown' {
-    const knownSince = this.#knownSince.get(account) ?? this.#startedAt
-    if (startedAt + toleranceMs < knownSince) return 'unknown'
-    const possible = (this.#uploads.get(account) ?? []).filter(
-      (upload) =>
-        upload.outcome !== 'stored' &&
-        upload.startedAt >= startedAt - toleranceMs &&
-        upload.endedAt >= endedAt - maxDelayMs &&
-        upload.endedAt <= endedAt + toleranceMs,
+  causeOf(account: string, { startedAt, endedAt, uncertainty }: Run): 'outage' | 'other' | 'unknown' {
+    const earliest = startedAt - uncertainty
+    if (!(earliest >= Math.max(this.#since, this.#accounts.get(account) ?? 0))) return 'unknown'
+    const possible = (this.#failed.get(account) ?? []).filter(
+      (upload) => upload.startedAt >= earliest - toleranceMs && upload.endedAt <= endedAt + toleranceMs,
     )
-    if (possible.length === 0) return 'unknown'
-    return possible.every(({ outcome }) => outcome === 'outage') ? 'outage' : 'other'
+    const endedWithin = (delayMs: number) => (upload: FailedUpload) => upload.endedAt >= endedAt - uncertainty - delayMs
+    const near = possible.filter(endedWithin(maxRefusalDelayMs))
+    if (near.some(({ failure }) => failure === 'other')) return 'other'
+    return near.some(endedWithin(maxDelayMs)) ? 'outage' : 'unknown'
   }
 }
 
-function outcomeOf({ failed, doubt, code, status, abortedBy, batchFailures, instances }: RequestEvent): Outcome {
-  if (!failed && !doubt) return 'stored'
-  // After the response began, or where the client left, nobody knows what the response said.
-  if (abortedBy !== undefined) return 'other'
+function failureOf(event: RequestEvent): Failure | null {
+  const { failed, doubt, code, status, abortedBy, batchFailures, instances } = event
+  if (!failed && !doubt) return null
   // The response to an upload in batches names what an outage has cost as failures, too.
-  if (batchFailures) return isOutage(batchFailures) ? 'outage' : 'other'
-  if ((instances?.failed ?? 0) > 0) return 'other'
+  const isRefused = batchFailures ? !isOutage(batchFailures) : (instances?.failed ?? 0) > 0
+  if (isRefused) return 'other'
+  // After the response began, or where the client left, nobody knows what the response said.
+  if (abortedBy === 'proxy' && status === null) return code === undefined || outageCodes.has(code) ? 'outage' : 'other'
+  if (abortedBy !== undefined) return 'other'
+  if (batchFailures) return 'outage'
   if (code !== undefined) return outageCodes.has(code) ? 'outage' : 'other'
   return outageStatuses.has(status ?? 0) ? 'outage' : 'other'
 }

@@ -82,15 +82,15 @@ test('a successor leaves Orthanc alone until its predecessor has released it', a
     logger: createLogger({ verbose: false, destination }),
     failedJobs: new FailedJobs(new UploadOutcomes()),
   }
-  const start = (released: Promise<void>) => new Registration(settings, 'http://127.0.0.1:8043', options, released)
+  const start = (released: Promise<null>) => new Registration(settings, 'http://127.0.0.1:8043', options, released)
   await start(new Promise(() => {})).close()
 
-  const released = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<null>()
   const registration = start(released.promise)
   registration.replace(settings)
   await delay(50)
   t.same(Object.keys(servers), [], 'a reload meanwhile changes nothing')
-  released.resolve()
+  released.resolve(null)
   await eventually('it registers', () => Object.keys(servers).join() === 'a')
   await registration.close()
 })

@@ -33,9 +33,10 @@ const introduction = `# Failures and what clients get
 
 \`npm run faults\` writes this page from the table in \`test/faults/faults.ts\`: do not edit it. For
 each failure of Google, of the network or of the token issuer, it lists the response that a client
-such as Orthanc gets, and the number of attempts to send the request to Google. Each of the ${cases.length} cells is
-a test (\`npm test -- test/faults/matrix.test.ts\`) with its own proxy and real sockets on both sides.
-The test also checks that no connection, no timer and no slot remains in use afterwards.
+such as Orthanc gets, and the number of attempts to send the request to Google. Each of the
+${cases.length} cells is a test (\`npm test -- test/faults/matrix.test.ts\`) with its own proxy and real sockets
+on both sides. The test also checks that no connection, no timer and no slot remains in use
+afterwards.
 
 Rows are failures, columns are the requested services: store (STOW-RS), search (QIDO-RS), retrieve
 (WADO-RS) and DELETE. Google deletes a study in an operation that continues after its response, but

@@ -442,6 +442,8 @@ export const faults: Readonly<Record<string, readonly Fault[]>> = {
       cause: { store: {}, has: 'conflict' },
     }),
     inBatches("somebody's web page, as 200", { garbage: true }, '200 of another kind ×1'),
+    inBatches('a success that does not name one of two instances', { unnamed: 1 }, '200 ×1, stored'),
+    inBatches('the same, and that one is not stored', { dropped: 1 }, '409 from Google ×1, 1 stored, 1 failed'),
   ],
 
   'In the middle of an upload in batches, a batch gets': [

@@ -37,7 +37,7 @@ async function stageOf(t: Test, resubmission: object) {
   const registration = new Registration(settings, 'http://127.0.0.1:8043', { logger, failedJobs })
   const job = { replaces: null, account: 'a', store: 's', completion: '', state: 'waiting', attempts: 0 } as const
   const times = { createdAt: Date.now(), failedAt: Date.now() }
-  failedJobs.restore(['one', 'two'].map((id) => ({ ...job, ...times, id })))
+  failedJobs.restore({ jobs: ['one', 'two'].map((id) => ({ ...job, ...times, id })), ended: null })
   const told = () => lines.filter(({ msg }) => msg === 'failed uploads of Orthanc that waited are not sent again')
   return { registration, failedJobs, told }
 }

@@ -8,16 +8,16 @@ import { test } from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
 import { listenOn } from '../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
+import { respondStored } from '../helpers/stored-response.ts'
 
 const kiB = 1024
 
 test('an upload that Google rejects on its way leaves its memory to others', async (t) => {
   let isAllowed = false
   const google = createServer(async (incoming, outgoing) => {
-    await buffer(incoming)
-    const body = JSON.stringify({ '00081199': { vr: 'SQ', Value: [{ '00081155': { vr: 'UI', Value: ['1.2'] } }] } })
-    const headers = { 'content-type': 'application/dicom+json', 'content-length': body.length }
-    outgoing.writeHead(isAllowed ? 200 : 403, headers).end(body)
+    const body = await buffer(incoming)
+    if (isAllowed) respondStored(outgoing, body)
+    else outgoing.writeHead(403, { 'content-length': 0 }).end()
   })
   const parallel = { Connections: 2, BatchBytes: 64 * kiB, MemoryBytes: 512 * kiB }
   const { url } = await startServed(t, {

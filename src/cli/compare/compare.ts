@@ -35,6 +35,8 @@ export async function compare(stores: readonly string[], options: CompareOptions
   }
   const interruption = interruptedBySignals()
   const connections = openConnections(settings.outgoing)
+  // An Orthanc that does not respond must not keep anybody waiting.
+  interruption.signal.addEventListener('abort', () => void target.rest.close(), { once: true })
   try {
     if (target.exposure) say(`Warning: ${target.exposure}`)
     await target.rest.system()

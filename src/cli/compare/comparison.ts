@@ -19,6 +19,8 @@ import type { Since } from './since.ts'
 const maxStudies = 8
 /** Google or Orthanc is down then. */
 const maxFailuresInRow = 10
+/** Of Google's list: a page that has shifted brings the studies before it again. */
+const maxRemembered = 10_000
 
 export interface Failed {
   /** Its UID; Orthanc's identifier if Orthanc said no more. */
@@ -31,6 +33,8 @@ export interface Findings {
   begin(studies: number): void
   /** After each of Orthanc's studies. */
   compared(studies: number): void
+  /** After each page of Google's studies. */
+  lookedUp(studies: number): void
   different(difference: Difference): Promise<void>
   failed(failed: Failed): Promise<void>
 }
@@ -77,7 +81,7 @@ export class Comparison {
   readonly #sides: Sides
   #failuresInRow = 0
   #seen = 0
-  /** A page that has shifted brings a study again. */
+  /** The last ones that were reported. */
   readonly #onlyAtGoogle = new Set<string>()
 
   constructor(sides: Sides) {
@@ -90,9 +94,14 @@ export class Comparison {
       const ids = await orthanc.ids()
       findings.begin(ids.length)
       await inParallel(ids, maxStudies, (id) => this.#compareStudy(id))
-      for await (const uids of google.studyUids(since))
+      let lookedUp = 0
+      for await (const uids of google.studyUids(since)) {
         await inParallel(uids, maxStudies, (uid) => this.#lookUpInOrthanc(uid))
+        lookedUp += uids.length
+        findings.lookedUp(lookedUp)
+      }
     } catch (error) {
+      this.#sides.signal.throwIfAborted()
       if (!(error instanceof DiagnosedError)) throw error
       this.totals.stopped = error
     }
@@ -115,8 +124,8 @@ export class Comparison {
         // Orthanc first: what comes meanwhile is then too much at Google, and is looked up.
         const content = await orthanc.contentOf(study)
         if (content.length === 0) return
-        this.totals.compared++
         await this.#compareContent(study, content, await google.study(study.uid))
+        this.totals.compared++
       },
     )
     findings.compared(++this.#seen)
@@ -145,7 +154,7 @@ export class Comparison {
     const missing = missingAtGoogle(study, content, { series, paged })
     for (const { uid, instances } of missing?.series ?? []) {
       await inParallel(instances, maxStudies, async (instance) => {
-        if (!(await this.#sides.google.hasInstance(study.uid, instance))) return
+        if (!(await this.#sides.google.hasInstance(study.uid, uid, instance))) return
         complete.set(uid, (complete.get(uid) ?? new Set()).add(instance))
       })
     }
@@ -175,7 +184,7 @@ export class Comparison {
       () => uid,
       async () => {
         if (this.#onlyAtGoogle.has(uid) || (await orthanc.has('Study', uid))) return
-        this.#onlyAtGoogle.add(uid)
+        this.#remember(uid)
         const study = await google.study(uid)
         const missing = missingInOrthanc(uid, beyondOrthanc([], study), true)
         if (!missing) return
@@ -190,6 +199,12 @@ export class Comparison {
         })
       },
     )
+  }
+
+  #remember(onlyAtGoogle: string): void {
+    this.#onlyAtGoogle.add(onlyAtGoogle)
+    const [oldest] = this.#onlyAtGoogle
+    if (this.#onlyAtGoogle.size > maxRemembered && oldest !== undefined) this.#onlyAtGoogle.delete(oldest)
   }
 
   async #tell(difference: Difference): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { AccountSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
@@ -16,6 +17,9 @@ const SOP_UID = '00080018'
 
 /** Rows of one search: some hundred bytes each, so that a response has less than a MiB. */
 const maxRows = 1_000
+/** Of a search that gets no response. */
+const maxAttempts = 3
+const retryDelayMs = 500
 /** Google takes no larger one. */
 const maxOffset = 1_000_000
 
@@ -66,8 +70,10 @@ export class GoogleStudies {
     const search = `instances?StudyInstanceUID=${encodeURIComponent(uid)}`
     const study = this.#rowsNameSeries ? await this.#atOnce(search) : null
     if (study) return study
+    const series = await this.#bySeries(uid, search)
+    // Not if this study is refused either way: other UIDs are valid.
     this.#rowsNameSeries = false
-    return { series: await this.#bySeries(uid, search), paged: true }
+    return { series, paged: true }
   }
 
   /** Null if rows of instances don't name their series, or can't be asked to. */
@@ -86,10 +92,11 @@ export class GoogleStudies {
     return series.has('') ? null : { series, paged: pages > 1 }
   }
 
-  /** Whether the store has an instance. */
-  async hasInstance(study: string, uid: string): Promise<boolean> {
-    const query = `StudyInstanceUID=${encodeURIComponent(study)}&SOPInstanceUID=${encodeURIComponent(uid)}`
-    return (await this.#search(`instances?${query}&limit=1`)).length > 0
+  /** Whether the store has an instance in this series. */
+  async hasInstance(study: string, series: string, uid: string): Promise<boolean> {
+    const keys = { StudyInstanceUID: study, SeriesInstanceUID: series, SOPInstanceUID: uid }
+    const query = Object.entries(keys).map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
+    return (await this.#search(`instances?${query.join('&')}&limit=1`)).length > 0
   }
 
   async #bySeries(study: string, search: string): Promise<Map<string, Set<string>>> {
@@ -129,11 +136,16 @@ export class GoogleStudies {
     throw refusal(this.#account, response, path)
   }
 
-  async #respond(path: string): Promise<StoreResponse> {
+  async #respond(path: string, attempts = 1): Promise<StoreResponse> {
     try {
       return await this.#client.send({ path, headers: { accept: 'application/dicom+json' } }, this.#signal)
     } catch (cause) {
       this.#signal.throwIfAborted()
+      // In thousands of searches, some connection breaks. A token's failure was repeated already.
+      if (!(cause instanceof DiagnosedError) && !isTimeout(cause) && attempts < maxAttempts) {
+        await delay(retryDelayMs, undefined, { signal: this.#signal })
+        return this.#respond(path, attempts + 1)
+      }
       // A token that could not be renewed says so itself.
       if (cause instanceof DiagnosedError) throw cause
       const { code, problem: what, remedy } = networkFailureOf(cause)
@@ -155,6 +167,10 @@ class SearchRefused extends DiagnosedError {
 function add(content: Map<string, Set<string>>, series: string, instance: string): void {
   const instances = content.get(series) ?? new Set()
   content.set(series, instances.add(instance))
+}
+
+function isTimeout(cause: unknown): boolean {
+  return cause instanceof DOMException && cause.name === 'TimeoutError'
 }
 
 /** It would never end. */

@@ -38,6 +38,10 @@ export class TextReport implements Report {
     if (studies % progressStep === 0) this.#options.progress?.write(`${studies} of ${this.#studies} studies compared\n`)
   }
 
+  lookedUp(studies: number): void {
+    this.#options.progress?.write(`${studies} of Google's studies looked up in Orthanc\n`)
+  }
+
   async different(difference: Difference): Promise<void> {
     const { study, orthanc, google, arriving, missingAtGoogle, missingInOrthanc } = difference
     const counts = `Orthanc has ${numbers(orthanc)}, Google ${numbers(google)}`
@@ -74,6 +78,7 @@ export class JsonReport implements Report {
 
   begin(): void {}
   compared(): void {}
+  lookedUp(): void {}
 
   async different(difference: Difference): Promise<void> {
     const { study, orthanc, google, arriving, missingAtGoogle, missingInOrthanc } = difference

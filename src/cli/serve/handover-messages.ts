@@ -1,3 +1,5 @@
+import type { JobState } from '../../orthanc/job-state-file.ts'
+import type { FailedUpload } from '../../orthanc/upload-outcomes.ts'
 import type { ListeningSockets } from '../../proxy/listen.ts'
 
 /**
@@ -22,9 +24,10 @@ export type SuccessorMessage =
   /** It ends. */
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** What its predecessor says, in this order. */
+/** What its predecessor says, in this order; `upload-failed` as long as it finishes requests. */
 export type PredecessorMessage =
   /** Open the listeners. */
   | { readonly kind: 'serve' }
   /** The predecessor no longer talks to Orthanc. */
-  | { readonly kind: 'released' }
+  | { readonly kind: 'released'; readonly jobs: JobState | null }
+  | { readonly kind: 'upload-failed'; readonly upload: FailedUpload }

@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { FailedJobs, JobTarget } from '../../orthanc/failed-jobs.ts'
-import { JobStateFile } from '../../orthanc/job-state-file.ts'
+import { type JobState, JobStateFile, knownJobs } from '../../orthanc/job-state-file.ts'
 import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
 import { OrthancRest } from '../../orthanc/orthanc-rest.ts'
@@ -22,19 +23,21 @@ export class Registration {
   readonly #url: string
   readonly #options: KeepOptions
   #current: Promise<OrthancRegistration>
-  readonly #closed = Promise.withResolvers<void>()
+  readonly #stop = Promise.withResolvers<null>()
+  #stopping: Promise<OrthancRegistration> | null = null
   #closing: Promise<void> | null = null
 
   /**
    * @param url of the data listener, as it was opened
    *
-   * @param released when to begin, if a predecessor is still talking to Orthanc; null: now
+   * @param released when to begin, if a predecessor is still talking to Orthanc, and what it knows
+   * of failed jobs; null: now
    */
-  constructor(settings: Settings, url: string, options: KeepOptions, released: Promise<void> | null = null) {
+  constructor(settings: Settings, url: string, options: KeepOptions, released: Promise<JobState | null> | null = null) {
     this.#url = url
     this.#options = options
     const first = released
-      ? Promise.race([released, this.#closed.promise]).then(() => notRegistered)
+      ? Promise.race([released, this.#stop.promise]).then((inherited) => ({ ...notRegistered, inherited }))
       : keepInOrthanc(settings, url, options)
     this.#current = Promise.resolve(first)
     if (released) this.replace(settings)
@@ -45,7 +48,7 @@ export class Registration {
     this.#current = this.#current
       .then(async (before) => {
         await before.close()
-        if (this.#closing) return { ...before, close: notRegistered.close }
+        if (this.#stopping) return { ...before, close: notRegistered.close }
         return keepInOrthanc(settings, this.#url, this.#options, before)
       })
       .catch((error: unknown) => {
@@ -55,38 +58,73 @@ export class Registration {
       })
   }
 
-  /** Idempotent. */
+  /**
+   * Talks to Orthanc no more.
+   *
+   * @returns what a successor has to know of failed jobs
+   */
+  async stop(): Promise<JobState | null> {
+    const stopped = await this.#stopped()
+    return stopped.jobState()
+  }
+
+  /** The process ends: what it knows of failed jobs is written down, or lost. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#end()
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
-  async #end(): Promise<void> {
-    this.#closed.resolve()
+  async #close(): Promise<void> {
+    const { failedJobs, logger } = this.#options
+    // What is not known then is written as what is not known: whether a new job was started.
+    await Promise.race([this.#stopped(), delay(maxStopMs, undefined, { ref: false })])
+    const { stateFile, jobState, inherited } = await this.#current
+    const state = jobState() ?? inherited
+    if (stateFile === null) {
+      forgetJobs(failedJobs, logger, 'the proxy ends, and ResubmitFailedJobs has no StateFile')
+    } else if (state) {
+      await stateFile.write(state).catch((error) => logger.warn(reasonOf(error), "can't remember failed uploads"))
+    }
+  }
+
+  #stopped(): Promise<OrthancRegistration> {
+    this.#stopping ??= this.#end()
+    return this.#stopping
+  }
+
+  async #end(): Promise<OrthancRegistration> {
+    this.#stop.resolve(null)
     const current = await this.#current
     await current.close()
-    const { failedJobs, logger } = this.#options
-    if (!current.remembers) forgetJobs(failedJobs, logger, 'the proxy ends, and ResubmitFailedJobs has no StateFile')
+    return current
   }
 }
 
 /** How long Orthanc may take for one response. */
 const maxResponseMs = 30_000
+/** The same for the end of the process. */
+const maxStopMs = 3_000
 
 /** Accounts that are kept registered in an Orthanc. */
 export interface OrthancRegistration {
   /** What this process has written to this Orthanc, now or before: only that may be removed. */
   readonly known: ReadonlyMap<string, DesiredEntry>
   readonly orthanc: string | null
-  /** Whether failed uploads that wait outlast the process. */
-  readonly remembers: boolean
+  /** By which failed uploads that wait outlast the process. */
+  readonly stateFile: JobStateFile | null
+  /** What a predecessor knew of failed jobs, and nobody has taken over yet. */
+  readonly inherited: JobState | null
+  /** What is known of failed jobs; null if nobody looks after them, or has begun to. */
+  jobState(): JobState | null
   close(): Promise<void>
 }
 
 export const notRegistered: OrthancRegistration = {
   known: new Map(),
   orthanc: null,
-  remembers: false,
+  stateFile: null,
+  inherited: null,
+  jobState: () => null,
   async close() {},
 }
 
@@ -104,6 +142,7 @@ export function keepInOrthanc(
   before: OrthancRegistration = notRegistered,
 ): OrthancRegistration {
   const { registration, dicomWebRoot } = settings.orthanc
+  const inherited = failedJobs.isRestored ? null : before.inherited
   const asksBefore = registration?.resubmission && before.orthanc === registration.url
   if (!asksBefore) forgetJobs(failedJobs, logger, 'the configuration says so no longer')
   if (!registration) return notRegistered
@@ -135,21 +174,24 @@ export function keepInOrthanc(
   const onWritten = (name: string, entry: DesiredEntry) => known.set(name, entry)
   const kept = keepRegistered({ rest, desired, obsolete, interval, onWritten, onEvent })
   const { resubmission } = registration
-  const stateFile = resubmission?.stateFile ?? null
+  const path = resubmission?.stateFile ?? null
+  const stateFile = path === null ? null : new JobStateFile(path, orthanc)
   const resubmitting = resubmission && {
     rest: new OrthancRest(orthanc, restOptions),
     targets: targetsOf(settings, entries),
     searchable: searchableBy(settings, client),
     limits: resubmission,
     jobs: failedJobs,
-    stateFile: stateFile === null ? null : new JobStateFile(stateFile, orthanc),
+    stateFile,
+    inherited: inherited && knownJobs(inherited, orthanc),
     onEvent: (event: ResubmissionEvent) => logResubmission(logger, orthanc, event),
   }
   const resubmitted = resubmitting && resubmitFailedJobs(resubmitting)
   const close = async () => {
     await Promise.all([kept.close(), resubmitted?.close()])
   }
-  return { known, orthanc, remembers: stateFile !== null, close }
+  const jobState = () => (resubmission && failedJobs.isRestored ? { orthanc, ...failedJobs.memory() } : null)
+  return { known, orthanc, stateFile, inherited, jobState, close }
 }
 
 function targetsOf(settings: Settings, entries: ReadonlyMap<string, DesiredEntry>): ReadonlyMap<string, JobTarget> {

@@ -1,3 +1,5 @@
+import { type JobState, jobStateIn } from '../../orthanc/job-state-file.ts'
+import type { FailedUpload } from '../../orthanc/upload-outcomes.ts'
 import type { Predecessor } from '../../proxy/proxy.ts'
 import {
   handoverVariable,
@@ -15,8 +17,13 @@ export interface RunningPredecessor extends Predecessor {
   succeeded(serves: boolean): Promise<void>
   /** This process ends, and serves nobody. Resolves when the predecessor has been told. */
   failed(reason: string): Promise<void>
-  /** Resolves when the predecessor leaves Orthanc to this process, or has ended. */
-  readonly released: Promise<void>
+  /**
+   * Resolves when the predecessor leaves Orthanc to this process, with what it knows of failed jobs
+   * there, or has ended.
+   */
+  readonly released: Promise<JobState | null>
+  /** Calls back for each upload that the predecessor has carried, and that failed. */
+  onUploadFailed(callback: (upload: FailedUpload) => void): void
   /** Resolves when the predecessor has ended. */
   readonly ended: Promise<void>
 }
@@ -32,18 +39,18 @@ export function predecessorOf(process: NodeJS.Process): RunningPredecessor | nul
     if (process.connected) process.once('disconnect', resolve)
     else resolve()
   })
-  const told = (kind: PredecessorMessage['kind']) => {
-    const { promise, resolve } = Promise.withResolvers<void>()
+  const told = <Kind extends PredecessorMessage['kind']>(kind: Kind) => {
+    const { promise, resolve } = Promise.withResolvers<Extract<PredecessorMessage, { kind: Kind }>>()
     const onMessage = (message: PredecessorMessage) => {
       if (message.kind !== kind) return
       process.off('message', onMessage)
-      resolve()
+      resolve(message as Extract<PredecessorMessage, { kind: Kind }>)
     }
     process.on('message', onMessage)
     return Promise.race([promise, ended])
   }
-  const serve = told('serve')
-  const released = told('released')
+  const serve = told('serve').then(() => undefined)
+  const released = told('released').then((message) => (message?.jobs ? jobsOf(message.jobs) : null))
   const send = (message: SuccessorMessage) =>
     new Promise<void>((resolve) => {
       if (process.connected) process.send?.(message, undefined, undefined, () => resolve())
@@ -64,7 +71,21 @@ export function predecessorOf(process: NodeJS.Process): RunningPredecessor | nul
       if (process.connected) process.disconnect()
     },
     released,
+    onUploadFailed(callback) {
+      process.on('message', (message: PredecessorMessage) => {
+        if (message.kind === 'upload-failed') callback(message.upload)
+      })
+    },
     ended,
+  }
+}
+
+/** Null if it comes from a version that wrote it otherwise: the file may be of use then. */
+function jobsOf(told: unknown): JobState | null {
+  try {
+    return jobStateIn(told)
+  } catch {
+    return null
   }
 }
 

@@ -57,13 +57,14 @@ async function run(
   const tracing = await openTracing(process.env, logger)
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
+  let handedTo: Successor | null = null
   // Since a successor has taken over: its metrics don't have these.
   const drained = { requests: 0, failed: 0 }
-  let isDraining = false
   const uploads = {
-    record: (event: RequestEvent) => {
-      outcomes.record(event)
-      if (!isDraining) return
+    record(event: RequestEvent) {
+      const failed = outcomes.record(event)
+      if (!handedTo) return
+      if (failed) handedTo.uploadFailed(failed)
       drained.requests += 1
       if (event.failed) drained.failed += 1
     },
@@ -76,6 +77,12 @@ async function run(
   if (proxy.adminUrl) logger.info({ url: proxy.adminUrl }, 'admin listener')
   if (predecessor) takeOver(predecessor, logger)
   else await tellReady(logger)
+  // Until then it has carried uploads, too; what it knows of them comes with it.
+  void predecessor?.released.then(() => outcomes.forgetAll(Date.now()))
+  predecessor?.onUploadFailed((upload) => {
+    if (handedTo) handedTo.uploadFailed(upload)
+    else outcomes.add(upload)
+  })
   const registration = new Registration(settings, proxy.url, { logger, failedJobs }, predecessor?.released)
   const load = () => loadedSettings(stores, options)
   let grace = settings.shutdownGrace
@@ -92,14 +99,14 @@ async function run(
   reloading.end()
   let end: Promise<ExitCode> = ended
   if (successor) {
-    isDraining = true
+    handedTo = successor
     void predecessor?.succeeded(true)
     const hasDrained = proxy.drain()
     end = Promise.race([ended, untilNobodyServes(successor, { predecessor, logger })])
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
     // The predecessor may not have left Orthanc to this process yet.
-    await Promise.all([registration.close(), predecessor?.released])
-    successor.release()
+    const [jobs] = await Promise.all([registration.stop(), predecessor?.released])
+    successor.release(jobs)
     const code = await Promise.race([hasDrained.then(() => null), end])
     if (code === null) {
       await proxy.close()
@@ -113,9 +120,13 @@ async function run(
   const code = await end
   // Exits even if something hangs.
   setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
-  await Promise.all([handover.cancel(), registration.close()])
+  await handover.cancel()
+  // Orthanc may take its time to respond, and requests in flight don't wait for it.
+  void registration.stop()
   logger.info('shutting down; requests in flight may finish, new ones are rejected')
   const aborted = await proxy.close()
+  // Also the uploads that were aborted; a successor has its own part in them.
+  if (!successor) await registration.close()
   await tracing.close()
   exitSoon()
   if (aborted === 0) {

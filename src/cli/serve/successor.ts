@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { isAbsolute } from 'node:path'
+import type { JobState } from '../../orthanc/job-state-file.ts'
+import type { FailedUpload } from '../../orthanc/upload-outcomes.ts'
 import type { ListeningSockets } from '../../proxy/listen.ts'
 import { exitCode } from '../exit-code.ts'
 import { handoverVariable, type PredecessorMessage, type SuccessorMessage } from './handover-messages.ts'
@@ -67,9 +69,14 @@ export class Successor {
     await this.#message('serving', maxListenMs)
   }
 
-  /** Leaves Orthanc to it. */
-  release(): void {
-    this.#send({ kind: 'released' })
+  /** Leaves Orthanc to it, with what is known of failed jobs there. */
+  release(jobs: JobState | null): void {
+    this.#send({ kind: 'released', jobs })
+  }
+
+  /** One that this process has carried. */
+  uploadFailed(upload: FailedUpload): void {
+    this.#send({ kind: 'upload-failed', upload })
   }
 
   /** Words on how it has ended; null while it, or a successor of its own, accepts connections. */

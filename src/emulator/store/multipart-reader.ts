@@ -70,7 +70,7 @@ class Scanner {
   }
 
   /**
-   * All bytes before `mark`, which is consumed too. Can be asked to go on after it has ended: it
+   * All bytes before the boundary that `mark` begins; the mark is consumed too. Can be asked to go on after it has ended: it
    * has nothing more then.
    */
   until(mark: Buffer): AsyncIterable<Buffer> {
@@ -83,10 +83,12 @@ class Scanner {
     for (;;) {
       const at = this.#held.indexOf(mark)
       if (at >= 0) {
-        const last = this.#held.subarray(0, at)
+        const isDelimiter = await this.#isDelimiter(at + mark.length)
+        const passed = this.#held.subarray(0, isDelimiter ? at : at + mark.length)
         this.#held = this.#held.subarray(at + mark.length)
-        if (last.length > 0) yield last
-        return
+        if (passed.length > 0) yield passed
+        if (isDelimiter) return
+        continue
       }
       // The mark may have begun in the last bytes: these wait for the next chunk.
       const sure = this.#held.length - mark.length + 1
@@ -97,6 +99,20 @@ class Scanner {
       }
       yield* this.#overSeam(mark)
     }
+  }
+
+  /**
+   * Whether what follows a mark makes it a boundary: the closing dashes, or a line end after white
+   * space at most. Else it is content, such as the rest of a longer boundary.
+   */
+  async #isDelimiter(from: number): Promise<boolean> {
+    for (let at = from; at - from <= partHead; at += 1) {
+      while (this.#held.length < at + 2) await this.#fill()
+      const next = this.#held.toString('latin1', at, at + 2)
+      if (next === '\r\n' || (at === from && next === '--')) return true
+      if (!/^[ \t]/.test(next)) return false
+    }
+    throw new MultipartError('A boundary is followed by too many spaces.')
   }
 
   /** Goes on to the next chunk; copies it only when the mark lies across the seam, or might. */

@@ -42,8 +42,12 @@ export async function handleStow({ store, webRoot, study, behavior }: Storage, c
   const stored: Stored[] = []
   const counts = { stored: 0, refused: 0 }
   call.record.instances = counts
+  const { unnamed } = call.omitted
+  let { dropped } = call.omitted
   try {
     for await (const body of bodies) {
+      // The reader skips what is not read.
+      if (dropped-- > 0) continue
       const storing = { duplicates: behavior.duplicates, ...(study !== undefined && { study }) }
       const outcome = await store.store(await receiveFile(body, store.folder), storing)
       stored.push(outcome)
@@ -53,9 +57,11 @@ export async function handleStow({ store, webRoot, study, behavior }: Storage, c
     if (cause instanceof MultipartError) throw new GoogleError(400, `invalid multipart body: ${cause.message}`)
     throw cause
   }
-  if (stored.length === 0) throw new GoogleError(400, 'invalid request: no DICOM instance in the body')
-  const failed = stored.some(({ failure }) => failure !== undefined)
-  const response = storeInstancesResponse(stored, { webRoot, study, form })
+  if (stored.length === 0 && call.omitted.dropped === 0)
+    throw new GoogleError(400, 'invalid request: no DICOM instance in the body')
+  const named = stored.slice(unnamed)
+  const failed = named.some(({ failure }) => failure !== undefined)
+  const response = storeInstancesResponse(named, { webRoot, study, form })
   return {
     status: failed ? 409 : 200,
     headers: { 'content-type': form },
@@ -124,7 +130,9 @@ function storeInstancesResponse(stored: readonly Stored[], { webRoot, study, for
   const [only] = studies
   if (studies.size === 1 && only) response['00081190'] = { vr: 'UR', Value: [`${webRoot}/studies/${only}`] }
   if (bad.length > 0) response['00081198'] = { vr: 'SQ', Value: bad.map((item) => failedItem(item, form)) }
-  if (good.length > 0) response['00081199'] = { vr: 'SQ', Value: good.map((item) => referencedItem(item, webRoot)) }
+  if (good.length > 0 || bad.length === 0) {
+    response['00081199'] = { vr: 'SQ', Value: good.map((item) => referencedItem(item, webRoot)) }
+  }
   return response
 }
 

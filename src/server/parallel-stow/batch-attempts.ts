@@ -46,6 +46,8 @@ export interface Sendable {
   readonly instances: number
   /** Makes it ready to be sent again, from its beginning; false if it can't be. */
   rewind(): boolean
+  /** Google may not have read all that was sent: some of it may still wait in the socket. */
+  mayWaitInSocket(): void
   /** Ends the request if its body can't be completed. */
   readonly signal: AbortSignal
 }
@@ -120,6 +122,7 @@ export class BatchAttempts {
       const { sent, token } = await this.#attempt(upload, batch, slot, attempt)
       const result: BatchResult = { ...endOf(sent, isDoubtful), attempts: attempt }
       if (result.kind === 'stored') return result
+      batch.mayWaitInSocket()
       isDoubtful = result.isDoubtful
       deadline = Math.min(deadline, performance.now() + this.#options.retry.totalTimeout)
       let wait = delayAfter(attempt, sent.kind === 'response' ? sent.response.headers['retry-after'] : undefined)

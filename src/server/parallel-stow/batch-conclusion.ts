@@ -7,7 +7,7 @@ import { diagnosisOf } from '../explanation.ts'
 import { observeResponse } from '../observe-response.ts'
 import type { Batch } from './batch.ts'
 import type { BatchAttempts, BatchResult, Sendable, UploadContext } from './batch-attempts.ts'
-import { uidsOf } from './instance-head.ts'
+import { instancesIn } from './hidden-instances.ts'
 import {
   alreadyStored,
   type BatchOutcome,
@@ -17,9 +17,10 @@ import {
   withSuccesses,
 } from './merged-response.ts'
 import type { Part } from './part.ts'
-import { storedSequence } from './store-document.ts'
+import { type StoreDocument, storedSequence } from './store-document.ts'
 import type { Settled, StoredInstances } from './stored-instances.ts'
 import type { StreamedPart } from './streamed-part.ts'
+import { storedOf, unnamedIn, withoutNameless } from './unnamed-instances.ts'
 
 /** What Google said last, by what it is. */
 export interface LastResponses {
@@ -48,11 +49,16 @@ interface BatchContext extends SendingContext {
  */
 const rejections: ReadonlySet<number> = new Set([401, 403, 404, 405, 406, 411, 413, 415])
 
+type StoredResult = Extract<BatchResult, { kind: 'stored' }>
+type Review = Pick<BatchOutcome, 'corrected'> & { readonly document: StoreDocument }
+type LookedUp = Pick<BatchOutcome, 'found' | 'lost'> & { readonly document: StoreDocument }
+
 /** Sends a batch to its end, and finds out what became of each of its instances. */
 export async function concludeBatch(batch: Batch, context: BatchContext): Promise<BatchOutcome> {
   const outcome = await outcomeOf(batch, context)
   if (outcome.found.length + outcome.lost.length === 0) return outcome
-  return { ...outcome, order: batch.parts.map(({ content }) => uidsOf(content).sopInstance) }
+  const instances = batch.parts.flatMap((part) => instancesIn(part, batch.boundary))
+  return { ...outcome, order: instances.map(({ sopInstance }) => sopInstance) }
 }
 
 async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutcome> {
@@ -70,7 +76,9 @@ async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutc
   if (result.kind === 'stored') {
     context.last.document = result.response
     if (result.attempts === 1) onStored(batch)
-    return { ...noOutcome, found, ...(await reviewed(result, left, context)) }
+    const review = await reviewed(result, left, context)
+    const unnamed = await lookedUp(review.document, result, left, context)
+    return { ...noOutcome, ...review, ...unnamed, found: [...found, ...unnamed.found] }
   }
   const reason = reasonOf(result, context)
   const isCertain = !result.isDoubtful || (await settle(left)).isCertain
@@ -80,7 +88,7 @@ async function outcomeOf(batch: Batch, context: BatchContext): Promise<BatchOutc
   return {
     ...noOutcome,
     found,
-    lost: lost.map(lostBecause(isCertain ? reason : `${reason} ${perhapsStored}`)),
+    lost: lostParts(lost, batch.boundary, isCertain ? reason : `${reason} ${perhapsStored}`),
     failure: { reason, isForAll: isForAll(result), cause: causeOf(result) },
   }
 }
@@ -96,6 +104,7 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
     length: null,
     instances: 1,
     rewind: () => part.rewind(),
+    mayWaitInSocket: () => part.mayWaitInSocket(),
     signal: upload.stop,
   }
   let found: readonly FoundInstance[] = []
@@ -106,11 +115,9 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
   const result = await attempts.send(upload, sendable, slot, settle)
   if (!result) return { ...noOutcome, found }
   if (result.kind === 'stored') {
-    const { document } = result
     context.last.document = result.response
-    if (document.items.every(({ sequence }) => sequence === storedSequence)) return { ...noOutcome, document }
-    const corrected = await reviewedStream(result, part, context)
-    return { ...noOutcome, ...corrected }
+    const review = await reviewedStream(result, part, context)
+    return { ...noOutcome, ...review, ...(await lookedUpStream(review.document, result, part, context)) }
   }
   const reason = reasonOf(result, context)
   const isDoubtful = result.isDoubtful && part.isSentWhole
@@ -120,21 +127,84 @@ export async function concludeStream(part: StreamedPart, context: SendingContext
   return { ...noOutcome, lost, failure: { reason, isForAll: isForAll(result), cause: causeOf(result) } }
 }
 
-/** As {@link reviewed} does: what an attempt without a response has stored is none that was there before. */
-async function reviewedStream(
-  { document, isDoubtful }: Extract<BatchResult, { kind: 'stored' }>,
+/**
+ * What became of the instances that Google's response doesn't name. One that Google has, just as it
+ * was sent, counts as stored; any other as a failure, for a success is nothing to be guessed.
+ */
+async function lookedUp(
+  document: StoreDocument,
+  { response }: StoredResult,
+  sent: Batch,
+  { upload, stored }: SendingContext,
+): Promise<LookedUp> {
+  const nothing = { document, found: [], lost: [] }
+  const byUid = Map.groupBy(sent.parts, ({ uids }) => uids.sopInstance)
+  const unnamed = unnamedIn(
+    document,
+    [...byUid].flatMap(([uid, parts]) => parts.map(() => uid)),
+  )
+  if (unnamed.counts.size === 0) return nothing
+  const wanted = new Set([...unnamed.counts.keys()].flatMap((uid) => byUid.get(uid) ?? []))
+  const settled = await stored.settle(
+    upload,
+    sent.only((part) => wanted.has(part)),
+  )
+  const found = storedOf(unnamed, document, settled.found)
+  const foundByUid = Map.groupBy(found, ({ uids }) => uids.sopInstance)
+  const reason = notNamed(response, settled.isCertain)
+  const lost = [...unnamed.counts].flatMap(([uid, count]) =>
+    (byUid.get(uid) ?? [])
+      .slice(0, count - (foundByUid.get(uid)?.length ?? 0))
+      .map(({ uids }): LostInstance => ({ uids, reason })),
+  )
+  const { namelessFailures } = unnamed
+  const isExplained = lost.length <= namelessFailures
+  const notExplained = isExplained ? [] : lost
+  upload.event.notNamed(found.length + notExplained.length)
+  return {
+    document: isExplained ? document : withoutNameless(document, namelessFailures),
+    found,
+    lost: notExplained,
+  }
+}
+
+/** The same for a part that passes as it arrives. */
+async function lookedUpStream(
+  document: StoreDocument,
+  { response }: StoredResult,
   part: StreamedPart,
   { upload, stored }: SendingContext,
-): Promise<Pick<BatchOutcome, 'document' | 'corrected'>> {
+): Promise<LookedUp> {
+  const nothing = { document, found: [], lost: [] }
+  const { counts, namelessFailures } = unnamedIn(document, [part.uids.sopInstance])
+  if (counts.size === 0) return nothing
+  const found = await stored.settleStream(upload, part)
+  if (found.length === 0 && namelessFailures > 0) return nothing
+  upload.event.notNamed(1)
+  return { document, found, lost: found.length > 0 ? [] : [lostStream(part, notNamed(response, false))] }
+}
+
+function notNamed({ status }: WholeResponse, isCertain: boolean): string {
+  const problem = `Google's response (${status}) does not name this instance`
+  return isCertain ? `${problem}, and Google does not have it as it was sent.` : `${problem}. ${perhapsStored}`
+}
+
+/** As {@link reviewed} does: what an attempt without a response has stored is none that was there before. */
+async function reviewedStream(
+  { document, isDoubtful }: StoredResult,
+  part: StreamedPart,
+  { upload, stored }: SendingContext,
+): Promise<Review> {
+  if (document.items.every(({ sequence }) => sequence === storedSequence)) return { document, corrected: [] }
   const found = isDoubtful ? await stored.settleStream(upload, part) : await stored.identicalStream(upload, part)
   const result = withSuccesses(document, found, isDoubtful ? null : alreadyStored)
   if (!isDoubtful) upload.event.identical(result.corrected)
   return result
 }
 
-/** A part that is not stored. */
-export function lostBecause(reason: string): (part: Part) => LostInstance {
-  return ({ content }) => ({ uids: uidsOf(content), reason })
+/** Parts that are not stored. */
+export function lostParts(parts: readonly Part[], boundary: string, reason: string): readonly LostInstance[] {
+  return parts.flatMap((part) => instancesIn(part, boundary)).map((uids) => ({ uids, reason }))
 }
 
 /** The same for one that passes as it arrives: its UIDs may still be to come. */
@@ -155,14 +225,14 @@ const perhapsStored = 'It may be stored all the same: search before you send it 
  * before, just as it is, counts as the account says.
  */
 async function reviewed(
-  { document, isDoubtful }: Extract<BatchResult, { kind: 'stored' }>,
+  { document, isDoubtful }: StoredResult,
   sent: Batch,
   { upload, stored, onDuplicate }: BatchContext,
-): Promise<Pick<BatchOutcome, 'document' | 'corrected'>> {
+): Promise<Review> {
   const unchanged = { document, corrected: [] }
   if (!isDoubtful && onDuplicate === 'fail') return unchanged
   const failures = new Set(document.items.flatMap((item) => (item.sequence === storedSequence ? [] : item.sopInstance)))
-  const refused = sent.only(({ content }) => failures.has(uidsOf(content).sopInstance))
+  const refused = sent.only(({ uids }) => failures.has(uids.sopInstance))
   if (refused.parts.length === 0) return unchanged
   const found =
     onDuplicate === 'verify' ? await stored.identical(upload, refused) : (await stored.settle(upload, refused)).found

@@ -5,6 +5,8 @@ export interface Slab {
   used: number
   /** How many use it: parts, and who writes on. */
   uses: number
+  /** Bytes of it may still wait in a socket: it must stay what it is, also when nobody uses it. */
+  mayWaitInSocket: boolean
 }
 
 export const slabBytes = 256 * 1024
@@ -45,7 +47,12 @@ export class BatchMemory {
   /** An empty slab, also if it is full: what has arrived must go somewhere. The caller uses it. */
   takeSlab(): Slab {
     this.add(slabBytes)
-    const slab = this.#free.pop() ?? { bytes: Buffer.allocUnsafeSlow(slabBytes), used: 0, uses: 0 }
+    const slab = this.#free.pop() ?? {
+      bytes: Buffer.allocUnsafeSlow(slabBytes),
+      used: 0,
+      uses: 0,
+      mayWaitInSocket: false,
+    }
     slab.used = 0
     slab.uses = 1
     return slab
@@ -55,7 +62,8 @@ export class BatchMemory {
   leaveSlab(slab: Slab): void {
     slab.uses -= 1
     if (slab.uses > 0) return
-    this.#free.push(slab)
+    // The garbage collector frees any other, after the socket.
+    if (!slab.mayWaitInSocket) this.#free.push(slab)
     this.release(slabBytes)
     this.#freeing ??= setTimeout(() => this.#freeUnused(), keepFreeMs).unref()
   }

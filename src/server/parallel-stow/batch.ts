@@ -23,6 +23,10 @@ export class Batch implements Sendable {
     return true
   }
 
+  mayWaitInSocket(): void {
+    for (const part of this.parts) part.mayWaitInSocket()
+  }
+
   /** A batch of some of its parts. */
   only(isWanted: (part: Part) => boolean): Batch {
     return new Batch(this.parts.filter(isWanted), this.boundary)

@@ -41,8 +41,9 @@ const deflated: ReadonlySet<string> = new Set([
  * @param content the file, or the beginning of it, in pieces
  */
 export function uidsOf(content: readonly Buffer[]): InstanceUids {
-  const uids = uidsIn(beginningOf(content, usualHeadBytes))
-  const isComplete = Object.values(uids).every((uid) => uid !== '')
+  const beginning = beginningOf(content, usualHeadBytes)
+  const uids = uidsIn(beginning)
+  const isComplete = beginning.length < usualHeadBytes || Object.values(uids).every((uid) => uid !== '')
   return isComplete ? uids : uidsIn(beginningOf(content, maxHeadBytes))
 }
 

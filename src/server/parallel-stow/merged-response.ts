@@ -21,7 +21,7 @@ export interface BatchOutcome {
   readonly corrected: readonly string[]
   /** Instances that Google turned out to have, though it did not say so. */
   readonly found: readonly FoundInstance[]
-  /** Instances that were not stored, by no response of Google's. */
+  /** Instances that were not stored, though no response of Google's names them as failures. */
   readonly lost: readonly LostInstance[]
   /** Why it failed for good; null unless it did. */
   readonly failure: BatchFailure | null
@@ -98,7 +98,9 @@ export function hasFailures(outcomes: readonly BatchOutcome[]): boolean {
 /** What failed; undefined if nothing did. */
 export function failuresIn(outcomes: readonly BatchOutcome[]): BatchFailures | undefined {
   const causes = new Set(outcomes.flatMap(({ failure }) => failure?.cause ?? []))
-  const refused = refusedIn(outcomes)
+  // Of a batch with a response, those that it doesn't name are no cost of an outage.
+  const unnamed = outcomes.reduce((sum, { document, lost }) => sum + (document ? lost.length : 0), 0)
+  const refused = refusedIn(outcomes) + unnamed
   return causes.size > 0 || refused > 0 ? { causes, refused } : undefined
 }
 
@@ -122,7 +124,7 @@ export function withSuccesses(
   document: StoreDocument,
   found: readonly FoundInstance[],
   warning: StoreWarning | null = null,
-): Pick<BatchOutcome, 'document' | 'corrected'> {
+): { document: StoreDocument; corrected: readonly string[] } {
   const left = Map.groupBy(found, ({ uids }) => uids.sopInstance)
   for (const { sequence, sopInstance } of document.items) if (sequence === storedSequence) left.get(sopInstance)?.pop()
   const corrected: string[] = []

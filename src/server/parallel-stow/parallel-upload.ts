@@ -2,7 +2,7 @@ import type { Slot } from '../../concurrency/limiter.ts'
 import type { UpstreamTimeouts } from '../../config/settings.ts'
 import { Batch } from './batch.ts'
 import type { BatchAttempts, ComingUpload, UploadContext } from './batch-attempts.ts'
-import { concludeBatch, concludeStream, type LastResponses, lostBecause, lostStream } from './batch-conclusion.ts'
+import { concludeBatch, concludeStream, type LastResponses, lostParts, lostStream } from './batch-conclusion.ts'
 import { ClientBody } from './client-body.ts'
 import { type BatchOutcome, noOutcome } from './merged-response.ts'
 import { MultipartParser } from './multipart-parser.ts'
@@ -209,7 +209,7 @@ export class ParallelUpload {
   }
 
   #lose(parts: readonly Part[], reason: string): void {
-    if (parts.length > 0) this.#outcomes.push({ ...noOutcome, lost: parts.map(lostBecause(reason)) })
+    if (parts.length > 0) this.#outcomes.push({ ...noOutcome, lost: lostParts(parts, this.#options.boundary, reason) })
     for (const part of parts) part.release()
   }
 

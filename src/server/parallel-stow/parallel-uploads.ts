@@ -5,7 +5,7 @@ import { bug, ProxyError } from '../../errors.ts'
 import { parameterOf } from '../../forward/accepted-types.ts'
 import type { WholeResponse } from '../../forward/buffered-response.ts'
 import type { Outcome } from '../../forward/exchange.ts'
-import { observeBuffered } from '../../forward/response-observer.ts'
+import { observeInPieces } from '../../forward/response-observer.ts'
 import type { Permit } from '../../guard/guard.ts'
 import type { RequestEvent } from '../../observe/request-event.ts'
 import { searchingFirst } from '../../stores/google-refusal.ts'
@@ -104,7 +104,7 @@ async function respond(upload: ComingUpload, result: UploadResult): Promise<Outc
   const response = mergedResponse(upload, result)
   if (failure !== null) {
     // What was stored is on record all the same.
-    if (response) observe(upload, response)
+    if (response) await observe(upload, response)
     if (failure === clientGone) return clientGoneOutcome
     throw failure instanceof MultipartError ? malformedBody(failure, outcomes.length > 0) : failure
   }
@@ -148,10 +148,10 @@ function mergedResponse({ inbound }: ComingUpload, { outcomes, last }: UploadRes
 }
 
 async function send(upload: ComingUpload, response: WholeResponse): Promise<Outcome> {
-  observe(upload, response)
+  await observe(upload, response)
   return sendBuffered({ response: upload.inbound.response, account: upload.permit.account }, response, upload.event)
 }
 
-function observe({ permit, event, tokens }: ComingUpload, response: WholeResponse): void {
-  observeBuffered(observeResponse(permit, event, tokens), response)
+function observe({ permit, event, tokens }: ComingUpload, response: WholeResponse): Promise<void> {
+  return observeInPieces(observeResponse(permit, event, tokens), response)
 }

@@ -1,4 +1,5 @@
 import { type BatchMemory, type Slab, slabBytes } from './batch-memory.ts'
+import { type InstanceUids, uidsOf } from './instance-head.ts'
 
 /** About what a part costs beside its bytes, as objects. */
 const partOverheadBytes = 512
@@ -15,6 +16,7 @@ export class Part {
   length = 0
   /** Of boundary and head. */
   #headLength = 0
+  #uids: InstanceUids | null = null
 
   constructor(memory: BatchMemory) {
     this.#memory = memory
@@ -40,6 +42,12 @@ export class Part {
     })
   }
 
+  /** Of one that is complete, and not released. */
+  get uids(): InstanceUids {
+    this.#uids ??= uidsOf(this.content)
+    return this.#uids
+  }
+
   writeHead(writer: SlabWriter, bytes: Buffer): void {
     writer.write(bytes, this)
     this.#headLength += bytes.length
@@ -62,6 +70,11 @@ export class Part {
     }
     this.length = 0
     return content
+  }
+
+  /** It was sent, but perhaps not read to its end: its memory is not used again. */
+  mayWaitInSocket(): void {
+    for (const { slab } of this.#ranges) slab.mayWaitInSocket = true
   }
 
   /** Its bytes are not needed any more. */

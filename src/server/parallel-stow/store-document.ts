@@ -63,7 +63,7 @@ function fromJson(body: Buffer): StoreDocument | null {
 
 function jsonItem(sequence: InstanceSequence, item: unknown): StoreItem {
   const [uid] = isRecord(item) ? valuesOf(item[sopInstanceUid]) : []
-  return { sequence, sopInstance: typeof uid === 'string' ? uid : '', text: JSON.stringify(item) }
+  return { sequence, sopInstance: typeof uid === 'string' ? uid.trim() : '', text: JSON.stringify(item) }
 }
 
 function valuesOf(attribute: unknown): readonly unknown[] {

@@ -1,7 +1,7 @@
 import { inParallel } from '../../concurrency/in-parallel.ts'
 import type { Batch } from './batch.ts'
 import type { UploadContext } from './batch-attempts.ts'
-import { type InstanceUids, uidsOf } from './instance-head.ts'
+import type { InstanceUids } from './instance-head.ts'
 import { InstanceRequests, type InstanceRequestsOptions, instanceUrl } from './instance-requests.ts'
 import type { FoundInstance } from './merged-response.ts'
 import type { Part } from './part.ts'
@@ -40,7 +40,7 @@ export class StoredInstances {
     let isCertain = true
     await inParallel(batch.parts, maxConcurrent, async (part) => {
       if (!isCertain) return
-      const uids = uidsOf(part.content)
+      const { uids } = part
       try {
         if (await this.#isStored(upload, uids, part.content)) found.set(part, this.#found(upload, uids))
       } catch {
@@ -62,7 +62,7 @@ export class StoredInstances {
   async identical(upload: UploadContext, refused: Batch): Promise<readonly FoundInstance[]> {
     const found = new Map<Part, FoundInstance>()
     await inParallel(refused.parts, maxConcurrent, async (part) => {
-      const uids = uidsOf(part.content)
+      const { uids } = part
       const isIdentical = await this.#isIdentical(upload, uids, (stored) => isSameDataSet(part.content, stored))
       if (isIdentical) found.set(part, this.#found(upload, uids))
     })

@@ -127,6 +127,11 @@ export class StreamedPart {
     return true
   }
 
+  /** What has come later is never used again: only its beginning is in memory that may be. */
+  mayWaitInSocket(): void {
+    this.#beginning?.mayWaitInSocket()
+  }
+
   /** False: wait for `onDrain`. */
   push(piece: Buffer): boolean {
     this.#keepHead(piece)

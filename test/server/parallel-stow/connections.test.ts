@@ -6,6 +6,7 @@ import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { listenOn } from '../../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
+import { respondStored } from '../../helpers/stored-response.ts'
 
 const kiB = 1024
 const connections = 4
@@ -34,12 +35,9 @@ test('no more connections than the account says, also when batches that rested g
     if (isRefused) refused.add(name)
     else await delay(comesAgain ? 200 : 100)
     if (comesAgain) repeatedAtOnce = Math.max(repeatedAtOnce, open)
-    const count = body.toString('latin1').split('--test-boundary\r\n').length - 1
-    const items = Array.from({ length: count }, () => ({ '00081155': { vr: 'UI', Value: [name] } }))
-    const text = JSON.stringify({ '00081199': { vr: 'SQ', Value: items } })
     open -= 1
     if (isRefused) outgoing.writeHead(500, { 'content-length': 0 }).end()
-    else outgoing.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': text.length }).end(text)
+    else respondStored(outgoing, body)
   })
   const parallel = { Connections: connections, BatchBytes: 64 * kiB, MemoryBytes: 8192 * kiB }
   const { url } = await startServed(t, {

@@ -5,6 +5,7 @@ import t from 'tap'
 import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
 import { listenOn } from '../../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
+import { respondStored, sopInstancesIn } from '../../helpers/stored-response.ts'
 
 // What they do most is wait.
 t.jobs = 2
@@ -33,7 +34,7 @@ class LimitedGoogle {
     this.#current += 1
     this.inFlight.push(this.#current)
     const isRefused = this.#current > this.#allowed
-    const count = (await buffer(request)).toString('latin1').split('--test-boundary\r\n').length - 1
+    const body = await buffer(request)
     if (isRefused) {
       this.#current -= 1
       response.writeHead(429, { 'content-length': 0 }).end()
@@ -42,10 +43,8 @@ class LimitedGoogle {
     // So long that the upload goes on when batches that were refused are sent again.
     await delay(100)
     this.#current -= 1
-    this.stored += count
-    const items = Array.from({ length: count }, () => ({ '00081155': { vr: 'UI', Value: ['1.2'] } }))
-    const body = JSON.stringify({ '00081199': { vr: 'SQ', Value: items } })
-    response.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': body.length }).end(body)
+    this.stored += sopInstancesIn(body).length
+    respondStored(response, body)
   }
 }
 

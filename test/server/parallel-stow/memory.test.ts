@@ -5,6 +5,7 @@ import { syntheticStudy } from '../../../src/emulator/synthetic-study.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { listenOn } from '../../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
+import { respondStored } from '../../helpers/stored-response.ts'
 
 interface Status {
   readonly accounts: readonly { inFlight: { requests: readonly { received: number }[] } }[]
@@ -26,10 +27,7 @@ test('a Google that does not respond stops the client at the bound', async (t) =
       for await (const piece of incoming) pieces.push(piece)
       batches += 1
       await released
-      const count = Buffer.concat(pieces).toString('latin1').split('--test-boundary\r\n').length - 1
-      const items = Array.from({ length: count }, () => ({ '00081155': { vr: 'UI', Value: ['1.2'] } }))
-      const body = JSON.stringify({ '00081199': { vr: 'SQ', Value: items } })
-      outgoing.writeHead(200, { 'content-type': 'application/dicom+json', 'content-length': body.length }).end(body)
+      respondStored(outgoing, Buffer.concat(pieces))
     }),
   )
   const parallel = { Connections: 4, BatchBytes: 128 * kiB, MemoryBytes: memoryBytes }

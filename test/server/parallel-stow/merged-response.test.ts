@@ -4,6 +4,7 @@ import {
   alreadyStored,
   type BatchOutcome,
   type FoundInstance,
+  failuresIn,
   mergedBody,
   noOutcome,
   withSuccesses,
@@ -106,3 +107,12 @@ test('as many failures are taken back as there are identical instances beside th
 function isFailureOf({ sequence, sopInstance }: StoreItem, uid: string): boolean {
   return sequence !== storedSequence && sopInstance === uid
 }
+
+test('an instance that a response does not name is no cost of an outage', async (t) => {
+  const lost = [{ uids: uids('1.2'), reason: 'Not named.' }]
+  const failure = { reason: 'Unavailable.', isForAll: false, cause: 503 }
+  const failed: BatchOutcome = { ...noOutcome, lost, failure }
+  t.same(failuresIn([failed]), { causes: new Set([503]), refused: 0 })
+  const unnamed: BatchOutcome = { ...noOutcome, document: documentOf('json', []), lost }
+  t.same(failuresIn([failed, unnamed]), { causes: new Set([503]), refused: 1 })
+})

@@ -8,8 +8,8 @@ import { type SyntheticInstance, syntheticStudy } from '../../../src/emulator/sy
 import { listenOn } from '../../helpers/listen.ts'
 import { demoAccount, startServed, stowOf } from '../../helpers/served.ts'
 
-/** What a store says of an instance. */
-type InstanceFate = 'stored' | 'warned' | 'failed'
+/** What a store says of an instance; `unnamed` and `dropped`: nothing, and it is stored or not. */
+type InstanceFate = 'stored' | 'warned' | 'failed' | 'unnamed' | 'dropped'
 /** What becomes of a batch, or of what follows when the store is asked for the first time. */
 type BatchFate = 'response' | 400 | 429 | 503 | 'lost' | 'stored and lost' | 'token rejected once'
 
@@ -46,6 +46,10 @@ const studies = [1, 2].map((seed) =>
 )
 const pool = studies.flat()
 const byUid = new Map(pool.map((instance) => [instance.sopInstanceUid, instance]))
+
+function isStored(fate: InstanceFate | undefined): boolean {
+  return fate === 'stored' || fate === 'warned' || fate === 'unnamed'
+}
 
 /** A store whose responses are arranged beforehand. */
 class ArrangedStore {
@@ -100,7 +104,7 @@ class ArrangedStore {
       return
     }
     for (const uid of fate === 'lost' ? [] : uids) {
-      if (this.#fates.get(uid)?.fate !== 'failed') this.#stored.set(uid, byUid.get(uid)?.bytes ?? Buffer.alloc(0))
+      if (isStored(this.#fates.get(uid)?.fate)) this.#stored.set(uid, byUid.get(uid)?.bytes ?? Buffer.alloc(0))
     }
     if (fate.endsWith('lost')) request.socket.resetAndDestroy()
     else this.#sendDocument(uids, request, response)
@@ -111,7 +115,7 @@ class ArrangedStore {
     const root = `${this.url}${request.url}`
     const all = uids.map((uid) => ({ uid, fate: this.#fates.get(uid)?.fate ?? 'failed' }))
     const failed = all.filter(({ fate }) => fate === 'failed')
-    const stored = all.filter(({ fate }) => fate !== 'failed')
+    const stored = all.filter(({ fate }) => fate === 'stored' || fate === 'warned')
     const study = byUid.get(uids[0] ?? '')?.studyInstanceUid
     const attributes = (uid: string, fate: InstanceFate): [string, string, string | number][] => [
       ['00081155', 'UI', uid],
@@ -124,7 +128,8 @@ class ArrangedStore {
       ['00081198', failed],
       ['00081199', stored],
     ] as const
-    const given = sequences.filter(([, items]) => items.length > 0)
+    const hasNone = failed.length + stored.length === 0
+    const given = sequences.filter(([tag, items]) => items.length > 0 || (hasNone && tag === '00081199'))
     const url = `${root}/${study}`
     const json = {
       '00081190': { vr: 'UR', Value: [url] },
@@ -203,7 +208,7 @@ function modelOf(sent: readonly Sent[], batches: readonly Batch[]) {
     if (!isDocument && fate !== 'stored and lost') continue
     for (const uid of uids) {
       const own = sent.find(({ instance }) => instance.sopInstanceUid === uid)?.fate
-      if (own === 'stored' || own === 'warned') outcomes.set(uid, isDocument ? own : 'stored')
+      if (isStored(own)) outcomes.set(uid, isDocument && own === 'warned' ? 'warned' : 'stored')
     }
   }
   const uids = sent.map(({ instance }) => instance.sopInstanceUid)
@@ -228,7 +233,7 @@ const anySent: fc.Arbitrary<readonly Sent[]> = fc
           instance: fc.constant(pool[at] as SyntheticInstance),
           fate: fc.oneof(
             { weight: 6, arbitrary: fc.constant<InstanceFate>('stored') },
-            { weight: 1, arbitrary: fc.constantFrom<InstanceFate>('warned', 'failed') },
+            { weight: 2, arbitrary: fc.constantFrom<InstanceFate>('warned', 'failed', 'unnamed', 'dropped') },
           ),
           batchFate: fc.oneof(
             { weight: 3, arbitrary: fc.constant<BatchFate>('response') },
