@@ -151,18 +151,21 @@ function succeeds(action: () => unknown): boolean {
 
 /** When certificates end, in epoch milliseconds. */
 export interface CertificateExpiry {
-  /** Of the listeners. */
+  /** Of the listeners, or of an intermediate one in its file that ends sooner. */
   readonly certificate: number
   /** The last of the authorities of clients' certificates; null without any. */
   readonly clientAuthorities: number | null
 }
 
 export function expiryOf({ cert, ca }: Pick<TlsMaterial, 'cert' | 'ca'>): CertificateExpiry {
-  const [own] = certificatesIn(cert)
   return {
-    certificate: own?.validToDate.getTime() ?? 0,
-    clientAuthorities: ca === null ? null : Math.max(...certificatesIn(ca).map((one) => one.validToDate.getTime())),
+    certificate: Math.min(...endsOf(cert)),
+    clientAuthorities: ca === null ? null : Math.max(...endsOf(ca)),
   }
+}
+
+function endsOf(pem: string): readonly number[] {
+  return certificatesIn(pem).map(({ validToDate }) => validToDate.getTime())
 }
 
 /** The certificates of a file in PEM form; the listeners' own is the first. */
@@ -176,19 +179,18 @@ export const expiryWarningMs = 14 * 86_400_000
 /** A warning for each of the listeners' certificates that has expired or expires soon. */
 export function expiryWarnings(material: TlsMaterial, now = Date.now()): readonly string[] {
   const { certificate, clientAuthorities } = expiryOf(material)
+  const isOwn = certificate === endsOf(material.cert)[0]
+  const own = isOwn ? 'The certificate of the listeners' : 'An intermediate certificate of the listeners'
   return [
-    ...(certificate - now < expiryWarningMs ? [expiryWarning('Certificate', certificate, now)] : []),
+    ...(certificate - now < expiryWarningMs ? [expiryWarning(own, 'Certificate', certificate, now)] : []),
     ...(clientAuthorities !== null && clientAuthorities - now < expiryWarningMs
-      ? [expiryWarning('ClientAuthorities', clientAuthorities, now)]
+      ? [expiryWarning("The CA of clients' certificates", 'ClientAuthorities', clientAuthorities, now)]
       : []),
   ]
 }
 
-function expiryWarning(key: 'Certificate' | 'ClientAuthorities', end: number, now: number): string {
-  const [what, whom] = {
-    Certificate: ['The certificate of the listeners', 'clients that check it'],
-    ClientAuthorities: ["The CA of clients' certificates", 'clients that log in with one'],
-  }[key]
+function expiryWarning(what: string, key: 'Certificate' | 'ClientAuthorities', end: number, now: number): string {
+  const whom = key === 'Certificate' ? 'clients that check it' : 'clients that log in with one'
   const at = new Date(end).toISOString()
   const days = Math.floor((end - now) / 86_400_000)
   const left = days === 0 ? 'within a day' : `in ${days} ${days === 1 ? 'day' : 'days'}`

@@ -63,7 +63,10 @@ export interface AccountHistory {
   readonly failures: readonly Failure[]
 }
 
-/** Failures stored per account, and as many again of those that say nothing about the account. */
+/**
+ * Different failures stored per account, and as many again of those that say nothing about the
+ * account.
+ */
 const maxFailures = 20
 /** Different failures that are counted, per account. */
 const maxCounted = 200
@@ -72,7 +75,8 @@ type Ended = Pick<Totals, 'requests' | 'failed' | 'incomplete' | 'doubtful' | 'r
 
 interface History {
   readonly requests: RequestCounts
-  readonly failures: Failure[]
+  /** Each once, by what makes it different; the latest last. */
+  readonly failures: Map<string, Failure>
   readonly ended: { -readonly [Figure in keyof Ended]: Ended[Figure] }
   /** How often each failure has happened. */
   readonly times: Map<string, number>
@@ -120,13 +124,15 @@ export class RequestHistory {
     const kind = failureKindOf(event)
     if (kind === null) return
     if (kind !== 'warned') ended[kind] += 1
-    failures.unshift(failureOf(event, kind, history.times))
+    const key = keyOf(event, kind)
+    failures.delete(key)
+    failures.set(key, failureOf(event, kind, countOf(history.times, key)))
     dropOldest(failures, isAboutAccount(kind))
   }
 
   of(account: string): AccountHistory {
-    const { requests, failures } = this.#accounts.get(account) ?? { requests: {}, failures: [] }
-    return { requests, failures }
+    const { requests, failures } = this.#accounts.get(account) ?? { requests: {}, failures: new Map() }
+    return { requests, failures: [...failures.values()].reverse() }
   }
 
   /** Includes the bytes of requests in flight. */
@@ -153,7 +159,7 @@ export class RequestHistory {
 }
 
 function newHistory(): History {
-  return { requests: {}, failures: [], ended: noEndedRequests(), times: new Map(), bytes: new Map() }
+  return { requests: {}, failures: new Map(), ended: noEndedRequests(), times: new Map(), bytes: new Map() }
 }
 
 function noEndedRequests() {
@@ -172,10 +178,16 @@ function isAboutAccount(kind: FailureKind): boolean {
 }
 
 /** So many errors of clients come that they would push out what the account is judged by. */
-function dropOldest(failures: Failure[], aboutAccount: boolean): void {
-  const same = failures.filter(({ kind }) => isAboutAccount(kind) === aboutAccount)
-  const oldest = same[maxFailures]
-  if (oldest) failures.splice(failures.indexOf(oldest), 1)
+function dropOldest(failures: History['failures'], aboutAccount: boolean): void {
+  const same = [...failures].filter(([, { kind }]) => isAboutAccount(kind) === aboutAccount)
+  const [oldest] = same
+  if (same.length > maxFailures && oldest) failures.delete(oldest[0])
+}
+
+/** So many of the same come in an outage that they would push out what is different. */
+function keyOf(event: RequestEvent, kind: FailureKind): string {
+  const { service, route, status, code, layer, abortedBy, googleMessage, detail } = event
+  return JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
 }
 
 function countOf(times: Map<string, number>, key: string): number {
@@ -193,14 +205,13 @@ const stored: Explanation = {
   remedy: 'Read the Warning Reason (0008,1196) of these instances in the response.',
 }
 
-function failureOf(event: RequestEvent, kind: FailureKind, times: Map<string, number>): Failure {
+function failureOf(event: RequestEvent, kind: FailureKind, times: number): Failure {
   const { requestId, service, route, status, code, layer, attempts, abortedBy, googleMessage, instances, detail } =
     event
-  const key = JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
   return {
     time: new Date().toISOString(),
     kind,
-    times: countOf(times, key),
+    times,
     requestId,
     service,
     route,

@@ -1,9 +1,11 @@
 import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { AuditSettings } from '../config/settings.ts'
+import { inOneLine } from '../errors.ts'
 import { AuditFile } from '../observe/audit/audit-file.ts'
 import type { AuditSink, SinkReports } from '../observe/audit/audit-sink.ts'
 import { AuditTrail } from '../observe/audit/audit-trail.ts'
+import { diagnoseFileFailure } from '../observe/audit/file-failure.ts'
 import { SinkLog } from '../observe/audit/sink-log.ts'
 import { SyslogSink } from '../observe/audit/syslog.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -39,8 +41,8 @@ function openFile(file: string, reports: SinkReports, logger: Logger): AuditFile
     if (isOpenToOthers(file)) logger.warn({ file }, warning)
     return opened
   } catch (cause) {
-    const { message } = cause as Error
-    throw new StartFailure(`Can't write DicomWebProxy.Audit.File: ${message}`, { cause })
+    const why = inOneLine(diagnoseFileFailure(cause, file))
+    throw new StartFailure(`Can't write DicomWebProxy.Audit.File: ${why}`, { cause })
   }
 }
 

@@ -14,15 +14,21 @@ interface ReloadOptions {
   readonly onChange: (settings: Settings) => void
 }
 
+/** How often a configuration that was rejected is read again. */
+const retryIntervalMs = 2_000
+const corrected = 'what was wrong has been corrected'
+
 /**
  * Reloads the configuration of a running proxy. If it is invalid, the problems are logged and
- * nothing changes.
+ * nothing changes. It is then read again until it can be used: what was wrong may be in a file that
+ * it names, which nobody watches.
  */
 export class Reload {
   readonly #options: ReloadOptions
   /** The last valid configuration. */
   #current: Settings
   #ended = false
+  #retry: NodeJS.Timeout | null = null
   /** Reloads run one after another. */
   #running = Promise.resolve()
 
@@ -34,11 +40,32 @@ export class Reload {
   /** Ignores further reloads while the proxy stops. */
   end(): void {
     this.#ended = true
+    this.#stopRetrying()
   }
 
   /** @param trigger what caused the reload, for the log */
   run(trigger: string): void {
     this.#running = this.#running.then(() => this.#run(trigger)).catch((error: unknown) => this.#reject(trigger, error))
+  }
+
+  /** @param problems what was logged, and need not be again */
+  #retryUntilUsable(problems: string): void {
+    this.#stopRetrying()
+    if (this.#ended) return
+    const retry = () => {
+      this.#running = this.#running
+        .then(() => this.#run(corrected))
+        .catch((error: unknown) => {
+          if (error instanceof Error && error.message === problems) this.#retryUntilUsable(problems)
+          else this.#reject('its problems have changed', error)
+        })
+    }
+    this.#retry = setTimeout(retry, retryIntervalMs).unref()
+  }
+
+  #stopRetrying(): void {
+    if (this.#retry) clearTimeout(this.#retry)
+    this.#retry = null
   }
 
   async #run(trigger: string): Promise<void> {
@@ -69,6 +96,7 @@ export class Reload {
 
   /** The clients' file is read with the configuration. */
   #succeed(): void {
+    this.#stopRetrying()
     this.#options.proxy.reloads.succeed('configuration', 'ClientsFile')
   }
 
@@ -76,6 +104,8 @@ export class Reload {
     const { logger, proxy } = this.#options
     const isKnown = error instanceof ConfigurationError || error instanceof StartFailure
     proxy.reloads.reject('configuration', isKnown ? error.message : 'It failed unexpectedly: the log says how.')
+    if (isKnown) this.#retryUntilUsable(error.message)
+    else this.#stopRetrying()
     const message = 'configuration rejected; keeping the current one'
     if (error instanceof ConfigurationError) {
       for (const { file, path, problem, remedy } of error.problems) {

@@ -176,7 +176,7 @@ t.test('the stream: all at first, then what is new', async (t) => {
     {
       state: 'failing',
       samples: [{ requests: 3, failed: 3 }],
-      failures: [{ status: 403 }, {}, {}, { status: 409 }, {}],
+      failures: [{ status: 403, times: 3 }, { status: 409 }, { status: 400 }],
     },
   ])
   t.notMatch(JSON.stringify([first, second, third]), /ya29|PRIVATE KEY|2\.25\.\d{8}|Synthetic|127\.0\.0\.1/)

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import t from 'tap'
 import { syntheticStudy } from '../../src/emulator/synthetic-study.ts'
@@ -104,14 +105,18 @@ t.test('failures of every layer, the latest first, with what to do', async (t) =
   t.notMatch(JSON.stringify(status), new RegExp(study[0]?.studyInstanceUid ?? ''))
 })
 
-t.test('the last 20 failures of each account; what names none is not kept', async (t) => {
+t.test('the last 20 different failures of each account; what names none is not kept', async (t) => {
   const served = await startServed(t)
-  for (let number = 0; number < 25; number++) await (await fetch(`${served.url}studies?bogus=${number}`)).text()
+  for (const status of [400, 404, 406, 409, 412]) {
+    served.emulator.faults.add({ target: 'WADO-RS', status, times: 5 })
+    for (const path of ['', '/metadata', '/series/1.4.5', '/series/1.4.5/metadata', '/rendered'])
+      await (await fetch(`${served.url}studies/1.2.3${path}`)).text()
+  }
   await (await fetch(`${served.proxy.url}/nobody/studies`)).text()
   const { accounts } = await statusAfter(served, 26)
   t.equal(accounts.length, 1)
   t.equal(accounts[0]?.failures.length, 20)
-  t.match(accounts[0]?.requests, { 'QIDO-RS': { rejected: 25 } })
+  t.match(accounts[0]?.requests, { 'WADO-RS': { rejected: 25 } })
   const ids = served
     .log()
     .filter(({ msg }) => msg === 'request')
@@ -136,4 +141,17 @@ t.test('a client that disconnects, and a response that breaks off', async (t) =>
       failures: [{ abortedBy: 'upstream', layer: 'upstream', detail: /cut short.*\. Send the request again/ }],
     },
   ])
+})
+
+t.test('the example in the documentation has all that is there', async (t) => {
+  const text = readFileSync('docs/operations.md', 'utf8')
+  const example = JSON.parse(/^\{"version":.*\}$/m.exec(text)?.[0] ?? '')
+  const served = await startServed(t)
+  await (await fetch(`${served.url}studies?bogus=1`)).text()
+  const status = await statusAfter(served, 1)
+  const keys = (value: object | undefined) => Object.keys(value ?? {})
+  t.same(keys(example), keys(status))
+  const [one, other] = [example.accounts[0], status.accounts[0]]
+  t.same(keys(one), keys(other))
+  t.ok(keys(other?.failures[0]).every((key) => key === 'code' || key in one.failures[0]))
 })

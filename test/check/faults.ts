@@ -101,6 +101,19 @@ const configuration: readonly Fault[] = [
     exitCode: 2,
     breaks: configured({ top: { HttpsCACertificates: 'missing.pem' } }),
   },
+  {
+    name: 'the folder of StateFile does not exist',
+    codes: ['state-file', 'orthanc-unreachable'],
+    exitCode: 2,
+    breaks: configured(async (harness) => ({
+      proxy: {
+        Orthanc: {
+          Url: `http://${await harness.closedPort()}`,
+          ResubmitFailedJobs: { StateFile: `${harness.folder}/missing/failed-jobs.json` },
+        },
+      },
+    })),
+  },
 ]
 
 const credentialFiles: readonly Fault[] = [

@@ -1,5 +1,6 @@
-import { chmod } from 'node:fs/promises'
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { type Test, test } from 'tap'
 import { checkAuditFile } from '../../src/cli/check/audit.ts'
@@ -13,6 +14,9 @@ import { Harness } from '../check/harness.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { hashOf } from '../helpers/clients.ts'
 import { listenOn } from '../helpers/listen.ts'
+
+/** A user without rights of his own. */
+const nobody = 65_534
 
 async function harnessOf(t: Test): Promise<Harness> {
   const harness = await Harness.open()
@@ -93,23 +97,102 @@ test('the address of a wildcard listener is shown as it is configured; no reques
   )
 })
 
+test('a running proxy that lacks one of the accounts: its reload was rejected, or it is an old one', async (t) => {
+  const harness = await harnessOf(t)
+  const proxy = { Listen: await harness.closedPort(), AdminListen: await harness.closedPort() }
+  await started(harness, proxy)
+  const store = { Project: 'demo', Location: 'europe-west4', Dataset: 'imaging', DicomStore: 'demo' }
+  const account = { ...store, ServiceAccountFile: harness.credentials.serviceAccountFile }
+  const look = async (...names: readonly string[]) => {
+    const Accounts = Object.fromEntries(['my-google', ...names].map((name) => [name, account]))
+    const google = { Accounts }
+    const config = await harness.configuration({ google, proxy })
+    return lineOf(await runChecks([], { config }, silent, contextOf(harness)), 'Address of my-google')
+  }
+  t.match(await look(), { status: 'ok' })
+  t.match(await look('new'), { status: 'failed', code: 'proxy-other', detail: /has no account new,/ })
+  t.match(await look('new', 'other'), { status: 'failed', detail: /has no account new, other,/ })
+})
+
 test('the audit trail’s file: there, not yet there, and not for this user', async (t) => {
   const harness = await harnessOf(t)
   const look = async (file: string) => lineOf(await checked(harness, { Audit: { File: file } }), 'Audit trail')
+  const isRoot = process.geteuid?.() === 0
+  // As the service's user, to whom its folder belongs.
+  if (isRoot) await chown(harness.folder, nobody, nobody)
   t.match(await look(`${harness.folder}/audit.log`), { status: 'ok', detail: /audit\.log can be written/ })
-  t.match(await look(await harness.write('audit.log', 'a record\n')), { status: 'ok' })
+  const file = await harness.write('audit.log', 'a record\n')
+  if (isRoot) await chown(file, nobody, nobody)
+  t.match(await look(file), { status: 'ok' })
   t.match(await look('/dev/null'), { status: 'ok' })
-  if (process.geteuid?.() !== 0) return
-  // What is to be read by another user, as the service would be.
-  const file = await harness.write('audit.log', '')
+  if (!isRoot) return
+  // What belongs to root, seen by another user, as the service would be.
+  await chown(file, 0, 0)
   const list = new Checklist(silent)
-  process.seteuid?.(65_534)
+  process.seteuid?.(nobody)
   try {
     await checkAuditFile(list, file)
   } finally {
     process.seteuid?.(0)
   }
   t.match(list.results, [{ status: 'failed', failure: { code: 'audit-denied', remedy: /^Give it to the user/ } }])
+})
+
+// Root may write everything, so its own attempt said nothing about the service.
+const onlyRoot = { skip: process.geteuid?.() !== 0 && 'only root sees with the eyes of others' }
+test('the audit trail’s file, as root: whom it belongs to can write it, or not', onlyRoot, async (t) => {
+  const harness = await harnessOf(t)
+  const folder = join(harness.folder, 'audit')
+  const file = join(folder, 'audit.log')
+  const look = async () => lineOf(await checked(harness, { Audit: { File: file } }), 'Audit trail')
+  await chmod(harness.folder, 0o755)
+  await mkdir(folder, { mode: 0o750 })
+  t.match(await look(), { status: 'skipped', detail: /^nobody but root may write .*audit: run this check as the user/ })
+  await chown(folder, nobody, nobody)
+  t.match(await look(), { status: 'ok', detail: /audit\.log can be written by (nobody|user 65534), who owns .*audit$/ })
+  await chmod(folder, 0o550)
+  t.match(await look(), { status: 'failed', code: 'audit-denied' })
+  await chmod(folder, 0o750)
+  await chmod(harness.folder, 0o700)
+  t.match(await look(), { status: 'failed', code: 'audit-denied' }, 'does not come as far as the folder')
+  await chmod(harness.folder, 0o755)
+  await writeFile(file, '', { mode: 0o600 })
+  t.match(await look(), { status: 'skipped', detail: /audit\.log: run/ }, 'left by a start as root')
+  await chown(file, nobody, nobody)
+  t.match(await look(), { status: 'ok' })
+  await chmod(file, 0o400)
+  t.match(await look(), { status: 'failed', code: 'audit-denied', detail: /^(nobody|user 65534), who owns .* may not/ })
+  await chmod(file, 0o600)
+  await chmod(harness.folder, 0o700)
+  t.match(await look(), { status: 'failed', code: 'audit-denied' }, 'does not come as far as the file')
+  await chmod(file, 0o666)
+  await chown(file, 0, 0)
+  t.match(await look(), { status: 'ok', detail: /written by root, as whom this check runs; run it as the user/ })
+  t.same([process.geteuid?.(), process.getegid?.()], [0, 0])
+})
+
+// A file that can't be written keeps every failed upload from being sent again, with a line in the log.
+test('the file that remembers failed jobs: its folder is there, and the service may write it', async (t) => {
+  const harness = await harnessOf(t)
+  const folder = join(harness.folder, 'state')
+  const StateFile = join(folder, 'failed-jobs.json')
+  const Orthanc = { Url: `http://${await harness.closedPort()}`, ResubmitFailedJobs: { StateFile } }
+  const config = await harness.configuration({ proxy: { Orthanc } })
+  const look = async () =>
+    lineOf(await runChecks([], { config, offline: true }, silent, contextOf(harness)), 'File of failed jobs')
+  t.match(await look(), { status: 'failed', code: 'state-file', detail: /^The folder .*state .* does not exist/ })
+  await chmod(harness.folder, 0o755)
+  await mkdir(folder, { mode: 0o700 })
+  if (process.geteuid?.() !== 0) return t.match(await look(), { status: 'ok' })
+  t.match(await look(), { status: 'skipped', detail: /^nobody but root may write .*state: run this check as the user/ })
+  await chown(folder, nobody, nobody)
+  t.match(await look(), { status: 'ok', detail: /failed-jobs\.json can be written by (nobody|user 65534), who owns/ })
+  await writeFile(StateFile, '{}', { mode: 0o600 })
+  t.match(await look(), { status: 'failed', code: 'state-file', detail: /may not read .*failed-jobs\.json/ })
+  await chown(StateFile, nobody, nobody)
+  t.match(await look(), { status: 'ok' })
+  await chmod(folder, 0o500)
+  t.match(await look(), { status: 'failed', code: 'state-file', detail: /may not write .*state,/ })
 })
 
 test('a repository that accepts TLS, and one that is silent', async (t) => {

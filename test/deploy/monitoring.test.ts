@@ -93,10 +93,6 @@ const declared: Readonly<Record<string, Map<string, Set<string>>>> = {
   gcp_dicomweb_proxy_failed_jobs_started_again_total: new Map([['account', new Set()]]),
   gcp_dicomweb_proxy_failed_jobs_given_up_total: new Map([['account', new Set()]]),
   gcp_dicomweb_proxy_tls_certificate_expiry_timestamp_seconds: new Map([['certificate', new Set()]]),
-  gcp_dicomweb_proxy_requests_in_flight: new Map([
-    ['account', new Set()],
-    ['service', new Set()],
-  ]),
 }
 
 /** What an expression, and the text that goes with it, asks for and is not there. */

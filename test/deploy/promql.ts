@@ -16,7 +16,20 @@ export interface Expression {
  * use here.
  */
 const words: ReadonlySet<string> = new Set([
-  ...['sum', 'min', 'max', 'count', 'topk', 'rate', 'increase', 'max_over_time', 'histogram_quantile', 'vector', 'by'],
+  ...[
+    'sum',
+    'min',
+    'max',
+    'count',
+    'topk',
+    'rate',
+    'increase',
+    'max_over_time',
+    'histogram_quantile',
+    'vector',
+    'by',
+    'clamp_max',
+  ],
   ...['and', 'or', 'unless', 'absent', 'time'],
 ])
 
@@ -35,7 +48,7 @@ export function readExpression(text: string): Expression {
       selectors.push({ metric, matchers: readMatchers(matchers) })
       return ' '
     })
-    .replaceAll(/\[[^\]]*\]/g, ' ')
+    .replaceAll(/\[[^\]]*\]|\boffset \d+[smhd]/g, ' ')
   for (const [word] of rest.matchAll(/[a-zA-Z_:][\w:]*/g)) {
     if (words.has(word)) continue
     if (!word.includes('_')) throw new Error(`Not known: ${word} in ${text}`)

@@ -1,6 +1,9 @@
 import { request } from 'node:http'
+import { join } from 'node:path'
 import t from 'tap'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { needsChromium, startChromium } from '../helpers/chromium.ts'
+import { hashOf } from '../helpers/clients.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
 import { ask, card, open, says, study } from './status-page.ts'
@@ -45,6 +48,41 @@ t.test('what refuses every request is said above all; it goes when it is over', 
   await reload()
   await banner.waitFor({ state: 'hidden' })
   await ask(`${url}studies`)
+  t.same(complaints, [])
+})
+
+t.test('what will expire, or isn’t recorded, is said above the accounts', needsChromium(), async (t) => {
+  const browser = await startChromium(t)
+  const { cert, key, authority } = makeCertificate({ notAfter: new Date(Date.now() + 5.5 * 86_400_000) })
+  const folder = t.testdir({ 'cert.pem': cert, 'key.pem': key, 'ca.pem': authority })
+  const [Certificate, Key, ClientAuthorities] = ['cert.pem', 'key.pem', 'ca.pem'].map((name) => join(folder, name))
+  const { proxy, reload } = await startServed(t, {
+    proxy: {
+      Clients: { one: { PasswordHash: hashOf('a long password'), Admin: true } },
+      Tls: { Certificate, Key, ClientAuthorities },
+      Audit: { File: '/dev/full' },
+    },
+  })
+  const { page, complaints } = await open(t, browser, proxy.adminUrl, phone)
+  const notices = page.locator('#notices')
+  const texts = await notices.locator('.notice').allTextContents()
+  t.match(texts[0], /^The audit trail can’t be written.* Read the log for the reason/)
+  t.match(
+    texts[1],
+    /^The certificate of the listeners expires on .*, in 5 days\. Replace the file that DicomWebProxy\.Tls\.Certificate names/,
+  )
+  t.match(texts[2], /^The CA of clients’ certificates expires on .* DicomWebProxy\.Tls\.ClientAuthorities/)
+  t.equal(texts.length, 3)
+  const box = await notices.boundingBox()
+  t.ok(box && box.y + box.height < phone.viewport.height, `at ${box?.y}: without scrolling`)
+  t.ok(await page.getByRole('alert').isHidden(), 'no request is refused for it')
+  await reload({
+    proxy: {
+      Clients: { one: { PasswordHash: hashOf('a long password'), Admin: true } },
+      Tls: { Certificate, Key, ClientAuthorities },
+    },
+  })
+  await notices.getByText(/audit trail/).waitFor({ state: 'detached' })
   t.same(complaints, [])
 })
 

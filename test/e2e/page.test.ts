@@ -76,8 +76,20 @@ async function failedJobRows(t: Test, page: Page, jobs: FailedJob[]): Promise<vo
   t.equal(rows.length, 4)
   t.match(rows[0], /Job6f0e2f9awaitingFailed at .*\. Next in (9|10) min.*, if the account works\./)
   t.match(rows[1], /0a4c3b1fwaiting.*\. Next as soon as the account works\.$/)
-  t.match(rows[2], /8d53c057started again.*, sent again 2 times\. The last time instead of job 11c09a7e\.$/)
-  t.match(rows[3], /4c0c6a0bgiven up.*sent again 5 times\. Not sent again: it is older than MaxAge\.$/)
+  t.match(rows[2], /8d53c057started again.*, sent again 2 times\. It was started for job 11c09a7e\.$/)
+  t.match(rows[3], /4c0c6a0bgiven up.*sent again 5 times\. Given up: it is older than MaxAge\.$/)
+  const isFirst = async () => {
+    const [jobs, token] = [list, card(page, 'google').getByRole('heading', { name: 'Access token' })]
+    const [one, other] = [await jobs.boundingBox(), await token.boundingBox()]
+    return one !== null && other !== null && one.y < other.y
+  }
+  t.ok(await isFirst(), 'what is not at Google comes first')
+  jobs.push({ ...job, id: '77e0f9a6', state: 'given-up', reason: 'it is older than MaxAge' })
+  await list.getByText('1 more').waitFor()
+  t.notOk(await list.getByText('77e0f9a6').isVisible(), 'on demand only')
+  jobs.splice(0, jobs.length, { ...job, id: '0a4c3b1f', state: 'succeeded', attempts: 1 })
+  await list.getByText('succeeded').waitFor()
+  t.notOk(await isFirst(), 'all is at Google')
   jobs.splice(0)
   await list.waitFor({ state: 'hidden' })
 }

@@ -38,7 +38,10 @@ test('a client that is removed, or gets another password, during the verificatio
     return response.statusCode
   }
   const metrics = async () => (await fetch(`${proxy.adminUrl}/metrics`)).text()
-  const inFlight = async () => Number(/^gcp_dicomweb_proxy_requests_in_flight\{.*\} (\d+)$/m.exec(await metrics())?.[1])
+  const inFlight = async () => {
+    const counts = (await metrics()).matchAll(/^gcp_dicomweb_proxy_requests_in_flight\{.*\} (\d+)$/gm)
+    return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
   const come = (count: number) => eventually(`${count} have come`, async () => (await inFlight()) + responded === count)
   const line = Array.from({ length: 8 }, (_, at) => statusFor('kept', 'wrong', `127.0.1.${at + 1}`))
   await come(8)

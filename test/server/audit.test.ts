@@ -179,6 +179,6 @@ t.test('an unwritable trail that is not required: requests pass, and the log say
 
 t.test('a file that can’t be opened is reported at the start', async (t) => {
   await t.rejects(startServed(t, { proxy: { Audit: { File: '/nowhere/audit.jsonl' } } }), {
-    message: /DicomWebProxy\.Audit\.File.*\/nowhere\/audit\.jsonl/,
+    message: /DicomWebProxy\.Audit\.File: The folder \/nowhere of the audit trail does not exist\. Create it/,
   })
 })

@@ -3,7 +3,7 @@
 import { Plots } from './account-plots.js'
 import { now } from './clock.js'
 import { element, renderList, setAttribute, setText } from './elements.js'
-import { FailedJobs } from './failed-jobs.js'
+import { areMissing, FailedJobs } from './failed-jobs.js'
 import { Failures } from './failures.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
 import { isInTrouble, phaseText, shapeOf, states } from './words.js'
@@ -38,6 +38,7 @@ export class AccountView {
     this.first = element('div', { class: 'first' })
     this.failuresPlace = element('div', { class: 'half' }, this.failures.root)
     this.failedJobs = new FailedJobs()
+    this.failedJobsPlace = element('div', {}, this.failedJobs.root)
     this.counts = new CountsView(name)
     this.root = element(
       'section',
@@ -59,7 +60,7 @@ export class AccountView {
         element('div', { class: 'half' }, this.inFlightTitle, this.nothing, this.inFlight),
         this.failuresPlace,
       ),
-      this.failedJobs.root,
+      this.failedJobsPlace,
       this.counts.root,
     )
   }
@@ -75,6 +76,7 @@ export class AccountView {
     this.#showInFlight(account.inFlight)
     if (account.failures) this.failures.update(account.failures)
     this.failedJobs.update(account.failedJobs)
+    place(this.failedJobs, areMissing(account.failedJobs) ? this.first : this.failedJobsPlace)
     this.counts.update(account)
   }
 
@@ -89,20 +91,12 @@ export class AccountView {
       this.badge.dataset.state = state
       this.badge.dataset.tone = tone
       this.badge.replaceChildren(shapeOf(state), words)
-      this.#place(isInTrouble(state) && state !== 'no-token' ? this.first : this.failuresPlace)
+      // Failures that are the reason of the state come first.
+      place(this.failures, isInTrouble(state) && state !== 'no-token' ? this.first : this.failuresPlace, true)
     }
     setText(this.advice, token.failure ?? '')
     this.advice.hidden = token.failure === null
     this.advice.dataset.tone = token.ready ? 'warning' : 'bad'
-  }
-
-  /**
-   * Failures that are the reason of the state come first.
-   *
-   * @param {Element} place
-   */
-  #place(place) {
-    if (this.failures.root.parentElement !== place) place.append(this.failures.root)
   }
 
   /** @param {Account['inFlight']} inFlight */
@@ -111,6 +105,17 @@ export class AccountView {
     this.nothing.hidden = count > 0
     renderList(this.inFlight, requests, ({ requestId }) => requestId, makeInFlight)
   }
+}
+
+/**
+ * @param {{ root: Element }} view
+ * @param {Element} parent
+ * @param {boolean} [isFirst] before what is there
+ */
+function place({ root }, parent, isFirst = false) {
+  if (root.parentElement === parent) return
+  if (isFirst) parent.prepend(root)
+  else parent.append(root)
 }
 
 /** @returns {HTMLDListElement} */

@@ -7,11 +7,17 @@ import { countText, durationText, plural, timeText } from './format.js'
 /** @typedef {import('./words.js').Account['failedJobs']} Jobs */
 /** @typedef {Jobs['jobs'][number]} Job */
 
+/** Jobs shown at first; the others on demand. */
+const shown = 4
+
 export class FailedJobs {
   constructor() {
     this.title = element('h3')
     this.rows = element('ul', { class: 'rows' })
-    this.root = element('div', { class: 'failed-jobs', hidden: true }, this.title, this.rows)
+    this.others = element('ul', { class: 'rows' })
+    this.summary = element('summary')
+    this.more = element('details', { class: 'more' }, this.summary, this.others)
+    this.root = element('div', { class: 'failed-jobs', hidden: true }, this.title, this.rows, this.more)
   }
 
   /** @param {Jobs} jobs */
@@ -21,8 +27,20 @@ export class FailedJobs {
       this.title,
       `Orthanc’s uploads that failed in an outage${waiting > 0 ? `: ${countText(waiting)} waiting` : ''}`,
     )
-    renderList(this.rows, jobs, ({ id }) => id, makeJob)
+    renderList(this.rows, jobs.slice(0, shown), ({ id }) => id, makeJob)
+    renderList(this.others, jobs.slice(shown), ({ id }) => id, makeJob)
+    this.more.hidden = jobs.length <= shown
+    setText(this.summary, `${jobs.length - shown} more`)
   }
+}
+
+/**
+ * Whether a study may be missing at Google because of them.
+ *
+ * @param {Jobs} jobs
+ */
+export function areMissing({ jobs }) {
+  return jobs.some(({ state }) => state === 'waiting' || state === 'given-up')
 }
 
 /** @param {Job} job */
@@ -42,8 +60,8 @@ function makeJob({ id }) {
       setText(state, states[job.state])
       const failed = job.failedAt === null ? '' : `Failed at ${timeText(Date.parse(job.failedAt))}`
       const again = job.attempts > 0 ? `, sent again ${plural(job.attempts, 'time')}` : ''
-      const instead = job.replaces === null ? '' : ` The last time instead of job ${job.replaces}.`
-      const reason = job.reason === null ? '' : ` Not sent again: ${job.reason}.`
+      const instead = job.replaces === null ? '' : ` It was started for job ${job.replaces}.`
+      const reason = job.reason === null ? '' : ` Given up: ${job.reason}.`
       setText(detail, `${failed}${again}.${instead}${nextText(job)}${reason}`)
     },
   }

@@ -1,12 +1,11 @@
-// The last failures of an account, with equal ones grouped.
+// The last failures of an account.
 import { element, renderList, setText } from './elements.js'
 import { countText, plural, timeText } from './format.js'
 import { layers } from './words.js'
 
 /** @typedef {import('../../observe/request-history.ts').Failure} Failure */
-/** @typedef {{ key: string, latest: Failure }} Group */
 
-/** Groups shown at first; the others on demand. */
+/** Failures shown at first; the others on demand. */
 const shown = 4
 
 export class Failures {
@@ -22,12 +21,12 @@ export class Failures {
 
   /** @param {readonly Failure[]} failures the latest first */
   update(failures) {
-    const groups = grouped(failures)
-    this.nothing.hidden = groups.length > 0
-    renderList(this.first, groups.slice(0, shown), ({ key }) => key, makeFailure)
-    renderList(this.others, groups.slice(shown), ({ key }) => key, makeFailure)
-    this.more.hidden = groups.length <= shown
-    setText(this.summary, `${groups.length - shown} more`)
+    const all = worstFirst(failures)
+    this.nothing.hidden = all.length > 0
+    renderList(this.first, all.slice(0, shown), keyOf, makeFailure)
+    renderList(this.others, all.slice(shown), keyOf, makeFailure)
+    this.more.hidden = all.length <= shown
+    setText(this.summary, `${all.length - shown} more`)
   }
 }
 
@@ -37,24 +36,21 @@ const bySeverity = ['failed', 'incomplete', 'doubtful', 'rejected', 'warned']
 /**
  * The worst first; of these, the latest.
  *
- * @param {readonly Failure[]} failures
- * @returns {Group[]}
+ * @param {readonly Failure[]} failures the latest first, each different one once
  */
-function grouped(failures) {
-  /** @type {Map<string, Group>} */
-  const groups = new Map()
-  for (const failure of failures) {
-    const { kind, service, route, status, code, layer, abortedBy, googleMessage, detail } = failure
-    const key = JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
-    if (!groups.has(key)) groups.set(key, { key, latest: failure })
-  }
-  const rank = (/** @type {Group} */ { latest: { kind } }) => bySeverity.indexOf(kind)
-  return [...groups.values()].sort((a, b) => rank(a) - rank(b))
+function worstFirst(failures) {
+  const rank = (/** @type {Failure} */ { kind }) => bySeverity.indexOf(kind)
+  return [...failures].sort((a, b) => rank(a) - rank(b))
 }
 
-/** @param {Group} group */
-function makeFailure({ latest }) {
-  const { service, route, googleMessage, detail } = latest
+/** @param {Failure} failure */
+function keyOf({ kind, service, route, status, code, layer, abortedBy, googleMessage, detail }) {
+  return JSON.stringify([kind, service, route, status, code, layer, abortedBy, googleMessage, detail])
+}
+
+/** @param {Failure} failure */
+function makeFailure(failure) {
+  const { service, route, googleMessage, detail } = failure
   const time = element('span', { class: 'row-time' })
   const reference = element('p', { class: 'reference' })
   return {
@@ -64,18 +60,18 @@ function makeFailure({ latest }) {
       element(
         'p',
         { class: 'row-head' },
-        element('span', { class: 'row-what' }, outcomeText(latest)),
+        element('span', { class: 'row-what' }, outcomeText(failure)),
         element('span', { class: 'route' }, [service, route].filter(Boolean).join(' ')),
         time,
       ),
-      element('p', {}, element('strong', {}, `${originOf(latest)}: `), detail ?? ''),
+      element('p', {}, element('strong', {}, `${originOf(failure)}: `), detail ?? ''),
       googleMessage === undefined
         ? null
         : element('p', { class: 'quote' }, 'Google said: ', element('q', {}, googleMessage)),
       reference,
     ),
-    /** @param {Group} group */
-    update({ latest: { time: at, times, requestId, attempts } }) {
+    /** @param {Failure} latest */
+    update({ time: at, times, requestId, attempts }) {
       setText(time, `${times > 1 ? `${countText(times)} times, last ` : ''}${timeText(Date.parse(at))}`)
       const attemptsText =
         attempts === 0 ? 'Not sent to Google' : `Sent to Google ${attempts === 1 ? 'once' : `${attempts} times`}`

@@ -3,6 +3,7 @@ import { AccountView, anchorOf, showFacts } from './account.js'
 import { now, setClock } from './clock.js'
 import { byId, element, renderList, setText } from './elements.js'
 import { bytesText, countText, durationText, plural, timeText } from './format.js'
+import { showNotices, soon } from './notices.js'
 import { follow } from './stream.js'
 import { isInTrouble, shapeOf, states, worstFirst } from './words.js'
 
@@ -29,7 +30,7 @@ function show(message) {
   document.body.classList.remove('stale')
   const accounts = worstFirst(message.accounts)
   showHead({ ...message, accounts })
-  showRejectedReloads(message)
+  showNotices(message)
   overview.hidden = accounts.length < 2
   renderList(byId('overview-list'), accounts, ({ name }) => name, makeOverview)
   renderList(
@@ -61,36 +62,6 @@ function showHead({ version, startedAt, time, accepting, allRefused, accounts })
   const running = Date.parse(time ?? '') - Date.parse(startedAt ?? '')
   setText(byId('since'), `Runs for ${durationText(running)}, since ${timeText(Date.parse(startedAt ?? ''))}`)
   document.title = `${summary} – gcp-dicomweb-proxy`
-}
-
-/**
- * A configuration that was rejected isn't in effect, and the next start would fail.
- *
- * @param {Message} message
- */
-function showRejectedReloads({ configuration }) {
-  renderList(
-    byId('rejected-reloads'),
-    configuration.rejected,
-    ({ source }) => source,
-    () => {
-      const problems = element('p', { class: 'problems' })
-      const words = element('p')
-      return {
-        root: element('div', { class: 'notice' }, words, problems),
-        /** @param {Message['configuration']['rejected'][number]} rejected */
-        update({ source, time, problems: lines }) {
-          const what = source === 'configuration' ? 'configuration' : `file of ${source}`
-          const since = timeText(Date.parse(time ?? ''))
-          setText(
-            words,
-            `The ${what} was rejected at ${since}. The one before stays in effect, until a restart, which would fail:`,
-          )
-          setText(problems, lines.join('\n'))
-        },
-      }
-    },
-  )
 }
 
 /**
@@ -165,15 +136,12 @@ function certificateText(tls) {
   return authorities === null ? own : `${own}; CA of clients’ certificates: ${endText(authorities)}`
 }
 
-/** From then on it is worth a warning. */
-const soon = 14 * 86_400_000
-
 /** @param {string | null} end */
 function endText(end) {
   const at = Date.parse(end ?? '')
   const left = at - now()
   if (left <= 0) return `HAS EXPIRED, ${timeText(at)}`
-  return `${left < soon ? 'ENDS SOON, ' : 'ends '}${timeText(at)}, in ${durationText(left)}`
+  return `${left < soon ? 'EXPIRES SOON, ' : 'expires '}${timeText(at)}, in ${durationText(left)}`
 }
 
 /** @param {Message['audit']} audit */

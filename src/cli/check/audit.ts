@@ -1,13 +1,15 @@
 import { once } from 'node:events'
-import { constants } from 'node:fs'
+import { closeSync, constants, openSync, statSync } from 'node:fs'
 import { access, open, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AuditSyslogSettings } from '../../config/settings.ts'
 import { DiagnosedError, type Diagnosis } from '../../errors.ts'
 import { networkFailureOf } from '../../network-failure.ts'
+import { diagnoseFileFailure } from '../../observe/audit/file-failure.ts'
 import { connectTo } from '../../observe/audit/syslog.ts'
 import type { Checklist } from './checklist.ts'
+import { isRoot, lookAsOwnerOf, ownerMayWrite } from './file-owner.ts'
 
 /** Less than a busy day's records. */
 const minFreeBytes = 64 * 1024 * 1024
@@ -24,18 +26,27 @@ const flags = O_APPEND | O_WRONLY | (constants.O_NONBLOCK ?? 0)
 async function writable(file: string): Promise<string> {
   const folder = dirname(file)
   let isDevice = false
+  let place = file
   try {
     const opened = await open(file, flags)
     isDevice = !(await opened.stat()).isFile()
     await opened.close()
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw notWritable(cause, file)
-    await access(folder, W_OK | X_OK).catch((cause) => Promise.reject(notWritable(cause, folder)))
+    await access(folder, W_OK | X_OK).catch((cause) => Promise.reject(notWritable(cause, file, folder)))
+    place = folder
   }
   if (!isDevice) await checkSpace(folder)
-  // The rights of files don't hold for root.
-  const isRoot = process.geteuid?.() === 0
-  return `${file} can be written${isRoot ? ' by root, as whom this check runs; run it as the user of the service' : ''}`
+  if (!isRoot()) return `${file} can be written`
+  const who = await lookAsOwnerOf(place, (user) => {
+    try {
+      if (place === file) closeSync(openSync(file, flags))
+      else if (!ownerMayWrite(statSync(`${place}/.`))) throw new Error('no right to write')
+    } catch (cause) {
+      throw new DiagnosedError(deniedTo(user, place), { cause })
+    }
+  })
+  return `${file} can be written ${who}`
 }
 
 async function checkSpace(folder: string): Promise<void> {
@@ -45,47 +56,16 @@ async function checkSpace(folder: string): Promise<void> {
   throw new DiagnosedError({ code: 'audit-space', problem, remedy: 'Free space there, or move Audit.File.' })
 }
 
-function notWritable(cause: unknown, place: string): DiagnosedError {
-  const { code = '', message } = cause as NodeJS.ErrnoException
-  const known = reasons[code]?.(place)
-  const unknown = {
-    code: 'audit-file',
-    problem: `${place} can't be opened: ${message}.`,
-    remedy: 'Correct Audit.File.',
-  }
-  return new DiagnosedError(known ?? unknown, { cause })
+function notWritable(cause: unknown, file: string, place = file): DiagnosedError {
+  const diagnosis = diagnoseFileFailure(cause, file)
+  return new DiagnosedError(diagnosis.code === 'audit-denied' ? deniedTo('This user', place) : diagnosis, { cause })
 }
 
-const denied = (place: string): Diagnosis => ({
+const deniedTo = (user: string, place: string): Diagnosis => ({
   code: 'audit-denied',
-  problem: `This user may not write ${place}, so the proxy would not start.`,
+  problem: `${user} may not write ${place}, so the proxy would not start.`,
   remedy: 'Give it to the user that the proxy runs as (chown), and run this check as that user.',
 })
-
-const reasons: Readonly<Record<string, (place: string) => Diagnosis>> = {
-  EACCES: denied,
-  EPERM: denied,
-  ENOENT: (place) => ({
-    code: 'audit-folder',
-    problem: `The folder ${place} of the audit trail does not exist.`,
-    remedy: 'Create it for the user that the proxy runs as, or correct DicomWebProxy.Audit.File.',
-  }),
-  ENOTDIR: (place) => ({
-    code: 'audit-folder',
-    problem: `A part of ${place} is not a folder.`,
-    remedy: 'Correct DicomWebProxy.Audit.File.',
-  }),
-  EISDIR: (place) => ({
-    code: 'audit-file',
-    problem: `${place} is a folder.`,
-    remedy: 'Name a file in DicomWebProxy.Audit.File.',
-  }),
-  EROFS: (place) => ({
-    code: 'audit-read-only',
-    problem: `${place} is on a file system that is mounted read-only.`,
-    remedy: 'Choose another place for DicomWebProxy.Audit.File, or allow it (ReadWritePaths in the systemd unit).',
-  }),
-}
 
 const connectTimeoutMs = 10_000
 /** With TLS 1.3, a rejected client certificate shows only after the handshake. */

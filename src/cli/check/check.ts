@@ -14,6 +14,7 @@ import { checkListenerCertificates } from './listener-certificate.ts'
 import { checkOrthanc } from './orthanc.ts'
 import { jsonReport, silent, TextReport } from './report.ts'
 import { checkRunningProxy } from './running-proxy.ts'
+import { checkStateFile } from './state-file.ts'
 
 export interface CheckOptions extends ConfigurationOptions, OrthancOptions {
   readonly offline?: boolean
@@ -58,6 +59,8 @@ export async function runChecks(
     if (tls) await checkListenerCertificates(list, tls)
     const known = await checkCredentials(list, settings)
     if (audit?.file) await checkAuditFile(list, audit.file)
+    const stateFile = settings.orthanc.registration?.resubmission?.stateFile
+    if (stateFile) await checkStateFile(list, stateFile)
     if (!offline) await checkRunningProxy(list, settings)
     if (!offline && audit?.syslog) await checkAuditRepository(list, audit.syslog)
     if (!offline) await checkGoogle(list, settings, known)

@@ -29,27 +29,34 @@ export async function checkRunningProxy(list: Checklist, settings: Settings): Pr
   if (!account) return
   await list.check({ ...item(`Address of ${account.name}`), subject: account.name }, async () => {
     if (tls?.requireClientCertificate) throw new Skipped('the proxy requires a client certificate')
-    // No DICOMweb path, so that the proxy itself responds.
-    const path = `/${encodeURIComponent(account.name)}/`
-    const response = await ask({ listen, key: 'Listen', isTls: tls !== null, path })
-    return meaningOf(response, account.name, listen)
+    const missing: string[] = []
+    let other: string | null = null
+    for (const { name } of accounts) {
+      const code = await codeFor(name, settings)
+      // The same for each account.
+      if (code === 'client-unauthenticated') return `responds on ${hostAndPort(listen)}, and requires a login`
+      if (code === 'unknown-account') missing.push(name)
+      else if (code !== 'not-dicomweb') other ??= code
+    }
+    if (missing.length > 0) throw lacks(missing, listen)
+    return `responds on ${hostAndPort(listen)}${other === null ? '' : ` (${other})`}`
   })
 }
 
-function meaningOf({ body, headers }: Response, account: string, listen: ListenAddress): string {
+/** The code with which the proxy itself responds, for the path is none of DICOMweb. */
+async function codeFor(account: string, { listen, tls }: Settings): Promise<string> {
+  const path = `/${encodeURIComponent(account)}/`
+  const { body, headers } = await ask({ listen, key: 'Listen', isTls: tls !== null, path })
   const code = propertyOf(body, 'code')
   const isOurs = typeof code === 'string' && String(headers['proxy-status']).startsWith('gcp-dicomweb-proxy')
   if (!isOurs) throw taken(listen, 'Listen')
-  if (code === 'client-unauthenticated') return `responds on ${hostAndPort(listen)}, and requires a login`
-  if (code === 'not-dicomweb') return `responds on ${hostAndPort(listen)}`
-  if (code === 'unknown-account') {
-    throw new DiagnosedError({
-      code: 'proxy-other',
-      problem: `The proxy that runs on ${hostAndPort(listen)} has no account ${account}, so it runs with another configuration.`,
-      remedy: 'Let it read this one: reload or restart it, or end it if it is left over.',
-    })
-  }
-  return `responds on ${hostAndPort(listen)} (${code})`
+  return code
+}
+
+function lacks(accounts: readonly string[], listen: ListenAddress): DiagnosedError {
+  const problem = `The proxy that runs on ${hostAndPort(listen)} has no account ${accounts.join(', ')}, so it runs with another configuration.`
+  const remedy = 'Let it read this one: reload or restart it, or end it if it is left over.'
+  return new DiagnosedError({ code: 'proxy-other', problem, remedy })
 }
 
 interface Asked {

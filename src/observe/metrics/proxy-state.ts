@@ -93,7 +93,7 @@ function registerLimiters(registry: Registry, { accounts, history }: ProxyState)
     }
   const gauge = (name: string, help: string, read: () => Iterable<Reading>) =>
     registerGauge(registry, { name, help, labels: byService, read })
-  gauge('requests_in_flight', 'Requests in flight.', () => countsOf(history.inFlight))
+  gauge('requests_in_flight', 'Requests in flight.', () => inFlightOf(accounts(), history.inFlight))
   gauge('upstream_requests_in_flight', 'Requests in flight at Google.', limiters('inFlight'))
   gauge('upstream_requests_queued', 'Requests queued for a slot at Google.', limiters('queued'))
   gauge(
@@ -103,13 +103,16 @@ function registerLimiters(registry: Registry, { accounts, history }: ProxyState)
   )
 }
 
-function countsOf(events: Iterable<RequestEvent>): Iterable<Reading> {
+/** Autoscalers take a series that is missing for unknown, not for 0. */
+function inFlightOf(accounts: Iterable<Account>, events: Iterable<RequestEvent>): Iterable<Reading> {
   const counts = new Map<string, [{ account: string; service: string }, number]>()
-  for (const { account = '', service = '' } of events) {
+  const count = (account: string, service: string, more: number) => {
     const counted = counts.get(`${account}/${service}`) ?? [{ account, service }, 0]
-    counted[1] += 1
+    counted[1] += more
     counts.set(`${account}/${service}`, counted)
   }
+  for (const { name, limiters } of accounts) for (const service of Object.keys(limiters)) count(name, service, 0)
+  for (const { account = '', service = '' } of events) count(account, service, 1)
   return counts.values()
 }
 
