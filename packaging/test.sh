@@ -12,6 +12,7 @@ work=$(mktemp -d)
 step='the start'
 ended() {
   local status=$?
+  kill $(jobs -p) $(sed -n 's/.*"successor":\([0-9]*\),.*/\1/p' "$service_log" 2>/dev/null) 2>/dev/null || true
   if mountpoint -q "$work/root/proc"; then umount "$work/root/proc"; fi
   rm -rf "$work"
   if [ "$status" -ne 0 ]; then echo "FAILED: $step" >&2; fi
@@ -114,9 +115,76 @@ as_version() {
   local from=$1 other=$2 folder=$work/repacked
   dpkg-deb -R "$from" "$folder"
   sed -i "s/^Version: .*/Version: $other/" "$folder/DEBIAN/control"
+  sed -i "s/\"version\": \"$version\"/\"version\": \"${other%-*}\"/" "$folder/usr/lib/gcp-dicomweb-proxy/package.json"
   echo '# changed' >>"$folder/etc/default/gcp-dicomweb-proxy"
   dpkg-deb --root-owner-group -Zxz -z0 --build "$folder" "$work/other.deb" >/dev/null
   rm -r "$folder"
+}
+
+# The service, with the emulator, in a system without systemd: a script responds to what the package's scripts ask
+# systemctl. The configuration isn't the one that the service would have: that one must not work.
+service_log=$work/root/tmp/service.log
+service_configuration=$work/root/tmp/service.json
+start_service() {
+  local emulated=$work/root/tmp/emulator.log google
+  mkdir -p "$work/root/run/systemd/system"
+  cat >"$work/root/usr/bin/systemctl" <<'EOF'
+#!/bin/sh
+main() {
+  pid=$(sed -n 's/.*"successor":\([0-9]*\),"msg":"a successor accepts.*/\1/p' /tmp/service.log | tail -n 1)
+  echo "${pid:-$(cat /tmp/service.pid)}"
+}
+case "$*" in
+  'show --property=MainPID --value gcp-dicomweb-proxy.service') main ;;
+  'kill --kill-who=main --signal=SIGUSR2 gcp-dicomweb-proxy.service') kill -USR2 "$(main)" ;;
+esac
+EOF
+  chmod 755 "$work/root/usr/bin/systemctl"
+  "$@" emulator --port 0 --folder /tmp/emulator >"$emulated" 2>&1 &
+  emulator=$!
+  for _ in $(seq 100); do
+    if [ -e "$work/root/tmp/emulator/credentials/service-account.json" ]; then break; fi
+    sleep 0.2
+  done
+  google=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$emulated" | head -n 1)
+  cat >"$service_configuration" <<EOF
+{
+  "GoogleCloudPlatform": {
+    "BaseUrl": "$google/v1/",
+    "TokenUrl": "$google/token",
+    "Accounts": {
+      "my-google": {
+        "Project": "demo", "Location": "europe-west4", "Dataset": "imaging", "DicomStore": "demo",
+        "ServiceAccountFile": "/tmp/emulator/credentials/service-account.json"
+      }
+    }
+  },
+  "DicomWebProxy": { "Listen": "127.0.0.1:0", "AdminListen": "127.0.0.1:0" }
+}
+EOF
+  "$@" --config /tmp/service.json >"$service_log" 2>&1 &
+  echo $! >"$work/root/tmp/service.pid"
+  logged 'access token fetched'
+  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+/my-google' "$service_log" | head -n 1)
+  admin=$(sed -n 's/.*"url":"\([^"]*\)","msg":"admin listener".*/\1/p' "$service_log" | head -n 1)
+}
+logged() {
+  for _ in $(seq 150); do
+    if grep -qF "$1" "$service_log"; then return; fi
+    sleep 0.2
+  done
+  expect "$1" "$(cat "$service_log")"
+}
+# Half a minute of bytes that are no study, which get 400.
+upload() {
+  head -c 3000000 /dev/zero | curl --silent --limit-rate 100k --output /dev/null --write-out '%{http_code}' \
+    --header 'content-type: multipart/related; type="application/dicom"; boundary=b' --data-binary @- "$url/studies"
+}
+stop_service() {
+  kill -TERM "$(in_root systemctl show --property=MainPID --value gcp-dicomweb-proxy.service)"
+  logged '"msg":"stopped"'
+  kill -TERM "$emulator"
+  rm -r "$work/root/usr/bin/systemctl" "$work/root/run/systemd"
 }
 
 bare_system() {
@@ -172,6 +240,39 @@ test_deb() {
   expect 'missing.json does not exist' "$printed"
   expect 'Every step worked.' "$("${as_user[@]}" demo --once)"
 
+  say 'deb: upgrade of a service that runs: no request fails, and an upload is finished'
+  local failing=$work/failing-searches upload search
+  as_version "$deb" 98.0.0-1
+  start_service "${as_user[@]}"
+  upload >"$work/status-of-upload" &
+  upload=$!
+  while true; do
+    curl --silent --fail --output /dev/null "$url/studies" || echo "exit code $?" >>"$failing"
+    sleep 0.1
+  done &
+  search=$!
+  sleep 1
+  printed=$(install "$work/other.deb")
+  if grep -q 'could not take over' <<<"$printed"; then return 1; fi
+  expect '"version":"98.0.0"' "$(curl --silent "$admin/api/status")"
+  if grep -q 'stopped; the successor serves' "$service_log"; then
+    echo 'The upload was too short to see the two processes.' >&2
+    return 1
+  fi
+  wait "$upload"
+  expect 400 "$(cat "$work/status-of-upload")"
+  logged 'stopped; the successor serves'
+  kill "$search"
+  absent "$failing"
+
+  say 'deb: upgrade to a version that can not start: the one before serves on'
+  cp "$service_configuration" "$work/service.json"
+  echo '{' >"$service_configuration"
+  as_version "$deb" 98.0.1-1
+  expect 'the new version could not take over' "$(install "$work/other.deb")"
+  logged 'restart failed; this process goes on serving'
+  expect '"version":"98.0.0"' "$(curl --silent "$admin/api/status")"
+  stop_service
   expect 600 "$(stat -c %a "$work/root/etc/default/$program")"
 
   say 'deb: upgrade; the configuration stays'

@@ -35,8 +35,9 @@ if (unsuitable !== null) {
     exitOnEpipe(process)
     endWithShellOfNpm(process)
     const { run } = await import('./cli/program.ts')
-    process.exitCode = await run(process.argv.slice(2))
+    // Before it runs: at its end, an update may have taken this version's files away.
     const { leaveIfStuck } = await import('./cli/process/leave.ts')
+    process.exitCode = await run(process.argv.slice(2))
     leaveIfStuck()
   } else {
     process.stderr.write(`${loud}\n`)

@@ -31,6 +31,8 @@ boot() {
   local project=$PWD node units=/run/units folder unit target
   node=$(readlink -f node_modules/.bin/node)
   mount --make-rprivate /
+  # With control groups v1, systemd doesn't wait for a main process that it has not started: the unit's ExecStop does.
+  if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
   for folder in /run /tmp /var/lib /var/log; do mount -t tmpfs none "$folder"; done
   # A folder that may not be there can't be mounted on: the whole of /etc is copied.
   cp -a /etc /run/etc && mount --bind /run/etc /etc
@@ -76,7 +78,8 @@ EOF
   # Credentials are mounted in one namespace, and must appear in others.
   mount --make-rshared /
   exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=test SYSTEMD_UNIT_PATH=$units \
-    SYSTEMD_GENERATOR_PATH=/run/generators /lib/systemd/systemd --unit=multi-user.target --log-target=journal --show-status=no
+    SYSTEMD_GENERATOR_PATH=/run/generators /lib/systemd/systemd --unit=multi-user.target --log-target=journal --show-status=no \
+    systemd.unified_cgroup_hierarchy=no systemd.legacy_systemd_cgroup_controller=yes
 }
 
 # Inside: what the unit does.
@@ -102,8 +105,17 @@ is() { [ "$(state "$1")" = "$2" ]; }
 responds() { [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$1")" = 200 ]; }
 has_logged() { logged | grep -qF "$1"; }
 
+# What isn't cut gets its response: 400, for bytes that are no study.
+upload() {
+  head -c "$2" /dev/zero | curl --silent --limit-rate 100k --output /dev/null --write-out '%{http_code}' \
+    --header 'content-type: multipart/related; type="application/dicom"; boundary=b' --data-binary @- \
+    http://127.0.0.1:8043/my-google/studies >"$1"
+}
+
 checks() {
-  printf 'systemd %s, Node %s\n' "$(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')" \
+  local groups=v1
+  if [ "$(stat --file-system --format %T /sys/fs/cgroup)" = cgroup2fs ]; then groups=v2; fi
+  printf 'systemd %s with control groups %s, Node %s\n' "$(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')" "$groups" \
     "$("$(readlink -f node_modules/.bin/node)" --version)"
   if systemctl start "$name" 2>/dev/null; then failed 'without its credential, the start fails'; fi
   eventually 'without its credential, it ends' is ActiveState failed
@@ -144,21 +156,39 @@ checks() {
   eventually 'and is ready again' responds http://127.0.0.1:8044/readyz
   seen 'a crash: started again'
 
-  systemctl kill --kill-whom=main --signal=SIGUSR2 "$name"
-  before=$pid
+  local upload_status=/tmp/status-of-upload
+  hand_over() {
+    before=$(state MainPID)
+    systemctl kill --kill-whom=main --signal=SIGUSR2 "$name"
+    eventually 'there is a successor again' another
+  }
   another() { pid=$(state MainPID); [ "$pid" != "$before" ] && [ "$pid" != 0 ]; }
-  eventually 'there is a successor again' another
-  # What isn't killed gets its response: bytes that are no study, in some seconds.
-  head -c 400000 /dev/zero | curl --silent --limit-rate 100k --output /dev/null --write-out '%{http_code}' \
-    --header 'content-type: multipart/related; type="application/dicom"; boundary=b' --data-binary @- \
-    http://127.0.0.1:8043/my-google/studies >/tmp/status-of-upload &
   uploads() { curl --silent http://127.0.0.1:8044/metrics | grep -q '^gcp_dicomweb_proxy_requests_in_flight{.*STOW-RS.*} 1'; }
+
+  upload "$upload_status" 600000 &
   eventually 'an upload is in flight' uploads
-  systemctl stop "$name"
-  is ActiveState inactive || failed 'a successor stops in order'
+  hand_over
+  eventually 'the upload is what the predecessor finishes' has_logged '"msg":"a successor accepts connections'
+  kill -KILL "$pid"
+  eventually 'systemd starts the service again after a crash of the successor' is NRestarts 2
+  eventually 'and it is ready again' responds http://127.0.0.1:8044/readyz
   wait "$!" || true
-  [ "$(cat /tmp/status-of-upload)" = 400 ] || failed "and finishes what is in flight, not: $(cat /tmp/status-of-upload)"
-  seen 'stop, of a successor: in order'
+  [ "$(cat "$upload_status")" = 400 ] || failed "the upload was finished first, not: $(cat "$upload_status")"
+  seen 'a crash of the successor while its predecessor finishes an upload: started again'
+
+  upload "$upload_status" 600000 &
+  local first=$!
+  eventually 'an upload is in flight' uploads
+  hand_over
+  upload "$upload_status.2" 800000 &
+  eventually 'another one is in flight at the successor' uploads
+  systemctl stop "$name"
+  is ActiveState inactive || failed 'both stop in order'
+  wait "$first" "$!" || true
+  for file in "$upload_status" "$upload_status.2"; do
+    [ "$(cat "$file")" = 400 ] || failed "and finish what is in flight, not: $(cat "$file")"
+  done
+  seen 'stop, of a successor and its predecessor: in order'
 }
 
 case "${1:-}" in

@@ -3,6 +3,7 @@ import { Server as HttpsServer } from 'node:https'
 import { type AddressInfo, Server as NetServer } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { FastifyInstance } from 'fastify'
+import { hostAndPort } from '../config/loopback.ts'
 import type { ListenAddress } from '../config/settings.ts'
 import type { TlsMaterial } from '../config/tls.ts'
 import { secureContext } from '../server/tls.ts'
@@ -13,6 +14,11 @@ export interface ListeningSocket {
   readonly address: ListenAddress
   /** Its file descriptor. */
   readonly fd: number
+}
+
+export interface ListeningSockets {
+  readonly data: ListeningSocket | null
+  readonly admin: ListeningSocket | null
 }
 
 /**
@@ -60,10 +66,27 @@ export function renewTls({ server }: FastifyInstance, material: TlsMaterial): vo
   if (server instanceof HttpsServer) server.setSecureContext(secureContext(material))
 }
 
-/** The failure as a message for users. */
-export function startFailure(cause: unknown): StartFailure {
+/**
+ * The failure as a message for users.
+ *
+ * @param inherited of the predecessor, which listens until this process does
+ */
+export function startFailure(cause: unknown, inherited?: ListeningSockets): StartFailure {
   if (cause instanceof StartFailure) return cause
-  return new StartFailure(listenFailure(cause), { cause, isPermanent: isPermanent(cause) })
+  const taken = [inherited?.data, inherited?.admin].find((socket) => socket && isTakenBy(cause, socket.address))
+  const message = taken ? takenFailure(cause, taken.address) : listenFailure(cause)
+  return new StartFailure(message, { cause, isPermanent: isPermanent(cause) })
+}
+
+function isTakenBy(cause: unknown, { port }: ListenAddress): boolean {
+  const { code, port: wanted } = cause as ListenError
+  return code === 'EADDRINUSE' && wanted === port
+}
+
+function takenFailure(cause: unknown, predecessors: ListenAddress): string {
+  const { address = '', port = 0 } = cause as ListenError
+  const addresses = [{ host: address, port }, predecessors].map(hostAndPort)
+  return `Can't listen on ${addresses.join(' while the predecessor listens on ')}: stop the proxy, and start it again, because this change takes an outage.`
 }
 
 const reasons: Record<string, string> = {
@@ -87,8 +110,9 @@ function isPermanent(cause: unknown): boolean {
 function listenFailure(cause: unknown): string {
   const { code, address, port, message } = cause as ListenError
   const reason = reasons[code ?? '']
-  const host = address?.includes(':') ? `[${address}]` : address
-  return reason ? `Can't listen on ${host}:${port}: ${reason}.` : `Can't start: ${message}`
+  return reason
+    ? `Can't listen on ${hostAndPort({ host: address ?? '', port: port ?? 0 })}: ${reason}.`
+    : `Can't start: ${message}`
 }
 
 /**

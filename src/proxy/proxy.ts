@@ -17,7 +17,7 @@ import { version } from '../version.ts'
 import { Access } from './access.ts'
 import { AdminPlane } from './admin-plane.ts'
 import { DataPlane } from './data-plane.ts'
-import type { ListeningSocket } from './listen.ts'
+import type { ListeningSockets } from './listen.ts'
 import { ListenerTls } from './listener-tls.ts'
 import { ProxyRuntime } from './runtime.ts'
 
@@ -59,11 +59,6 @@ export interface RunningProxy {
 export type UploadWatch = NonNullable<ProxyStatus['failedJobs']> &
   NonNullable<ProxyState['failedJobs']> &
   Pick<Metrics, 'record'>
-
-export interface ListeningSockets {
-  readonly data: ListeningSocket | null
-  readonly admin: ListeningSocket | null
-}
 
 /** A running proxy, from the point of view of the one that takes its place (docs/adr/0039). */
 export interface Predecessor {
@@ -179,8 +174,9 @@ export async function startProxy(
       await predecessor.prepared(tokens.then(() => runtime.withoutToken()))
     }
     const { sockets = noSockets } = predecessor ?? {}
-    const url = await data.listen(sockets.data)
+    // First: if it fails, no client's connection has been accepted yet.
     const adminUrl = await admin.listen(sockets.admin)
+    const url = await data.listen(sockets.data)
     runtime.start()
     return {
       url,

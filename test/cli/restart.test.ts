@@ -1,97 +1,17 @@
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { Agent, get, type IncomingMessage, request } from 'node:http'
+import { Agent } from 'node:http'
+import { type ClientHttp2Stream, connect } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { json } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { whyNotReplaceable } from '../../src/cli/serve/service-manager.ts'
-import { startEmulator } from '../../src/emulator/emulator.ts'
 import { multipart, syntheticStudy } from '../../src/emulator/synthetic-study.ts'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { startProgram } from '../helpers/program.ts'
-import { demoAccount } from '../helpers/served.ts'
-
-const skip = process.platform === 'win32' && 'Windows has no signals, and no sockets that can be inherited'
-
-interface Line extends Record<string, unknown> {
-  readonly msg: string
-}
-
-/** The program with an audit trail, and all of its successors. */
-async function startProxy(t: Test, env: Record<string, string> = {}) {
-  const emulator = await startEmulator()
-  t.teardown(() => emulator.close())
-  const folder = t.testdir()
-  const { serviceAccountFile } = await emulator.writeCredentials(folder)
-  const file = join(folder, 'orthanc.json')
-  const configure = (more: object = {}) => {
-    const Accounts = { google: { ...demoAccount, ServiceAccountFile: serviceAccountFile } }
-    const DicomWebProxy = { Listen: '127.0.0.1:0', AdminListen: '127.0.0.1:0', Audit: { File: join(folder, 'audit') } }
-    const { baseUrl: BaseUrl, tokenUrl: TokenUrl } = emulator
-    return writeFile(
-      file,
-      JSON.stringify({ GoogleCloudPlatform: { BaseUrl, TokenUrl, Accounts, ...more }, DicomWebProxy }),
-    )
-  }
-  await configure()
-  const { child, output } = startProgram(t, ['--config', file], env)
-  const lines = (): Line[] => {
-    const whole = output().slice(0, output().lastIndexOf('\n') + 1)
-    return whole.split('\n').flatMap((line) => (line.startsWith('{') ? JSON.parse(line) : []))
-  }
-  const of = (msg: string) => lines().filter((line) => line.msg === msg)
-  const successors = () => of('restarting: a successor is started').map(({ successor }) => Number(successor))
-  t.teardown(() => {
-    for (const pid of successors()) if (isRunning(pid)) process.kill(pid, 'SIGKILL')
-  })
-  await eventually('it serves', () => of('admin listener').length > 0 && of('access token fetched').length > 0)
-  const url = String(of('DICOMweb server for Orthanc')[0]?.url)
-  const adminUrl = String(of('admin listener')[0]?.url)
-  const audit = async () =>
-    (await readFile(join(folder, 'audit'), 'utf8'))
-      .trim()
-      .split('\n')
-      .map((line): Line => JSON.parse(line))
-  /** Has the process of this number restart, and resolves with its successor's. */
-  const restart = async (pid = child.pid ?? 0) => {
-    const takeovers = () => of('took over; the predecessor finishes its open connections').length
-    const before = takeovers()
-    process.kill(pid, 'SIGUSR2')
-    await eventually('a successor serves', () => takeovers() > before)
-    return successors().at(-1) ?? 0
-  }
-  return { emulator, child, output, of, successors, url, adminUrl, audit, restart, configure }
-}
-
-/** The exit code; not at the end of its output, which its successors have, too. */
-async function exited(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  return child.exitCode
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
-/** The status, and how long (ms) it took. */
-async function search(url: string, agent?: Agent): Promise<{ status: number | string; took: number }> {
-  const began = performance.now()
-  const status = await new Promise<number | string>((resolve) => {
-    const asked = get(`${url}studies`, { agent: agent ?? false }, (response) => {
-      response.resume().once('close', () => resolve(response.complete ? (response.statusCode ?? 0) : 'cut'))
-    })
-    asked.once('error', ({ message }) => resolve(message))
-  })
-  return { status, took: performance.now() - began }
-}
+import { exited, isRunning, noteNotifications, search, skip, startProxy, startUpload } from '../helpers/restarts.ts'
 
 /** Searches one after another, and over the agent's connection, until told to end. */
 function searchOn(url: string) {
@@ -110,30 +30,6 @@ function searchOn(url: string) {
     await loops
     agent.destroy()
     return found
-  }
-}
-
-/** An upload of one study whose body is sent piece by piece. */
-function startUpload(url: string) {
-  const { contentType, chunks } = multipart(syntheticStudy({ instances: 4 }), 'test-boundary')
-  const body = Buffer.concat([...chunks])
-  const headers = { 'content-type': contentType, accept: 'application/dicom+json' }
-  const sending = request(`${url}studies`, { method: 'POST', headers, agent: false })
-  const responded = new Promise<IncomingMessage>((resolve, reject) =>
-    sending.once('response', resolve).once('error', reject),
-  )
-  let sent = 0
-  return {
-    send(share: number) {
-      const upTo = Math.round(body.length * share)
-      sending.write(body.subarray(sent, upTo))
-      sent = upTo
-    },
-    async end() {
-      sending.end(body.subarray(sent))
-      const response = await responded
-      return { status: response.statusCode, content: (await json(response)) as Record<string, { Value: unknown[] }> }
-    },
   }
 }
 
@@ -159,6 +55,9 @@ t.test('two restarts in the middle of an upload: nothing is refused, cut, or rec
   t.equal(status, 200)
   t.equal(content['00081199']?.Value.length, 4, 'every instance is stored')
   t.equal(await exited(child), 0)
+  const last = of('stopped; the successor serves').at(-1)
+  t.ok(Number(last?.requests) >= 1, 'the last line counts what the metrics of the successor lack')
+  t.equal(last?.failed, 0)
   t.same([...new Set(searches.map(({ status }) => status))], [200], 'every search got its response')
   const slowest = Math.max(...searches.map(({ took }) => took))
   t.ok(slowest < 2_000, `none waited for a restart; the slowest took ${Math.round(slowest)} ms`)
@@ -176,21 +75,6 @@ t.test('two restarts in the middle of an upload: nothing is refused, cut, or rec
   t.equal((await audit()).filter(({ audit }) => audit === 'start').length, 3)
   t.equal((await audit()).filter(({ audit }) => audit === 'stop').length, 3)
 })
-
-/** What the program finds as `systemd-notify`: it notes its arguments, or fails while told to. */
-async function noteNotifications(t: Test) {
-  const folder = await mkdtemp(join(tmpdir(), 'notify-'))
-  t.teardown(() => rm(folder, { recursive: true }))
-  const [notes, refusal] = [join(folder, 'notes'), join(folder, 'refusal')]
-  const script = `#!/bin/sh\nif [ -e ${refusal} ]; then echo 'not accepted' >&2; exit 1; fi\necho "$@" >> ${notes}\n`
-  await writeFile(join(folder, 'systemd-notify'), script, { mode: 0o755 })
-  return {
-    env: { NOTIFY_SOCKET: join(folder, 'none'), PATH: `${folder}:${process.env.PATH}` },
-    refuse: () => writeFile(refusal, ''),
-    accept: () => rm(refusal),
-    notes: async () => (await readFile(notes, 'utf8')).trim().split('\n'),
-  }
-}
 
 t.test('a successor that gets not ready: the proxy serves on, and says why', { skip }, async (t) => {
   const systemd = await noteNotifications(t)
@@ -261,6 +145,45 @@ t.test('SIGTERM after a restart ends what is left to do, and the successor serve
   t.equal((await upload.end()).status, 200, 'within the grace')
   t.equal(await exited(child), 143)
   process.kill(pid, 'SIGTERM')
+})
+
+t.test('TLS and HTTP/2: without its files it is refused; with them, a stream is finished', { skip }, async (t) => {
+  const { authority: ca, cert, key } = makeCertificate()
+  const folder = await mkdtemp(join(tmpdir(), 'restart-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const [Certificate, Key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  await writeFile(Certificate, cert)
+  await writeFile(Key, key)
+  const { child, of, url, restart } = await startProxy(t, {}, { settings: { Tls: { Certificate, Key, Http2: true } } })
+  const { origin, pathname } = new URL(url)
+  const open = () => {
+    const session = connect(origin, { ca, servername: 'localhost' })
+    t.teardown(() => session.destroy())
+    return session
+  }
+  const status = async (stream: ClientHttp2Stream) => {
+    const [headers] = await once(stream, 'response')
+    await once(stream.resume(), 'close')
+    return headers[':status']
+  }
+  await rm(Key)
+  child.kill('SIGUSR2')
+  await eventually('it is refused', () => of('restart failed; this process goes on serving').length === 1)
+  t.match(of('restart failed; this process goes on serving')[0]?.reason, /Tls\.Key.*does not exist/s)
+  await writeFile(Key, key)
+
+  const { contentType, chunks } = multipart(syntheticStudy({ instances: 4 }), 'test-boundary')
+  const body = Buffer.concat([...chunks])
+  const upload = { ':method': 'POST', ':path': `${pathname}studies`, 'content-type': contentType }
+  const stream = open().request({ ...upload, accept: 'application/dicom+json' })
+  const responded = status(stream)
+  stream.write(body.subarray(0, 1000))
+  const successor = await restart()
+  t.equal(await status(open().request({ ':path': `${pathname}studies` })), 200, 'of the successor')
+  stream.end(body.subarray(1000))
+  t.equal(await responded, 200, 'of the predecessor')
+  t.equal(await exited(child), 0)
+  process.kill(successor, 'SIGTERM')
 })
 
 t.test('a restart that would end the service is refused', async (t) => {

@@ -9,6 +9,12 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const { NODE_COMPILE_CACHE = '' } = process.env
 export const compileCache: Record<string, string> = NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}
 
+export interface StartOptions {
+  /** The program's first file; by default, of this checkout. */
+  readonly program?: string
+  readonly workingDirectory?: string
+}
+
 /**
  * Runs the program as a user would, without anything of this machine's Google set-up. It ends with
  * the test.
@@ -20,9 +26,11 @@ export function startProgram(
   args: readonly string[],
   env: Record<string, string> = {},
   options: readonly string[] = [],
+  { program = main, workingDirectory }: StartOptions = {},
 ) {
   const folder = t.testdirName
-  const child = spawn(process.execPath, ['--disable-warning=DEP0060', ...options, main, ...args], {
+  const child = spawn(process.execPath, ['--disable-warning=DEP0060', ...options, program, ...args], {
+    ...(workingDirectory !== undefined && { cwd: workingDirectory }),
     env: {
       ...compileCache,
       PATH: process.env.PATH ?? '',

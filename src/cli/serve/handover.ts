@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Logger } from '../../observe/logger.ts'
 import type { RunningProxy } from '../../proxy/proxy.ts'
 import { notifyServiceManager, whyNotReplaceable } from './service-manager.ts'
@@ -32,7 +33,7 @@ export class Handover {
   async run(): Promise<void> {
     const { logger } = this.#options
     if (this.#state !== 'serving') {
-      logger.info('a restart has begun already')
+      logger.info(this.#hasEnded ? 'no restart: this process is about to end' : 'a restart has begun already')
       return
     }
     this.#state = 'starting'
@@ -68,6 +69,9 @@ export class Handover {
     const { sockets } = proxy
     const reason = whyNotReplaceable(process)
     if (reason !== null) throw new Error(reason)
+    const folder = process.cwd()
+    if (!existsSync(folder))
+      throw new Error(`The working directory ${folder} does not exist any more: create it again.`)
     const successor = new Successor(process, sockets)
     this.#successor = successor
     logger.info({ successor: successor.pid }, 'restarting: a successor is started')
@@ -76,9 +80,17 @@ export class Handover {
     if (lost.length > 0)
       throw new Error(`It got no access token for ${lost.join(', ')}, and this process has one: the log says why.`)
     await successor.serve()
-    const problem = await notifyServiceManager(process.env, `MAINPID=${successor.pid}`)
-    if (problem !== null) throw new Error(problem)
+    await this.#announce(successor)
     return successor
+  }
+
+  async #announce(successor: Successor): Promise<void> {
+    const { env, pid } = this.#options.process
+    const problem = await notifyServiceManager(env, `MAINPID=${successor.pid}`)
+    const reason = problem ?? successor.end
+    if (reason === null) return
+    await notifyServiceManager(env, `MAINPID=${pid}`)
+    throw new Error(reason)
   }
 
   #hasToken(account: string): boolean {

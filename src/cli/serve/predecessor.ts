@@ -13,6 +13,8 @@ export interface RunningPredecessor extends Predecessor {
   readonly pid: number
   /** This process accepts connections. */
   serving(): void
+  /** A successor of this process accepts connections in its place, or doesn't any more. */
+  succeeded(serves: boolean): Promise<void>
   /** This process ends, and serves nobody. Resolves when the predecessor has been told. */
   failed(reason: string): Promise<void>
   /**
@@ -30,10 +32,13 @@ export interface RunningPredecessor extends Predecessor {
 export function predecessorOf(process: NodeJS.Process): RunningPredecessor | null {
   const text = process.env[handoverVariable]
   delete process.env[handoverVariable]
-  if (text === undefined || !process.connected) return null
+  if (text === undefined) return null
   const sockets = JSON.parse(text) as InheritedSockets
-  // A predecessor that dies has left everything to this process.
-  const ended = new Promise<void>((resolve) => process.once('disconnect', resolve))
+  // A predecessor that dies, perhaps already, has left everything to this process.
+  const ended = new Promise<void>((resolve) => {
+    if (process.connected) process.once('disconnect', resolve)
+    else resolve()
+  })
   const told = <Kind extends PredecessorMessage['kind']>(kind: Kind) => {
     const { promise, resolve } = Promise.withResolvers<Extract<PredecessorMessage, { kind: Kind }>>()
     const onMessage = (message: PredecessorMessage) => {
@@ -59,6 +64,7 @@ export function predecessorOf(process: NodeJS.Process): RunningPredecessor | nul
       await serve
     },
     serving: () => void send({ kind: 'serving' }),
+    succeeded: (serves) => send({ kind: 'succeeded', serves }),
     async failed(reason) {
       await send({ kind: 'failed', reason })
       // The channel would keep this process from ending.

@@ -16,7 +16,7 @@ import { Handover } from './handover.ts'
 import { keepOutputFromWaiting, logDestination } from './log-destination.ts'
 import { Registration } from './orthanc-registration.ts'
 import { EndedBeforeServing, predecessorOf, type RunningPredecessor, unlessEnded } from './predecessor.ts'
-import { notifyServiceManager } from './service-manager.ts'
+import { hasServiceManager, notifyServiceManager } from './service-manager.ts'
 import type { Successor } from './successor.ts'
 import { openTracing } from './tracing.ts'
 
@@ -58,10 +58,15 @@ async function run(
   const outcomes = new UploadOutcomes()
   const failedJobs = new FailedJobs(outcomes)
   let handedTo: Successor | null = null
+  // Since a successor has taken over: its metrics don't have these.
+  const drained = { requests: 0, failed: 0 }
   const uploads = {
     record(event: RequestEvent) {
       const failed = outcomes.record(event)
-      if (failed) handedTo?.uploadFailed(failed)
+      if (!handedTo) return
+      if (failed) handedTo.uploadFailed(failed)
+      drained.requests += 1
+      if (event.failed) drained.failed += 1
     },
     of: (name: string) => failedJobs.of(name),
     countsOf: (name: string) => failedJobs.countsOf(name),
@@ -74,7 +79,10 @@ async function run(
   else await tellReady(logger)
   // Until then it has carried uploads, too; what it knows of them comes with it.
   void predecessor?.released.then(() => outcomes.forgetAll(Date.now()))
-  predecessor?.onUploadFailed((upload) => outcomes.add(upload))
+  predecessor?.onUploadFailed((upload) => {
+    if (handedTo) handedTo.uploadFailed(upload)
+    else outcomes.add(upload)
+  })
   const registration = new Registration(settings, proxy.url, { logger, failedJobs }, predecessor?.released)
   const load = () => loadedSettings(stores, options)
   let grace = settings.shutdownGrace
@@ -89,23 +97,27 @@ async function run(
   const successor = await Promise.race([ended.then(() => null), handover.done])
   watch.close()
   reloading.end()
+  let end: Promise<ExitCode> = ended
   if (successor) {
     handedTo = successor
-    const drained = proxy.drain()
+    void predecessor?.succeeded(true)
+    const hasDrained = proxy.drain()
+    end = Promise.race([ended, untilNobodyServes(successor, { predecessor, logger })])
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
     // The predecessor may not have left Orthanc to this process yet.
     const [jobs] = await Promise.all([registration.stop(), predecessor?.released])
     successor.release(jobs)
-    const code = await Promise.race([drained.then(() => null), ended])
+    const code = await Promise.race([hasDrained.then(() => null), end])
     if (code === null) {
       await proxy.close()
       await tracing.close()
       exitSoon()
-      logger.info('stopped; the successor serves')
-      return exitCode.ok
+      const isFollowed = successor.end === null
+      logger.info(drained, isFollowed ? 'stopped; the successor serves' : 'stopped')
+      return isFollowed ? exitCode.ok : exitCode.failure
     }
   }
-  const code = await ended
+  const code = await end
   // Exits even if something hangs.
   setTimeout(() => leave(exitCode.failure), grace + forcedExitDelayMs).unref()
   await handover.cancel()
@@ -130,7 +142,7 @@ async function start(settings: Settings, options: ProxyOptions): Promise<Running
     return await startProxy(settings, options)
   } catch (cause) {
     if (cause instanceof EndedBeforeServing) throw new CommandFailure(cause.message, exitCode.terminated, { cause })
-    const { message, isPermanent } = startFailure(cause)
+    const { message, isPermanent } = startFailure(cause, options.predecessor?.sockets)
     throw new CommandFailure(message, isPermanent ? exitCode.usage : exitCode.failure, { cause })
   }
 }
@@ -143,6 +155,24 @@ function takeOver(predecessor: RunningPredecessor, logger: Logger): void {
     keepOutputFromWaiting(process)
     logger.info({ predecessor: pid }, 'the predecessor has ended')
   })
+}
+
+/**
+ * Resolves if the successor is lost, and systemd would start the service again if it knew: it
+ * notices the end of this process, which it has started, but not of the successor while this one
+ * runs.
+ */
+async function untilNobodyServes(
+  successor: Successor,
+  { predecessor, logger }: { predecessor: RunningPredecessor | null; logger: Logger },
+): Promise<ExitCode> {
+  const reason = await successor.lost
+  const level = successor.wasStopped ? 'info' : 'error'
+  logger[level]({ reason }, 'the successor has ended: nobody accepts connections')
+  await predecessor?.succeeded(false)
+  if (!hasServiceManager(process.env)) return new Promise(() => {})
+  await notifyServiceManager(process.env, `MAINPID=${process.pid}`)
+  return exitCode.failure
 }
 
 async function tellReady(logger: Logger): Promise<void> {

@@ -10,7 +10,7 @@ const timeoutMs = 10_000
  * Resolves with null, or with a sentence on why it could not be told.
  */
 export function notifyServiceManager(environment: Environment, ...states: readonly string[]): Promise<string | null> {
-  if (!environment.NOTIFY_SOCKET) return Promise.resolve(null)
+  if (!hasServiceManager(environment)) return Promise.resolve(null)
   return new Promise((resolve) => {
     execFile('systemd-notify', states, { timeout: timeoutMs }, (error, _output, words) => {
       if (!error) resolve(null)
@@ -18,6 +18,11 @@ export function notifyServiceManager(environment: Environment, ...states: readon
       else resolve(`systemd-notify failed: ${words.trim() || error.message}`)
     })
   })
+}
+
+/** Whether systemd starts this service again when its main process ends. */
+export function hasServiceManager({ NOTIFY_SOCKET }: Environment): boolean {
+  return Boolean(NOTIFY_SOCKET)
 }
 
 /**

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { isAbsolute } from 'node:path'
 import type { JobState } from '../../orthanc/job-state-file.ts'
 import type { FailedUpload } from '../../orthanc/upload-outcomes.ts'
-import type { ListeningSockets } from '../../proxy/proxy.ts'
+import type { ListeningSockets } from '../../proxy/listen.ts'
+import { exitCode } from '../exit-code.ts'
 import { handoverVariable, type PredecessorMessage, type SuccessorMessage } from './handover-messages.ts'
 
 /** How long a successor may take for everything but the listeners, and then for these. */
@@ -19,7 +20,11 @@ const standardStreams = ['ignore', 'inherit', 'inherit'] as const
 export class Successor {
   readonly #child: ChildProcess
   readonly #exited: Promise<string>
+  #end: string | null = null
+  #stopped: Promise<void> | null = null
   #mayServe = false
+  /** Another process accepts connections in its place. */
+  #isSucceeded = false
 
   constructor(process: NodeJS.Process, sockets: ListeningSockets) {
     const { argv0, execPath, execArgv, argv, env } = process
@@ -30,10 +35,18 @@ export class Successor {
     // Links in `argv0` lead to the Node of a newer version, those in `execPath` are followed already.
     const node = isAbsolute(argv0) ? argv0 : execPath
     this.#child = spawn(node, [...execArgv, ...argv.slice(1)], {
+      // By its name: this process's own may have been replaced.
+      cwd: process.cwd(),
       stdio: [...standardStreams, ...inherited.map(({ fd }) => fd), 'ipc'],
       env: { ...env, [handoverVariable]: JSON.stringify(sent) },
     })
+    this.#child.on('message', (message: SuccessorMessage) => {
+      if (message.kind === 'succeeded') this.#isSucceeded = message.serves
+    })
     this.#exited = exitOf(this.#child)
+    void this.#exited.then((words) => {
+      this.#end = words
+    })
   }
 
   get pid(): number {
@@ -66,8 +79,29 @@ export class Successor {
     this.#send({ kind: 'upload-failed', upload })
   }
 
-  /** Ends it. What it has begun to serve, it finishes. */
-  async stop(): Promise<void> {
+  /** Words on how it has ended; null while it, or a successor of its own, accepts connections. */
+  get end(): string | null {
+    return this.#isSucceeded ? null : this.#end
+  }
+
+  /** Whether it has ended because it was told to. */
+  get wasStopped(): boolean {
+    const { exitCode: code } = this.#child
+    return code === exitCode.interrupted || code === exitCode.terminated
+  }
+
+  /** Resolves with these words. */
+  get lost(): Promise<string> {
+    return this.#exited.then((words) => (this.end === null ? new Promise<never>(() => {}) : words))
+  }
+
+  /** Ends it. What it has begun to serve, it finishes: a second signal would cut that. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#child.kill('SIGTERM')
     const timer = this.#mayServe ? undefined : setTimeout(() => this.#child.kill('SIGKILL'), maxEndMs)
     await this.#exited
