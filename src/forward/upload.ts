@@ -33,6 +33,7 @@ export class Upload implements ResponseSource {
   #rateMonitor: MinRateMonitor | null = null
   #upstream: ClientRequest | null = null
   #response: UploadResponse | null = null
+  #isSaidStored = false
   #endUpstream: () => void = () => {}
 
   constructor(exchange: Exchange, body: ReplayBody, timeouts: UpstreamTimeouts, resolve: (outcome: Outcome) => void) {
@@ -87,6 +88,11 @@ export class Upload implements ResponseSource {
       this.#relay.fail(tooManyHeaders())
       return
     }
+    if (isSuccess(incoming) && !this.#upstream?.writableEnded) {
+      this.#isSaidStored = true
+      this.#relay.fail(prematureSuccess())
+      return
+    }
     this.#response = new UploadResponse(incoming, this.#relay)
     this.#upstream?.setTimeout(this.#timeouts.idle)
     this.#relay.onHeaders(incoming.statusCode ?? 0, incoming.headers)
@@ -114,6 +120,7 @@ export class Upload implements ResponseSource {
   }
 
   isReplayable(isRejected: boolean): boolean {
+    if (this.#isSaidStored) return false
     // Once all of it has left, Google may have stored it, with or without a response.
     return this.#body.replayable && (isRejected || !this.#upstream?.writableFinished)
   }
@@ -196,6 +203,16 @@ class UploadResponse {
 
 function tooManyHeaders(): ProxyError {
   const problem = 'The response has too many headers.'
+  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
+}
+
+function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 300
+}
+
+/** What comes of the body after such a response goes nowhere. */
+export function prematureSuccess(): ProxyError {
+  const problem = 'The response says that instances are stored that have not been sent to their end.'
   return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 
