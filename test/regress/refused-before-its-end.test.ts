@@ -14,52 +14,57 @@ import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
 /** Less than a socket takes before it has to be waited for. */
 const length = 32 * 1024
 
-test('what waits in the socket of a refused batch stays what it is', async (t) => {
-  const sockets: Socket[] = []
-  const google = createServer((socket) => sockets.push(socket.on('error', () => {})))
-  const endAll = () => {
-    for (const socket of sockets) socket.destroy()
-  }
-  const connected = once(google, 'connection') as Promise<[Socket]>
-  /** The proxy's ends of the connections, by request. What they are told to write waits in them. */
-  const corked: Socket[] = []
-  const onHeaders = (message: unknown) => {
-    const { request, socket } = message as { request: { path: string }; socket: Socket }
-    // The test's own requests are told of, too.
-    if (!request.path.startsWith('/v1/')) return
-    socket.cork()
-    corked.push(socket)
-  }
-  subscribe('undici:client:sendHeaders', onHeaders)
-  t.teardown(() => unsubscribe('undici:client:sendHeaders', onHeaders))
-  const { url } = await startServed(t, {
-    baseUrl: `${await listenOn(t, google)}/v1`,
-    accounts: ({ serviceAccountFile }) => ({
-      google: {
-        ...demoAccount,
-        ServiceAccountFile: serviceAccountFile,
-        ParallelStow: { Connections: 1, BatchBytes: 65536, MemoryBytes: 1048576 },
-      },
-    }),
+const failure = '{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[272]}}]}}'
+const conflict = `409 Conflict\r\ncontent-type: application/dicom+json\r\ncontent-length: ${failure.length}\r\n\r\n${failure}`
+
+for (const response of ['429 Too Many Requests\r\ncontent-length: 0\r\n\r\n', conflict]) {
+  test(`what waits in the socket of a refused batch stays what it is: ${response.slice(0, 3)}`, async (t) => {
+    const sockets: Socket[] = []
+    const google = createServer((socket) => sockets.push(socket.on('error', () => {})))
+    const endAll = () => {
+      for (const socket of sockets) socket.destroy()
+    }
+    const connected = once(google, 'connection') as Promise<[Socket]>
+    /** The proxy's ends of the connections, by request. What they are told to write waits in them. */
+    const corked: Socket[] = []
+    const onHeaders = (message: unknown) => {
+      const { request, socket } = message as { request: { path: string }; socket: Socket }
+      // The test's own requests are told of, too.
+      if (!request.path.startsWith('/v1/')) return
+      socket.cork()
+      corked.push(socket)
+    }
+    subscribe('undici:client:sendHeaders', onHeaders)
+    t.teardown(() => unsubscribe('undici:client:sendHeaders', onHeaders))
+    const { url } = await startServed(t, {
+      baseUrl: `${await listenOn(t, google)}/v1`,
+      accounts: ({ serviceAccountFile }) => ({
+        google: {
+          ...demoAccount,
+          ServiceAccountFile: serviceAccountFile,
+          ParallelStow: { Connections: 1, BatchBytes: 65536, MemoryBytes: 1048576 },
+        },
+      }),
+    })
+    const upload = (content: string) => fetch(`${url}studies`, stowOf([{ bytes: Buffer.alloc(length, content) }]))
+
+    const refused = upload('!')
+    const [connection] = await connected
+    t.teardown(endAll)
+    await eventually('all of it waits in the socket', () => (corked[0]?.writableLength ?? 0) > length, 10_000)
+    connection.write(`HTTP/1.1 ${response}`)
+    t.equal((await refused).status, Number(response.slice(0, 3)))
+
+    const next = upload('~').catch(() => null)
+    await eventually('the next upload is in memory', () => corked.length === 2, 10_000)
+    const received: Buffer[] = []
+    connection.on('data', (chunk) => received.push(chunk))
+    for (const socket of corked) socket.uncork()
+    const body = () => Buffer.concat(received).toString('latin1').split('\r\n--test-boundary--')[0] ?? ''
+    await eventually('the first body', () => body().length < Buffer.concat(received).length, 10_000)
+    const content = body().slice(-length)
+    t.equal(content.replaceAll('!', ''), '', 'no byte of the next upload in the body of the refused one')
+    endAll()
+    await next
   })
-  const upload = (content: string) => fetch(`${url}studies`, stowOf([{ bytes: Buffer.alloc(length, content) }]))
-
-  const refused = upload('!')
-  const [connection] = await connected
-  t.teardown(endAll)
-  await eventually('all of it waits in the socket', () => (corked[0]?.writableLength ?? 0) > length, 10_000)
-  connection.write('HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n')
-  t.equal((await refused).status, 429)
-
-  const next = upload('~').catch(() => null)
-  await eventually('the next upload is in memory', () => corked.length === 2, 10_000)
-  const received: Buffer[] = []
-  connection.on('data', (chunk) => received.push(chunk))
-  for (const socket of corked) socket.uncork()
-  const body = () => Buffer.concat(received).toString('latin1').split('\r\n--test-boundary--')[0] ?? ''
-  await eventually('the first body', () => body().length < Buffer.concat(received).length, 10_000)
-  const content = body().slice(-length)
-  t.equal(content.replaceAll('!', ''), '', 'no byte of the next upload in the body of the refused one')
-  endAll()
-  await next
-})
+}

@@ -123,8 +123,9 @@ export class BatchAttempts {
     for (let attempt = 1; ; attempt += 1) {
       const { sent, token } = await this.#attempt(upload, batch, slot, attempt)
       const result: BatchResult = { ...endOf(sent, isDoubtful), attempts: attempt }
+      // Whatever is no success may come before Google has read all.
+      if (sent.kind === 'failed' || sent.response.status !== 200) batch.mayWaitInSocket()
       if (result.kind === 'stored') return result
-      batch.mayWaitInSocket()
       isDoubtful = result.isDoubtful
       deadline = Math.min(deadline, performance.now() + this.#options.retry.totalTimeout)
       let wait = delayAfter(attempt, sent.kind === 'response' ? sent.response.headers['retry-after'] : undefined)
