@@ -56,9 +56,9 @@ async function users() {
 
 function withRightsOf({ uid, gid, name }: Owner, work: () => void): void {
   const [groups, ownGid] = [process.getgroups?.() ?? [], process.getegid?.() ?? 0]
+  become(() => process.setgroups?.([gid]), name)
   try {
     become(() => {
-      process.setgroups?.([gid])
       process.setegid?.(gid)
       process.seteuid?.(uid)
     }, name)
