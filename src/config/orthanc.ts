@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { canonicalClientName } from './canonical-names.ts'
 import { type FileFolders, locate } from './file-folders.ts'
 import { isLoopback, isWildcard } from './loopback.ts'
@@ -79,7 +78,7 @@ async function readRegistration(
     proxyUrl: publicUrl(section, 'ProxyUrl'),
     timeout: 1000 * section.number('Timeout'),
     interval: 1000 * section.number('Interval'),
-    resubmission: readResubmission(section.enabled('ResubmitFailedJobs'), context.workingDirectory),
+    resubmission: await readResubmission(section.enabled('ResubmitFailedJobs'), context),
   }
   checkClient(section, context.clients)
   if (url === null) return null
@@ -90,14 +89,14 @@ async function readRegistration(
   return { url, ...settings }
 }
 
-function readResubmission(section: Section | null, workingDirectory: string): ResubmissionSettings | null {
+async function readResubmission(section: Section | null, folders: FileFolders): Promise<ResubmissionSettings | null> {
   if (!section) return null
   const stateFile = section.text('StateFile')
   return {
     maxAttempts: section.number('MaxAttempts'),
     interval: 1000 * section.number('Interval'),
     maxAge: 1000 * section.number('MaxAge'),
-    stateFile: stateFile === undefined ? null : resolve(workingDirectory, stateFile),
+    stateFile: stateFile === undefined ? null : await locate(stateFile, folders),
   }
 }
 
