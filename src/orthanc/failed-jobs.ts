@@ -57,6 +57,8 @@ export interface RememberedJob
     'id' | 'replaces' | 'account' | 'store' | 'completion' | 'attempts' | 'createdAt' | 'failedAt'
   > {
   readonly state: 'waiting' | 'starting' | 'started-again'
+  /** What it sends, for a successor: Orthanc may have forgotten it. */
+  readonly instances?: readonly string[]
 }
 
 /** What one process leaves to the next. */
@@ -171,6 +173,20 @@ export class FailedJobs {
     return { jobs: this.remembered(), ended }
   }
 
+  /** The same for a successor, which need not ask Orthanc what those that wait send. */
+  handedMemory(): JobMemory {
+    const { jobs, ended } = this.memory()
+    const withInstances = (job: RememberedJob) => ({ ...job, instances: this.#jobs.get(job.id)?.instances ?? [] })
+    return { jobs: jobs.map((job) => (job.state === 'waiting' ? withInstances(job) : job)), ended }
+  }
+
+  /** What a predecessor knew, for a successor, with what this process has seen of uploads. */
+  passedOn({ jobs, ended }: JobMemory): JobMemory {
+    if (!ended) return { jobs, ended }
+    this.#outcomes.restore(ended.uploads)
+    return { jobs, ended: { ...ended, uploads: this.#outcomes.history() } }
+  }
+
   remembered(): RememberedJob[] {
     return [...this.#jobs.values()].flatMap((job) => {
       const { id, replaces, account, store, completion, attempts, createdAt, failedAt, isStarting } = job
@@ -200,11 +216,11 @@ export class FailedJobs {
   }
 
   #restoreJobs(jobs: readonly RememberedJob[]): readonly JobEvent[] {
-    return jobs.flatMap(({ state, ...job }) => {
+    return jobs.flatMap(({ state, instances = [], ...job }) => {
       // What became of it is still to be seen.
-      this.#settled.delete(job.id)
-      const restored = { ...job, instances: [], nextAttemptAt: null, reason: null, isStarting: false }
-      if (state === 'waiting') this.#set({ ...restored, state, isRestored: true })
+      if (instances.length === 0) this.#settled.delete(job.id)
+      const restored = { ...job, instances, nextAttemptAt: null, reason: null, isStarting: false }
+      if (state === 'waiting') this.#set({ ...restored, state, isRestored: instances.length === 0 })
       else this.#set({ ...restored, state: 'started-again', isRestored: false })
       return state === 'starting' ? this.giveUp({ ...restored, state: 'started-again' }, reasons.unknownStart) : []
     })

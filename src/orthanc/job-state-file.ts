@@ -42,7 +42,9 @@ export class JobStateFile {
   /** Nothing if there is no file yet. */
   async read(): Promise<KnownJobs> {
     try {
-      return knownJobs(jobStateIn(JSON.parse(await readBoundedText(this.#path, { maxBytes }))), this.#orthanc)
+      const { jobs, ...state } = jobStateIn(JSON.parse(await readBoundedText(this.#path, { maxBytes })))
+      // What they send, only Orthanc says: the file may be by somebody else.
+      return knownJobs({ ...state, jobs: jobs.map((job) => ({ ...job, instances: [] })) }, this.#orthanc)
     } catch (cause) {
       if (codeOf(cause) === 'ENOENT') return { known: nothing, foreign: [] }
       throw unusable('read', codeOf(cause) ?? 'it is not what the proxy wrote', cause)
@@ -129,7 +131,7 @@ function isListOf(list: unknown, isItem: (item: unknown) => boolean): boolean {
 
 function isRemembered(job: unknown): job is RememberedJob {
   if (typeof job !== 'object' || job === null) return false
-  const { id, replaces, account, store, completion, state, attempts, createdAt, failedAt } = job as Record<
+  const { id, replaces, account, store, completion, state, attempts, createdAt, failedAt, instances } = job as Record<
     keyof RememberedJob,
     unknown
   >
@@ -137,7 +139,8 @@ function isRemembered(job: unknown): job is RememberedJob {
     [id, account, store, completion].every((each) => typeof each === 'string') &&
     (replaces === null || typeof replaces === 'string') &&
     [attempts, createdAt, failedAt].every(Number.isFinite) &&
-    (state === 'waiting' || state === 'starting' || state === 'started-again')
+    (state === 'waiting' || state === 'starting' || state === 'started-again') &&
+    (instances === undefined || isListOf(instances, isText))
   )
 }
 

@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import type { ErrorCode } from '../../src/errors.ts'
 import { RequestEvent } from '../../src/observe/request-event.ts'
 import { FailedJobs, type ResubmitLimits } from '../../src/orthanc/failed-jobs.ts'
-import { JobStateFile } from '../../src/orthanc/job-state-file.ts'
+import { JobStateFile, type KnownJobs } from '../../src/orthanc/job-state-file.ts'
 import { OrthancRest } from '../../src/orthanc/orthanc-rest.ts'
 import { type ResubmissionEvent, resubmitFailedJobs } from '../../src/orthanc/resubmit-failed-jobs.ts'
 import { UploadOutcomes } from '../../src/orthanc/upload-outcomes.ts'
@@ -128,6 +128,14 @@ interface StageOptions {
   stateFile?: string | null
 }
 
+interface BeginOptions {
+  readonly known?: FailedJobs
+  readonly store?: string
+  readonly file?: string | null
+  /** What a predecessor has told. */
+  readonly inherited?: KnownJobs | null
+}
+
 export async function stageOf(
   t: Test,
   { limits = {}, startedAt = Date.now() - 3_600_000, stateFile = null }: StageOptions = {},
@@ -137,7 +145,8 @@ export async function stageOf(
   const outcomes = new UploadOutcomes(startedAt)
   const jobs = new FailedJobs(outcomes)
   const events: ResubmissionEvent[] = []
-  const begin = ({ known = jobs, store = 'projects/p/stores/one', file = stateFile } = {}) => {
+  const begin = (options: BeginOptions = {}) => {
+    const { known = jobs, store = 'projects/p/stores/one', file = stateFile, inherited = null } = options
     const loop = resubmitFailedJobs({
       rest: new OrthancRest(address),
       targets: new Map([
@@ -148,6 +157,7 @@ export async function stageOf(
       limits: { maxAttempts: 3, interval: 1, maxAge: 3_600_000, ...limits },
       jobs: known,
       stateFile: file === null ? null : new JobStateFile(file, url),
+      inherited,
       onEvent: (event) => events.push(event),
       pollInterval: 5,
     })

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Settings } from '../../config/settings.ts'
 import type { Logger } from '../../observe/logger.ts'
-import type { FailedJobs, JobTarget } from '../../orthanc/failed-jobs.ts'
+import type { FailedJobs, JobMemory, JobTarget } from '../../orthanc/failed-jobs.ts'
 import { type JobState, JobStateFile, knownJobs } from '../../orthanc/job-state-file.ts'
 import { keepRegistered, type RegistrationEvent } from '../../orthanc/keep-registered.ts'
 import { OrthancError } from '../../orthanc/orthanc-error.ts'
@@ -22,7 +22,10 @@ interface KeepOptions {
 export class Registration {
   readonly #url: string
   readonly #options: KeepOptions
+  readonly #released: Promise<JobState | null> | null
   #current: Promise<OrthancRegistration>
+  /** Whether this process has talked to Orthanc. */
+  #hasBegun = false
   readonly #stop = Promise.withResolvers<null>()
   #stopping: Promise<OrthancRegistration> | null = null
   #closing: Promise<void> | null = null
@@ -36,6 +39,7 @@ export class Registration {
   constructor(settings: Settings, url: string, options: KeepOptions, released: Promise<JobState | null> | null = null) {
     this.#url = url
     this.#options = options
+    this.#released = released
     const first = released
       ? Promise.race([released, this.#stop.promise]).then((inherited) => ({ ...notRegistered, inherited }))
       : keepInOrthanc(settings, url, options)
@@ -49,6 +53,7 @@ export class Registration {
       .then(async (before) => {
         await before.close()
         if (this.#stopping) return { ...before, close: notRegistered.close }
+        this.#hasBegun = true
         return keepInOrthanc(settings, this.#url, this.#options, before)
       })
       .catch((error: unknown) => {
@@ -59,13 +64,16 @@ export class Registration {
   }
 
   /**
-   * Talks to Orthanc no more.
+   * Talks to Orthanc no more, and no predecessor does.
    *
    * @returns what a successor has to know of failed jobs
    */
   async stop(): Promise<JobState | null> {
-    const stopped = await this.#stopped()
-    return stopped.jobState()
+    const { failedJobs } = this.#options
+    const { handedState } = await this.#stopped()
+    // What comes now is passed on; it was not used here.
+    const inherited = this.#hasBegun ? null : await this.#released
+    return inherited ? { ...inherited, ...failedJobs.passedOn(inherited) } : handedState()
   }
 
   /** The process ends: what it knows of failed jobs is written down, or lost. Idempotent. */
@@ -78,8 +86,8 @@ export class Registration {
     const { failedJobs, logger } = this.#options
     // What is not known then is written as what is not known: whether a new job was started.
     await Promise.race([this.#stopped(), delay(maxStopMs, undefined, { ref: false })])
-    const { stateFile, jobState, inherited } = await this.#current
-    const state = jobState() ?? inherited
+    const { stateFile, jobState } = await this.#current
+    const state = jobState()
     if (stateFile === null) {
       forgetJobs(failedJobs, logger, 'the proxy ends, and ResubmitFailedJobs has no StateFile')
     } else if (state) {
@@ -116,6 +124,8 @@ export interface OrthancRegistration {
   readonly inherited: JobState | null
   /** What is known of failed jobs; null if nobody looks after them, or has begun to. */
   jobState(): JobState | null
+  /** The same for a successor. */
+  handedState(): JobState | null
   close(): Promise<void>
 }
 
@@ -125,6 +135,7 @@ export const notRegistered: OrthancRegistration = {
   stateFile: null,
   inherited: null,
   jobState: () => null,
+  handedState: () => null,
   async close() {},
 }
 
@@ -190,8 +201,11 @@ export function keepInOrthanc(
   const close = async () => {
     await Promise.all([kept.close(), resubmitted?.close()])
   }
-  const jobState = () => (resubmission && failedJobs.isRestored ? { orthanc, ...failedJobs.memory() } : null)
-  return { known, orthanc, stateFile, inherited, jobState, close }
+  const stateOf = (memory: () => JobMemory) => () =>
+    resubmission && failedJobs.isRestored ? { orthanc, ...memory() } : null
+  const jobState = stateOf(() => failedJobs.memory())
+  const handedState = stateOf(() => failedJobs.handedMemory())
+  return { known, orthanc, stateFile, inherited, jobState, handedState, close }
 }
 
 function targetsOf(settings: Settings, entries: ReadonlyMap<string, DesiredEntry>): ReadonlyMap<string, JobTarget> {
