@@ -8,6 +8,10 @@
  *   all the same, and nobody listened.
  * - A successor that was killed while it finished an upload itself, after it had handed over: its
  *   predecessor took that for the end of the service.
+ * - `systemctl stop` while the predecessor had more to finish than its successor: the service counted
+ *   as failed, because the predecessor, last of the two, ended with exit code 1.
+ * - A successor of an earlier version, which doesn't say that it has been succeeded: the same as if
+ *   it had been killed.
  * - A changed host of Listen with the same port: "another program listens there", which was the
  *   predecessor.
  * - A working directory that was replaced: the successor read the files of the old one.
@@ -21,6 +25,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { Successor } from '../../src/cli/serve/successor.ts'
 import { freePort } from '../../src/orthanc/local-orthanc.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { exited, isRunning, noteNotifications, search, skip, startProxy, startUpload } from '../helpers/restarts.ts'
@@ -70,11 +75,43 @@ t.test(
     await eventually('it is said', () => of(lost).length > 0)
     t.match(of(lost), [{ level: 'info', reason: /exit code 143/ }])
     t.equal((await upload.end()).status, 200)
-    t.equal(await exited(child), 1)
+    t.equal(await exited(child), 143)
     t.equal(of('stopped').length, 2)
     t.equal(of('shutting down; requests in flight may finish, new ones are rejected').length, 1, 'of the successor')
   },
 )
+
+t.test(
+  'a successor that is stopped, under systemd: the service is stopped, and has not failed',
+  { skip },
+  async (t) => {
+    const systemd = await noteNotifications(t)
+    const { child, of, url, restart } = await startProxy(t, systemd.env)
+    const upload = startUpload(url)
+    upload.send(0.5)
+    const successor = await restart()
+    await eventually('the upload is what is left', () => of(drains).length > 0)
+    process.kill(successor, 'SIGTERM')
+    await eventually('systemd is told', async () => (await systemd.notes()).at(-1) === `MAINPID=${child.pid}`)
+    t.equal((await upload.end()).status, 200)
+    t.equal(await exited(child), 143)
+  },
+)
+
+t.test('a successor of an earlier version that ends because it has been succeeded', { skip }, async (t) => {
+  const script = join(
+    t.testdir({ 'earlier.cjs': "process.send({ kind: 'serving' }, () => process.exit(0))" }),
+    'earlier.cjs',
+  )
+  const { argv0, execPath, env } = process
+  const started = { argv0, execPath, execArgv: [], argv: [execPath, script], env, cwd: () => process.cwd() }
+  const successor = new Successor(started as unknown as NodeJS.Process, { data: null, admin: null })
+  await successor.serve()
+  await eventually('it has ended', () => !isRunning(successor.pid))
+  // Its end has been noticed, too.
+  await successor.stop()
+  t.equal(successor.end, null)
+})
 
 /** The program, its successor and that one's, and uploads that the first and the second finish. */
 async function startThree(t: Test, env: Record<string, string> = {}) {

@@ -104,17 +104,15 @@ async function run(
     const hasDrained = proxy.drain()
     end = Promise.race([ended, untilNobodyServes(successor, { predecessor, logger })])
     logger.info({ successor: successor.pid }, 'a successor accepts connections; finishing those that are open')
-    // The predecessor may not have left Orthanc to this process yet.
-    const [jobs] = await Promise.all([registration.stop(), predecessor?.released])
-    successor.release(jobs)
-    const code = await Promise.race([hasDrained.then(() => null), end])
+    const hasReleased = registration.stop().then((jobs) => successor.release(jobs))
+    const code = await Promise.race([Promise.all([hasDrained, hasReleased]).then(() => null), end])
     if (code === null) {
       await proxy.close()
       await tracing.close()
       exitSoon()
       const isFollowed = successor.end === null
       logger.info(drained, isFollowed ? 'stopped; the successor serves' : 'stopped')
-      return isFollowed ? exitCode.ok : exitCode.failure
+      return isFollowed ? exitCode.ok : codeAfter(successor)
     }
   }
   const code = await end
@@ -172,7 +170,12 @@ async function untilNobodyServes(
   await predecessor?.succeeded(false)
   if (!hasServiceManager(process.env)) return new Promise(() => {})
   await notifyServiceManager(process.env, `MAINPID=${process.pid}`)
-  return exitCode.failure
+  return codeAfter(successor)
+}
+
+/** Of a process whose successor has ended: a service that is stopped has not failed. */
+function codeAfter({ wasStopped }: Successor): ExitCode {
+  return wasStopped ? exitCode.terminated : exitCode.failure
 }
 
 async function tellReady(logger: Logger): Promise<void> {

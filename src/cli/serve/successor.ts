@@ -81,7 +81,9 @@ export class Successor {
 
   /** Words on how it has ended; null while it, or a successor of its own, accepts connections. */
   get end(): string | null {
-    return this.#isSucceeded ? null : this.#end
+    // An earlier version doesn't say that it has been succeeded; it ends so only then.
+    const isSucceeded = this.#isSucceeded || this.#child.exitCode === exitCode.ok
+    return isSucceeded ? null : this.#end
   }
 
   /** Whether it has ended because it was told to. */
