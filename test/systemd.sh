@@ -176,15 +176,14 @@ checks() {
   [ "$(cat "$upload_status")" = 400 ] || failed "the upload was finished first, not: $(cat "$upload_status")"
   seen 'a crash of the successor while its predecessor finishes an upload: started again'
 
-  upload "$upload_status" 1200000 &
+  upload "$upload_status" 600000 &
   local first=$!
   eventually 'an upload is in flight' uploads
   hand_over
-  upload "$upload_status.2" 400000 &
+  upload "$upload_status.2" 800000 &
   eventually 'another one is in flight at the successor' uploads
   systemctl stop "$name"
-  # The predecessor is the last of the two.
-  is ActiveState inactive || failed "both stop in order, not: $(state ActiveState)"
+  is ActiveState inactive || failed 'both stop in order'
   wait "$first" "$!" || true
   for file in "$upload_status" "$upload_status.2"; do
     [ "$(cat "$file")" = 400 ] || failed "and finish what is in flight, not: $(cat "$file")"
