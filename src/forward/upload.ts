@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { clientStalled, MinRateMonitor } from '../downstream/min-rate.ts'
 import { bug, ProxyError } from '../errors.ts'
+import { parameterOf } from './accepted-types.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import type { ReplayBody } from './replay-body.ts'
 import { ResponseRelay, type ResponseSource } from './response-relay.ts'
@@ -88,7 +89,7 @@ export class Upload implements ResponseSource {
       this.#relay.fail(tooManyHeaders())
       return
     }
-    if (isSuccess(incoming) && !this.#upstream?.writableEnded) {
+    if (isSuccess(incoming) && !this.#isSentWhole) {
       this.#isSaidStored = true
       this.#relay.fail(prematureSuccess())
       return
@@ -123,6 +124,18 @@ export class Upload implements ResponseSource {
     if (this.#isSaidStored) return false
     // Once all of it has left, Google may have stored it, with or without a response.
     return this.#body.replayable && (isRejected || !this.#upstream?.writableFinished)
+  }
+
+  /**
+   * Whether Google may have every instance. The end of a body may come later than its last byte: in
+   * chunks and over HTTP/2.
+   */
+  get #isSentWhole(): boolean {
+    if (this.#upstream?.writableEnded) return true
+    const { 'content-length': length, 'content-type': type = '' } = this.headers
+    if (length !== undefined && this.#progress.received === Number(length)) return true
+    const boundary = parameterOf(type, 'boundary')
+    return boundary !== '' && this.#body.tail.includes(`\n--${boundary}--`, 0, 'latin1')
   }
 
   #monitorRate(upstream: ClientRequest): void {

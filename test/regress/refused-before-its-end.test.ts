@@ -15,10 +15,22 @@ import { demoAccount, startServed, stowOf } from '../helpers/served.ts'
 const length = 32 * 1024
 
 const failure = '{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[272]}}]}}'
-const conflict = `409 Conflict\r\ncontent-type: application/dicom+json\r\ncontent-length: ${failure.length}\r\n\r\n${failure}`
 
-for (const response of ['429 Too Many Requests\r\ncontent-length: 0\r\n\r\n', conflict]) {
-  test(`what waits in the socket of a refused batch stays what it is: ${response.slice(0, 3)}`, async (t) => {
+function withBody(status: string, type: string, body: string): string {
+  return `${status}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+}
+
+const responses = [
+  { response: '429 Too Many Requests\r\ncontent-length: 0\r\n\r\n', expected: 429 },
+  { response: withBody('409 Conflict', 'application/dicom+json', failure), expected: 409 },
+  { response: withBody('200 OK', 'application/dicom+json', failure), expected: 200 },
+  // Not Google's: a page of something on the way.
+  { response: withBody('200 OK', 'text/html', '<p>Log in'), expected: 502 },
+]
+
+for (const { response, expected } of responses) {
+  const name = response.split('\r\n', 2).join(', ')
+  test(`what waits in the socket of a refused batch stays what it is: ${name}`, async (t) => {
     const sockets: Socket[] = []
     const google = createServer((socket) => sockets.push(socket.on('error', () => {})))
     const endAll = () => {
@@ -53,7 +65,7 @@ for (const response of ['429 Too Many Requests\r\ncontent-length: 0\r\n\r\n', co
     t.teardown(endAll)
     await eventually('all of it waits in the socket', () => (corked[0]?.writableLength ?? 0) > length, 10_000)
     connection.write(`HTTP/1.1 ${response}`)
-    t.equal((await refused).status, Number(response.slice(0, 3)))
+    t.equal((await refused).status, expected)
 
     const next = upload('~').catch(() => null)
     await eventually('the next upload is in memory', () => corked.length === 2, 10_000)

@@ -70,8 +70,8 @@ class Scanner {
   }
 
   /**
-   * All bytes before the boundary that `mark` begins; the mark is consumed too. Can be asked to go on after it has ended: it
-   * has nothing more then.
+   * All bytes before the boundary that `mark` begins; the mark is consumed too. Can be asked to go on
+   * after it has ended: it has nothing more then.
    */
   until(mark: Buffer): AsyncIterable<Buffer> {
     const chunks = this.#until(mark)

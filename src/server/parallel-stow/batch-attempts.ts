@@ -123,8 +123,8 @@ export class BatchAttempts {
     for (let attempt = 1; ; attempt += 1) {
       const { sent, token } = await this.#attempt(upload, batch, slot, attempt)
       const result: BatchResult = { ...endOf(sent, isDoubtful), attempts: attempt }
-      // Whatever is no success may come before Google has read all.
-      if (sent.kind === 'failed' || sent.response.status !== 200) batch.mayWaitInSocket()
+      // Any other response may come before Google has read all.
+      if (!isAllStored(result, batch)) batch.mayWaitInSocket()
       if (result.kind === 'stored') return result
       isDoubtful = result.isDoubtful
       deadline = Math.min(deadline, performance.now() + this.#options.retry.totalTimeout)
@@ -258,6 +258,12 @@ function endOf(sent: BatchSent, wasDoubtful: boolean): AttemptEnd {
   const { status } = response
   const isUntouched = status >= 400 && status < 500 && !doubtfulStatuses.has(status)
   return { kind: 'refused', response, isDoubtful: wasDoubtful || !isUntouched }
+}
+
+function isAllStored(result: AttemptEnd, { instances }: Sendable): boolean {
+  if (result.kind !== 'stored') return false
+  const { items } = result.document
+  return items.length >= instances && items.every(({ sequence }) => sequence === storedSequence)
 }
 
 /** Nothing is stored that was not sent to its end: what says so is not Google, or wrong. */

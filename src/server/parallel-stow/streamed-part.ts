@@ -161,7 +161,10 @@ export class StreamedPart {
     this.#wake()
   }
 
-  /** Resolves when all of it has come, if its digest is wanted, or it is discarded. What comes is not sent. */
+  /**
+   * Resolves when all of it has come, if its digest is wanted, or it is discarded. What comes is not
+   * sent.
+   */
   async readToEnd(): Promise<void> {
     if (this.#hash === null || this.#isEnded || this.#isDiscarded) return
     this.#isOnlyRead = true
