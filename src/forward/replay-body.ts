@@ -8,8 +8,6 @@ import type { InboundResponse } from '../downstream/inbound.ts'
  * hundred times as much.
  */
 const minChunkCostBytes = 512
-/** Bytes at the end of a body: its closing delimiter (RFC 2046 5.1.1), and some line ends after it. */
-const tailBytes = 512
 
 /** Bounds the bytes that are buffered for retries, per upload and in total. */
 export class ReplayBudget {
@@ -59,7 +57,6 @@ export class ReplayBody {
   readonly #progress: ReplayableRequest['progress']
   #buffered: Buffer[] | null = []
   #cost = 0
-  #tail: Buffer = Buffer.alloc(0)
   #destination: NodeJS.WritableStream | null = null
 
   constructor({ body, response, progress }: ReplayableRequest, budget: ReplayBudget) {
@@ -73,11 +70,6 @@ export class ReplayBody {
   /** True while everything that was sent to Google can be sent again. */
   get replayable(): boolean {
     return this.#buffered !== null
-  }
-
-  /** The last bytes that have come, and were passed on. */
-  get tail(): Buffer {
-    return this.#tail
   }
 
   pipe<Destination extends NodeJS.WritableStream>(destination: Destination): Destination {
@@ -97,8 +89,6 @@ export class ReplayBody {
 
   readonly #buffer = (chunk: Buffer) => {
     this.#progress.received += chunk.length
-    // A copy: it would hold all of the chunk.
-    this.#tail = Buffer.concat([this.#tail, chunk.subarray(-tailBytes)]).subarray(-tailBytes)
     if (this.#buffered === null) return
     const cost = Math.max(chunk.length, minChunkCostBytes)
     if (this.#budget.reserve(this.#cost, cost)) {

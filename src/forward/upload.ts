@@ -3,7 +3,6 @@ import type { Socket } from 'node:net'
 import type { UpstreamTimeouts } from '../config/settings.ts'
 import { clientStalled, MinRateMonitor } from '../downstream/min-rate.ts'
 import { bug, ProxyError } from '../errors.ts'
-import { parameterOf } from './accepted-types.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import type { ReplayBody } from './replay-body.ts'
 import { ResponseRelay, type ResponseSource } from './response-relay.ts'
@@ -34,7 +33,6 @@ export class Upload implements ResponseSource {
   #rateMonitor: MinRateMonitor | null = null
   #upstream: ClientRequest | null = null
   #response: UploadResponse | null = null
-  #isSaidStored = false
   #endUpstream: () => void = () => {}
 
   constructor(exchange: Exchange, body: ReplayBody, timeouts: UpstreamTimeouts, resolve: (outcome: Outcome) => void) {
@@ -89,11 +87,6 @@ export class Upload implements ResponseSource {
       this.#relay.fail(tooManyHeaders())
       return
     }
-    if (isSuccess(incoming) && !this.#isSentWhole) {
-      this.#isSaidStored = true
-      this.#relay.fail(prematureSuccess())
-      return
-    }
     this.#response = new UploadResponse(incoming, this.#relay)
     this.#upstream?.setTimeout(this.#timeouts.idle)
     this.#relay.onHeaders(incoming.statusCode ?? 0, incoming.headers)
@@ -121,21 +114,8 @@ export class Upload implements ResponseSource {
   }
 
   isReplayable(isRejected: boolean): boolean {
-    if (this.#isSaidStored) return false
     // Once all of it has left, Google may have stored it, with or without a response.
     return this.#body.replayable && (isRejected || !this.#upstream?.writableFinished)
-  }
-
-  /**
-   * Whether Google may have every instance. The end of a body may come later than its last byte: in
-   * chunks and over HTTP/2.
-   */
-  get #isSentWhole(): boolean {
-    if (this.#upstream?.writableEnded) return true
-    const { 'content-length': length, 'content-type': type = '' } = this.headers
-    if (length !== undefined && this.#progress.received === Number(length)) return true
-    const boundary = parameterOf(type, 'boundary')
-    return boundary !== '' && this.#body.tail.includes(`\n--${boundary}--`, 0, 'latin1')
   }
 
   #monitorRate(upstream: ClientRequest): void {
@@ -216,16 +196,6 @@ class UploadResponse {
 
 function tooManyHeaders(): ProxyError {
   const problem = 'The response has too many headers.'
-  return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
-}
-
-function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
-  return statusCode >= 200 && statusCode < 300
-}
-
-/** What comes of the body after such a response goes nowhere. */
-export function prematureSuccess(): ProxyError {
-  const problem = 'The response says that instances are stored that have not been sent to their end.'
   return new ProxyError('upstream-invalid', { problem, remedy: 'Check the outgoing proxy and BaseUrl.' })
 }
 

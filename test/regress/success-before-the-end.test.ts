@@ -13,7 +13,7 @@ t.jobs = 2
 const MiB = 1024 * 1024
 
 /** Sends a body whose second half comes when Google has said the first time that all is stored. */
-async function statusOf(t: Test, BatchBytes: number | null, instances: readonly SyntheticInstance[], isSlow: boolean) {
+async function statusOf(t: Test, BatchBytes: number, instances: readonly SyntheticInstance[], isSlow: boolean) {
   const whole: Buffer[] = []
   let attempts = 0
   const { promise: responded, resolve } = Promise.withResolvers<void>()
@@ -33,11 +33,7 @@ async function statusOf(t: Test, BatchBytes: number | null, instances: readonly 
   const { url } = await startServed(t, {
     baseUrl: `${await listenOn(t, google)}/v1/`,
     accounts: ({ serviceAccountFile }) => ({
-      google: {
-        ...demoAccount,
-        ServiceAccountFile: serviceAccountFile,
-        ...(BatchBytes !== null && { ParallelStow: { Connections: 1, BatchBytes } }),
-      },
+      google: { ...demoAccount, ServiceAccountFile: serviceAccountFile, ParallelStow: { Connections: 1, BatchBytes } },
     }),
     proxy: { Retry: { TotalTimeout: 60 } },
   })
@@ -48,30 +44,19 @@ async function statusOf(t: Test, BatchBytes: number | null, instances: readonly 
   if (isSlow) await responded
   sending.end(body.subarray(body.length / 2))
   const [message] = await response
-  const text = (await buffer(message)).toString()
+  message.resume()
   const isWhole = (instance: SyntheticInstance) => whole.some((body) => body.includes(instance.bytes))
-  return {
-    status: message.statusCode,
-    isStored: instances.every(isWhole),
-    problem: message.statusCode === 200 ? null : JSON.parse(text),
-  }
+  return { status: message.statusCode, isStored: instances.every(isWhole) }
 }
 
 t.test('an instance that passes is not stored before its end has come', async (t) => {
   const instances = [...syntheticStudy({ instances: 1, rows: 512, columns: 512 })]
-  t.same(await statusOf(t, 65_536, instances, true), { status: 200, isStored: true, problem: null })
+  t.same(await statusOf(t, 65_536, instances, true), { status: 200, isStored: true })
 })
 
 t.test('a batch is not stored before its end has been sent', async (t) => {
   // One batch, of more than the sockets hold.
   const instances = [...syntheticStudy({ instances: 1, rows: 4096, columns: 2048 })]
   t.ok((instances[0]?.bytes.length ?? 0) > 15 * MiB)
-  t.same(await statusOf(t, 32 * MiB, instances, false), { status: 200, isStored: true, problem: null })
-})
-
-t.test('an upload that passes as one is not stored before its end has come', async (t) => {
-  const instances = [...syntheticStudy({ instances: 2, rows: 512, columns: 512 })]
-  const { status, problem } = await statusOf(t, null, instances, true)
-  t.equal(status, 502)
-  t.match(problem, { code: 'upstream-invalid', detail: /not been sent to their end.*Search/ })
+  t.same(await statusOf(t, 32 * MiB, instances, false), { status: 200, isStored: true })
 })

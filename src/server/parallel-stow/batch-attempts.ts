@@ -6,7 +6,6 @@ import type { Inbound } from '../../downstream/inbound.ts'
 import { type ErrorCode, ProxyError } from '../../errors.ts'
 import type { BatchSender, BatchSent } from '../../forward/batch-sender.ts'
 import type { WholeResponse } from '../../forward/buffered-response.ts'
-import { prematureSuccess } from '../../forward/upload.ts'
 import type { Permit } from '../../guard/guard.ts'
 import type { AuditTrail } from '../../observe/audit/audit-trail.ts'
 import type { Logger } from '../../observe/logger.ts'
@@ -271,7 +270,11 @@ function unlessPremature(sent: BatchSent): BatchSent {
   if (sent.kind === 'failed') return sent
   const items = readStoreDocument(sent.response)?.items ?? []
   if (!items.some(({ sequence }) => sequence === storedSequence)) return sent
-  return { kind: 'failed', error: prematureSuccess(), hasBegun: true }
+  const error = new ProxyError('upstream-invalid', {
+    problem: 'The response says that instances are stored that have not been sent to their end.',
+    remedy: 'Check the outgoing proxy and BaseUrl.',
+  })
+  return { kind: 'failed', error, hasBegun: true }
 }
 
 function isTransient(sent: BatchSent): boolean {
