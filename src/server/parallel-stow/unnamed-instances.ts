@@ -10,6 +10,16 @@ export interface Unnamed {
 }
 
 /**
+ * Whether a response certainly names as many instances as were sent: one item for each, all with
+ * different UIDs. Which ones need not be compared then: reading the UIDs of so many small instances
+ * would cost more than sending them.
+ */
+export function namesAll({ items }: StoreDocument, sent: number): boolean {
+  const uids = new Set(items.map(({ sopInstance }) => sopInstance))
+  return items.length === sent && uids.size === sent && !uids.has('')
+}
+
+/**
  * Compares a response with what was sent, by UID and number: two instances with the same UID have
  * two items. An item of another UID is that of an instance whose own the proxy can't read, or of a
  * part that it took for the end of another one (docs/adr/0037).
