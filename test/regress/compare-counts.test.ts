@@ -3,17 +3,11 @@
 // series. With one SOP Instance UID in two series, a missing instance was taken for stored when the
 // search came page by page. One broken connection among thousands made a comparison incomplete.
 import t from 'tap'
-import { Comparison, type Failed } from '../../src/cli/compare/comparison.ts'
-import type { Difference } from '../../src/cli/compare/difference.ts'
-import { GoogleStudies } from '../../src/cli/compare/google-studies.ts'
-import { OrthancStudies } from '../../src/cli/compare/orthanc-studies.ts'
 import { verdict } from '../../src/cli/compare/report.ts'
 import type { StoreRequest, StoreResponse } from '../../src/cli/conformance/store-client.ts'
-import type { AccountSettings } from '../../src/config/settings.ts'
+import { compared } from '../cli/compare/compared.ts'
 
 type Instance = readonly [study: string, series: string, sop: string]
-
-const account = { project: 'p', location: 'l', dataset: 'd', dicomStore: 's' } as AccountSettings
 
 function response(status: number, body: unknown): StoreResponse {
   const bytes = Buffer.from(JSON.stringify(body))
@@ -64,24 +58,8 @@ function googleWith(content: readonly Instance[], refuse: (query: URLSearchParam
   }
 }
 
-async function compare(orthanc: readonly Instance[], google: ReturnType<typeof googleWith>, maxRows = 1_000) {
-  const { signal } = new AbortController()
-  const differences: Difference[] = []
-  const failures: Failed[] = []
-  const comparison = new Comparison({
-    orthanc: new OrthancStudies(orthancWith(orthanc)),
-    google: new GoogleStudies(google, account, signal, { maxRows, maxOffset: 1_000_000 }),
-    since: null,
-    findings: {
-      begin() {},
-      compared() {},
-      lookedUp() {},
-      different: async (difference) => void differences.push(difference),
-      failed: async (failed) => void failures.push(failed),
-    },
-    signal,
-  })
-  return { totals: await comparison.run(), differences, failures }
+function compare(orthanc: readonly Instance[], google: ReturnType<typeof googleWith>, maxRows = 1_000) {
+  return compared(orthancWith(orthanc), google, { maxRows, maxOffset: 1_000_000 })
 }
 
 const studies = (count: number): Instance[] =>

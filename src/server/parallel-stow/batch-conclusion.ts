@@ -20,7 +20,7 @@ import type { Part } from './part.ts'
 import { type StoreDocument, storedSequence } from './store-document.ts'
 import type { Settled, StoredInstances } from './stored-instances.ts'
 import type { StreamedPart } from './streamed-part.ts'
-import { namesAll, storedOf, unnamedIn, withoutNameless } from './unnamed-instances.ts'
+import { namesAsMany, storedOf, unnamedIn, withoutNameless } from './unnamed-instances.ts'
 
 /** What Google said last, by what it is. */
 export interface LastResponses {
@@ -138,7 +138,7 @@ async function lookedUp(
   { upload, stored }: SendingContext,
 ): Promise<LookedUp> {
   const nothing = { document, found: [], lost: [] }
-  if (namesAll(document, sent.instances)) return nothing
+  if (namesAsMany(document, sent.instances)) return nothing
   const byUid = Map.groupBy(sent.parts, ({ uids }) => uids.sopInstance)
   const unnamed = unnamedIn(
     document,

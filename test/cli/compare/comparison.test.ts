@@ -2,19 +2,15 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { Comparison, type Failed } from '../../../src/cli/compare/comparison.ts'
 import type { Difference } from '../../../src/cli/compare/difference.ts'
-import { GoogleStudies } from '../../../src/cli/compare/google-studies.ts'
-import { OrthancStudies } from '../../../src/cli/compare/orthanc-studies.ts'
 import type { StoreRequest, StoreResponse } from '../../../src/cli/conformance/store-client.ts'
-import type { AccountSettings } from '../../../src/config/settings.ts'
 import { DiagnosedError } from '../../../src/errors.ts'
 import type { OrthancResource } from '../../../src/orthanc/orthanc-rest.ts'
+import { compared } from './compared.ts'
 
 /** `study/series/instance` of each instance. */
 type Content = ReadonlySet<string>
 
-const account = { project: 'p', location: 'l', dataset: 'd', dicomStore: 's' } as AccountSettings
 const idOf = (path: string) => createHash('sha1').update(path).digest('hex')
 
 /** What an Orthanc responds that has these instances. */
@@ -86,28 +82,12 @@ function response(status: number, text: string): StoreResponse {
   return { status, headers: {}, rawBody: body, body }
 }
 
-async function compare(
+function compare(
   orthanc: ReturnType<typeof orthancWith>,
   google: { send(request: StoreRequest): Promise<StoreResponse> },
   bounds = { maxRows: 3, maxOffset: 1_000_000 },
 ) {
-  const differences: Difference[] = []
-  const failures: Failed[] = []
-  const { signal } = new AbortController()
-  const comparison = new Comparison({
-    orthanc: new OrthancStudies(orthanc),
-    google: new GoogleStudies(google, account, signal, bounds),
-    since: null,
-    findings: {
-      begin() {},
-      compared() {},
-      lookedUp() {},
-      different: async (difference) => void differences.push(difference),
-      failed: async (failed) => void failures.push(failed),
-    },
-    signal,
-  })
-  return { totals: await comparison.run(), differences, failures }
+  return compared(orthanc, google, bounds)
 }
 
 /** All that is missing on one side, as paths. */
